@@ -1,0 +1,70 @@
+"""Measure the hot paths and write studio/bench.json: a list of {name, value, unit, against, limit, how}.
+
+Every ratio is taken in one run, against an alternative measured beside it: machines are noisy, ratios less so.
+"""
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+def seconds(work: Callable[[], object]) -> float:
+    "Wall time of one call."
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def ratio(ours: Callable[[], object], theirs: Callable[[], object], rounds: int) -> tuple[float, float, float]:
+    "Median seconds of both, and the median of their ratios, measured in turns."
+    pairs = [(seconds(ours), seconds(theirs)) for _ in range(rounds)]
+    return *(statistics.median(column) for column in zip(*pairs)), statistics.median(b / a for a, b in pairs)
+
+
+def generation(rounds: int) -> list[dict]:
+    "Rendering in the fast profile against the plain pipeline, and against the bare forward passes of the same batch."
+    import torch
+    from artmint.base import load_base
+    from artmint.generate import engine, render
+    from artmint.seeds import Recipe
+
+    base, count, steps = load_base(), 16, 20
+    recipes = [Recipe(base=base.digest, prompt="dense rings in aurora colours on night", seed=i, steps=steps, guidance=3.0, width=128, height=128, profile="fast") for i in range(count)]
+    ready = engine(base, "fast")
+
+    def plain() -> None:
+        for r in recipes:
+            base.pipeline(r.prompt, num_inference_steps=steps, guidance_scale=r.guidance, width=128, height=128, generator=torch.Generator().manual_seed(r.seed))
+
+    @torch.inference_mode()
+    def arithmetic() -> None:
+        x, t, text = torch.randn(2 * ready.profile.batch, 4, 32, 32), torch.tensor(500), torch.randn(2 * ready.profile.batch, 32, 128)
+        for _ in range(count // ready.profile.batch):
+            for _ in range(steps): ready.unet(x, t, text)
+            ready.vae.decode(x[: ready.profile.batch])
+
+    render(base, recipes), plain(), arithmetic()
+    ours, theirs, against_plain = ratio(lambda: render(base, recipes), plain, rounds)
+    _, bare, against_bare = ratio(lambda: render(base, recipes), arithmetic, rounds)
+    how = f"{count} pictures, {steps} DDIM steps with guidance, float32, {torch.get_num_threads()} threads, median of {rounds}"
+    return [
+        {"name": "generate_vs_plain", "value": round(against_plain, 3), "unit": "times", "against": f"StableDiffusionPipeline, one prompt at a time: {count / theirs:.2f} pictures/s", "limit": ">= 2.3", "how": f"{how}; ours {count / ours:.2f} pictures/s"},
+        {"name": "generate_vs_arithmetic", "value": round(against_bare, 3), "unit": "share", "against": f"bare UNet and VAE forwards at the same batch shape: {bare:.2f} s", "limit": ">= 0.95", "how": how},
+    ]
+
+
+def main() -> None:
+    "Run every benchmark and print a table."
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--into", type=Path, default=Path("studio/bench.json"))
+    given = options.parse_args()
+    rows = generation(given.rounds)
+    given.into.parent.mkdir(parents=True, exist_ok=True)
+    given.into.write_text(json.dumps(rows, indent=2) + "\n")
+    for row in rows: print(f"{row['name']:24} {row['value']:8} {row['unit']:6} ({row['limit']}) against {row['against']}; {row['how']}")
+
+
+if __name__ == "__main__": main()

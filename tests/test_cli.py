@@ -1,0 +1,107 @@
+"The console script: codes, one sentence, one JSON document."
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from artmint import cli
+
+ROOT = Path(__file__).parent.parent
+
+
+def artmint(*words: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess:
+    "Run the console script as a user does."
+    return subprocess.run([Path(sys.executable).with_name("artmint"), *words], cwd=cwd, capture_output=True, text=True, timeout=300, env=os.environ | environment)
+
+
+@pytest.mark.parametrize("words", [("--help",), ("run", "--help"), ("verify", "--help"), ("report", "--help"), ("doctor", "--help")])
+def test_help_documents_the_exit_codes(words):
+    done = artmint(*words)
+    said = " ".join(done.stdout.split())
+    assert done.returncode == 0 and all(code in said for code in ("0 held", "1 failed", "2 wrong use", "3 could not be checked", "4 waiting for people"))
+
+
+@pytest.mark.parametrize("words", [("run",), ("paint",), ("run", "a.toml", "--speed", "9"), ("run", "none.toml"), ("report", "none.toml")])
+def test_wrong_use_is_2_and_one_sentence(words, tmp_path):
+    done = artmint(*words, cwd=tmp_path)
+    assert done.returncode == 2 and "Traceback" not in done.stderr and done.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    assert "Traceback" in artmint("--debug", "run", "none.toml", cwd=tmp_path).stderr
+
+
+def test_an_error_is_one_json_document(tmp_path):
+    done = artmint("run", "none.toml", "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["error"] == "BadBatch" and json.loads(done.stdout)["exit_code"] == done.returncode == 2 and done.stderr == ""
+
+
+def test_the_plan_runs_nothing(tmp_path):
+    done = artmint("run", str(ROOT / "batches/demo.toml"), "--plan", "--json", "--studio", str(tmp_path / "studio"))
+    stages = json.loads(done.stdout)
+    assert [stage["notebook"] for stage in stages][:3] == ["00_seeds", "15_generate", "20_curate"] and not (tmp_path / "studio").exists()
+    assert str(ROOT) not in done.stdout
+
+
+def test_scripts_run_is_the_same(tmp_path):
+    done = subprocess.run([sys.executable, ROOT / "scripts/run.py", "none.toml", "--json"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2 and json.loads(done.stdout)["error"] == "BadBatch"
+
+
+def test_version():
+    assert artmint("--version").stdout.startswith("artmint 0.")
+
+
+def test_doctor_names_a_key_that_others_can_read(tmp_path):
+    (tmp_path / "keys").mkdir()
+    key = tmp_path / "keys" / "minter.json"
+    key.write_text("{}")
+    key.chmod(0o644)
+    done = artmint("doctor", "--studio", str(tmp_path), "--json")
+    checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    assert done.returncode == 1 and checks["keys/minter.json"]["status"] == "failed" and checks["keys/minter.json"]["evidence"].startswith("readable by others (mode 644)")
+    key.chmod(0o600)
+    assert artmint("doctor", "--studio", str(tmp_path)).returncode == 0
+
+
+def test_doctor_reads_and_writes_nothing_where_no_studio_is(tmp_path):
+    assert artmint("doctor", "--studio", "studio", cwd=tmp_path).returncode == 0 and list(tmp_path.iterdir()) == []
+
+
+def test_doctor_deep_names_a_changed_row(tmp_path):
+    from sqlalchemy import create_engine, text
+
+    from artmint.catalog import Catalog
+
+    catalog = Catalog(tmp_path)
+    catalog.put("slot", "demo/7", {"traits": {"motif": "rings"}})
+    catalog.close()
+    with create_engine(f"sqlite:///{tmp_path / 'catalog.sqlite'}").begin() as connection:
+        connection.execute(text("update record set body = replace(body, 'rings', 'waves')"))
+    assert [check for check in cli._records(tmp_path) if check["status"] == "failed"] == [cli._check("catalog", "failed", "slot demo/7: row changed")]
+
+
+@pytest.mark.parametrize("statuses, code", [((), 0), (("held",), 0), (("held", "unchecked"), 3), (("unchecked", "failed"), 1)])
+def test_the_worst_status_decides(statuses, code):
+    assert cli._worst([{"status": status} for status in statuses]) == code
+
+
+def test_the_command_can_be_typed_here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.verify_command("embedded:0xAb", tmp_path / "my studio").endswith("verify embedded:0xAb --studio 'my studio' --regenerate")
+    monkeypatch.chdir(ROOT)
+    assert f"--studio {tmp_path}" in cli.verify_command("embedded:0xAb", tmp_path)
+
+
+def test_an_unexpected_error_is_one_sentence(monkeypatch, capsys):
+    from artmint import batch
+
+    def broken(path: Path): raise ValueError("first\nsecond")
+    monkeypatch.setattr(batch, "load_batch", broken)
+    monkeypatch.setattr("artmint.run.load_batch", broken)
+    with pytest.raises(SystemExit) as end: cli.main(["run", "x.toml"])
+    assert end.value.code == 1 and capsys.readouterr().err.strip().endswith("first second")

@@ -1,0 +1,271 @@
+"Curation: verdicts with reasons, and a choice that comes out the same in whatever pieces it is made."
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image, ImageFilter
+
+from artmint.catalog import Catalog
+from artmint.curate import (DUPLICATE, Edition, IncompleteRound, UnknownScorer, Verdict, candidates, choose, decide, merit, nearest, record_verdict, scorers_for,
+                            show_candidates, show_scores, standing)
+from artmint.drawings import Subject, draw
+from artmint.scores import FormulaScorer
+from artmint.seeds import Rule, Slot, allocate
+from test_scores import DEMO, enter, judge  # noqa: F401
+
+RULES = (Rule(scorer="sharpness", min=0.05), Rule(scorer="palette-margin", min=0.0), Rule(scorer="contrast", min=3.0), Rule(scorer=DUPLICATE, max=0.9999))
+PLAIN = DEMO.model_copy(update={"rules": RULES})
+SLOTS = allocate(DEMO, "salt")
+
+
+def art(slot: Slot, attempt: int) -> Image.Image:
+    "What an attempt at a slot would ideally show."
+    return draw(Subject(**slot.traits), slot.id * 100 + attempt)
+
+
+def off(slot: Slot, attempt: int) -> Image.Image:
+    "The same in the wrong colours."
+    return draw(Subject(**slot.traits | {"palette": "ember" if slot.traits["palette"] != "ember" else "ocean"}), slot.id * 100 + attempt)
+
+
+def blank(slot: Slot, attempt: int) -> Image.Image:
+    "Nothing at all, in another shade each time."
+    return Image.new("RGB", (128, 128), (attempt, slot.id, 40))
+
+
+def soft(slot: Slot, attempt: int) -> Image.Image:
+    "Far out of focus."
+    return art(slot, attempt).filter(ImageFilter.GaussianBlur(6))
+
+
+def studio(folder: Path, plan: dict[int, str], slots: list[Slot] = SLOTS) -> Catalog:
+    "A studio whose attempts came out as planned: a letter for each attempt, a right, o off its palette, b blank, s soft."
+    catalog, by_letter = Catalog(folder), {"a": art, "o": off, "b": blank, "s": soft}
+    for slot in slots:
+        for attempt, letter in enumerate(plan.get(slot.id, ""), 1): enter(catalog, slot, attempt, by_letter[letter](slot, attempt))
+    return catalog
+
+
+def test_a_verdict_says_which_rule_failed_and_by_how_much():
+    rules = (Rule(scorer="palette", max=18.0), Rule(scorer="contrast", min=3.0), Rule(scorer="clip", min=0.2, severity="review"))
+    assert decide("d", {"palette": 31.2, "contrast": 9.0, "clip": 0.5}, rules) == Verdict("d", "reject", ("palette 31.2 is above 18 by 13.2",), {"palette": 31.2, "contrast": 9.0, "clip": 0.5})
+    assert decide("d", {"palette": 3.0, "contrast": 3.0, "clip": 0.15}, rules).reasons == ("clip 0.15 is below 0.2 by 0.05",)
+    assert decide("d", {"palette": 3.0, "contrast": 3.0, "clip": 0.15}, rules).decision == "review"
+    assert decide("d", {"palette": 30.0, "contrast": 1.0, "clip": 0.15}, rules).decision == "reject"
+    assert len(decide("d", {"palette": 30.0, "contrast": 1.0, "clip": 0.15}, rules).reasons) == 3
+    assert decide("d", {"palette": 18.0, "contrast": 3.0, "clip": 0.2}, rules) == Verdict("d", "accept", (), {"palette": 18.0, "contrast": 3.0, "clip": 0.2})
+
+
+def test_a_rule_without_a_scorer_is_refused_before_anything_is_written(tmp_path, judge):  # noqa: F811
+    catalog = studio(tmp_path, {1: "aaa"})
+    strange = PLAIN.model_copy(update={"rules": (*RULES, Rule(scorer="beauty", min=1.0))})
+    with pytest.raises(UnknownScorer) as refusal: choose(catalog, strange, judge, SLOTS[:1], 1)
+    assert refusal.value.names == ["beauty"] and {"clip", "palette", DUPLICATE} <= set(refusal.value.known)
+    assert "beauty" in str(refusal.value)
+    assert catalog.all("score") == catalog.all("decision") == catalog.all("edition") == {}
+
+
+def test_a_palette_rule_without_palettes_is_refused(judge):  # noqa: F811
+    bare = DEMO.model_copy(update={"colour_traits": (), "palettes": {}, "rules": (Rule(scorer="palette", max=9.0),)})
+    with pytest.raises(UnknownScorer): scorers_for(bare, judge)
+
+
+def test_half_a_round_is_refused(tmp_path, judge):  # noqa: F811
+    catalog = studio(tmp_path, {1: "aaa", 2: "aa"})
+    with pytest.raises(IncompleteRound) as refusal: choose(catalog, PLAIN, judge, SLOTS[:2], 1)
+    assert refusal.value.missing == ["demo/2/3"] and refusal.value.round == 1
+    assert catalog.all("edition") == {}
+    enter(catalog, SLOTS[1], 3, art(SLOTS[1], 3))
+    assert choose(catalog, PLAIN, judge, SLOTS[:2], 1).open == ()
+
+
+def test_planted_faults_are_rejected_for_their_own_reason(tmp_path, judge):  # noqa: F811
+    catalog = studio(tmp_path, {slot.id: "oba" for slot in SLOTS[:6]} | {7: "sss"})
+    choice = choose(catalog, PLAIN, judge, SLOTS[:7], 1)
+    assert choice.open == (7,) and [edition.attempt for edition in choice.editions] == [3] * 6
+    for candidate in candidates(catalog, PLAIN, SLOTS[:6], 1):
+        verdict, expected = standing(catalog, candidate.dna), {1: "palette-margin", 2: "contrast", 3: None}[candidate.attempt]
+        assert verdict.decision == ("reject" if expected else "accept")
+        assert expected is None or any(why.startswith(expected) for why in verdict.reasons)
+    for candidate in candidates(catalog, PLAIN, SLOTS[6:7], 1):
+        assert any(why.startswith("sharpness") for why in standing(catalog, candidate.dna).reasons)
+
+
+def test_the_best_by_the_first_rule_wins_and_of_equals_the_earlier(tmp_path, judge):  # noqa: F811
+    catalog = studio(tmp_path, {1: "aaa"})
+    edition = choose(catalog, PLAIN, judge, SLOTS[:1], 1).editions[0]
+    scores = [standing(catalog, c.dna).scores["sharpness"] for c in candidates(catalog, PLAIN, SLOTS[:1], 1)]
+    assert edition.attempt == 1 + int(np.argmax(scores)) and edition.scores["sharpness"] == max(scores)
+    least = PLAIN.model_copy(update={"rules": (Rule(scorer="palette", max=99.0),)})
+    other = choose(studio(tmp_path / "least", {1: "aaa"}), least, judge, SLOTS[:1], 1).editions[0]
+    assert other.scores["palette"] == min(standing(Catalog(tmp_path / "least"), c.dna).scores["palette"] for c in candidates(catalog, PLAIN, SLOTS[:1], 1))
+    none = PLAIN.model_copy(update={"rules": ()})
+    assert choose(studio(tmp_path / "none", {1: "bbb"}), none, judge, SLOTS[:1], 1).editions[0].attempt == 1
+    assert merit((Rule(scorer="palette", max=1.0),), {"palette": 3.0}) == -3.0
+
+
+def test_an_edition_carries_its_scores_and_their_digests(tmp_path, judge):  # noqa: F811
+    catalog = studio(tmp_path, {1: "aaa"})
+    edition = choose(catalog, PLAIN, judge, SLOTS[:1], 1).editions[0]
+    assert Edition(**catalog.get("edition", "demo/1")) == edition
+    assert set(edition.scores) == set(edition.scorers) == {rule.scorer for rule in RULES}
+    assert all(round(value, 4) == value for value in edition.scores.values())
+    assert {name: scorer.digest for name, scorer in scorers_for(PLAIN, judge).items()}.items() <= edition.scorers.items()
+    artifact = catalog.get("artifact", edition.dna)
+    assert (edition.pixel_digest, edition.file_digest, edition.traits) == (artifact["pixel_digest"], artifact["file_digest"], SLOTS[0].traits)
+
+
+NO_COLOUR = PLAIN.model_copy(update={"rules": (Rule(scorer="sharpness", min=0.01), Rule(scorer=DUPLICATE, max=0.9999))})
+
+
+def test_a_picture_is_not_chosen_twice_and_the_reason_names_its_twin(tmp_path, judge):  # noqa: F811
+    catalog, twin = Catalog(tmp_path), art(SLOTS[0], 1)
+    for attempt in (1, 2, 3): enter(catalog, SLOTS[0], attempt, twin)  # equal attempts at one slot don't count against each other
+    for attempt in (1, 2): enter(catalog, SLOTS[1], attempt, twin)
+    enter(catalog, SLOTS[1], 3, art(SLOTS[1], 3))
+    choice = choose(catalog, NO_COLOUR, judge, SLOTS[:2], 1)
+    assert [edition.attempt for edition in choice.editions] == [1, 3]
+    assert choice.editions[0].scores[DUPLICATE] == 0
+    verdict = standing(catalog, candidates(catalog, NO_COLOUR, SLOTS[1:2], 1)[0].dna)
+    assert verdict.decision == "reject" and verdict.reasons == ("duplicate 1 is above 0.9999 by 0.0001 (edition 1)",)
+
+
+def test_earlier_drops_count_and_later_ones_do_not(tmp_path, judge):  # noqa: F811
+    for name, order in (("up", [SLOTS[:2], SLOTS[2:4]]), ("down", [SLOTS[2:4], SLOTS[:2]])):
+        catalog, twin = Catalog(tmp_path / name), art(SLOTS[0], 1)
+        for slot in (SLOTS[0], SLOTS[2]):
+            for attempt in (1, 2, 3): enter(catalog, slot, attempt, twin)
+        for slot in (SLOTS[1], SLOTS[3]):
+            for attempt in (1, 2, 3): enter(catalog, slot, attempt, art(slot, attempt))
+        still_open = [choose(catalog, NO_COLOUR, judge, drop, 1).open for drop in order]
+        assert still_open == ([(), (3,)] if name == "up" else [(), ()])
+
+
+class Killed(BaseException):
+    "The process died."
+
+
+def killed_after(catalog: Catalog, editions: int, monkeypatch) -> None:
+    "Let a catalog die when it is asked to write one edition too many."
+    written, put = [], catalog.put
+    def dying(kind: str, *rest, **more):
+        if kind == "edition":
+            if len(written) == editions: raise Killed
+            written.append(rest)
+        return put(kind, *rest, **more)
+    monkeypatch.setattr(catalog, "put", dying)
+
+
+PLAN = {1: "oaa" + "aaa", 2: "ooo" + "baa", 3: "aaa", 4: "bob" + "oao", 5: "aoa", 6: "sss" + "sso"}
+EXPECTED_OPEN = (6,)
+
+
+def editions_of(catalog: Catalog) -> dict:
+    return dict(sorted(catalog.all("edition").items()))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, judge):  # noqa: F811
+    "Editions of one quiet run over two rounds, and the decisions."
+    catalog = studio(tmp_path_factory.mktemp("quiet"), PLAN)
+    assert choose(catalog, PLAIN, judge, SLOTS[:6], 2).open == EXPECTED_OPEN
+    return editions_of(catalog), dict(sorted(catalog.all("decision").items()))
+
+
+def test_two_rounds_fill_what_can_be_filled(undisturbed):
+    editions, _ = undisturbed
+    rounds = {key: 1 + (body["attempt"] - 1) // 3 for key, body in editions.items()}
+    assert rounds == {"demo/1": 1, "demo/2": 2, "demo/3": 1, "demo/4": 2, "demo/5": 1}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_order_and_pieces_change_nothing(tmp_path, judge, undisturbed, seed):  # noqa: F811
+    catalog, mixed = studio(tmp_path, PLAN), random.Random(seed).sample(SLOTS[:6], 6)
+    if seed: choose(catalog, PLAIN, judge, mixed, 1)
+    if seed == 2: choose(catalog, PLAIN, judge, mixed, 1)
+    assert choose(catalog, PLAIN, judge, mixed[::-1], 2).open == EXPECTED_OPEN
+    assert (editions_of(catalog), dict(sorted(catalog.all("decision").items()))) == undisturbed
+
+
+@pytest.mark.parametrize("written", range(5))
+def test_killed_anywhere_and_run_again(tmp_path, judge, undisturbed, written, monkeypatch):  # noqa: F811
+    catalog = studio(tmp_path, PLAN)
+    killed_after(catalog, written, monkeypatch)
+    with pytest.raises(Killed): choose(catalog, PLAIN, judge, SLOTS[:6], 2)
+    again = Catalog(tmp_path)
+    assert choose(again, PLAIN, judge, SLOTS[:6], 2).open == EXPECTED_OPEN
+    assert (editions_of(again), dict(sorted(again.all("decision").items()))) == undisturbed
+
+
+def test_running_again_adds_nothing(tmp_path, judge, monkeypatch):  # noqa: F811
+    catalog = studio(tmp_path, PLAN)
+    first = choose(catalog, PLAIN, judge, SLOTS[:6], 2)
+    appended, append = [], catalog.append
+    monkeypatch.setattr(catalog, "append", lambda *row, **more: appended.append(row[0]) or append(*row, **more))
+    assert choose(catalog, PLAIN, judge, SLOTS[:6], 2) == first and appended == []
+
+
+def test_a_person_counts_before_the_machine(tmp_path, judge):  # noqa: F811
+    catalog = studio(tmp_path, {1: "ooo", 2: "aaa"})
+    assert choose(catalog, PLAIN, judge, SLOTS[:2], 1).open == (1,)
+    second = candidates(catalog, PLAIN, SLOTS[:1], 1)[1]
+    record_verdict(catalog, Verdict(second.dna, "accept", ("the colours are the point",), {}, "ada"))
+    choice = choose(catalog, PLAIN, judge, SLOTS[:2], 1)
+    assert choice.open == () and choice.editions[0].attempt == 2
+    assert standing(catalog, second.dna).by == "ada"
+    record_verdict(catalog, Verdict(second.dna, "reject", (), {}, "ada"))
+    assert standing(catalog, second.dna).decision == "reject"
+    assert [row["decision"] for row in catalog.history("decision", second.dna) if row["by"] == "ada"] == ["accept", "reject"]
+
+
+def test_review_waits_for_people(tmp_path, judge):  # noqa: F811
+    asks = PLAIN.model_copy(update={"rules": (Rule(scorer="palette-margin", min=0.0, severity="review"),)})
+    catalog = studio(tmp_path, {1: "ooo"})
+    assert choose(catalog, asks, judge, SLOTS[:1], 1).open == (1,)
+    assert {standing(catalog, c.dna).decision for c in candidates(catalog, asks, SLOTS[:1], 1)} == {"review"}
+
+
+def test_a_relaxed_rule_is_judged_anew(tmp_path, judge):  # noqa: F811
+    catalog = studio(tmp_path, {1: "ooo"})
+    assert choose(catalog, PLAIN, judge, SLOTS[:1], 1).open == (1,)
+    relaxed = PLAIN.model_copy(update={"rules": RULES[:1]})
+    assert choose(catalog, relaxed, judge, SLOTS[:1], 1).open == ()
+
+
+def test_nobody_has_decided_yet(tmp_path):
+    assert standing(Catalog(tmp_path), "ab" * 32) is None
+
+
+unit = hnp.arrays(np.float64, st.tuples(st.integers(1, 40), st.just(6)), elements=st.floats(-1, 1, width=32)).map(lambda a: (a + 1e-3) / np.linalg.norm(a + 1e-3, axis=1, keepdims=True))
+
+
+@settings(max_examples=60, deadline=None)
+@given(unit, unit, st.integers(1, 50))
+def test_nearest_is_exact_whatever_the_block(rows, others, block):
+    index, cosine = nearest(rows, others, block)
+    brute = np.array([[(row * each).sum() for each in others] for row in rows])
+    assert np.allclose(cosine, brute.max(1), atol=1e-12)
+    assert np.allclose(brute[np.arange(len(rows)), index], brute.max(1), atol=1e-12)
+
+
+def test_nearest_of_nothing():
+    index, cosine = nearest(np.eye(3), np.zeros((0, 3)))
+    assert index.tolist() == [-1] * 3 and cosine.tolist() == [0] * 3
+
+
+def test_the_contact_sheet_and_histograms_show_every_candidate(tmp_path, judge):  # noqa: F811
+    catalog = studio(tmp_path, {1: "oba"})
+    choose(catalog, PLAIN, judge, SLOTS[:1], 1)
+    found = candidates(catalog, PLAIN, SLOTS[:1], 1)
+    titles = [axis.get_title() for axis in show_candidates(catalog, PLAIN, found, columns=2).axes]
+    assert titles == ["1/1 reject", "1/2 reject", "1/3 chosen", ""]
+    assert [axis.get_title() for axis in show_scores([standing(catalog, c.dna) for c in found], RULES).axes if axis.get_title()] == [rule.scorer for rule in RULES]
+
+
+def test_scorers_come_in_the_rules_order_and_only_those(judge):  # noqa: F811
+    assert list(scorers_for(PLAIN, judge)) == ["sharpness", "palette-margin", "contrast"]
+    assert isinstance(scorers_for(PLAIN, judge)["contrast"], FormulaScorer)

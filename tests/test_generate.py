@@ -1,0 +1,204 @@
+"One picture, one recipe: alone, in any batch, in any order, after a restart, on any number of threads."
+import json
+import os
+import random
+import struct
+import subprocess
+import sys
+import zlib
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from artmint.base import load_base
+from artmint.catalog import Catalog
+from artmint.generate import BadPicture, DigestMismatch, UnknownChoice, generate, infotext, noise, pixel_digest, png_bytes, read_png, record, render
+from artmint.seeds import Attempt, Recipe
+
+PROMPTS = ("dense rings in aurora colours on night, centred", "mountains in ember colours", "a sparse drawing of waves in ocean on paper", "")
+
+
+def recipe(i: int, base: str, **more) -> Recipe:
+    "The i-th of a family of recipes that differ in prompt, seed and guidance."
+    facts = dict(base=base, prompt=PROMPTS[i % 4], negative_prompt=PROMPTS[(i + 1) % 4] if i % 3 == 0 else "", seed=i * 7919, steps=4, guidance=1.0 + i % 5, width=128, height=128)
+    return Recipe(**facts | more)
+
+
+@pytest.fixture(scope="module")
+def base():
+    return load_base()
+
+
+@pytest.fixture(scope="module", params=["portable", "fast"])
+def profile(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def family(base, profile):
+    "Nine recipes and their digests, rendered together."
+    recipes = [recipe(i, base.digest, profile=profile) for i in range(9)]
+    return recipes, [pixel_digest(image) for image in render(base, recipes)]
+
+
+@pytest.mark.parametrize("size", [1, 2, 4, 8])
+def test_batch_and_order_change_no_pixel(base, family, size):
+    recipes, expected = family
+    order = random.Random(size).sample(range(9), 8)
+    got = {}
+    for start in range(0, 8, size):
+        part = order[start : start + size]
+        got |= {i: pixel_digest(image) for i, image in zip(part, render(base, [recipes[i] for i in part]))}
+    assert got == {i: expected[i] for i in order}
+
+
+def test_threads_change_no_pixel(base, family):
+    recipes, expected = family
+    threads = torch.get_num_threads()
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            assert [pixel_digest(image) for image in render(base, recipes[:4])] == expected[:4]
+    finally: torch.set_num_threads(threads)
+
+
+ELSEWHERE = """
+import json, sys
+from artmint.base import load_base
+from artmint.generate import pixel_digest, render
+from artmint.seeds import Recipe
+base = load_base()
+print(json.dumps([pixel_digest(image) for image in render(base, [Recipe.parse(facts) for facts in json.load(sys.stdin)])]))
+"""
+
+CAPS = {
+    "restart": {},
+    "one thread": {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+    "AVX2": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"},
+    "SSE4": {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2"},
+}
+
+
+@pytest.mark.parametrize("cap", CAPS)
+def test_another_process_makes_the_same_pixels(family, profile, cap):
+    if profile == "fast" and cap in ("AVX2", "SSE4"): pytest.skip("fast promises equal bytes on the same instruction set only")
+    recipes, expected = family
+    asked = json.dumps([r.facts() for r in recipes])
+    done = subprocess.run([sys.executable, "-c", ELSEWHERE], input=asked, capture_output=True, text=True, env=os.environ | CAPS[cap], check=True)
+    assert json.loads(done.stdout) == expected
+
+
+def test_other_seed_prompt_or_guidance_is_another_picture(base):
+    first = recipe(1, base.digest, profile="fast")
+    others = [first.model_copy(update=change) for change in ({"seed": 8}, {"prompt": PROMPTS[0]}, {"guidance": 6.0}, {"steps": 5})]
+    images = render(base, [first, *others])
+    assert len({pixel_digest(image) for image in images}) == 5 and len({r.dna for r in (first, *others)}) == 5
+
+
+@pytest.mark.parametrize("shape", [(4, 32, 32), (4, 16, 16), (16,), (3, 7), (4, 5, 7), (1025,)])
+def test_noise_is_torchs_own(shape):
+    theirs = torch.randn(shape, generator=torch.Generator("cpu").manual_seed(2**32 - 5)).numpy()
+    assert np.abs(noise(2**32 - 5, shape) - theirs).max() < 2e-6
+
+
+@pytest.mark.parametrize("change, word", [({"base": "0" * 64}, "base"), ({"scheduler": "Heun"}, "Heun"), ({"scheduler": "Euler", "profile": "portable"}, "Euler"), ({"width": 136}, "136x128"), ({"adapters": ({"digest": "0" * 64},)}, "adapters")])
+def test_what_cannot_be_rendered_is_refused_before_anything_is(base, change, word):
+    seen = []
+    bad = Recipe(**recipe(0, base.digest).model_dump() | change)
+    with pytest.raises(UnknownChoice, match=word): render(base, [recipe(1, base.digest), bad], lambda i, image: seen.append(i))
+    assert not seen
+
+
+def test_every_fast_scheduler_renders(base):
+    images = render(base, [recipe(1, base.digest, profile="fast", scheduler=name, steps=6) for name in ("DDIM", "Euler", "DPM++ 2M")])
+    assert len({pixel_digest(image) for image in images}) == 3
+    assert all(np.asarray(image).std() > 5 for image in images)
+
+
+# ---------------------------------------------------------------- PNG
+@given(prompt=st.text(alphabet=st.characters(codec="utf-8", exclude_categories=["C"]), max_size=60), seed=st.integers(0, 2**32 - 1))
+def test_png_carries_its_recipe(prompt, seed):
+    made = Recipe(base="ab" * 32, prompt=prompt, seed=seed, width=8, height=8)
+    image = Image.fromarray(np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8))
+    data = png_bytes(image, made, "model")
+    back, texts = read_png(data)
+    assert pixel_digest(back) == pixel_digest(image) and data == png_bytes(image, made, "model")
+    assert Recipe.parse(json.loads(texts["artmint"])) == made and texts["parameters"] == infotext(made, "model")
+
+
+def test_other_tools_read_our_infotext(tmp_path):
+    sd_parsers = pytest.importorskip("sd_parsers")
+    made = Recipe(base="ab" * 32, prompt="rings, (bold:1.2)", negative_prompt="blurred", seed=4294967295, steps=12, guidance=3.5, width=16, height=24)
+    (tmp_path / "a.png").write_bytes(png_bytes(Image.new("RGB", (16, 24)), made, "studio base"))
+    read = sd_parsers.ParserManager().parse(tmp_path / "a.png")
+    sampler = read.samplers[0]
+    assert [p.value for p in read.prompts] == [made.prompt] and [p.value for p in read.negative_prompts] == [made.negative_prompt]
+    assert sampler.name == "DDIM" and int(sampler.parameters["seed"]) == made.seed and int(sampler.parameters["steps"]) == 12 and float(sampler.parameters["cfg_scale"]) == 3.5
+    assert sampler.model.hash == "ab" * 5 and sampler.model.name == "studio base" and read.metadata["Size"] == "16x24" and read.metadata["RNG"] == "CPU"
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png(*chunks: bytes, header: tuple = (8, 8, 8, 2, 0, 0, 0), pixels: bytes = b"\0" * 8 * 25) -> bytes:
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", *header)) + b"".join(chunks) + chunk(b"IDAT", zlib.compress(pixels)) + chunk(b"IEND", b"")
+
+
+HOSTILE = {
+    "HTML after the end": (png() + b"<html>", "bytes follow"),
+    "another picture after the end": (png() + png(), "bytes follow"),
+    "cut": (png()[:-6], "inside a chunk"),
+    "empty": (b"", "begin as a PNG"),
+    "JPEG": (b"\xff\xd8\xff\xe0" + b"0" * 40, "begin as a PNG"),
+    "30000 x 30000": (png(header=(30000, 30000, 8, 2, 0, 0, 0)), "more than"),
+    "palette": (png(header=(8, 8, 8, 3, 0, 0, 0)), "8-bit RGB"),
+    "more pixels than said": (png(pixels=b"\0" * 10**6), "not as many"),
+    "fewer pixels than said": (png(pixels=b"\0" * 99), "not as many"),
+    "compressed text": (png(chunk(b"zTXt", b"a\0\0" + zlib.compress(b"0" * 10**6))), "chunk b'zTXt'"),
+    "compressed international text": (png(chunk(b"iTXt", b"a\0\1\0\0\0" + zlib.compress(b"0"))), "compressed text"),
+    "two recipes": (png(chunk(b"tEXt", b"artmint\0{}"), chunk(b"tEXt", b"artmint\0{}")), "twice"),
+    "private chunk": (png(chunk(b"prVt", b"x")), "chunk b'prVt'"),
+}
+
+
+def test_a_plain_png_is_read():
+    assert read_png(png())[0].size == (8, 8)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_pngs_are_refused(name):
+    data, reason = HOSTILE[name]
+    with pytest.raises(BadPicture, match=reason): read_png(data)
+
+
+@given(data=st.data())
+def test_no_flipped_bit_passes(data):
+    made = Recipe(base="ab" * 32, prompt="rings", seed=1, width=8, height=8)
+    whole = png_bytes(Image.fromarray(np.arange(192, dtype=np.uint8).reshape(8, 8, 3)), made, "m")
+    at, bit = data.draw(st.integers(0, len(whole) - 1)), data.draw(st.integers(0, 7))
+    with pytest.raises(BadPicture): read_png(whole[:at] + bytes([whole[at] ^ 1 << bit]) + whole[at + 1 :])
+
+
+# ---------------------------------------------------------------- artifacts
+def test_generate_makes_only_what_is_missing(base, tmp_path):
+    catalog, seen = Catalog(tmp_path), []
+    attempts = [Attempt(slot=1, attempt=i + 1, recipe=recipe(i, base.digest, profile="fast")) for i in range(3)]
+    first = generate(catalog, base, attempts[:2], lambda done, total: seen.append((done, total)))
+    again = generate(catalog, base, attempts, lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 2), (2, 2), (1, 1)] and again[:2] == first
+    assert [read_png(catalog.blob(a.file_digest))[0].size for a in again] == [(128, 128)] * 3
+
+
+def test_other_pixels_for_a_known_recipe_are_a_mismatch(base, tmp_path):
+    catalog, made = Catalog(tmp_path), recipe(1, base.digest, profile="fast")
+    image = render(base, [made])[0]
+    kept = record(catalog, base, made, image)
+    changed = image.copy()
+    changed.putpixel((0, 0), tuple(255 - c for c in image.getpixel((0, 0))))
+    with pytest.raises(DigestMismatch): record(catalog, base, made, changed)
+    assert catalog.get("artifact", made.dna)["file_digest"] == kept.file_digest

@@ -1,0 +1,104 @@
+"Stores: kept whole, read back, never believed."
+import os
+
+import pytest
+
+from artmint.content import BadBlock, BadCar, ContentError, MissingBlock, build, write_car
+from artmint.pin import FolderStore, MissingContent, PublishedElsewise, publish, read_back
+
+
+@pytest.fixture
+def drop(tmp_path):
+    "A small archive, its tree and a store."
+    built = build({"1.json": b"{}", "images": {"1.png": b"a picture", "2.png": bytes(3 << 20)}})
+    write_car(tmp_path / "drop.car", built.root, built.block)
+    return built, tmp_path / "drop.car", FolderStore(tmp_path / "store")
+
+
+def sent(receipt: dict) -> list[bool]:
+    "What a receipt says about each store."
+    return [each["sent"] for each in receipt["stores"]]
+
+
+def test_publishing_twice_sends_once(drop, tmp_path):
+    built, car, store = drop
+    receipt = publish(car, built.root, [store])
+    assert sent(receipt) == [True] and receipt["root"] == str(built.root) and receipt["blocks"] == len(built.blocks)
+    made = store.get(built.root).stat().st_mtime_ns
+    assert sent(publish(car, built.root, [store, FolderStore(tmp_path / "other")])) == [False, True]
+    assert store.get(built.root).stat().st_mtime_ns == made and store.get(built.root).read_bytes() == car.read_bytes()
+    assert read_back(store, built.root) == built.paths
+
+
+@pytest.mark.parametrize("hurt", [lambda data: data[:-1], lambda data: data[:100], lambda data: b"", lambda data: data.replace(b"a picture", b"A picture"), lambda data: data + b"\0"])
+def test_a_damaged_copy_is_seen_and_replaced(drop, hurt):
+    built, car, store = drop
+    publish(car, built.root, [store])
+    store.get(built.root).write_bytes(hurt(car.read_bytes()))
+    with pytest.raises(PublishedElsewise): read_back(store, built.root)
+    assert sent(publish(car, built.root, [store])) == [True]
+    assert read_back(store, built.root) == built.paths
+
+
+class Liar(FolderStore):
+    "A store that changes what it is given, as a careless or hostile service would."
+
+    def put(self, car, root):
+        super().put(car, root)
+        path = self.folder / f"{root}.car"
+        path.write_bytes(path.read_bytes().replace(b"a picture", b"B picture"))
+
+
+def test_a_store_that_lies_is_refused_and_the_block_named(drop, tmp_path):
+    built, car, _ = drop
+    with pytest.raises(PublishedElsewise) as refused: publish(car, built.root, [Liar(tmp_path / "liar")])
+    assert refused.value.root == str(built.root) and str(built.paths["images/1.png"]) in str(refused.value) and isinstance(refused.value.__cause__, BadBlock)
+
+
+def test_a_store_with_another_archive_under_the_name_is_refused(drop, tmp_path):
+    built, car, store = drop
+    other = build({"1.json": b"[]"})
+    write_car(tmp_path / "other.car", other.root, other.block)
+    store.put(tmp_path / "other.car", built.root)
+    with pytest.raises(PublishedElsewise, match=str(other.root)): read_back(store, built.root)
+    (store.folder / f"{built.root}.car").write_bytes((tmp_path / "other.car").read_bytes().replace(other.root.bytes, built.root.bytes, 1))
+    with pytest.raises(PublishedElsewise) as refused: read_back(store, built.root)
+    assert isinstance(refused.value.__cause__, MissingBlock)
+
+
+def test_an_archive_that_is_not_whole_here_is_sent_nowhere(drop):
+    built, car, store = drop
+    car.write_bytes(car.read_bytes()[:-1])
+    with pytest.raises(BadCar): publish(car, built.root, [store])
+    assert not store.folder.exists()
+
+
+def test_what_a_store_lacks_is_named(drop):
+    built, _, store = drop
+    with pytest.raises(MissingContent) as refused: store.get(built.root)
+    assert refused.value.root == str(built.root) and store.name in str(refused.value)
+
+
+def test_a_copy_that_is_cut_off_leaves_nothing(drop, tmp_path):
+    built, car, store = drop
+    with pytest.raises(FileNotFoundError): store.put(tmp_path / "nowhere.car", built.root)
+    assert os.listdir(store.folder) == []
+    assert issubclass(BadCar, ContentError)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a limit on the size of files")
+def test_a_full_disk_leaves_no_half_archive(drop):
+    built, car, store = drop
+    store.folder.mkdir()
+    child = os.fork()
+    if not child:
+        import resource
+        import signal
+
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+        try: store.put(car, built.root)
+        except OSError: os._exit(7)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert os.listdir(store.folder) == []
