@@ -31,8 +31,11 @@ def _sync_folder(folder: Path) -> None:
     try: os.fsync(handle)
     finally: os.close(handle)
 
-def write_whole(path: Path, data: bytes) -> None:
-    "Write a file entirely or not at all: aside, to disk, then renamed. The folder must exist."
+def write_whole(
+    path: Path,  # where; its folder must exist
+    data: bytes,  # all of it
+) -> None:
+    "Write a file entirely or not at all: aside, to disk, then renamed."
     aside = path.with_name(f".{path.name[:32]}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
         with open(aside, "xb") as file:

@@ -94,8 +94,11 @@ def varint(number: int) -> bytes:
         number >>= 7
     return bytes((*out, number))
 
-def read_varint(data: bytes, at: int) -> tuple[int, int]:
-    "The number at `at` and the place after it. Raises ValueError for one cut off, spelled long, or above 63 bits."
+def read_varint(
+    data: bytes,  # that holds a number
+    at: int,  # where it begins
+) -> tuple[int, int]:  # the number, and the place after it
+    "Read a number. Raises ValueError for one cut off, spelled long, or above 63 bits."
     value = 0
     for i, byte in enumerate(data[at:at + 9]):
         value |= (byte & 127) << 7 * i

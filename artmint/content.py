@@ -175,7 +175,7 @@ class BadCar(ContentError):
     "An archive that cannot be read as CARv1."
     def __init__(self, path: Path, offset: int, why: str):
         self.path, self.offset, self.why = path, offset, why
-        super().__init__(f"{path} is not a sound CAR at byte {offset}: {why}. Fetch it again.")
+        super().__init__(f"{path.name} is not a sound CAR at byte {offset}: {why}. Fetch it again.")
 
 class WrongRoot(ContentError):
     "An archive of something else."

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PROFILES', 'SCHEDULERS', 'Profile', 'UnknownChoice', 'noise', 'Engine', 'engine', 'render', 'infotext', 'png_bytes',
-           'pixel_digest', 'BadPicture', 'read_png', 'Artifact', 'DigestMismatch', 'record', 'generate', 'slots_of',
-           'open_slots', 'attempts_of']
+           'pixel_digest', 'BadPicture', 'read_png', 'Artifact', 'DigestMismatch', 'record', 'generate', 'open_slots',
+           'attempts_of']
 
 # %% ../nbs/15_generate.ipynb #8c2eb329
 import hashlib
@@ -26,8 +26,8 @@ from pydantic import BaseModel, ConfigDict
 
 # %% ../nbs/15_generate.ipynb #0fe598f8
 from .base import Base, environment, quiet
-from .catalog import Catalog
-from .seeds import Attempt, Collection, Recipe, Refusal, Slot, allocate, canonical, recipes
+from .catalog import Catalog, frozen_slots
+from .seeds import Attempt, Collection, Recipe, Refusal, Slot, canonical, recipes
 
 # %% ../nbs/15_generate.ipynb #15838ce8
 @dataclass(frozen=True)
@@ -340,18 +340,6 @@ def generate(
     return [Artifact(**catalog.get("artifact", a.recipe.dna)) for a in attempts]
 
 # %% ../nbs/15_generate.ipynb #1119bd2e
-def slots_of(
-    catalog: Catalog,  # where the allocation is frozen
-    collection: Collection,  # the collection
-    salt: str,  # its salt
-) -> list[Slot]:  # all of its slots, in order
-    "The collection's frozen allocation; allocates it when the catalog has none yet."
-    frozen = catalog.all("slot", f"{collection.name}/")
-    if len(frozen) < collection.supply:
-        for slot in allocate(collection, salt): catalog.put("slot", f"{collection.name}/{slot.id}", slot.model_dump(mode="json"))
-        frozen = catalog.all("slot", f"{collection.name}/")
-    return sorted((Slot(**body) for body in frozen.values()), key=lambda slot: slot.id)
-
 def open_slots(
     catalog: Catalog,  # where editions are
     collection: Collection,  # the collection
@@ -360,7 +348,7 @@ def open_slots(
     quantity: int,  # the drop's number of slots
 ) -> list[Slot]:
     "The drop's slots that have no edition yet."
-    drop = slots_of(catalog, collection, salt)[first - 1 : first - 1 + quantity]
+    drop = frozen_slots(catalog, collection, salt)[first - 1 : first - 1 + quantity]
     return [slot for slot in drop if not catalog.find("edition", f"{collection.name}/{slot.id}")]
 
 def attempts_of(

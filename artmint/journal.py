@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MissingKey', 'WrongPassphrase', 'KeystoreSigner', 'new_keystore', 'local_passphrase', 'SenderBusy',
            'KeyUsedElsewhere', 'FeeAboveCeiling', 'OutOfGasMoney', 'RefusedByContract', 'Reverted', 'NotYetMined',
-           'Transaction', 'Journal', 'genesis_of', 'fee_of']
+           'Transaction', 'Journal', 'fee_of']
 
 # %% ../nbs/29_journal.ipynb #be3af47d
 import json
@@ -19,7 +19,8 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 
 from .catalog import Catalog
-from .chain import WrongChain, write_new
+from .chain import WrongChain, genesis_of, write_new
+from .contract import reason
 from .seeds import Record, Refusal
 
 # %% ../nbs/29_journal.ipynb #7997e87b
@@ -140,20 +141,6 @@ class Transaction(Record):
         "Whether it may still be mined."
         return self.state in ("signed", "sent")
 
-# %% ../nbs/29_journal.ipynb #eafcdb83
-def _reason(call: Any, error: Exception) -> str:
-    "What a contract's refusal says: its own error by name and values, or the node's words."
-    from eth_utils import keccak
-    from web3 import Web3
-
-    data = bytes.fromhex(str(getattr(error, "data", None) or "0x")[2:])
-    for each in getattr(call, "contract_abi", None) or getattr(call, "abi", None) or []:
-        types = [value["type"] for value in each.get("inputs", [])]
-        if each["type"] == "error" and data[:4] == keccak(text=f"{each['name']}({','.join(types)})")[:4]:
-            values = zip(each["inputs"], Web3().codec.decode(types, data[4:]))
-            return f"{each['name']}({', '.join(f'{name['name']} {value}' for name, value in values)})"
-    return getattr(error, "message", None) or type(error).__name__
-
 # %% ../nbs/29_journal.ipynb #4aa1bad5
 class Journal:
     "What a key has signed on a chain. Its verbs hold the key's lock and raise SenderBusy when another process does."
@@ -213,10 +200,6 @@ class Journal:
         return done
 
 # %% ../nbs/29_journal.ipynb #2b5f79b3
-def genesis_of(web3: Any) -> str:
-    "Hash of a chain's first block, as 0x and hex digits."
-    return web3.eth.get_block(0)["hash"].to_0x_hex()
-
 def _same_chain(journal: Journal) -> None:
     "Raises WrongChain when another chain answers than the one that the journal was opened on."
     found = journal.web3.eth.chain_id, genesis_of(journal.web3)
@@ -237,7 +220,7 @@ def _prepared(journal: Journal, call: Any, verb: str) -> dict:
     mined, pending = count(address, "latest"), count(address, "pending")
     if pending != mined: raise KeyUsedElsewhere(address, mined, pending)
     try: gas = call.estimate_gas({"from": address})
-    except ContractLogicError as error: raise RefusedByContract(verb, _reason(call, error)) from None
+    except ContractLogicError as error: raise RefusedByContract(verb, reason(error)) from None
     fields = {"from": address, "nonce": mined, "chainId": journal.chain_id, "maxFeePerGas": fee, "maxPriorityFeePerGas": tip}
     return call.build_transaction({**fields, "value": 0, "gas": gas * 6 // 5})
 

@@ -35,7 +35,7 @@ class FolderStore:
         folder: Path,  # where they lie; made when missing
     ):
         self.folder = Path(folder)
-        self.name = f"folder {self.folder}"
+        self.name = f"folder {self.folder.name}"  # not the whole path: it goes into records
 
     def put(self, car: Path, root: CID) -> None:
         "Keep a copy of an archive, in place of an older one. Raises OSError and leaves nothing half when the disk is full."

@@ -16,6 +16,7 @@ from typing import Any
 from PIL import Image
 
 # %% ../nbs/45_report.ipynb #7c06ca95
+import artmint
 from .catalog import Catalog
 from .curate import standing
 from .seeds import Collection
@@ -70,12 +71,12 @@ def _numbers(tries: int, refused: int, editions: int, seconds: float) -> list[tu
             ("for making and judging", _duration(seconds)), ("for each edition", _duration(seconds / max(editions, 1)))]
 
 def _seal(steps: list[dict]) -> dict | None:
-    "The one word about the proof."
-    statuses = {step["status"] for step in steps}
+    "The one word about the proof. A step that wasn't asked for is named and doesn't count."
     if not steps: return None
+    statuses, left = {step["status"] for step in steps if step.get("asked", True)}, [step["name"] for step in steps if not step.get("asked", True)]
     if "failed" in statuses: return {"status": "failed", "sign": "✗", "text": "The proof failed"}
     if "unchecked" in statuses: return {"status": "unchecked", "sign": "–", "text": "Proven in part"}
-    return {"status": "held", "sign": "✓", "text": "Proven from the contract's address"}
+    return {"status": "held", "sign": "✓", "text": "Proven from the contract's address" + (f", without: {', '.join(left)}" if left else "")}
 
 # %% ../nbs/45_report.ipynb #13888a8b
 def facts(
@@ -97,7 +98,7 @@ def facts(
             "open": sorted(set(slots) - {body["slot"] for body in bodies}), "numbers": _numbers(len(editions) + len(others), refused, len(editions), seconds)}
 
 # %% ../nbs/45_report.ipynb #25d19b2a
-TEMPLATE = Path(__file__).parent / "data" / "report.html" if "__file__" in globals() else Path("../artmint/data/report.html")
+TEMPLATE = Path(artmint.__file__).parent / "data" / "report.html"
 
 def page(
     facts: dict[str, Any],  # as `facts` gives them

@@ -57,8 +57,8 @@ contract ArtMint is ERC721A, ERC2981, AccessControlDefaultAdminRules, Pausable {
     error NotNextUncommitted(uint256 expected, uint256 got);
     /// @notice A drop, or a batch, of nothing.
     error NothingAsked();
-    /// @notice The drop would end at token `last`, above the maximum supply.
-    error AboveMaxSupply(uint256 last, uint256 maxSupply);
+    /// @notice The drop has `quantity` tokens, and the maximum supply leaves `left`.
+    error AboveMaxSupply(uint256 quantity, uint256 left);
     /// @notice Content root and CID digest must both be given.
     error EmptyDigest(bytes32 contentRoot, bytes32 cidDigest);
     /// @notice The batch must begin at the next token. A repeated or a second sender's transaction ends here.
@@ -114,7 +114,8 @@ contract ArtMint is ERC721A, ERC2981, AccessControlDefaultAdminRules, Pausable {
         uint256 expected = nextUncommitted();
         if (firstTokenId != expected) revert NotNextUncommitted(expected, firstTokenId);
         if (quantity == 0) revert NothingAsked();
-        if (quantity > maxSupply - _lastCommitted) revert AboveMaxSupply(firstTokenId + quantity - 1, maxSupply);
+        uint256 left = maxSupply - _lastCommitted;
+        if (quantity > left) revert AboveMaxSupply(quantity, left);
         if (contentRoot == 0 || cidDigest == 0) revert EmptyDigest(contentRoot, cidDigest);
         _drops.push(Drop(contentRoot, cidDigest, uint128(firstTokenId), uint128(quantity)));
         _lastCommitted = uint64(firstTokenId + quantity - 1);

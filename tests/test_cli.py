@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from artmint import cli
+from artmint.run import WaitingForPeople
 
 ROOT = Path(__file__).parent.parent
 
@@ -97,11 +98,9 @@ def test_the_command_can_be_typed_here(tmp_path, monkeypatch):
     assert f"--studio {tmp_path}" in cli.verify_command("embedded:0xAb", tmp_path)
 
 
-def test_an_unexpected_error_is_one_sentence(monkeypatch, capsys):
-    from artmint import batch
-
-    def broken(path: Path): raise ValueError("first\nsecond")
-    monkeypatch.setattr(batch, "load_batch", broken)
+@pytest.mark.parametrize("error, code, said", [(ValueError("first\nsecond"), 1, "first second"), (WaitingForPeople([3], 2), 4, "and run the batch again.")])
+def test_an_error_is_one_sentence_and_its_code(monkeypatch, capsys, error, code, said):
+    def broken(path: Path): raise error
     monkeypatch.setattr("artmint.run.load_batch", broken)
     with pytest.raises(SystemExit) as end: cli.main(["run", "x.toml"])
-    assert end.value.code == 1 and capsys.readouterr().err.strip().endswith("first second")
+    assert end.value.code == code and capsys.readouterr().err.strip().endswith(said)

@@ -142,9 +142,9 @@ def test_a_failed_stage_is_one_clear_error(books, order, tmp_path):
 
 
 def test_a_refusal_of_a_room_keeps_its_exit_code(books, order, tmp_path):
-    notebook(books, "00_seeds", STUDIO, "from artmint.run import StudioBusy\nfrom artmint.seeds import Refusal\nraise Refusal()")
-    with pytest.raises(room.StageFailed) as refusal: room.run(order(stages=("00_seeds",)), tmp_path / "studio", print)
-    assert refusal.value.exit_code == 1 and refusal.value.error == "Refusal"
+    notebook(books, "33_evidence", STUDIO, "from artmint.evidence import NotProven\nraise NotProven('embedded:0x', 'no store has it')")
+    with pytest.raises(room.StageFailed) as refusal: room.run(order(stages=("33_evidence",)), tmp_path / "studio", print)
+    assert refusal.value.exit_code == 3 and refusal.value.error == "NotProven"
 
 
 def test_a_second_run_is_told_who_is_at_work(books, order, tmp_path):

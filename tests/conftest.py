@@ -1,0 +1,41 @@
+"What several tests build on."
+from pathlib import Path
+
+import pytest
+
+TINY = Path(__file__).parent / "data" / "tiny"
+
+
+@pytest.fixture(scope="session")
+def minted(tmp_path_factory):
+    "A studio with the tiny collection in two drops of two, rendered, packed, published and minted: (folder, contract's address)."
+    from artmint.base import load_base, weights_files
+    from artmint.blocks import CID
+    from artmint.catalog import Catalog, frozen_slots
+    from artmint.chain import connect
+    from artmint.curate import Edition
+    from artmint.generate import generate
+    from artmint.journal import Journal
+    from artmint.metadata import BaseFacts, pack
+    from artmint.mint import authorize, commit_drop, deploy, mint, parties
+    from artmint.pin import FolderStore, publish
+    from artmint.seeds import load_collection, recipes
+
+    studio, tiny, base = tmp_path_factory.mktemp("minted") / "studio", load_collection(TINY), load_base()
+    studio.mkdir()
+    catalog, web3 = Catalog(studio), connect("embedded", studio / "chain")
+    slots = frozen_slots(catalog, tiny, tiny.salt)
+    for slot, artifact in zip(slots, generate(catalog, base, recipes(tiny, slots, tiny.salt, range(1, 2), base.digest))):
+        kept = artifact.model_dump(include={"dna", "pixel_digest", "file_digest"})
+        edition = Edition(slot=slot.id, attempt=1, traits=slot.traits, scores={"contrast": 0.5}, scorers={"contrast": "1" * 64}, **kept)
+        catalog.put("edition", f"tiny/{edition.slot}", edition.model_dump(mode="json"))
+    who = parties(web3, studio / "keys", rounds=2**10)
+    admin, minter = Journal(catalog, web3, who.admin), Journal(catalog, web3, who.minter)
+    contract = deploy(admin, tiny, who.treasury)
+    authorize(admin, contract, who.minter.address, tiny.supply)
+    for drop, first in ((1, 1), (2, 3)):
+        manifest = pack(catalog, tiny, drop, first, 2, BaseFacts(digest=base.digest, source=base.source), weights_files(base))
+        publish(studio / "drops" / f"tiny-{drop}" / "drop.car", CID.parse(manifest.root), [FolderStore(studio / "store")])
+        commit_drop(admin, contract, manifest)
+        mint(minter, contract, manifest)
+    return studio, contract.address
