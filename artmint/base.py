@@ -72,10 +72,14 @@ class Base:
     folder: Path | None  # where its files lie, when they lie in a folder
 
     @cached_property
-    def digest(self) -> str: return fingerprint(self.pipeline)
+    def digest(self) -> str:
+        "What recipes call it: SHA-256, 64 hex digits."
+        return fingerprint(self.pipeline)
 
     @property
-    def name(self) -> str: return "artmint bundled" if self.source == BUNDLED else Path(self.source).name
+    def name(self) -> str:
+        "What people call it."
+        return "artmint bundled" if self.source == BUNDLED else Path(self.source).name
 
 # %% ../nbs/05_base.ipynb #d9da7bf5
 def load_base(

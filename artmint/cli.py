@@ -214,6 +214,7 @@ def doctor(
 def main(arguments: list[str] | None = None) -> None:
     "The console script. Ends the interpreter with one of the documented codes."
     given = sys.argv[1:] if arguments is None else arguments
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try: app(given)
     except Exception as error:
         if "--debug" in given: raise

@@ -25,7 +25,7 @@ from .catalog import Catalog, frozen_slots
 from .content import CID, PROFILE, ContentError, build, check_car, open_car, write_car
 from .content import cid as cid_of
 from .curate import Edition
-from .generate import BadPicture, infotext, pixel_digest, read_png
+from .picture import BadPicture, infotext, pixel_digest, read_png
 from .seeds import Collection, NotARecipe, Recipe, Refusal, Slot, canonical, read_json, recipes, salt_of, unsafe_text
 from .tokens import BadMetadata, BaseFacts, Manifest, Token, TokenMetadata, Weights, json_schema, public_source, read_manifest, read_token, token_json
 

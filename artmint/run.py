@@ -18,6 +18,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 # %% ../nbs/55_run.ipynb #12c089c8
 from .batch import PACKAGE, Batch, UnknownStage, checked, declared, load_batch, notebooks, working_copy
@@ -151,19 +153,25 @@ def _execute(here: Path, stage: Stage, say: Callable[[str], None], live: Callabl
     import nbformat
     from nbclient.exceptions import DeadKernelError
     from papermill import PapermillExecutionError, execute_notebook
-    from traitlets.config import Config
 
     running = here / f"{stage.name}.running.ipynb"
     nbformat.write(working_copy(notebooks()[stage.notebook]), running)
     try:
-        node = execute_notebook(running, running, stage.parameters, kernel_name="python3", progress_bar=False, cwd=here,
-                                stdout_file=_Lines(say), stderr_file=_Lines(live), config=Config(KernelManager={"transport": "ipc" if os.name == "posix" else "tcp"}))
+        with TemporaryDirectory() as private:
+            node = execute_notebook(running, running, stage.parameters, kernel_name="python3", progress_bar=False, cwd=here,
+                                    stdout_file=_Lines(say), stderr_file=_Lines(live), config=_wires(Path(private)))
     except (PapermillExecutionError, DeadKernelError) as error:
         name, message = getattr(error, "ename", type(error).__name__), getattr(error, "evalue", str(error))
         raise StageFailed(stage.name, name, message, str(_renamed(running, "failed")), _exit_code(name)) from error
     node.metadata.papermill.update(input_path=f"nbs/{stage.notebook}.ipynb", output_path=f"{stage.name}.ipynb")
     nbformat.write(node, running)
     running.replace(here / f"{stage.name}.ipynb")
+
+def _wires(private: Path) -> Any:
+    "How a notebook and its kernel speak: through files in a folder that only this user can open, where the system has such."
+    from traitlets.config import Config
+
+    return Config(KernelManager={"transport": "ipc", "connection_file": str(private / "kernel.json")} if os.name == "posix" else {})
 
 def _renamed(running: Path, why: str) -> Path:
     "Put a notebook that didn't finish aside, for reading."
@@ -258,12 +266,6 @@ def _open(line: Line, number: int) -> list[int]:
     return sorted(set(line.batch.slots) - filled)
 
 # %% ../nbs/55_run.ipynb #c8181064
-def _address(line: Line) -> str:
-    "CHAIN:CONTRACT of the batch's first token; empty while there is none."
-    token = line.catalog.find("token", f"{line.collection.name}/{line.batch.first}")
-    if not token: return ""
-    return f"{'embedded' if line.batch.chain == 'embedded' else token['chain_id']}:{token['contract']}"
-
 def _opened(batch: Batch, studio: Path) -> Line:
     "A batch's line, for looking at it."
     return Line(batch, load_collection(batch.folder), Path(studio), Catalog(Path(studio)), print, print)
@@ -272,16 +274,17 @@ def address_of(
     batch: Batch,  # which batch
     studio: Path,  # the studio's folder
 ) -> str:
-    "CHAIN:CONTRACT of what a batch has minted; empty while it hasn't."
-    return _address(_opened(batch, studio))
+    "CHAIN:CONTRACT of the batch's first token; empty while there is none."
+    line = _opened(batch, studio)
+    token = line.catalog.find("token", f"{line.collection.name}/{batch.first}")
+    return f"{'embedded' if batch.chain == 'embedded' else token['chain_id']}:{token['contract']}" if token else ""
 
 def report(
     batch: Batch,  # which batch
     studio: Path,  # the studio's folder
 ) -> Path:
     "Write the batch's report.html, from what the catalog holds, and say where it is."
-    line = _opened(batch, studio)
-    address, here = _address(line), runs(studio, batch)
+    line, address, here = _opened(batch, studio), address_of(batch, studio), runs(studio, batch)
     proof = line.catalog.find("proof", f"{line.collection.name}/{batch.slots[0]}-{batch.slots[-1]}") or {"steps": []}
     stages = [(key.split("/", 1)[1], body["seconds"]) for key, body in line.catalog.all("stage", f"{batch.name}/").items()]
     command = f"artmint verify {address} --studio studio --regenerate" if address else ""

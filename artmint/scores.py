@@ -21,7 +21,8 @@ from PIL import Image
 # %% ../nbs/18_scores.ipynb #158cbb3a
 from .base import Judge
 from .catalog import Catalog
-from .generate import Artifact, read_png
+from .generate import Artifact
+from .picture import read_png
 from .seeds import Collection, Slot, colours_of, digest, prompt_of
 
 # %% ../nbs/18_scores.ipynb #0816afcf

@@ -143,7 +143,8 @@ def _base(shelves: list[Shelf], digest: str, given: str, folder: Path) -> Any:
 # %% ../nbs/35_verify.ipynb #f1aed993
 def _painted(shelves: list[Shelf], seen: list[Seen], digest: str, given: str, say: Callable[[int, int], None]) -> Iterator[Step]:
     "Render the recipes of one base and compare pixels."
-    from artmint.generate import pixel_digest, render
+    from artmint.generate import render
+    from artmint.picture import pixel_digest
 
     recipes, made = [Recipe.parse(each.said.artmint.recipe) for each in seen], itertools.count(1)
     if max(each.width * each.height for each in recipes) > PIXEL_LIMIT: raise Unreachable(f"a recipe asks for more than {PIXEL_LIMIT} pixels")
@@ -172,9 +173,9 @@ def _prove(target: Target, studio: Path, rpc: str, stores: list, base: str, rege
     steps: list[Step] = []
     if not (claim := ask_chain(target, studio, rpc, steps)): return [*steps, Step("content", "unchecked", "what the chain doesn't name can't be looked for")]
     steps += check_uris(claim)
-    pairs = [(shelf, [_look(shelf, token) for token in shelf.drop.tokens if token in claim.uris]) for shelf in open_shelves(claim, stores, steps)]
+    pairs = [(shelf, [_look(shelf, token) for token in shelf.drop.tokens if token in claim.tokens]) for shelf in open_shelves(claim, stores, steps)]
     shelves, every = [shelf for shelf, _ in pairs], [each for _, seen in pairs for each in seen]
-    if len(every) < len(claim.uris): steps.append(Step("content", "unchecked", f"{len(claim.uris) - len(every)} of {len(claim.uris)} tokens have no sound archive; their files were not looked at"))
+    if len(every) < len(claim.tokens): steps.append(Step("content", "unchecked", f"{len(claim.tokens) - len(every)} of {len(claim.tokens)} tokens have no sound archive; their files were not looked at"))
     if every: steps += [*check_content_roots(claim, shelves), *_looks(every), *_manifests(studio, pairs)]
     if regenerate: return steps + [*_regenerate(shelves, every, base, say)]
     return [*steps, Step("regenerate", "unchecked", "not asked for; with it, every recipe is rendered again", asked=False)]

@@ -293,7 +293,7 @@ def test_processes_share_the_work_without_overlap(tmp_path):
     for worker in workers: worker.start()
     done = [answers.get(timeout=60) for _ in workers]
     for worker in workers: worker.join()
-    assert sorted(sum(done, [])) == sorted(keys)
+    assert sorted(key for each in done for key in each) == sorted(keys)
 
 
 # ------------------------------------------------------------------ ledger and check
@@ -307,7 +307,8 @@ def test_the_ledger_adds_up(catalog):
 
 
 @pytest.mark.parametrize("change", [
-    "body = replace(body, 'rings', 'waves')", "key = 'demo/2'", "kind = 'edition'", "parent = NULL", "digest = seal", "seal = digest", "body = body || ' '", "body = '{'", "once = 0"])
+    "body = replace(body, 'rings', 'waves')",
+    "key = 'demo/2'", "kind = 'edition'", "parent = NULL", "digest = seal", "seal = digest", "body = body || ' '", "body = '{'", "once = 0"])
 def test_a_changed_row_is_named(catalog, change):
     parent = catalog.put("slot", "demo/9", {"motif": "truchet"})
     catalog.put("slot", "demo/1", {"motif": "rings"}, parent=parent)

@@ -16,7 +16,8 @@ from PIL import Image
 
 from artmint.base import load_base
 from artmint.catalog import Catalog
-from artmint.generate import BadPicture, DigestMismatch, UnknownChoice, generate, infotext, noise, pixel_digest, png_bytes, read_png, record, render
+from artmint.generate import DigestMismatch, UnknownChoice, generate, noise, record, render
+from artmint.picture import BadPicture, infotext, pixel_digest, png_bytes, read_png
 from artmint.seeds import Attempt, Recipe
 
 PROMPTS = ("dense rings in aurora colours on night, centred", "mountains in ember colours", "a sparse drawing of waves in ocean on paper", "")
@@ -69,7 +70,8 @@ def test_threads_change_no_pixel(base, family):
 ELSEWHERE = """
 import json, sys
 from artmint.base import load_base
-from artmint.generate import pixel_digest, render
+from artmint.generate import render
+from artmint.picture import pixel_digest
 from artmint.seeds import Recipe
 base = load_base()
 print(json.dumps([pixel_digest(image) for image in render(base, [Recipe.parse(facts) for facts in json.load(sys.stdin)])]))

@@ -18,14 +18,16 @@ from artmint.catalog import Catalog, frozen_slots
 from artmint.content import CID, check_car, open_car, read_file, resolve
 from artmint.curate import Edition
 from artmint.drawings import Subject, draw
-from artmint.generate import Artifact, pixel_digest, png_bytes
+from artmint.generate import Artifact
 from artmint.metadata import AuditFailed, BaseFacts, Drop, NoSuchSlots, OverlappingDrop, UnfilledSlot, audit, check_token, pack, whole
+from artmint.picture import pixel_digest, png_bytes
 from artmint.seeds import canonical, load_collection, recipes
 from artmint.tokens import BadMetadata, TokenMetadata, json_schema, public_source, read_manifest, read_token
 
-DEMO = load_collection(Path(__file__).parents[1] / "collections" / "demo")
+FOLDER = Path(__file__).parents[1] / "collections" / "demo"
+DEMO = load_collection(FOLDER)
 BASE = BaseFacts(digest="0" * 64, source="bundled")
-WEIGHTS = {"model_index.json": b"{}", "unet/weights.safetensors": bytes(range(256)) * 5000}
+WEIGHTS = {"model_index.json": b"{}", "unet/weights.safetensors": bytes(range(256))}
 
 
 def fill(folder: Path, quantity: int, collection=DEMO) -> Catalog:
@@ -90,7 +92,8 @@ def test_every_token_is_valid_and_what_marketplaces_read(made):
 @pytest.mark.parametrize("old, new, why", [
     (b'"schema":1,"scorers"', b'"schema":2,"scorers"', "artmint.schema"), (b'"schema":1,"scorers"', b'"scorers"', "artmint.schema"), (b'{"artmint"', b'{"x":1,"artmint"', "x"),
     (b'"ipfs://', b'"https://', "image"), (b'"slot":1', b'"slot":"1"', "artmint.slot"), (b'"slot":1', b'"slot":1,"slot":2', "a key comes twice"),
-    (b'{"artmint"', b' {"artmint"', "canonical"), (b'"clip":0.31', b'"clip":3.1e-1', "canonical"), (b'"clip":0.31', b'"clip":NaN', "NaN"), (b"}", b"", "Expecting"), (b"First", b"\xff", "decode"),
+    (b'{"artmint"', b' {"artmint"', "canonical"), (b'"clip":0.31', b'"clip":3.1e-1', "canonical"),
+    (b'"clip":0.31', b'"clip":NaN', "NaN"), (b"}", b"", "Expecting"), (b"First", b"\xff", "decode"),
 ])
 def test_a_token_is_read_strictly(made, old, new, why):
     data = (made / "drops" / "demo-1" / "root" / "1.json").read_bytes()
@@ -306,9 +309,10 @@ def test_a_damaged_drop_is_written_again_the_same(catalog, made, damage):
 
 HANG = """
 import sys, time
-sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-import test_metadata as t, artmint.metadata as m
+import artmint.metadata as m
+from artmint.catalog import Catalog
+from artmint.seeds import load_collection
 def hang(real, times):
     left = [times]
     def wrapped(*a, **k):
@@ -318,10 +322,9 @@ def hang(real, times):
             time.sleep(60)
         return real(*a, **k)
     return wrapped
-catalog = t.Catalog(sys.argv[2])
 place, name, times = {"m": m, "Path": Path, "shutil": m.shutil}[sys.argv[3]], sys.argv[4], int(sys.argv[5])
 setattr(place, name, hang(getattr(place, name), times))
-m.pack(catalog, t.DEMO, 1, 1, 16, t.BASE, t.WEIGHTS)
+m.pack(Catalog(sys.argv[2]), load_collection(sys.argv[1]), 1, 1, 16, m.BaseFacts(digest="0" * 64, source="bundled"), WEIGHTS)
 """
 
 
@@ -330,7 +333,7 @@ m.pack(catalog, t.DEMO, 1, 1, 16, t.BASE, t.WEIGHTS)
 def test_a_killed_packer_leaves_no_half_drop_and_the_next_gives_the_same_bytes(made, tmp_path, place, name, times):
     folder = tmp_path / "studio"
     shutil.copytree(made, folder, ignore=lambda path, names: ["drops"] if Path(path) == made else [])
-    child = subprocess.Popen([sys.executable, "-c", HANG, str(Path(__file__).parent), str(folder), place, name, str(times)], stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen([sys.executable, "-c", HANG.replace("WEIGHTS", repr(WEIGHTS)), str(FOLDER), str(folder), place, name, str(times)], stdout=subprocess.PIPE, text=True)
     assert child.stdout.readline() == "ready\n"
     child.send_signal(signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL

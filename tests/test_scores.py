@@ -11,7 +11,8 @@ from PIL import Image, ImageFilter
 from artmint.base import Judge, load_judge
 from artmint.catalog import Catalog
 from artmint.drawings import GROUNDS, PALETTES, Subject, draw, subjects
-from artmint.generate import Artifact, pixel_digest, png_bytes
+from artmint.generate import Artifact
+from artmint.picture import pixel_digest, png_bytes
 from artmint.scores import Candidate, FormulaScorer, contrast, embed, every_scorer, off_palette, palette_margin, picture, score, sharpness, stored_scores
 from artmint.seeds import Slot, load_collection, recipes
 

@@ -15,8 +15,30 @@ from hypothesis import strategies as st
 
 from artmint import seeds
 from artmint.seeds import (
-    Collection, Generation, InconsistentCollection, NotARecipe, NotPlainJSON, Recipe, Refusal, Requirement, Slot, TooManyCombinations, Unallocatable, allocate, canonical,
-    colours_of, derive_seed, digest, load_collection, problems_of, prompt_of, read_json, recipes, salt_of, slot_seeds, unsafe_text,
+    Collection,
+    Generation,
+    InconsistentCollection,
+    NotARecipe,
+    NotPlainJSON,
+    Recipe,
+    Refusal,
+    Requirement,
+    Slot,
+    TooManyCombinations,
+    Unallocatable,
+    allocate,
+    canonical,
+    colours_of,
+    derive_seed,
+    digest,
+    load_collection,
+    problems_of,
+    prompt_of,
+    read_json,
+    recipes,
+    salt_of,
+    slot_seeds,
+    unsafe_text,
 )
 
 DEMO = Path(__file__).parents[1] / "collections" / "demo"
@@ -26,8 +48,8 @@ BASE = "0" * 64
 def collection(traits: dict, **more) -> Collection:
     "A small collection with these traits."
     supply = sum(next(iter(traits.values())).values())
-    facts = dict(name="small", title="Small", description="Small.", supply=supply, license="CC0-1.0", generation=Generation(width=64, height=64))
-    return Collection(**{**facts, "template": " ".join("{%s}" % trait for trait in traits), "traits": traits, **more})
+    facts = {"name": "small", "title": "Small", "description": "Small.", "supply": supply, "license": "CC0-1.0", "generation": Generation(width=64, height=64)}
+    return Collection(**facts | {"template": " ".join(f"{{{trait}}}" for trait in traits), "traits": traits} | more)
 
 
 def counted(slots: list[Slot], trait: str) -> dict:
@@ -54,7 +76,8 @@ def test_ambiguous_or_broken_json_is_refused(text):
     with pytest.raises(NotPlainJSON): read_json(text)
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers(-2**53 + 1, 2**53 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text(st.characters(exclude_categories=["Cs"])),
+@given(st.recursive(st.none() | st.booleans() | st.integers(-2**53 + 1, 2**53 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+                    | st.text(st.characters(exclude_categories=["Cs"])),
                     lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner), max_leaves=8))
 def test_reading_is_the_inverse_of_writing(value):
     assert read_json(canonical(value)) == value and canonical(read_json(canonical(value))) == canonical(value)

@@ -15,8 +15,8 @@ from artmint.catalog import Catalog
 from artmint.chain import connect
 from artmint.content import check_car, open_car, write_car
 from artmint.contract import artifact, content_root
-from artmint.evidence import BadAddress, Leaf, NotProven, ProofFailed, parse_address
-from artmint.generate import pixel_digest, png_bytes, read_png
+from artmint.evidence import BadAddress, Claim, Drop, Leaf, NotProven, ProofFailed, check_uris, parse_address
+from artmint.picture import pixel_digest, png_bytes, read_png
 from artmint.pin import FolderStore
 from artmint.seeds import Recipe, canonical, read_json
 from artmint.verify import verify
@@ -72,6 +72,18 @@ def test_one_token_and_a_range(minted):
     assert proof.exit_code == 0 and "1 of 1" in proof.text() and "1 of 1 archives" in proof.text()
     proof = verify(f"embedded:{minted[1]}", minted[0], tokens=range(2, 4))
     assert proof.exit_code == 0 and "2 of 2 JSON files" in proof.text() and "2 of 2 archives" in proof.text()
+
+
+def test_of_many_tokens_the_ends_of_each_drop_are_asked(minted, monkeypatch):
+    monkeypatch.setattr("artmint.evidence.URIS", 2)
+    proof = verify(f"embedded:{minted[1]}", minted[0], tokens=range(2, 5))
+    assert proof.exit_code == 0 and next(step for step in proof.steps if step.name == "tokenURI").evidence.startswith("3 of 3")
+    root = CID.of(0x70, b"")
+    drop, uris = Drop(1, 9, b"", root), {1: f"ipfs://{root}/1.json", 9: f"ipfs://{root}/9.json"}
+    step, = check_uris(Claim(1, NOWHERE, range(1, 10), uris, (drop,)))
+    assert step.status == "held" and step.evidence.startswith("2 of 2") and "all 9" in step.evidence
+    step, = check_uris(Claim(1, NOWHERE, range(1, 10), uris | {9: f"https://gateway.example/ipfs/{root}/9.json"}, (drop,)))
+    assert step.status == "failed" and step.token == 9 and "gateway.example" in step.evidence
 
 
 def test_it_needs_no_model_stack_and_changes_nothing(minted):
