@@ -68,7 +68,7 @@ def _numbers(tries: int, refused: int, editions: int, seconds: float) -> list[tu
     "The row of figures at the top."
     accepted = tries - refused
     return [("editions", str(editions)), ("attempts", str(tries)), ("accepted by the rules", str(accepted)), ("acceptance", f"{accepted / max(tries, 1):.0%}"),
-            ("for making and judging", _duration(seconds)), ("for each edition", _duration(seconds / max(editions, 1)))]
+            ("for making and judging", _duration(seconds)), ("for each edition", _duration(seconds / editions) if editions else "–")]
 
 def _seal(steps: list[dict]) -> dict | None:
     "The one word about the proof. A step that wasn't asked for is named and doesn't count."

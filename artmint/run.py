@@ -159,7 +159,7 @@ def _execute(here: Path, stage: Stage, say: Callable[[str], None], live: Callabl
     try:
         with TemporaryDirectory() as private:
             node = execute_notebook(running, running, stage.parameters, kernel_name="python3", progress_bar=False, cwd=here,
-                                    stdout_file=_Lines(say), stderr_file=_Lines(live), config=_wires(Path(private)))
+                                    stdout_file=_Lines(say), stderr_file=_Lines(live), config=_wires(Path(private)), extra_arguments=["--log-level=50"])
     except (PapermillExecutionError, DeadKernelError) as error:
         name, message = getattr(error, "ename", type(error).__name__), getattr(error, "evalue", str(error))
         raise StageFailed(stage.name, name, message, str(_renamed(running, "failed")), _exit_code(name)) from error
@@ -201,8 +201,7 @@ class Ran:
 def _stage(line: Line, stage: Stage, before: Ran | None) -> Ran:
     "Run a stage unless it is finished and what it left is there."
     here, record = runs(line.studio, line.batch), f"{line.batch.name}/{stage.name}"
-    key = digest({"parameters": stage.parameters, "collection": line.collection.digest, "code": _code(stage.notebook),
-                  "before": [before.key, before.left] if before else []})
+    key = digest([stage.parameters, line.collection.digest, _code(stage.notebook), [before.key, before.left] if before else []])
     known = line.catalog.find("stage", record)
     if known and known["key"] == key and known["left"] == _left(line, stage) and (here / f"{stage.name}.ipynb").exists():
         line.say(f"{stage.name}: finished before")
@@ -228,11 +227,10 @@ def _alone(studio: Path, batch: Batch) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     runs(studio, batch).mkdir(parents=True, exist_ok=True)
-    lock, holder = FileLock(Path(studio) / "run.lock"), Path(studio) / "run.json"
+    lock, holder, since = FileLock(Path(studio) / "run.lock"), Path(studio) / "run.json", datetime.now(timezone.utc).isoformat(timespec="seconds")
     try: lock.acquire(timeout=0)
     except Timeout as error: raise StudioBusy({"batch": "?", "since": "?", "pid": "?", "host": "?"} | json.loads(holder.read_text() or "{}")) from error
     try:
-        since = datetime.now(timezone.utc).isoformat(timespec="seconds")
         holder.write_text(json.dumps({"batch": batch.name, "since": since, "pid": os.getpid(), "host": platform.node()}))
         yield
     finally: lock.release()

@@ -285,13 +285,25 @@ def new_unet():
     )
 
 
-def new_text(words):
-    "A CLIP text encoder of three layers."
+def new_text(words, judge: dict[str, torch.Tensor]):
+    "A CLIP text encoder of two layers that begins as the judge's text tower, which knows the words already."
     from transformers import CLIPTextConfig, CLIPTextModel
-    return CLIPTextModel(CLIPTextConfig(
-        vocab_size=len(words), hidden_size=128, intermediate_size=384, num_hidden_layers=3, num_attention_heads=4, max_position_embeddings=CONTEXT, projection_dim=128,
-        bos_token_id=words.bos_token_id, eos_token_id=words.eos_token_id, pad_token_id=words.pad_token_id,
-    ))
+    sizes = dict(vocab_size=len(words), hidden_size=128, intermediate_size=512, num_hidden_layers=2, num_attention_heads=4, max_position_embeddings=CONTEXT, projection_dim=128)
+    text = CLIPTextModel(CLIPTextConfig(**sizes, hidden_act="gelu", bos_token_id=words.bos_token_id, eos_token_id=words.eos_token_id, pad_token_id=words.pad_token_id))
+    prefix = "text_model." if any(k.startswith("text_model.") for k in text.state_dict()) else ""
+    text.load_state_dict({prefix + k: v for k, v in as_transformers(judge).items()})
+    return text
+
+
+def as_transformers(judge: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    "open_clip's text tower under the names of transformers' CLIPTextModel."
+    state = {"embeddings.token_embedding.weight": judge["token_embedding.weight"], "embeddings.position_embedding.weight": judge["positional_embedding"]}
+    names = {"ln_1": "layer_norm1", "ln_2": "layer_norm2", "mlp.c_fc": "mlp.fc1", "mlp.c_proj": "mlp.fc2", "attn.out_proj": "self_attn.out_proj"}
+    for i, kind in itertools.product(range(2), ("weight", "bias")):
+        state[f"final_layer_norm.{kind}"] = judge[f"ln_final.{kind}"]
+        for theirs, ours in names.items(): state[f"encoder.layers.{i}.{ours}.{kind}"] = judge[f"transformer.resblocks.{i}.{theirs}.{kind}"]
+        for part, value in zip("qkv", judge[f"transformer.resblocks.{i}.attn.in_proj_{kind}"].chunk(3)): state[f"encoder.layers.{i}.self_attn.{part}_proj.{kind}"] = value
+    return state
 
 
 def new_scheduler():
@@ -318,7 +330,7 @@ def load_unet(work: Path):
     from diffusers.models.attention_processor import AttnProcessor
     words, vae = tokenizer(work), new_vae().eval()
     vae.load_state_dict(torch.load(work / "vae.pt", weights_only=True)["ema"])
-    unet, text = new_unet(), new_text(words)
+    unet, text = new_unet(), new_text(words, torch.load(work / "judge.pt", weights_only=True)["ema"])
     if (work / "unet.pt").exists():
         state = torch.load(work / "unet.pt", weights_only=True)
         unet.load_state_dict(state["unet"])

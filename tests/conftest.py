@@ -1,7 +1,10 @@
 "What several tests build on."
+import os
 from pathlib import Path
 
 import pytest
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded: threads that spin while they wait take the processor from the others
 
 TINY = Path(__file__).parent / "data" / "tiny"
 
