@@ -132,7 +132,7 @@ def verify(
     target: Annotated[str, typer.Argument(help="CHAIN:CONTRACT, or CHAIN:CONTRACT/TOKEN. CHAIN is embedded, a chain's number, or a node's address.")],  # what to prove
     regenerate: Annotated[bool, typer.Option("--regenerate", help="Paint every picture again and compare pixels.")] = False,  # the last step
     studio: Studio = Path("studio"),  # where its chain, store and manifests are, if anywhere
-    store: Annotated[list[Path], typer.Option(help="A folder with archives, in place of the studio's store; may be repeated.")] = [],  # other stores
+    store: Annotated[list[Path] | None, typer.Option(help="A folder with archives, in place of the studio's store; may be repeated.")] = None,  # other stores
     rpc: Annotated[str, typer.Option(help="A node's address, when CHAIN is a number.")] = "",  # another chain
     base: Annotated[str, typer.Option(help="A folder or hub id, when the base isn't in the archive.")] = "",  # for --regenerate
     json: Json = False,  # for programs
@@ -141,7 +141,7 @@ def verify(
     from artmint import verify as room
     from artmint.pin import FolderStore
 
-    stores, live = [FolderStore(folder) for folder in store] or None, _voice()[1]
+    stores, live = [FolderStore(folder) for folder in store or ()] or None, _voice()[1]
     def painted(done: int, total: int) -> None: live(f"{done} of {total} pictures painted again")
     proof = room.verify(target, studio, rpc=rpc, stores=stores, base=base, regenerate=regenerate, say=painted)
     live("")

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -227,7 +227,7 @@ def _alone(studio: Path, batch: Batch) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     runs(studio, batch).mkdir(parents=True, exist_ok=True)
-    lock, holder, since = FileLock(Path(studio) / "run.lock"), Path(studio) / "run.json", datetime.now(timezone.utc).isoformat(timespec="seconds")
+    lock, holder, since = FileLock(Path(studio) / "run.lock"), Path(studio) / "run.json", datetime.now(UTC).isoformat(timespec="seconds")
     try: lock.acquire(timeout=0)
     except Timeout as error: raise StudioBusy({"batch": "?", "since": "?", "pid": "?", "host": "?"} | json.loads(holder.read_text() or "{}")) from error
     try:

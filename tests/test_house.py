@@ -127,7 +127,7 @@ def test_notebook_is_no_longer_than_a_chapter(path):
 @each_notebook
 def test_notebook_has_a_library_part_and_a_run_part(path):
     cells = nbformat.read(path, as_version=4).cells
-    run = [i for i, cell in enumerate(cells) if cell.cell_type == "markdown" and re.search(r"^## Run$", cell.source, re.M)]
+    run = [i for i, cell in enumerate(cells) if cell.cell_type == "markdown" and re.search(r"^## Run$", cell.source, re.MULTILINE)]
     parameters = [i for i, cell in enumerate(cells) if "parameters" in tags(cell)]
     assert len(run) >= 1 and len(parameters) == 1 and run[-1] < parameters[0]
     assert [i for i, cell in enumerate(cells) if cell.cell_type == "code" and exported(cell) and i > run[-1]] == []
@@ -154,7 +154,7 @@ def test_outputs_are_kept_only_where_asked(path):
 def test_no_directives_that_papermill_does_not_know(path):
     for cell in code(path):
         assert "nbdev_export(" not in cell.source or "55_run" in path.stem
-        assert not re.search(r"^#\|\s*eval:", cell.source, re.M)
+        assert not re.search(r"^#\|\s*eval:", cell.source, re.MULTILINE)
 
 
 @each_module

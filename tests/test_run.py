@@ -149,8 +149,7 @@ def test_a_refusal_of_a_room_keeps_its_exit_code(books, order, tmp_path):
 
 def test_a_second_run_is_told_who_is_at_work(books, order, tmp_path):
     studio = tmp_path / "studio"
-    with room._alone(studio, order(name="other")):
-        with pytest.raises(room.StudioBusy) as refusal: room.run(order(), studio, print)
+    with room._alone(studio, order(name="other")), pytest.raises(room.StudioBusy) as refusal: room.run(order(), studio, print)
     assert f"process {os.getpid()}" in str(refusal.value) and "Batch other" in str(refusal.value)
     room.run(order(stages=("00_seeds",)), studio, print)
 
