@@ -87,10 +87,11 @@ def load_base(
     revision: str | None = None,  # the commit of a hub repository
 ) -> Base:  # in float32 on the CPU
     "Load a StableDiffusionPipeline. Raises NoSuchBase and PickledWeights."
+    import torch
     from diffusers import StableDiffusionPipeline
     folder = DATA / "base" if source == BUNDLED else Path(source) if Path(source).is_dir() else None
     if folder: refuse_pickles(folder)
-    options = dict(revision=revision, use_safetensors=True, safety_checker=None, feature_extractor=None, requires_safety_checker=False, local_files_only=folder is not None)
+    options = dict(revision=revision, use_safetensors=True, safety_checker=None, feature_extractor=None, requires_safety_checker=False, local_files_only=folder is not None, torch_dtype=torch.float32)
     try:
         with quiet(): pipeline = StableDiffusionPipeline.from_pretrained(folder or source, **options)
     except (OSError, ValueError) as error:
