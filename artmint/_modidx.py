@@ -91,6 +91,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'artmint.canon._fields': ('canon.html#_fields', 'artmint/canon.py'),
                                'artmint.canon._integer': ('canon.html#_integer', 'artmint/canon.py'),
                                'artmint.canon._no_number': ('canon.html#_no_number', 'artmint/canon.py'),
+                               'artmint.canon._too_deep': ('canon.html#_too_deep', 'artmint/canon.py'),
                                'artmint.canon.canonical': ('canon.html#canonical', 'artmint/canon.py'),
                                'artmint.canon.digest': ('canon.html#digest', 'artmint/canon.py'),
                                'artmint.canon.read_json': ('canon.html#read_json', 'artmint/canon.py'),
