@@ -35,7 +35,8 @@ def enter(catalog: Catalog, slot: Slot, attempt: int, image: Image.Image) -> Can
 
 def drawn(count: int, seed: int = 0) -> list[tuple[Subject, Image.Image]]:
     "Subjects and their drawings."
-    chosen = [subjects()[i] for i in np.random.default_rng(seed).choice(len(subjects()), count, replace=False)]
+    known = [each for each in subjects() if each.palette in DEMO.traits["palette"]]
+    chosen = [known[i] for i in np.random.default_rng(seed).choice(len(known), count, replace=False)]
     return [(subject, draw(subject, seed * 1000 + i)) for i, subject in enumerate(chosen)]
 
 
