@@ -344,3 +344,14 @@ def test_a_secret_salt_is_drawn_once_and_kept_private(tmp_path):
     shutil.rmtree(tmp_path / "salts")
     assert salt_of(secret, tmp_path) != salt
     assert salt_of(load_collection(DEMO), tmp_path) == "first light"
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "[" * 65 + "]" * 65])
+def test_deep_json_is_refused_whatever_python_s_limit(text):
+    "Libraries raise the recursion limit for the whole process; a deep text would then end it."
+    import sys
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(10**6)
+    try:
+        with pytest.raises(NotPlainJSON, match="deeper"): read_json(text)
+    finally: sys.setrecursionlimit(before)
