@@ -29,7 +29,6 @@ from tqdm import tqdm
 from artmint.drawings import CAPTIONS, DENSITIES, GROUNDS, MOTIFS, PALETTES, PLACEMENTS, Subject, caption, draw, held_out, sheet, subjects
 
 SIZE, LATENT, CONTEXT = 128, 4, 32
-LATENTS, PICTURE = 16000, 96  # drawings that the UNet sees, and their side in pixels
 NEGATIVE = ""  # what classifier-free guidance subtracts: the empty caption, seen in one caption of ten
 
 
@@ -93,8 +92,9 @@ class Clock:
 
 
 def average(ema: torch.nn.Module, model: torch.nn.Module, decay: float) -> None:
-    "Exponential moving average of the weights, in place."
-    with torch.no_grad(): torch._foreach_lerp_(list(ema.parameters()), [p.detach() for p in model.parameters()], 1 - decay)
+    "Exponential moving average of the weights and of the running statistics, in place."
+    ours, theirs = ([t for t in m.state_dict().values() if t.is_floating_point()] for m in (ema, model))
+    with torch.no_grad(): torch._foreach_lerp_(ours, theirs, 1 - decay)
 
 
 def save(path: Path, **state: object) -> None:
@@ -194,7 +194,7 @@ def tokens(words, captions: list[str]) -> torch.Tensor:
 WORDING_ODDS = [0.16, 0.16, 0.16, 0.16, 0.12, 0.12, 0.12]  # short wordings are cheaper and teach the main words
 JUDGE = {
     "embed_dim": 128,
-    "vision_cfg": {"image_size": SIZE, "layers": 5, "width": 160, "head_width": 32, "patch_size": 16},
+    "vision_cfg": {"image_size": SIZE, "layers": [1, 1, 1, 1], "width": 24, "head_width": 64},  # a small ResNet: it learns shapes from far fewer pictures than a ViT
     "text_cfg": {"context_length": CONTEXT, "vocab_size": 0, "width": 128, "heads": 4, "layers": 2, "pool_type": "eos", "eos_id": 1},
 }
 
@@ -247,9 +247,11 @@ def train_judge(work: Path, minutes: float) -> None:
     pictures, rng, words = np.load(work / "drawings.npy", mmap_mode="r"), np.random.default_rng(int(time.time())), tokenizer(work)
     judge, wordings, number = new_judge(words), readings(words), {s: i for i, s in enumerate(subjects())}
     if (work / "judge.pt").exists(): judge.load_state_dict(torch.load(work / "judge.pt", weights_only=True)["ema"])
+    judge.visual.to(memory_format=torch.channels_last)
     ema, optimiser = copy.deepcopy(judge).eval(), torch.optim.AdamW(judge.parameters(), 1e-3, (0.9, 0.98), weight_decay=0.05)
     true = torch.tensor([number[subject_of(i)] for i in range(len(pictures))])
     clock = Clock(optimiser, minutes, 1e-3)
+    judge.visual.compile()
     while clock.tick():
         index, reading = rng.integers(len(pictures), size=96), wordings[rng.choice(len(wordings), p=WORDING_ODDS)]
         with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
@@ -276,10 +278,10 @@ def jitter(x: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
 
 # ---------------------------------------------------------------- UNet and text encoder
 def new_unet():
-    "Four levels from 24x24 down to 3x3, thin at the top where memory traffic costs most, attention on the lower two."
+    "Four levels from 32x32 down to 4x4, thin at the top where memory traffic costs most, attention on the lower two."
     from diffusers import UNet2DConditionModel
     return UNet2DConditionModel(
-        sample_size=PICTURE // 4, in_channels=LATENT, out_channels=LATENT, layers_per_block=1, block_out_channels=(48, 96, 128, 128), norm_num_groups=16,
+        sample_size=SIZE // 4, in_channels=LATENT, out_channels=LATENT, layers_per_block=1, block_out_channels=(48, 96, 128, 128), norm_num_groups=16,
         down_block_types=("DownBlock2D", "DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
         cross_attention_dim=128, attention_head_dim=4,
     )
@@ -316,10 +318,11 @@ def latents_of(work: Path, vae) -> tuple[torch.Tensor, float]:
     "Drawings as fp16 latents, and the scale that gives them unit variance."
     path = work / "latents.pt"
     if not path.exists():
-        z = torch.empty(LATENTS, LATENT, PICTURE // 4, PICTURE // 4, dtype=torch.float16)
+        pictures = np.load(work / "drawings.npy", mmap_mode="r")
+        z = torch.empty(len(pictures), LATENT, SIZE // 4, SIZE // 4, dtype=torch.float16)
         for i in tqdm(range(0, len(z), 64), desc="encode"):
-            x = np.stack([np.asarray(draw(subject_of(s), s, PICTURE)) for s in range(i, min(i + 64, len(z)))])
-            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16): z[i : i + 64] = vae.encode(batch_of(x, np.arange(len(x))).contiguous(memory_format=torch.channels_last)).latents
+            x = batch_of(pictures, np.arange(i, min(i + 64, len(z)))).contiguous(memory_format=torch.channels_last)
+            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16): z[i : i + 64] = vae.encode(x).latents
         save(path, latents=z, std=z[:4096].float().std().item())
     state = torch.load(path, weights_only=True)
     return state["latents"], 1 / state["std"]
@@ -351,6 +354,7 @@ def train_unet(work: Path, minutes: float, peak: float) -> None:
     alphas = scheduler.alphas_cumprod
     weight = torch.minimum(alphas / (1 - alphas).clamp(min=1e-8), torch.tensor(5.0)) / (alphas / (1 - alphas).clamp(min=1e-8) + 1)
     weight = weight.clamp(min=0.05)  # at zero SNR the weight would vanish, and with it the picture's overall colour
+    unet.compile()  # nearly four times the speed here: the eager normalisations and their backward are bound by memory
     clock, recent = Clock(optimiser, minutes, peak), []
     while clock.tick():
         index = rng.integers(len(latents), size=64)
