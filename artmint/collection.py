@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationError
 
 # %% ../nbs/00_collection.ipynb #dd975cd7
-from .canon import Record, Refusal, digest, said, unsafe_text
+from .canon import Hex64, ProfileName, Record, Refusal, SecondPass, digest, said, unsafe_text
 
 # %% ../nbs/00_collection.ipynb #3071190a
 def _fit(text: str, lines: bool = False) -> str:
@@ -63,7 +63,10 @@ class Generation(Record):
     guidance: float = Field(5.0, ge=0)
     width: int = Field(gt=0, multiple_of=8)  # pixels
     height: int = Field(gt=0, multiple_of=8)  # pixels
-    profile: Literal["portable", "fast"] = "portable"
+    profile: ProfileName = "portable"
+    init: Hex64 | None = None  # file digest of a picture in the studio that every attempt starts from
+    strength: float = Field(0.6, gt=0, le=1)  # share of the steps that are painted over it
+    hires: SecondPass | None = None  # a larger second pass
     attempts: Count = 3  # for every open slot in a round
     rounds: Count = 4  # before people are asked
 

@@ -22,6 +22,12 @@ def _quoted(text: str) -> str:
     "One line of prompt: infotext is a format of lines."
     return " ".join(text.split())
 
+def _second_look(recipe: Recipe) -> dict[str, object]:
+    "What img2img and hires fix add, under A1111's keys; its one denoising strength is the last pass's."
+    if recipe.hires is None: return {"Denoising strength": recipe.strength} if recipe.init else {}
+    steps = {"Hires steps": recipe.hires.steps} if recipe.hires.steps else {}
+    return {"Denoising strength": recipe.hires.strength, "Hires upscale": recipe.hires.scale, **steps, "Hires upscaler": "Lanczos"}
+
 def infotext(
     recipe: Recipe,  # what the picture was made from
     model: str,  # the base's name, for people
@@ -30,7 +36,7 @@ def infotext(
     lines = [_quoted(recipe.prompt)] + [f"Negative prompt: {_quoted(recipe.negative_prompt)}"] * bool(recipe.negative_prompt)
     facts = {
         "Steps": recipe.steps, "Sampler": recipe.scheduler, "CFG scale": recipe.guidance, "Seed": recipe.seed, "Size": f"{recipe.width}x{recipe.height}",
-        "Model hash": recipe.base[:10], "Model": model, "RNG": "CPU", "Version": "artmint",
+        "Model hash": recipe.base[:10], "Model": model, "RNG": "CPU", **_second_look(recipe), "Version": "artmint",
     }
     return "\n".join([*lines, ", ".join(f"{k}: {v}" for k, v in facts.items())])
 

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['COMBINATIONS', 'TooManyCombinations', 'Unallocatable', 'Slot', 'allocate', 'problems_of', 'load_collection',
            'salt_of', 'derive_seed', 'slot_seeds', 'prompt_of', 'colours_of', 'Attempt', 'recipes', 'AdapterUse',
-           'Hex64', 'NotARecipe', 'NotPlainJSON', 'Recipe', 'Record', 'Refusal', 'canonical', 'digest', 'read_json',
-           'unsafe_text', 'Collection', 'Generation', 'InconsistentCollection', 'Name', 'Requirement', 'Royalty',
-           'Rule', 'Text']
+           'Hex64', 'NotARecipe', 'NotPlainJSON', 'Recipe', 'Record', 'Refusal', 'SecondPass', 'canonical', 'digest',
+           'read_json', 'unsafe_text', 'Collection', 'Generation', 'InconsistentCollection', 'Name', 'Requirement',
+           'Royalty', 'Rule', 'Text']
 
 # %% ../nbs/00_seeds.ipynb #bfca3ef6
 import hashlib
@@ -21,11 +21,11 @@ import numpy as np
 from pydantic import Field
 
 # %% ../nbs/00_seeds.ipynb #84bf7fa2
-from .canon import AdapterUse, Hex64, NotARecipe, NotPlainJSON, Recipe, Record, Refusal, canonical, digest, read_json, unsafe_text
+from .canon import AdapterUse, Hex64, NotARecipe, NotPlainJSON, Recipe, Record, Refusal, SecondPass, canonical, digest, read_json, unsafe_text
 from .collection import Collection, Generation, InconsistentCollection, Name, Requirement, Royalty, Rule, Text, contradictions, read_collection
 
 # %% ../nbs/00_seeds.ipynb #f67c346d
-_all_ = ["AdapterUse", "Hex64", "NotARecipe", "NotPlainJSON", "Recipe", "Record", "Refusal", "canonical", "digest", "read_json", "unsafe_text",
+_all_ = ["AdapterUse", "Hex64", "NotARecipe", "NotPlainJSON", "Recipe", "Record", "Refusal", "SecondPass", "canonical", "digest", "read_json", "unsafe_text",
          "Collection", "Generation", "InconsistentCollection", "Name", "Requirement", "Royalty", "Rule", "Text"]  # also found here
 
 # %% ../nbs/00_seeds.ipynb #d01235ea
@@ -235,9 +235,9 @@ def recipes(
     base: str,  # digest of the base model
 ) -> list[Attempt]:  # slot by slot, attempts in order
     "Every attempt's recipe. An attempt's recipe doesn't depend on which others are asked for."
-    settings = collection.generation.model_dump(include={"scheduler", "steps", "guidance", "width", "height", "profile"})
+    settings = collection.generation.model_dump(include={"scheduler", "steps", "guidance", "width", "height", "profile", "init", "strength"})
     def one(slot: Slot, attempt: int, seed: int) -> Attempt:
-        recipe = Recipe(base=base, prompt=prompt_of(collection, slot), negative_prompt=collection.negative_prompt, seed=seed, **settings)
+        recipe = Recipe(base=base, prompt=prompt_of(collection, slot), negative_prompt=collection.negative_prompt, seed=seed, hires=collection.generation.hires, **settings)
         return Attempt(slot=slot.id, attempt=attempt, recipe=recipe)
     seeds = {slot.id: slot_seeds(collection.name, salt, slot.id, max(attempts, default=0)) for slot in slots}
     return [one(slot, attempt, seeds[slot.id][attempt - 1]) for slot in slots for attempt in attempts]

@@ -4,6 +4,7 @@ Every ratio is taken in one run, against an alternative measured beside it: mach
 """
 import argparse
 import json
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -27,7 +28,8 @@ def generation(rounds: int) -> list[dict]:
     "Rendering in the fast profile against the plain pipeline, and against the bare forward passes of the same batch."
     import torch
     from artmint.base import load_base
-    from artmint.generate import engine, render
+    from artmint.denoise import engine
+    from artmint.generate import render
     from artmint.seeds import Recipe
 
     base, count, steps = load_base(), 16, 20
@@ -42,8 +44,8 @@ def generation(rounds: int) -> list[dict]:
     def arithmetic() -> None:
         x, t, text = torch.randn(2 * ready.profile.batch, 4, 32, 32), torch.tensor(500), torch.randn(2 * ready.profile.batch, 32, 128)
         for _ in range(count // ready.profile.batch):
-            for _ in range(steps): ready.unet(x, t, text)
-            ready.vae.decode(x[: ready.profile.batch])
+            for _ in range(steps): ready.pipe.unet(x, t, text)
+            ready.pipe.vae.decode(x[: ready.profile.batch])
 
     render(base, recipes), plain(), arithmetic()
     ours, theirs, against_plain = ratio(lambda: render(base, recipes), plain, rounds)
@@ -61,6 +63,7 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--into", type=Path, default=Path("studio/bench.json"))
     given = options.parse_args()
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded: spinning threads take the processor from one another
     rows = generation(given.rounds)
     given.into.parent.mkdir(parents=True, exist_ok=True)
     given.into.write_text(json.dumps(rows, indent=2) + "\n")

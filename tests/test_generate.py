@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from artmint.base import load_base
+from artmint.canon import SecondPass
 from artmint.catalog import Catalog
 from artmint.generate import DigestMismatch, UnknownChoice, generate, noise, record, render
 from artmint.picture import BadPicture, infotext, pixel_digest, png_bytes, read_png
@@ -94,6 +95,30 @@ def test_another_process_makes_the_same_pixels(family, profile, cap):
     assert json.loads(done.stdout) == expected
 
 
+MORE_CAPS = CAPS | {"MKL's compatible mode": {"MKL_CBWR": "COMPATIBLE"}, "no oneDNN": {"TORCH_MKLDNN_ENABLED": "0"}}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cap", MORE_CAPS)
+def test_two_hundred_recipes_are_portable(base, cap, two_hundred):
+    recipes, expected = two_hundred
+    done = subprocess.run([sys.executable, "-c", ELSEWHERE], input=json.dumps([r.facts() for r in recipes]), capture_output=True, text=True, env=os.environ | MORE_CAPS[cap], check=True)
+    assert sum(a == b for a, b in zip(json.loads(done.stdout), expected)) == len(recipes)
+
+
+@pytest.fixture(scope="module")
+def two_hundred(base):
+    "Recipes over every caption, size, number of steps and guidance, img2img aside, and their digests."
+    from artmint.drawings import caption, subjects
+    rng = random.Random(5)
+    recipes = [
+        recipe(i, base.digest, prompt=caption(rng.choice(subjects()), i), seed=rng.randrange(2**32), steps=rng.choice((2, 5, 12)), guidance=rng.choice((1.0, 3.0, 7.5)), width=rng.choice((64, 96, 128)), height=rng.choice((64, 128)), hires=SecondPass(scale=1.5, steps=2) if i % 20 == 0 else None)
+        for i in range(200)
+    ]
+    recipes = [r.model_copy(update={"width": 64, "height": 64}) if r.hires else r for r in recipes]
+    return recipes, [pixel_digest(image) for image in render(base, recipes)]
+
+
 def test_other_seed_prompt_or_guidance_is_another_picture(base):
     first = recipe(1, base.digest, profile="fast")
     others = [first.model_copy(update=change) for change in ({"seed": 8}, {"prompt": PROMPTS[0]}, {"guidance": 6.0}, {"steps": 5})]
@@ -107,7 +132,7 @@ def test_noise_is_torchs_own(shape):
     assert np.abs(noise(2**32 - 5, shape) - theirs).max() < 2e-6
 
 
-@pytest.mark.parametrize("change, word", [({"base": "0" * 64}, "base"), ({"scheduler": "Heun"}, "Heun"), ({"scheduler": "Euler", "profile": "portable"}, "Euler"), ({"width": 136}, "136x128"), ({"adapters": ({"digest": "0" * 64},)}, "adapters")])
+@pytest.mark.parametrize("change, word", [({"base": "0" * 64}, "base"), ({"scheduler": "Heun"}, "Heun"), ({"scheduler": "Euler", "profile": "portable"}, "Euler"), ({"width": 136}, "136x128"), ({"hires": SecondPass(scale=1.1)}, "144x144"), ({"adapters": ({"digest": "0" * 64},)}, "adapters")])
 def test_what_cannot_be_rendered_is_refused_before_anything_is(base, change, word):
     seen = []
     bad = Recipe(**recipe(0, base.digest).model_dump() | change)
