@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['render', 'Artifact', 'DigestMismatch', 'record', 'generate', 'put_picture', 'open_slots', 'attempts_of', 'PROFILES',
-           'UnknownChoice', 'noise']
+           'PromptTooLong', 'UnknownChoice', 'noise']
 
 # %% ../nbs/15_generate.ipynb #8c2eb329
 import time
@@ -19,12 +19,13 @@ from pydantic import BaseModel, ConfigDict
 # %% ../nbs/15_generate.ipynb #0fe598f8
 from .base import Base, environment
 from .catalog import Catalog, frozen_slots
-from .denoise import PROFILES, UnknownChoice, denoise, embed, engine, noise, refuse, scheduler_of, whole
+from .denoise import denoise, embed, refuse, whole
+from .engine import PROFILES, PromptTooLong, UnknownChoice, engine, noise, scheduler_of
 from .picture import BadPicture, pixel_digest, png_bytes, read_png
 from .seeds import Attempt, Collection, Recipe, Refusal, Slot, recipes
 
 # %% ../nbs/15_generate.ipynb #8ec8b397
-_all_ = ["PROFILES", "UnknownChoice", "noise"]
+_all_ = ["PROFILES", "PromptTooLong", "UnknownChoice", "noise"]  # also found here
 
 # %% ../nbs/15_generate.ipynb #15838ce8
 def _final(recipe: Recipe) -> Recipe:
@@ -33,11 +34,11 @@ def _final(recipe: Recipe) -> Recipe:
     width, height = recipe.size
     return recipe.model_copy(update={"hires": None, "width": width, "height": height, "strength": recipe.hires.strength, "steps": recipe.hires.steps or recipe.steps})
 
-def _starts(base: Base, recipes: list[Recipe], picture: Callable[[str], Image.Image] | None) -> list[Image.Image | None]:
+def _starts(base: Base, recipes: list[Recipe], blob: Callable[[str], bytes] | None) -> list[Image.Image | None]:
     "What each recipe's last pass starts from, in its size."
     firsts = list({r.dna: first for r in recipes if r.hires for first in [r.model_copy(update={"hires": None})]}.items())
-    painted = dict(zip((dna for dna, _ in firsts), render(base, [first for _, first in firsts], picture=picture))) if firsts else {}
-    given = {digest: picture(digest) for digest in sorted({r.init for r in recipes if r.init and not r.hires})}
+    painted = dict(zip((dna for dna, _ in firsts), render(base, [first for _, first in firsts], blob=blob))) if firsts else {}
+    given = {digest: read_png(blob(digest))[0] for digest in sorted({r.init for r in recipes if r.init and not r.hires})}
     found = [painted.get(r.dna) or given.get(r.init) for r in recipes]
     return [image and image.convert("RGB").resize(r.size, Image.Resampling.LANCZOS) for r, image in zip(recipes, found)]
 
@@ -45,7 +46,7 @@ def _batches(base: Base, passes: list[Recipe], starts: list[Image.Image | None])
     "Indices of the passes that can share a batch."
     groups: dict[tuple, list[int]] = {}
     for i, (r, start) in enumerate(zip(passes, starts)):
-        alike = (r.profile, r.scheduler, r.steps, r.width, r.height, r.strength if start else None, None if hasattr(base.pipeline, "unet") else r.guidance)
+        alike = (r.profile, r.adapters, r.embeddings, r.scheduler, r.steps, r.width, r.height, r.strength if start else None, None if hasattr(base.pipeline, "unet") else r.guidance)
         groups.setdefault(alike, []).append(i)
     return groups
 
@@ -54,17 +55,20 @@ def render(
     base: Base,  # the model that the recipes name
     recipes: list[Recipe],  # in any number and order
     done: Callable[[int, Image.Image], None] | None = None,  # called with index and picture as soon as one is ready
-    picture: Callable[[str], Image.Image] | None = None,  # gives the picture that `init` names
+    blob: Callable[[str], bytes] | None = None,  # gives the files that recipes name by digest: adapters, embeddings, pictures to start from
 ) -> list[Image.Image]:  # RGB, in the order of the recipes
-    "Render recipes in canonical batches. Raises UnknownChoice and PromptTooLong before anything is rendered."
+    "Render recipes in canonical batches. Raises UnknownChoice, PromptTooLong and NotAnAdapter before anything is rendered."
     import torch
     for r in recipes:
         refuse(base, r)
-        if r.init and picture is None: raise UnknownChoice("the picture", r.init, ("a recipe without `init`: no pictures are at hand",))
-        if hasattr(base.pipeline, "unet"): scheduler_of(engine(base, r.profile), r)
-    passes, starts, images = [_final(r) for r in recipes], _starts(base, recipes, picture), [None] * len(recipes)
+        named = [use.digest for use in r.adapters] + list(r.embeddings) + [r.init] * (r.init is not None)
+        if named and blob is None: raise UnknownChoice("the file", named[0], ("a recipe that names no files: none are at hand",))
+    for r in {(r.profile, r.adapters, r.embeddings, r.scheduler): r for r in recipes}.values():
+        ready = engine(base, r, blob)
+        if hasattr(base.pipeline, "unet"): scheduler_of(ready, r)
+    passes, starts, images = [_final(r) for r in recipes], _starts(base, recipes, blob), [None] * len(recipes)
     for index in _batches(base, passes, starts).values():
-        ready = engine(base, passes[index[0]].profile)
+        ready = engine(base, passes[index[0]], blob)
         said = embed(ready, [t for i in index for t in (passes[i].prompt, passes[i].negative_prompt)]) if hasattr(base.pipeline, "unet") else {}
         for at in range(0, len(index), ready.profile.batch):
             part = index[at : at + ready.profile.batch]
@@ -128,7 +132,7 @@ def generate(
         started, count = time.perf_counter(), count + 1
         progress(count, len(missing))
 
-    render(base, missing, keep, lambda digest: read_png(catalog.blob(digest))[0])
+    render(base, missing, keep, catalog.blob)
     return [Artifact(**catalog.get("artifact", a.recipe.dna)) for a in attempts]
 
 # %% ../nbs/15_generate.ipynb #8324594f

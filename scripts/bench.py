@@ -28,13 +28,13 @@ def generation(rounds: int) -> list[dict]:
     "Rendering in the fast profile against the plain pipeline, and against the bare forward passes of the same batch."
     import torch
     from artmint.base import load_base
-    from artmint.denoise import engine
+    from artmint.engine import engine
     from artmint.generate import render
     from artmint.seeds import Recipe
 
     base, count, steps = load_base(), 16, 20
     recipes = [Recipe(base=base.digest, prompt="dense rings in aurora colours on night", seed=i, steps=steps, guidance=3.0, width=128, height=128, profile="fast") for i in range(count)]
-    ready = engine(base, "fast")
+    ready = engine(base, recipes[0])
 
     def plain() -> None:
         for r in recipes:

@@ -1,6 +1,7 @@
 "Bases of the families that studios use, through the same code, held against diffusers' own pipelines."
 import random
 import shutil
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -9,8 +10,7 @@ from families import FAMILIES, saved, single_file
 
 from artmint.base import NoSuchBase, NoSuchDevice, PickledWeights, fingerprint, load_base
 from artmint.canon import SecondPass
-from artmint.denoise import PromptTooLong
-from artmint.generate import UnknownChoice, render
+from artmint.generate import PromptTooLong, UnknownChoice, render
 from artmint.picture import pixel_digest
 from artmint.seeds import Recipe
 
@@ -32,6 +32,12 @@ def recipes(base, count: int = 3, **more) -> list[Recipe]:
     own = {} if hasattr(base.pipeline, "unet") else {"scheduler": "own"}
     facts = dict(base=base.digest, steps=3, guidance=4.0, width=32, height=32, profile="fast") | own | more
     return [Recipe(prompt=PROMPTS[i % 4], seed=100 + i, **facts) for i in range(count)]
+
+
+def png(image) -> bytes:
+    out = BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
 
 
 def far(image, other) -> int:
@@ -109,7 +115,7 @@ def test_a_start_is_diffusers_img2img(bundled):
     for strength in (0.3, 0.6, 1.0):
         r = Recipe(base=bundled.digest, prompt=PROMPTS[0], seed=5, steps=6, guidance=3.0, width=64, height=64, profile="fast", init="0" * 64, strength=strength)
         expected = theirs(r.prompt, image=sketch, strength=strength, num_inference_steps=6, guidance_scale=3.0, generator=torch.Generator().manual_seed(5)).images[0]
-        assert far(render(bundled, [r], picture=lambda digest: sketch)[0], expected) <= 1
+        assert far(render(bundled, [r], blob=lambda digest: png(sketch))[0], expected) <= 1
 
 
 @pytest.mark.parametrize("name", ["sdxl", "sd3", "flux"])
@@ -117,7 +123,7 @@ def test_a_weak_start_stays_near_the_picture(bases, name):
     from PIL import Image
     base, sketch = bases(name), Image.new("RGB", (32, 32), (200, 60, 30))
     asked = [recipes(base, 1, init="0" * 64, strength=s)[0].model_copy(update={"steps": 10}) for s in (0.2, 0.9)]
-    weak, strong = render(base, asked, picture=lambda digest: sketch)
+    weak, strong = render(base, asked, blob=lambda digest: png(sketch))
     assert weak.size == (32, 32) and far(weak, strong) > 0
 
 
@@ -127,7 +133,7 @@ def test_a_second_pass_is_img2img_over_the_first(bundled):
     both = Recipe(**facts, width=64, height=64, hires=SecondPass(scale=1.5, strength=0.5, steps=6))
     first = render(bundled, [Recipe(**facts, width=64, height=64)])[0]
     second = Recipe(**facts | {"steps": 6}, width=96, height=96, init="0" * 64, strength=0.5)
-    by_hand = render(bundled, [second], picture=lambda digest: first.resize((96, 96), Image.Resampling.LANCZOS))[0]
+    by_hand = render(bundled, [second], blob=lambda digest: png(first.resize((96, 96), Image.Resampling.LANCZOS)))[0]
     made = render(bundled, [both])[0]
     assert made.size == both.size == (96, 96) and made.tobytes() == by_hand.tobytes()
 
@@ -140,7 +146,7 @@ def test_strength_without_a_picture_is_no_recipe():
 @pytest.mark.parametrize("name, change, error, word", [
     ("flux", {"scheduler": "DDIM"}, UnknownChoice, "own"), ("flux", {"profile": "portable"}, UnknownChoice, "half"), ("flux", {"negative_prompt": "blurred"}, UnknownChoice, "negative prompt"),
     ("sd1", {"scheduler": "own"}, UnknownChoice, "DDIM"), ("sd1", {"prompt": "mountains " * 60}, PromptTooLong, "tokens"),
-    ("sdxl", {"init": "0" * 64}, UnknownChoice, "no pictures"),
+    ("sdxl", {"init": "0" * 64}, UnknownChoice, "none are at hand"),
 ])
 def test_what_would_fail_or_be_ignored_is_refused(bases, name, change, error, word):
     base = bases(name)
