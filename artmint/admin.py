@@ -75,9 +75,10 @@ def parties(
 
 # %% ../nbs/30_admin.ipynb #b38194b0
 def deploy(
-    journal: Journal,  # the admin's
+    journal: Journal,  # of whoever pays for it
     collection: Collection,  # whose contract
     treasury: str,  # address that every token is minted to
+    admin: str = "",  # address of the admin, a Safe's for instance; empty: the journal's key
     delay: int = 0,  # seconds that a change of admin has to wait
 ) -> Any:  # a web3.py contract
     "The collection's contract, deployed when it isn't yet. Raises the journal's refusals."
@@ -87,7 +88,7 @@ def deploy(
         purpose, royalty = {"verb": "deploy", "collection": collection.name}, collection.royalty
         symbol = "".join(filter(str.isalnum, collection.name)).upper()[:8]
         owed = journal.web3.to_checksum_address(royalty.receiver or treasury)
-        values = (collection.title, symbol, collection.supply, journal.signer.address, delay, treasury, owed, royalty.basis_points)
+        values = (collection.title, symbol, collection.supply, admin or journal.signer.address, delay, treasury, owed, royalty.basis_points)
         factory = journal.web3.eth.contract(abi=artifact()["abi"], bytecode=artifact()["bytecode"])
         before = [each for each in journal.transactions() if each.purpose == purpose and each.state == "confirmed"]
         done = before[0] if before else journal.send(factory.constructor(*values), purpose)

@@ -151,7 +151,7 @@ class Claim:
 def _connected(target: Target, studio: Path, rpc: str) -> Any:
     "web3 for the target's chain. Makes none. Raises Unreachable, WrongChain."
     number = int(target.chain) if target.chain.isdecimal() else 0
-    if target.chain != "embedded" and not (number and not rpc): return connect(rpc if number else target.chain, studio, number)
+    if target.chain != "embedded" and not (number and not rpc): return connect(rpc if number else target.chain, studio, number, agree=True)
     if not (studio / "chain" / "genesis.json").exists(): raise Unreachable(f"there is no chain in {studio / 'chain'}; give the address of a node")
     return connect("embedded", studio / "chain", number)
 

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from .catalog import Catalog
 from .chain import WrongChain, genesis_of
 from .contract import reason
+from .networks import paid
 from .seeds import Record, Refusal
 from .signers import Signer
 
@@ -221,7 +222,7 @@ def _follow(journal: Journal, transaction: Transaction) -> Transaction:
 # %% ../nbs/29_journal.ipynb #0201fdd2
 def _settled(journal: Journal, transaction: Transaction, receipt: Any) -> Transaction:
     "Write down a receipt: first what it cost, then how it ended. A kill between the two costs no line and doubles none."
-    wei, key = receipt["gasUsed"] * receipt["effectiveGasPrice"], transaction.hash
+    wei, key = paid(receipt), transaction.hash
     there = {line["unit"] for line in journal.catalog.history("cost", f"mint/{key}")}
     for unit, amount in (("gas", receipt["gasUsed"]), ("gwei", wei / 10**9)):
         if unit not in there: journal.catalog.spend("mint", key, amount, unit)

@@ -33,7 +33,9 @@ class AllowanceTooSmall(Refusal):
 class WindowSpent(Refusal):
     "The minter has minted what it may in this stretch of time."
     minter: str
-    says = "{minter} has minted all that it may for now; its limit counts any stretch of its window. Nothing was sent: run again later, it goes on where it stopped."
+    left: int
+    wanted: int
+    says = "{minter} may mint {left} more tokens in this stretch of time, and the next batch has {wanted}. Nothing was sent: run again later, it goes on where it stopped; or take smaller batches."
     exit_code = 3
 
 class Paused(Refusal):
@@ -62,7 +64,7 @@ class MintPlan:
     most: int  # wei that all of it may cost
     problems: tuple[Refusal, ...]  # why it can't be done now
 
-def _problems(contract: Any, minter: str, manifest: Any, at: int, salt: bytes) -> list[Refusal]:
+def _problems(contract: Any, minter: str, manifest: Any, at: int, size: int, salt: bytes) -> list[Refusal]:
     "What the contract would say, asked beforehand."
     ask, last, found = contract.functions, manifest.first + manifest.quantity - 1, []
     committed, (total, used, *_, now) = ask.nextUncommitted().call() - 1, ask.allowanceOf(minter).call()
@@ -71,7 +73,7 @@ def _problems(contract: Any, minter: str, manifest: Any, at: int, salt: bytes) -
     if at < manifest.first: found.append(EarlierDropOpen(manifest.first, at, "minted"))
     if not ask.hasRole(ask.MINTER_ROLE().call(), minter).call(): found.append(RoleMissing(minter, "minter", contract.address))
     if total - used < last - at + 1: found.append(AllowanceTooSmall(minter, max(total - used, 0), last - at + 1))
-    elif not now: found.append(WindowSpent(minter))
+    elif now < size: found.append(WindowSpent(minter, now, size))
     if ask.paused().call(): found.append(Paused(contract.address))
     return found
 
@@ -91,7 +93,7 @@ def mint_plan(
         if not 1 <= size <= most: raise BadBatchSize(size, most)
     at, end, (total, used, *_) = ask.nextToken().call(), manifest.first + manifest.quantity, ask.allowanceOf(minter).call()
     batches = tuple((first, min(batch, end - first)) for first in range(max(at, manifest.first), end, batch))
-    problems, gas = _problems(contract, minter, manifest, at, salt) if batches else [], 0
+    problems, gas = _problems(contract, minter, manifest, at, batches[0][1], salt) if batches else [], 0
     balance, fee = web3.eth.get_balance(minter), fee_of(web3)[0]
     if batches and not problems:
         if balance: gas = ask.mintBatch(*batches[0], inner).estimate_gas({"from": minter}) * 6 // 5 * len(batches)

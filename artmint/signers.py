@@ -141,7 +141,10 @@ def _session(library: str, token: str, pin: str) -> Any:
     "An open session with a module's token. Raises NoModuleKey."
     import pkcs11
 
-    try: return pkcs11.lib(library).get_token(token_label=token).open(user_pin=pin, rw=True)
+    try:
+        found = pkcs11.lib(library).get_token(token_label=token)
+        try: return found.open(user_pin=pin, rw=True)
+        except pkcs11.UserAlreadyLoggedIn: return found.open(rw=True)  # a process logs in to a token once
     except (pkcs11.PKCS11Error, RuntimeError) as error: raise NoModuleKey(f"The token {token} of {Path(library).name}", type(error).__name__) from None
 
 def new_module_key(
