@@ -21,7 +21,7 @@ lab: .venv/dev  ## the notebooks in JupyterLab
 bench: .venv/demo  ## figures, as ratios, into studio/bench.json
 	$(BIN)/python scripts/bench.py
 
-contracts: .venv/demo  ## compile the contracts and compare with the committed artifacts (needs node)
+contracts: .venv/demo  ## compile the contract, compare with the committed artifact, write the input for explorers (needs node)
 	cd contracts && npm ci --ignore-scripts
 	$(BIN)/python scripts/compile_contracts.py --check
 

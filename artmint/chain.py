@@ -20,6 +20,7 @@ from typing import Any
 from filelock import FileLock
 
 from .blobs import _sync_folder
+from .rpc import nodes_at
 from .seeds import Refusal
 
 # %% ../nbs/26_chain.ipynb #b9971049
@@ -212,32 +213,23 @@ def _endpoints(chain: EmbeddedChain) -> dict[str, dict[str, Callable]]:
     return {"eth": eth, "web3": API_ENDPOINTS["web3"], "net": {"version": lambda *_: str(chain.genesis["chain_id"])}}
 
 # %% ../nbs/26_chain.ipynb #f82bcdcf
-def _http(url: str) -> Any:
-    "A provider for a node that repeats questions, never transactions."
-    from web3 import HTTPProvider
-    from web3.providers.rpc.utils import REQUEST_RETRY_ALLOWLIST, ExceptionRetryConfiguration
-
-    provider = HTTPProvider(url)
-    questions = [name for name in REQUEST_RETRY_ALLOWLIST if not name.startswith("eth_send")]
-    provider.exception_retry_configuration = ExceptionRetryConfiguration(errors=provider.exception_retry_configuration.errors, method_allowlist=questions)
-    return provider
-
 def genesis_of(web3: Any) -> str:
     "Hash of a chain's first block, as 0x and hex digits."
     return web3.eth.get_block(0)["hash"].to_0x_hex()
 
 def connect(
-    chain: str,  # "embedded", or the http(s) address of a node
+    chain: str,  # "embedded", or the http(s) address of a node, or several with commas between
     folder: Path,  # where an embedded chain lives
     chain_id: int = 0,  # the chain that is meant; 0: whichever answers
+    agree: bool = False,  # whether more than half of several nodes must say the same
 ) -> Any:  # a web3.Web3
-    "Open a chain. An embedded one is at `web3.provider.chain`. Raises WrongChain."
+    "Open a chain. An embedded one is at `web3.provider.chain`. Raises WrongChain, NodeSilent, NodesDisagree."
     from web3 import EthereumTesterProvider, Web3
 
     if chain == "embedded":
         embedded = EmbeddedChain(folder, chain_id or 31337)
         web3 = Web3(EthereumTesterProvider(embedded.tester, _endpoints(embedded)))
         web3.provider.chain = embedded
-    else: web3 = Web3(_http(chain))
+    else: web3 = Web3(nodes_at(chain, agree))
     if chain_id and web3.eth.chain_id != chain_id: raise WrongChain(str(chain_id), str(web3.eth.chain_id))
     return web3

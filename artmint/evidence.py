@@ -18,7 +18,7 @@ from typing import Any
 from .blocks import CID, DAG_PB, ContentError
 from .chain import ChainDamaged, connect
 from .content import Car, MissingPath, check_car, open_car, read_file
-from .contract import ForeignCode, content_root, contract_at
+from .contract import ForeignCode, code_hash, content_root, contract_at, known_code
 from .metadata import Finding
 from .pin import MissingContent
 from .seeds import Refusal
@@ -151,7 +151,7 @@ class Claim:
 def _connected(target: Target, studio: Path, rpc: str) -> Any:
     "web3 for the target's chain. Makes none. Raises Unreachable, WrongChain."
     number = int(target.chain) if target.chain.isdecimal() else 0
-    if target.chain != "embedded" and not (number and not rpc): return connect(rpc if number else target.chain, studio, number)
+    if target.chain != "embedded" and not (number and not rpc): return connect(rpc if number else target.chain, studio, number, agree=True)
     if not (studio / "chain" / "genesis.json").exists(): raise Unreachable(f"there is no chain in {studio / 'chain'}; give the address of a node")
     return connect("embedded", studio / "chain", number)
 
@@ -166,6 +166,7 @@ def _claim(contract: Any, target: Target) -> Claim:
     drops, at = [], tokens[0]
     while at <= tokens[-1]:
         content, digest, first, quantity = ask.dropOf(at).call()
+        if digest == bytes(32): raise Unreachable(f"tokens {first} to {first + quantity - 1} are sealed: what they are is told later, and can be proven then")
         drops.append(Drop(first, quantity, content, CID(DAG_PB, digest)))
         at = max(first + quantity, at + 1)
     ends = sorted({max(drop.first, tokens[0]) for drop in drops} | {min(drop.tokens[-1], tokens[-1]) for drop in drops})
@@ -189,7 +190,7 @@ def ask_chain(
         steps.append(Step("chain", "held" if code else "failed", f"{said}: {len(code):,} bytes of code at {target.contract}"))
         if not code: return None
         contract = contract_at(web3, target.contract)
-        steps.append(Step("contract", "held", "the code is the ArtMint contract of this package, byte for byte"))
+        steps.append(Step("contract", "held", f"the code is ArtMint {known_code()[code_hash(web3, target.contract)]}, known by its hash"))
         return _claim(contract, target)
     except ForeignCode: steps.append(Step("contract", "failed", "the code is not the ArtMint contract of this package; what it promises is unknown"))
     except (BadFunctionCallOutput, ContractLogicError, ChainDamaged, NotMinted) as error: steps.append(Step("chain", "failed", str(error)))

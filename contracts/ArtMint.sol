@@ -11,22 +11,32 @@ import {ERC721A} from "erc721a/contracts/ERC721A.sol";
 /// @notice One collection of pictures whose content is fixed on chain before any of it is minted.
 /// @dev Three parties. The admin (a Safe or a cold key) commits drops and hands out limits. A minter (a hot key) may mint
 /// committed tokens to the treasury, within its allowance, and nothing else. A pauser may stop minting. Token ids run
-/// from 1 without a gap, and a token's id is its slot in the collection.
+/// from 1 without a gap, and a token's id is its slot in the collection. Drops are numbered from 1.
 contract ArtMint is ERC721A, ERC2981, AccessControlDefaultAdminRules, Pausable {
     /// @notice A contiguous range of tokens whose content was committed together.
     struct Drop {
-        /// @dev Merkle root over `leafOf` of every token of the drop.
+        /// @dev Merkle root over `leafOf` of every token of the drop; of a sealed drop, its commitment.
         bytes32 contentRoot;
-        /// @dev sha2-256 digest of the CID of the drop's root directory, which holds `<id>.json`.
+        /// @dev sha2-256 digest of the CID of the drop's root directory, which holds `<id>.json`; of a sealed drop, zero.
         bytes32 cidDigest;
-        uint128 firstTokenId;
-        uint128 quantity;
+        uint32 firstTokenId;
+        uint32 quantity;
     }
 
-    /// @notice How many tokens a minter may mint in its lifetime, and how many it has minted.
+    /// @dev One slot, so that a mint reads and writes its limits once.
     struct Allowance {
-        uint128 total;
-        uint128 used;
+        /// @dev What the minter may mint in its lifetime.
+        uint40 total;
+        /// @dev What it has minted.
+        uint40 used;
+        /// @dev What it may mint in any `window` seconds.
+        uint24 perWindow;
+        /// @dev Seconds; zero: only `total` counts.
+        uint24 window;
+        /// @dev The number of the newest third of a window that `recent` counts.
+        uint32 part;
+        /// @dev Four counters of 24 bits: what was minted in `part` (the lowest) and in the three thirds before it.
+        uint96 recent;
     }
 
     /// @notice Who may call `mintBatch`.
@@ -35,23 +45,39 @@ contract ArtMint is ERC721A, ERC2981, AccessControlDefaultAdminRules, Pausable {
     bytes32 public constant PAUSER_ROLE = keccak256("PAUSER_ROLE");
     /// @notice The most tokens one `mintBatch` may make. More would make the first transfer out of the batch expensive.
     uint256 public constant MAX_BATCH = 100;
-    /// @notice The highest token id there can ever be.
-    uint256 public immutable maxSupply;
 
     /// @notice Where every token is minted to.
     address public treasury;
-    // Packed beside the treasury and the pause flag, so that minting reads one slot for the three of them.
-    uint64 private _lastCommitted;
+    // Packed beside the treasury and the pause flag: minting and committing read one slot for all of them.
+    uint32 private _lastCommitted;
+    uint32 private _maxSupply;
+    uint24 private _dropCount;
 
-    Drop[] private _drops;
+    mapping(uint256 number => Drop) private _drops;
     mapping(address minter => Allowance) private _allowances;
+    string private _contractURI;
+    /// @notice What `tokenURI` answers for the tokens of a drop that is still sealed.
+    string public placeholderURI;
 
     /// @notice A drop's content is fixed from now on.
     event DropCommitted(uint256 indexed firstTokenId, uint256 quantity, bytes32 contentRoot, bytes32 cidDigest);
-    /// @notice `minter` may mint `total` tokens in its lifetime, of which it has minted `used`.
-    event AllowanceSet(address indexed minter, uint256 total, uint256 used);
+    /// @notice A drop's content is fixed from now on, and not yet told.
+    event DropSealed(uint256 indexed firstTokenId, uint256 quantity, bytes32 commitment);
+    /// @notice A sealed drop's content is told, and is what was committed.
+    event DropRevealed(uint256 indexed firstTokenId, uint256 quantity, bytes32 contentRoot, bytes32 cidDigest);
+    /// @notice A drop of which nothing was minted is taken back.
+    event DropCancelled(uint256 indexed firstTokenId, uint256 quantity);
+    /// @notice `minter` may mint `total` tokens in its lifetime, of which it has minted `used`, and `perWindow` in any
+    /// `window` seconds.
+    event AllowanceSet(address indexed minter, uint256 total, uint256 perWindow, uint256 window, uint256 used);
     /// @notice New tokens go to `treasury`. Tokens minted before stay where they are.
     event TreasurySet(address indexed treasury);
+    /// @notice There will never be a token with a higher id.
+    event MaxSupplyLowered(uint256 maxSupply);
+    /// @notice `contractURI` answers something else (ERC-7572).
+    event ContractURIUpdated();
+    /// @notice Tokens have another `tokenURI` than before (ERC-4906).
+    event BatchMetadataUpdate(uint256 fromTokenId, uint256 toTokenId);
 
     /// @notice A drop must begin at the next uncommitted token.
     error NotNextUncommitted(uint256 expected, uint256 got);
@@ -59,22 +85,38 @@ contract ArtMint is ERC721A, ERC2981, AccessControlDefaultAdminRules, Pausable {
     error NothingAsked();
     /// @notice The drop has `quantity` tokens, and the maximum supply leaves `left`.
     error AboveMaxSupply(uint256 quantity, uint256 left);
-    /// @notice Content root and CID digest must both be given.
+    /// @notice Content root and CID digest (of a sealed drop, the commitment) must be given.
     error EmptyDigest(bytes32 contentRoot, bytes32 cidDigest);
+    /// @notice There is no drop of this number.
+    error NoSuchDrop(uint256 drop, uint256 dropCount);
+    /// @notice The drop isn't sealed, or was revealed before.
+    error NotSealed(uint256 drop);
+    /// @notice The token belongs to a drop that is still sealed.
+    error StillSealed(uint256 tokenId);
+    /// @notice What was given to `reveal` isn't what was committed.
+    error OtherCommitment(bytes32 expected, bytes32 got);
+    /// @notice Only the last drop can be cancelled.
+    error NotLastDrop(uint256 last, uint256 got);
+    /// @notice Tokens of the drop are minted, so it stays.
+    error AlreadyMinting(uint256 firstTokenId, uint256 nextToken);
     /// @notice The batch must begin at the next token. A repeated or a second sender's transaction ends here.
     error NotNextToken(uint256 expected, uint256 got);
     /// @notice The batch would end at token `last`, but tokens are committed only up to `lastCommitted`.
     error NotCommitted(uint256 last, uint256 lastCommitted);
-    /// @notice The minter may mint `left` more tokens, not `wanted`.
+    /// @notice The minter may mint `left` more tokens in its lifetime, not `wanted`.
     error AllowanceTooSmall(address minter, uint256 left, uint256 wanted);
+    /// @notice The minter may mint `left` more tokens now, not `wanted`; more when its window has moved on.
+    error WindowTooSmall(address minter, uint256 left, uint256 wanted);
     /// @notice More tokens in one batch than `MAX_BATCH`.
     error BatchTooLarge(uint256 quantity, uint256 limit);
     /// @notice The treasury can't be the zero address.
     error ZeroTreasury();
-    /// @notice The maximum supply must be at least 1 and fit 64 bits.
+    /// @notice The maximum supply must be at least 1 and fit 32 bits.
     error BadMaxSupply(uint256 maxSupply);
-    /// @notice An allowance must fit 128 bits.
-    error BadAllowance(uint256 total);
+    /// @notice The maximum supply can only fall, and not below what is committed.
+    error SupplyNotLowered(uint256 current, uint256 committed, uint256 got);
+    /// @notice An allowance must fit its fields, and a limit for a window needs a window (and the other way round).
+    error BadAllowance(uint256 total, uint256 perWindow, uint256 window);
 
     /// @param name_ the collection's name
     /// @param symbol_ its short name
@@ -94,13 +136,13 @@ contract ArtMint is ERC721A, ERC2981, AccessControlDefaultAdminRules, Pausable {
         address royaltyReceiver,
         uint96 royaltyBasisPoints
     ) ERC721A(name_, symbol_) AccessControlDefaultAdminRules(adminDelay, admin) {
-        if (maxSupply_ == 0 || maxSupply_ > type(uint64).max) revert BadMaxSupply(maxSupply_);
-        maxSupply = maxSupply_;
+        if (maxSupply_ == 0 || maxSupply_ > type(uint32).max) revert BadMaxSupply(maxSupply_);
+        _maxSupply = uint32(maxSupply_);
         _setTreasury(treasury_);
         if (royaltyReceiver != address(0)) _setDefaultRoyalty(royaltyReceiver, royaltyBasisPoints);
     }
 
-    // Admin
+    // Admin: drops
 
     /// @notice Fix the content of the next `quantity` tokens, once and for all.
     /// @param firstTokenId must be `nextUncommitted()`, so that a transaction that waited in a queue can't be misaligned
@@ -111,25 +153,111 @@ contract ArtMint is ERC721A, ERC2981, AccessControlDefaultAdminRules, Pausable {
         external
         onlyRole(DEFAULT_ADMIN_ROLE)
     {
-        uint256 expected = nextUncommitted();
-        if (firstTokenId != expected) revert NotNextUncommitted(expected, firstTokenId);
-        if (quantity == 0) revert NothingAsked();
-        uint256 left = maxSupply - _lastCommitted;
-        if (quantity > left) revert AboveMaxSupply(quantity, left);
         if (contentRoot == 0 || cidDigest == 0) revert EmptyDigest(contentRoot, cidDigest);
-        _drops.push(Drop(contentRoot, cidDigest, uint128(firstTokenId), uint128(quantity)));
-        _lastCommitted = uint64(firstTokenId + quantity - 1);
+        _addDrop(firstTokenId, quantity, contentRoot, cidDigest);
         emit DropCommitted(firstTokenId, quantity, contentRoot, cidDigest);
     }
 
-    /// @notice Say how many tokens `minter` may mint in its lifetime. What it has minted already counts, so a
-    /// repeated call changes nothing, and a mint that races with the call can't gain by it.
+    /// @notice Fix the content of the next `quantity` tokens without telling it. Until `reveal` their `tokenURI` is
+    /// `placeholderURI`. They may be minted before that.
+    /// @param firstTokenId must be `nextUncommitted()`
+    /// @param quantity how many tokens the drop has
+    /// @param commitment `commitmentOf(dropCount() + 1, contentRoot, cidDigest, salt)`, computed where nobody sees the salt
+    function commitSealedDrop(uint256 firstTokenId, uint256 quantity, bytes32 commitment)
+        external
+        onlyRole(DEFAULT_ADMIN_ROLE)
+    {
+        if (commitment == 0) revert EmptyDigest(commitment, 0);
+        _addDrop(firstTokenId, quantity, commitment, 0);
+        emit DropSealed(firstTokenId, quantity, commitment);
+    }
+
+    /// @notice Tell the content of a sealed drop. Only what was committed is taken.
+    /// @param drop the drop's number
+    /// @param contentRoot Merkle root over the tokens' leaves
+    /// @param cidDigest sha2-256 digest of the CIDv1 (dag-pb) of the root directory
+    /// @param salt what kept the commitment from being guessed
+    function reveal(uint256 drop, bytes32 contentRoot, bytes32 cidDigest, bytes32 salt)
+        external
+        onlyRole(DEFAULT_ADMIN_ROLE)
+    {
+        if (drop == 0 || drop > _dropCount) revert NoSuchDrop(drop, _dropCount);
+        if (contentRoot == 0 || cidDigest == 0) revert EmptyDigest(contentRoot, cidDigest);
+        Drop storage found = _drops[drop];
+        if (found.cidDigest != 0) revert NotSealed(drop);
+        bytes32 got = commitmentOf(drop, contentRoot, cidDigest, salt);
+        if (got != found.contentRoot) revert OtherCommitment(found.contentRoot, got);
+        found.contentRoot = contentRoot;
+        found.cidDigest = cidDigest;
+        uint256 first = found.firstTokenId;
+        uint256 quantity = found.quantity;
+        emit DropRevealed(first, quantity, contentRoot, cidDigest);
+        emit BatchMetadataUpdate(first, first + quantity - 1);
+    }
+
+    /// @notice Take back the last drop, while nothing of it is minted. Its tokens can be committed again. A minter's
+    /// transaction that waits in a queue may then mint what is committed in their place, to the treasury.
+    /// @param firstTokenId the drop's first token, so that a transaction that waited can't take back another drop
+    function cancelDrop(uint256 firstTokenId) external onlyRole(DEFAULT_ADMIN_ROLE) {
+        uint256 number = _dropCount;
+        if (number == 0) revert NoSuchDrop(0, 0);
+        Drop storage last = _drops[number];
+        if (last.firstTokenId != firstTokenId) revert NotLastDrop(last.firstTokenId, firstTokenId);
+        if (_nextTokenId() > firstTokenId) revert AlreadyMinting(firstTokenId, _nextTokenId());
+        uint256 quantity = last.quantity;
+        _lastCommitted = uint32(firstTokenId - 1);
+        _dropCount = uint24(number - 1);
+        delete _drops[number];
+        emit DropCancelled(firstTokenId, quantity);
+    }
+
+    /// @notice Lower the maximum supply. It can never be raised again.
+    /// @param maxSupply_ the new one: below the old one, and not below what is committed
+    function lowerMaxSupply(uint256 maxSupply_) public onlyRole(DEFAULT_ADMIN_ROLE) {
+        if (maxSupply_ >= _maxSupply || maxSupply_ < _lastCommitted) {
+            revert SupplyNotLowered(_maxSupply, _lastCommitted, maxSupply_);
+        }
+        _maxSupply = uint32(maxSupply_);
+        emit MaxSupplyLowered(maxSupply_);
+    }
+
+    /// @notice Give up every token that isn't committed, for ever.
+    function burnRemainder() external {
+        lowerMaxSupply(_lastCommitted);
+    }
+
+    // Admin: limits and addresses
+
+    /// @notice Say how many tokens `minter` may mint in its lifetime, and how many of them in any stretch of `window`
+    /// seconds. What it has minted counts already, so a repeated call changes nothing, and a mint that races with
+    /// the call can't gain by it.
+    /// @dev Time is cut into thirds of a window, and what was minted in the newest third and the three before it counts. Any
+    /// stretch of `window` seconds lies within four such thirds, so the limit holds wherever one begins to count, and
+    /// what was minted is forgotten after a window and a third at the latest. When the length changes, all that counted
+    /// before counts as if it had been minted now.
     /// @param minter the key; it needs MINTER_ROLE as well
     /// @param total the new limit; less than what was used stops the minter
-    function setAllowance(address minter, uint256 total) external onlyRole(DEFAULT_ADMIN_ROLE) {
-        if (total > type(uint128).max) revert BadAllowance(total);
-        _allowances[minter].total = uint128(total);
-        emit AllowanceSet(minter, total, _allowances[minter].used);
+    /// @param perWindow tokens in any `window` seconds; zero, with `window` zero: only `total` counts
+    /// @param window seconds, from 3 to 16,777,215 (194 days)
+    function setAllowance(address minter, uint256 total, uint256 perWindow, uint256 window)
+        external
+        onlyRole(DEFAULT_ADMIN_ROLE)
+    {
+        if (
+            total > type(uint40).max || perWindow > type(uint24).max || window > type(uint24).max
+                || (window < 3 && window != 0) || (perWindow == 0) != (window == 0)
+        ) revert BadAllowance(total, perWindow, window);
+        Allowance memory allowance = _allowances[minter];
+        if (window != allowance.window) {
+            uint256 counted = allowance.window == 0 ? 0 : _sum(_recent(allowance, _part(allowance.window)));
+            allowance.recent = uint96(counted);
+            allowance.part = window == 0 ? 0 : uint32(_part(window));
+            allowance.window = uint24(window);
+        }
+        allowance.total = uint40(total);
+        allowance.perWindow = uint24(perWindow);
+        _allowances[minter] = allowance;
+        emit AllowanceSet(minter, total, perWindow, window, allowance.used);
     }
 
     /// @notice Send new tokens to another address. It isn't asked whether it can hold tokens.
@@ -143,6 +271,20 @@ contract ArtMint is ERC721A, ERC2981, AccessControlDefaultAdminRules, Pausable {
     /// @param basisPoints how much, in hundredths of a percent of a sale
     function setRoyalty(address receiver, uint96 basisPoints) external onlyRole(DEFAULT_ADMIN_ROLE) {
         _setDefaultRoyalty(receiver, basisPoints);
+    }
+
+    /// @notice Say where the collection describes itself (ERC-7572). No token's metadata depends on it.
+    /// @param uri the new address
+    function setContractURI(string calldata uri) external onlyRole(DEFAULT_ADMIN_ROLE) {
+        _contractURI = uri;
+        emit ContractURIUpdated();
+    }
+
+    /// @notice Say what `tokenURI` answers for sealed drops. Tokens whose content is told don't change.
+    /// @param uri the new address
+    function setPlaceholderURI(string calldata uri) external onlyRole(DEFAULT_ADMIN_ROLE) {
+        placeholderURI = uri;
+        emit BatchMetadataUpdate(1, type(uint256).max);
     }
 
     /// @notice Allow minting again.
@@ -160,67 +302,112 @@ contract ArtMint is ERC721A, ERC2981, AccessControlDefaultAdminRules, Pausable {
     // Minter
 
     /// @notice Mint the next `quantity` committed tokens to the treasury.
+    /// @dev `_mint` writes one owner for each `inner` tokens. A larger `inner` is cheaper now, and makes the first transfer
+    /// of a token dearer, by about 2,200 gas for each token between it and the one whose owner was written.
     /// @param firstTokenId must be `nextToken()`: whoever sends the same batch again, or at the same time, is refused
     /// @param quantity at most `MAX_BATCH`, what is committed, and what the caller's allowance leaves
-    function mintBatch(uint256 firstTokenId, uint256 quantity) external whenNotPaused onlyRole(MINTER_ROLE) {
+    /// @param inner how many tokens share one written owner; zero, or `quantity` and more: all of them
+    function mintBatch(uint256 firstTokenId, uint256 quantity, uint256 inner)
+        external
+        whenNotPaused
+        onlyRole(MINTER_ROLE)
+    {
         uint256 expected = _nextTokenId();
         if (firstTokenId != expected) revert NotNextToken(expected, firstTokenId);
         if (quantity == 0) revert NothingAsked();
         if (quantity > MAX_BATCH) revert BatchTooLarge(quantity, MAX_BATCH);
         uint256 last = firstTokenId + quantity - 1;
         if (last > _lastCommitted) revert NotCommitted(last, _lastCommitted);
-        Allowance memory allowance = _allowances[msg.sender];
-        uint256 used = allowance.used + quantity;
-        if (used > allowance.total) {
-            uint256 left = allowance.total > allowance.used ? allowance.total - allowance.used : 0;
-            revert AllowanceTooSmall(msg.sender, left, quantity);
-        }
-        _allowances[msg.sender].used = uint128(used);
-        _mint(treasury, quantity);
+        _spend(quantity);
+        address to = treasury;
+        if (inner == 0) inner = quantity;
+        for (; quantity > inner; quantity -= inner) _mint(to, inner);
+        _mint(to, quantity);
     }
 
     // Everybody
+
+    /// @notice The highest token id there can ever be. It can fall, never rise.
+    function maxSupply() external view returns (uint256) {
+        return _maxSupply;
+    }
 
     /// @notice The id that the next `mintBatch` must begin with.
     function nextToken() external view returns (uint256) {
         return _nextTokenId();
     }
 
-    /// @notice The id that the next `commitDrop` must begin with.
+    /// @notice The id that the next drop must begin with.
     function nextUncommitted() public view returns (uint256) {
         return uint256(_lastCommitted) + 1;
     }
 
-    /// @notice What `minter` may mint in its lifetime, and what it has minted.
+    /// @notice A minter's limits, what it has minted in its lifetime, and what it may mint right now.
     /// @param minter the key asked about
-    function allowanceOf(address minter) external view returns (uint256 total, uint256 used) {
+    /// @return total tokens in its lifetime
+    /// @return used tokens it has minted
+    /// @return perWindow tokens in any `window` seconds
+    /// @return window seconds; zero: only `total` counts
+    /// @return left tokens it may mint now, its role and what is committed aside
+    function allowanceOf(address minter)
+        external
+        view
+        returns (uint256 total, uint256 used, uint256 perWindow, uint256 window, uint256 left)
+    {
         Allowance memory allowance = _allowances[minter];
-        return (allowance.total, allowance.used);
+        (total, used, perWindow, window) = (allowance.total, allowance.used, allowance.perWindow, allowance.window);
+        left = total > used ? total - used : 0;
+        if (window != 0) {
+            uint256 counted = _sum(_recent(allowance, _part(window)));
+            uint256 now_ = perWindow > counted ? perWindow - counted : 0;
+            if (now_ < left) left = now_;
+        }
     }
 
     /// @notice How many drops are committed.
     function dropCount() external view returns (uint256) {
-        return _drops.length;
+        return _dropCount;
     }
 
     /// @notice The drop that a committed token belongs to, minted or not.
     /// @param tokenId a token id from 1 to `nextUncommitted() - 1`
     function dropOf(uint256 tokenId) public view returns (Drop memory) {
+        return _drops[dropNumberOf(tokenId)];
+    }
+
+    /// @notice The number of the drop that a committed token belongs to.
+    /// @param tokenId a token id from 1 to `nextUncommitted() - 1`
+    function dropNumberOf(uint256 tokenId) public view returns (uint256) {
         if (tokenId == 0 || tokenId > _lastCommitted) revert NotCommitted(tokenId, _lastCommitted);
-        uint256 low = 0;
-        uint256 high = _drops.length - 1;
+        uint256 low = 1;
+        uint256 high = _dropCount;
         while (low < high) {
             uint256 middle = (low + high + 1) / 2;
             if (_drops[middle].firstTokenId <= tokenId) low = middle;
             else high = middle - 1;
         }
-        return _drops[low];
+        return low;
     }
 
     /// @notice The Merkle root that a committed token's content is proven against.
-    /// @param tokenId a token id from 1 to `nextUncommitted() - 1`
-    function contentRootOf(uint256 tokenId) external view returns (bytes32) {
-        return dropOf(tokenId).contentRoot;
+    /// @param tokenId a token of a drop that isn't sealed
+    function contentRootOf(uint256 tokenId) public view returns (bytes32) {
+        Drop memory drop = dropOf(tokenId);
+        if (drop.cidDigest == 0) revert StillSealed(tokenId);
+        return drop.contentRoot;
+    }
+
+    /// @notice What a sealed drop is committed with.
+    /// @param drop the drop's number
+    /// @param contentRoot Merkle root over the tokens' leaves
+    /// @param cidDigest sha2-256 digest of the CIDv1 (dag-pb) of the root directory
+    /// @param salt 32 random bytes; without them the content could be guessed and compared
+    function commitmentOf(uint256 drop, bytes32 contentRoot, bytes32 cidDigest, bytes32 salt)
+        public
+        view
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(block.chainid, address(this), drop, contentRoot, cidDigest, salt));
     }
 
     /// @notice The Merkle leaf of a token: hashed twice, so that a leaf is never taken for an inner node.
@@ -233,7 +420,7 @@ contract ArtMint is ERC721A, ERC2981, AccessControlDefaultAdminRules, Pausable {
     }
 
     /// @notice Whether these bytes are what was committed for a token.
-    /// @param tokenId a committed token, minted or not
+    /// @param tokenId a token of a drop that isn't sealed, minted or not
     /// @param imageSha256 SHA-256 of its picture file
     /// @param metadataSha256 SHA-256 of its JSON file
     /// @param proof sibling hashes from the leaf to the root (each pair sorted before hashing)
@@ -242,17 +429,25 @@ contract ArtMint is ERC721A, ERC2981, AccessControlDefaultAdminRules, Pausable {
         view
         returns (bool)
     {
-        return MerkleProof.verifyCalldata(proof, dropOf(tokenId).contentRoot, leafOf(tokenId, imageSha256, metadataSha256));
+        return MerkleProof.verifyCalldata(proof, contentRootOf(tokenId), leafOf(tokenId, imageSha256, metadataSha256));
     }
 
-    /// @notice `ipfs://<CIDv1 of the drop's root directory>/<id>.json`
+    /// @notice `ipfs://<CIDv1 of the drop's root directory>/<id>.json`; `placeholderURI` while the drop is sealed.
     /// @param tokenId a minted token
     function tokenURI(uint256 tokenId) public view override returns (string memory) {
         if (!_exists(tokenId)) revert URIQueryForNonexistentToken();
-        return string.concat("ipfs://", _cid(dropOf(tokenId).cidDigest), "/", _toString(tokenId), ".json");
+        bytes32 digest = dropOf(tokenId).cidDigest;
+        if (digest == 0) return placeholderURI;
+        return string.concat("ipfs://", _cid(digest), "/", _toString(tokenId), ".json");
     }
 
-    /// @notice ERC-165, ERC-721 and its metadata, ERC-2981, and OpenZeppelin's access control with its default-admin rules.
+    /// @notice Where the collection describes itself (ERC-7572).
+    function contractURI() external view returns (string memory) {
+        return _contractURI;
+    }
+
+    /// @notice ERC-165, ERC-721 and its metadata, ERC-2981, ERC-4906, ERC-7572, and OpenZeppelin's access control with its
+    /// default-admin rules.
     /// @param interfaceId the interface asked about
     function supportsInterface(bytes4 interfaceId)
         public
@@ -260,7 +455,8 @@ contract ArtMint is ERC721A, ERC2981, AccessControlDefaultAdminRules, Pausable {
         override(ERC721A, ERC2981, AccessControlDefaultAdminRules)
         returns (bool)
     {
-        return ERC721A.supportsInterface(interfaceId) || ERC2981.supportsInterface(interfaceId)
+        return interfaceId == 0x49064906 || interfaceId == this.contractURI.selector
+            || ERC721A.supportsInterface(interfaceId) || ERC2981.supportsInterface(interfaceId)
             || AccessControlDefaultAdminRules.supportsInterface(interfaceId);
     }
 
@@ -278,14 +474,67 @@ contract ArtMint is ERC721A, ERC2981, AccessControlDefaultAdminRules, Pausable {
         emit TreasurySet(treasury_);
     }
 
+    /// @dev Shared by both ways to commit a drop.
+    function _addDrop(uint256 firstTokenId, uint256 quantity, bytes32 contentRoot, bytes32 cidDigest) private {
+        uint256 expected = nextUncommitted();
+        if (firstTokenId != expected) revert NotNextUncommitted(expected, firstTokenId);
+        if (quantity == 0) revert NothingAsked();
+        uint256 left = _maxSupply - _lastCommitted;
+        if (quantity > left) revert AboveMaxSupply(quantity, left);
+        uint24 number = _dropCount + 1;
+        _drops[number] = Drop(contentRoot, cidDigest, uint32(firstTokenId), uint32(quantity));
+        _lastCommitted = uint32(firstTokenId + quantity - 1);
+        _dropCount = number;
+    }
+
+    /// @dev Take `quantity` from the caller's allowance.
+    function _spend(uint256 quantity) private {
+        Allowance memory allowance = _allowances[msg.sender];
+        uint256 used = allowance.used + quantity;
+        if (used > allowance.total) {
+            uint256 left = allowance.total > allowance.used ? allowance.total - allowance.used : 0;
+            revert AllowanceTooSmall(msg.sender, left, quantity);
+        }
+        if (allowance.window != 0) {
+            uint256 part = _part(allowance.window);
+            uint256 recent = _recent(allowance, part);
+            uint256 counted = _sum(recent);
+            if (counted + quantity > allowance.perWindow) {
+                uint256 left = allowance.perWindow > counted ? allowance.perWindow - counted : 0;
+                revert WindowTooSmall(msg.sender, left, quantity);
+            }
+            allowance.part = uint32(part);
+            allowance.recent = uint96(recent + quantity);
+        }
+        allowance.used = uint40(used);
+        _allowances[msg.sender] = allowance;
+    }
+
+    /// @dev Which third of a window it is now. Thirds are rounded up, so that four of them always cover a window.
+    function _part(uint256 window) private view returns (uint256) {
+        return block.timestamp / ((window + 2) / 3);
+    }
+
+    /// @dev The four counters as they stand in third number `part`: what is older has moved out.
+    function _recent(Allowance memory allowance, uint256 part) private pure returns (uint256) {
+        uint256 passed = part - allowance.part;
+        return passed > 3 ? 0 : uint96(uint256(allowance.recent) << (24 * passed));
+    }
+
+    /// @dev The four counters added up.
+    function _sum(uint256 recent) private pure returns (uint256) {
+        uint256 mask = type(uint24).max;
+        return (recent & mask) + ((recent >> 24) & mask) + ((recent >> 48) & mask) + (recent >> 72);
+    }
+
     /// @dev CIDv1, dag-pb, sha2-256 in multibase base32: "b" and 58 characters for 36 bytes.
     function _cid(bytes32 digest) private pure returns (string memory) {
         bytes memory alphabet = "abcdefghijklmnopqrstuvwxyz234567";
         bytes memory binary = abi.encodePacked(hex"01701220", digest);
         bytes memory text = new bytes(59);
         text[0] = "b";
-        uint256 buffer;
-        uint256 bits;
+        uint256 buffer = 0;
+        uint256 bits = 0;
         uint256 index = 1;
         for (uint256 i = 0; i < binary.length; ++i) {
             buffer = (buffer << 8) | uint8(binary[i]);

@@ -1,17 +1,25 @@
 "What several tests build on."
+import json
 import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded: threads that spin while they wait take the processor from the others
 
+CONTRACTS = Path(__file__).parents[1] / "contracts"
 TINY = Path(__file__).parent / "data" / "tiny"
 
 
 @pytest.fixture(scope="session")
 def minted(tmp_path_factory):
     "A studio with the tiny collection in two drops of two, rendered, packed, published and minted: (folder, contract's address)."
+    from artmint.admin import authorize, commit_drop, deploy, parties
     from artmint.base import load_base, weights_files
     from artmint.blocks import CID
     from artmint.catalog import Catalog, frozen_slots
@@ -20,7 +28,7 @@ def minted(tmp_path_factory):
     from artmint.generate import generate
     from artmint.journal import Journal
     from artmint.metadata import BaseFacts, pack
-    from artmint.mint import authorize, commit_drop, deploy, mint, parties
+    from artmint.mint import mint
     from artmint.pin import FolderStore, publish
     from artmint.seeds import load_collection, recipes
 
@@ -42,3 +50,65 @@ def minted(tmp_path_factory):
         commit_drop(admin, contract, manifest)
         mint(minter, contract, manifest)
     return studio, contract.address
+
+
+def node_tool(name: str) -> Path:
+    "A program that npm pins in contracts/package.json. Skips the test where it can't be had."
+    if not shutil.which("node"): pytest.skip("node isn't installed")
+    found = lambda: next(iter((CONTRACTS / "node_modules/@foundry-rs").glob(f"{name}-*/bin/{name}")), None)
+    if not found():
+        if not shutil.which("npm"): pytest.skip("npm isn't installed, so neither anvil nor forge can be had")
+        subprocess.run(["npm", "ci", "--silent"], cwd=CONTRACTS, capture_output=True, timeout=180, check=False)
+    return found() or pytest.skip(f"npm couldn't fetch {name}")
+
+
+def ask(url: str, method: str, *params):
+    "One JSON-RPC answer."
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+    with urllib.request.urlopen(urllib.request.Request(url, body, {"Content-Type": "application/json"}), timeout=20) as answer: got = json.load(answer)
+    if "error" in got: raise RuntimeError(got["error"]["message"])
+    return got["result"]
+
+
+class Anvil:
+    "A node of one's own on a free port of this machine."
+
+    def __init__(self, *options: str):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url, quiet = f"http://127.0.0.1:{self.port}", {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self.process = subprocess.Popen([node_tool("anvil"), "--port", str(self.port), "--silent", *options], start_new_session=True, **quiet)
+        for _ in range(200):
+            try: ask(self.url, "eth_chainId")
+            except OSError: time.sleep(0.05)
+            else: return
+        raise RuntimeError("anvil doesn't start")
+
+    def __call__(self, method: str, *params): return ask(self.url, method, *params)
+
+    def fund(self, address: str, wei: int = 10**24) -> None: self("anvil_setBalance", address, hex(wei))
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture(scope="session")
+def node():
+    "An anvil that all tests of a run share: deploy your own contracts, and don't turn its clock."
+    anvil = Anvil()
+    yield anvil
+    anvil.end()
+
+
+@pytest.fixture
+def start_anvil():
+    "Starts nodes that end with the test: start_anvil('--chain-id', '10')."
+    nodes = []
+
+    def start(*options: str) -> Anvil:
+        nodes.append(Anvil(*options))
+        return nodes[-1]
+    yield start
+    for anvil in nodes: anvil.end()

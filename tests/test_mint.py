@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from web3.exceptions import MethodUnavailable
 
+from artmint import admin as admin_room
 from artmint import journal as journal_room
 from artmint import mint as room
 from artmint.blocks import CID
@@ -25,18 +26,15 @@ from artmint.contract import ForeignCode, content_root, contract_at, contract_of
 from artmint.journal import (
     FeeAboveCeiling,
     Journal,
-    KeystoreSigner,
     KeyUsedElsewhere,
-    MissingKey,
     NotYetMined,
     OutOfGasMoney,
     RefusedByContract,
     Reverted,
     SenderBusy,
-    WrongPassphrase,
-    new_keystore,
 )
 from artmint.seeds import load_collection
+from artmint.signers import KeystoreSigner, MissingKey, WrongPassphrase, new_keystore
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = load_collection(ROOT / "collections/demo")
@@ -74,16 +72,16 @@ class Studio:
     def __init__(self, folder, drop=None, **limits):
         self.folder, self.drop = Path(folder), drop or Drop()
         self.web3, self.catalog = connect("embedded", self.folder / "chain"), Catalog(self.folder)
-        self.who = room.parties(self.web3, self.folder / "keys", rounds=FAST)
+        self.who = admin_room.parties(self.web3, self.folder / "keys", rounds=FAST)
         self.admin, self.minter = (Journal(self.catalog, self.web3, signer, patience=1, **limits) for signer in (self.who.admin, self.who.minter))
 
     def ready(self, allowance=16):
-        self.contract = room.deploy(self.admin, DEMO, self.who.treasury)
-        room.commit_drop(self.admin, self.contract, self.drop)
-        room.authorize(self.admin, self.contract, self.who.minter.address, allowance)
+        self.contract = admin_room.deploy(self.admin, DEMO, self.who.treasury)
+        admin_room.commit_drop(self.admin, self.contract, self.drop)
+        admin_room.authorize(self.admin, self.contract, self.who.minter.address, allowance)
         return self
 
-    def mint(self, batch=5): return room.mint(self.minter, self.contract, self.drop, batch)
+    def mint(self, batch=5): return room.mint(self.minter, self.contract, self.drop, batch, 5)
 
     def supply(self): return self.contract.functions.totalSupply().call()
 
@@ -216,7 +214,7 @@ def test_keys_are_encrypted_and_their_owners_only(studio):
     assert stored["crypto"]["kdf"] == "scrypt" and "privatekey" not in json.dumps(stored).lower()
     addresses = {studio.who.admin.address, studio.who.minter.address, studio.who.treasury}
     assert len(addresses) == 3
-    again = room.parties(studio.web3, studio.folder / "keys", rounds=FAST)
+    again = admin_room.parties(studio.web3, studio.folder / "keys", rounds=FAST)
     assert {again.admin.address, again.minter.address, again.treasury} == addresses
 
 
@@ -236,7 +234,7 @@ def test_a_wrong_passphrase_and_a_missing_key(tmp_path):
 
 def test_no_keys_are_made_for_another_chain(tmp_path, studio):
     class Node: provider, eth = None, None
-    with pytest.raises(MissingKey): room.parties(Node, tmp_path / "other", "word", studio.who.treasury)
+    with pytest.raises(MissingKey): admin_room.parties(Node, tmp_path / "other", "word", studio.who.treasury)
     assert not (tmp_path / "other").exists()
 
 
@@ -256,7 +254,7 @@ def test_secrets_are_written_nowhere_else(ready):
 
 def test_a_drop_is_minted_once(ready):
     assert [each.purpose["quantity"] for each in ready.mint()] == [5, 5, 5, 1]
-    assert ready.mint() == [] and room.commit_drop(ready.admin, ready.contract, ready.drop) is None
+    assert ready.mint() == [] and admin_room.commit_drop(ready.admin, ready.contract, ready.drop) is None
     assert ready.supply() == 16
     assert [ready.contract.functions.ownerOf(i).call() for i in range(1, 17)] == [ready.who.treasury] * 16
     assert len(ready.catalog.all("token", "demo/")) == 16
@@ -358,8 +356,8 @@ def test_a_batch_that_somebody_else_minted(ready, monkeypatch):
             monkeypatch.undo()
             rival = Account.create()
             other.fund(rival.address, 10**9)
-            room.authorize(ready.admin, ready.contract, rival.address, 5)
-            theirs = ready.contract.functions.mintBatch(1, 5).build_transaction({"from": rival.address, "nonce": 0, "maxFeePerGas": 3 * 10**9, "maxPriorityFeePerGas": 1})
+            admin_room.authorize(ready.admin, ready.contract, rival.address, 5)
+            theirs = ready.contract.functions.mintBatch(1, 5, 0).build_transaction({"from": rival.address, "nonce": 0, "maxFeePerGas": 3 * 10**9, "maxPriorityFeePerGas": 1})
             ready.web3.eth.send_raw_transaction(rival.sign_transaction(theirs).raw_transaction)
         return fields
     monkeypatch.setattr(journal_room, "_prepared", late)
@@ -394,8 +392,8 @@ def refused(studio, refusal, call):
 
 
 def test_not_committed(studio):
-    studio.contract = room.deploy(studio.admin, DEMO, studio.who.treasury)
-    room.authorize(studio.admin, studio.contract, studio.who.minter.address, 16)
+    studio.contract = admin_room.deploy(studio.admin, DEMO, studio.who.treasury)
+    admin_room.authorize(studio.admin, studio.contract, studio.who.minter.address, 16)
     assert refused(studio, room.NotCommitted, studio.mint).committed == 0
 
 
@@ -408,15 +406,15 @@ def test_allowance_too_small(studio):
 def test_role_missing(ready):
     call = ready.contract.functions.revokeRole(ready.contract.functions.MINTER_ROLE().call(), ready.who.minter.address)
     ready.admin.send(call, {"verb": "revokeRole"})
-    assert refused(ready, room.RoleMissing, ready.mint).role == "minter"
+    assert refused(ready, admin_room.RoleMissing, ready.mint).role == "minter"
 
 
 def test_a_role_revoked_in_mid_run(ready):
     def revoke(done, total):
         if done == 5: ready.admin.send(ready.contract.functions.revokeRole(ready.contract.functions.MINTER_ROLE().call(), ready.who.minter.address), {"verb": "revokeRole"})
-    with pytest.raises(RefusedByContract, match="AccessControlUnauthorizedAccount"): room.mint(ready.minter, ready.contract, ready.drop, 5, revoke)
+    with pytest.raises(RefusedByContract, match="AccessControlUnauthorizedAccount"): room.mint(ready.minter, ready.contract, ready.drop, 5, 5, revoke)
     assert ready.supply() == 5
-    room.authorize(ready.admin, ready.contract, ready.who.minter.address, 16)
+    admin_room.authorize(ready.admin, ready.contract, ready.who.minter.address, 16)
     assert len(ready.mint()) == 3 and ready.supply() == 16
 
 
@@ -427,23 +425,23 @@ def test_paused(ready):
 
 
 def test_the_minter_is_no_admin(ready):
-    refused(ready, room.RoleMissing, lambda: room.commit_drop(ready.minter, ready.contract, Drop(17, 1, 2)))
-    refused(ready, room.RoleMissing, lambda: room.authorize(ready.minter, ready.contract, ready.who.minter.address, 99))
+    refused(ready, admin_room.RoleMissing, lambda: admin_room.commit_drop(ready.minter, ready.contract, Drop(17, 1, 2)))
+    refused(ready, admin_room.RoleMissing, lambda: admin_room.authorize(ready.minter, ready.contract, ready.who.minter.address, 99))
     refused(ready, RefusedByContract, lambda: ready.minter.send(ready.contract.functions.setTreasury(ready.who.minter.address), {"verb": "setTreasury"}))
 
 
 @pytest.mark.parametrize("word, first, quantity", [("b", 1, 16), ("a", 1, 15), ("a", 2, 15)])
 def test_another_commitment(ready, word, first, quantity):
-    refused(ready, room.CommittedElsewise, lambda: room.commit_drop(ready.admin, ready.contract, Drop(first, quantity, word=word)))
-    refused(ready, room.CommittedElsewise, lambda: room.mint(ready.minter, ready.contract, Drop(first, quantity, word=word)))
+    refused(ready, admin_room.CommittedElsewise, lambda: admin_room.commit_drop(ready.admin, ready.contract, Drop(first, quantity, word=word)))
+    refused(ready, admin_room.CommittedElsewise, lambda: room.mint(ready.minter, ready.contract, Drop(first, quantity, word=word)))
 
 
 def test_drops_come_in_order(tmp_path):
     studio = Studio(tmp_path, Drop(1, 4)).ready()
     second = Drop(5, 4, 2, "b")
-    assert refused(studio, room.EarlierDropOpen, lambda: room.commit_drop(studio.admin, studio.contract, Drop(6, 4, 2))).expected == 5
-    room.commit_drop(studio.admin, studio.contract, second)
-    assert refused(studio, room.EarlierDropOpen, lambda: room.mint(studio.minter, studio.contract, second)).expected == 1
+    assert refused(studio, admin_room.EarlierDropOpen, lambda: admin_room.commit_drop(studio.admin, studio.contract, Drop(6, 4, 2))).expected == 5
+    admin_room.commit_drop(studio.admin, studio.contract, second)
+    assert refused(studio, admin_room.EarlierDropOpen, lambda: room.mint(studio.minter, studio.contract, second)).expected == 1
     studio.mint()
     room.mint(studio.minter, studio.contract, second)
     assert studio.supply() == 8 and studio.contract.functions.tokenURI(5).call() == f"ipfs://{second.root}/5.json"
@@ -476,7 +474,7 @@ def test_the_node_changes_chain_in_mid_run(ready, tmp_path_factory):
     other = connect("embedded", tmp_path_factory.mktemp("other"))
     other.provider.chain.fund(ready.who.minter.address, 10**9)
     ready.minter.web3 = other
-    refused(ready, WrongChain, lambda: ready.minter.send(ready.contract.functions.mintBatch(1, 1), {"verb": "mintBatch"}))
+    refused(ready, WrongChain, lambda: ready.minter.send(ready.contract.functions.mintBatch(1, 1, 0), {"verb": "mintBatch"}))
     assert other.eth.get_transaction_count(ready.who.minter.address) == 0
 
 
@@ -534,10 +532,10 @@ def test_the_contract_proves_every_token(ready):
 KILLED = """
 import os, signal, sys
 sys.path.insert(0, sys.argv[2])
-from artmint import chain, journal, mint
+from artmint import chain, journal, mint, signers
 from test_mint import Studio
 
-owner, name, when = {"before_journal": (journal.KeystoreSigner, "sign", "after"), "in_journal": (journal.Journal, "_keep", "after"), "before_append": (chain.EmbeddedChain, "_append", "before"),
+owner, name, when = {"before_journal": (signers.KeystoreSigner, "sign", "after"), "in_journal": (journal.Journal, "_keep", "after"), "before_append": (chain.EmbeddedChain, "_append", "before"),
                      "after_append": (chain.EmbeddedChain, "_append", "after"), "after_send": (chain.EmbeddedChain, "send", "after"), "before_costs": (journal, "_settled", "before"),
                      "after_confirmed": (journal, "_settled", "after"), "before_token": (mint, "_record", "before"), "after_token": (mint, "_record", "after")}[sys.argv[3]]
 original, left = getattr(owner, name), [int(sys.argv[4])]

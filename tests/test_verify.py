@@ -252,7 +252,7 @@ class Studio:
         root = content or content_root(31337, self.contract.address, [Leaf(i, *each) for i, each in zip(ids, digests)])[0]
         do = self.contract.functions
         for call in (do.commitDrop(1, len(ids), root, built.root.digest), do.grantRole(do.MINTER_ROLE().call(), self.key.address),
-                     do.setAllowance(self.key.address, 4), do.mintBatch(1, len(ids))): self.send(call)
+                     do.setAllowance(self.key.address, 4, 0, 0), do.mintBatch(1, len(ids), 0)): self.send(call)
         return f"embedded:{self.contract.address}"
 
 
