@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .blocks import CID, DAG_PB, ContentError
 from .chain import ChainDamaged, connect
 from .content import Car, MissingPath, check_car, open_car, read_file
 from .contract import ForeignCode, content_root, contract_at
 from .metadata import Finding
+from .nodes import CID, DAG_PB, ContentError
 from .pin import MissingContent
 from .seeds import Refusal
 

@@ -252,8 +252,7 @@ def _write(folder: Path, flat: Mapping[str, Path | bytes], manifest: Manifest) -
         (folder / "root" / path).parent.mkdir(parents=True, exist_ok=True)
         if isinstance(data, bytes): (folder / "root" / path).write_bytes(data)
         else: shutil.copyfile(data, folder / "root" / path)
-    built = build(folder / "root")
-    write_car(folder / "drop.car", built.root, built.block)
+    write_car(folder / "drop.car", folder / "root")
     write_whole(folder / "drop.json", manifest.data)
 
 # %% ../nbs/25_metadata.ipynb #4a14453f

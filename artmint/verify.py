@@ -15,11 +15,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from .blocks import RAW, ContentError
 from .content import walk
 from .evidence import JSON_LIMIT, PNG_LIMIT, Proof, Shelf, Step, Target, Unreachable
 from .evidence import ask_chain, check_content_roots, check_uris, leaf_of, open_shelves, parse_address, tally
 from .metadata import Finding, check_token
+from .nodes import RAW, ContentError
 from .pin import FolderStore
 from .seeds import Recipe, read_json
 from .tokens import BadMetadata, Token, TokenMetadata, read_manifest, read_token

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from artmint.blocks import CID, build, cid
+from artmint.blocks import CID, cid
 from artmint.catalog import Catalog
 from artmint.chain import connect
 from artmint.content import check_car, open_car, write_car
@@ -120,8 +120,7 @@ def test_an_archive_packed_anew_is_another_archive(studio):
     folder, address = studio
     path = next((folder / "store").glob("*.car"))
     old = CID.parse(path.stem)
-    built = build({"images": {"1.png": b"a nicer picture"}})
-    write_car(path, built.root, built.block)
+    built = write_car(path, {"images": {"1.png": b"a nicer picture"}})
     assert str(built.root) in failed(verify(address, folder))["archive"]
     path.write_bytes(path.read_bytes().replace(built.root.bytes, old.bytes, 1))
     assert f"block {old} of '/' is missing" in failed(verify(address, folder))["archive"]
@@ -245,9 +244,10 @@ class Studio:
             place = nested
             for name in path.split("/")[:-1]: place = place.setdefault(name, {})
             place[path.split("/")[-1]] = data
-        built, store = build(nested), self.folder / "store"
+        store = self.folder / "store"
         store.mkdir()
-        write_car(store / f"{built.root}.car", built.root, built.block)
+        built = write_car(store / "new.car", nested)
+        (store / "new.car").rename(store / f"{built.root}.car")
         digests = [[hashlib.sha256(files.get(path, b"")).hexdigest() for path in (f"images/{i}.png", f"{i}.json")] for i in ids]
         root = content or content_root(31337, self.contract.address, [Leaf(i, *each) for i, each in zip(ids, digests)])[0]
         do = self.contract.functions
