@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PROFILE', 'RAW', 'DAG_PB', 'PIECE', 'LINKS', 'DIRECTORY_LIMIT', 'FANOUT', 'KINDS', 'MURMUR', 'ContentError', 'BadCID',
-           'BadName', 'MissingBlock', 'CID', 'varint', 'read_varint', 'Link', 'Node', 'encode', 'decode']
+           'BadName', 'MissingBlock', 'CID', 'read_cid', 'varint', 'read_varint', 'Link', 'Node', 'encode', 'decode']
 
 # %% ../nbs/22_nodes.ipynb #3e6cb2b0
 import base64
@@ -76,6 +76,20 @@ class CID:
     def bytes(self) -> bytes:
         "The binary form, 36 bytes."
         return bytes((1, self.codec, 0x12, 0x20)) + self.digest
+
+# %% ../nbs/22_nodes.ipynb #ac0699ee
+_BASES = {"f": "0123456789abcdef", "F": "0123456789ABCDEF", "k": "0123456789abcdefghijklmnopqrstuvwxyz", "z": "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"}
+
+def read_cid(text: str) -> CID:
+    "A CID in base32, base16, base36, base58 or the old form Qm…, which names the same block as the new one. Raises BadCID."
+    old = text.startswith("Qm") and len(text) == 46
+    if text[:1] in ("b", "B") and not old: return CID.parse(text.lower())
+    letters, number = _BASES.get("z" if old else text[:1], ""), 0
+    for letter in text[:100] if old else text[1:101]:
+        if letter not in letters: raise BadCID(text, "other base")
+        number = number * len(letters) + letters.index(letter)
+    try: return CID.from_bytes(b"\x01\x70" * old + number.to_bytes(34 if old else 36, "big"))
+    except OverflowError: raise BadCID(text, "other length") from None
 
 # %% ../nbs/22_nodes.ipynb #fb8a1e0c
 def varint(number: int) -> bytes:
