@@ -377,6 +377,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'artmint.metadata._files': ('metadata.html#_files', 'artmint/metadata.py'),
                                   'artmint.metadata._known': ('metadata.html#_known', 'artmint/metadata.py'),
                                   'artmint.metadata._manifest': ('metadata.html#_manifest', 'artmint/metadata.py'),
+                                  'artmint.metadata._model': ('metadata.html#_model', 'artmint/metadata.py'),
                                   'artmint.metadata._nested': ('metadata.html#_nested', 'artmint/metadata.py'),
                                   'artmint.metadata._texts': ('metadata.html#_texts', 'artmint/metadata.py'),
                                   'artmint.metadata._unfit': ('metadata.html#_unfit', 'artmint/metadata.py'),

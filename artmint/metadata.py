@@ -9,7 +9,6 @@ __all__ = ['Finding', 'check_token', 'Drop', 'audit', 'UnfilledSlot', 'NoSuchSlo
 
 # %% ../nbs/25_metadata.ipynb #498f4d2d
 import hashlib
-import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -63,6 +62,10 @@ def _unfit(token: int, data: bytes) -> list[Finding]:
     return [Finding(token, place, "plain text", ", ".join(faults)) for place, faults in found if faults]
 
 # %% ../nbs/25_metadata.ipynb #87e569a3
+def _model(source: str) -> str:
+    "What people call the base from this source, as pictures say it."
+    return "artmint bundled" if source == "bundled" else Path(source).stem
+
 def check_token(
     token: int,  # its id
     data: bytes,  # its JSON
@@ -82,12 +85,12 @@ def check_token(
     faults += _differences(token, {"artmint.dna": (recipe.dna, about.dna), "artmint.base.digest": (recipe.base, about.base.digest)})
     try: image, texts = read_png(picture)
     except BadPicture as refusal: return [*faults, Finding(token, "picture", "one plain PNG", refusal.reason)]
-    model = re.search(r", Model: (.*), RNG: ", texts.get("parameters", ""))
     return faults + _differences(token, {
         "artmint.pixel_digest": (pixel_digest(image), about.pixel_digest),
         "picture's size": ((recipe.width, recipe.height), image.size),
         "picture's recipe": (canonical(about.recipe).decode(), texts.get("artmint")),
-        "picture's infotext": (infotext(recipe, model[1] if model else ""), texts.get("parameters")),
+        "picture's infotext": (infotext(recipe, _model(about.base.source)), texts.get("parameters")),
+        "picture's texts": (["artmint", "parameters"], sorted(texts)),
     })
 
 # %% ../nbs/25_metadata.ipynb #5cf4162f

@@ -103,12 +103,13 @@ def read_png(
     if kinds[0] != b"IHDR" or len(chunks[0][1]) != 13: raise BadPicture("it has no header")
     strange = set(kinds) - {b"IHDR", b"IDAT", b"IEND", b"tEXt", b"iTXt"}
     if strange: raise BadPicture(f"it holds a chunk {sorted(strange)[0]!r}")
-    width, height, depth, colour, _, _, interlace = struct.unpack(">IIBBBBB", chunks[0][1])
-    if width * height > limit: raise BadPicture(f"{width}x{height} is more than {limit} pixels")
-    if (depth, colour, interlace) != (8, 2, 0): raise BadPicture("it is not plain 8-bit RGB")
+    width, height, *form = struct.unpack(">IIBBBBB", chunks[0][1])
+    if not 0 < width * height <= limit: raise BadPicture(f"{width}x{height} is not between 1 and {limit} pixels")
+    if form != [8, 2, 0, 0, 0]: raise BadPicture("it is not plain 8-bit RGB")
     texts, size = _texts(chunks), height * (1 + 3 * width)
     pixels = zlib.decompressobj()
     try: found = len(pixels.decompress(b"".join(body for kind, body in chunks if kind == b"IDAT"), size + 1))
     except zlib.error as error: raise BadPicture("its pixels can't be decompressed") from error
     if found != size or pixels.unused_data or not pixels.eof: raise BadPicture("its pixels are not as many as its header says")
-    return Image.open(BytesIO(data)).convert("RGB"), texts
+    try: return Image.open(BytesIO(data), formats=["PNG"]).convert("RGB"), texts
+    except (OSError, ValueError, SyntaxError) as error: raise BadPicture("its pixels can't be decoded") from error

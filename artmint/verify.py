@@ -35,7 +35,7 @@ LOOKS = {
 }
 _LOOK_OF = {
     "artmint.recipe": "recipe", "artmint.dna": "recipe", "artmint.base.digest": "recipe", "attributes": "recipe", "image": "picture", "picture": "picture",
-    "artmint.file_digest": "picture", "artmint.pixel_digest": "pixels", "picture's size": "pixels", "picture's recipe": "pixels", "picture's infotext": "pixels",
+    "artmint.file_digest": "picture", "artmint.pixel_digest": "pixels", "picture's size": "pixels", "picture's recipe": "pixels", "picture's infotext": "pixels", "picture's texts": "pixels",
 }
 
 @dataclass(frozen=True)

@@ -426,7 +426,7 @@ def test_a_base_that_nobody_has_is_unchecked(lie):
             image, _ = read_png(files[f"images/{token}.png"])
             facts = read_json(files[f"{token}.json"])["artmint"]["recipe"] | {"base": "5" * 64}
             recipe = Recipe.parse(facts)
-            repaint(files, token, png_bytes(image, recipe, "secret"), artmint__recipe=facts, artmint__dna=recipe.dna, artmint__base__digest="5" * 64)
+            repaint(files, token, png_bytes(image, recipe, "artmint bundled"), artmint__recipe=facts, artmint__dna=recipe.dna, artmint__base__digest="5" * 64)
     proof = lie(change, regenerate=True)
     assert proof.exit_code == 3 and not failed(proof) and "5" * 64 in proof.steps[-1].evidence
     with pytest.raises(NotProven, match="regenerate"): proof.insist()
