@@ -18,7 +18,7 @@ from typing import Any
 from .chain import ChainDamaged, connect
 from .content import Car, MissingPath, check_car, open_car, read_file
 from .contract import ForeignCode, content_root, contract_at
-from .metadata import Finding
+from .audit import Finding
 from .nodes import CID, DAG_PB, ContentError
 from .pin import MissingContent
 from .proof import NotProven, Proof, ProofFailed, Step, tally

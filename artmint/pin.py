@@ -11,10 +11,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 # %% ../nbs/27_pin.ipynb #cdf15b3e
+from .buckets import open_stores
 from .content import check_car, open_car
 from .nodes import CID, ContentError
 from .seeds import Refusal
-from .stores import FolderStore, MissingContent, Store, Told, open_stores, silent
+from .stores import FolderStore, MissingContent, Store, Told, silent
 
 # %% ../nbs/27_pin.ipynb #1c28127a
 _all_ = ["FolderStore", "MissingContent", "Store", "open_stores"]  # also found here: to keep and to check go together

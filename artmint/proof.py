@@ -15,7 +15,7 @@ from pathlib import Path
 
 # %% ../nbs/32_proof.ipynb #35a56834
 import artmint
-from .metadata import Finding
+from .audit import Finding
 from .seeds import Refusal
 
 # %% ../nbs/32_proof.ipynb #c78582ef

@@ -17,7 +17,7 @@ from typing import Any
 
 from .content import walk
 from .evidence import JSON_LIMIT, PNG_LIMIT, Shelf, Target, Unreachable, ask_chain, check_content_roots, check_uris, leaf_of, open_shelves, parse_address
-from .metadata import Finding, check_token
+from .audit import Finding, check_token
 from .nodes import RAW, ContentError
 from .picture import read_png
 from .pin import FolderStore
@@ -35,7 +35,7 @@ LOOKS = {
 }
 _LOOK_OF = {
     "artmint.recipe": "recipe", "artmint.dna": "recipe", "artmint.base.digest": "recipe", "attributes": "recipe", "image": "picture", "picture": "picture",
-    "artmint.file_digest": "picture", "artmint.pixel_digest": "pixels", "picture's size": "pixels", "picture's recipe": "pixels", "picture's infotext": "pixels", "picture's texts": "pixels",
+    "artmint.file_digest": "picture", "artmint.pixel_digest": "pixels", "picture's size": "pixels", "picture's recipe": "pixels", "picture's infotext": "pixels", "picture's texts": "pixels", "withheld and told": "recipe", "withheld": "recipe",
 }
 
 @dataclass(frozen=True)
@@ -62,15 +62,22 @@ def _look(shelf: Shelf, token: int) -> Seen:
     if any(each.field == "json" for each in found): return Seen(token, tuple(found))
     said = read_token(data)
     prompt = str(said.artmint.recipe.get("prompt"))
-    found += [Finding(token, "attributes", f"in the prompt: {each.trait_type}", each.value) for each in said.attributes if each.value not in prompt]
+    told = "prompt" not in (said.artmint.withheld or ())
+    found += [Finding(token, "attributes", f"in the prompt: {each.trait_type}", str(each.value)) for each in said.attributes if told and str(each.value) not in prompt]
     return Seen(token, tuple(found), said)
+
+def _silent(seen: list[Seen], tokens: list[int]) -> Step:
+    "What can't be said of recipes that are withheld in part."
+    fields = sorted({name for each in seen for name in each.said.artmint.withheld})
+    return Step("recipe", "unchecked", f"{len(seen)} of {len(tokens)} withhold {', '.join(fields)} behind a salted digest: their dna can't be computed before the studio opens it")
 
 def _looks(seen: list[Seen]) -> Iterator[Step]:
     "The four steps about tokens."
     tokens, failed = [each.token for each in seen], set()
     for name, said in LOOKS.items():
         findings = [f for each in seen for f in each.findings if _LOOK_OF.get(f.field, "metadata") == name]
-        yield from tally(name, said, tokens, [token for token in tokens if token not in failed], findings)
+        silent = [each for each in seen if name == "recipe" and each.said and each.said.artmint.withheld and each.token not in failed]
+        yield from tally(name, said, tokens, [token for token in tokens if token not in failed and token not in {each.token for each in silent}], findings) if not silent or findings else [_silent(silent, tokens)]
         failed |= {each.token for each in findings}
 
 # %% ../nbs/35_verify.ipynb #e6cace4e
@@ -181,11 +188,12 @@ def _painted(shelves: list[Shelf], seen: list[Seen], digest: str, given: str, sa
 
 def _regenerate(shelves: list[Shelf], seen: list[Seen], given: str, say: Callable[[int, int], None]) -> Iterator[Step]:
     "Render every sound token's recipe again. What stands in the way leaves it unchecked."
-    sound = [each for each in seen if not each.findings]
+    sound = [each for each in seen if not each.findings and not each.said.artmint.withheld]
+    if secret := [each for each in seen if each.said and each.said.artmint.withheld]: yield Step("regenerate", "unchecked", f"{len(secret)} of {len(seen)} are not regenerable: the studio withholds a part of their recipe")
     for digest in sorted({each.said.artmint.recipe["base"] for each in sound}):
         try: yield from _painted(shelves, [each for each in sound if each.said.artmint.recipe["base"] == digest], digest, given, say)
         except Exception as error: yield Step("regenerate", "unchecked", f"{type(error).__name__}: {error}"[:500])
-    if len(sound) < len(seen): yield Step("regenerate", "unchecked", f"{len(seen) - len(sound)} of {len(seen)} tokens failed before")
+    if left := sum(bool(each.findings) for each in seen): yield Step("regenerate", "unchecked", f"{left} of {len(seen)} tokens failed before")
 
 # %% ../nbs/35_verify.ipynb #4e2ca791
 def _card(shelf: Shelf, seen: Seen) -> Card:

@@ -9,7 +9,8 @@ from doubles import running, status
 from artmint.content import check_car, open_car, write_car
 from artmint.nodes import RAW, CID
 from artmint.pin import PublishedElsewise, RootsDiffer, TooFewStores, publish, read_back
-from artmint.stores import BadStore, FolderStore, Gateway, KuboStore, MissingContent, PinataStore, PinningService, open_stores, parts_of
+from artmint.buckets import BadStore, open_stores
+from artmint.stores import FolderStore, Gateway, KuboStore, MissingContent, PinataStore, PinningService, parts_of
 from artmint.web import BadAnswer, NoAnswer
 
 MIB = 1 << 20

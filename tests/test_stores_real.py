@@ -17,7 +17,8 @@ from test_stores import UPLOAD, contract, forged
 
 from artmint.content import open_car, write_car
 from artmint.pin import PublishedElsewise, publish, read_back
-from artmint.stores import FolderStore, Gateway, KuboStore, S3Store, parts_of
+from artmint.buckets import S3Store
+from artmint.stores import FolderStore, Gateway, KuboStore, parts_of
 from artmint.web import NoAnswer, Question, ask
 
 pytestmark = pytest.mark.slow
