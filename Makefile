@@ -42,5 +42,5 @@ clean:  ## remove the environment; studios stay
 	touch $@
 
 .venv/dev: .venv/demo
-	$(INSTALL) '.[make,publish,dev]'
+	$(INSTALL) '.[make,publish,s3,dev]'
 	touch $@

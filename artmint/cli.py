@@ -133,20 +133,34 @@ def verify(
     regenerate: Annotated[bool, typer.Option("--regenerate", help="Paint every picture again and compare pixels.")] = False,  # the last step
     studio: Studio = Path("studio"),  # where its chain, store and manifests are, if anywhere
     store: Annotated[list[Path] | None, typer.Option(help="A folder with archives, in place of the studio's store; may be repeated.")] = None,  # other stores
+    gateway: Annotated[list[str] | None, typer.Option(help="An IPFS gateway, https://HOST; may be repeated. Nothing that it says is believed.")] = None,  # where strangers get content
     rpc: Annotated[str, typer.Option(help="A node's address, when CHAIN is a number.")] = "",  # another chain
     base: Annotated[str, typer.Option(help="A folder or hub id, when the base isn't in the archive.")] = "",  # for --regenerate
+    sheet: Annotated[Path | None, typer.Option(help="Write the proof as one HTML page, without scripts.")] = None,  # for people
     json: Json = False,  # for programs
 ) -> None:
-    "Prove tokens from the contract's address. Needs no key, and writes nothing."
+    "Prove tokens from the contract's address. Needs no key, and writes nothing but the page that is asked for."
     from artmint import verify as room
-    from artmint.pin import FolderStore
+    from artmint.stores import FolderStore, Gateway
 
-    stores, live = [FolderStore(folder) for folder in store or ()] or None, _voice()[1]
+    stores, live = [*map(FolderStore, store or ()), *map(Gateway, gateway or ())] or None, _voice()[1]
     def painted(done: int, total: int) -> None: live(f"{done} of {total} pictures painted again")
     proof = room.verify(target, studio, rpc=rpc, stores=stores, base=base, regenerate=regenerate, say=painted)
     live("")
-    _print_json(proof.to_dict()) if json else _show([vars(step) for step in proof.steps])
+    if sheet: _write_sheet(sheet, proof, shlex.join(["artmint", "verify", target, *["--regenerate"] * regenerate, *(word for each in gateway or () for word in ("--gateway", each))]))
+    if json: _print_json(proof.to_dict())
+    else:
+        _show([vars(step) for step in proof.steps])
+        typer.echo("proven: " + ", ".join(f"{level} {status}" for level, status in proof.levels.items()))
     raise typer.Exit(proof.exit_code)
+
+def _write_sheet(path: Path, proof: Any, command: str) -> None:
+    "Write the page of a proof."
+    from datetime import UTC, datetime
+
+    from artmint.proof import sheet
+
+    path.write_text(sheet(proof, command, datetime.now(UTC).strftime("%d %B %Y, %H:%M UTC")), encoding="utf-8")
 
 # %% ../nbs/70_cli.ipynb #0aedb5ca
 def _check(name: str, status: str, evidence: str) -> dict:

@@ -4,19 +4,20 @@
 
 # %% auto #0
 __all__ = ['BLOCK_LIMIT', 'DEPTH_LIMIT', 'VISIT_LIMIT', 'BadBlock', 'BadNode', 'ContentTooLarge', 'MissingPath', 'Visit', 'walk',
-           'entries', 'resolve', 'read_file', 'replacing', 'write_car', 'BadCar', 'WrongRoot', 'ExtraBlocks', 'Car',
-           'open_car', 'check_car', 'CID', 'MissingBlock', 'build', 'cid']
+           'resolve', 'read_file', 'replacing', 'write_car', 'BadCar', 'WrongRoot', 'ExtraBlocks', 'Car', 'open_car',
+           'check_car', 'CID', 'MissingBlock', 'build', 'cid']
 
 # %% ../nbs/24_content.ipynb #7fd0b93c
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from .blocks import CID, DAG_PB, PROFILE, RAW, ContentError, MissingBlock, Node, read_varint, varint, build, cid, decode
+from .blocks import Built, build, cid, name_hash
+from .nodes import CID, DAG_PB, PROFILE, RAW, ContentError, MissingBlock, Node, decode, read_varint, varint
 
 # %% ../nbs/24_content.ipynb #b186fa65
 _all_ = ["CID", "MissingBlock", "build", "cid"]  # also found here: to pack and to check go together
@@ -56,7 +57,7 @@ class Visit:
     "A block met on a walk, with its bytes checked."
     path: str  # of the file or directory it belongs to; the root's is empty
     cid: CID
-    kind: str  # "directory", "file", or "piece" for what lies below a file's own block
+    kind: str  # "directory", "file", or "piece" for what lies below their own block
     block: bytes = field(repr=False)
 
 def _fetch(get_block: Callable[[CID], bytes], cid: CID, path: str) -> bytes:
@@ -74,36 +75,59 @@ def _node(cid: CID, path: str, block: bytes) -> Node | None:
     except ValueError as fault: raise BadNode(cid, path, str(fault)) from None
 
 # %% ../nbs/24_content.ipynb #f3bf156d
+@dataclass(frozen=True)
+class _Way:
+    "How a walk came to a block, and what was promised there."
+    path: str
+    cid: CID
+    depth: int = 0  # links from the root
+    size: int | None = None  # bytes of a file below; none: a directory's entry
+    place: bytes | None = None  # in shards: one byte for each level above; none: not below a shard
+
+def _kind(way: _Way, block: bytes, node: Node | None) -> str:
+    "A visit's kind. Raises BadNode when the block isn't what was promised on the way to it."
+    kind = node.kind if node else "file"
+    if way.size is not None and (kind, sum(node.sizes) if node else len(block)) != ("file", way.size): raise BadNode(way.cid, way.path, f"{way.size} bytes of a file were promised here")
+    if way.place is not None and kind != "shard": raise BadNode(way.cid, way.path, "a shard was promised here")
+    return "piece" if way.size is not None or way.place is not None else "directory" if kind == "shard" else kind
+
+def _below(way: _Way, node: Node) -> Iterator[_Way]:
+    "The ways on from a node. Raises BadNode for a name that stands where its hash doesn't put it."
+    for link, size in zip(node.links, node.sizes or [None] * len(node.links)):
+        name, place = link.name, None
+        if node.kind == "shard":
+            name, place = name[2:], (way.place or b"") + bytes([int(name[:2], 16)])
+            if not (name_hash(name).startswith(place) if name else len(place) < 8): raise BadNode(way.cid, way.path, f"the name {name!r:.100} stands in a wrong place of its shards")
+        path = f"{way.path}/{name}".strip("/")
+        yield _Way(path, link.cid, way.depth + 1, size, None if name else place)
+
 def walk(
     root: CID,  # the one you expect, not one that came with the blocks
     get_block: Callable[[CID], bytes],  # where blocks come from; nothing it gives is believed
     limit: int = VISIT_LIMIT,  # blocks met, each counted as often as it is linked
 ) -> Iterator[Visit]:  # the root first, then depth first in the order of links
     "Visit all that the root reaches. Raises MissingBlock, BadBlock, BadNode, ContentTooLarge."
-    stack, visits = [("", root, 0, None)], 0
+    stack, visits = [_Way("", root)], 0
     while stack:
-        path, cid, depth, size = stack.pop()
+        way = stack.pop()
         visits += 1
         if visits > limit: raise ContentTooLarge(root, limit, "links")
-        if depth > DEPTH_LIMIT: raise BadNode(cid, path, f"it lies deeper than {DEPTH_LIMIT} levels")
-        block = _fetch(get_block, cid, path)
-        node = _node(cid, path, block)
-        kind = node.kind if node else "file"
-        if size is not None and (kind, sum(node.sizes) if node else len(block)) != ("file", size): raise BadNode(cid, path, f"{size} bytes of a file were promised here")
-        yield Visit(path, cid, kind if size is None else "piece", block)
-        below = zip(node.links, node.sizes or [None] * len(node.links)) if node else []
-        stack += [(f"{path}/{link.name}".strip("/"), link.cid, depth + 1, part) for link, part in reversed([*below])]
+        if way.depth > DEPTH_LIMIT: raise BadNode(way.cid, way.path, f"it lies deeper than {DEPTH_LIMIT} levels")
+        block = _fetch(get_block, way.cid, way.path)
+        node = _node(way.cid, way.path, block)
+        yield Visit(way.path, way.cid, _kind(way, block, node), block)
+        stack += reversed([*_below(way, node)] if node else [])
 
 # %% ../nbs/24_content.ipynb #9ad62249
-def entries(
-    directory: CID,  # of a directory
-    get_block: Callable[[CID], bytes],  # where blocks come from
-    path: str = "",  # what to call it in a refusal
-) -> dict[str, CID]:  # in the order of the names' bytes
-    "What a directory holds. Raises MissingPath when it is none, and as `walk`."
+def _entry(directory: CID, name: str, get_block: Callable[[CID], bytes], path: str) -> CID | None:
+    "Where a name in a directory leads; None when it isn't there. Raises as `walk`."
     node = _node(directory, path, _fetch(get_block, directory, path))
-    if node is None or node.kind != "directory": raise MissingPath(directory, path)
-    return {each.name: each.cid for each in node.links}
+    if node and node.kind == "directory": return {each.name: each.cid for each in node.links}.get(name)
+    for place in name_hash(name):
+        links = {each.name: each.cid for each in node.links} if node and node.kind == "shard" else {}
+        if found := links.get(f"{place:02X}{name}"): return found
+        if (below := links.get(f"{place:02X}")) is None: return None
+        node = _node(below, path, _fetch(get_block, below, path))
 
 def resolve(
     root: CID,  # of the tree
@@ -113,9 +137,9 @@ def resolve(
     "Follow a path of names from the root. Raises MissingPath, and as `walk`."
     at, names = root, path.split("/") if path else []
     for i, name in enumerate(names):
-        found = entries(at, get_block, "/".join(names[:i])) if at.codec == DAG_PB else {}
-        if name not in found: raise MissingPath(root, path)
-        at = found[name]
+        found = _entry(at, name, get_block, "/".join(names[:i])) if name else None
+        if found is None: raise MissingPath(root, path)
+        at = found
     return at
 
 def read_file(
@@ -157,18 +181,19 @@ def _header(roots: tuple[CID, ...]) -> bytes:
 
 def write_car(
     path: Path,  # the archive to write; an older one is replaced
-    root: CID,  # what it is an archive of
-    get_block: Callable[[CID], bytes],  # where blocks come from, `Built.block` or `Car.block`
-) -> int:  # bytes written
-    "Write all that the root reaches, in the order of `walk`, each block once. Raises as `walk`."
-    header, written = _header((root,)), set()
+    tree: bytes | Path | Mapping,  # what goes into it, as for `build`
+) -> Built:  # the tree as blocks, its root, and the CID of each file
+    "Name a tree and write its blocks in one pass. Raises BadName."
+    nobody = _header((CID(RAW, bytes(32)),))
     with replacing(path) as file:
-        file.write(varint(len(header)) + header)
-        for visit in walk(root, get_block):
-            if visit.cid in written: continue
-            written.add(visit.cid)
-            file.write(varint(36 + len(visit.block)) + visit.cid.bytes + visit.block)
-        return file.tell()
+        file.write(varint(len(nobody)) + nobody)
+        def take(cid: CID, block: bytes | memoryview) -> None:
+            file.write(varint(36 + len(block)) + cid.bytes)
+            file.write(block)
+        built = build(tree, take)
+        file.seek(0)
+        file.write(varint(len(nobody)) + _header((built.root,)))
+    return built
 
 # %% ../nbs/24_content.ipynb #9c0a5f90
 class BadCar(ContentError):

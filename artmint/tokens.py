@@ -4,10 +4,14 @@
 
 # %% auto #0
 __all__ = ['Address', 'Attribute', 'BaseFacts', 'Provenance', 'TokenMetadata', 'json_schema', 'BadMetadata', 'read_token',
-           'public_source', 'token_json', 'Token', 'Weights', 'Manifest', 'read_manifest']
+           'public_source', 'attribute', 'token_json', 'public_facts', 'opening_salt', 'withheld_digest',
+           'withheld_digests', 'NoSalt', 'ContractMetadata', 'contract_json', 'Token', 'Weights', 'Manifest',
+           'read_manifest', 'provenance']
 
 # %% ../nbs/21_tokens.ipynb #38b78c44
+import hashlib
 import re
+from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -16,15 +20,16 @@ from pydantic import ConfigDict, Field, ValidationError
 
 # %% ../nbs/21_tokens.ipynb #24e2bebc
 from .curate import Edition
-from .seeds import Collection, Hex64, NotPlainJSON, Record, Refusal, canonical, read_json
+from .seeds import Collection, Hex64, NotPlainJSON, Record, Refusal, canonical, digest, read_json
 
 # %% ../nbs/21_tokens.ipynb #2145a84f
 Address = Field(pattern="^b[a-z2-7]{58}$")  # a CID in base32
 
 class Attribute(Record):
-    "A trait, as marketplaces read it."
+    "A trait, as marketplaces read it: a word, or a number that is shown as one."
     trait_type: str
-    value: str
+    value: str | int
+    display_type: Literal["number"] | None = None
 
 class BaseFacts(Record):
     "The base model that the recipe names."
@@ -39,7 +44,8 @@ class Provenance(Record):
     slot: int = Field(gt=0)
     attempt: int = Field(gt=0)
     dna: Hex64
-    recipe: dict[str, Any]
+    recipe: dict[str, Any]  # what of it is published
+    withheld: dict[str, Hex64] | None = None  # salted digests of what isn't
     pixel_digest: Hex64
     file_digest: Hex64
     base: BaseFacts
@@ -92,19 +98,93 @@ def public_source(source: str) -> str:
     "A base's source as strangers may see it: of a folder only its name, for a path is nobody's business and differs between machines."
     return source if not Path(source).is_dir() and re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?(@[\w.-]+)?", source) else Path(source).name
 
+def attribute(
+    collection: Collection,  # whose trait
+    trait: str,  # its name
+    value: str,  # what a slot has of it
+) -> Attribute:
+    "A trait for marketplaces. One whose values are all whole numbers is shown as a number."
+    number = all(re.fullmatch(r"0|-?[1-9]\d{0,14}", each) for each in collection.traits[trait])
+    return Attribute(trait_type=trait, value=int(value), display_type="number") if number else Attribute(trait_type=trait, value=value)
+
 def token_json(
     collection: Collection,  # whose token
     edition: Edition,  # what was chosen for its slot
     recipe: dict,  # facts of the edition's recipe
     source: str,  # where the base came from
     image: str,  # content address of the picture's file
+    file_digest: str = "",  # of the picture's file as published; empty: the edition's own
+    salt: str = "",  # the studio's, when something is withheld
 ) -> bytes:
     "The token's JSON: canonical, the same bytes for the same edition."
-    same = edition.model_dump(include={"slot", "attempt", "dna", "pixel_digest", "file_digest", "scores", "scorers"})
-    known = Provenance(schema=1, collection=collection.name, recipe=recipe, base=BaseFacts(digest=recipe["base"], source=public_source(source)), **same)
-    attributes = tuple(Attribute(trait_type=trait, value=edition.traits[trait]) for trait in collection.traits)
+    same = edition.model_dump(include={"slot", "attempt", "dna", "pixel_digest", "scores", "scorers"}) | {"file_digest": file_digest or edition.file_digest}
+    told, kept = public_facts(recipe, collection.withheld), withheld_digests(recipe, collection.withheld, edition.dna, salt)
+    known = Provenance(schema=1, collection=collection.name, recipe=told, withheld=kept or None, base=BaseFacts(digest=recipe["base"], source=public_source(source)), **same)
+    attributes = tuple(attribute(collection, trait, edition.traits[trait]) for trait in collection.traits)
     name = f"{collection.title} #{edition.slot}"
     return TokenMetadata(name=name, description=collection.description, image=f"ipfs://{image}", attributes=attributes, license=collection.license, artmint=known).data
+
+# %% ../nbs/21_tokens.ipynb #4df9f42c
+def public_facts(
+    facts: dict,  # of a recipe
+    withheld: Iterable[str],  # names of fields that stay in the studio
+) -> dict:
+    "What is told of a recipe."
+    return {name: value for name, value in facts.items() if name not in set(withheld)}
+
+def opening_salt(
+    salt: str,  # the studio's
+    dna: str,  # of the recipe
+    name: str,  # of the field
+) -> str:
+    "What has to be given, with the value, to open one withheld field of one recipe and no other: 64 hex digits."
+    return digest(["artmint withheld salt", salt, dna, name])
+
+def withheld_digest(
+    name: str,  # of the field
+    value: Any,  # plain JSON
+    salt: str,  # from `opening_salt`
+) -> str:
+    "The digest that stands for a withheld value; whoever is given value and salt computes it and compares."
+    return digest(["artmint withheld", name, value, salt])
+
+def withheld_digests(
+    facts: dict,  # of a recipe
+    withheld: Iterable[str],  # names of fields that stay in the studio
+    dna: str,  # of the recipe
+    salt: str,  # the studio's
+) -> dict[str, str]:
+    "The digests of those withheld fields that the recipe has. Raises NoSalt."
+    kept = sorted(set(withheld) & set(facts))
+    if kept and not salt: raise NoSalt(kept)
+    return {name: withheld_digest(name, facts[name], opening_salt(salt, dna, name)) for name in kept}
+
+class NoSalt(Refusal):
+    "Something is to be withheld without a salt: short texts could be found by trying."
+    fields: list[str]
+    says = "{fields} can't be withheld without the studio's salt. Nothing was written: give the salt of the collection."
+
+# %% ../nbs/21_tokens.ipynb #c70d6b87
+class ContractMetadata(Record):
+    "The collection as marketplaces read it (ERC-7572)."
+    name: str
+    symbol: str
+    description: str
+    image: str = Field(pattern="^ipfs://b[a-z2-7]{58}$")
+    external_link: str | None = Field(None, pattern="^(https|ipfs)://")
+
+    @property
+    def data(self) -> bytes:
+        "The JSON as it is published: canonical, absent fields left out."
+        return canonical(self.model_dump(mode="json", exclude_none=True))
+
+def contract_json(
+    collection: Collection,  # which
+    image: str,  # content address of the picture that stands for it
+) -> bytes:
+    "The collection's JSON for `contractURI`."
+    symbol = "".join(filter(str.isalnum, collection.name)).upper()[:8]  # as the contract is deployed with
+    return ContractMetadata(name=collection.title, symbol=symbol, description=collection.description, image=f"ipfs://{image}").data
 
 # %% ../nbs/21_tokens.ipynb #2c68f7dc
 class Token(Record):
@@ -150,3 +230,14 @@ def read_manifest(data: bytes) -> Manifest:
     wanted, found = list(range(manifest.first, manifest.first + min(manifest.quantity, len(manifest.tokens) + 1))), [token.id for token in manifest.tokens]
     if wanted != found: raise BadMetadata("drop.json", [f"tokens {found[:3]}... are not {manifest.quantity} from {manifest.first}"])
     return manifest
+
+# %% ../nbs/21_tokens.ipynb #2dae6140
+def provenance(
+    manifests: Iterable[Manifest],  # of a collection's drops, in any order
+) -> dict:  # first and last token, the digests one after the other, and the hash over them
+    "The provenance hash of a collection, as marketplaces publish it. Raises BadMetadata when tokens are missing or doubled."
+    tokens = sorted((token for manifest in manifests for token in manifest.tokens), key=lambda token: token.id)
+    ids = [token.id for token in tokens]
+    if not ids or ids != list(range(ids[0], ids[0] + len(ids))): raise BadMetadata("the collection", ["its drops are not one range of tokens without gap and double"])
+    text = "".join(token.file_digest for token in tokens)
+    return {"first": ids[0], "last": ids[-1], "concatenated": text, "provenance": hashlib.sha256(text.encode()).hexdigest()}

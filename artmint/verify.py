@@ -15,12 +15,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from .blocks import RAW, ContentError
 from .content import walk
-from .evidence import JSON_LIMIT, PNG_LIMIT, Proof, Shelf, Step, Target, Unreachable
-from .evidence import ask_chain, check_content_roots, check_uris, leaf_of, open_shelves, parse_address, tally
-from .metadata import Finding, check_token
+from .evidence import JSON_LIMIT, PNG_LIMIT, Shelf, Target, Unreachable, ask_chain, check_content_roots, check_uris, leaf_of, open_shelves, parse_address
+from .audit import Finding, check_token
+from .nodes import RAW, ContentError
+from .picture import read_png
 from .pin import FolderStore
+from .proof import CARDS, SHOWN, Card, Proof, Step, tally
 from .seeds import Recipe, read_json
 from .tokens import BadMetadata, Token, TokenMetadata, read_manifest, read_token
 
@@ -34,7 +35,7 @@ LOOKS = {
 }
 _LOOK_OF = {
     "artmint.recipe": "recipe", "artmint.dna": "recipe", "artmint.base.digest": "recipe", "attributes": "recipe", "image": "picture", "picture": "picture",
-    "artmint.file_digest": "picture", "artmint.pixel_digest": "pixels", "picture's size": "pixels", "picture's recipe": "pixels", "picture's infotext": "pixels",
+    "artmint.file_digest": "picture", "artmint.pixel_digest": "pixels", "picture's size": "pixels", "picture's recipe": "pixels", "picture's infotext": "pixels", "picture's texts": "pixels", "withheld and told": "recipe", "withheld": "recipe",
 }
 
 @dataclass(frozen=True)
@@ -61,15 +62,22 @@ def _look(shelf: Shelf, token: int) -> Seen:
     if any(each.field == "json" for each in found): return Seen(token, tuple(found))
     said = read_token(data)
     prompt = str(said.artmint.recipe.get("prompt"))
-    found += [Finding(token, "attributes", f"in the prompt: {each.trait_type}", each.value) for each in said.attributes if each.value not in prompt]
+    told = "prompt" not in (said.artmint.withheld or ())
+    found += [Finding(token, "attributes", f"in the prompt: {each.trait_type}", str(each.value)) for each in said.attributes if told and str(each.value) not in prompt]
     return Seen(token, tuple(found), said)
+
+def _silent(seen: list[Seen], tokens: list[int]) -> Step:
+    "What can't be said of recipes that are withheld in part."
+    fields = sorted({name for each in seen for name in each.said.artmint.withheld})
+    return Step("recipe", "unchecked", f"{len(seen)} of {len(tokens)} withhold {', '.join(fields)} behind a salted digest: their dna can't be computed before the studio opens it")
 
 def _looks(seen: list[Seen]) -> Iterator[Step]:
     "The four steps about tokens."
     tokens, failed = [each.token for each in seen], set()
     for name, said in LOOKS.items():
         findings = [f for each in seen for f in each.findings if _LOOK_OF.get(f.field, "metadata") == name]
-        yield from tally(name, said, tokens, [token for token in tokens if token not in failed], findings)
+        silent = [each for each in seen if name == "recipe" and each.said and each.said.artmint.withheld and each.token not in failed]
+        yield from tally(name, said, tokens, [token for token in tokens if token not in failed and token not in {each.token for each in silent}], findings) if not silent or findings else [_silent(silent, tokens)]
         failed |= {each.token for each in findings}
 
 # %% ../nbs/35_verify.ipynb #e6cace4e
@@ -141,6 +149,22 @@ def _base(shelves: list[Shelf], digest: str, given: str, folder: Path) -> Any:
     raise Unreachable(f"base {digest} is not published, and {f'{given!r} is another one' if given else 'is not the bundled one'}; say where it can be loaded from")
 
 # %% ../nbs/35_verify.ipynb #f1aed993
+def _published(shelf: Shelf, token: int) -> Any:
+    "A token's picture as it was published."
+    return read_png(shelf.read(f"images/{token}.png", PNG_LIMIT))[0]
+
+def _difference(one: Any, other: Any) -> str:
+    "How far two pictures are apart, in words."
+    import numpy as np
+    from skimage.metrics import structural_similarity
+
+    if one.size != other.size: return f"sizes {one.size} and {other.size}"
+    a, b = (np.asarray(each.convert("RGB"), float) for each in (one, other))
+    psnr = 10 * np.log10(255**2 / max(np.mean((a - b) ** 2), 1e-12))
+    alike = structural_similarity(a, b, channel_axis=2, data_range=255, win_size=min(7, *one.size) // 2 * 2 - 1)
+    return f"largest difference {np.abs(a - b).max():.0f} of 255, PSNR {psnr:.1f} dB, similarity {alike:.4f}"
+
+# %% ../nbs/35_verify.ipynb #1eaebdac
 def _painted(shelves: list[Shelf], seen: list[Seen], digest: str, given: str, say: Callable[[int, int], None]) -> Iterator[Step]:
     "Render the recipes of one base and compare pixels."
     from artmint.generate import render
@@ -152,33 +176,44 @@ def _painted(shelves: list[Shelf], seen: list[Seen], digest: str, given: str, sa
     with tempfile.TemporaryDirectory() as folder:
         base = _base(shelves, digest, given, Path(folder))
         if base.digest != digest: return (yield Step("regenerate", "failed", f"the archive's weights should be base {digest}, and are {base.digest}"))
-        found = [pixel_digest(image) for image in render(base, recipes, done)]
-    differ = [(e, r, f) for e, r, f in zip(seen, recipes, found, strict=True) if f != e.said.artmint.pixel_digest]
-    findings, tokens = [Finding(e.token, "pixels rendered again", e.said.artmint.pixel_digest, f) for e, _, f in differ], [each.token for each in seen]
+        images = render(base, recipes, done)
+    differ = [(e, r, image) for e, r, image in zip(seen, recipes, images, strict=True) if pixel_digest(image) != e.said.artmint.pixel_digest]
+    said = [_difference(next(_published(shelf, e.token) for shelf in shelves if e.token in shelf.drop.tokens), image) for e, _, image in differ]
+    findings = [Finding(e.token, "pixels rendered again", e.said.artmint.pixel_digest, f"{pixel_digest(image)} ({how})") for (e, _, image), how in zip(differ, said)]
+    tokens = [each.token for each in seen]
     if differ and all(recipe.profile == "fast" for _, recipe, _ in differ):
-        yield Step("regenerate", "unchecked", f"{len(findings)} of {len(tokens)} pictures differ; profile fast promises equal pixels only on the machine they were made on")
+        worst = "; ".join(f"token {e.token}: {how}" for (e, _, _), how in [*zip(differ, said)][:SHOWN])
+        yield Step("regenerate", "unchecked", f"{len(findings)} of {len(tokens)} pictures differ, and profile fast promises equal pixels only on the machine they were made on. {worst}")
     else: yield from tally("regenerate", f"pictures, rendered again from their recipes, have the stated pixels; base {digest[:16]}… from {base.source}", tokens, tokens, findings)
 
 def _regenerate(shelves: list[Shelf], seen: list[Seen], given: str, say: Callable[[int, int], None]) -> Iterator[Step]:
     "Render every sound token's recipe again. What stands in the way leaves it unchecked."
-    sound = [each for each in seen if not each.findings]
+    sound = [each for each in seen if not each.findings and not each.said.artmint.withheld]
+    if secret := [each for each in seen if each.said and each.said.artmint.withheld]: yield Step("regenerate", "unchecked", f"{len(secret)} of {len(seen)} are not regenerable: the studio withholds a part of their recipe")
     for digest in sorted({each.said.artmint.recipe["base"] for each in sound}):
         try: yield from _painted(shelves, [each for each in sound if each.said.artmint.recipe["base"] == digest], digest, given, say)
         except Exception as error: yield Step("regenerate", "unchecked", f"{type(error).__name__}: {error}"[:500])
-    if len(sound) < len(seen): yield Step("regenerate", "unchecked", f"{len(seen) - len(sound)} of {len(seen)} tokens failed before")
+    if left := sum(bool(each.findings) for each in seen): yield Step("regenerate", "unchecked", f"{left} of {len(seen)} tokens failed before")
 
 # %% ../nbs/35_verify.ipynb #4e2ca791
-def _prove(target: Target, studio: Path, rpc: str, stores: list, base: str, regenerate: bool, say: Callable[[int, int], None]) -> list[Step]:
-    "Every step of the walk."
+def _card(shelf: Shelf, seen: Seen) -> Card:
+    "A sound token, for people."
+    said = seen.said
+    traits = {each.trait_type: str(each.value) for each in said.attributes}
+    return Card(seen.token, said.name, traits, said.artmint.dna, said.artmint.pixel_digest, shelf.read(f"images/{seen.token}.png", PNG_LIMIT))
+
+def _prove(target: Target, studio: Path, rpc: str, stores: list, base: str, regenerate: bool, say: Callable[[int, int], None], scratch: Path) -> tuple[list[Step], list[Card]]:
+    "Every step of the walk, and the first sound tokens."
     steps: list[Step] = []
-    if not (claim := ask_chain(target, studio, rpc, steps)): return [*steps, Step("content", "unchecked", "what the chain doesn't name can't be looked for")]
+    if not (claim := ask_chain(target, studio, rpc, steps)): return [*steps, Step("content", "unchecked", "what the chain doesn't name can't be looked for")], []
     steps += check_uris(claim)
-    pairs = [(shelf, [_look(shelf, token) for token in shelf.drop.tokens if token in claim.tokens]) for shelf in open_shelves(claim, stores, steps)]
+    pairs = [(shelf, [_look(shelf, token) for token in shelf.drop.tokens if token in claim.tokens]) for shelf in open_shelves(claim, stores, scratch, steps)]
     shelves, every = [shelf for shelf, _ in pairs], [each for _, seen in pairs for each in seen]
+    cards = [_card(shelf, each) for shelf, seen in pairs for each in seen if not each.findings][:CARDS]
     if len(every) < len(claim.tokens): steps.append(Step("content", "unchecked", f"{len(claim.tokens) - len(every)} of {len(claim.tokens)} tokens have no sound archive; their files were not looked at"))
     if every: steps += [*check_content_roots(claim, shelves), *_looks(every), *_manifests(studio, pairs)]
-    if regenerate: return steps + [*_regenerate(shelves, every, base, say)]
-    return [*steps, Step("regenerate", "unchecked", "not asked for; with it, every recipe is rendered again", asked=False)]
+    if regenerate: return steps + [*_regenerate(shelves, every, base, say)], cards
+    return [*steps, Step("regenerate", "unchecked", "not asked for; with it, every recipe is rendered again", asked=False)], cards
 
 def verify(
     address: str,  # CHAIN:CONTRACT or CHAIN:CONTRACT/TOKEN
@@ -193,4 +228,5 @@ def verify(
     "Prove a collection, or one token, from the contract's address. Writes nothing. Raises BadAddress."
     target, places = parse_address(address), [FolderStore(Path(studio) / "store")] if stores is None else stores
     if tokens: target = replace(target, tokens=tokens)
-    return Proof(address, tuple(_prove(target, Path(studio), rpc, places, base, regenerate, say)))
+    with tempfile.TemporaryDirectory() as scratch: steps, cards = _prove(target, Path(studio), rpc, places, base, regenerate, say, Path(scratch))
+    return Proof(address, tuple(steps), tuple(cards))

@@ -3,9 +3,14 @@
 Every ratio is taken in one run, against an alternative measured beside it: machines are noisy, ratios less so.
 """
 import argparse
+import hashlib
 import json
 import os
+import resource
+import shutil
 import statistics
+import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -57,6 +62,34 @@ def generation(rounds: int) -> list[dict]:
     ]
 
 
+def archiving(rounds: int) -> list[dict]:
+    "10,000 files of 100 KB: naming them and writing the archive, against reading and hashing them, and against npm's ipfs-car where it is at hand."
+    from artmint.content import write_car
+
+    count, size, shared = 10_000, 100_000, Path("/dev/shm")
+    roomy = shared.is_dir() and shutil.disk_usage(shared).free > 4 * count * size
+    with tempfile.TemporaryDirectory(dir=shared if roomy else None) as folder:
+        source, target, noise = Path(folder, "files"), Path(folder, "files.car"), os.urandom(size)
+        source.mkdir()
+        for i in range(count): (source / f"{i}.png").write_bytes(i.to_bytes(8, "big") + noise[8:])
+
+        def bare() -> None:
+            for name in sorted(os.listdir(source)):
+                with open(source / name, "rb") as file: hashlib.sha256(file.read()).digest()
+
+        write_car(target, source)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        theirs, ours, against = ratio(bare, lambda: write_car(target, source), rounds)
+        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+        how = f"{count:,} files of {size:,} bytes in {'memory' if roomy else 'a temporary folder'}, wall time, median of {rounds}; ours {ours:.2f} s, {grown:.1f} MiB of memory more after the first"
+        rows = [{"name": "car_vs_sha256", "value": round(against, 3), "unit": "times", "against": f"reading and hashlib alone: {theirs:.2f} s", "limit": "<= 2.2", "how": how}]
+        if npm := shutil.which("ipfs-car") or next(map(str, Path("build/tools").glob("importer-*/node_modules/.bin/ipfs-car")), None):
+            def packed() -> None: subprocess.run([npm, "pack", source, "--no-wrap", "--output", f"{folder}/npm.car"], check=True, stdout=subprocess.DEVNULL)
+            ours, theirs, against = ratio(lambda: write_car(target, source), packed, min(rounds, 3))
+            rows.append({"name": "car_vs_ipfs_car", "value": round(against, 3), "unit": "times", "against": f"npm ipfs-car pack: {theirs:.2f} s", "limit": ">= 1.5", "how": f"how many times longer npm's takes; ours {ours:.2f} s"})
+    return rows
+
+
 def main() -> None:
     "Run every benchmark and print a table."
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -64,7 +97,7 @@ def main() -> None:
     options.add_argument("--into", type=Path, default=Path("studio/bench.json"))
     given = options.parse_args()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded: spinning threads take the processor from one another
-    rows = generation(given.rounds)
+    rows = [row for measure in (generation, archiving) for row in measure(given.rounds)]
     given.into.parent.mkdir(parents=True, exist_ok=True)
     given.into.write_text(json.dumps(rows, indent=2) + "\n")
     for row in rows: print(f"{row['name']:24} {row['value']:8} {row['unit']:6} ({row['limit']}) against {row['against']}; {row['how']}")

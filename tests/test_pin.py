@@ -3,15 +3,14 @@ import os
 
 import pytest
 
-from artmint.content import BadBlock, BadCar, ContentError, MissingBlock, build, write_car
+from artmint.content import BadBlock, BadCar, ContentError, MissingBlock, write_car
 from artmint.pin import FolderStore, MissingContent, PublishedElsewise, publish, read_back
 
 
 @pytest.fixture
 def drop(tmp_path):
     "A small archive, its tree and a store."
-    built = build({"1.json": b"{}", "images": {"1.png": b"a picture", "2.png": bytes(3 << 20)}})
-    write_car(tmp_path / "drop.car", built.root, built.block)
+    built = write_car(tmp_path / "drop.car", {"1.json": b"{}", "images": {"1.png": b"a picture", "2.png": bytes(3 << 20)}})
     return built, tmp_path / "drop.car", FolderStore(tmp_path / "store")
 
 
@@ -43,10 +42,11 @@ def test_a_damaged_copy_is_seen_and_replaced(drop, hurt):
 class Liar(FolderStore):
     "A store that changes what it is given, as a careless or hostile service would."
 
-    def put(self, car, root):
-        super().put(car, root)
+    def put(self, car, root, told=None):
+        answered = super().put(car, root)
         path = self.folder / f"{root}.car"
         path.write_bytes(path.read_bytes().replace(b"a picture", b"B picture"))
+        return answered
 
 
 def test_a_store_that_lies_is_refused_and_the_block_named(drop, tmp_path):
@@ -57,8 +57,7 @@ def test_a_store_that_lies_is_refused_and_the_block_named(drop, tmp_path):
 
 def test_a_store_with_another_archive_under_the_name_is_refused(drop, tmp_path):
     built, car, store = drop
-    other = build({"1.json": b"[]"})
-    write_car(tmp_path / "other.car", other.root, other.block)
+    other = write_car(tmp_path / "other.car", {"1.json": b"[]"})
     store.put(tmp_path / "other.car", built.root)
     with pytest.raises(PublishedElsewise, match=str(other.root)): read_back(store, built.root)
     (store.folder / f"{built.root}.car").write_bytes((tmp_path / "other.car").read_bytes().replace(other.root.bytes, built.root.bytes, 1))

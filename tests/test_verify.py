@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from artmint.blocks import CID, build, cid
+from artmint.blocks import CID, cid
 from artmint.catalog import Catalog
 from artmint.chain import connect
 from artmint.content import check_car, open_car, write_car
@@ -120,8 +120,7 @@ def test_an_archive_packed_anew_is_another_archive(studio):
     folder, address = studio
     path = next((folder / "store").glob("*.car"))
     old = CID.parse(path.stem)
-    built = build({"images": {"1.png": b"a nicer picture"}})
-    write_car(path, built.root, built.block)
+    built = write_car(path, {"images": {"1.png": b"a nicer picture"}})
     assert str(built.root) in failed(verify(address, folder))["archive"]
     path.write_bytes(path.read_bytes().replace(built.root.bytes, old.bytes, 1))
     assert f"block {old} of '/' is missing" in failed(verify(address, folder))["archive"]
@@ -245,9 +244,10 @@ class Studio:
             place = nested
             for name in path.split("/")[:-1]: place = place.setdefault(name, {})
             place[path.split("/")[-1]] = data
-        built, store = build(nested), self.folder / "store"
+        store = self.folder / "store"
         store.mkdir()
-        write_car(store / f"{built.root}.car", built.root, built.block)
+        built = write_car(store / "new.car", nested)
+        (store / "new.car").rename(store / f"{built.root}.car")
         digests = [[hashlib.sha256(files.get(path, b"")).hexdigest() for path in (f"images/{i}.png", f"{i}.json")] for i in ids]
         root = content or content_root(31337, self.contract.address, [Leaf(i, *each) for i, each in zip(ids, digests)])[0]
         do = self.contract.functions
@@ -426,7 +426,7 @@ def test_a_base_that_nobody_has_is_unchecked(lie):
             image, _ = read_png(files[f"images/{token}.png"])
             facts = read_json(files[f"{token}.json"])["artmint"]["recipe"] | {"base": "5" * 64}
             recipe = Recipe.parse(facts)
-            repaint(files, token, png_bytes(image, recipe, "secret"), artmint__recipe=facts, artmint__dna=recipe.dna, artmint__base__digest="5" * 64)
+            repaint(files, token, png_bytes(image, recipe, "artmint bundled"), artmint__recipe=facts, artmint__dna=recipe.dna, artmint__base__digest="5" * 64)
     proof = lie(change, regenerate=True)
     assert proof.exit_code == 3 and not failed(proof) and "5" * 64 in proof.steps[-1].evidence
     with pytest.raises(NotProven, match="regenerate"): proof.insist()

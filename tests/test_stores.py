@@ -1,0 +1,213 @@
+"Every store passes the same tests; what can go wrong on the way is made to go wrong."
+import signal
+import subprocess
+import sys
+
+import pytest
+from doubles import running, status
+
+from artmint.content import check_car, open_car, write_car
+from artmint.nodes import RAW, CID
+from artmint.pin import PublishedElsewise, RootsDiffer, TooFewStores, publish, read_back
+from artmint.buckets import BadStore, open_stores
+from artmint.stores import FolderStore, Gateway, KuboStore, MissingContent, PinataStore, PinningService, parts_of
+from artmint.web import BadAnswer, NoAnswer
+
+MIB = 1 << 20
+KEY = "sesame-opens"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    "Pauses between tries are not waited for."
+    monkeypatch.setattr("artmint.stores.patiently", lambda work, tries=6: __import__("artmint.web").web.patiently(work, tries, sleep=lambda seconds: None))
+
+
+@pytest.fixture(scope="module")
+def drop(tmp_path_factory):
+    "An archive of three parts, and its tree."
+    folder = tmp_path_factory.mktemp("drop")
+    built = write_car(folder / "drop.car", {f"{i}.json": b"%d" % i for i in range(1, 40)} | {"images": {f"{i}.png": bytes([i]) * MIB for i in range(20)}})
+    return folder / "drop.car", built
+
+
+@pytest.fixture
+def server(tmp_path):
+    with running(tmp_path / "server") as double: yield double
+
+
+def folder_store(server, tmp_path): return FolderStore(tmp_path / "store")
+def kubo_store(server, tmp_path): server.token = KEY; return KuboStore(server.url, KEY, seconds=2)  # noqa: E702
+def pinata_store(server, tmp_path): server.token = ""; return PinataStore(KEY, server.url, server.url)  # noqa: E702
+
+
+def pinning_service(server, tmp_path):
+    "The content is already where the service can fetch it."
+    return PinningService(f"{server.url}/psa", KEY, server.url, ("/ip4/127.0.0.1/tcp/4001",), pause=0.01)
+
+
+STORES = [folder_store, kubo_store, pinata_store, pinning_service]
+
+
+@pytest.fixture(params=STORES, ids=lambda make: make.__name__)
+def store(request, server, tmp_path, drop):
+    if request.param is pinning_service: server.keep(drop[0].read_bytes())
+    return request.param(server, tmp_path)
+
+
+def contract(store, car, built, tmp_path):
+    "What every store has to do, double or real."
+    told = []
+    assert store.put(car, built.root, lambda *counts: told.append(counts)) == built.root
+    assert told[-1][0] == told[-1][1] and all(done <= total for done, total in told)
+    assert check_car(open_car(store.get(built.root, tmp_path)), built.root) == built.paths
+    assert read_back(store, built.root) == built.paths
+    assert store.put(car, built.root) == built.root and read_back(store, built.root) == built.paths
+    receipt = publish(car, built.root, [store])
+    assert receipt["stores"] == [{"store": store.name, "sent": False}] and receipt["blocks"] == len(built.blocks)
+    with pytest.raises(MissingContent) as refused: store.get(CID.of(RAW, b"nobody has this"), tmp_path)
+    assert refused.value.store == store.name
+    assert KEY not in store.name + repr(store) + str(receipt)
+
+
+def test_a_store_keeps_its_contract(store, drop, tmp_path):
+    contract(store, *drop, tmp_path)
+
+
+# -- trouble on the way
+
+
+@pytest.mark.parametrize("make", [kubo_store, pinata_store, pinning_service])
+def test_a_busy_service_is_asked_again(make, server, tmp_path, drop):
+    if make is pinning_service: server.keep(drop[0].read_bytes())
+    server.faults += [status(429), status(503), "cut"]
+    store = make(server, tmp_path)
+    assert store.put(drop[0], drop[1].root) == drop[1].root and not server.faults
+    assert read_back(store, drop[1].root) == drop[1].paths
+
+
+@pytest.mark.parametrize("make", [kubo_store, pinata_store, pinning_service])
+def test_a_service_that_refuses_is_not_asked_again(make, server, tmp_path, drop):
+    server.faults += [status(403), status(200)]
+    with pytest.raises(BadAnswer, match="403"): make(server, tmp_path).put(drop[0], drop[1].root)
+    assert len(server.faults) == 1
+
+
+def test_an_upload_that_was_cut_off_goes_on_where_it_was(server, tmp_path, drop):
+    car, built = drop
+    store, parts = kubo_store(server, tmp_path), parts_of(open_car(car))
+    assert len(parts) == 3
+    server.faults += [lambda handler: handler.on_api_v0_dag_import({}, server.asked[-1][3]), *[status(503)] * 6]
+    with pytest.raises(NoAnswer): store.put(car, built.root)
+    server.sent, told = 0, []
+    assert store.put(car, built.root, lambda *counts: told.append(counts)) == built.root
+    assert server.sent < car.stat().st_size - 7 * MIB and told[0] == (sum(open_car(car).index[cid][1] for cid in parts[0]), told[0][1])
+    assert read_back(store, built.root) == built.paths
+
+
+UPLOAD = """
+import sys
+from pathlib import Path
+from artmint.nodes import CID
+from artmint.stores import KuboStore
+def told(done, total):
+    print(done, flush=True)
+    sys.stdin.readline()
+KuboStore(sys.argv[1], sys.argv[4], seconds=2).put(Path(sys.argv[2]), CID.parse(sys.argv[3]), told)
+"""
+
+
+def test_killed_in_mid_upload_it_resumes(server, tmp_path, drop):
+    car, built = drop
+    store = kubo_store(server, tmp_path)
+    child = subprocess.Popen([sys.executable, "-c", UPLOAD, server.url, str(car), str(built.root), KEY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert int(child.stdout.readline()) > 7 * MIB
+    child.send_signal(signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL
+    server.sent = 0
+    receipt = publish(car, built.root, [store])
+    assert receipt["stores"][0]["sent"] and server.sent < car.stat().st_size - 7 * MIB and read_back(store, built.root) == built.paths
+
+
+# -- the gate
+
+
+def forged(car: bytes) -> bytes:
+    "The archive with other bytes under a good name."
+    return car.replace(bytes([7]) * 100, b"\x66" * 100, 1)
+
+
+@pytest.mark.parametrize("make", [kubo_store, pinata_store])
+def test_a_forged_block_that_the_service_took_is_caught(make, server, tmp_path, drop):
+    server.spoil = forged
+    with pytest.raises(PublishedElsewise) as refused: publish(drop[0], drop[1].root, [make(server, tmp_path)])
+    assert str(drop[1].paths["images/7.png"]) in str(refused.value)
+
+
+def test_a_store_that_answers_another_root_is_refused(server, tmp_path, drop):
+    other = write_car(tmp_path / "other.car", {"1.json": b"[]"})
+    server.spoil = lambda car: (tmp_path / "other.car").read_bytes()
+    with pytest.raises(RootsDiffer) as refused: publish(drop[0], drop[1].root, [pinata_store(server, tmp_path)])
+    assert (refused.value.expected, refused.value.found) == (str(drop[1].root), str(other.root))
+
+
+@pytest.mark.parametrize("answer", [b"", b"no json", b"[]", b'{"data": {}}', b'{"data": {"cid": "Qm"}}', b'{"data": {"cid": 7}}', b'{"data": "x"}', b"[" * 100_000])
+def test_nonsense_is_no_root(server, tmp_path, drop, answer):
+    server.faults.append(lambda handler: handler.say(200, answer))
+    with pytest.raises(BadAnswer): pinata_store(server, tmp_path).put(drop[0], drop[1].root)
+
+
+def test_a_root_in_other_letters_is_the_same_root(server, tmp_path, drop):
+    root = drop[1].root
+    digits, number = "0123456789abcdefghijklmnopqrstuvwxyz", int.from_bytes(root.bytes, "big")
+    text = ""
+    while number: number, digit = divmod(number, 36); text = digits[digit] + text  # noqa: E702
+    for spelled in ("k" + text, "f" + root.bytes.hex(), "F" + root.bytes.hex().upper(), str(root).upper()):
+        server.faults.append(lambda handler: handler.say(200, {"data": {"cid": spelled}}))
+        assert pinata_store(server, tmp_path).put(drop[0], root) == root
+
+
+def test_a_pin_that_fails_or_never_ends_is_said(server, tmp_path, drop):
+    store = pinning_service(server, tmp_path)
+    server.pins[str(drop[1].root)] = {"requestid": str(drop[1].root), "status": "failed", "pin": {"cid": str(drop[1].root)}}
+    with pytest.raises(BadAnswer, match="failed"): store.put(drop[0], drop[1].root)
+    store.patience = 0
+    server.pins.clear()
+    with pytest.raises(NoAnswer, match="queued"): store.put(drop[0], drop[1].root)
+
+
+def test_two_stores_must_be_two(tmp_path, drop):
+    store = FolderStore(tmp_path / "store")
+    with pytest.raises(TooFewStores) as refused: publish(*(drop[0], drop[1].root), [store, store], copies=2)
+    assert (refused.value.wanted, refused.value.named) == (2, 1) and not store.folder.exists()
+    assert len(publish(drop[0], drop[1].root, [store, FolderStore(tmp_path / "other")], copies=2)["stores"]) == 2
+
+
+def test_a_gateway_reads_and_a_missing_one_is_missing(server, tmp_path, drop):
+    server.keep(drop[0].read_bytes())
+    assert read_back(Gateway(server.url), drop[1].root) == drop[1].paths
+    with pytest.raises(MissingContent): Gateway(server.url).get(CID.of(RAW, b"x"), tmp_path)
+
+
+# -- studio.toml
+
+
+def test_the_studio_names_its_stores_and_keys_stay_in_their_files(tmp_path):
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "node").write_text(f"{KEY}\n")
+    (tmp_path / "keys" / "node").chmod(0o600)
+    (tmp_path / "studio.toml").write_text('[[stores]]\nkind = "node"\nurl = "http://127.0.0.1:5001/"\nkey = "keys/node"\n[[stores]]\nkind = "pinning"\nurl = "https://psa.example/"\nkey = "keys/node"\norigins = ["/ip4/1.2.3.4"]\n')
+    stores = open_stores(tmp_path)
+    assert [store.name for store in stores] == ["folder store", "node 127.0.0.1:5001", "pinning service psa.example"]
+    assert stores[1]._token == KEY and KEY not in repr(stores) and stores[2].origins == ("/ip4/1.2.3.4",)
+    assert [store.name for store in open_stores(tmp_path / "none")] == ["folder store"]
+
+
+@pytest.mark.parametrize("text, why", [('kind = "cloud"', "kind is one of node"), ('kind = "node"', "url"), ('kind = "node"\nurl = "http://h"\nspeed = 9', "speed"), ('kind = "node"\nurl = "http://h"\nkey = "keys/open"', "chmod 600"), ('kind = "node"\nurl = "http://h"\nkey = "keys/none"', "can't be read")])
+def test_a_store_that_makes_no_sense_is_refused(tmp_path, text, why):
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "open").write_text(KEY)
+    (tmp_path / "keys" / "open").chmod(0o644)
+    (tmp_path / "studio.toml").write_text(f"[[stores]]\n{text}\n")
+    with pytest.raises(BadStore, match=why) as refused: open_stores(tmp_path)
+    assert refused.value.exit_code == 2 and KEY not in str(refused.value)
