@@ -55,6 +55,10 @@ class KeystoreSigner:
         signed = self._account.sign_transaction(transaction)
         return signed.hash.to_0x_hex(), signed.raw_transaction.to_0x_hex()
 
+    def sign_typed(self, data: dict) -> str:
+        "A signature over typed data (EIP-712), as 0x and hex digits."
+        return self._account.sign_typed_data(full_message=data).signature.to_0x_hex()
+
 # %% ../nbs/29_journal.ipynb #c23eb579
 def new_keystore(
     path: Path,  # where; what is there already stays
