@@ -258,3 +258,46 @@ def test_text_is_readable_in_both_schemes(browser, tmp_path, scheme):
         assert worst["ratio"] >= 4.5, json.dumps(worst)
         page.close()
     finally: served.kill()
+
+
+@pytest.mark.slow
+def test_the_same_board_in_jupyterlab(browser, tmp_path):
+    "Keys reach the board and not the notebook: P would be nothing there, X would cut the cell."
+    import nbformat
+
+    if not shutil.which("jupyter-lab", path=str(Path(sys.executable).parent)): pytest.skip("JupyterLab is not installed")
+    catalog = table(tmp_path / "studio")
+    cell = ("from pathlib import Path\nfrom artmint.catalog import Catalog\nfrom artmint.people import Look\nfrom artmint.review import Desk, board\nfrom artmint.seeds import load_collection\n"
+            f"board(Desk(Look(Catalog({str(tmp_path / 'studio')!r}), load_collection({str(ROOT / 'collections/demo')!r}), 'ada')), 520)")
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell), nbformat.v4.new_code_cell("1 + 1")], metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
+    (tmp_path / "lab").mkdir()
+    nbformat.write(book, tmp_path / "lab" / "board.ipynb")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    lab = subprocess.Popen([sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=secret", f"--notebook-dir={tmp_path / 'lab'}"],
+                           cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | {"PYTHONPATH": str(ROOT), "JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / "spaces")})
+    try:
+        for _ in range(240):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0: break
+            time.sleep(0.5)
+        page = browser.new_page(viewport={"width": 1400, "height": 900})
+        page.goto(f"http://127.0.0.1:{port}/lab/tree/board.ipynb?token=secret", timeout=120_000)
+        page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=120_000)
+        page.wait_for_function("() => /Idle/.test(document.body.innerText) || document.querySelector('.jp-Notebook-ExecutionIndicator[data-status=idle]')", timeout=120_000)
+        page.locator(".jp-Notebook .jp-CodeCell .jp-InputArea-editor").first.click()
+        page.keyboard.press("Shift+Enter")
+        page.wait_for_selector(".board[data-ready]", timeout=120_000)
+        page.locator(".board .tile").first.click()
+        for key in ("p", "x", "p", "ArrowLeft", "2", "u"): page.keyboard.press(key)
+        page.wait_for_timeout(500)
+        page.wait_for_function("() => ![...document.querySelectorAll('*')].some(e => e.shadowRoot?.querySelector('.count')?.textContent.includes('saving'))", timeout=60_000)
+        if folder := os.environ.get("ARTMINT_SHOTS"): page.screenshot(path=f"{folder}/board-lab.png")
+        dnas = list(Look(catalog, DEMO, "ada").candidates())
+        assert [people(catalog).get(dna) for dna in dnas[:4]] == ["accept", "reject", "accept", None]
+        assert page.locator(".jp-Notebook .jp-CodeCell").count() == 2
+        page.close()
+    finally:
+        lab.terminate()
+        lab.wait()
