@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .blocks import CID
+from .nodes import CID
 from .contract import Deployment, artifact, content_root, contract_at, contract_of, sealed
 from .journal import Journal, Transaction
 from .seeds import Collection, Refusal

@@ -176,9 +176,13 @@ class Records(Database):
 
     def append(self, kind: str, key: str, body: dict, parent: str | None = None) -> str:
         "Add a record beside those that the key has, on disk when this returns, and give its body's digest."
-        row = _row(kind, key, body, parent, once=False)
-        with self._write() as connection: connection.execute(sa.insert(_RECORD).values(**row))
-        return row["digest"]
+        return self.append_all(kind, [(key, body)], parent)[0]
+
+    def append_all(self, kind: str, bodies: list[tuple[str, dict]], parent: str | None = None) -> list[str]:
+        "Add several records (key, body), all or none, on disk when this returns, and give their bodies' digests."
+        rows = [_row(kind, key, body, parent, once=False) for key, body in bodies]
+        with self._write() as connection: connection.execute(sa.insert(_RECORD), rows)
+        return [row["digest"] for row in rows]
 
     def _read(self, query: sa.Select) -> list[sa.Row]:
         "All rows of a query."
@@ -190,8 +194,8 @@ class Records(Database):
 
     def find(self, kind: str, key: str) -> dict | None:
         "The latest body of a key, or None."
-        query = sa.select(_RECORD.c.body).where(_RECORD.c.kind == kind, _RECORD.c.key == key).order_by(_RECORD.c.id.desc()).limit(1)
-        return next((read_json(row.body) for row in self._read(query)), None)
+        latest = sa.select(_RECORD.c.body).where(_RECORD.c.kind == kind, _RECORD.c.key == key).order_by(_RECORD.c.id.desc())
+        return next((read_json(row.body) for row in self._read(latest.limit(1))), None)
 
     def get(self, kind: str, key: str) -> dict:
         "The latest body of a key. Raises MissingRecord."
@@ -225,8 +229,7 @@ class Leases(Database):
 
     def claim(self, stage: str, keys: Iterable[str], worker: str, seconds: float) -> str | None:
         "Take the first of `keys` that is neither finished nor held, for so many seconds. None when there is none now."
-        now = time.time()
-        busy = sa.select(_JOB.c.key).where(_JOB.c.stage == stage, _JOB.c.done | (_JOB.c.until >= now))
+        busy = sa.select(_JOB.c.key).where(_JOB.c.stage == stage, _JOB.c.done | (_JOB.c.until >= time.time()))
         with self.engine.connect() as connection: taken = set(connection.scalars(busy))
         return next((key for key in keys if key not in taken and self._take(stage, key, worker, seconds)), None)
 
@@ -234,8 +237,7 @@ class Leases(Database):
         "Take a free key; False when somebody was faster."
         dialect, now = {"sqlite": sqlite, "postgresql": postgresql}[self.engine.dialect.name], time.time()
         row = dialect.insert(_JOB).values(stage=stage, key=key, worker=worker, until=now + seconds, done=False)
-        free = ~_JOB.c.done & (_JOB.c.until < now)
-        query = row.on_conflict_do_update(index_elements=["stage", "key"], set_={"worker": worker, "until": now + seconds}, where=free)
+        query = row.on_conflict_do_update(index_elements=["stage", "key"], set_={"worker": worker, "until": now + seconds}, where=~_JOB.c.done & (_JOB.c.until < now))
         with self._write(losable=True) as connection: return connection.execute(query).rowcount == 1
 
     def _change(self, stage: str, key: str, worker: str, **values) -> None:
@@ -275,8 +277,7 @@ class Catalog(Records, Leases, Blobs):
 
     def check(self) -> list[str]:
         "What was changed or lost since it was written, one line each: rows, blobs, and files that records speak of."
-        rows = self._read(sa.select(_RECORD.c.kind, _RECORD.c.key, _RECORD.c.body).where(_RECORD.c.body.contains('"file_digest":')))
-        named = [(row, str(name)) for row in rows if (name := _file_of(row.body))]
+        named = [(row, str(name)) for row in self._read(sa.select(_RECORD).where(_RECORD.c.body.contains('"file_digest":'))) if (name := _file_of(row.body))]
         lost = [f"{row.kind} {row.key}: blob {name} is missing" for row, name in named if not self.blob_path(name).exists()]
         return self.check_records() + self.check_blobs() + lost
 

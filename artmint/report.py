@@ -18,8 +18,8 @@ from PIL import Image
 # %% ../nbs/45_report.ipynb #7c06ca95
 import artmint
 from .catalog import Catalog
-from .curate import standing
 from .seeds import Collection
+from .verdicts import standing
 
 # %% ../nbs/45_report.ipynb #a20c721d
 def _thumbnail(data: bytes, side: int) -> str:

@@ -24,8 +24,10 @@ from typing import Any
 # %% ../nbs/55_run.ipynb #12c089c8
 from .batch import PACKAGE, Batch, UnknownStage, checked, declared, load_batch, notebooks, working_copy
 from .catalog import Catalog
+from .people import tried, waiting
 from .report import facts, page
 from .seeds import Collection, Refusal, digest, load_collection
+from .verdicts import MACHINE
 
 # %% ../nbs/55_run.ipynb #c00c322f
 @dataclass(frozen=True)
@@ -52,8 +54,7 @@ def plan(
 ) -> list[Stage]:  # first rounds only
     "What would run, in order. Raises UnknownStage, UnknownParameter, WrongType, and load_collection's refusals."
     known, here = notebooks(), runs(studio, batch)
-    unknown = [name for name in (*batch.stages, *batch.parameters) if name not in known or name not in batch.stages]
-    if unknown: raise UnknownStage(unknown[0], [*known])
+    if unknown := [name for name in (*batch.stages, *batch.parameters) if name not in known or name not in batch.stages]: raise UnknownStage(unknown[0], [*known])
     shared = {"studio": os.path.relpath(studio, here), "collection": os.path.relpath(batch.folder, here), "round": 1,
               **batch.model_dump(include={"drop", "first", "quantity", "chain"})}
     stages = []
@@ -72,20 +73,19 @@ def runs(
 
 # %% ../nbs/55_run.ipynb #e7e00a2e
 class WaitingForPeople(Refusal):
-    "Slots are open after the last round."
+    "Slots are open that people are asked about, or after the last round."
     slots: list
     rounds: int
-    says = ("Slots {slots} are still open after {rounds} rounds, so the drop waits for people: accept one of their attempts by hand, "
-            "allow more rounds, or relax a rule in collection.toml, and run the batch again.")
+    says = "Slots {slots} are open after {rounds} rounds, so the drop waits for people: pick one of their attempts (artmint review), allow more rounds or relax a rule, and run the batch again."
     exit_code = 4
 
-def _in_rounds(stages: list[Stage], rounds: int, still_open: Callable[[int], list[int]]) -> Iterator[Stage]:
-    "The stages in order; neighbours that take a round come again together while slots are open after it. Raises WaitingForPeople."
-    for repeats, group in itertools.groupby(stages, key=lambda stage: stage.repeats):
-        group = list(group)
+def _in_rounds(stages: list[Stage], rounds: int, still_open: Callable[[int], list[int]], asked: Callable[[], Any]) -> Iterator[Stage]:
+    "The stages in order; neighbours that take a round come again together while slots are open after it, unless people are asked about all of those. Raises WaitingForPeople."
+    for repeats, group in ((each, list(some)) for each, some in itertools.groupby(stages, key=lambda stage: stage.repeats)):
         for number in range(1, rounds + 1 if repeats else 2):
             yield from (stage.at(number) for stage in group)
-            if not repeats or not still_open(number): break
+            if not repeats or not (left := still_open(number)): break
+            if set(left) <= set(asked()): raise WaitingForPeople(left, number)
         else: raise WaitingForPeople(still_open(rounds), rounds)
 
 # %% ../nbs/55_run.ipynb #50750ae9
@@ -109,8 +109,9 @@ def _left(line: "Line", stage: Stage) -> str:
     attempts = range((stage.round - 1) * tries + 1, stage.round * tries + 1)
     def records(kind: str) -> list: return [catalog.find(kind, f"{name}/{slot}") for slot in line.batch.slots]
     def artifacts() -> list: return [_kept(catalog, f"{name}/{slot}/{attempt}") for slot in line.batch.slots for attempt in attempts]
+    def said() -> list: return [[row for row in catalog.history("decision", dna) if row["by"] != MACHINE] for dna in tried(catalog, line.collection, line.batch.slots)]
     def files(*paths: Path) -> dict: return {path.name: _sha256(path) for path in paths}
-    left = {"15_generate": artifacts, "20_curate": lambda: [each for each in records("edition") if each and each["attempt"] < attempts.stop],
+    left = {"15_generate": artifacts, "20_curate": lambda: [[e for e in records("edition") if e and e["attempt"] < attempts.stop], said()],
             "25_metadata": lambda: files(drop / "drop.json", drop / "drop.car"), "27_pin": lambda: files(*sorted((Path(line.studio) / "store").rglob("*.car"))),
             "30_mint": lambda: records("token")}
     return digest(left.get(stage.notebook, list)())
@@ -253,15 +254,14 @@ def run(
     with _alone(studio, batch):
         _tidy(runs(studio, batch), say)
         line, ran = Line(batch, collection, Path(studio), Catalog(Path(studio)), say, live), []
-        for stage in _in_rounds(stages, collection.generation.rounds, lambda number: _open(line, number)):
+        for stage in _in_rounds(stages, collection.generation.rounds, lambda number: _open(line, number), lambda: waiting(line.catalog, collection, batch.slots)):
             ran.append(_stage(line, stage, ran[-1] if ran else None))
     return ran
 
 def _open(line: Line, number: int) -> list[int]:
     "Slots of the drop that no attempt of the first rounds has filled."
     last, find = number * line.collection.generation.attempts, line.catalog.find
-    filled = {slot for slot in line.batch.slots if (body := find("edition", f"{line.collection.name}/{slot}")) and body["attempt"] <= last}
-    return sorted(set(line.batch.slots) - filled)
+    return [slot for slot in line.batch.slots if not (body := find("edition", f"{line.collection.name}/{slot}")) or body["attempt"] > last]
 
 # %% ../nbs/55_run.ipynb #c8181064
 def _opened(batch: Batch, studio: Path) -> Line:

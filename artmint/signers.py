@@ -84,6 +84,14 @@ class Signer(ABC):
         raw = TypedTransaction.from_dict({**fields, "v": parity, "r": r, "s": s}).encode()
         return "0x" + keccak(raw).hex(), "0x" + raw.hex()
 
+    def sign_typed(self, data: dict) -> str:
+        "A signature over typed data (EIP-712), as 0x and hex digits. Raises BadSignature."
+        from eth_account.messages import encode_typed_data
+        from eth_utils import keccak
+
+        said = encode_typed_data(full_message=data)
+        return "0x" + self.signature(keccak(b"\x19" + said.version + said.header + said.body)).hex()
+
 # %% ../nbs/28_signers.ipynb #12de3b72
 class MissingKey(Refusal):
     "There is no keystore where one is needed."

@@ -90,6 +90,84 @@ def archiving(rounds: int) -> list[dict]:
     return rows
 
 
+def curation(rounds: int) -> list[dict]:
+    "Scoring a batch with the demo's rules, catalog and files included, against the scorers alone on pictures at hand, and against one picture at a time."
+    import dataclasses
+    import tempfile
+    from artmint.base import load_judge
+    from artmint.catalog import Catalog
+    from artmint.curate import scorers_for
+    from artmint.drawings import draw, subjects
+    from artmint.generate import Artifact
+    from artmint.picture import pixel_digest, png_bytes
+    from artmint.scores import Candidate, _texts, picture, score
+    from artmint.seeds import Recipe, Slot, load_collection, prompt_of
+
+    demo, judge, count = load_collection(Path(__file__).parent.parent / "collections" / "demo"), load_judge(), 192
+    known = [each for each in subjects() if each.palette in demo.traits["palette"]]
+    catalog, found = Catalog(tempfile.mkdtemp()), []
+    for i in range(count):
+        slot, image = Slot(id=i + 1, traits=vars(known[i * 7 % len(known)])), draw(known[i * 7 % len(known)], i)
+        recipe = Recipe(base="0" * 64, prompt=prompt_of(demo, slot), seed=i, width=128, height=128)
+        found.append(Candidate(slot, 1, Artifact(dna=recipe.dna, recipe=recipe.facts(), pixel_digest=pixel_digest(image), file_digest=catalog.put_blob(png_bytes(image, recipe, "drawn")), environment={})))
+    images, scorers, one = [picture(catalog, c.artifact) for c in found], scorers_for(demo, judge), dataclasses.replace(judge, batch=1)
+
+    def ours() -> None:
+        _texts.cache_clear()
+        fresh = Catalog(tempfile.mkdtemp())
+        (fresh.folder / "blobs").symlink_to(catalog.folder / "blobs")
+        score(fresh, judge, found, scorers)
+
+    def bare() -> None:
+        _texts.cache_clear()
+        rows = judge.encode_images(images)
+        for scorer in scorers.values(): scorer.measure(found, images, rows)
+
+    def naive() -> None:
+        each_scorer = scorers_for(demo, one).values()
+        for candidate in found[: count // 4]:
+            image = picture(catalog, candidate.artifact)
+            row = one.encode_images([image])
+            for scorer in each_scorer: scorer.measure([candidate], [image], row)
+
+    ours(), bare()
+    ours_s, bare_s, _ = ratio(ours, bare, rounds)
+    _, naive_s, against_naive = ratio(ours, naive, max(rounds // 2, 1))
+    how = f"{count} drawings of 128 px, {', '.join(scorers)}; ours {count / ours_s:.1f} pictures/s, median of {rounds}"
+    return [
+        {"name": "curate_vs_judge_forward", "value": round(bare_s / ours_s, 3), "unit": "share", "against": f"the scorers' bare times: {count / bare_s:.1f} pictures/s", "limit": ">= 0.8", "how": how},
+        {"name": "curate_vs_naive", "value": round(4 * against_naive, 3), "unit": "times", "against": f"one picture at a time, no padding: {count / 4 / naive_s:.1f} pictures/s", "limit": ">= 3", "how": how},
+    ]
+
+
+def duplicates(rounds: int) -> list[dict]:
+    "200 queries against 10^4, 10^5 and 10^6 embeddings in a file: planted copies found, seconds, and the most memory that numpy held."
+    import os
+    import tempfile
+    import tracemalloc
+    import numpy as np
+    from artmint.duplicates import nearest
+
+    rng, d, said, recall = np.random.default_rng(0), 512, [], 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        for m in (10**4, 10**5, 10**6):
+            every = np.lib.format.open_memmap(os.path.join(folder, "rows.npy"), "w+", np.float32, (m, d))
+            for start in range(0, m, 50_000):
+                part = rng.normal(size=(min(50_000, m - start), d)).astype(np.float32)
+                every[start : start + len(part)] = part / np.linalg.norm(part, axis=1, keepdims=True)
+            planted = rng.choice(m, 200, replace=False)
+            rows = every[planted] + rng.normal(size=(200, d)).astype(np.float32) * 0.02
+            rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+            tracemalloc.start()
+            begun = time.perf_counter()
+            index, _ = nearest(rows, every)
+            spent, peak = time.perf_counter() - begun, tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            recall = float((index == planted).mean())
+            said.append(f"{m:,}: {spent:.2f} s, {peak / 1e6:.0f} MB, recall {recall}")
+    return [{"name": "duplicates_recall_1e6", "value": recall, "unit": "share", "against": "200 planted copies with noise (cosine about 0.91) among random unit vectors of 512 numbers", "limit": "= 1.0", "how": "; ".join(said)}]
+
+
 def main() -> None:
     "Run every benchmark and print a table."
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -97,7 +175,7 @@ def main() -> None:
     options.add_argument("--into", type=Path, default=Path("studio/bench.json"))
     given = options.parse_args()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded: spinning threads take the processor from one another
-    rows = [row for measure in (generation, archiving) for row in measure(given.rounds)]
+    rows = [row for measure in (generation, archiving, curation, duplicates) for row in measure(given.rounds)]
     given.into.parent.mkdir(parents=True, exist_ok=True)
     given.into.write_text(json.dumps(rows, indent=2) + "\n")
     for row in rows: print(f"{row['name']:24} {row['value']:8} {row['unit']:6} ({row['limit']}) against {row['against']}; {row['how']}")

@@ -10,11 +10,12 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageFilter
 
 from artmint.catalog import Catalog
-from artmint.curate import (DUPLICATE, Edition, IncompleteRound, UnknownScorer, Verdict, candidates, choose, decide, merit, nearest, record_verdict, scorers_for,
-                            show_candidates, show_scores, standing)
+from artmint.curate import ALIKE, DUPLICATE, Edition, IncompleteRound, UnknownScorer, candidates, choose, merit, scorers_for, show_candidates, show_scores
 from artmint.drawings import Subject, draw
+from artmint.duplicates import nearest, refer
 from artmint.scores import FormulaScorer
 from artmint.seeds import Rule, Slot, allocate
+from artmint.verdicts import Verdict, decide, record_verdict, standing
 from test_scores import DEMO, enter, judge  # noqa: F401
 
 RULES = (Rule(scorer="sharpness", min=0.05), Rule(scorer="palette-margin", min=0.0), Rule(scorer="contrast", min=3.0), Rule(scorer=DUPLICATE, max=0.9999))
@@ -132,6 +133,27 @@ def test_a_picture_is_not_chosen_twice_and_the_reason_names_its_twin(tmp_path, j
     assert choice.editions[0].scores[DUPLICATE] == 0
     verdict = standing(catalog, candidates(catalog, NO_COLOUR, SLOTS[1:2], 1)[0].dna)
     assert verdict.decision == "reject" and verdict.reasons == ("duplicate 1 is above 0.9999 by 0.0001 (edition 1)",)
+
+
+@pytest.mark.parametrize("turn, word", [(Image.Transpose.FLIP_LEFT_RIGHT, "mirrored"), (Image.Transpose.ROTATE_90, "turned by 90° clockwise"), (Image.Transpose.TRANSPOSE, "transposed")])
+def test_a_turned_copy_is_a_copy_and_the_reason_says_how(tmp_path, judge, turn, word):  # noqa: F811
+    catalog, twin = Catalog(tmp_path), art(SLOTS[0], 1)
+    for attempt in (1, 2, 3): enter(catalog, SLOTS[0], attempt, twin)
+    for attempt in (1, 2): enter(catalog, SLOTS[1], attempt, twin.transpose(turn))
+    enter(catalog, SLOTS[1], 3, art(SLOTS[1], 3))
+    rules = NO_COLOUR.model_copy(update={"rules": (Rule(scorer="sharpness", min=0.01), Rule(scorer=DUPLICATE, max=0.95))})
+    assert [edition.attempt for edition in choose(catalog, rules, judge, SLOTS[:2], 1).editions][1] == 3
+    why = standing(catalog, candidates(catalog, rules, SLOTS[1:2], 1)[0].dna).reasons[0]
+    assert why.startswith("duplicate ") and why.endswith(f"(edition 1, {word})")
+
+
+def test_training_pictures_count_as_editions_do(tmp_path, judge):  # noqa: F811
+    catalog = studio(tmp_path, {1: "aaa"})
+    refer(catalog, "demo", "style", [art(SLOTS[0], 2).transpose(Image.Transpose.ROTATE_180)])
+    rules = NO_COLOUR.model_copy(update={"rules": (Rule(scorer=DUPLICATE, max=0.95), Rule(scorer=ALIKE, max=2.0))})
+    edition = choose(catalog, rules, judge, SLOTS[:1], 1).editions[0]
+    assert edition.attempt != 2 and 0 < edition.scores[ALIKE] <= 1 and set(edition.scorers) == {DUPLICATE, ALIKE}
+    assert standing(catalog, candidates(catalog, rules, SLOTS[:1], 1)[1].dna).reasons[0].endswith("(reference style, turned by 180°)")
 
 
 def test_earlier_drops_count_and_later_ones_do_not(tmp_path, judge):  # noqa: F811
