@@ -10,7 +10,7 @@ demo: .venv/demo  ## a small collection: generated, judged, described, minted on
 	$(BIN)/artmint run batches/demo.toml
 
 test: .venv/dev  ## what must hold before anything lands
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-full: .venv/dev  ## the long suites as well
 	$(BIN)/python -m pytest -m ""

@@ -1,7 +1,7 @@
 """Measure the bundled base and judge on prompts and pairs that training never saw.
 
     python scripts/measure_base.py probe   --minutes 6    # a classifier of motif and palette, trained on drawings alone
-    python scripts/measure_base.py measure --into docs/base.json
+    python scripts/measure_base.py measure
 
 The probe knows neither judge nor base: it is the independent witness of what a picture shows. It never sees the pairs
 of motif and palette that are held out, so that it can't know which go together.
@@ -120,7 +120,7 @@ def main() -> None:
     options.add_argument("--steps", type=int, default=16)
     options.add_argument("--guidance", type=float, default=3.0)
     options.add_argument("--count", type=int, default=320, help="pictures to paint")
-    options.add_argument("--into", type=Path, default=Path("docs/base.json"))
+    options.add_argument("--into", type=Path, default=Path("artmint/data/measured.json"))
     given = options.parse_args()
     if given.stage == "probe": train_probe(given.work, given.minutes)
     else: measure(given.work, given.into, given.steps, given.guidance, given.count)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ: os.environ.setdefault("OMP_NUM_THREADS", "1")  # a worker for each core, and a thread for each worker
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded: threads that spin while they wait take the processor from the others
 
 CONTRACTS = Path(__file__).parents[1] / "contracts"

@@ -329,7 +329,7 @@ def test_a_recipe_says_what_the_collection_says():
     slot = allocate(demo, demo.salt)[0]
     recipe = recipes(demo, [slot], demo.salt, range(1, 2), BASE)[0].recipe
     assert recipe.prompt == prompt_of(demo, slot) == demo.template.format(**slot.traits)
-    assert (recipe.steps, recipe.guidance, recipe.width, recipe.negative_prompt, recipe.profile) == (16, 3.0, 96, "", "portable")
+    assert (recipe.steps, recipe.guidance, recipe.width, recipe.negative_prompt, recipe.profile) == (16, 3.0, 128, "", "portable")
     busy = demo.model_copy(update={"generation": demo.generation.model_copy(update={"negative_prompt": "busy"})})
     assert recipes(busy, [slot], demo.salt, range(1, 2), BASE)[0].recipe.negative_prompt == demo.negative_prompts["busy"]
     assert colours_of(demo, slot) == demo.palettes[slot.traits["palette"]] + demo.palettes[slot.traits["ground"]]
