@@ -171,7 +171,7 @@ def _painted(shelves: list[Shelf], seen: list[Seen], digest: str, given: str, sa
     from artmint.picture import pixel_digest
 
     recipes, made = [Recipe.parse(each.said.artmint.recipe) for each in seen], itertools.count(1)
-    if max(each.width * each.height for each in recipes) > PIXEL_LIMIT: raise Unreachable(f"a recipe asks for more than {PIXEL_LIMIT} pixels")
+    if max(each.size[0] * each.size[1] for each in recipes) > PIXEL_LIMIT: raise Unreachable(f"a recipe asks for more than {PIXEL_LIMIT} pixels")
     def done(index: int, image: Any) -> None: say(next(made), len(recipes))
     with tempfile.TemporaryDirectory() as folder:
         base = _base(shelves, digest, given, Path(folder))
