@@ -190,10 +190,11 @@ def _known(catalog: Catalog) -> Known:
         for name, scorer in row["scorers"].items(): found.setdefault((key.split("/")[0], row["claim"], name), {})[scorer] = row["scores"][name]
     return found
 
-def _stored(known: Known, candidate: Candidate, scorers: dict[str, Scorer]) -> dict[str, float]:
-    "A candidate's scores by scorers as they are now."
-    rows = {name: known.get((candidate.dna, candidate.claim, name), {}) for name in scorers}
-    return {name: row[scorers[name].digest] for name, row in rows.items() if scorers[name].digest in row}
+def _stored(known: Known, candidate: Candidate, digests: dict[str, str]) -> dict[str, float]:
+    "A candidate's scores by scorers of these digests."
+    claim = candidate.claim
+    rows = {name: known.get((candidate.dna, claim, name), {}) for name in digests}
+    return {name: row[digests[name]] for name, row in rows.items() if digests[name] in row}
 
 def stored_scores(
     catalog: Catalog,  # where scores are
@@ -201,8 +202,8 @@ def stored_scores(
     scorers: dict[str, Scorer],  # which scores, of which digests
 ) -> list[dict[str, float]]:
     "The scores that the catalog holds for candidates as they are claimed now, by scorers as they are now."
-    known = _known(catalog)
-    return [_stored(known, candidate, scorers) for candidate in found]
+    known, digests = _known(catalog), {name: scorer.digest for name, scorer in scorers.items()}
+    return [_stored(known, candidate, digests) for candidate in found]
 
 def score(
     catalog: Catalog,  # holds pictures, and scores made before

@@ -124,19 +124,28 @@ def curation(rounds: int) -> list[dict]:
         for scorer in scorers.values(): scorer.measure(found, images, rows)
 
     def naive() -> None:
+        fresh = Catalog(tempfile.mkdtemp())
+        (fresh.folder / "blobs").symlink_to(catalog.folder / "blobs")
+        for candidate in found[:few]:
+            _texts.cache_clear()
+            score(fresh, judge, [candidate], scorers)
+
+    def unpadded() -> None:
         each_scorer = scorers_for(demo, one).values()
-        for candidate in found[: count // 4]:
+        for candidate in found[:few]:
             image = picture(catalog, candidate.artifact)
             row = one.encode_images([image])
             for scorer in each_scorer: scorer.measure([candidate], [image], row)
 
+    few = count // 8
     ours(), bare()
     ours_s, bare_s, _ = ratio(ours, bare, rounds)
-    _, naive_s, against_naive = ratio(ours, naive, max(rounds // 2, 1))
+    naive_s, unpadded_s = seconds(naive) / few, seconds(unpadded) / few
     how = f"{count} drawings of 128 px, {', '.join(scorers)}; ours {count / ours_s:.1f} pictures/s, median of {rounds}"
+    alone = f"the same scores asked for one picture at a time: {1 / naive_s:.1f} pictures/s (forwards without padding, which promise no equal bits: {1 / unpadded_s:.1f})"
     return [
         {"name": "curate_vs_judge_forward", "value": round(bare_s / ours_s, 3), "unit": "share", "against": f"the scorers' bare times: {count / bare_s:.1f} pictures/s", "limit": ">= 0.8", "how": how},
-        {"name": "curate_vs_naive", "value": round(4 * against_naive, 3), "unit": "times", "against": f"one picture at a time, no padding: {count / 4 / naive_s:.1f} pictures/s", "limit": ">= 3", "how": how},
+        {"name": "curate_vs_naive", "value": round(naive_s / (ours_s / count), 3), "unit": "times", "against": alone, "limit": ">= 3", "how": how},
     ]
 
 
