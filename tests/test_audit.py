@@ -214,7 +214,7 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("rounds", [1, pytest.param(12, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [1, pytest.param(6, marks=pytest.mark.slow)])
 def test_every_planted_fault_is_found_and_its_token_named(made, tmp_path, rounds, capsys):
     catalog = Catalog(made)
     folder, drop = drop_of(catalog), known(catalog)

@@ -2,6 +2,7 @@
 import signal
 import subprocess
 import sys
+import traceback
 
 import pytest
 from doubles import running, status
@@ -187,6 +188,18 @@ def test_a_gateway_reads_and_a_missing_one_is_missing(server, tmp_path, drop):
     server.keep(drop[0].read_bytes())
     assert read_back(Gateway(server.url), drop[1].root) == drop[1].paths
     with pytest.raises(MissingContent): Gateway(server.url).get(CID.of(RAW, b"x"), tmp_path)
+
+
+@pytest.mark.parametrize("make", [kubo_store, pinata_store, pinning_service])
+def test_a_key_is_in_no_word_of_any_failure(make, server, tmp_path, drop):
+    "In no message, no traceback, no notes, no receipt."
+    def nonsense(handler): handler.say(200, b"<html>")
+    def echo(handler): handler.say(400, str(handler.headers).encode())
+    for fault in (status(401), status(500), nonsense, echo, "cut"):
+        server.faults[:] = [fault] * 6
+        with pytest.raises((NoAnswer, BadAnswer)) as refused: make(server, tmp_path).put(drop[0], drop[1].root)
+        assert KEY not in "".join(traceback.format_exception(refused.value)) + repr(refused.value) + str(vars(refused.value))
+    server.faults.clear()
 
 
 # -- studio.toml

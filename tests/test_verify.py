@@ -360,7 +360,21 @@ def test_a_retouched_picture_that_agrees_with_itself_fails_only_when_it_is_paint
         repaint(files, 2, picture, artmint__pixel_digest=pixel_digest(read_png(picture)[0]))
     proof = lie(change, regenerate=True)
     assert set(failed(proof)) == {"regenerate"} and failed(proof)["regenerate"].startswith("token 2: pixels rendered again")
+    assert "largest difference 1 of 255" in failed(proof)["regenerate"]
     assert [step.status for step in proof.steps if step.name != "regenerate" and step.asked] == ["held"] * 9
+
+
+def test_off_its_hardware_a_fast_picture_is_measured_and_not_claimed(lie):
+    "The fast profile promises equal pixels on one machine only: here another picture stands for another machine."
+    def change(files):
+        for token in (1, 2):
+            facts = read_json(files[f"{token}.json"])["artmint"]["recipe"] | {"profile": "fast"}
+            recipe, image = Recipe.parse(facts), read_png(altered(files, token))[0]
+            repaint(files, token, png_bytes(image, recipe, "artmint bundled"), artmint__recipe=facts, artmint__dna=recipe.dna, artmint__pixel_digest=pixel_digest(image))
+    proof = lie(change, regenerate=True)
+    said = proof.steps[-1]
+    assert proof.exit_code == 3 and not failed(proof) and (said.name, said.status) == ("regenerate", "unchecked") and proof.levels["regenerated"] == "unchecked"
+    assert re.search(r"2 of 2 pictures differ.*token 1: largest difference \d+ of 255, PSNR [\d.]+ dB, similarity [\d.]+; token 2: ", said.evidence), said.evidence
 
 
 def test_a_root_on_chain_that_the_files_do_not_give(lie):
