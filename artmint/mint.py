@@ -207,7 +207,7 @@ def described(
     total, used, per_window, window, left = contract.functions.allowanceOf(plan.minter).call()
     network, tokens = network_of(contract.w3.eth.chain_id), sum(size for _, size in plan.batches)
     limit = f", at most {per_window} in any {window} s" if window else ""
-    each = f", {plan.cost.wei // tokens / 10**9:,.0f} gwei a token" if tokens and plan.cost.gas else ""
+    each = f", {plan.cost.wei // tokens / 10**9:,.0f} gwei a token" if tokens else ""
     besides = f"; L1 takes {plan.cost.l1 / 10**18:.9f} of it, the operator {plan.cost.operator / 10**18:.9f}" if network.fees == "op" else ""
     return [
         f"chain      {network.name} ({network.chain_id}){', a test network' if network.test else ''}",
@@ -216,6 +216,7 @@ def described(
         f"to         {plan.treasury}",
         f"tokens     {plan.minted} of {manifest.quantity} of drop {manifest.drop} are minted",
         *(f"would send mintBatch, {size} tokens from {first}" for first, size in plan.batches),
+        "cost       nothing, or not known yet" if not plan.cost.gas else
         f"cost       {plan.cost.gas:,} gas now, {plan.cost.wei / 10**18:.9f} ether{each}{besides}; never more than {plan.most / 10**18:.9f} for gas",
         *(f"problem    {problem}" for problem in plan.problems),
     ]

@@ -37,7 +37,7 @@ def remember(studio: Path, collection: Collection, made: ContractInstance) -> No
     "Write the deployment into the studio's catalog."
     web3 = networks.provider.web3
     facts = {"collection": collection.name, "chain_id": web3.eth.chain_id, "genesis": web3.eth.get_block(0)["hash"].to_0x_hex(), "address": made.address}
-    Catalog(studio).put("contract", f"{collection.name}@{facts['chain_id']}", Deployment(**facts, transaction=str(made.receipt.txn_hash)).model_dump())
+    Catalog(studio).put("contract", f"{collection.name}@{facts['chain_id']}", Deployment(**facts, transaction=str(made.creation_metadata.txn_hash)).model_dump())
 
 
 @click.command(cls=ConnectedProviderCommand, help=__doc__.splitlines()[0])
