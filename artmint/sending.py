@@ -45,18 +45,21 @@ def mint(
 ) -> None:
     "Mint what isn't minted of a committed drop. The passphrase comes from ARTMINT_PASSPHRASE."
     from artmint import mint as room
+    from artmint.approve import require_approval
     from artmint.catalog import Catalog
     from artmint.contract import contract_of
     from artmint.networks import Ceilings
     from artmint.seeds import load_collection
     from artmint.tokens import read_manifest
 
-    name = load_collection(collection).name
-    manifest, catalog, web3 = read_manifest((studio / "drops" / f"{name}-{drop}" / "drop.json").read_bytes()), Catalog(studio), _opened(studio, chain, context.obj)
+    chosen = load_collection(collection)
+    name, folder = chosen.name, studio / "drops" / f"{chosen.name}-{drop}"
+    manifest, catalog, web3 = read_manifest((folder / "drop.json").read_bytes()), Catalog(studio), _opened(studio, chain, context.obj)
     if not (contract := web3 and contract_of(catalog, web3, name)): raise room.NotCommitted(manifest.first, manifest.first + manifest.quantity - 1, 0)
     ceilings, plan = Ceilings(token=int(token * 10**9), day=int(day * 10**9), above=above), room.mint_plan(contract, _address(studio), manifest)
     for line in room.described(plan, contract, manifest): typer.echo(line)
     if dry_run: raise typer.Exit(1 if plan.problems else 0)
+    require_approval(chosen, folder)
     sent = room.mint(room.hot_journal(catalog, contract, context.obj.get("ARTMINT_PASSPHRASE", "")), contract, manifest, ceilings=ceilings)
     typer.echo(f"{len(sent)} transactions, {sum(each.gas for each in sent):,} gas, {sum(int(each.wei) for each in sent) / 10**18:.9f} ether")
 
