@@ -21,6 +21,8 @@ from typing import Annotated, Any
 
 import typer
 
+from .sending import Chain, mint, minting_checks
+
 # %% ../nbs/70_cli.ipynb #029d69fb
 CODES = "Exit codes: 0 held, 1 failed, 2 wrong use, 3 could not be checked, 4 waiting for people."
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, epilog=CODES)
@@ -209,6 +211,9 @@ def _write_sheet(path: Path, proof: Any, command: str) -> None:
 
     path.write_text(sheet(proof, command, datetime.now(UTC).strftime("%d %B %Y, %H:%M UTC")), encoding="utf-8")
 
+# %% ../nbs/70_cli.ipynb #ee4152b4
+app.command(epilog=CODES)(mint)
+
 # %% ../nbs/70_cli.ipynb #0aedb5ca
 def _check(name: str, status: str, evidence: str) -> dict:
     "One finding of the doctor."
@@ -261,12 +266,15 @@ def _records(studio: Path) -> list[dict]:
 # %% ../nbs/70_cli.ipynb #c67a0fa3
 @app.command(epilog=CODES)
 def doctor(
+    context: typer.Context,  # its `obj` is the environment of the process
     studio: Studio = Path("studio"),  # which studio
+    chain: Chain = "embedded",  # whose contracts to look at
     deep: Annotated[bool, typer.Option("--deep", help="Read every record and every blob, and load the models.")] = False,  # slower
     json: Json = False,  # for programs
 ) -> None:
     "Look at the environment and a studio, and say what is odd."
     checks = [*_packages(), _kernel(), *(_files(studio) if studio.exists() else [_check("studio", "held", f"none yet in {studio}")])]
+    checks += minting_checks(studio, chain, context.obj)
     if deep: checks += _models() + (_records(studio) if (studio / "catalog.sqlite").exists() else [])
     _print_json({"checks": checks, "exit_code": _worst(checks)}) if json else _show(checks)
     raise typer.Exit(_worst(checks))
@@ -276,7 +284,7 @@ def main(arguments: list[str] | None = None) -> None:
     "The console script. Ends the interpreter with one of the documented codes."
     given = sys.argv[1:] if arguments is None else arguments
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    try: app(given)
+    try: app(given, obj=os.environ)
     except Exception as error:
         if "--debug" in given: raise
         code, said = getattr(error, "exit_code", 1), " ".join(str(error).split()) or type(error).__name__

@@ -173,7 +173,7 @@ def _prepared(journal: Journal, call: Any, verb: str) -> dict:
     try: gas = call.estimate_gas({"from": address})
     except ContractLogicError as error: raise RefusedByContract(verb, reason(error)) from None
     fields = {"from": address, "nonce": mined, "chainId": journal.chain_id, "maxFeePerGas": fee, "maxPriorityFeePerGas": tip}
-    return call.build_transaction({**fields, "value": 0, "gas": gas * 6 // 5})
+    return call.build_transaction({**fields, "value": 0, "gas": min(gas * 6 // 5, 2**24)})  # no chain takes more in one transaction (EIP-7825)
 
 def _afford(journal: Journal, transaction: Transaction) -> None:
     "Raises OutOfGasMoney when the sender can't pay the most that a transaction may cost."

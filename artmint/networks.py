@@ -45,7 +45,7 @@ def network_of(
     chain_id: int,  # as the node says
 ) -> Network:
     "The profile of a chain; any other one is treated like Ethereum."
-    return next((each for each in NETWORKS.values() if each.chain_id == chain_id), Network(f"chain {chain_id}", chain_id, "ethereum", "", "", "", True))
+    return next((each for each in NETWORKS.values() if each.chain_id == chain_id), Network("another chain", chain_id, "ethereum", "", "", "", True))
 
 # %% ../nbs/26_networks.ipynb #cebaea9e
 class NoNode(Refusal):

@@ -177,6 +177,39 @@ def duplicates(rounds: int) -> list[dict]:
     return [{"name": "duplicates_recall_1e6", "value": recall, "unit": "share", "against": "200 planted copies with noise (cosine about 0.91) among random unit vectors of 512 numbers", "limit": "= 1.0", "how": "; ".join(said)}]
 
 
+def gas(_: int) -> list[dict]:
+    "What minting costs, on the embedded chain: the second mint to one owner, with a limit in a window, and a drop's commitment."
+    import hashlib
+    import json
+    import tempfile
+    from importlib.resources import files
+
+    from artmint.chain import connect
+    from eth_account import Account
+
+    made, key, digest = json.loads((files("artmint") / "data/contracts/ArtMint.json").read_text()), Account.create(), hashlib.sha256(b"drop").digest()
+    web3 = connect("embedded", Path(tempfile.mkdtemp()))
+    web3.provider.chain.fund(key.address, 10**10)
+
+    def sent(call: object) -> dict:
+        fields = {"from": key.address, "nonce": web3.eth.get_transaction_count(key.address), "maxFeePerGas": 3 * 10**9, "maxPriorityFeePerGas": 10**9}
+        return web3.eth.get_transaction_receipt(web3.eth.send_raw_transaction(key.sign_transaction(call.build_transaction(fields)).raw_transaction))
+
+    factory = web3.eth.contract(abi=made["abi"], bytecode=made["bytecode"])
+    address = sent(factory.constructor("Bench", "BENCH", 500, key.address, 0, key.address, key.address, 500))["contractAddress"]
+    do = web3.eth.contract(address, abi=made["abi"]).functions
+    sent(do.grantRole(do.MINTER_ROLE().call(), key.address)), sent(do.setAllowance(key.address, 500, 400, 86_400)), sent(do.commitDrop(1, 200, digest, digest))
+    commit = sent(do.commitDrop(201, 200, digest, digest))["gasUsed"]
+    sent(do.mintBatch(1, 1, 0))
+    twenty, hundred, owners = (sent(do.mintBatch(first, size, inner))["gasUsed"] / size for first, size, inner in ((2, 20, 0), (22, 100, 0), (122, 100, 20)))
+    how, floor = "py-evm, second mint to one owner, a limit in a window", "ERC721A with no roles and no limits: 2471 a token at 100, 4647 at 20"
+    return [
+        {"name": "gas_per_token_100", "value": round(hundred), "unit": "gas", "against": floor, "limit": "<= 2650", "how": f"{how}, one owner for all; {owners:.0f} with an owner for each 20 (<= 3600)"},
+        {"name": "gas_per_token_20", "value": round(twenty), "unit": "gas", "against": floor, "limit": "<= 5400", "how": how},
+        {"name": "gas_commit_drop", "value": commit, "unit": "gas", "against": "three new storage slots alone: 66300", "limit": "<= 110000", "how": "py-evm, any drop but the first"},
+    ]
+
+
 def main() -> None:
     "Run every benchmark and print a table."
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -184,7 +217,7 @@ def main() -> None:
     options.add_argument("--into", type=Path, default=Path("studio/bench.json"))
     given = options.parse_args()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded: spinning threads take the processor from one another
-    rows = [row for measure in (generation, archiving, curation, duplicates) for row in measure(given.rounds)]
+    rows = [row for measure in (generation, archiving, curation, duplicates, gas) for row in measure(given.rounds)]
     given.into.parent.mkdir(parents=True, exist_ok=True)
     given.into.write_text(json.dumps(rows, indent=2) + "\n")
     for row in rows: print(f"{row['name']:24} {row['value']:8} {row['unit']:6} ({row['limit']}) against {row['against']}; {row['how']}")

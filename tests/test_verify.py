@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import TINY
 
+from artmint import cli
 from artmint.blocks import CID, cid
 from artmint.catalog import Catalog
 from artmint.chain import connect
@@ -448,3 +450,30 @@ def test_a_base_that_nobody_has_is_unchecked(lie):
 
 def test_the_catalog_of_the_fixture_is_sound(minted):
     assert Catalog(minted[0]).check() == []
+
+
+# The same collection through the console script
+
+
+def test_mint_says_what_it_would_do(minted, capsys):
+    "A dry run names chain, contract, minter, limits and treasury; a run where all is minted sends nothing."
+    studio, address = minted
+    for more in (["--dry-run"], []):
+        with pytest.raises(SystemExit) as end: cli.main(["mint", str(TINY), "--studio", str(studio), *more])
+        said = capsys.readouterr().out
+        assert end.value.code in (0, None) and f"contract   {address}" in said and "2 of 2 of drop 1 are minted" in said and "would send" not in said
+    assert "0 transactions" in said
+
+
+def test_mint_before_anything_is_there(minted, tmp_path, capsys):
+    shutil.copytree(minted[0] / "drops", tmp_path / "drops")
+    with pytest.raises(SystemExit) as end: cli.main(["mint", str(TINY), "--studio", str(tmp_path), "--dry-run"])
+    assert end.value.code == 1 and "let the admin commit the drop first" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as end: cli.main(["mint", str(TINY), "--studio", str(tmp_path), "--chain", "base-sepolia"])
+    assert end.value.code == 2 and "ARTMINT_RPC_BASE_SEPOLIA" in capsys.readouterr().err
+
+
+def test_doctor_looks_at_the_contract(minted, capsys):
+    with pytest.raises(SystemExit): cli.main(["doctor", "--studio", str(minted[0])])
+    lines = {line.split()[2]: line for line in capsys.readouterr().out.splitlines() if " tiny " in line}
+    assert {"chain", "code", "role", "paused", "allowance", "balance", "price"} <= set(lines) and all(line.startswith("✓") for line in lines.values())

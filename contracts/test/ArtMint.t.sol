@@ -217,6 +217,27 @@ contract ArtMintTest is Base {
         }
     }
 
+    function testFuzz_aLifetimeIsLimited(uint8 limit) public {
+        uint256 total = uint256(limit) % 99 + 1;
+        commit(200, 0);
+        vm.prank(admin);
+        art.setAllowance(minter, total, 0, 0);
+        vm.startPrank(minter);
+        vm.expectRevert(abi.encodeWithSelector(ArtMint.AllowanceTooSmall.selector, minter, total, total + 1));
+        art.mintBatch(1, total + 1, 0);
+        art.mintBatch(1, total, 0);
+        vm.expectRevert(abi.encodeWithSelector(ArtMint.AllowanceTooSmall.selector, minter, 0, 1));
+        art.mintBatch(total + 1, 1, 0);
+        vm.stopPrank();
+    }
+
+    function testFuzz_onlyThePauserPauses(address who) public {
+        vm.assume(who != pauser);
+        vm.prank(who);
+        vm.expectRevert();
+        art.pause();
+    }
+
     function test_aWindowOpensAgain() public {
         commit(100, 0);
         vm.prank(admin);
