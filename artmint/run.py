@@ -109,7 +109,7 @@ def _left(line: "Line", stage: Stage) -> str:
     attempts = range((stage.round - 1) * tries + 1, stage.round * tries + 1)
     def records(kind: str) -> list: return [catalog.find(kind, f"{name}/{slot}") for slot in line.batch.slots]
     def artifacts() -> list: return [_kept(catalog, f"{name}/{slot}/{attempt}") for slot in line.batch.slots for attempt in attempts]
-    def said() -> list: return [[row for row in catalog.history("decision", dna) if row["by"] != MACHINE] for dna in tried(catalog, line.collection, line.batch.slots)]
+    def said() -> list: return [[dna, row] for dna in tried(catalog, line.collection, line.batch.slots) for row in catalog.history("decision", dna) if row["by"] != MACHINE]
     def files(*paths: Path) -> dict: return {path.name: _sha256(path) for path in paths}
     left = {"15_generate": artifacts, "20_curate": lambda: [[e for e in records("edition") if e and e["attempt"] < attempts.stop], said()],
             "25_metadata": lambda: files(drop / "drop.json", drop / "drop.car"), "27_pin": lambda: files(*sorted((Path(line.studio) / "store").rglob("*.car"))),

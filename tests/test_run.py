@@ -30,6 +30,8 @@ STUDIO = 'studio: str = ""  # the studio'
 ROUND = STUDIO + "\nround: int = 1  # which round\ncollection: str = ''  # which collection"
 FILL = "for slot in {slots}:\n    if round >= {round}: book.put('edition', f'tiny/{{slot}}', {{'slot': slot, 'attempt': {round} * 2}})\n"
 
+TRY = "for slot in range(1, 5):\n    for attempt in (round * 2 - 1, round * 2): book.put('attempt', f'tiny/{slot}/{attempt}', {'dna': f'{slot}-{attempt}'})\n"
+
 
 @pytest.fixture
 def books(tmp_path, monkeypatch):
@@ -37,7 +39,7 @@ def books(tmp_path, monkeypatch):
     folder = tmp_path / "nbs"
     folder.mkdir()
     notebook(folder, "00_seeds", STUDIO + "\nquantity: int = 1  # how many\nwarm: bool = False  # a switch\nscale: float = 1.0  # a size", WRITE.format(name="seeds") + "print('hello')")
-    notebook(folder, "15_generate", ROUND, WRITE.format(name="generate"))
+    notebook(folder, "15_generate", ROUND, WRITE.format(name="generate") + TRY)
     notebook(folder, "20_curate", ROUND, WRITE.format(name="curate") + FILL.format(slots=(1, 2, 3), round=1) + FILL.format(slots=(4,), round=2))
     notebook(folder, "25_metadata", STUDIO, WRITE.format(name="metadata"))
     monkeypatch.setattr(room, "notebooks", lambda: {path.stem: path for path in sorted(folder.glob("*.ipynb"))})
