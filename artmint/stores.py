@@ -17,7 +17,7 @@ from urllib.parse import quote, urlencode, urlsplit
 # %% ../nbs/26_stores.ipynb #b4fb6433
 from .content import Car, _header, open_car, replacing
 from .nodes import CID, BadCID, read_cid, varint
-from .seeds import Refusal
+from .seeds import NotPlainJSON, Refusal, read_json
 from .web import BadAnswer, NoAnswer, Question, ask, fetch, patiently
 
 # %% ../nbs/26_stores.ipynb #ad09de44
@@ -98,8 +98,8 @@ def _answer_cid(host: str, text: Any) -> CID:
 
 def _json(host: str, data: bytes) -> dict:
     "An answer's JSON object. Raises BadAnswer."
-    try: said = json.loads(data)
-    except (ValueError, RecursionError) as error: raise BadAnswer(host, "it isn't JSON") from error
+    try: said = read_json(data)
+    except NotPlainJSON as error: raise BadAnswer(host, "it isn't JSON") from error
     if not isinstance(said, dict): raise BadAnswer(host, "it isn't a JSON object")
     return said
 

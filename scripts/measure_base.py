@@ -102,7 +102,7 @@ def measure(work: Path, into: Path, steps: int, guidance: float, count: int) -> 
         "base": base.digest, "judge": judge.digest, "steps": steps, "guidance": guidance, "prompts": count,
         "probe on unseen drawings": right(probe.eval(), test, truth(real)),
         "generated, pairs held out of training": right(probe, made[::2], shown[::2]), "generated, known pairs": right(probe, made[1::2], shown[1::2]), "generated": right(probe, made, shown),
-        "generated, by motif": {m: float((read(probe, made)[shown[:, 0] == i, 0] == i).float().mean().round(decimals=3)) for i, m in enumerate(MOTIFS)},
+        "generated, by motif": {m: round(float((read(probe, made)[shown[:, 0] == i, 0] == i).float().mean()), 3) for i, m in enumerate(MOTIFS)},
         "spread of seeds against drawings": round(spread(again, group) / spread(drawn, group), 3),
         "VAE, dB on unseen drawings": round(psnr(base.pipeline.vae, test), 2),
         "judge, zero-shot on unseen drawings": accuracy(judge.model.float(), tokenizer(work), test, real),
