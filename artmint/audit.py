@@ -197,7 +197,7 @@ def _check_seen(drop: Drop, root: Path, said: list[TokenMetadata], probe: Callab
             for trait, value in seen.items() if claim.get(trait) != value]
 
 # %% ../nbs/25_audit.ipynb #0ec18257
-LEAD, PROMPTS = 0.25, 4096  # cosine by which a value must lead to be sure; prompts that are compared at most
+LEAD, PROMPTS = 0.15, 4096  # cosine by which a value must lead to be sure; prompts that are compared at most
 
 def probe_of(
     judge: Any,  # embeds pictures and texts: encode_images, encode_texts

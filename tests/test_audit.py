@@ -273,7 +273,7 @@ def test_the_probe_s_recall_and_that_it_raises_no_false_alarm(probe, capsys):
     from artmint.seeds import allocate
 
     slots = [slot for number in range(6) for slot in allocate(DEMO, f"recall {number}")]
-    seen = probe([draw(Subject(**slot.traits), 500 + i, 96) for i, slot in enumerate(slots)], DEMO)
+    seen = probe([draw(Subject(**slot.traits), 500 + i, 128) for i, slot in enumerate(slots)], DEMO)
     false = [(slot.traits, row) for slot, row in zip(slots, seen) if any(slot.traits[trait] != value for trait, value in row.items())]
     pairs = [(slot, row) for slot in slots for other, row in zip(slots, seen) if other.traits["palette"] != slot.traits["palette"]]
     caught = sum(any(slot.traits[trait] != value for trait, value in row.items()) for slot, row in pairs) / len(pairs)

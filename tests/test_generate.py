@@ -79,7 +79,6 @@ print(json.dumps([pixel_digest(image) for image in render(base, [Recipe.parse(fa
 """
 
 CAPS = {
-    "restart": {},
     "one thread": {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
     "AVX2": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"},
     "SSE4": {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2"},
@@ -95,7 +94,7 @@ def test_another_process_makes_the_same_pixels(family, profile, cap):
     assert json.loads(done.stdout) == expected
 
 
-MORE_CAPS = CAPS | {"MKL's compatible mode": {"MKL_CBWR": "COMPATIBLE"}, "no oneDNN": {"TORCH_MKLDNN_ENABLED": "0"}}
+MORE_CAPS = CAPS | {"restart": {}, "MKL's compatible mode": {"MKL_CBWR": "COMPATIBLE"}, "no oneDNN": {"TORCH_MKLDNN_ENABLED": "0"}}
 
 
 @pytest.mark.slow
@@ -182,7 +181,7 @@ HOSTILE = {
     "cut": (png()[:-6], "inside a chunk"),
     "empty": (b"", "begin as a PNG"),
     "JPEG": (b"\xff\xd8\xff\xe0" + b"0" * 40, "begin as a PNG"),
-    "30000 x 30000": (png(header=(30000, 30000, 8, 2, 0, 0, 0)), "more than"),
+    "30000 x 30000": (png(header=(30000, 30000, 8, 2, 0, 0, 0)), "is not between"),
     "palette": (png(header=(8, 8, 8, 3, 0, 0, 0)), "8-bit RGB"),
     "more pixels than said": (png(pixels=b"\0" * 10**6), "not as many"),
     "fewer pixels than said": (png(pixels=b"\0" * 99), "not as many"),

@@ -224,7 +224,7 @@ def test_the_studios_own_records_are_held_against_each_other(made):
 def test_one_picture_is_not_sold_twice(tmp_path):
     catalog = fill(tmp_path, 2)
     bodies = catalog.all("edition", "demo/")
-    image = draw(Subject("rings", "ocean", "night", "dense", "centred"), 7, 96)
+    image = draw(Subject("rings", "ocean", "night", "dense", "centred"), 7, DEMO.generation.width)
     for key, body in bodies.items():
         recipe = recipes(DEMO, [frozen_slots(catalog, DEMO, DEMO.salt)[body["slot"] - 1]], DEMO.salt, range(1, 2), BASE.digest)[0].recipe
         kept = {"dna": recipe.dna, "pixel_digest": pixel_digest(image), "file_digest": catalog.put_blob(png_bytes(image, recipe, "artmint bundled"))}
