@@ -20,6 +20,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'artmint.admin.Parties': ('admin.html#parties', 'artmint/admin.py'),
                                'artmint.admin.RoleMissing': ('admin.html#rolemissing', 'artmint/admin.py'),
                                'artmint.admin._admin_sends': ('admin.html#_admin_sends', 'artmint/admin.py'),
+                               'artmint.admin._salt_key': ('admin.html#_salt_key', 'artmint/admin.py'),
                                'artmint.admin.allowance_calls': ('admin.html#allowance_calls', 'artmint/admin.py'),
                                'artmint.admin.authorize': ('admin.html#authorize', 'artmint/admin.py'),
                                'artmint.admin.cancel_drop': ('admin.html#cancel_drop', 'artmint/admin.py'),

@@ -7,7 +7,6 @@ __all__ = ['KOHYA', 'SIDES', 'ALPHAS', 'NotAnAdapter', 'pack_tensors', 'unpack_t
            'to_kohya', 'from_kohya', 'merge', 'pack_word', 'add_words']
 
 # %% ../nbs/08_adapter.ipynb #4635f197
-import hashlib
 import json
 import struct
 import tempfile

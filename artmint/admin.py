@@ -143,13 +143,17 @@ def _admin_sends(journal: Journal, contract: Any, call: Any, manifest: Any) -> T
     return journal.send(call, {"verb": call.fn_name, "collection": manifest.collection, "drop": manifest.drop})
 
 # %% ../nbs/30_admin.ipynb #5891ec7c
+def _salt_key(journal: Journal, manifest: Any) -> str:
+    "Under which a sealed drop's salt is kept."
+    return f"{manifest.collection}/{manifest.drop}@{journal.chain_id}"
+
 def seal_drop(
     journal: Journal,  # the admin's
     contract: Any,  # the collection's
     manifest: Any,  # the drop's
 ) -> Transaction | None:  # None: it was sealed before
     "Fix a drop's content on chain without telling it. Raises what commit_drop raises."
-    key = f"{manifest.collection}/{manifest.drop}@{journal.chain_id}"
+    key = _salt_key(journal, manifest)
     if not journal.catalog.find("salt", key): journal.catalog.put("salt", key, {"salt": secrets.token_hex(32)})
     return commit_drop(journal, contract, manifest, salt_of_drop(journal, manifest))
 
@@ -158,7 +162,7 @@ def salt_of_drop(
     manifest: Any,  # the drop's
 ) -> bytes:
     "The salt that a drop was sealed with. Raises NoSalt."
-    key = f"{manifest.collection}/{manifest.drop}@{journal.chain_id}"
+    key = _salt_key(journal, manifest)
     if not (found := journal.catalog.find("salt", key)): raise NoSalt(key)
     return bytes.fromhex(found["salt"])
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from .nodes import CID, DAG_PB, DIRECTORY_LIMIT, LINKS, PIECE, RAW, BadName, Link, MissingBlock, Node, _name_fault, decode, encode
+from .nodes import CID, DAG_PB, DIRECTORY_LIMIT, LINKS, PIECE, RAW, BadName, Link, MissingBlock, Node, _name_fault, encode
 
 # %% ../nbs/23_blocks.ipynb #f69d61f0
 _ALL, _C1, _C2 = (1 << 64) - 1, 0x87C37B91114253D5, 0x4CF5AD432745937F

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from .blocks import Built, build, cid, name_hash
-from .nodes import CID, DAG_PB, PROFILE, RAW, ContentError, MissingBlock, Node, decode, read_varint, varint
+from .nodes import CID, PROFILE, RAW, ContentError, MissingBlock, Node, decode, read_varint, varint
 
 # %% ../nbs/24_content.ipynb #b186fa65
 _all_ = ["CID", "MissingBlock", "build", "cid"]  # also found here: to pack and to check go together

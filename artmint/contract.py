@@ -7,9 +7,7 @@ __all__ = ['ForeignCode', 'artifact', 'known_code', 'code_hash', 'contract_at', 
            'content_root']
 
 # %% ../nbs/28_contract.ipynb #b2812ac6
-import hashlib
 import json
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any

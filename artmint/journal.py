@@ -10,7 +10,6 @@ __all__ = ['SenderBusy', 'KeyUsedElsewhere', 'FeeAboveCeiling', 'OutOfGasMoney',
 import os
 import socket
 import time
-from pathlib import Path
 from typing import Any, Literal
 
 from filelock import FileLock, Timeout

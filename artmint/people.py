@@ -30,7 +30,7 @@ class Look:
 
     def candidates(self) -> dict[str, Candidate]:
         "Candidates that have a picture, by dna, in the order of slots and attempts."
-        name, find, found = self.collection.name, self.catalog.find, []
+        name, found = self.collection.name, []
         kept, slots = self.catalog.all("artifact"), {int(key.rsplit("/", 1)[1]): Slot(**body) for key, body in self.catalog.all("slot", f"{name}/").items()}
         for key, body in self.catalog.all("attempt", f"{name}/").items():
             slot, attempt = map(int, key.split("/")[1:])

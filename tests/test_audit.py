@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_metadata import BASE, DEMO, WEIGHTS, drop_of, fill, known, manifest_of
+from test_metadata import BASE, DEMO, WEIGHTS, drop_of, fill, known, made, manifest_of  # noqa: F401
 
 from artmint.audit import Finding, accuracy, audit, check_token, probe_of, rarity
 from artmint.catalog import Catalog
@@ -22,15 +22,6 @@ from artmint.tokens import (BadMetadata, ContractMetadata, NoSalt, attribute, co
                             withheld_digests)
 
 SECRET = DEMO.model_copy(update={"withheld": ("prompt", "negative_prompt")})
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Path:
-    "A studio with the whole demo packed."
-    catalog = fill(tmp_path_factory.mktemp("made"), 16)
-    pack(catalog, DEMO, 1, 1, 16, BASE, WEIGHTS)
-    catalog.close()
-    return catalog.folder
 
 
 @pytest.fixture(scope="module")

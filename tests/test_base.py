@@ -24,6 +24,12 @@ def copy(tmp_path) -> Path:
     return Path(shutil.copytree(DATA / "base", tmp_path / "base"))
 
 
+def test_the_figures_are_those_of_the_bundled_models(base):
+    "Whoever bundles other weights has to measure them."
+    measured = json.loads((DATA / "measured.json").read_text())
+    assert (measured["base"], measured["judge"]) == (base.digest, load_judge().digest)
+
+
 def test_packaging_does_not_change_the_digest(base, copy):
     for path in copy.rglob("*.safetensors"): save_file({k: v.float() for k, v in load_file(path).items()}, path, {"format": "pt", "by": "another tool"})
     scheduler = copy / "scheduler" / "scheduler_config.json"

@@ -17,7 +17,8 @@ from PIL import Image
 from artmint.base import load_base
 from artmint.canon import SecondPass
 from artmint.catalog import Catalog
-from artmint.generate import DigestMismatch, UnknownChoice, generate, noise, record, render
+from artmint.drawings import draw, subjects
+from artmint.generate import DigestMismatch, UnknownChoice, generate, noise, put_picture, record, render
 from artmint.picture import BadPicture, infotext, pixel_digest, png_bytes, read_png
 from artmint.seeds import Attempt, Recipe
 
@@ -108,7 +109,7 @@ def test_two_hundred_recipes_are_portable(base, cap, two_hundred):
 @pytest.fixture(scope="module")
 def two_hundred(base):
     "Recipes over every caption, size, number of steps and guidance, img2img aside, and their digests."
-    from artmint.drawings import caption, subjects
+    from artmint.drawings import caption
     rng = random.Random(5)
     recipes = [
         recipe(i, base.digest, prompt=caption(rng.choice(subjects()), i), seed=rng.randrange(2**32), steps=rng.choice((2, 5, 12)), guidance=rng.choice((1.0, 3.0, 7.5)), width=rng.choice((64, 96, 128)), height=rng.choice((64, 128)), hires=SecondPass(scale=1.5, steps=2) if i % 20 == 0 else None)
@@ -218,6 +219,17 @@ def test_generate_makes_only_what_is_missing(base, tmp_path):
     again = generate(catalog, base, attempts, lambda done, total: seen.append((done, total)))
     assert seen == [(1, 2), (2, 2), (1, 1)] and again[:2] == first
     assert [read_png(catalog.blob(a.file_digest))[0].size for a in again] == [(128, 128)] * 3
+
+
+def test_a_picture_to_start_from_comes_out_of_the_studio(base, tmp_path):
+    catalog, sketch = Catalog(tmp_path / "studio"), draw(subjects()[5], 5, 64)
+    sketch.save(tmp_path / "sketch.webp", lossless=True)
+    made = recipe(1, base.digest, profile="fast", width=64, height=64, init=put_picture(catalog, tmp_path / "sketch.webp"), strength=0.3)
+    artifact = generate(catalog, base, [Attempt(slot=1, attempt=1, recipe=made)])[0]
+    image, texts = read_png(catalog.blob(artifact.file_digest))
+    assert np.abs(np.asarray(image).astype(int) - np.asarray(sketch)).mean() < 40 and "Denoising strength: 0.3" in texts["parameters"]
+    (tmp_path / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(BadPicture, match=r"torn\.png"): put_picture(catalog, tmp_path / "torn.png")
 
 
 def test_other_pixels_for_a_known_recipe_are_a_mismatch(base, tmp_path):

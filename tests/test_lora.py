@@ -1,27 +1,24 @@
 "An adapter: the same bytes every time, whatever interrupts it; alpha, lineage and pictures survive every layout."
 import hashlib
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from families import saved
 from PIL import Image
-from safetensors.torch import save_file
 
 from artmint.adapter import NotAnAdapter, from_kohya, lineage_of, pack_tensors, pack_word, to_kohya, unpack_tensors
-from artmint.base import load_base
+from artmint.base import load_base, load_judge
+from artmint.drawings import GROUNDS, MOTIFS, draw, subjects
 from artmint.generate import UnknownChoice, render
 from artmint.course import TrainConfig
 from artmint.lora_train import OtherTraining, UnknownFamily, UnknownOptimiser, train
 from artmint.seeds import AdapterUse, Recipe
-from artmint.style import BadStyleSet, load_style, practice_style
+from artmint.style import BadStyleSet, draft_captions, load_style, practice_style
 
 SMALL = dict(steps=7, batch=3, rank=4, alpha=2.0, resolution=32, every=3, warmup=2, prior_batch=2, rate=5e-3)
 UNETS = ("sd1", "sd2", "sdxl")
@@ -72,7 +69,7 @@ def test_twice_trained_is_the_same_file(bases, style, trained, tmp_path, name):
 PROGRAM = """
 import sys
 from pathlib import Path
-from artmint.base import load_base
+from artmint.base import load_base, load_judge
 from artmint.course import TrainConfig
 from artmint.lora_train import train
 from artmint.style import load_style
@@ -227,6 +224,13 @@ def test_captions_may_come_in_one_file(tmp_path):
     for text in style.folder.glob("*.txt"): text.unlink()
     (style.folder / "metadata.jsonl").write_text("\n".join(rows))
     assert load_style(style.folder).digest == style.digest
+
+
+def test_captions_are_drafted_by_the_judge():
+    shown = [s for s in subjects() if s.density == "dense" and s.placement == "centred" and s.motif != "nebula"][::5]
+    drafts = draft_captions([draw(s, 9000 + i) for i, s in enumerate(shown)], load_judge(), {"subject": list(MOTIFS), "ground": [f"mountains on {g}" for g in GROUNDS]})
+    right = [(s.motif in d.split(", ")[0], s.ground in d) for s, d in zip(shown, drafts)]
+    assert sum(motif for motif, _ in right) >= 0.7 * len(shown) and all(d.count(", ") == 1 for d in drafts)
 
 
 @pytest.mark.parametrize("break_it, word", [

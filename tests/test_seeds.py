@@ -18,9 +18,9 @@ from artmint.seeds import (
     Collection,
     Generation,
     InconsistentCollection,
-    NotARecipe,
+    NotARecipe, SecondPass,
     NotPlainJSON,
-    Recipe,
+    Recipe, SecondPass,
     Refusal,
     Requirement,
     Slot,
@@ -332,6 +332,9 @@ def test_a_recipe_says_what_the_collection_says():
     assert (recipe.steps, recipe.guidance, recipe.width, recipe.negative_prompt, recipe.profile) == (16, 3.0, 128, "", "portable")
     busy = demo.model_copy(update={"generation": demo.generation.model_copy(update={"negative_prompt": "busy"})})
     assert recipes(busy, [slot], demo.salt, range(1, 2), BASE)[0].recipe.negative_prompt == demo.negative_prompts["busy"]
+    started = demo.model_copy(update={"generation": demo.generation.model_copy(update={"init": "a" * 64, "strength": 0.4, "hires": SecondPass(scale=2.0)})})
+    made = recipes(started, [slot], demo.salt, range(1, 2), BASE)[0].recipe
+    assert (made.init, made.strength, made.hires, made.size, made.seed) == ("a" * 64, 0.4, SecondPass(scale=2.0), (256, 256), recipe.seed)
     assert colours_of(demo, slot) == demo.palettes[slot.traits["palette"]] + demo.palettes[slot.traits["ground"]]
 
 

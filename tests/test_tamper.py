@@ -90,20 +90,21 @@ def inside(car, rng, codec):
     return start + rng.randrange(size), name
 
 
-def car_block(world, rng):
-    "One bit of a file's block."
+def _in_block(world, rng, codec):
     def change(data, car):
-        at, name = inside(car, rng, False)
+        at, name = inside(car, rng, codec)
         return flip(data, at, rng), f"block {name} of"
     return on_the_way(world, change)
+
+
+def car_block(world, rng):
+    "One bit of a file's block."
+    return _in_block(world, rng, False)
 
 
 def car_link(world, rng):
     "One bit of a directory's block: a link, its name, its size."
-    def change(data, car):
-        at, name = inside(car, rng, True)
-        return flip(data, at, rng), f"block {name} of"
-    return on_the_way(world, change)
+    return _in_block(world, rng, True)
 
 
 def car_frame(world, rng):
