@@ -22,7 +22,7 @@ from .content import build
 from .content import cid as cid_of
 from .curate import Edition
 from .picture import BadPicture, infotext, pixel_digest, read_png
-from .seeds import Collection, NotARecipe, Recipe, Slot, canonical, prompt_of, read_json, recipes, unsafe_text
+from .seeds import Collection, NotARecipe, Recipe, Slot, Work, canonical, parse_facts, prompt_of, read_json, recipes, unsafe_text
 from .tokens import BadMetadata, BaseFacts, Manifest, Token, TokenMetadata, attribute, contract_json, json_schema, public_facts, public_source, read_token, withheld_digests
 
 # %% ../nbs/25_audit.ipynb #a30cd44a
@@ -81,16 +81,16 @@ def check_token(
     })
     try: image, texts = read_png(picture)
     except BadPicture as refusal: return [*faults, Finding(token, "picture", "one plain PNG", refusal.reason)]
-    faults += _differences(token, {"artmint.pixel_digest": (pixel_digest(image), about.pixel_digest), "artmint.base.digest": (about.recipe.get("base"), about.base.digest)})
+    faults += _differences(token, {"artmint.pixel_digest": (pixel_digest(image), about.pixel_digest), "artmint.base.digest": (about.recipe.get("base"), about.base and about.base.digest)})
     if about.withheld: return faults + _check_told(token, said, image, texts)
-    try: recipe = Recipe.parse(about.recipe)
+    try: recipe = parse_facts(about.recipe)
     except NotARecipe as refusal: return [*faults, Finding(token, "artmint.recipe", "a recipe", refusal.reason)]
     return faults + _differences(token, {
         "artmint.dna": (recipe.dna, about.dna),
         "picture's size": (recipe.size, image.size),
         "picture's recipe": (canonical(about.recipe).decode(), texts.get("artmint")),
-        "picture's infotext": (infotext(recipe, _model(about.base.source)), texts.get("parameters")),
-        "picture's texts": (["artmint", "parameters"], sorted(texts)),
+        **({"artmint.recipe.pixel_digest": (about.pixel_digest, recipe.pixel_digest), "picture's texts": (["artmint"], sorted(texts))} if isinstance(recipe, Work) else
+           {"picture's infotext": (about.base and infotext(recipe, _model(about.base.source)), texts.get("parameters")), "picture's texts": (["artmint", "parameters"], sorted(texts))}),
     })
 
 def told_by(said: TokenMetadata) -> dict:
@@ -123,8 +123,8 @@ class Drop:
 def _check_edition(drop: Drop, slot: Slot, edition: Edition, facts: dict, said: TokenMetadata) -> list[Finding]:
     "A token's JSON against collection, slot, edition, and the recipe that the collection derives."
     c, about, kept = drop.collection, said.artmint, withheld_digests(facts, drop.collection.withheld, edition.dna, drop.salt)
-    derived = recipes(c, [slot], drop.salt, range(edition.attempt, edition.attempt + 1), facts["base"])[0].recipe.facts()
-    derived = public_facts(derived, c.withheld)
+    derived = facts if "made" in facts else recipes(c, [slot], drop.salt, range(edition.attempt, edition.attempt + 1), facts["base"])[0].recipe.facts()
+    derived, source = public_facts(derived, c.withheld), public_source(drop.base.source) if "base" in facts else None
     same = {"attempt", "dna", "pixel_digest", "scores", "scorers"} | ({"file_digest"} if not kept else set())
     shown = {each.trait_type: str(each.value) for each in said.attributes}
     return _differences(slot.id, {
@@ -133,7 +133,7 @@ def _check_edition(drop: Drop, slot: Slot, edition: Edition, facts: dict, said: 
         "attributes' forms": ([attribute(c, trait, value) for trait, value in slot.traits.items() if trait in c.traits], [*sorted(said.attributes, key=lambda each: [*slot.traits].index(each.trait_type) if each.trait_type in slot.traits else -1)]),
         "artmint.withheld": (kept or None, about.withheld),
         "edition's slot": (slot.id, edition.slot), "edition's traits": (slot.traits, edition.traits),
-        "artmint.collection": (c.name, about.collection), "artmint.base.source": (public_source(drop.base.source), about.base.source),
+        "artmint.collection": (c.name, about.collection), "artmint.base.source": (source, about.base and about.base.source),
         **{f"artmint.recipe.{key}": (derived.get(key), about.recipe.get(key)) for key in derived | about.recipe},
         **{f"artmint.{key}": (getattr(edition, key), getattr(about, key)) for key in same},
     })
@@ -159,7 +159,7 @@ def _check_whole(drop: Drop, manifest: Manifest, root: Path, said: list[TokenMet
     return _differences(None, {
         "collection": (c.name, manifest.collection), "collection_digest": (c.digest, manifest.collection_digest), "tokens": (ids, [token.id for token in manifest.tokens]),
         "range": (list(range(manifest.first, manifest.first + manifest.quantity)), ids), "weights": ([drop.base.digest], [w.digest for w in manifest.weights]),
-        "bases of the recipes": ([drop.base.digest], sorted({f["base"] for f in drop.facts})),
+        "bases of the recipes": ([drop.base.digest], sorted({f.get("base", drop.base.digest) for f in drop.facts})),
         "schema.json": (hashlib.sha256(json_schema()).hexdigest(), manifest.schema_digest), "root": (str(build(root).root), manifest.root),
         "contract.json": (contract_json(c, manifest.tokens[0].image_cid) if manifest.tokens else b"", (root / "contract.json").read_bytes() if "contract.json" in names else b""),
         "missing files": ([], sorted(wanted - names)), "other files": ([], strange), "exact counts": (c.traits, counts), "pictures that occur twice": ([], twice),

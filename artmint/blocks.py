@@ -86,7 +86,7 @@ class _Making:
 
 # %% ../nbs/23_blocks.ipynb #25ac6841
 def _pieces(data: bytes | Path) -> Iterator[tuple[memoryview, tuple[Path, int, int] | None]]:
-    "The pieces of a file, each good until the next is asked for, and its place on disk. An empty file is one empty piece."
+    "The pieces of a file and their places on disk. An empty file is one empty piece."
     if not isinstance(data, Path):
         yield from ((memoryview(data)[at:at + PIECE], None) for at in range(0, len(data) or 1, PIECE))
         return
@@ -95,10 +95,12 @@ def _pieces(data: bytes | Path) -> Iterator[tuple[memoryview, tuple[Path, int, i
     with open(handle, "rb", buffering=0) as file:
         status, at = os.fstat(handle), 0
         if not stat.S_ISREG(status.st_mode): raise BadName(str(data), "is a link, or no file at all")
-        room = memoryview(bytearray(min(PIECE, status.st_size + 1)))
-        while (size := _fill(file, room)) or not at:
-            yield room[:size], (data, at, size)
-            at += size or 1
+        size = room = min(PIECE, status.st_size + 1)
+        while size == room:
+            piece = memoryview(bytearray(room))  # its own memory: somebody may still be writing the one before
+            size = _fill(file, piece)
+            if size or not at: yield piece[:size], (data, at, size)
+            at += size
 
 def _fill(file: io.RawIOBase, room: memoryview) -> int:
     "Read until there is no more room, or no more to read."

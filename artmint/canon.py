@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['DEPTH', 'Hex64', 'SCHEMA', 'ProfileName', 'Refusal', 'NotPlainJSON', 'canonical', 'digest', 'read_json',
-           'unsafe_text', 'Record', 'AdapterUse', 'SecondPass', 'NotARecipe', 'Recipe', 'said']
+           'unsafe_text', 'Record', 'AdapterUse', 'SecondPass', 'NotARecipe', 'Recipe', 'Work', 'parse_facts', 'said']
 
 # %% ../nbs/00_canon.ipynb #c4e7d6aa
 import difflib
@@ -164,6 +164,39 @@ class Recipe(Record):
         except ValidationError as error: raise NotARecipe("; ".join(said(error, cls))) from error
         if canonical(recipe.facts()) != canonical(facts): raise NotARecipe("another schema, or a default written out")
         return recipe
+
+# %% ../nbs/00_canon.ipynb #dac6f2ab
+class Work(Record):
+    "A picture made by hand: what stands in the place of a recipe."
+    artist: str = Field(min_length=1)
+    medium: str = ""  # how it was made
+    pixel_digest: Hex64
+    width: int = Field(gt=0)  # pixels
+    height: int = Field(gt=0)  # pixels
+
+    @property
+    def size(self) -> tuple[int, int]:
+        "Width and height, in pixels."
+        return self.width, self.height
+
+    def facts(self) -> dict:
+        "The statement as plain JSON; `made` tells it from a recipe."
+        return {"schema": SCHEMA, "made": "by hand", **self.model_dump(mode="json", exclude_defaults=True)}
+
+    @property
+    def dna(self) -> str:
+        "Digest of the facts, 64 hex digits."
+        return digest(self.facts())
+
+def parse_facts(
+    facts: dict,  # an artifact's
+) -> Recipe | Work:
+    "The recipe, or the work made by hand, that gives exactly these facts. Raises NotARecipe."
+    if "made" not in facts: return Recipe.parse(facts)
+    try: work = Work.model_validate_json(canonical({k: v for k, v in facts.items() if k not in ("schema", "made")}))
+    except ValidationError as error: raise NotARecipe("; ".join(said(error, Work))) from error
+    if canonical(work.facts()) != canonical(facts): raise NotARecipe("another schema, or a default written out")
+    return work
 
 # %% ../nbs/00_canon.ipynb #25f0e0e2
 def said(

@@ -15,7 +15,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 # %% ../nbs/14_picture.ipynb #36c3ee8b
-from .seeds import Recipe, Refusal, canonical
+from .seeds import Recipe, Refusal, Work, canonical
 
 # %% ../nbs/14_picture.ipynb #b175ecde
 def _quoted(text: str) -> str:
@@ -42,12 +42,12 @@ def infotext(
 
 def png_bytes(
     image: Image.Image,  # RGB
-    recipe: Recipe,  # what it was made from
-    model: str,  # the base's name, for people
+    recipe: Recipe | Work,  # what it was made from
+    model: str = "",  # the base's name, for people
 ) -> bytes:
-    "A PNG with two text chunks: `parameters` (infotext) and `artmint` (the recipe's canonical JSON)."
+    "A PNG with the text chunks `artmint` (the recipe's canonical JSON) and, where there is a recipe, `parameters` (infotext)."
     chunks, out = PngInfo(), BytesIO()
-    chunks.add_text("parameters", infotext(recipe, model))
+    if isinstance(recipe, Recipe): chunks.add_text("parameters", infotext(recipe, model))
     chunks.add_text("artmint", canonical(recipe.facts()).decode())
     image.save(out, "PNG", pnginfo=chunks)
     return out.getvalue()

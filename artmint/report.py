@@ -39,7 +39,7 @@ def _picture(catalog: Catalog, dna: str, side: int) -> str:
 def _edition(catalog: Catalog, body: dict) -> dict:
     "A card of the contact sheet."
     recipe = catalog.get("artifact", body["dna"])["recipe"]
-    return {**body, "picture": _picture(catalog, body["dna"], 512), "prompt": recipe["prompt"], "seed": recipe["seed"]}
+    return {**body, "picture": _picture(catalog, body["dna"], 512), "prompt": recipe.get("prompt", f"made by hand by {recipe.get('artist')}"), "seed": recipe.get("seed", "")}
 
 def _others(catalog: Catalog, collection: Collection, slots: range, chosen: set[str]) -> list[dict]:
     "Attempts that became no edition, with the reasons."

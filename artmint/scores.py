@@ -114,7 +114,7 @@ class JudgeScorer:
 
     def measure(self, candidates: list[Candidate], images: list[Image.Image], embeddings: np.ndarray) -> list[float]:
         "For each candidate the cosine (-1 to 1), or the lead (-2 to 2)."
-        said = [[c.artifact.recipe["prompt"], *self._others(c.slot)] for c in candidates]
+        said = [[c.artifact.recipe.get("prompt") or prompt_of(self.collection, c.slot), *self._others(c.slot)] for c in candidates]
         known = dict(zip(distinct := sorted(set(itertools.chain.from_iterable(said))), _texts(self.judge, tuple(distinct))))
         cosines = [[float((known[text] * row).sum()) for text in texts] for texts, row in zip(said, embeddings)]
         return [c[0] - max(c[1:], default=0.0) for c in cosines]

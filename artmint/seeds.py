@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['COMBINATIONS', 'TooManyCombinations', 'Unallocatable', 'Slot', 'allocate', 'problems_of', 'load_collection',
            'salt_of', 'derive_seed', 'slot_seeds', 'prompt_of', 'colours_of', 'Attempt', 'recipes', 'AdapterUse',
-           'Hex64', 'NotARecipe', 'NotPlainJSON', 'Recipe', 'Record', 'Refusal', 'SecondPass', 'canonical', 'digest',
-           'read_json', 'unsafe_text', 'Collection', 'Generation', 'InconsistentCollection', 'Name', 'Requirement',
-           'Royalty', 'Rule', 'Text']
+           'Hex64', 'NotARecipe', 'NotPlainJSON', 'Recipe', 'Record', 'Refusal', 'SecondPass', 'Work', 'canonical',
+           'digest', 'parse_facts', 'read_json', 'unsafe_text', 'Collection', 'Generation', 'InconsistentCollection',
+           'Name', 'Requirement', 'Royalty', 'Rule', 'Text']
 
 # %% ../nbs/00_seeds.ipynb #bfca3ef6
 import hashlib
@@ -21,11 +21,11 @@ import numpy as np
 from pydantic import Field
 
 # %% ../nbs/00_seeds.ipynb #84bf7fa2
-from .canon import AdapterUse, Hex64, NotARecipe, NotPlainJSON, Recipe, Record, Refusal, SecondPass, canonical, digest, read_json, unsafe_text
+from .canon import AdapterUse, Hex64, NotARecipe, NotPlainJSON, Recipe, Record, Refusal, SecondPass, Work, canonical, digest, parse_facts, read_json, unsafe_text
 from .collection import Collection, Generation, InconsistentCollection, Name, Requirement, Royalty, Rule, Text, contradictions, read_collection
 
 # %% ../nbs/00_seeds.ipynb #f67c346d
-_all_ = ["AdapterUse", "Hex64", "NotARecipe", "NotPlainJSON", "Recipe", "Record", "Refusal", "SecondPass", "canonical", "digest", "read_json", "unsafe_text",
+_all_ = ["AdapterUse", "Hex64", "NotARecipe", "NotPlainJSON", "Recipe", "Record", "Refusal", "SecondPass", "Work", "canonical", "digest", "parse_facts", "read_json", "unsafe_text",
          "Collection", "Generation", "InconsistentCollection", "Name", "Requirement", "Royalty", "Rule", "Text"]  # also found here
 
 # %% ../nbs/00_seeds.ipynb #d01235ea

@@ -42,13 +42,13 @@ class Provenance(Record):
     layout: Literal[1] = Field(alias="schema")
     collection: str
     slot: int = Field(gt=0)
-    attempt: int = Field(gt=0)
+    attempt: int = Field(ge=0)  # 0: made by hand
     dna: Hex64
-    recipe: dict[str, Any]  # what of it is published
+    recipe: dict[str, Any]  # what of it is published; of a picture made by hand, who made it and how
     withheld: dict[str, Hex64] | None = None  # salted digests of what isn't
     pixel_digest: Hex64
     file_digest: Hex64
-    base: BaseFacts
+    base: BaseFacts | None = None  # none: made by hand
     scores: dict[str, float]
     scorers: dict[str, Hex64]
 
@@ -119,7 +119,8 @@ def token_json(
     "The token's JSON: canonical, the same bytes for the same edition."
     same = edition.model_dump(include={"slot", "attempt", "dna", "pixel_digest", "scores", "scorers"}) | {"file_digest": file_digest or edition.file_digest}
     told, kept = public_facts(recipe, collection.withheld), withheld_digests(recipe, collection.withheld, edition.dna, salt)
-    known = Provenance(schema=1, collection=collection.name, recipe=told, withheld=kept or None, base=BaseFacts(digest=recipe["base"], source=public_source(source)), **same)
+    base = BaseFacts(digest=recipe["base"], source=public_source(source)) if "base" in recipe else None
+    known = Provenance(schema=1, collection=collection.name, recipe=told, withheld=kept or None, base=base, **same)
     attributes = tuple(attribute(collection, trait, edition.traits[trait]) for trait in collection.traits)
     name = f"{collection.title} #{edition.slot}"
     return TokenMetadata(name=name, description=collection.description, image=f"ipfs://{image}", attributes=attributes, license=collection.license, artmint=known).data

@@ -62,7 +62,7 @@ def _look(shelf: Shelf, token: int) -> Seen:
     if any(each.field == "json" for each in found): return Seen(token, tuple(found))
     said = read_token(data)
     prompt = str(said.artmint.recipe.get("prompt"))
-    told = "prompt" not in (said.artmint.withheld or ())
+    told = "prompt" in said.artmint.recipe
     found += [Finding(token, "attributes", f"in the prompt: {each.trait_type}", str(each.value)) for each in said.attributes if told and str(each.value) not in prompt]
     return Seen(token, tuple(found), said)
 
@@ -95,7 +95,7 @@ def _manifest_findings(shelf: Shelf, seen: list[Seen], data: bytes) -> list[Find
     schema = hashlib.sha256(shelf.read("schema.json", JSON_LIMIT)).hexdigest()
     pairs = {"root": (str(drop.root), manifest.root), "first": (drop.first, manifest.first), "quantity": (drop.quantity, manifest.quantity),
              "schema_digest": (schema, manifest.schema_digest), "collection": ({e.said.artmint.collection for e in whole}, {manifest.collection}),
-             "weights": ({e.said.artmint.base.digest for e in whole}, {each.digest for each in manifest.weights})}
+             "weights": ({e.said.artmint.base.digest for e in whole if e.said.artmint.base} or {each.digest for each in manifest.weights}, {each.digest for each in manifest.weights})}
     found = [Finding(None, f"manifest's {name}", str(e), str(f)) for name, (e, f) in pairs.items() if e != f]
     stated = {token.id: token for token in manifest.tokens}
     entries = [(vars(_entry(shelf, each)), vars(stated.get(each.token, Token.model_construct()))) for each in whole]
@@ -188,7 +188,8 @@ def _painted(shelves: list[Shelf], seen: list[Seen], digest: str, given: str, sa
 
 def _regenerate(shelves: list[Shelf], seen: list[Seen], given: str, say: Callable[[int, int], None]) -> Iterator[Step]:
     "Render every sound token's recipe again. What stands in the way leaves it unchecked."
-    sound = [each for each in seen if not each.findings and not each.said.artmint.withheld]
+    sound = [each for each in seen if not each.findings and not each.said.artmint.withheld and each.said.artmint.base]
+    if works := [each for each in seen if not each.findings and not each.said.artmint.base]: yield Step("regenerate", "unchecked", f"{len(works)} of {len(seen)} are made by hand: there is no recipe to render", asked=False)
     if secret := [each for each in seen if each.said and each.said.artmint.withheld]: yield Step("regenerate", "unchecked", f"{len(secret)} of {len(seen)} are not regenerable: the studio withholds a part of their recipe")
     for digest in sorted({each.said.artmint.recipe["base"] for each in sound}):
         try: yield from _painted(shelves, [each for each in sound if each.said.artmint.recipe["base"] == digest], digest, given, say)
