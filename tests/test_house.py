@@ -144,6 +144,15 @@ def test_parameters_are_few_annotated_scalars_with_a_comment(path):
 
 
 @each_notebook
+def test_every_name_in_a_notebook_is_defined_in_it(path):
+    module = path.stem.split("_", 1)[1]
+    public = next((ast.literal_eval(node.value) for node in ast.parse(source(module)).body if isinstance(node, ast.Assign) and node.targets[0].id == "__all__"), [])
+    cells = [re.sub(r"^from \S+ import \*.*$", f"from artmint.{module} import {', '.join(public) or '__name__'}", cell.source, flags=re.MULTILINE) for cell in code(path)]
+    done = subprocess.run([sys.executable, "-m", "ruff", "check", "--isolated", "--select", "F821", "--output-format", "concise", "-"], input="\n".join(cells), capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+@each_notebook
 def test_outputs_are_kept_only_where_asked(path):
     kept = [cell.source for cell in code(path) if cell.outputs and "keep_output" not in tags(cell)]
     counted = [cell.source for cell in code(path) if cell.execution_count is not None and "keep_output" not in tags(cell)]
