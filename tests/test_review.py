@@ -1,4 +1,5 @@
 "The review board, used as a person uses it: keys in a real browser, a server that dies, a second look."
+import hashlib
 import json
 import os
 import re
@@ -238,6 +239,43 @@ def test_five_hundred_decisions_survive_kills(browser, tmp_path):
         settled(page)
         assert people(catalog) == {dna: "accept" if key == "p" else "reject" for dna, key in zip(dnas, keys)}
         print(f"500 decisions pressed in {pressed:.1f} s, kept after {time.perf_counter() - started:.1f} s, three kills")
+        page.close()
+    finally: served.kill()
+
+
+@pytest.mark.slow
+def test_five_thousand_candidates_stay_smooth(browser, tmp_path):
+    "Loading, a key, and a jump to the other end, on a wall of 5,000: what a person feels is under a tenth of a second."
+    catalog, many = Catalog(tmp_path), [Slot(id=i + 1, traits=SLOTS[i % 16].traits) for i in range(625)]
+    table(tmp_path, 2, many[:8])
+    first = next(iter(catalog.all("artifact").values()))
+    names = {(slot.id, attempt): hashlib.sha256(f"{slot.id}/{attempt}".encode()).hexdigest() for slot in many for attempt in range(3, 11)}
+    catalog.put_all("slot", {f"demo/{slot.id}": slot.model_dump(mode="json") for slot in many})
+    catalog.put_all("artifact", {name: first | {"dna": name} for name in names.values()})
+    catalog.put_all("attempt", {f"demo/{slot}/{attempt}": {"dna": name, "recipe": first["recipe"]} for (slot, attempt), name in names.items()})
+    catalog.append_all("decision", [(name, {"by": "machine", "decision": "review", "reasons": ["palette 12.4 is above 12 by 0.4"], "scores": {"palette": 12.4}}) for name in names.values()])
+    served = Served(tmp_path)
+    try:
+        started = time.perf_counter()
+        page = opened(browser, served)
+        ready = time.perf_counter() - started
+        pressed = """async (keys) => {
+            const board = document.querySelector('#board').shadowRoot.querySelector('.board'), times = [];
+            for (const key of keys) {
+                const begun = performance.now();
+                board.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, composed: true }));
+                board.querySelector('.wall').getBoundingClientRect();
+                times.push(performance.now() - begun);
+                await new Promise(requestAnimationFrame);
+            }
+            return times.sort((a, b) => a - b);
+        }"""
+        keys = page.evaluate(pressed, [*"ppxp"] * 25 + ["ArrowDown", "ArrowRight"] * 50)
+        jumps = page.evaluate(pressed, ["End", "Home"] * 10)
+        settled(page)
+        tiles = page.evaluate("() => document.querySelector('#board').shadowRoot.querySelectorAll('.tile').length")
+        print(f"{len(names) + 16:,} candidates: ready in {ready:.1f} s; a key takes {keys[100]:.1f} ms (median), {keys[-2]:.1f} ms at worst; a jump {jumps[10]:.1f} ms; {tiles} tiles in the page")
+        assert ready < 20 and keys[100] < 50 and jumps[10] < 100 and tiles < 100 and len(people(catalog)) == 100
         page.close()
     finally: served.kill()
 

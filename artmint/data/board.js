@@ -162,9 +162,9 @@ export async function mount(host, transport, { page = false } = {}) {
     if (card.people.length) part.push(make("h3", { textContent: "People" }), ...card.people.map((p) => make("p", { textContent: `${p.by} ${WORD[p.decision] ?? p.decision}${p.undoes ? " (undone)" : ""} ${new Date(p.at).toLocaleString()}${p.stars !== undefined ? ", " + p.stars + " stars" : ""}${p.note ? ": " + p.note : ""}` })));
     part.push(make("h3", { textContent: "Claims" }), list(Object.entries(card.traits)));
     if (Object.keys(card.scores).length) part.push(make("h3", { textContent: "Scores" }), list(Object.entries(card.scores)));
-    part.push(make("h3", { textContent: "Prompt" }), make("p", { textContent: card.prompt }));
+    if (card.prompt) part.push(make("h3", { textContent: "Prompt" }), make("p", { textContent: card.prompt }));
     if (card.negative) part.push(make("p", { textContent: "without: " + card.negative }));
-    part.push(make("h3", { textContent: "Recipe" }), list([["seed", card.seed], ...Object.entries(card.parameters).map(([k, v]) => [k, typeof v === "string" && v.length > 20 ? v.slice(0, 12) : typeof v === "object" ? JSON.stringify(v) : v]), ["dna", card.dna.slice(0, 12)]]));
+    part.push(make("h3", { textContent: card.prompt ? "Recipe" : "Made by hand" }), list([...(card.seed === null ? [] : [["seed", card.seed]]), ...Object.entries(card.parameters).map(([k, v]) => [k, typeof v === "string" && v.length > 20 ? v.slice(0, 12) : typeof v === "object" ? JSON.stringify(v) : v]), ["dna", card.dna.slice(0, 12)]]));
     ui.side.replaceChildren(...part);
     ui.side.scrollTop = 0;
   }
