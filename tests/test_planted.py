@@ -115,6 +115,7 @@ def test_planted_faults_are_found_among_two_thousand_drawn_and_generated(judge):
     found = planted(1904, 6)
     figures = held(found, judge)
     stated, measured = probed(found, judge, 1200)
-    error = 2.5 * np.sqrt(stated * (1 - stated) * (1 / 300 + 1 / sum(each.fault in ("none", "motif") for each in found)))
+    fair = (300 * stated + 1) / 302  # the rule of succession: 300 right of 300 is no proof of perfection
+    error = 2.5 * np.sqrt(fair * (1 - fair) * (1 / 300 + 1 / sum(each.fault in ("none", "motif") for each in found)))
     print(figures, f"motif probe: stated {stated}, measured {measured:.3f}")
     assert measured >= stated - error
