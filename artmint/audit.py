@@ -13,7 +13,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from .content import cid as cid_of
 from .curate import Edition
 from .picture import BadPicture, infotext, pixel_digest, read_png
 from .seeds import Collection, NotARecipe, Recipe, Slot, Work, canonical, parse_facts, prompt_of, read_json, recipes, unsafe_text
-from .tokens import BadMetadata, BaseFacts, Manifest, Token, TokenMetadata, attribute, contract_json, json_schema, public_facts, public_source, read_token, withheld_digests
+from .tokens import KINDS, PLACES, AdapterFacts, BadMetadata, BaseFacts, Manifest, Role, Token, TokenMetadata, attribute, contract_json, json_schema, named_files, public_facts, public_source, read_token, withheld_digests
 
 # %% ../nbs/25_audit.ipynb #a30cd44a
 @dataclass(frozen=True)
@@ -86,12 +86,16 @@ def check_token(
     try: recipe = parse_facts(about.recipe)
     except NotARecipe as refusal: return [*faults, Finding(token, "artmint.recipe", "a recipe", refusal.reason)]
     return faults + _differences(token, {
-        "artmint.dna": (recipe.dna, about.dna),
+        "artmint.dna": (recipe.dna, about.dna), "artmint.adapters": _both_adapters(recipe, said),
         "picture's size": (recipe.size, image.size),
         "picture's recipe": (canonical(about.recipe).decode(), texts.get("artmint")),
         **({"artmint.recipe.pixel_digest": (about.pixel_digest, recipe.pixel_digest), "picture's texts": (["artmint"], sorted(texts))} if isinstance(recipe, Work) else
            {"picture's infotext": (about.base and infotext(recipe, _model(about.base.source)), texts.get("parameters")), "picture's texts": (["artmint", "parameters"], sorted(texts))}),
     })
+
+def _both_adapters(recipe: Recipe | Work, said: TokenMetadata) -> tuple[list[str], list[str]]:
+    "Digests of the adapters that a recipe names, and of those of which the token says where they came from."
+    return [use.digest for use in getattr(recipe, "adapters", ())], [each.digest for each in said.artmint.adapters or ()]
 
 def told_by(said: TokenMetadata) -> dict:
     "What a published picture carries when something is withheld: what the JSON tells, and no more."
@@ -105,7 +109,7 @@ def _check_told(token: int, said: TokenMetadata, image: Any, texts: dict[str, st
     except NotARecipe as refusal: return [Finding(token, "artmint.recipe", "a recipe, what is withheld aside", refusal.reason)]
     return _differences(token, {
         "withheld and told": ([], told), "withheld": ([], sorted(set(about.withheld) - set(Recipe.model_fields))),
-        "picture's size": (plain.size, image.size),
+        "picture's size": (plain.size, image.size), "artmint.adapters": _both_adapters(plain, said),
         "picture's recipe": (canonical(told_by(said)).decode(), texts.get("artmint")), "picture's texts": (["artmint"], sorted(texts)),
     })
 
@@ -119,11 +123,23 @@ class Drop:
     editions: list[Edition]  # one for each slot
     facts: list[dict]  # the editions' recipes
     base: BaseFacts  # the model whose files are published
+    known: Mapping[str, str] = field(default_factory=dict)  # digests of the collection's adapters by name
+    adapters: Mapping[str, AdapterFacts] = field(default_factory=dict)  # what their files say, by digest
+
+    @property
+    def named(self) -> dict[str, Role]:
+        "The files that the recipes name and that may be told of, their base aside, by digest."
+        return {digest: role for facts in self.facts for digest, role in named_files(public_facts(facts, self.collection.withheld)).items()}
+
+    @property
+    def weights(self) -> dict[str, str | None]:
+        "Where each of these files lies in the root, by digest; none: it stays in the studio."
+        return {digest: None if KINDS[role] in self.collection.secret else PLACES[role].format(digest) for digest, role in sorted(self.named.items())}
 
 def _check_edition(drop: Drop, slot: Slot, edition: Edition, facts: dict, said: TokenMetadata) -> list[Finding]:
     "A token's JSON against collection, slot, edition, and the recipe that the collection derives."
     c, about, kept = drop.collection, said.artmint, withheld_digests(facts, drop.collection.withheld, edition.dna, drop.salt)
-    derived = facts if "made" in facts else recipes(c, [slot], drop.salt, range(edition.attempt, edition.attempt + 1), facts["base"])[0].recipe.facts()
+    derived = facts if "made" in facts else recipes(c, [slot], drop.salt, range(edition.attempt, edition.attempt + 1), facts["base"], drop.known)[0].recipe.facts()
     derived, source = public_facts(derived, c.withheld), public_source(drop.base.source) if "base" in facts else None
     same = {"attempt", "dna", "pixel_digest", "scores", "scorers"} | ({"file_digest"} if not kept else set())
     shown = {each.trait_type: str(each.value) for each in said.attributes}
@@ -131,7 +147,7 @@ def _check_edition(drop: Drop, slot: Slot, edition: Edition, facts: dict, said: 
         "name": (f"{c.title} #{slot.id}", said.name), "description": (c.description, said.description), "license": (c.license, said.license),
         "attributes": (slot.traits, shown), "number of attributes": (len(slot.traits), len(said.attributes)),
         "attributes' forms": ([attribute(c, trait, value) for trait, value in slot.traits.items() if trait in c.traits], [*sorted(said.attributes, key=lambda each: [*slot.traits].index(each.trait_type) if each.trait_type in slot.traits else -1)]),
-        "artmint.withheld": (kept or None, about.withheld),
+        "artmint.withheld": (kept or None, about.withheld), "where adapters came from": ([drop.adapters.get(each.digest) for each in about.adapters or ()], [*(about.adapters or ())]),
         "edition's slot": (slot.id, edition.slot), "edition's traits": (slot.traits, edition.traits),
         "artmint.collection": (c.name, about.collection), "artmint.base.source": (source, about.base and about.base.source),
         **{f"artmint.recipe.{key}": (derived.get(key), about.recipe.get(key)) for key in derived | about.recipe},
@@ -153,12 +169,14 @@ def _check_whole(drop: Drop, manifest: Manifest, root: Path, said: list[TokenMet
     wanted = {"schema.json", "contract.json", *(f"{i}.json" for i in ids), *(f"images/{i}.png" for i in ids)}
     names = {path.relative_to(root).as_posix() for path in root.rglob("*") if not path.is_dir()}
     published = tuple(each.path for each in manifest.weights if each.path)
-    strange = sorted(name for name in names - wanted if not name.startswith(tuple(f"{path}/" for path in published)))
+    strange = sorted(name for name in names - wanted - {*published} if not name.startswith(tuple(f"{path}/" for path in published)))
+    others = {digest: path for digest, path in drop.weights.items() if path and (path not in names or hashlib.sha256((root / path).read_bytes()).hexdigest() != digest)}
     counts = {trait: Counter(str(e.value) for s in said for e in s.attributes if e.trait_type == trait) for trait in c.traits} if len(ids) == c.supply else c.traits
     twice = [f"{s.artmint.slot}" for s in said if Counter(o.artmint.pixel_digest for o in said)[s.artmint.pixel_digest] > 1]
     return _differences(None, {
         "collection": (c.name, manifest.collection), "collection_digest": (c.digest, manifest.collection_digest), "tokens": (ids, [token.id for token in manifest.tokens]),
-        "range": (list(range(manifest.first, manifest.first + manifest.quantity)), ids), "weights": ([drop.base.digest], [w.digest for w in manifest.weights]),
+        "range": (list(range(manifest.first, manifest.first + manifest.quantity)), ids), "weights": ([drop.base.digest, *drop.weights], [w.digest for w in manifest.weights]),
+        "paths of weights": (drop.weights, {w.digest: w.path for w in manifest.weights[1:]}), "files that recipes name": ({}, others),
         "bases of the recipes": ([drop.base.digest], sorted({f.get("base", drop.base.digest) for f in drop.facts})),
         "schema.json": (hashlib.sha256(json_schema()).hexdigest(), manifest.schema_digest), "root": (str(build(root).root), manifest.root),
         "contract.json": (contract_json(c, manifest.tokens[0].image_cid) if manifest.tokens else b"", (root / "contract.json").read_bytes() if "contract.json" in names else b""),

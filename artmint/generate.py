@@ -17,6 +17,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
 # %% ../nbs/15_generate.ipynb #0fe598f8
+from .adapter import frozen_adapters
 from .base import Base, environment
 from .catalog import Catalog, frozen_slots
 from .denoise import denoise, embed, refuse, whole
@@ -193,8 +194,8 @@ def attempts_of(
     round: int,  # 1, 2, ...
     base: str,  # digest of the base model
 ) -> list[Attempt]:  # slot by slot
-    "The attempts of a round, recorded."
+    "The attempts of a round, recorded. Raises NoSuchAdapter."
     size = collection.generation.attempts
-    found = recipes(collection, slots, salt, range((round - 1) * size + 1, round * size + 1), base)
+    found = recipes(collection, slots, salt, range((round - 1) * size + 1, round * size + 1), base, frozen_adapters(catalog, collection))
     for a in found: catalog.put("attempt", f"{collection.name}/{a.slot}/{a.attempt}", {"dna": a.recipe.dna, "recipe": a.recipe.facts()})
     return found

@@ -17,6 +17,7 @@ from typing import Any
 from filelock import FileLock
 
 # %% ../nbs/25_metadata.ipynb #173cf6bc
+from .adapter import frozen_adapters
 from .audit import Drop, Finding, audit, check_token
 from .blobs import write_whole
 from .catalog import Catalog, frozen_slots
@@ -25,7 +26,7 @@ from .content import cid as cid_of
 from .curate import Edition
 from .picture import public_png
 from .seeds import Collection, Refusal, salt_of
-from .tokens import BadMetadata, BaseFacts, Manifest, Token, TokenMetadata, Weights, contract_json, json_schema, public_facts, public_source, read_manifest, read_token, token_json, withheld_digests
+from .tokens import BadMetadata, BaseFacts, Manifest, Role, Token, TokenMetadata, Weights, adapter_facts, contract_json, json_schema, public_facts, public_source, read_manifest, read_token, token_json, withheld_digests
 
 # %% ../nbs/25_metadata.ipynb #1e5a949d
 _all_ = ["BaseFacts", "Manifest", "Token", "TokenMetadata", "BadMetadata", "json_schema", "read_manifest", "read_token", "token_json", "Drop", "Finding", "audit", "check_token"]  # also found here
@@ -73,7 +74,8 @@ def _known(catalog: Catalog, collection: Collection, drop: int, first: int, quan
     if empty := [i for i, body in bodies.items() if body is None]: raise UnfilledSlot(empty)
     editions = [Edition(**body) for body in bodies.values()]
     facts = [catalog.get("artifact", edition.dna)["recipe"] for edition in editions]
-    return Drop(collection, salt, [slot for slot in frozen_slots(catalog, collection, salt) if slot.id in ids], editions, facts, base)
+    styles = {digest: adapter_facts(digest, catalog.blob(digest)) for digest in sorted({use["digest"] for each in facts for use in each.get("adapters", ())})}
+    return Drop(collection, salt, [slot for slot in frozen_slots(catalog, collection, salt) if slot.id in ids], editions, facts, base, frozen_adapters(catalog, collection), styles)
 
 def _files(catalog: Catalog, drop: Drop, weights: Mapping[str, Path | bytes]) -> dict[str, Path | bytes]:
     "Every file of the root by its path. Pictures are hashed on the way: raises MissingBlob, CorruptBlob."
@@ -82,8 +84,9 @@ def _files(catalog: Catalog, drop: Drop, weights: Mapping[str, Path | bytes]) ->
         data, kept = catalog.blob(edition.file_digest), withheld_digests(facts, drop.collection.withheld, edition.dna, drop.salt)
         picture = public_png(data, {"recipe": public_facts(facts, drop.collection.withheld), "withheld": kept}) if kept else data
         found[f"images/{edition.slot}.png"] = picture if kept else catalog.blob_path(edition.file_digest)
-        found[f"{edition.slot}.json"] = token_json(drop.collection, edition, facts, drop.base.source, str(cid_of(picture)), hashlib.sha256(picture).hexdigest(), drop.salt)
+        found[f"{edition.slot}.json"] = token_json(drop.collection, edition, facts, drop.base.source, str(cid_of(picture)), hashlib.sha256(picture).hexdigest(), drop.salt, drop.adapters)
         if edition.slot == drop.slots[0].id: found["contract.json"] = contract_json(drop.collection, str(cid_of(picture)))
+    found |= {path: catalog.blob(digest) for digest, path in drop.weights.items() if path}
     return found | {f"weights/{drop.base.digest}/{path}": file for path, file in weights.items()}
 
 def _nested(flat: Mapping[str, Any]) -> dict:
@@ -102,12 +105,15 @@ def _manifest(drop: Drop, number: int, flat: Mapping[str, Path | bytes]) -> Mani
     built, c = build(_nested(flat)), drop.collection
     place = f"weights/{drop.base.digest}"
     weights = Weights(role="base", digest=drop.base.digest, source=public_source(drop.base.source), path=place if any(path.startswith(place) for path in flat) else None)
+    def named(digest: str, role: Role) -> Weights:
+        said = drop.adapters.get(digest)
+        return Weights(role=role, digest=digest, source=said and said.style or "the studio", path=drop.weights[digest], parents=said and said.parents)
     def token(e: Edition) -> Token:
         data, kept = flat[f"{e.slot}.json"], e.model_dump(include={"dna", "pixel_digest"}) | {"file_digest": read_token(flat[f"{e.slot}.json"]).artmint.file_digest}
         return Token(id=e.slot, image_cid=str(built.paths[f"images/{e.slot}.png"]), metadata_digest=hashlib.sha256(data).hexdigest(),
                      metadata_cid=str(built.paths[f"{e.slot}.json"]), **kept)
     return Manifest(schema=1, profile=PROFILE, collection=c.name, collection_digest=c.digest, drop=number, first=drop.slots[0].id, quantity=len(drop.slots), root=str(built.root),
-                    schema_digest=hashlib.sha256(flat["schema.json"]).hexdigest(), weights=(weights,), tokens=tuple(map(token, drop.editions)))
+                    schema_digest=hashlib.sha256(flat["schema.json"]).hexdigest(), weights=(weights, *(named(digest, role) for digest, role in sorted(drop.named.items()))), tokens=tuple(map(token, drop.editions)))
 
 def whole(
     folder: Path,  # of the drop

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['COMBINATIONS', 'TooManyCombinations', 'Unallocatable', 'Slot', 'allocate', 'problems_of', 'load_collection',
-           'salt_of', 'derive_seed', 'slot_seeds', 'prompt_of', 'colours_of', 'Attempt', 'recipes', 'AdapterUse',
-           'Hex64', 'NotARecipe', 'NotPlainJSON', 'Recipe', 'Record', 'Refusal', 'SecondPass', 'Work', 'canonical',
-           'digest', 'parse_facts', 'read_json', 'unsafe_text', 'Collection', 'Generation', 'InconsistentCollection',
-           'Name', 'Requirement', 'Royalty', 'Rule', 'Text']
+           'salt_of', 'derive_seed', 'slot_seeds', 'prompt_of', 'colours_of', 'UnsettledAdapter', 'adapters_of',
+           'Attempt', 'recipes', 'AdapterUse', 'Hex64', 'NotARecipe', 'NotPlainJSON', 'Recipe', 'Record', 'Refusal',
+           'SecondPass', 'Work', 'canonical', 'digest', 'parse_facts', 'read_json', 'unsafe_text', 'Adapter',
+           'Collection', 'Generation', 'InconsistentCollection', 'Name', 'Requirement', 'Royalty', 'Rule', 'Text']
 
 # %% ../nbs/00_seeds.ipynb #bfca3ef6
 import hashlib
@@ -15,6 +15,7 @@ import itertools
 import math
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +23,11 @@ from pydantic import Field
 
 # %% ../nbs/00_seeds.ipynb #84bf7fa2
 from .canon import AdapterUse, Hex64, NotARecipe, NotPlainJSON, Recipe, Record, Refusal, SecondPass, Work, canonical, digest, parse_facts, read_json, unsafe_text
-from .collection import Collection, Generation, InconsistentCollection, Name, Requirement, Royalty, Rule, Text, contradictions, read_collection
+from .collection import Adapter, Collection, Generation, InconsistentCollection, Name, Requirement, Royalty, Rule, Text, contradictions, read_collection
 
 # %% ../nbs/00_seeds.ipynb #f67c346d
 _all_ = ["AdapterUse", "Hex64", "NotARecipe", "NotPlainJSON", "Recipe", "Record", "Refusal", "SecondPass", "Work", "canonical", "digest", "parse_facts", "read_json", "unsafe_text",
-         "Collection", "Generation", "InconsistentCollection", "Name", "Requirement", "Royalty", "Rule", "Text"]  # also found here
+         "Adapter", "Collection", "Generation", "InconsistentCollection", "Name", "Requirement", "Royalty", "Rule", "Text"]  # also found here
 
 # %% ../nbs/00_seeds.ipynb #d01235ea
 class TooManyCombinations(Refusal):
@@ -220,6 +221,20 @@ def colours_of(
     "The colours (`#rrggbb`) that a slot's colour traits name, in the collection's order."
     return tuple(itertools.chain.from_iterable(collection.palettes[slot.traits[trait]] for trait in collection.colour_traits))
 
+class UnsettledAdapter(Refusal):
+    "A collection names an adapter without its digest, and nobody says which file that is."
+    name: str
+    says = "Adapter {name!r} has no digest in the collection, and none was given. No recipe was written: a studio settles it (`frozen_adapters`), or the collection's file names the digest."
+
+def adapters_of(
+    collection: Collection,  # whose adapters
+    known: Mapping[str, str],  # digests by name, for those that the file names without
+) -> tuple[AdapterUse, ...]:  # in the collection's order
+    "The adapters that every recipe of a collection carries. Raises UnsettledAdapter."
+    found = [(each, each.digest or known.get(each.name)) for each in collection.adapters]
+    if unknown := [each.name for each, digest in found if digest is None]: raise UnsettledAdapter(unknown[0])
+    return tuple(AdapterUse(digest=digest, weight=each.weight) for each, digest in found)
+
 class Attempt(Record):
     "A try at filling a slot."
     slot: int
@@ -233,11 +248,13 @@ def recipes(
     salt: str,  # the collection's salt
     attempts: range,  # which attempts; the first is 1
     base: str,  # digest of the base model
+    known: Mapping[str, str] = {},  # digests of adapters by name, for those that the collection names without
 ) -> list[Attempt]:  # slot by slot, attempts in order
-    "Every attempt's recipe. An attempt's recipe doesn't depend on which others are asked for."
+    "Every attempt's recipe. An attempt's recipe doesn't depend on which others are asked for. Raises UnsettledAdapter."
+    named = {"adapters": adapters_of(collection, known), "embeddings": collection.embeddings, "hires": collection.generation.hires}
     settings = collection.generation.model_dump(include={"scheduler", "steps", "guidance", "width", "height", "profile", "init", "strength"})
     def one(slot: Slot, attempt: int, seed: int) -> Attempt:
-        recipe = Recipe(base=base, prompt=prompt_of(collection, slot), negative_prompt=collection.negative_prompt, seed=seed, hires=collection.generation.hires, **settings)
+        recipe = Recipe(base=base, prompt=prompt_of(collection, slot), negative_prompt=collection.negative_prompt, seed=seed, **named, **settings)
         return Attempt(slot=slot.id, attempt=attempt, recipe=recipe)
     seeds = {slot.id: slot_seeds(collection.name, salt, slot.id, max(attempts, default=0)) for slot in slots}
     return [one(slot, attempt, seeds[slot.id][attempt - 1]) for slot in slots for attempt in attempts]
