@@ -120,7 +120,7 @@ def _kept(catalog: Catalog, key: str) -> str | None:
     "File digest of an attempt's artifact, if its picture is there."
     attempt = catalog.find("attempt", key)
     artifact = attempt and catalog.find("artifact", attempt["dna"])
-    return artifact["file_digest"] if artifact and catalog.blob_path(artifact["file_digest"]).is_file() else None
+    return artifact["file_digest"] if artifact and catalog.has_blob(artifact["file_digest"]) else None
 
 # %% ../nbs/55_run.ipynb #c9561981
 class StageFailed(Refusal):

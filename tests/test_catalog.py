@@ -16,8 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from artmint.blobs import CorruptBlob, MissingBlob, write_whole
-from artmint.catalog import MIGRATIONS, AllocationChanged, Catalog, LostLease, MissingRecord, NewerCatalog, RecordConflict, frozen_slots
+from artmint.blobs import BadSettings, CorruptBlob, MissingBlob, write_whole
+from artmint.catalog import AllocationChanged, Catalog, LostLease, MissingRecord, NewerCatalog, RecordConflict, frozen_slots
+from artmint.database import MIGRATIONS, UnknownDatabase
 from artmint.seeds import NotPlainJSON, allocate, digest, load_collection
 
 DEMO = Path(__file__).parents[1] / "collections" / "demo"
@@ -166,7 +167,7 @@ def test_a_newer_layout_is_left_alone(catalog):
 def test_an_older_layout_is_brought_forward(catalog, monkeypatch):
     import sqlalchemy as sa
 
-    from artmint import catalog as module
+    from artmint import database as module
     catalog.put("slot", "demo/1", {"v": 1})
     monkeypatch.setattr(module, "MIGRATIONS", (*MIGRATIONS, lambda connection: connection.execute(sa.text("ALTER TABLE record ADD COLUMN note TEXT"))))
     assert Catalog(catalog.folder).get("slot", "demo/1") == {"v": 1}
@@ -177,7 +178,7 @@ def test_an_older_layout_is_brought_forward(catalog, monkeypatch):
 def test_a_failed_step_leaves_the_old_layout(catalog, monkeypatch):
     import sqlalchemy as sa
 
-    from artmint import catalog as module
+    from artmint import database as module
 
     def broken(connection: sa.Connection) -> None:
         connection.execute(sa.text("ALTER TABLE record ADD COLUMN note TEXT"))
@@ -239,49 +240,105 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     assert path.read_bytes() == b"old" and [each.name for each in tmp_path.iterdir()] == ["file"]
 
 
+# ------------------------------------------------------------------ a shared file system
+
+@pytest.fixture
+def hosts(tmp_path):
+    "Two studios on two hosts, so to speak, with one file system for blobs."
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "studio.toml").write_text(f'[blobs]\nurl = "file://{tmp_path}/shared"\n')
+    return Catalog(tmp_path / "one"), Catalog(tmp_path / "two"), tmp_path / "shared"
+
+
+def test_what_one_host_makes_another_reads(hosts):
+    one, two, shared = hosts
+    name = one.put_blob(b"a picture")
+    assert two.has_blob(name) and not two.blob_path(name).exists()
+    assert two.blob(name) == b"a picture" and two.blob_path(name).read_bytes() == b"a picture"
+    assert two.blob_names() == [name] and two.check() == []
+    (shared / name[:2] / name).write_bytes(b"a pictura")
+    assert one.check() == [f"blob {name}: bytes changed"]
+    two.blob_path(name).unlink()
+    with pytest.raises(CorruptBlob): two.blob(name)
+    one.put_blob(b"a picture")
+    assert one.check() == [] and two.blob(name) == b"a picture"
+    assert two.remove_blob(name) == 9 and not two.has_blob(name)
+
+
+def test_a_blob_that_is_nowhere_is_missing(hosts):
+    with pytest.raises(MissingBlob): hosts[0].blob("0" * 64)
+    assert not hosts[0].has_blob("0" * 64) and hosts[0].blob_names() == [] and hosts[0].remove_blob("0" * 64) == 0
+
+
+@pytest.mark.parametrize("text, said", [
+    ('[catalog]\nurl = "postgresql+psycopg://me:secret@host/db"', "password"), ("[catalog", "studio.toml"), ('catalog = "x"', "no table"), ('[blobs]\nurl = "nowhere://x"', "nowhere")])
+def test_settings_that_cannot_be_used_are_refused(tmp_path, text, said):
+    (tmp_path / "studio.toml").write_text(text)
+    with pytest.raises(BadSettings, match=said) as refusal: Catalog(tmp_path).put_blob(b"x")
+    assert refusal.value.exit_code == 2 and "secret" not in str(refusal.value)
+
+
+def test_another_kind_of_database_is_refused(tmp_path):
+    with pytest.raises(UnknownDatabase, match="mysql"): Catalog(tmp_path, "mysql+pymysql://host/db")
+
+
 # ------------------------------------------------------------------ leases
 
 def test_a_lease_is_taken_renewed_finished(catalog):
-    assert catalog.claim("generate", ["a", "b"], "ann", 60) == "a"
-    assert catalog.claim("generate", ["a", "b"], "bob", 60) == "b"
-    assert catalog.claim("generate", ["a", "b"], "cid", 60) is None
-    assert catalog.claim("score", ["a", "b"], "cid", 60) == "a"
+    for stage in ("generate", "score"): catalog.offer(stage, ["a", "b"])
+    assert catalog.claim("generate", "ann", 60) == "a"
+    assert catalog.claim("generate", "bob", 60) == "b"
+    assert catalog.claim("generate", "cid", 60) is None
+    assert catalog.claim("score", "cid", 60) == "a"
     catalog.renew("generate", "a", "ann", 60)
     catalog.done("generate", "a", "ann")
     catalog.done("generate", "a", "ann")
     catalog.release("generate", "ann")
-    assert catalog.claim("generate", ["a"], "cid", 60) is None
+    assert catalog.claim("generate", "cid", 60) is None and catalog.left("generate") == 1
     catalog.release("generate", "bob")
-    assert catalog.claim("generate", iter(["a", "b"]), "cid", 60) == "b"
+    assert catalog.claim("generate", "cid", 60) == "b"
+    assert catalog.finished_jobs() == 1 == catalog.finished_jobs(forget=True) and catalog.finished_jobs() == 0 and catalog.left("score") == 2
+
+
+def test_an_offer_leaves_what_is_held_and_opens_what_was_finished(catalog):
+    catalog.offer("s", iter(["a", "b"]))
+    assert [catalog.claim("s", "ann", 60) for _ in "ab"] == ["a", "b"]
+    catalog.done("s", "b", "ann")
+    catalog.offer("s", ["a", "b", "c"])
+    assert [catalog.claim("s", "bob", 60) for _ in "abc"] == ["b", "c", None]
 
 
 @pytest.mark.parametrize("act", [lambda c: c.renew("s", "a", "bob", 1), lambda c: c.done("s", "a", "bob"), lambda c: c.done("s", "never", "ann")])
 def test_anothers_lease_is_refused(catalog, act):
-    catalog.claim("s", ["a"], "ann", 60)
+    catalog.offer("s", ["a"])
+    catalog.claim("s", "ann", 60)
     with pytest.raises(LostLease): act(catalog)
 
 
 def test_a_lease_that_ran_out_is_lost_to_the_next(catalog):
-    catalog.claim("s", ["a"], "ann", 0.02)
+    catalog.offer("s", ["a"])
+    catalog.claim("s", "ann", 0.02)
     time.sleep(0.03)
     catalog.renew("s", "a", "ann", 0.02)  # nobody came: it goes on
     time.sleep(0.03)
-    assert catalog.claim("s", ["a"], "bob", 60) == "a"
+    assert catalog.claim("s", "bob", 60) == "a"
     with pytest.raises(LostLease): catalog.done("s", "a", "ann")
 
 
 def test_a_killed_holders_work_is_taken_up(catalog):
-    code = "import sys, time; from artmint.catalog import Catalog; print('ready', Catalog(sys.argv[1]).claim('s', ['a'], 'ann', 1.5), flush=True); time.sleep(60)"
+    catalog.offer("s", ["a"])
+    code = "import sys, time; from artmint.catalog import Catalog; print('ready', Catalog(sys.argv[1]).claim('s', 'ann', 1.5), flush=True); time.sleep(60)"
     assert killed(code, catalog.folder) == "ready a"
-    assert catalog.claim("s", ["a"], "bob", 60) is None
+    assert catalog.claim("s", "bob", 60) is None
     time.sleep(1.5)
-    assert catalog.claim("s", ["a"], "bob", 60) == "a"
+    assert catalog.claim("s", "bob", 60) == "a"
 
 
-def _work(folder: str, worker: str, keys: list[str], answers) -> None:
+def _work(folder: str, worker: str, answers) -> None:
     "Claim and finish until nothing is left."
     catalog, mine = Catalog(folder), []
-    while key := catalog.claim("generate", keys, worker, 60):
+    while key := catalog.claim("generate", worker, 60):
         mine.append(key)
         catalog.done("generate", key, worker)
     answers.put(mine)
@@ -289,7 +346,8 @@ def _work(folder: str, worker: str, keys: list[str], answers) -> None:
 
 def test_processes_share_the_work_without_overlap(tmp_path):
     keys, answers = [f"demo/{i}/1" for i in range(120)], SPAWN.Queue()
-    workers = [SPAWN.Process(target=_work, args=(str(tmp_path), f"w{i}", keys, answers)) for i in range(3)]
+    Catalog(tmp_path).offer("generate", keys)
+    workers = [SPAWN.Process(target=_work, args=(str(tmp_path), f"w{i}", answers)) for i in range(3)]
     for worker in workers: worker.start()
     done = [answers.get(timeout=60) for _ in workers]
     for worker in workers: worker.join()
