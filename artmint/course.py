@@ -20,21 +20,21 @@ from .canon import Record
 # %% ../nbs/09_course.ipynb #431111d0
 class TrainConfig(Record):
     "How an adapter is trained."
-    steps: int = Field(240, gt=0)
-    batch: int = Field(8, gt=0)  # style pictures in a step
+    steps: int = Field(300, gt=0)
+    batch: int = Field(4, gt=0)  # style pictures in a step
     accumulate: int = Field(1, gt=0)  # steps whose gradients are added before the weights move
-    rate: float = Field(1e-3, gt=0)  # peak learning rate; it rises over `warmup` steps
+    rate: float = Field(4e-3, gt=0)  # peak learning rate; it rises over `warmup` steps
     warmup: int = Field(20, ge=0)
     schedule: Literal["cosine", "constant"] = "cosine"
     optimiser: str = "AdamW"  # a class of torch.optim
     weight_decay: float = Field(0.01, ge=0)
-    rank: int = Field(8, gt=0)
-    alpha: float = Field(8.0, gt=0)
+    rank: int = Field(16, gt=0)
+    alpha: float = Field(16.0, gt=0)
     targets: tuple[str, ...] = ("to_q", "to_k", "to_v", "to_out.0", "conv1", "conv2")  # layers of the UNet, by the ends of their names
     text_encoder: bool = False  # whether the text encoders' attention gets an adapter, too
     noise_offset: float = Field(0.0, ge=0)  # shift of a latent's mean, for very dark and very light styles (Guttenberg, 2023)
-    min_snr: float | None = 5.0  # cap on the loss weight of nearly clean latents (Hang et al., 2023); none: no weights
-    prior_batch: int = Field(4, ge=0)  # prior pictures in a step (Ruiz et al., 2023)
+    min_snr: float | None = None  # cap on the loss weight of nearly clean latents (Hang et al., 2023), 5 with most bases; none: no weights
+    prior_batch: int = Field(2, ge=0)  # prior pictures in a step (Ruiz et al., 2023)
     prior_weight: float = Field(1.0, ge=0)
     resolution: int = Field(128, multiple_of=8)  # side of a square picture of the area that is trained on, in pixels
     buckets: bool = True  # keep each picture's shape; otherwise pictures are cropped square

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 # %% ../nbs/11_engine.ipynb #642f3284
-from .adapter import add_words, merge
 from .base import Base, quiet
+from .merge import add_words, merge
 from .seeds import Recipe, Refusal
 
 # %% ../nbs/11_engine.ipynb #ffc184d3

@@ -62,6 +62,64 @@ def generation(rounds: int) -> list[dict]:
     ]
 
 
+def training(rounds: int) -> list[dict]:
+    "LoRA training against the loop of diffusers' text-to-image LoRA example (pictures and captions encoded in every step), and against the UNet's bare forward and backward passes."
+    import numpy as np
+    import torch
+    from PIL import Image
+    from artmint import lora_train
+    from artmint.base import load_base
+    from artmint.course import TrainConfig, picked
+    from artmint.style import practice_style
+    from diffusers import DDIMScheduler
+    from diffusers.models.attention_processor import AttnProcessor2_0
+
+    base, steps = load_base(), 8
+    config = TrainConfig(prior_batch=0, steps=10_000)
+    with tempfile.TemporaryDirectory() as folder: style, images = (made := practice_style(Path(folder), 24)), made.images()
+    captions = style.captions()
+    pipe, scheduler = lora_train._adapted(base, config), DDIMScheduler.from_config(base.pipeline.scheduler.config)
+    optimiser = lora_train._optimiser(pipe, config)
+    style_now = type("Held", (), {"images": lambda self: images, "captions": lambda self: captions})()
+    courses, at = lora_train._courses(pipe, base, config, style_now, None), iter(range(10**9))
+    trained = [p for group in optimiser.param_groups for p in group["params"]]
+    theirs = lora_train._adapted(base, config)
+    theirs.unet.set_attn_processor(AttnProcessor2_0())  # what a pipeline has, and the example leaves
+    their_optimiser = lora_train._optimiser(theirs, config)
+
+    def ours() -> None:
+        for _ in range(steps): lora_train._step(optimiser, courses, scheduler, config, next(at))
+
+    def plain() -> None:
+        for step in range(steps):
+            which = picked([(1, 1)] * len(images), config.batch, step, 0)
+            pixels = torch.stack([torch.from_numpy(np.array(images[i].resize((128, 128), Image.Resampling.BILINEAR))).permute(2, 0, 1) / 127.5 - 1 for i in which])
+            with torch.no_grad(): found = theirs.vae.encode(pixels)
+            latents = (found.latents if hasattr(found, "latents") else found.latent_dist.sample()) * theirs.vae.config.scaling_factor
+            ids = theirs.tokenizer([captions[i] for i in which], padding="max_length", max_length=theirs.tokenizer.model_max_length, truncation=True, return_tensors="pt").input_ids
+            told, noise, t = theirs.text_encoder(ids, return_dict=False)[0], torch.randn_like(latents), torch.randint(0, 1000, (len(which),))
+            guess = theirs.unet(scheduler.add_noise(latents, noise, t), t, told, return_dict=False)[0]
+            torch.nn.functional.mse_loss(guess, scheduler.get_velocity(latents, noise, t)).backward()
+            torch.nn.utils.clip_grad_norm_([p for group in their_optimiser.param_groups for p in group["params"]], 1.0)
+            their_optimiser.step(), their_optimiser.zero_grad()
+
+    x, told = torch.randn(config.batch, 4, 32, 32), torch.randn(config.batch, 32, 128)
+
+    def arithmetic() -> None:
+        for _ in range(steps):
+            pipe.unet(x, torch.full((config.batch,), 500), told).sample.square().mean().backward()
+            for p in trained: p.grad = None
+
+    ours(), plain(), arithmetic()
+    mine, loop, against_loop = ratio(ours, plain, rounds)
+    _, bare, _ = ratio(ours, arithmetic, rounds)
+    how = f"{steps} steps of {config.batch} pictures, rank {config.rank}, float32, {torch.get_num_threads()} threads, median of {rounds}; ours {steps / mine:.2f} steps/s"
+    return [
+        {"name": "lora_vs_plain_loop", "value": round(against_loop, 3), "unit": "times", "against": f"the loop of diffusers' text-to-image LoRA example: {steps / loop:.2f} steps/s", "limit": ">= 1.5", "how": how},
+        {"name": "lora_vs_arithmetic", "value": round(bare / mine, 3), "unit": "share", "against": f"the UNet's bare forward and backward: {steps / bare:.2f} steps/s", "limit": ">= 0.85", "how": how},
+    ]
+
+
 def archiving(rounds: int) -> list[dict]:
     "10,000 files of 100 KB: naming them and writing the archive, against reading and hashing them, and against npm's ipfs-car where it is at hand."
     from artmint.content import write_car
@@ -217,7 +275,7 @@ def main() -> None:
     options.add_argument("--into", type=Path, default=Path("studio/bench.json"))
     given = options.parse_args()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded: spinning threads take the processor from one another
-    rows = [row for measure in (generation, archiving, curation, duplicates, gas) for row in measure(given.rounds)]
+    rows = [row for measure in (generation, training, archiving, curation, duplicates, gas) for row in measure(given.rounds)]
     given.into.parent.mkdir(parents=True, exist_ok=True)
     given.into.write_text(json.dumps(rows, indent=2) + "\n")
     for row in rows: print(f"{row['name']:24} {row['value']:8} {row['unit']:6} ({row['limit']}) against {row['against']}; {row['how']}")

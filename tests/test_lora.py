@@ -1,5 +1,6 @@
 "An adapter: the same bytes every time, whatever interrupts it; alpha, lineage and pictures survive every layout."
 import hashlib
+import importlib.util
 import json
 import signal
 import subprocess
@@ -11,14 +12,17 @@ import torch
 from families import saved
 from PIL import Image
 
-from artmint.adapter import NotAnAdapter, from_kohya, lineage_of, pack_tensors, pack_word, to_kohya, unpack_tensors
+from artmint.adapter import ALPHAS, NotAnAdapter, lineage_of, layers_of, pack_tensors, peft_facts, unpack_tensors
 from artmint.base import load_base, load_judge
 from artmint.drawings import GROUNDS, MOTIFS, draw, subjects
 from artmint.generate import UnknownChoice, render
 from artmint.course import TrainConfig
+from artmint.kohya import from_kohya, original_name, to_kohya
 from artmint.lora_train import OtherTraining, UnknownFamily, UnknownOptimiser, train
+from artmint.merge import merge, pack_word
 from artmint.seeds import AdapterUse, Recipe
-from artmint.style import BadStyleSet, draft_captions, load_style, practice_style
+from artmint.style import BadStyleSet, draft_captions, held_out, load_style, practice_style
+from artmint.watch import NoTracker, tracked
 
 SMALL = dict(steps=7, batch=3, rank=4, alpha=2.0, resolution=32, every=3, warmup=2, prior_batch=2, rate=5e-3)
 UNETS = ("sd1", "sd2", "sdxl")
@@ -78,14 +82,16 @@ train(load_style(style, 32), load_base(base), TrainConfig.model_validate_json(co
 """
 
 
-@pytest.mark.parametrize("steps", [1, 4, 6])
-def test_killed_at_any_step_it_ends_in_the_same_bytes(bases, style, trained, tmp_path, steps):
+@pytest.mark.parametrize("steps, by", [(1, signal.SIGKILL), (4, signal.SIGKILL), (6, signal.SIGKILL), (5, signal.SIGINT)])
+def test_killed_at_any_step_it_ends_in_the_same_bytes(bases, style, trained, tmp_path, steps, by):
+    "And stopped with Ctrl-C in the middle of a step."
     base, asked = bases("sd1"), [sys.executable, "-c", PROGRAM, str(bases("sd1").folder), str(style.folder), str(tmp_path), json.dumps(SMALL)]
-    running = subprocess.Popen(asked, stdout=subprocess.PIPE, text=True)
+    running = subprocess.Popen(asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     for line in running.stdout:
         if int(line) == steps: break
-    running.send_signal(signal.SIGKILL)
+    running.send_signal(by)
     running.wait()
+    if by == signal.SIGINT: assert list(tmp_path.glob("adapter-00000[56]*"))
     assert not (tmp_path / "adapter-000007.safetensors").exists()
     assert sha(train(style, base, TrainConfig(**SMALL), tmp_path).read_bytes()) == sha(trained("sd1"))
 
@@ -98,12 +104,34 @@ def test_ctrl_c_leaves_a_checkpoint(bases, style, trained, tmp_path):
     assert sha(train(style, bases("sd1"), TrainConfig(**SMALL), tmp_path).read_bytes()) == sha(trained("sd1"))
 
 
+def test_a_tracker_that_is_not_there_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    for kind in ("mlflow", "tensorboard"):
+        with pytest.raises(NoTracker, match=kind), tracked(kind, "riso", tmp_path, TrainConfig()): pass
+    with tracked("", "riso", tmp_path, TrainConfig()) as log: log(1, 0.5)
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("mlflow"), reason="mlflow isn't installed")
+def test_mlflow_is_told_of_a_training(tmp_path):
+    import mlflow
+    with tracked("mlflow", "riso", tmp_path, TrainConfig(steps=7)) as log:
+        for step in (1, 2): log(step, 1 / step)
+    run, = mlflow.search_runs(experiment_names=["artmint"], output_format="list")
+    assert run.data.params["steps"] == "7" and [m.value for m in mlflow.MlflowClient().get_metric_history(run.info.run_id, "loss")] == [1.0, 0.5]
+
+
+def test_a_part_of_the_set_is_held_out(style):
+    learnt, held = held_out(style)
+    assert len(held.pictures) == 1 and {p.file for p in learnt.pictures} | {p.file for p in held.pictures} == {p.file for p in style.pictures}
+    assert len(learnt.pictures) == 5 and learnt.digest != style.digest and held_out(style) == (learnt, held)
+
+
 def test_another_training_is_not_continued(bases, style, tmp_path):
     train(style, bases("sd1"), TrainConfig(**SMALL | {"steps": 1}), tmp_path)
     with pytest.raises(OtherTraining): train(style, bases("sd1"), TrainConfig(**SMALL | {"steps": 1, "rate": 1e-4}), tmp_path)
 
 
-@pytest.mark.parametrize("change", [{"text_encoder": True}, {"noise_offset": 0.1}, {"min_snr": None}, {"accumulate": 2}, {"gradient_checkpointing": True}, {"precision": "bfloat16"}, {"optimiser": "Adafactor"}, {"optimiser": "SGD"}, {"schedule": "constant"}, {"buckets": False}])
+@pytest.mark.parametrize("change", [{"text_encoder": True}, {"noise_offset": 0.1}, {"min_snr": 5.0}, {"accumulate": 2}, {"gradient_checkpointing": True}, {"precision": "bfloat16"}, {"optimiser": "Adafactor"}, {"optimiser": "SGD"}, {"schedule": "constant"}, {"buckets": False}])
 def test_every_setting_trains_and_repeats(bases, style, trained, tmp_path, change):
     config = TrainConfig(**SMALL | {"steps": 3} | change)
     first, again = (train(style, bases("sdxl"), config, tmp_path / part).read_bytes() for part in ("a", "b"))
@@ -139,6 +167,62 @@ def test_kohya_and_back_changes_no_bit_and_no_picture(bases, trained, name):
     assert np.abs(ours - plain).max() > 8 and np.abs(ours - theirs).max() <= 1
 
 
+ALPHA: dict[tuple[str, str], float] = {}
+
+
+def everywhere(base, targets: tuple[str, ...]) -> bytes:
+    "A random adapter for every layer of a base that diffusers' loader knows, alphas of their own."
+    make, tensors, layers = torch.Generator().manual_seed(3), {}, {}
+    for part in ("unet", "text_encoder", "text_encoder_2"):
+        network = getattr(base.pipeline, part, None)
+        for name, module in network.named_modules() if network is not None else ():
+            if not name.endswith(targets) or not hasattr(module, "weight"): continue
+            wide, high, kernel = module.weight.shape[1], module.weight.shape[0], tuple(module.weight.shape[2:])
+            layer = f"text_model.{name}" if part != "unet" and not name.startswith("text_model.") else name
+            tensors[f"{part}.{layer}.lora_A.weight"] = torch.randn(2, wide, *kernel, generator=make) * 0.2
+            tensors[f"{part}.{layer}.lora_B.weight"] = torch.randn(high, 2, *(1 for _ in kernel), generator=make) * 0.2
+            layers[part, layer] = (2, ALPHA.setdefault((part, layer), 1.0 + len(layers) % 3))
+    family = "stable-diffusion-xl-v1-base/lora" if "XL" in type(base.pipeline).__name__ else "stable-diffusion-v1/lora"
+    return pack_tensors(tensors, {ALPHAS: peft_facts(layers), "modelspec.architecture": family})
+
+
+@pytest.mark.parametrize("name, targets", [("sd1", ("to_q", "to_out.0", "conv1", "q_proj", "out_proj")), ("sdxl", ("to_q", "to_out.0", "net.2", "proj_in", "conv1", "conv2", "time_emb_proj", "conv_shortcut", "q_proj", "out_proj"))])
+def test_every_kind_of_layer_goes_to_kohya_and_back(bases, name, targets):
+    "Names, bits and pictures; the text encoders' layers are called as every tool calls them."
+    base = bases(name)
+    ours = everywhere(base, targets)
+    kohya = to_kohya(ours)
+    names = set(unpack_tensors(kohya)[0])
+    assert from_kohya(kohya, base.pipeline) == ours
+    assert any(n.startswith(("lora_te_text_model_encoder_layers_0", "lora_te1_text_model_encoder_layers_0")) for n in names)
+    if name == "sdxl": assert not [n for n in names if "down_blocks" in n or "mid_block" in n or "up_blocks" in n] and any(n.startswith("lora_te2_text_model_") for n in names)
+    for each in (ours, kohya):
+        moved = load_base(base.folder)
+        merge(moved.pipeline, [(each, 0.7)])
+        for (part, layer), sides in layers_of(unpack_tensors(ours)[0]).items():
+            before, after = (getattr(of.pipeline, part) for of in (base, moved))
+            name = layer if hasattr(before, "text_model") or part == "unet" else layer.removeprefix("text_model.")
+            product = sides["lora_B"].flatten(1) @ sides["lora_A"].flatten(1)
+            wanted = before.get_submodule(name).weight + 0.7 * ALPHA[part, layer] / 2 * product.view_as(before.get_submodule(name).weight)
+            assert torch.allclose(after.get_submodule(name).weight, wanted, atol=1e-5), layer
+
+
+# Names as kohya's own files for SDXL have them.
+SDXL = {
+    "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q": "input_blocks.4.1.transformer_blocks.0.attn1.to_q", "down_blocks.2.attentions.1.proj_in": "input_blocks.8.1.proj_in",
+    "mid_block.attentions.0.transformer_blocks.9.ff.net.2": "middle_block.1.transformer_blocks.9.ff.net.2", "mid_block.resnets.1.conv2": "middle_block.2.out_layers.3",
+    "up_blocks.0.attentions.2.transformer_blocks.0.attn2.to_k": "output_blocks.2.1.transformer_blocks.0.attn2.to_k", "up_blocks.1.attentions.0.proj_out": "output_blocks.3.1.proj_out",
+    "down_blocks.0.resnets.1.conv1": "input_blocks.2.0.in_layers.2", "down_blocks.1.downsamplers.0.conv": "input_blocks.6.0.op", "up_blocks.0.upsamplers.0.conv": "output_blocks.2.2.conv",
+    "up_blocks.2.resnets.0.conv_shortcut": "output_blocks.6.0.skip_connection", "conv_in": "input_blocks.0.0", "conv_out": "out.2", "add_embedding.linear_1": "label_emb.0.0",
+}
+
+
+def test_stabilitys_names_of_sdxl():
+    assert {layer: original_name(layer) for layer in SDXL} == SDXL
+    for layer in ("down_blocks", "class_embedding", "down_blocks.0.resnets.0.norm1", "mid_block.nothing.0.conv1"):
+        with pytest.raises(NotAnAdapter, match="no layer"): original_name(layer)
+
+
 @pytest.mark.parametrize("name", UNETS)
 def test_alpha_is_not_lost(bases, trained, name):
     "Alpha 2 at rank 4 is half as strong as alpha 4; a loader that drops it can't tell them apart."
@@ -149,18 +233,18 @@ def test_alpha_is_not_lost(bases, trained, name):
     assert np.abs(painted(base, [(to_kohya(louder), 0.5)]) - painted(base, [(trained(name), 1.0)])).max() <= 1
 
 
-@pytest.mark.parametrize("profile", ["fast", "portable"])
-def test_merged_is_what_diffusers_applies(bases, trained, tmp_path, profile):
-    "Against the plain pipeline with the adapter loaded and not merged."
+@pytest.mark.parametrize("profile, layout", [("fast", bytes), ("portable", bytes), ("fast", to_kohya)])
+def test_merged_is_what_diffusers_applies(bases, trained, tmp_path, profile, layout):
+    "Against the plain pipeline with the adapter loaded and not merged, in peft's and in kohya's layout."
     from diffusers import DDIMScheduler, StableDiffusionPipeline
     base = bases("sd1")
-    (tmp_path / "a.safetensors").write_bytes(trained("sd1"))
+    (tmp_path / "a.safetensors").write_bytes(layout(trained("sd1")))
     plain = StableDiffusionPipeline.from_pretrained(base.folder, torch_dtype=torch.float32, safety_checker=None)
     plain.load_lora_weights(tmp_path, weight_name="a.safetensors", adapter_name="a")
     plain.set_adapters(["a"], [0.7])
     plain.scheduler = DDIMScheduler.from_config(base.pipeline.scheduler.config)
     theirs = plain("rings", num_inference_steps=3, guidance_scale=4.0, width=32, height=32, generator=torch.Generator().manual_seed(5), output_type="np").images[0]
-    assert np.abs(painted(base, [(trained("sd1"), 0.7)], profile=profile)[1] - (theirs * 255).round()).max() <= 1
+    assert np.abs(painted(base, [(layout(trained("sd1")), 0.7)], profile=profile)[1] - (theirs * 255).round()).max() <= 1
 
 
 def test_several_weighted_adapters(bases, style, trained, tmp_path):
