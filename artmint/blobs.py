@@ -9,6 +9,7 @@ __all__ = ['MissingBlob', 'CorruptBlob', 'write_whole', 'BadSettings', 'told', '
 import hashlib
 import os
 import secrets
+import time
 import tomllib
 from functools import cached_property
 from pathlib import Path
@@ -135,6 +136,12 @@ class Blobs:
     def blob_names(self) -> list[str]:
         "Digests of all blobs."
         return sorted(set().union(*self._places().values()))
+
+    def blob_time(self, digest: str) -> float:
+        "When a blob was last written, in seconds since 1970, as far as anybody knows; else now."
+        if (path := self.blob_path(digest)).is_file(): return path.stat().st_mtime
+        try: return self._far[0].modified(self._far_path(digest)).timestamp() if self._far else time.time()
+        except (NotImplementedError, OSError): return time.time()
 
     def remove_blob(self, digest: str) -> int:
         "Remove a blob everywhere, and say how many bytes it had. Nothing may refer to it."

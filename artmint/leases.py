@@ -46,6 +46,10 @@ class Leases(Database):
         "How many keys of a stage's list aren't finished."
         return self._read(sa.select(sa.func.count()).where(_JOB.c.stage == stage, ~_JOB.c.done))[0][0]
 
+    def offered(self, stage: str) -> int:
+        "How many keys are on a stage's list, finished ones included."
+        return self._read(sa.select(sa.func.count()).where(_JOB.c.stage == stage))[0][0]
+
     def _change(self, stage: str, key: str, worker: str, **values) -> None:
         "Change a job that the worker holds or has finished. Raises LostLease."
         mine = sa.update(_JOB).where(_JOB.c.stage == stage, _JOB.c.key == key, _JOB.c.worker == worker)

@@ -190,6 +190,41 @@ def _load_state(path: Path, pipe: Any, optimiser: Any, run: str) -> int:
     optimiser.load_state_dict(optimiser.state_dict() | {"state": state})
     return int(facts["step"])
 
+# %% ../nbs/10_lora_train.ipynb #b498cac4
+def _optimiser(pipe: Any, config: TrainConfig) -> Any:
+    "A class of torch.optim over all matrices. Raises UnknownOptimiser."
+    import torch
+    known = {name: kind for name, kind in vars(torch.optim).items() if isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer) and name not in ("Optimizer", "LBFGS", "SparseAdam", "Muon")}
+    if config.optimiser not in known: raise UnknownOptimiser(config.optimiser, tuple(known))
+    return known[config.optimiser]([p for part in _parts(pipe).values() for p in part.parameters() if p.requires_grad], lr=config.rate, weight_decay=config.weight_decay)
+
+def _lineage(style: StyleSet, base: Base, config: TrainConfig, prior: StyleSet | None, predecessor: bytes | None) -> Lineage:
+    "What a training is made of, before its first step."
+    return Lineage(
+        base=base.digest, predecessor=predecessor and hashlib.sha256(predecessor).hexdigest(), style=style.name, data=style.digest, prior=prior and prior.digest, trigger=style.trigger,
+        config=config.model_dump(mode="json"), step=0, licences=tuple(sorted({p.rights.licence for p in style.pictures})),
+    )
+
+def _courses(pipe: Any, base: Base, config: TrainConfig, style: StyleSet, prior: StyleSet | None) -> list[tuple[float, _Course]]:
+    "What is learnt, each with its weight in the loss."
+    found = [(1.0, _Course(pipe, prepare(base, style.images(), style.captions(), config), config, config.batch, 0))]
+    if prior and config.prior_batch and config.prior_weight: found.append((config.prior_weight, _Course(pipe, prepare(base, prior.images(), prior.captions(trigger=False), config), config, config.prior_batch, 1)))
+    return found
+
+def _step(optimiser: Any, courses: list[tuple[float, _Course]], scheduler: Any, config: TrainConfig, step: int) -> float:
+    "Move the weights once; the loss before that."
+    import torch
+    for group in optimiser.param_groups: group["lr"] = _rate(config, step)
+    optimiser.zero_grad()
+    total = 0.0
+    for part in range(config.accumulate):
+        loss = sum(weight * course.loss(scheduler, step * config.accumulate + part) for weight, course in courses) / config.accumulate
+        loss.backward()
+        total += float(loss)
+    torch.nn.utils.clip_grad_norm_([p for group in optimiser.param_groups for p in group["params"]], 1.0)
+    optimiser.step()
+    return total
+
 # %% ../nbs/10_lora_train.ipynb #daba875e
 def train(
     style: StyleSet,  # what to learn

@@ -12,7 +12,10 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from artmint import batch as file
+from artmint import outcome
+from artmint import plan as planning
 from artmint import run as room
+from artmint import sweep as sweeping
 from artmint.catalog import Catalog
 
 DATA = Path(__file__).parent / "data"
@@ -42,7 +45,7 @@ def books(tmp_path, monkeypatch):
     notebook(folder, "15_generate", ROUND, WRITE.format(name="generate") + TRY)
     notebook(folder, "20_curate", ROUND, WRITE.format(name="curate") + FILL.format(slots=(1, 2, 3), round=1) + FILL.format(slots=(4,), round=2))
     notebook(folder, "25_metadata", STUDIO, WRITE.format(name="metadata"))
-    monkeypatch.setattr(room, "notebooks", lambda: {path.stem: path for path in sorted(folder.glob("*.ipynb"))})
+    for where in (room, planning, sweeping): monkeypatch.setattr(where, "notebooks", lambda: {path.stem: path for path in sorted(folder.glob("*.ipynb"))})
     return folder
 
 
@@ -162,8 +165,8 @@ def test_killed_and_run_again(books, order, tmp_path):
     notebook(books, "15_generate", ROUND, f"import time, pathlib\nif not pathlib.Path({str(mark)!r}).exists():\n    pathlib.Path({str(mark)!r}).touch()\n    time.sleep(60)\n" + WRITE.format(name="generate"))
     program = f"""
 from pathlib import Path
-from artmint import batch as file, run as room
-room.notebooks = lambda: {{path.stem: path for path in sorted(Path({str(books)!r}).glob('*.ipynb'))}}
+from artmint import batch as file, plan, run as room
+room.notebooks = plan.notebooks = lambda: {{path.stem: path for path in sorted(Path({str(books)!r}).glob('*.ipynb'))}}
 room.run(file.Batch.model_validate_json({order().model_dump_json()!r}), Path({str(studio)!r}))
 """
     killed = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -175,3 +178,113 @@ room.run(file.Batch.model_validate_json({order().model_dump_json()!r}), Path({st
     ran = room.run(order(), studio, said.append)
     assert "interrupted" in said[0] and (room.runs(studio, order()) / "15_generate.interrupted.ipynb").exists()
     assert [stage.skipped for stage in ran[:2]] == [True, False] and traces(studio, "seeds") == [1] and len(traces(studio, "generate")) == 2
+
+
+# ------------------------------------------------------------------ a part of a batch
+
+def test_from_here_to_there(books, order, tmp_path):
+    "A part ends where it is told to; a part that begins later takes what is before it as it was left; the whole then finds all of it finished."
+    studio, said = tmp_path / "studio", []
+    with pytest.raises(room.NotYetMade, match="00_seeds"): room.run(order(), studio, print, first="generate")
+    assert [stage.name for stage in room.run(order(), studio, said.append, last="generate")] == ["00_seeds", "15_generate"]
+    assert traces(studio, "generate") == [1] and traces(studio, "curate") == [] and outcome.finished(order(), studio) == ["00_seeds", "15_generate"]
+    ran = room.run(order(), studio, said.append, first="20_curate", last="curate")
+    assert [(stage.name, stage.skipped) for stage in ran] == [("00_seeds", True), ("15_generate", True), ("20_curate", False), ("15_generate-r2", False), ("20_curate-r2", False)]
+    ran = room.run(order(), studio, said.append)
+    assert [stage.name for stage in ran if not stage.skipped] == ["25_metadata"] and len(outcome.finished(order(), studio)) == 6
+
+
+@pytest.mark.parametrize("ends, error", [(("mint", ""), file.UnknownStage), (("", "05_none"), file.UnknownStage), (("metadata", "seeds"), planning.NothingChosen)])
+def test_a_part_that_is_none_is_refused(books, order, tmp_path, ends, error):
+    with pytest.raises(error) as refusal: room.run(order(), tmp_path / "studio", print, first=ends[0], last=ends[1])
+    assert refusal.value.exit_code == 2 and not (tmp_path / "studio").exists()
+
+
+def test_papermill_s_own_unfinished_notebook_is_known(books, order, tmp_path):
+    "A notebook under a stage's name whose run never ended: no end_time. It is put aside and the stage runs again."
+    studio, said, one = tmp_path / "studio", [], order(stages=("00_seeds",))
+    room.run(one, studio, said.append)
+    path = room.runs(studio, one) / "00_seeds.ipynb"
+    node = nbformat.read(path, as_version=4)
+    node.metadata.papermill.end_time = None
+    nbformat.write(node, path)
+    assert outcome.finished(one, studio) == []
+    ran = room.run(one, studio, said.append)
+    assert not ran[0].skipped and any("interrupted" in line for line in said) and path.with_name("00_seeds.interrupted.ipynb").exists() and traces(studio, "seeds") == [1, 1]
+
+
+def test_events_tell_programs_what_happens(books, order, tmp_path):
+    notebook(books, "00_seeds", STUDIO, "import sys, time\nfor i in (1, 2, 3): print(f'draw: {i}/3 [00:0{i}<00:00]', file=sys.stderr, flush=True); time.sleep(0.3)")
+    events, shown = [], []
+    room.run(order(stages=("00_seeds",)), tmp_path / "studio", print, shown.append, events.append)
+    assert [event["event"] for event in events][:1] == ["started"] and events[-1]["event"] == "finished" and events[-1]["name"] == "00_seeds"
+    assert {"event": "progress", "stage": "00_seeds", "done": 3, "of": 3} in events and any(line.startswith("[1/1] 00_seeds draw: 3/3") for line in shown)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_is_stopped_and_goes_on(books, order, tmp_path, how):
+    studio, mark = tmp_path / "studio", tmp_path / "mark"
+    notebook(books, "15_generate", ROUND, f"import time, pathlib\nif not pathlib.Path({str(mark)!r}).exists():\n    pathlib.Path({str(mark)!r}).touch()\n    time.sleep(60)\n" + WRITE.format(name="generate"))
+    program = f"""
+from pathlib import Path
+from artmint import batch as file, cli, plan, run as room
+room.notebooks = plan.notebooks = lambda: {{path.stem: path for path in sorted(Path({str(books)!r}).glob('*.ipynb'))}}
+room.load_batch = lambda path: file.Batch.model_validate_json({order().model_dump_json()!r})
+cli.main(['run', 'small.toml', '--studio', {str(studio)!r}, '--to', 'generate'])
+"""
+    stopped = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not mark.exists() and time.monotonic() < deadline: time.sleep(0.05)
+    stopped.send_signal(how)
+    said = stopped.communicate(timeout=60)[1]
+    assert stopped.returncode == 1 and "Stopped in 15_generate" in said and "Traceback" not in said, said
+    assert (room.runs(studio, order()) / "15_generate.interrupted.ipynb").exists()
+    ran = room.run(order(), studio, print, last="generate")
+    assert [(stage.name, stage.skipped) for stage in ran] == [("00_seeds", True), ("15_generate", False)]
+
+
+# ------------------------------------------------------------------ the plan
+
+def test_the_plan_learns_from_what_was(books, order, tmp_path):
+    studio = tmp_path / "studio"
+    first = planning.forecast(order(), studio)
+    assert not studio.exists() and [each.seconds is None for each in first] == [True, False, True, True] and first[1].basis.startswith("assumed")
+    assert first[1].pictures == (8, 16) and first[1].slots == 4
+    room.run(order(), studio, print)
+    again = {each.stage: each for each in planning.forecast(order(), studio)}
+    assert again["25_metadata"].basis == "as 1 times before here" and again["25_metadata"].seconds > 0 and again["15_generate"].slots == 0
+    more = {each.stage: each for each in planning.forecast(order(name="again", drop=2), studio)}
+    assert more["25_metadata"].seconds == again["25_metadata"].seconds
+
+
+def test_the_rate_in_force_is_taken(tmp_path):
+    assert planning.rate_of(tmp_path) is None
+    (tmp_path / "studio.toml").write_text("currency = 'EUR'\n[[rates]]\nsince = 2099-01-01\ncpu_hour = 9.0\n[[rates]]\nsince = 2020-01-01\ncpu_hour = 0.1\n[[rates]]\nsince = 2021-01-01\ncpu_hour = 0.2\n")
+    assert planning.rate_of(tmp_path) == (0.2, "EUR")
+
+
+# ------------------------------------------------------------------ a sweep
+
+SHOW = "from IPython.display import JSON, display\nif seed == 3: raise ValueError('no three')\ndisplay(JSON({'double': 2 * seed, 'side': side}))"
+
+
+def test_a_sweep_gathers_one_table_and_goes_on(books, tmp_path):
+    notebook(books, "04_drawings", "seed: int = 1  # a seed\nside: str = 'a'  # a side", SHOW)
+    (tmp_path / "sweep.toml").write_text("name = 'trial'\nnotebook = '04_drawings'\n[grid]\nseed = [1, 3]\nside = ['x', 'y']\n")
+    order = sweeping.load_sweep(tmp_path / "sweep.toml")
+    rows, table = sweeping.sweep(order, tmp_path / "studio", print)
+    assert [(row["seed"], row["side"], row.get("double"), row.get("error")) for row in rows] == [(1, "x", 2, None), (1, "y", 2, None), (3, "x", None, "ValueError: no three"), (3, "y", None, "ValueError: no three")]
+    assert table.read_text().splitlines()[0] == "notebook,seed,side,double,seconds,error" and len(table.read_text().splitlines()) == 5
+    said: list = []
+    before = (table.parent / "04_drawings-001.ipynb").stat().st_mtime_ns
+    assert sweeping.sweep(order, tmp_path / "studio", said.append)[0] == rows and (table.parent / "04_drawings-001.ipynb").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("text, error", [
+    ("name = 'a'\nnotebook = '04_drawings'\n[grid]\nsed = [1]", file.UnknownParameter), ("name = 'a'\nnotebook = '04_drawings'\n[grid]\nseed = ['x']", file.WrongType),
+    ("name = 'a'\nnotebook = '99_none'\n[grid]\nseed = [1]", file.UnknownStage), ("name = 'a'\nnotebook = '04_drawings'", file.BadBatch), ("name = ", file.BadBatch)])
+def test_a_sweep_is_refused_before_anything_runs(books, tmp_path, text, error):
+    notebook(books, "04_drawings", "seed: int = 1  # a seed", "1")
+    (tmp_path / "sweep.toml").write_text(text)
+    with pytest.raises(error) as refusal: sweeping.sweep(sweeping.load_sweep(tmp_path / "sweep.toml"), tmp_path / "studio", print)
+    assert refusal.value.exit_code == 2 and not (tmp_path / "studio").exists()
