@@ -268,12 +268,12 @@ def test_every_transaction_stands_in_the_journal_before_it_is_sent(ready, monkey
     seen, send = [], ready.web3.provider.chain.send
 
     def look(raw):
-        last = [json.loads(row.body) for row in ready.catalog._read(journal_room_rows())][-1]
-        seen.append((last["state"], last["raw"] == raw))
+        written = [json.loads(row.body) for row in ready.catalog._read(journal_room_rows())]
+        seen.append([each["state"] for each in written if each["raw"] == raw])
         return send(raw)
     monkeypatch.setattr(ready.web3.provider.chain, "send", look)
     ready.mint()
-    assert seen == [("signed", True)] * 4
+    assert seen == [["signed"]] * 4
     states = [each["state"] for each in ready.catalog.history("transaction", f"{ready.minter._prefix}0")]
     assert states == ["signed", "sent", "confirmed"]
 
@@ -293,8 +293,8 @@ def test_costs_are_ledger_lines(ready):
     assert int(sent[0].wei) == receipt["gasUsed"] * receipt["effectiveGasPrice"] and len(ready.catalog.costs()) == 2 * (4 + 4)
 
 
-@pytest.mark.parametrize("answer", [ConnectionError, TimeoutError, TransactionRefused])
-def test_a_lost_answer_is_no_second_mint(ready, monkeypatch, answer):
+@pytest.mark.parametrize("answer, means", [(ConnectionError, "silent"), (TimeoutError, "silent"), (TransactionRefused, "nonce used")])
+def test_a_lost_answer_is_no_second_mint(ready, monkeypatch, answer, means):
     "The node took it; what came back was an error, also for the copy that a proxy sent."
     send = ready.web3.provider.chain.send
 
@@ -303,7 +303,7 @@ def test_a_lost_answer_is_no_second_mint(ready, monkeypatch, answer):
         raise answer("nonce too low")
     monkeypatch.setattr(ready.web3.provider.chain, "send", deaf)
     sent = ready.mint()
-    assert [each.answer for each in sent] == [answer.__name__] * 4 and ready.supply() == 16
+    assert [each.answer for each in sent][0] == means and ready.supply() == 16
     assert len({each.hash for each in sent}) == 4
 
 
@@ -325,9 +325,9 @@ def test_while_one_is_open_no_other_is_signed(ready, monkeypatch):
     monkeypatch.setattr(ready.web3.provider.chain, "send", dead)
     for _ in range(2):
         with pytest.raises(NotYetMined): ready.mint()
-    assert [(each.nonce, each.state) for each in ready.minter.transactions()] == [(0, "sent")]
+    assert [(each.nonce, each.state) for each in ready.minter.transactions()] == [(0, "sent"), (1, "signed"), (2, "signed"), (3, "signed")]  # one flight, and no second
     monkeypatch.undo()
-    assert len(ready.mint()) == 3 and ready.supply() == 16
+    assert ready.mint() == [] and ready.supply() == 16
     assert [each.state for each in ready.minter.transactions()] == ["confirmed"] * 4
 
 
@@ -350,9 +350,9 @@ def test_a_batch_that_somebody_else_minted(ready, monkeypatch):
     "Between plan and transaction the other operator's batch is mined: the contract refuses ours, the rerun goes on after it."
     other, prepared = ready.web3.provider.chain, journal_room._prepared
 
-    def late(journal, call, verb):
-        fields = prepared(journal, call, verb)
-        if verb == "mintBatch":
+    def late(journal, calls):
+        fields = prepared(journal, calls)
+        if calls[0][1]["verb"] == "mintBatch":
             monkeypatch.undo()
             rival = Account.create()
             other.fund(rival.address, 10**9)
@@ -412,7 +412,7 @@ def test_role_missing(ready):
 def test_a_role_revoked_in_mid_run(ready):
     def revoke(done, total):
         if done == 5: ready.admin.send(ready.contract.functions.revokeRole(ready.contract.functions.MINTER_ROLE().call(), ready.who.minter.address), {"verb": "revokeRole"})
-    with pytest.raises(RefusedByContract, match="AccessControlUnauthorizedAccount"): room.mint(ready.minter, ready.contract, ready.drop, 5, 5, revoke)
+    with pytest.raises(RefusedByContract, match="AccessControlUnauthorizedAccount"): room.mint(ready.minter, ready.contract, ready.drop, 5, 5, revoke, flight=1)
     assert ready.supply() == 5
     admin_room.authorize(ready.admin, ready.contract, ready.who.minter.address, 16)
     assert len(ready.mint()) == 3 and ready.supply() == 16
