@@ -15,7 +15,7 @@ from typing import Any
 from .admin import CommittedElsewise, EarlierDropOpen, RoleMissing, check_commitment
 from .catalog import Catalog
 from .contract import code_hash, known_code, reason
-from .journal import Journal, OutOfGasMoney, RefusedByContract, Transaction, fee_of, written
+from .journal import Journal, OutOfGasMoney, RefusedByContract, Transaction, fee_of
 from .networks import Ceilings, Forecast, forecast, network_of
 from .seeds import Refusal
 from .signers import Guarded, KeystoreSigner, Policy, local_passphrase
@@ -115,9 +115,13 @@ def batch_cost(
     quantity: int,  # how many tokens
     inner: int,  # tokens that share one written owner
 ) -> Forecast:
-    "What a batch would cost if it was mined now."
+    "What a batch would cost if it was mined now. Raises RefusedByContract."
+    from web3.exceptions import ContractLogicError
+
     web3, call = contract.w3, contract.functions.mintBatch(first, quantity, inner)
-    (fee, tip), gas = fee_of(web3), call.estimate_gas({"from": minter})
+    fee, tip = fee_of(web3)
+    try: gas = call.estimate_gas({"from": minter})
+    except ContractLogicError as error: raise RefusedByContract("mintBatch", reason(error)) from None
     fields = {"from": minter, "nonce": 0, "chainId": web3.eth.chain_id, "maxFeePerGas": fee, "maxPriorityFeePerGas": tip, "value": 0, "gas": gas}
     return forecast(web3, call.build_transaction(fields))
 
@@ -140,15 +144,15 @@ def mint(
         salt, sent = _salt(journal, manifest), []
         plan = mint_plan(contract, journal.signer.address, manifest, batch, inner, salt)
         if plan.problems: raise plan.problems[0]
-        check_commitment(contract, manifest, salt)
-        _record(journal.catalog, contract, manifest, plan.minted)
-        left = list(plan.batches)
+        if not plan.batches: check_commitment(contract, manifest, salt)  # else the plan has done it
+        there, left = journal.catalog.all("token", f"{manifest.collection}/"), list(plan.batches)
+        _record(journal, contract, manifest, there, range(manifest.first, manifest.first + plan.minted))
         while left:
             together = left[:_flight(journal, contract, left[:flight], inner, ceilings)]
             for each in journal.send_all([_batch(contract, manifest, *one, inner) for one in together]):
                 sent.append(each)
                 first, quantity = left.pop(0)
-                _record(journal.catalog, contract, manifest, first + quantity - manifest.first, first)
+                _record(journal, contract, manifest, there, range(first, first + quantity))
                 say(first + quantity - manifest.first, manifest.quantity)
         return sent
 
@@ -158,14 +162,11 @@ def _batch(contract: Any, manifest: Any, first: int, quantity: int, inner: int) 
 
 def _flight(journal: Journal, contract: Any, batches: list[tuple[int, int]], inner: int, ceilings: Ceilings) -> int:
     "How many batches may go out together: as many as window, purse and ceilings have room for, but one. Raises TooDear, RefusedByContract."
-    from web3.exceptions import ContractLogicError
-
     minter, limited = journal.signer.address, ceilings.above != "mint" and (ceilings.token or ceilings.day)
     if len(batches) == 1 and not limited: return 1
     left = contract.functions.allowanceOf(minter).call()[-1]
     while len(batches) > 1 and sum(size for _, size in batches) > left: batches = batches[:-1]
-    try: cost = batch_cost(contract, minter, *batches[0], inner)
-    except ContractLogicError as error: raise RefusedByContract("mintBatch", reason(error)) from None
+    cost = batch_cost(contract, minter, *batches[0], inner)
     if limited: _within(journal, contract, (*batches[0], inner), ceilings)
     dearest = cost.gas * 6 // 5 * fee_of(journal.web3)[0] + (cost.l1 + cost.operator) * 5 // 4
     room, spent = journal.web3.eth.get_balance(minter) // dearest, spent_in_a_day(journal) if limited else 0
@@ -194,13 +195,13 @@ def _salt(journal: Journal, manifest: Any) -> bytes:
     found = journal.catalog.find("salt", f"{manifest.collection}/{manifest.drop}@{journal.chain_id}")
     return bytes.fromhex(found["salt"]) if found else b""
 
-def _record(catalog: Catalog, contract: Any, manifest: Any, count: int, first: int = 0) -> None:
-    "Write down the first `count` tokens of a drop, from token `first` on, those that aren't yet."
-    chain, new = contract.w3.eth.chain_id, []
-    for id in range(max(manifest.first, first), manifest.first + count):
-        body = {"chain_id": chain, "contract": contract.address, "id": id, "drop": manifest.drop, "uri": f"ipfs://{manifest.root}/{id}.json"}
-        if catalog.find("token", f"{manifest.collection}/{id}") != body: new.append((f"{manifest.collection}/{id}", body))
-    if new: written(catalog.append_all, "token", new)
+def _record(journal: Journal, contract: Any, manifest: Any, there: dict[str, dict], ids: range) -> None:
+    "Write down tokens of a drop, those that aren't there yet."
+    about = {"chain_id": journal.chain_id, "contract": contract.address, "drop": manifest.drop}
+    bodies = {f"{manifest.collection}/{id}": {**about, "id": id, "uri": f"ipfs://{manifest.root}/{id}.json"} for id in ids}
+    new = {key: body for key, body in bodies.items() if there.get(key) != body}
+    if new: journal.catalog.append_all("token", list(new.items()))
+    there |= new
 
 # %% ../nbs/30_mint.ipynb #0c8cbee9
 def minter_policy(

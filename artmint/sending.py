@@ -42,17 +42,25 @@ def mint(
     token: Annotated[float, typer.Option(help="Gwei that a token may cost; 0: no limit.")] = 0,  # a ceiling
     day: Annotated[float, typer.Option(help="Gwei that 24 hours may cost; 0: no limit.")] = 0,  # a ceiling
     above: Annotated[str, typer.Option(help="stop, wait or mint, when it is dearer.")] = "stop",  # what to do then
+    depth: Annotated[str, typer.Option(help="latest, safe, finalized, or how many blocks must lie on top before the drop is stamped; empty: the chain's own word for final.")] = "",  # when it counts
 ) -> None:
-    "Mint what isn't minted of a committed drop. The passphrase comes from ARTMINT_PASSPHRASE."
+    "Mint what isn't minted of a committed drop, and stamp it when it is final. The passphrase comes from ARTMINT_PASSPHRASE."
+    from artmint.journal import plainly
+
+    with plainly(): _minted(context, collection, drop, studio, chain, dry_run, (token, day, above), depth)
+
+def _minted(context: typer.Context, collection: Path, drop: int, studio: Path, chain: str, dry_run: bool, limits: tuple[float, float, str], depth: str) -> None:
+    "What `mint` does."
     from artmint import mint as room
     from artmint.approve import require_approval
     from artmint.catalog import Catalog
     from artmint.contract import contract_of
     from artmint.networks import Ceilings
     from artmint.seeds import load_collection
+    from artmint.stamp import said, stamp
     from artmint.tokens import read_manifest
 
-    chosen = load_collection(collection)
+    (token, day, above), chosen = limits, load_collection(collection)
     name, folder = chosen.name, studio / "drops" / f"{chosen.name}-{drop}"
     manifest, catalog, web3 = read_manifest((folder / "drop.json").read_bytes()), Catalog(studio), _opened(studio, chain, context.obj)
     if not (contract := web3 and contract_of(catalog, web3, name)): raise room.NotCommitted(manifest.first, manifest.first + manifest.quantity - 1, 0)
@@ -60,8 +68,10 @@ def mint(
     for line in room.described(plan, contract, manifest): typer.echo(line)
     if dry_run: raise typer.Exit(1 if plan.problems else 0)
     require_approval(chosen, folder)
-    sent = room.mint(room.hot_journal(catalog, contract, context.obj.get("ARTMINT_PASSPHRASE", "")), contract, manifest, ceilings=ceilings)
+    journal = room.hot_journal(catalog, contract, context.obj.get("ARTMINT_PASSPHRASE", ""))
+    sent = room.mint(journal, contract, manifest, ceilings=ceilings, say=lambda done, total: typer.echo(f"{done} of {total} tokens minted"))
     typer.echo(f"{len(sent)} transactions, {sum(each.gas for each in sent):,} gas, {sum(int(each.wei) for each in sent) / 10**18:.9f} ether")
+    typer.echo(said(stamp(journal, contract, manifest, depth), manifest))
 
 # %% ../nbs/69_sending.ipynb #2561535d
 def minting_checks(

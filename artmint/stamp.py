@@ -9,7 +9,7 @@ __all__ = ['Stamp', 'stamp', 'said']
 from typing import Any
 
 from .finality import chosen_depth, horizon
-from .journal import Journal, written
+from .journal import Journal
 from .seeds import Record
 
 # %% ../nbs/31_stamp.ipynb #e83b3e64
@@ -42,7 +42,7 @@ def stamp(
         found = Stamp(depth=depth, proven=tokens == manifest.quantity and not waiting, tokens=tokens, waiting=waiting, contract=contract.address, **at)
         before = journal.catalog.find("stamp", key)
         if not before and not found.proven or before and before["proven"] == found.proven and before["depth"] == depth: return found
-        written(journal.catalog.append, "stamp", key, found.model_dump(mode="json"))
+        journal.catalog.append("stamp", key, found.model_dump(mode="json"))
         return found
 
 def _there(contract: Any, manifest: Any, block: int) -> int:
