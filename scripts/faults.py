@@ -29,8 +29,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 sys.setswitchinterval(0.001)
 
-ROOT, GWEI = Path(__file__).resolve().parents[1], 10**9
-PURSE, WORD, NOBODY = 10**18, "word", "0x" + "00" * 20
+GWEI = 10**9
+PURSE, WORD = 10**19, "word"
 
 
 # A drop of pictures that don't exist: minting reads no more of a manifest than this
