@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 FACTS := settings.ini setup.py pyproject.toml constraints.txt
 
-.PHONY: demo test test-full lab bench contracts export clean
+.PHONY: demo test test-full lab bench faults contracts export clean
 
 demo: .venv/demo  ## a small collection: generated, judged, described, minted on a local chain, proven
 	$(BIN)/artmint run batches/demo.toml
@@ -20,6 +20,10 @@ lab: .venv/dev  ## the notebooks in JupyterLab
 
 bench: .venv/demo  ## figures, as ratios, into studio/bench.json
 	$(BIN)/python scripts/bench.py
+
+faults: .venv/dev  ## minting, broken in every way there is: 240 schedules, each replayable by its number (needs node; half an hour)
+	cd contracts && npm install --no-audit --no-fund --silent
+	$(BIN)/python scripts/faults.py
 
 contracts: .venv/demo  ## compile the contract, compare with the committed artifact, write the input for explorers (needs node)
 	cd contracts && npm ci --ignore-scripts

@@ -22,7 +22,7 @@ TABLE = (  # meaning, words (a regular expression, whatever the case), one of th
     ("too cheap", r"underpriced|fee ?too ?low|(less|lower) than block'?s? base fee|below (current base fee|configured minimum)|gas price too low|max fee per gas \(\d+\) is lower|priority fee .*below", "nethermind"),
     ("other chain", r"chain ?id|signed for (another )?chain|incompatible eip-155", "reth"),
     ("busy", r"(pool|queue) (is )?full|sub-pool is full|account limit exceeded|limit exceeded|rate limit|too many requests|request limit|is syncing|sync is still in progress|in-flight transaction limit|spammer", "reth"),
-    ("never", r"intrinsic ?gas|exceeds (block )?gas limit|block gas limit|gaslimitexceeded|gas limit reached|gas limit too high|max transaction gas limit|oversized|rlp too ?long|invalid (sender|signature)|negative value|exceeds the configured cap"
+    ("never", r"intrinsic ?gas|exceeds (block )?gas limit|block gas limit|gaslimitexceeded|gas limit reached|gas limit too high|max transaction gas limit|oversized|rlp ?too ?long|invalid (sender|signature)|negative value|exceeds the configured cap"
               r"|fee cap exceeded|higher than max fee per gas|exceeds max fee per gas|gas cannot be negative|initcode size|initcode too large|not an eoa|senderiscontract", "geth"),
 )
 

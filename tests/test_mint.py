@@ -526,6 +526,36 @@ def test_the_contract_proves_every_token(ready):
         assert not ready.contract.functions.verifyToken(token.id % 16 + 1, image, text, proofs[token.id]).call()
 
 
+@pytest.mark.slow
+def test_no_secret_in_anything_that_a_mint_leaves_behind(minted, tmp_path, start_anvil):
+    "A passphrase, a key, and a node's address with a password in it: the notebook runs with them, and they are in no cell, output, picture, archive, record or log."
+    import shutil
+
+    from PIL import Image
+
+    studio, word, node = tmp_path / "studio", "canary-passphrase", start_anvil("--chain-id", "11155111")
+    shutil.copytree(minted[0], studio, ignore=shutil.ignore_patterns("keys", "chain", "catalog.sqlite*"))
+    shutil.copy(minted[0] / "catalog.sqlite", studio)
+    secrets = [word, "canary-node"]
+    for name in ("admin", "minter"):
+        account = Account.create()
+        write_new(studio / f"keys/{name}.json", json.dumps(account.encrypt(word, "scrypt", FAST)).encode(), 0o600)
+        node.fund(account.address)
+        secrets.append(account.key.hex())
+    values = {"studio": str(studio), "collection": str(ROOT / "tests/data/tiny"), "chain": "sepolia", "treasury": Account.create().address}
+    program = "import json, sys, papermill; papermill.execute_notebook('nbs/30_mint.ipynb', sys.argv[1], json.loads(sys.argv[2]), cwd='nbs', log_output=True)"
+    hidden = {"ARTMINT_PASSPHRASE": word, "ARTMINT_RPC_SEPOLIA": f"http://reader:canary-node@127.0.0.1:{node.port}/"}
+    done = subprocess.run([sys.executable, "-c", program, str(studio / "mint.ipynb"), json.dumps(values)], cwd=ROOT, env=os.environ | hidden, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "2 tokens at 11155111" in (studio / "mint.ipynb").read_text()
+    texts = {"streams": done.stdout + done.stderr}
+    for path in (path for path in studio.rglob("*") if path.is_file()):
+        texts[str(path)] = path.read_bytes().decode("latin-1")
+        if texts[str(path)].startswith("\x89PNG"): texts[f"{path} chunks"] = repr(Image.open(path).text)
+    assert sum("chunks" in name for name in texts) >= 2
+    assert [(name, secret[:6]) for name, text in texts.items() for secret in secrets if secret.lower() in text.lower()] == []
+
+
 # Killed
 
 
