@@ -23,6 +23,7 @@ from .blobs import write_whole
 from .catalog import Catalog, frozen_slots
 from .content import CID, PROFILE, ContentError, build, check_car, open_car, write_car
 from .content import cid as cid_of
+from .credentials import open_identity, signed_once
 from .curate import Edition
 from .picture import public_png
 from .seeds import Collection, Refusal, salt_of
@@ -75,7 +76,7 @@ def _known(catalog: Catalog, collection: Collection, drop: int, first: int, quan
     editions = [Edition(**body) for body in bodies.values()]
     facts = [catalog.get("artifact", edition.dna)["recipe"] for edition in editions]
     styles = {digest: adapter_facts(digest, catalog.blob(digest)) for digest in sorted({use["digest"] for each in facts for use in each.get("adapters", ())})}
-    return Drop(collection, salt, [slot for slot in frozen_slots(catalog, collection, salt) if slot.id in ids], editions, facts, base, frozen_adapters(catalog, collection), styles)
+    return Drop(collection, salt, [slot for slot in frozen_slots(catalog, collection, salt) if slot.id in ids], editions, facts, base, frozen_adapters(catalog, collection), styles, open_identity(catalog.folder) is not None)
 
 def _files(catalog: Catalog, drop: Drop, weights: Mapping[str, Path | bytes]) -> dict[str, Path | bytes]:
     "Every file of the root by its path. Pictures are hashed on the way: raises MissingBlob, CorruptBlob."
@@ -83,7 +84,9 @@ def _files(catalog: Catalog, drop: Drop, weights: Mapping[str, Path | bytes]) ->
     for edition, facts in zip(drop.editions, drop.facts):
         data, kept = catalog.blob(edition.file_digest), withheld_digests(facts, drop.collection.withheld, edition.dna, drop.salt)
         picture = public_png(data, {"recipe": public_facts(facts, drop.collection.withheld), "withheld": kept}) if kept else data
-        found[f"images/{edition.slot}.png"] = picture if kept else catalog.blob_path(edition.file_digest)
+        file = signed_once(catalog, picture, f"{drop.collection.title} #{edition.slot}", facts, open_identity(catalog.folder)) if drop.signed else "" if kept else edition.file_digest
+        if drop.signed: picture = catalog.blob(file)
+        found[f"images/{edition.slot}.png"] = catalog.blob_path(file) if file else picture
         found[f"{edition.slot}.json"] = token_json(drop.collection, edition, facts, drop.base.source, str(cid_of(picture)), hashlib.sha256(picture).hexdigest(), drop.salt, drop.adapters)
         if edition.slot == drop.slots[0].id: found["contract.json"] = contract_json(drop.collection, str(cid_of(picture)))
     found |= {path: catalog.blob(digest) for digest, path in drop.weights.items() if path}
@@ -143,7 +146,7 @@ def pack(
     base: BaseFacts,  # digest and source of the base that made the drop
     weights: Mapping[str, Path | bytes],  # that base's files, published when the collection says so
 ) -> Manifest:
-    "Write drops/<collection>-<drop>/ with drop.json, root/ and drop.car, or leave it when it is there and whole. Raises AuditFailed, UnfilledSlot, NoSuchSlots, OverlappingDrop."
+    "Write drops/<collection>-<drop>/ with drop.json, root/ and drop.car, or leave it when it is there and whole. Raises AuditFailed, UnfilledSlot, NoSuchSlots, OverlappingDrop, BadIdentity, NotInstalled."
     known = _known(catalog, collection, drop, first, quantity, base)
     flat = _files(catalog, known, weights if collection.publish_weights else {})
     manifest, target = _manifest(known, drop, flat), catalog.folder / "drops" / f"{collection.name}-{drop}"

@@ -47,7 +47,7 @@ class NotProven(Refusal):
 LEVELS = {
     "chain": ("chain", "contract", "tokenURI"),
     "content": ("content", "archive", "content root", "picture"),
-    "metadata": ("metadata", "pixels", "manifest"),
+    "metadata": ("metadata", "pixels", "credentials", "manifest"),
     "recipe": ("recipe",),
     "regenerated": ("regenerate",),
 }

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from .content import walk
+from .credentials import NotInstalled, disagreements
 from .evidence import JSON_LIMIT, PNG_LIMIT, Shelf, Target, Unreachable, ask_chain, check_content_roots, check_uris, leaf_of, open_shelves, parse_address
 from .audit import Finding, check_token
 from .nodes import RAW, ContentError
-from .picture import read_png
+from .picture import CREDENTIALS, read_png
 from .pin import FolderStore
 from .proof import CARDS, SHOWN, Card, Proof, Step, tally
 from .seeds import Recipe, read_json
@@ -44,6 +45,8 @@ class Seen:
     token: int
     findings: tuple[Finding, ...]
     said: TokenMetadata | None = field(default=None, repr=False)
+    credentials: tuple[Finding, ...] | None = None  # what is wrong with its content credentials; none: they weren't looked at
+    signed: bool = False  # whether it has any
 
 def _too_deep(data: bytes) -> bool:
     "Whether JSON is nested deeper than any of ours."
@@ -64,7 +67,21 @@ def _look(shelf: Shelf, token: int) -> Seen:
     prompt = str(said.artmint.recipe.get("prompt"))
     told = "prompt" in said.artmint.recipe
     found += [Finding(token, "attributes", f"in the prompt: {each.trait_type}", str(each.value)) for each in said.attributes if told and str(each.value) not in prompt]
-    return Seen(token, tuple(found), said)
+    return Seen(token, tuple(found), said, *_credentials(token, picture, said))
+
+def _credentials(token: int, picture: bytes, said: TokenMetadata) -> tuple[tuple[Finding, ...] | None, bool]:
+    "What is wrong with a picture's content credentials, and whether it has any."
+    if CREDENTIALS not in picture[:64]: return None, False
+    try: found = disagreements(picture, said.name, said.artmint.recipe | (said.artmint.withheld or {}))
+    except NotInstalled: return None, True
+    return tuple(Finding(token, name, f"{expected}", f"{other}") for name, (expected, other) in found.items()), True
+
+def _credited(seen: list[Seen]) -> Iterator[Step]:
+    "The step about content credentials, where there are any."
+    signed = [each for each in seen if each.signed and each.said and not each.findings]
+    looked = [each.token for each in signed if each.credentials is not None]
+    if signed and not looked: yield Step("credentials", "unchecked", f"{len(signed)} of {len(seen)} pictures carry content credentials; pip install 'artmint[c2pa]' to read them", asked=False)
+    elif signed: yield from tally("credentials", "pictures carry content credentials whose signatures fit their bytes and their recipes; whose they are is for you to say", looked, looked, [f for each in signed for f in each.credentials])
 
 def _silent(seen: list[Seen], tokens: list[int]) -> Step:
     "What can't be said of recipes that are withheld in part."
@@ -234,7 +251,7 @@ def _prove(target: Target, studio: Path, rpc: str, stores: list, base: str, rege
     shelves, every = [shelf for shelf, _ in pairs], [each for _, seen in pairs for each in seen]
     cards = [_card(shelf, each) for shelf, seen in pairs for each in seen if not each.findings][:CARDS]
     if len(every) < len(claim.tokens): steps.append(Step("content", "unchecked", f"{len(claim.tokens) - len(every)} of {len(claim.tokens)} tokens have no sound archive; their files were not looked at"))
-    if every: steps += [*check_content_roots(claim, shelves), *_looks(every), *_manifests(studio, pairs)]
+    if every: steps += [*check_content_roots(claim, shelves), *_looks(every), *_credited(every), *_manifests(studio, pairs)]
     if regenerate: return steps + [*_regenerate(shelves, every, base, say)], cards
     return [*steps, Step("regenerate", "unchecked", "not asked for; with it, every recipe is rendered again", asked=False)], cards
 
