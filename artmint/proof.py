@@ -45,8 +45,8 @@ class NotProven(Refusal):
     exit_code = 3
 
 LEVELS = {
-    "chain": ("chain", "contract", "tokenURI"),
-    "content": ("content", "archive", "content root", "picture"),
+    "chain": ("chain", "contract", "tokenURI", "seal"),
+    "content": ("content", "archive", "content root", "provenance", "picture"),
     "metadata": ("metadata", "pixels", "credentials", "manifest"),
     "recipe": ("recipe",),
     "regenerated": ("regenerate",),
