@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import Any
 
 # %% ../nbs/25_audit.ipynb #75edb169
+from .base import base_name
 from .content import build
 from .content import cid as cid_of
+from .credentials import disagreements
 from .curate import Edition
-from .picture import BadPicture, infotext, pixel_digest, read_png
+from .picture import BadPicture, bare_png, infotext, pixel_digest, read_png
 from .seeds import Collection, NotARecipe, Recipe, Slot, Work, canonical, parse_facts, prompt_of, read_json, recipes, unsafe_text
 from .tokens import KINDS, PLACES, AdapterFacts, BadMetadata, BaseFacts, Manifest, Role, Token, TokenMetadata, attribute, contract_json, json_schema, named_files, public_facts, public_source, read_token, withheld_digests
 
@@ -61,10 +63,6 @@ def _unfit(token: int, data: bytes) -> list[Finding]:
     return found
 
 # %% ../nbs/25_audit.ipynb #3e9f320c
-def _model(source: str) -> str:
-    "What people call the base from this source, as pictures say it."
-    return "artmint bundled" if source == "bundled" else Path(source).stem
-
 def check_token(
     token: int,  # its id
     data: bytes,  # its JSON
@@ -90,7 +88,7 @@ def check_token(
         "picture's size": (recipe.size, image.size),
         "picture's recipe": (canonical(about.recipe).decode(), texts.get("artmint")),
         **({"artmint.recipe.pixel_digest": (about.pixel_digest, recipe.pixel_digest), "picture's texts": (["artmint"], sorted(texts))} if isinstance(recipe, Work) else
-           {"picture's infotext": (about.base and infotext(recipe, _model(about.base.source)), texts.get("parameters")), "picture's texts": (["artmint", "parameters"], sorted(texts))}),
+           {"picture's infotext": (about.base and infotext(recipe, base_name(about.base.source)), texts.get("parameters")), "picture's texts": (["artmint", "parameters"], sorted(texts))}),
     })
 
 def _both_adapters(recipe: Recipe | Work, said: TokenMetadata) -> tuple[list[str], list[str]]:
@@ -125,6 +123,7 @@ class Drop:
     base: BaseFacts  # the model whose files are published
     known: Mapping[str, str] = field(default_factory=dict)  # digests of the collection's adapters by name
     adapters: Mapping[str, AdapterFacts] = field(default_factory=dict)  # what their files say, by digest
+    signed: bool = False  # whether its pictures carry content credentials
 
     @property
     def named(self) -> dict[str, Role]:
@@ -141,7 +140,7 @@ def _check_edition(drop: Drop, slot: Slot, edition: Edition, facts: dict, said: 
     c, about, kept = drop.collection, said.artmint, withheld_digests(facts, drop.collection.withheld, edition.dna, drop.salt)
     derived = facts if "made" in facts else recipes(c, [slot], drop.salt, range(edition.attempt, edition.attempt + 1), facts["base"], drop.known)[0].recipe.facts()
     derived, source = public_facts(derived, c.withheld), public_source(drop.base.source) if "base" in facts else None
-    same = {"attempt", "dna", "pixel_digest", "scores", "scorers"} | ({"file_digest"} if not kept else set())
+    same = {"attempt", "dna", "pixel_digest", "scores", "scorers"}
     shown = {each.trait_type: str(each.value) for each in said.attributes}
     return _differences(slot.id, {
         "name": (f"{c.title} #{slot.id}", said.name), "description": (c.description, said.description), "license": (c.license, said.license),
@@ -153,6 +152,13 @@ def _check_edition(drop: Drop, slot: Slot, edition: Edition, facts: dict, said: 
         **{f"artmint.recipe.{key}": (derived.get(key), about.recipe.get(key)) for key in derived | about.recipe},
         **{f"artmint.{key}": (getattr(edition, key), getattr(about, key)) for key in same},
     })
+
+def _check_file(drop: Drop, edition: Edition, facts: dict, picture: bytes, said: TokenMetadata) -> list[Finding]:
+    "The published file against the chosen one: the same bytes, but for content credentials where the studio signs."
+    try: plain = bare_png(picture)
+    except BadPicture: return []  # and `check_token` says why
+    pairs = {"picture's credentials": (drop.signed, plain != picture)} | (disagreements(picture, said.name, facts) if drop.signed else {})
+    return _differences(edition.slot, pairs | ({} if said.artmint.withheld else {"edition's file_digest": (edition.file_digest, hashlib.sha256(plain).hexdigest())}))
 
 def _check_entry(token: Token, data: bytes, picture: bytes, said: TokenMetadata) -> list[Finding]:
     "A manifest's entry against the files."
@@ -199,7 +205,7 @@ def audit(
         found += check_token(slot.id, data, picture)
         try: said.append(read_token(data))
         except BadMetadata: continue
-        found += _check_edition(drop, slot, edition, facts, said[-1])
+        found += _check_edition(drop, slot, edition, facts, said[-1]) + _check_file(drop, edition, facts, picture, said[-1])
         found += _check_entry(entries[slot.id], data, picture, said[-1]) if slot.id in entries else []
     return found + _check_whole(drop, manifest, root, said) + (_check_seen(drop, root, said, probe) if probe else [])
 

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['BUNDLED', 'DATA', 'PICKLES', 'OFFLOADS', 'NOT_PIXELS', 'PickledWeights', 'NoSuchBase', 'NoSuchDevice',
-           'refuse_pickles', 'quiet', 'Base', 'load_base', 'fingerprint', 'weights_files', 'environment', 'Judge',
-           'load_judge']
+           'refuse_pickles', 'quiet', 'Base', 'base_name', 'load_base', 'fingerprint', 'weights_files', 'environment',
+           'Judge', 'load_judge']
 
 # %% ../nbs/05_base.ipynb #e5c63687
 import hashlib
@@ -90,7 +90,13 @@ class Base:
     @property
     def name(self) -> str:
         "What people call it."
-        return "artmint bundled" if self.source == BUNDLED else Path(self.source).stem
+        return base_name(self.source)
+
+def base_name(
+    source: str,  # 'bundled', a folder, a file or a hub id
+) -> str:
+    "What people, and the pictures themselves, call the base from this source."
+    return "artmint bundled" if source == BUNDLED else Path(source).stem
 
 # %% ../nbs/05_base.ipynb #d9da7bf5
 def _refuse_device(device: str, offload: str) -> None:

@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 from .content import _read_header
 from .nodes import CID
 from .seeds import Refusal
-from .stores import FolderStore, KuboStore, MissingContent, PinataStore, PinningService, Store, Told, _answer_cid, _Reader, silent
+from .stores import FolderStore, KuboStore, MissingContent, PinningService, Store, Told, _answer_cid, _Reader, silent
+from .uploads import PinataStore
 from .web import BadAnswer, NoAnswer
 
 # %% ../nbs/27_buckets.ipynb #bf980341

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['TOKENS', 'URIS', 'JSON_LIMIT', 'PNG_LIMIT', 'BadAddress', 'Unreachable', 'NotMinted', 'Target', 'parse_address',
-           'Drop', 'Claim', 'ask_chain', 'check_uris', 'Shelf', 'open_shelves', 'Leaf', 'leaf_of',
-           'check_content_roots', 'NotProven', 'Proof', 'ProofFailed', 'Step', 'tally']
+           'Drop', 'Seal', 'Claim', 'ask_chain', 'check_uris', 'check_seals', 'Shelf', 'open_shelves', 'Leaf',
+           'leaf_of', 'check_content_roots', 'check_provenance', 'NotProven', 'Proof', 'ProofFailed', 'Step', 'tally']
 
 # %% ../nbs/33_evidence.ipynb #0af5be4d
 import hashlib
@@ -17,12 +17,13 @@ from typing import Any
 
 from .chain import ChainDamaged, connect
 from .content import Car, MissingPath, check_car, open_car, read_file
-from .contract import ForeignCode, code_hash, content_root, contract_at, known_code
+from .contract import ForeignCode, code_hash, content_root, contract_at, known_code, sealed
 from .audit import Finding
 from .nodes import CID, DAG_PB, ContentError
 from .pin import MissingContent
 from .proof import NotProven, Proof, ProofFailed, Step, tally
 from .seeds import Refusal
+from .tokens import BadMetadata, provenance
 from .web import BadAnswer, NoAnswer, PrivateAddress, TooMuch
 
 # %% ../nbs/33_evidence.ipynb #87a6b904
@@ -76,6 +77,16 @@ class Drop:
         return range(self.first, self.first + self.quantity)
 
 @dataclass(frozen=True)
+class Seal:
+    "A drop that was fixed in secret and told later."
+    first: int
+    quantity: int
+    sealed: int  # block
+    told: int  # block
+    minted: int | None  # block of its first token; none: before it, or not found
+    opens: bool  # whether what was told, hashed again with its salt, is what was sealed
+
+@dataclass(frozen=True)
 class Claim:
     "What a contract says of its tokens."
     chain_id: int
@@ -83,6 +94,8 @@ class Claim:
     tokens: range  # those to be proven
     uris: dict[int, str]  # tokenURI of each of them, or of the first and last of each drop when they are many
     drops: tuple[Drop, ...]  # those they belong to
+    supply: int = 0  # how many tokens there will ever be
+    seals: tuple[Seal, ...] | None = ()  # of those drops; none: the node doesn't tell the past
 
 def _connected(target: Target, studio: Path, rpc: str) -> Any:
     "web3 for the target's chain. Makes none. Raises Unreachable, WrongChain."
@@ -90,6 +103,25 @@ def _connected(target: Target, studio: Path, rpc: str) -> Any:
     if target.chain != "embedded" and not (number and not rpc): return connect(rpc if number else target.chain, studio, number, agree=True)
     if not (studio / "chain" / "genesis.json").exists(): raise Unreachable(f"there is no chain in {studio / 'chain'}; give the address of a node")
     return connect("embedded", studio / "chain", number)
+
+def _seal(contract: Any, drop: Drop, told: Any) -> Seal:
+    "How a drop was sealed and told. The salt stands in the transaction that told it, or inside of it when a Safe sent it."
+    chain, events, only = contract.w3.eth, contract.events, {"argument_filters": {"firstTokenId": drop.first}, "from_block": 0, "to_block": told["blockNumber"]}
+    begun = events.DropSealed().get_logs(**only)[-1]
+    minted = events.Transfer().get_logs(argument_filters={"tokenId": drop.first}, from_block=begun["blockNumber"])
+    call, verb = bytes(chain.get_transaction(told["transactionHash"])["input"]), contract.functions.reveal(1, bytes(32), bytes(32), bytes(32)).selector
+    words = call.partition(bytes.fromhex(verb[2:]))[2]
+    commitment = sealed(chain.chain_id, contract.address, int.from_bytes(words[:32], "big"), drop.content_root, drop.root.digest, words[96:128])
+    return Seal(drop.first, drop.quantity, begun["blockNumber"], told["blockNumber"], min((each["blockNumber"] for each in minted), default=None), commitment == begun["args"]["commitment"])
+
+def _seals(contract: Any, drops: list[Drop]) -> tuple[Seal, ...] | None:
+    "Those of the drops that were sealed at first. Not every node tells the past."
+    from web3.exceptions import Web3Exception
+
+    try:
+        told = {each["args"]["firstTokenId"]: each for each in contract.events.DropRevealed().get_logs(from_block=0)}
+        return tuple(_seal(contract, drop, told[drop.first]) for drop in drops if drop.first in told)
+    except (Web3Exception, OSError, ValueError, LookupError): return None
 
 def _claim(contract: Any, target: Target) -> Claim:
     "Ask the contract. Raises NotMinted, and Unreachable when there is nothing to prove, or too much."
@@ -107,7 +139,7 @@ def _claim(contract: Any, target: Target) -> Claim:
         at = max(first + quantity, at + 1)
     ends = sorted({max(drop.first, tokens[0]) for drop in drops} | {min(drop.tokens[-1], tokens[-1]) for drop in drops})
     uris = {token: ask.tokenURI(token).call() for token in (tokens if len(tokens) <= URIS else ends)}
-    return Claim(contract.w3.eth.chain_id, contract.address, tokens, uris, tuple(drops))
+    return Claim(contract.w3.eth.chain_id, contract.address, tokens, uris, tuple(drops), ask.maxSupply().call(), _seals(contract, drops))
 
 # %% ../nbs/33_evidence.ipynb #d1f6c18b
 def ask_chain(
@@ -145,6 +177,17 @@ def check_uris(claim: Claim) -> Iterator[Step]:  # one, or one for each finding
     findings = [Finding(token, "tokenURI", expected[token], f"{uri!r:.200}") for token, uri in claim.uris.items() if uri != expected[token]]
     rest = "" if len(claim.uris) == len(claim.tokens) else f"; asked at the ends of each drop, the same code answers for all {len(claim.tokens)}"
     yield from tally("tokenURI", f"name their file below {_named([drop.root for drop in claim.drops])}{rest}", [*claim.uris], [*claim.uris], findings)
+
+# %% ../nbs/33_evidence.ipynb #97b9a101
+def check_seals(claim: Claim) -> Iterator[Step]:  # one for each drop that was sealed
+    "Whether what was told of sealed drops is what was sealed before they were minted."
+    if claim.seals is None: yield Step("seal", "unchecked", "the node doesn't tell the past, so whether drops were sealed before they were minted isn't known", asked=False)
+    for seal in claim.seals or ():
+        which = f"tokens {seal.first} to {seal.first + seal.quantity - 1}"
+        order = f"minted from block {seal.minted} on" if seal.minted is not None else "not minted yet"
+        held = seal.opens and seal.sealed <= min(seal.told, seal.told if seal.minted is None else seal.minted)
+        if held: yield Step("seal", "held", f"{which}: sealed in block {seal.sealed}, {order}, told in block {seal.told}; what was told, hashed again with its salt, is what was sealed")
+        else: yield Step("seal", "failed", f"{which}: what was told in block {seal.told} is not what was sealed in block {seal.sealed} ({order})")
 
 # %% ../nbs/33_evidence.ipynb #a922a372
 JSON_LIMIT, PNG_LIMIT = 1 << 20, 64 << 20  # bytes
@@ -220,3 +263,18 @@ def check_content_roots(
         if why: yield Step("content root", "failed", f"drop of tokens {shelf.drop.first} to {shelf.drop.tokens[-1]}: {why}")
         count, failed = count + len(leaves), failed or bool(why)
     if shelves and not failed: yield Step("content root", "held", f"{count} pictures and their JSON files give the Merkle {'root' if len(shelves) == 1 else 'roots'} on chain")
+
+# %% ../nbs/33_evidence.ipynb #1d7efed3
+def check_provenance(
+    claim: Claim,  # which tokens
+    shelves: list[Shelf],  # their drops
+    expected: str = "",  # the hash that was published, 64 hex digits; empty: none was given
+) -> Iterator[Step]:  # none when it can't be said and nobody asked
+    "The provenance hash over all pictures of the collection."
+    said = {"first": 0}
+    try: said = provenance(leaf_of(shelf, token) for shelf in shelves for token in shelf.drop.tokens if token in claim.tokens)
+    except (ContentError, BadMetadata): pass  # the steps before say which and why
+    if (said["first"], said.get("last")) != (1, claim.supply):
+        if expected: yield Step("provenance", "unchecked", f"the hash is over all {claim.supply} pictures of the collection, and not all of them are here")
+    elif expected and said["provenance"] != expected.lower().removeprefix("0x"): yield Step("provenance", "failed", f"the {claim.supply} pictures give {said['provenance']}, and {expected} was published")
+    else: yield Step("provenance", "held", f"{said['provenance']} is the provenance hash of all {claim.supply} pictures{', as was published' if expected else ''}")

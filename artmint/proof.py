@@ -45,9 +45,9 @@ class NotProven(Refusal):
     exit_code = 3
 
 LEVELS = {
-    "chain": ("chain", "contract", "tokenURI"),
-    "content": ("content", "archive", "content root", "picture"),
-    "metadata": ("metadata", "pixels", "manifest"),
+    "chain": ("chain", "contract", "tokenURI", "seal"),
+    "content": ("content", "archive", "content root", "provenance", "picture"),
+    "metadata": ("metadata", "pixels", "credentials", "manifest"),
     "recipe": ("recipe",),
     "regenerated": ("regenerate",),
 }

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Told', 'CAR_LIMIT', 'EDGE', 'PART', 'silent', 'Store', 'MissingContent', 'FolderStore', 'Gateway', 'parts_of',
-           'KuboStore', 'PinataStore', 'PinningService']
+           'KuboStore', 'PinningService']
 
 # %% ../nbs/26_stores.ipynb #7345f47b
 import json
@@ -205,31 +205,6 @@ class KuboStore:
         return into / f"{root}.car"
 
 # %% ../nbs/26_stores.ipynb #f6df2c24
-class PinataStore(_Reader):
-    "Pinata, version 3 of its API."
-
-    def __init__(
-        self,
-        token: str,  # the key (JWT)
-        gateway: str = "",  # http(s)://host of a gateway, for reading back
-        url: str = "https://uploads.pinata.cloud",  # where files are sent
-    ):
-        self.url, self._token, self.gateway = url.rstrip("/"), token, gateway.rstrip("/")
-        self.host = urlsplit(url).netloc
-        self.name = f"pinata {self.host}"
-
-    def put(self, car: Path, root: CID, told: Told = silent) -> CID:
-        "Upload an archive to the public network, whole. Raises NoAnswer, BadAnswer."
-        size = car.stat().st_size
-        def pieces() -> Iterator[bytes]:
-            with open(car, "rb") as file:
-                for piece in iter(lambda: file.read(1 << 20), b""):
-                    yield piece
-                    told(file.tell(), size)
-        headers, body = _form({"network": "public", "car": "true", "name": f"{root}.car"}, f"{root}.car", size, pieces)
-        _, data = patiently(lambda: ask(Question(f"{self.url}/v3/files", "POST", _bearer(self._token) | headers, body, 24 * 3600)))
-        return _answer_cid(self.host, _at(_json(self.host, data), "data", "cid"))
-
 class PinningService(_Reader):
     "A provider with the IPFS Pinning Service API, which fetches by CID what another store serves."
 

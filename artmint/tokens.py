@@ -271,11 +271,11 @@ def adapter_facts(
 
 # %% ../nbs/21_tokens.ipynb #2dae6140
 def provenance(
-    manifests: Iterable[Manifest],  # of a collection's drops, in any order
+    tokens: Iterable[Any],  # of a collection, in any order; each has an id and its picture's file_digest
 ) -> dict:  # first and last token, the digests one after the other, and the hash over them
     "The provenance hash of a collection, as marketplaces publish it. Raises BadMetadata when tokens are missing or doubled."
-    tokens = sorted((token for manifest in manifests for token in manifest.tokens), key=lambda token: token.id)
-    ids = [token.id for token in tokens]
+    inorder = sorted(tokens, key=lambda token: token.id)
+    ids = [token.id for token in inorder]
     if not ids or ids != list(range(ids[0], ids[0] + len(ids))): raise BadMetadata("the collection", ["its drops are not one range of tokens without gap and double"])
-    text = "".join(token.file_digest for token in tokens)
+    text = "".join(token.file_digest for token in inorder)
     return {"first": ids[0], "last": ids[-1], "concatenated": text, "provenance": hashlib.sha256(text.encode()).hexdigest()}

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from .content import walk
-from .evidence import JSON_LIMIT, PNG_LIMIT, Shelf, Target, Unreachable, ask_chain, check_content_roots, check_uris, leaf_of, open_shelves, parse_address
+from .credentials import NotInstalled, disagreements
+from .evidence import JSON_LIMIT, PNG_LIMIT, Shelf, Target, Unreachable, ask_chain, check_content_roots, check_provenance, check_seals, check_uris, leaf_of, open_shelves, parse_address
 from .audit import Finding, check_token
 from .nodes import RAW, ContentError
-from .picture import read_png
+from .picture import CREDENTIALS, read_png
 from .pin import FolderStore
 from .proof import CARDS, SHOWN, Card, Proof, Step, tally
 from .seeds import Recipe, read_json
@@ -44,6 +45,8 @@ class Seen:
     token: int
     findings: tuple[Finding, ...]
     said: TokenMetadata | None = field(default=None, repr=False)
+    credentials: tuple[Finding, ...] | None = None  # what is wrong with its content credentials; none: they weren't looked at
+    signed: bool = False  # whether it has any
 
 def _too_deep(data: bytes) -> bool:
     "Whether JSON is nested deeper than any of ours."
@@ -64,7 +67,21 @@ def _look(shelf: Shelf, token: int) -> Seen:
     prompt = str(said.artmint.recipe.get("prompt"))
     told = "prompt" in said.artmint.recipe
     found += [Finding(token, "attributes", f"in the prompt: {each.trait_type}", str(each.value)) for each in said.attributes if told and str(each.value) not in prompt]
-    return Seen(token, tuple(found), said)
+    return Seen(token, tuple(found), said, *_credentials(token, picture, said))
+
+def _credentials(token: int, picture: bytes, said: TokenMetadata) -> tuple[tuple[Finding, ...] | None, bool]:
+    "What is wrong with a picture's content credentials, and whether it has any."
+    if CREDENTIALS not in picture[:64]: return None, False
+    try: found = disagreements(picture, said.name, said.artmint.recipe | (said.artmint.withheld or {}))
+    except NotInstalled: return None, True
+    return tuple(Finding(token, name, f"{expected}", f"{other}") for name, (expected, other) in found.items()), True
+
+def _credited(seen: list[Seen]) -> Iterator[Step]:
+    "The step about content credentials, where there are any."
+    signed = [each for each in seen if each.signed and each.said and not each.findings]
+    looked = [each.token for each in signed if each.credentials is not None]
+    if signed and not looked: yield Step("credentials", "unchecked", f"{len(signed)} of {len(seen)} pictures carry content credentials; pip install 'artmint[c2pa]' to read them", asked=False)
+    elif signed: yield from tally("credentials", "pictures carry content credentials whose signatures fit their bytes and their recipes; whose they are is for you to say", looked, looked, [f for each in signed for f in each.credentials])
 
 def _silent(seen: list[Seen], tokens: list[int]) -> Step:
     "What can't be said of recipes that are withheld in part."
@@ -225,16 +242,16 @@ def _card(shelf: Shelf, seen: Seen) -> Card:
     traits = {each.trait_type: str(each.value) for each in said.attributes}
     return Card(seen.token, said.name, traits, said.artmint.dna, said.artmint.pixel_digest, shelf.read(f"images/{seen.token}.png", PNG_LIMIT))
 
-def _prove(target: Target, studio: Path, rpc: str, stores: list, base: str, regenerate: bool, say: Callable[[int, int], None], scratch: Path) -> tuple[list[Step], list[Card]]:
+def _prove(target: Target, studio: Path, rpc: str, stores: list, base: str, regenerate: bool, say: Callable[[int, int], None], scratch: Path, provenance: str) -> tuple[list[Step], list[Card]]:
     "Every step of the walk, and the first sound tokens."
     steps: list[Step] = []
     if not (claim := ask_chain(target, studio, rpc, steps)): return [*steps, Step("content", "unchecked", "what the chain doesn't name can't be looked for")], []
-    steps += check_uris(claim)
+    steps += [*check_uris(claim), *check_seals(claim)]
     pairs = [(shelf, [_look(shelf, token) for token in shelf.drop.tokens if token in claim.tokens]) for shelf in open_shelves(claim, stores, scratch, steps)]
     shelves, every = [shelf for shelf, _ in pairs], [each for _, seen in pairs for each in seen]
     cards = [_card(shelf, each) for shelf, seen in pairs for each in seen if not each.findings][:CARDS]
     if len(every) < len(claim.tokens): steps.append(Step("content", "unchecked", f"{len(claim.tokens) - len(every)} of {len(claim.tokens)} tokens have no sound archive; their files were not looked at"))
-    if every: steps += [*check_content_roots(claim, shelves), *_looks(every), *_manifests(studio, pairs)]
+    if every: steps += [*check_content_roots(claim, shelves), *check_provenance(claim, shelves, provenance), *_looks(every), *_credited(every), *_manifests(studio, pairs)]
     if regenerate: return steps + [*_regenerate(shelves, every, base, say)], cards
     return [*steps, Step("regenerate", "unchecked", "not asked for; with it, every recipe is rendered again", asked=False)], cards
 
@@ -247,9 +264,10 @@ def verify(
     tokens: range | None = None,  # prove only these; None: as the address says
     regenerate: bool = False,  # render every recipe again
     say: Callable[[int, int], None] = lambda done, total: None,  # told pictures rendered, and all
+    provenance: str = "",  # the collection's provenance hash as it was published; empty: it is only computed
 ) -> Proof:
     "Prove a collection, or one token, from the contract's address. Writes nothing. Raises BadAddress."
     target, places = parse_address(address), [FolderStore(Path(studio) / "store")] if stores is None else stores
     if tokens: target = replace(target, tokens=tokens)
-    with tempfile.TemporaryDirectory() as scratch: steps, cards = _prove(target, Path(studio), rpc, places, base, regenerate, say, Path(scratch))
+    with tempfile.TemporaryDirectory() as scratch: steps, cards = _prove(target, Path(studio), rpc, places, base, regenerate, say, Path(scratch), provenance)
     return Proof(address, tuple(steps), tuple(cards))

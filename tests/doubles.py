@@ -1,11 +1,12 @@
 """Servers of this process on the loopback address, for faults that a real server doesn't have at command, and for services that can't be reached.
 
-They answer as the services' documentation says (Kubo's RPC, Pinata v3, the IPFS Pinning Service API 1.0, the trustless gateway's `?format=car`), and misbehave
+They answer as the services' documentation says (Kubo's RPC, Pinata v3 with tus 1.0.0 for large files, the IPFS Pinning Service API 1.0, the trustless gateway's `?format=car`), and misbehave
 as they are told. What a real program answers is in the long tests."""
 import json
 import re
 import threading
 import time
+from base64 import b64decode
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -21,7 +22,7 @@ class Double(ThreadingHTTPServer):
 
     def __init__(self, folder):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.folder, self.cars, self.blocks, self.pins, self.asked, self.faults, self.sent, self.spoil, self.token = folder, {}, {}, {}, [], [], 0, lambda car: car, ""
+        self.folder, self.cars, self.blocks, self.pins, self.asked, self.faults, self.sent, self.spoil, self.token, self.uploads = folder, {}, {}, {}, [], [], 0, lambda car: car, "", {}
 
     @property
     def url(self) -> str: return f"http://127.0.0.1:{self.server_port}"
@@ -69,7 +70,8 @@ class Handler(BaseHTTPRequestHandler):
         given = {key: values[0] for key, values in parse_qs(parts.query).items()}
         fault = d.faults.pop(0) if d.faults and "stat" not in parts.path else None
         if fault == "cut":
-            self.rfile.read(min(int(self.headers.get("Content-Length", 0)), 200_000))
+            came = self.rfile.read(min(int(self.headers.get("Content-Length", 0)), 200_000))
+            if self.command == "PATCH": d.uploads[parts.path]["data"] += came  # tus keeps what came through
             self.close_connection = True
             return self.connection.shutdown(2)
         data = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -77,9 +79,10 @@ class Handler(BaseHTTPRequestHandler):
         d.asked.append((self.command, parts.path, given, data))
         if fault: return fault(self)
         if d.token and self.headers.get("Authorization") != f"Bearer {d.token}": return self.say(401, {"error": {"reason": "UNAUTHORIZED"}})
+        if "/upload-" in parts.path: return self.tus(data)
         getattr(self, re.sub(r"\W+", "_", f"on_{parts.path.strip('/')}").split("_baf")[0])(given, data)
 
-    do_GET = do_POST = serve
+    do_GET = do_POST = do_HEAD = do_PATCH = serve
 
     def on_api_v0_block_stat(self, given, data):
         self.say(200, {"Key": given["arg"], "Size": 1}) if CID.parse(given["arg"]) in self.server.blocks else self.say(500, {"Message": "block was not found locally", "Code": 0, "Type": "error"})
@@ -95,6 +98,29 @@ class Handler(BaseHTTPRequestHandler):
     def on_api_v0_dag_export(self, given, data): self.say(200, self.server.export(CID.parse(given["arg"])))
 
     def on_v3_files(self, given, data):
+        if "Upload-Length" not in self.headers: return self.form(data)
+        assert self.headers["Tus-Resumable"] == "1.0.0" and not data
+        facts = {key: b64decode(value).decode() for key, value in (each.split(" ") for each in self.headers["Upload-Metadata"].split(","))}
+        assert facts["network"] == "public" and facts["car"] == "true"
+        place = f"/v3/files/upload-{len(self.server.uploads)}"
+        self.server.uploads[place] = {"length": int(self.headers["Upload-Length"]), "data": b""}
+        self.say(201, Location=place, Tus_Resumable="1.0.0")
+
+    def tus(self, data):
+        "An upload's own address."
+        d, upload = self.server, self.server.uploads.get(self.path)
+        assert self.headers["Tus-Resumable"] == "1.0.0"
+        if upload is None: return self.say(404)
+        if self.command == "PATCH":
+            if int(self.headers["Upload-Offset"]) != len(upload["data"]): return self.say(409)
+            assert self.headers["Content-Type"] == "application/offset+octet-stream"
+            upload["data"] += data
+        whole = self.command == "PATCH" and len(upload["data"]) == upload["length"]
+        said = {"Upload_Cid": str(d.keep(d.spoil(upload["data"])))} if whole else {}
+        self.say(204 if self.command == "PATCH" else 200, Upload_Offset=len(upload["data"]), Upload_Length=upload["length"], Tus_Resumable="1.0.0", **said)
+
+    def form(self, data):
+        "An upload in one request."
         assert b'name="network"\r\n\r\npublic\r\n' in data and b'name="car"\r\n\r\ntrue\r\n' in data
         self.say(200, {"data": {"id": "1", "cid": str(self.server.keep(self.server.spoil(self.file(data)))), "number_of_files": 3}})
 

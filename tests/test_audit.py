@@ -119,10 +119,9 @@ def test_traits_that_are_numbers_are_shown_as_numbers():
 def test_the_provenance_hash_is_the_one_that_collectors_compute(made):
     manifest, root = manifest_of(made / "drops/demo-1"), made / "drops/demo-1/root"
     text = "".join(hashlib.sha256((root / f"images/{i}.png").read_bytes()).hexdigest() for i in range(1, 17))
-    assert provenance([manifest]) == {"first": 1, "last": 16, "concatenated": text, "provenance": hashlib.sha256(text.encode()).hexdigest()}
-    halves = [manifest.model_copy(update={"tokens": manifest.tokens[:8]}), manifest.model_copy(update={"tokens": manifest.tokens[8:]})]
-    assert provenance(reversed(halves)) == provenance([manifest])
-    for wrong in ([], [halves[0], halves[0]], [manifest.model_copy(update={"tokens": manifest.tokens[:3] + manifest.tokens[4:]})]):
+    assert provenance(manifest.tokens) == {"first": 1, "last": 16, "concatenated": text, "provenance": hashlib.sha256(text.encode()).hexdigest()}
+    assert provenance(reversed(manifest.tokens)) == provenance(manifest.tokens)
+    for wrong in ((), manifest.tokens[:8] * 2, manifest.tokens[:3] + manifest.tokens[4:]):
         with pytest.raises(BadMetadata): provenance(wrong)
 
 

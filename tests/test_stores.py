@@ -11,7 +11,8 @@ from artmint.content import check_car, open_car, write_car
 from artmint.nodes import RAW, CID
 from artmint.pin import PublishedElsewise, RootsDiffer, TooFewStores, publish, read_back
 from artmint.buckets import BadStore, open_stores
-from artmint.stores import FolderStore, Gateway, KuboStore, MissingContent, PinataStore, PinningService, parts_of
+from artmint.stores import FolderStore, Gateway, KuboStore, MissingContent, PinningService, parts_of
+from artmint.uploads import PinataStore
 from artmint.web import BadAnswer, NoAnswer
 
 MIB = 1 << 20
@@ -21,7 +22,7 @@ KEY = "sesame-opens"
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     "Pauses between tries are not waited for."
-    monkeypatch.setattr("artmint.stores.patiently", lambda work, tries=6: __import__("artmint.web").web.patiently(work, tries, sleep=lambda seconds: None))
+    for room in ("stores", "uploads"): monkeypatch.setattr(f"artmint.{room}.patiently", lambda work, tries=6: __import__("artmint.web").web.patiently(work, tries, sleep=lambda seconds: None))
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +43,15 @@ def kubo_store(server, tmp_path): server.token = KEY; return KuboStore(server.ur
 def pinata_store(server, tmp_path): server.token = ""; return PinataStore(KEY, server.url, server.url)  # noqa: E702
 
 
+def pinata_in_parts(server, tmp_path): return PinataStore(KEY, server.url, server.url, whole=MIB, part=3 * MIB)
+
+
 def pinning_service(server, tmp_path):
     "The content is already where the service can fetch it."
     return PinningService(f"{server.url}/psa", KEY, server.url, ("/ip4/127.0.0.1/tcp/4001",), pause=0.01)
 
 
-STORES = [folder_store, kubo_store, pinata_store, pinning_service]
+STORES = [folder_store, kubo_store, pinata_store, pinata_in_parts, pinning_service]
 
 
 @pytest.fixture(params=STORES, ids=lambda make: make.__name__)
@@ -78,7 +82,7 @@ def test_a_store_keeps_its_contract(store, drop, tmp_path):
 # -- trouble on the way
 
 
-@pytest.mark.parametrize("make", [kubo_store, pinata_store, pinning_service])
+@pytest.mark.parametrize("make", [kubo_store, pinata_store, pinata_in_parts, pinning_service])
 def test_a_busy_service_is_asked_again(make, server, tmp_path, drop):
     if make is pinning_service: server.keep(drop[0].read_bytes())
     server.faults += [status(429), status(503), "cut"]
@@ -87,7 +91,7 @@ def test_a_busy_service_is_asked_again(make, server, tmp_path, drop):
     assert read_back(store, drop[1].root) == drop[1].paths
 
 
-@pytest.mark.parametrize("make", [kubo_store, pinata_store, pinning_service])
+@pytest.mark.parametrize("make", [kubo_store, pinata_store, pinata_in_parts, pinning_service])
 def test_a_service_that_refuses_is_not_asked_again(make, server, tmp_path, drop):
     server.faults += [status(403), status(200)]
     with pytest.raises(BadAnswer, match="403"): make(server, tmp_path).put(drop[0], drop[1].root)
@@ -130,6 +134,85 @@ def test_killed_in_mid_upload_it_resumes(server, tmp_path, drop):
     assert receipt["stores"][0]["sent"] and server.sent < car.stat().st_size - 7 * MIB and read_back(store, built.root) == built.paths
 
 
+# -- Pinata's resumable uploads
+
+
+def patched(server) -> list[int]:
+    "Bytes of each part that came whole."
+    return [len(data) for method, _, _, data in server.asked if method == "PATCH"]
+
+
+def test_a_large_archive_goes_in_parts_and_each_byte_once(server, tmp_path, drop):
+    car, built = drop
+    store = pinata_in_parts(server, tmp_path)
+    assert store.put(car, built.root) == built.root
+    assert patched(server) == [3 * MIB] * 6 + [car.stat().st_size - 18 * MIB] and next(iter(server.uploads.values()))["data"] == car.read_bytes()
+    assert not list(car.parent.glob(".*.upload"))
+
+
+def test_a_part_that_came_in_half_is_continued(server, tmp_path, drop):
+    car, built = drop
+    def ok(handler): handler.tus(server.asked[-1][3])
+    def begun(handler): handler.on_v3_files({}, b"")
+    server.faults += [begun, ok, "cut", ok, "cut"]  # begin; ask, and the part breaks off after 200,000 bytes; ask, and the rest of it breaks off too
+    assert pinata_in_parts(server, tmp_path).put(car, built.root) == built.root and not server.faults
+    assert sum(patched(server)) == car.stat().st_size - 400_000 and next(iter(server.uploads.values()))["data"] == car.read_bytes()
+
+
+LARGE = UPLOAD.replace("from artmint.stores import KuboStore", "from artmint.uploads import PinataStore").replace("KuboStore(sys.argv[1], sys.argv[4], seconds=2)", "PinataStore(sys.argv[4], url=sys.argv[1], whole=0, part=3 << 20)")
+
+
+def test_killed_in_mid_upload_pinata_s_resumes_in_another_process(server, tmp_path, drop):
+    car, built = drop
+    child = subprocess.Popen([sys.executable, "-c", LARGE, server.url, str(car), str(built.root), KEY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    while int(child.stdout.readline()) < 6 * MIB: print(file=child.stdin, flush=True)
+    child.send_signal(signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL
+    note, sent = car.with_name(".drop.car.upload"), sum(patched(server))
+    assert KEY not in note.read_text() and sent == 6 * MIB
+    assert pinata_in_parts(server, tmp_path).put(car, built.root) == built.root
+    assert len(server.uploads) == 1 and sum(patched(server)) == car.stat().st_size and not note.exists()
+
+
+@pytest.mark.parametrize("spoil", [lambda server, note: server.uploads.clear(), lambda server, note: note.write_text("{"), lambda server, note: note.write_text(note.read_text().replace('"size": 2', '"size": 3')),
+                                   lambda server, note: note.write_text(note.read_text().replace("127.0.0.1", "127.0.0.2")), lambda server, note: server.uploads["/v3/files/upload-0"].update(data=b"x" * (1 << 30))])
+def test_an_upload_that_can_not_be_continued_is_begun_anew(server, tmp_path, drop, spoil):
+    car, built = drop
+    store, note = pinata_in_parts(server, tmp_path), car.with_name(".drop.car.upload")
+    server.faults += [lambda handler: handler.on_v3_files({}, b""), lambda handler: handler.tus(b""), *[status(503)] * 12]
+    with pytest.raises(NoAnswer): store.put(car, built.root)
+    server.faults.clear()
+    spoil(server, note)
+    assert store.put(car, built.root) == built.root and not note.exists()
+
+
+def test_an_upload_that_was_whole_when_the_answer_was_lost_is_sent_again(server, tmp_path, drop):
+    "The service says the root in its last answer and never again."
+    car, built = drop
+    store = pinata_in_parts(server, tmp_path)
+    def lost(handler):
+        handler.server.uploads[handler.path]["data"] += server.asked[-1][3]
+        handler.connection.shutdown(2)
+    def ask(handler): handler.tus(server.asked[-1][3])
+    server.faults += [lambda handler: handler.on_v3_files({}, b""), *[ask] * 13, lost]
+    with pytest.raises(NoAnswer, match="doesn't say its root"): store.put(car, built.root)
+    assert store.put(car, built.root) == built.root and len(server.uploads) == 2
+
+
+@pytest.mark.parametrize("headers, why", [({"Location": "https://elsewhere.example/v3/files/1"}, "another host"), ({"Location": "//127.0.0.2/x"}, "another host")])
+def test_the_key_goes_to_no_other_host(server, tmp_path, drop, headers, why):
+    server.faults.append(status(201, **headers))
+    with pytest.raises(BadAnswer, match=why): pinata_in_parts(server, tmp_path).put(drop[0], drop[1].root)
+    assert not drop[0].with_name(".drop.car.upload").exists()
+
+
+@pytest.mark.parametrize("offset", ["", "-1", "1e3", "9" * 20, "99999999999"])
+def test_nonsense_about_an_upload_is_refused(server, tmp_path, drop, offset):
+    server.faults += [lambda handler: handler.on_v3_files({}, b""), status(200, **({"Upload_Offset": offset} if offset else {}))]
+    with pytest.raises(BadAnswer, match="how much of the upload"): pinata_in_parts(server, tmp_path).put(drop[0], drop[1].root)
+    drop[0].with_name(".drop.car.upload").unlink()
+
+
 # -- the gate
 
 
@@ -138,7 +221,7 @@ def forged(car: bytes) -> bytes:
     return car.replace(bytes([7]) * 100, b"\x66" * 100, 1)
 
 
-@pytest.mark.parametrize("make", [kubo_store, pinata_store])
+@pytest.mark.parametrize("make", [kubo_store, pinata_store, pinata_in_parts])
 def test_a_forged_block_that_the_service_took_is_caught(make, server, tmp_path, drop):
     server.spoil = forged
     with pytest.raises(PublishedElsewise) as refused: publish(drop[0], drop[1].root, [make(server, tmp_path)])
@@ -190,7 +273,7 @@ def test_a_gateway_reads_and_a_missing_one_is_missing(server, tmp_path, drop):
     with pytest.raises(MissingContent): Gateway(server.url).get(CID.of(RAW, b"x"), tmp_path)
 
 
-@pytest.mark.parametrize("make", [kubo_store, pinata_store, pinning_service])
+@pytest.mark.parametrize("make", [kubo_store, pinata_store, pinata_in_parts, pinning_service])
 def test_a_key_is_in_no_word_of_any_failure(make, server, tmp_path, drop):
     "In no message, no traceback, no notes, no receipt."
     def nonsense(handler): handler.say(200, b"<html>")
