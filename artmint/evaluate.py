@@ -10,7 +10,6 @@ __all__ = ['Asked', 'painted', 'Figures', 'Yardstick', 'yardstick', 'figures', '
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw

@@ -190,7 +190,7 @@ def _load_state(path: Path, pipe: Any, optimiser: Any, run: str) -> int:
     optimiser.load_state_dict(optimiser.state_dict() | {"state": state})
     return int(facts["step"])
 
-# %% ../nbs/10_lora_train.ipynb #b498cac4
+# %% ../nbs/10_lora_train.ipynb #d4810db0
 def _optimiser(pipe: Any, config: TrainConfig) -> Any:
     "A class of torch.optim over all matrices. Raises UnknownOptimiser."
     import torch
@@ -220,7 +220,7 @@ def _step(optimiser: Any, courses: list[tuple[float, _Course]], scheduler: Any, 
     for part in range(config.accumulate):
         loss = sum(weight * course.loss(scheduler, step * config.accumulate + part) for weight, course in courses) / config.accumulate
         loss.backward()
-        total += float(loss)
+        total += float(loss.detach())
     torch.nn.utils.clip_grad_norm_([p for group in optimiser.param_groups for p in group["params"]], 1.0)
     optimiser.step()
     return total

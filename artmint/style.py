@@ -171,7 +171,7 @@ def practice_style(
     seed: int = 0,  # which pictures
 ) -> StyleSet:
     "Write the practice style as a folder, and load it."
-    from artmint.drawings import caption, draw, subjects
+    from artmint.drawings import draw, subjects
     folder.mkdir(parents=True, exist_ok=True)
     shown = np.random.default_rng(seed).permutation(len(subjects()))[:count]
     for i, which in enumerate(shown):

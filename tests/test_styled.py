@@ -185,3 +185,19 @@ def test_an_adapter_that_says_nothing_is_named_by_its_digest_alone(tmp_path):
     data, collection = adapter(1, lineage=False), styled(tmp_path)
     _, manifest = packed(tmp_path / "studio", collection, {"riso": data})
     assert (manifest.weights[1].source, manifest.weights[1].parents) == ("the studio", {})
+
+
+@pytest.mark.slow
+def test_a_batch_trains_its_style_and_proves_what_it_paints(tmp_path):
+    "The demo's line with an adapter, trained for a few steps only."
+    from artmint.batch import load_batch
+    from artmint.run import run
+    from safetensors.torch import load_file
+    batch = load_batch(Path(__file__).parent.parent / "batches" / "demo-lora.toml")
+    run(batch.model_copy(update={"quantity": 2, "parameters": batch.parameters | {"10_lora_train": {"steps": 4, "prior": 2}, "18_evaluate": {"seeds": 1, "most_drift": 2.0}}}), tmp_path / "studio")
+    place, catalog = tmp_path / "studio" / "adapters" / "risograph", Catalog(tmp_path / "studio")
+    known = catalog.get("adapter", "risograph")
+    assert all(name.startswith("lora_unet_") for name in load_file(place / "risograph.kohya.safetensors")) and known["figures"]["step"] in (2, 4)
+    assert catalog.get("settled", "demo-lora/risograph")["digest"] == known["digest"]
+    proof = catalog.get("proof", "demo-lora/1-2")
+    assert proof["exit_code"] == 0 and proof["levels"]["regenerated"] == "held"
