@@ -46,5 +46,5 @@ clean:  ## remove the environment; studios stay
 	touch $@
 
 .venv/dev: .venv/demo
-	$(INSTALL) '.[make,publish,s3,dev]'
+	$(INSTALL) '.[make,publish,s3,ray,postgres,dev]'
 	touch $@

@@ -340,6 +340,99 @@ def minting(_: int) -> list[dict]:
     ]
 
 
+WORKER = """
+import pickle, sys, time
+from artmint.scale import Worker
+import torch
+order, name, bare = pickle.load(sys.stdin.buffer)
+worker = Worker(order, name)
+from artmint.engine import engine
+recipe = next(iter(order.batches.values()))[0].recipe
+ready = engine(worker.base, recipe)
+x, t, text = torch.randn(2 * ready.profile.batch, 4, 32, 32), torch.tensor(500), torch.randn(2 * ready.profile.batch, 32, 128)
+def arithmetic():
+    for _ in range(bare):
+        for _ in range(recipe.steps): ready.pipe.unet(x, t, text)
+        ready.pipe.vae.decode(x[: ready.profile.batch])
+with torch.inference_mode(): ready.pipe.unet(x, t, text)
+print("ready", flush=True)
+sys.stdin.buffer.read(1)
+with torch.inference_mode(): arithmetic() if bare else worker.work()
+print("done", flush=True)
+"""
+
+
+def workers(rounds: int) -> list[dict]:
+    "Two one-thread worker processes against one, on lists of equal length, and the same of bare forward passes: what the machine has to give."
+    import pickle
+    import sys
+    from artmint.base import load_base
+    from artmint.catalog import Catalog
+    from artmint.scale import Crew, order_of
+    from artmint.seeds import Attempt, Recipe
+
+    base, batches, seed = load_base(), 8, iter(range(10**6))
+
+    def order(folder: str) -> object:
+        attempts = [Attempt(slot=1, attempt=1, recipe=Recipe(base=base.digest, prompt="dense rings in aurora colours on night", seed=next(seed), steps=16, guidance=3.0, width=128, height=128, profile="fast")) for _ in range(8 * batches)]
+        return order_of(Catalog(folder), base, attempts, Crew(workers=2))
+
+    def spent(count: int, bare: bool) -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            told, crew = order(folder), []
+            for i in range(count):
+                crew.append(subprocess.Popen([sys.executable, "-c", WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | {"OMP_NUM_THREADS": "1"}))
+                pickle.dump((told, str(i), batches // count if bare else 0), crew[-1].stdin)
+                crew[-1].stdin.flush()
+            for each in crew: each.stdout.readline()
+            start = time.perf_counter()
+            for each in crew: each.stdin.close()
+            for each in crew: each.stdout.readline(), each.wait(), each.stdout.close()
+            return time.perf_counter() - start
+
+    measured = [(spent(1, False) / spent(2, False), spent(1, True) / spent(2, True)) for _ in range(rounds)]
+    ours, bare = (statistics.median(column) for column in zip(*measured))
+    return [{"name": "workers_2_vs_1", "value": round(ours, 3), "unit": "times", "against": f"bare forward passes on both cores: {bare:.2f} times one", "limit": ">= 1.8",
+             "how": f"{8 * batches} pictures, fast, one thread each, loaded and warm, catalog and files included, median of {rounds}; {os.cpu_count()} cores"}]
+
+
+def overhead(rounds: int) -> list[dict]:
+    "What leases, records and files add to rendering."
+    from artmint.base import load_base
+    from artmint.catalog import Catalog
+    from artmint.generate import render
+    from artmint.scale import Crew, order_of, serial
+    from artmint.seeds import Attempt, Recipe
+
+    base, seed = load_base(), iter(range(10**6))
+    def attempts() -> list: return [Attempt(slot=1, attempt=1, recipe=Recipe(base=base.digest, prompt="dense rings in aurora colours on night", seed=next(seed), steps=16, guidance=3.0, width=128, height=128, profile="fast")) for _ in range(48)]
+    def ours() -> None:
+        with tempfile.TemporaryDirectory() as folder: serial(order_of(Catalog(folder), base, attempts(), Crew()), base, lambda made, asked: None)
+    def bare() -> None:
+        found = attempts()
+        render(base, [found[0].recipe.model_copy(update={"steps": 2})]), render(base, [a.recipe for a in found])
+    bare()
+    ours_s, bare_s, against = ratio(ours, bare, rounds)
+    return [{"name": "catalog_overhead", "value": round(1 / against - 1, 4), "unit": "share", "against": f"rendering alone, canary included: {bare_s:.2f} s", "limit": "<= 0.03", "how": f"48 pictures of the bundled base, fast, leased, recorded and written, median of {rounds}; ours {ours_s:.2f} s"}]
+
+
+def claims(_: int) -> list[dict]:
+    "Claimed and finished jobs a second, from lists of 10^4, 10^5 and 10^6."
+    from artmint.leases import Leases
+
+    said, rate = [], 0.0
+    for count in (10**4, 10**5, 10**6):
+        with tempfile.TemporaryDirectory() as folder:
+            leases = Leases(folder)
+            offered = seconds(lambda: leases.offer("bench", (f"{i:07}" for i in range(count))))
+            def thousand() -> None:
+                for _ in range(1000): leases.done("bench", leases.claim("bench", "me", 60), "me")
+            rate = 1000 / seconds(thousand)
+            said.append(f"{count:,}: {rate:.0f}/s, offered in {offered:.1f} s, {(Path(folder) / 'catalog.sqlite').stat().st_size / count:.0f} bytes a row")
+            leases.close()
+    return [{"name": "catalog_claims", "value": round(rate), "unit": "1/s", "against": "the same at 10^4 and 10^5 rows", "limit": ">= 200", "how": f"SQLite, one process, a thousand claimed and finished; {'; '.join(said)}"}]
+
+
 def main() -> None:
     "Run every benchmark and print a table."
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -347,7 +440,7 @@ def main() -> None:
     options.add_argument("--into", type=Path, default=Path("studio/bench.json"))
     given = options.parse_args()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded: spinning threads take the processor from one another
-    measures = (generation, training, archiving, curation, duplicates, gas, minting)
+    measures = (generation, training, archiving, curation, duplicates, gas, minting, workers, overhead, claims)
     rows = [row for measure in measures for row in measure(given.rounds)]
     given.into.parent.mkdir(parents=True, exist_ok=True)
     given.into.write_text(json.dumps(rows, indent=2) + "\n")

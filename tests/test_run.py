@@ -221,8 +221,7 @@ def test_events_tell_programs_what_happens(books, order, tmp_path):
     assert {"event": "progress", "stage": "00_seeds", "done": 3, "of": 3} in events and any(line.startswith("[1/1] 00_seeds draw: 3/3") for line in shown)
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_a_run_is_stopped_and_goes_on(books, order, tmp_path, how):
+def test_a_run_is_stopped_and_goes_on(books, order, tmp_path):
     studio, mark = tmp_path / "studio", tmp_path / "mark"
     notebook(books, "15_generate", ROUND, f"import time, pathlib\nif not pathlib.Path({str(mark)!r}).exists():\n    pathlib.Path({str(mark)!r}).touch()\n    time.sleep(60)\n" + WRITE.format(name="generate"))
     program = f"""
@@ -233,10 +232,10 @@ room.load_batch = lambda path: file.Batch.model_validate_json({order().model_dum
 cli.main(['run', 'small.toml', '--studio', {str(studio)!r}, '--to', 'generate'])
 """
     stopped = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not mark.exists() and time.monotonic() < deadline: time.sleep(0.05)
-    stopped.send_signal(how)
-    said = stopped.communicate(timeout=60)[1]
+    stopped.send_signal(signal.SIGTERM)
+    said = stopped.communicate(timeout=300)[1]
     assert stopped.returncode == 1 and "Stopped in 15_generate" in said and "Traceback" not in said, said
     assert (room.runs(studio, order()) / "15_generate.interrupted.ipynb").exists()
     ran = room.run(order(), studio, print, last="generate")
@@ -246,15 +245,14 @@ cli.main(['run', 'small.toml', '--studio', {str(studio)!r}, '--to', 'generate'])
 # ------------------------------------------------------------------ the plan
 
 def test_the_plan_learns_from_what_was(books, order, tmp_path):
-    studio = tmp_path / "studio"
-    first = planning.forecast(order(), studio)
-    assert not studio.exists() and [each.seconds is None for each in first] == [True, False, True, True] and first[1].basis.startswith("assumed")
+    studio, some = tmp_path / "studio", order(stages=("00_seeds", "15_generate"))
+    first = planning.forecast(some, studio)
+    assert not studio.exists() and [each.seconds is None for each in first] == [True, False] and first[1].basis.startswith("assumed")
     assert first[1].pictures == (8, 16) and first[1].slots == 4
-    room.run(order(), studio, print)
-    again = {each.stage: each for each in planning.forecast(order(), studio)}
-    assert again["25_metadata"].basis == "as 1 times before here" and again["25_metadata"].seconds > 0 and again["15_generate"].slots == 0
-    more = {each.stage: each for each in planning.forecast(order(name="again", drop=2), studio)}
-    assert more["25_metadata"].seconds == again["25_metadata"].seconds
+    room.run(some, studio, print, last="seeds")
+    again = planning.forecast(some, studio)[0]
+    assert again.basis == "as 1 times before here" and again.seconds > 0
+    assert planning.forecast(order(name="more", stages=("00_seeds",), quantity=2), studio)[0].seconds == again.seconds  # a kernel takes its time for two slots as for four
 
 
 def test_the_rate_in_force_is_taken(tmp_path):

@@ -92,6 +92,7 @@ def test_three_processes_and_one_killed_in_mid_batch(base, expected, tmp_path):
     assert killed and made(catalog, attempts) == expected and catalog.left(order.stage) == 0 and catalog.check() == [] and worker_pids(os.getpid()) == []
 
 
+@pytest.mark.slow
 def test_the_driver_killed_and_started_again(base, expected, tmp_path):
     catalog, order, attempts = listed(tmp_path, base, Crew(executor="process", workers=2, lease=3), rounds=2)
     program = "import pickle, sys; from artmint.scale import process; process(pickle.load(sys.stdin.buffer), None, lambda made, asked: print(made, flush=True))"
