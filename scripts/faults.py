@@ -726,7 +726,7 @@ def main() -> None:
     given = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     given.add_argument("--schedule", type=int, default=0, help="run this one only")
     given.add_argument("--first", type=int, default=1)
-    given.add_argument("--count", type=int, default=240)
+    given.add_argument("--count", type=int, default=216)
     given.add_argument("--embedded", action="store_true", help="on the chain in a folder, without a node")
     given.add_argument("--into", type=Path, help="write the table here as well")
     options = given.parse_args()
