@@ -21,7 +21,7 @@ lab: .venv/dev  ## the notebooks in JupyterLab
 bench: .venv/demo  ## figures, as ratios, into studio/bench.json
 	$(BIN)/python scripts/bench.py
 
-faults: .venv/dev  ## minting, broken in every way there is: 240 schedules, each replayable by its number (needs node; half an hour)
+faults: .venv/dev  ## minting, broken in every way there is: 216 schedules, each replayable by its number (needs node; half an hour)
 	cd contracts && npm install --no-audit --no-fund --silent
 	$(BIN)/python scripts/faults.py
 

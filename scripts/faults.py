@@ -27,7 +27,6 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-sys.setswitchinterval(0.001)
 
 GWEI = 10**9
 PURSE, WORD = 10**19, "word"
@@ -508,8 +507,9 @@ def two_operators(world: World, fault: Fault):
 
 def two_keys(world: World, fault: Fault):
     "Another studio with another minter's key mints the same drop at the same time."
-    from artmint.catalog import Catalog
     from eth_account import Account
+
+    from artmint.catalog import Catalog
 
     if "rival" not in world.keys:
         world.keys["rival"] = Account.create()
@@ -536,6 +536,7 @@ def copied_key(world: World, fault: Fault):
 
 def repeating_client(world: World, fault: Fault):
     "A client without a journal, with a key that may mint: whatever is minted it sends again, with a new nonce each time, and what comes next it sends three times."
+    from artmint.chain import TransactionRefused
     from eth_account import Account
     from web3.exceptions import Web3Exception
 
@@ -547,8 +548,7 @@ def repeating_client(world: World, fault: Fault):
         for first in (1, world.minted() + 1, world.minted() + 1):
             if first > world.drop.quantity: continue
             try: world.sent(world.keys["faulty"], world.do.mintBatch(first, 1, 1), wait=False, gas=300_000)
-            except (Web3Exception, Exception) as error:
-                if type(error).__name__ not in ("TransactionRefused", "Web3RPCError", "TimeExhausted"): raise
+            except (Web3Exception, TransactionRefused): pass  # the node itself has seen through it
             fault.struck += 1
         yield
 
@@ -702,7 +702,7 @@ def kill_nothing(world: World, fault: Fault):
 def can_mount() -> bool:
     "Whether a small file system can be had here: it takes the right to mount."
     with tempfile.TemporaryDirectory() as folder:
-        try: made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True).returncode == 0
+        try: made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True, check=False).returncode == 0
         except OSError: return False
         if made: subprocess.run(["umount", folder], check=False)
         return made
@@ -726,7 +726,7 @@ def main() -> None:
     given = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     given.add_argument("--schedule", type=int, default=0, help="run this one only")
     given.add_argument("--first", type=int, default=1)
-    given.add_argument("--count", type=int, default=240)
+    given.add_argument("--count", type=int, default=216)
     given.add_argument("--embedded", action="store_true", help="on the chain in a folder, without a node")
     given.add_argument("--into", type=Path, help="write the table here as well")
     options = given.parse_args()

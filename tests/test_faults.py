@@ -16,8 +16,7 @@ from artmint.networks import ORACLE
 from artmint.stamp import stamp
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
-import faults  # noqa: E402
-
+import faults
 
 # Schedules. Without the full disk, for which one has to be able to mount, so that numbers mean the same everywhere
 
@@ -33,11 +32,11 @@ def proxy():
 def holds(row): assert not row["wrong"], f"schedule {row['number']}: {[each.name for each in row['faults']]}, {row['ends']}: {row['wrong']}"
 
 
-@pytest.mark.parametrize("number", [2, 6, 18, 19])
+@pytest.mark.parametrize("number", [2, 19])
 def test_on_the_chain_in_a_folder(number): holds(faults.schedule(number, None, disks=False))
 
 
-@pytest.mark.parametrize("number", [13, 25, 26, 27])
+@pytest.mark.parametrize("number", [25, 27])
 def test_on_a_node(number, proxy): holds(faults.schedule(number, proxy, disks=False))
 
 

@@ -303,7 +303,7 @@ def test_a_lost_answer_is_no_second_mint(ready, monkeypatch, answer, means):
         raise answer("nonce too low")
     monkeypatch.setattr(ready.web3.provider.chain, "send", deaf)
     sent = ready.mint()
-    assert [each.answer for each in sent][0] == means and ready.supply() == 16
+    assert sent[0].answer == means and ready.supply() == 16
     assert len({each.hash for each in sent}) == 4
 
 
@@ -545,7 +545,7 @@ def test_no_secret_in_anything_that_a_mint_leaves_behind(minted, tmp_path, start
     values = {"studio": str(studio), "collection": str(ROOT / "tests/data/tiny"), "chain": "sepolia", "treasury": Account.create().address}
     program = "import json, sys, papermill; papermill.execute_notebook('nbs/30_mint.ipynb', sys.argv[1], json.loads(sys.argv[2]), cwd='nbs', log_output=True)"
     hidden = {"ARTMINT_PASSPHRASE": word, "ARTMINT_RPC_SEPOLIA": f"http://reader:canary-node@127.0.0.1:{node.port}/"}
-    done = subprocess.run([sys.executable, "-c", program, str(studio / "mint.ipynb"), json.dumps(values)], cwd=ROOT, env=os.environ | hidden, capture_output=True, text=True, timeout=600)
+    done = subprocess.run([sys.executable, "-c", program, str(studio / "mint.ipynb"), json.dumps(values)], cwd=ROOT, env=os.environ | hidden, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "2 tokens at 11155111" in (studio / "mint.ipynb").read_text()
     texts = {"streams": done.stdout + done.stderr}
