@@ -88,8 +88,8 @@ class Records(Database):
 
     def find(self, kind: str, key: str) -> dict | None:
         "The latest body of a key, or None."
-        latest = sa.select(_RECORD.c.body).where(_RECORD.c.kind == kind, _RECORD.c.key == key).order_by(_RECORD.c.id.desc())
-        return next((read_json(row.body) for row in self._read(latest.limit(1))), None)
+        latest = sa.select(_RECORD.c.body).where(_RECORD.c.kind == kind, _RECORD.c.key == key).order_by(_RECORD.c.id.desc()).limit(1)
+        return next((read_json(row.body) for row in self._read(latest)), None)
 
     def get(self, kind: str, key: str) -> dict:
         "The latest body of a key. Raises MissingRecord."
@@ -97,10 +97,13 @@ class Records(Database):
         if body is None: raise MissingRecord(kind, key)
         return body
 
+    def rows(self, kind: str, prefix: str = "") -> list[sa.Row]:
+        "Key, body (still a text) and time of every record of a kind whose key begins with `prefix`, oldest first."
+        return self._read(sa.select(_RECORD.c.key, _RECORD.c.body, _RECORD.c.at).where(_RECORD.c.kind == kind, sa.func.substr(_RECORD.c.key, 1, len(prefix)) == prefix).order_by(_RECORD.c.id))
+
     def all(self, kind: str, prefix: str = "") -> dict[str, dict]:
         "The latest body of every key that begins with `prefix`, in the order in which the keys first came."
-        query = sa.select(_RECORD.c.key, _RECORD.c.body).where(_RECORD.c.kind == kind, sa.func.substr(_RECORD.c.key, 1, len(prefix)) == prefix)
-        return {row.key: read_json(row.body) for row in self._read(query.order_by(_RECORD.c.id))}
+        return {row.key: read_json(row.body) for row in self.rows(kind, prefix)}
 
     def keys(self, kind: str) -> set[str]:
         "Every key of a kind."
@@ -108,11 +111,10 @@ class Records(Database):
 
     def check_records(self) -> list[str]:
         "Every row whose stored digests don't match what it holds, named by kind and key."
-        changed = []
-        for row in self._read(sa.select(_RECORD).order_by(_RECORD.c.id)):
+        def changed(row: sa.Row) -> bool:
             name = hashlib.sha256(row.body.encode()).hexdigest()
-            if row.digest != name or row.seal != digest([row.kind, row.key, bool(row.once), name, row.parent]): changed.append(f"{row.kind} {row.key}: row changed")
-        return changed
+            return row.digest != name or row.seal != digest([row.kind, row.key, bool(row.once), name, row.parent])
+        return [f"{row.kind} {row.key}: row changed" for row in self._read(sa.select(_RECORD).order_by(_RECORD.c.id)) if changed(row)]
 
 # %% ../nbs/02_catalog.ipynb #6859001c
 def _file_of(body: str) -> str | None:
@@ -123,13 +125,13 @@ def _file_of(body: str) -> str | None:
 class Catalog(Records, Leases, Blobs):
     "A studio's records, leases and blobs: in `folder`/catalog.sqlite and `folder`/blobs, or where its studio.toml says."
 
-    def spend(self, stage: str, key: str, seconds: float, unit: str = "cpu") -> str:
-        "Add a line to the ledger: what a stage used for a key, in seconds of a unit. Gives its digest."
-        return self.append("cost", f"{stage}/{key}", {"stage": stage, "key": key, "seconds": seconds, "unit": unit})
+    def spend(self, stage: str, key: str, amount: float | str, unit: str = "cpu") -> str:
+        "Add a line to the ledger: what a stage used for a key, in seconds of cpu, in gas, in whatever the unit is. Gives its digest."
+        return self.append("cost", f"{stage}/{key}", {"stage": stage, "key": key, "amount": amount, "unit": unit})
 
     def costs(self) -> list[dict]:
         "All lines of the ledger, oldest first."
-        return [read_json(row.body) for row in self._read(sa.select(_RECORD.c.body).where(_RECORD.c.kind == "cost").order_by(_RECORD.c.id))]
+        return [read_json(row.body) for row in self.rows("cost")]
 
     def check(self) -> list[str]:
         "What was changed or lost since it was written, one line each: rows, blobs, and files that records speak of."
@@ -155,8 +157,7 @@ def frozen_slots(
     salt: str,  # its salt
 ) -> list[Slot]:  # 1..supply
     "The collection's slots, allocated the first time and read ever after. Raises AllocationChanged, Unallocatable."
-    if not catalog.all("slot", f"{collection.name}/"):
-        catalog.put_all("slot", {f"{collection.name}/{slot.id}": slot.model_dump(mode="json") for slot in allocate(collection, salt)})
+    if not catalog.all("slot", f"{collection.name}/"): catalog.put_all("slot", {f"{collection.name}/{slot.id}": slot.model_dump(mode="json") for slot in allocate(collection, salt)})
     slots = sorted((Slot(**body) for body in catalog.all("slot", f"{collection.name}/").values()), key=lambda slot: slot.id)
     if differing := _differing(collection, slots): raise AllocationChanged(collection.name, differing)
     return slots

@@ -64,7 +64,7 @@ def candidates(
         recorded = catalog.find("attempt", key)
         artifact = recorded and catalog.find("artifact", recorded["dna"])
         if artifact: found.append(Candidate(slot, attempt, Artifact(**artifact)))
-        else: missing.append(key)
+        elif not recorded or not catalog.find("stopped", recorded["dna"]): missing.append(key)
     if missing: raise IncompleteRound(number, missing)
     return found
 
@@ -167,7 +167,7 @@ def choose(
     number: int,  # rounds made so far
 ) -> Choice:
     "Fill what can be filled from rounds 1 to `number`; what has an edition is left alone. Raises UnknownScorer and IncompleteRound."
-    scorers, tries, key = scorers_for(collection, judge, catalog), collection.generation.attempts, f"{collection.name}/{{}}".format
+    scorers, key = scorers_for(collection, judge, catalog), f"{collection.name}/{{}}".format
     digests = {name: scorer.digest for name, scorer in scorers.items()}
     digests |= {name: digest({"scorer": name, "version": 2, "encoder": encoder.digest}) for name, encoder in ((DUPLICATE, Imprint()), (ALIKE, judge))}
     ordered = sorted(slots, key=lambda slot: slot.id)
@@ -180,8 +180,9 @@ def choose(
         free = [slot for slot in ordered if slot.id not in held and not catalog.find("edition", key(slot.id))]
         found = candidates(catalog, collection, free, each)
         scored, rows = score(catalog, judge, found, scorers), _rows(catalog, judge, [c.artifact for c in found])
-        for i, slot in zip(range(0, len(found), tries), free):
-            _fill(catalog, collection, digests, shelf, found[i : i + tries], scored[i : i + tries], [part[i : i + tries] for part in rows], (each, slot.id))
+        for slot, some in itertools.groupby(range(len(found)), key=lambda i: found[i].slot.id):
+            own = list(some)
+            _fill(catalog, collection, digests, shelf, [found[i] for i in own], [scored[i] for i in own], [part[own] for part in rows], (each, slot))
     bodies = [catalog.find("edition", key(slot.id)) for slot in ordered]
     return Choice(tuple(Edition(**body) for body in bodies if body), tuple(slot.id for slot, body in zip(ordered, bodies) if not body))
 

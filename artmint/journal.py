@@ -21,7 +21,7 @@ from .catalog import Catalog
 from .chain import WrongChain, genesis_of
 from .contract import reason
 from .finality import Horizon, horizon
-from .networks import paid
+from .networks import network_of, paid, paid_l1
 from .rpc import NodeSilent
 from .signers import BlockedByPolicy, Signer
 from .transaction import FeeAboveCeiling, KeyUsedElsewhere, NodeBehind, NotYetMined, OutOfGasMoney, RefusedByContract, Reverted, SenderBusy, Transaction, fee_of, fields_of, hash_of, in_a_sentence, most_of, plainly
@@ -233,7 +233,7 @@ def _follow(journal: Journal, transaction: Transaction) -> Transaction:
 def _settled(journal: Journal, transaction: Transaction, hash: str, receipt: Any) -> Transaction:
     "Write down a receipt."
     wei, raws = paid(receipt), {hash_of(raw): raw for raw in (*transaction.earlier, transaction.raw)}
-    _charge(journal, transaction, hash, receipt["gasUsed"], wei)
+    _charge(journal, transaction, hash, receipt["gasUsed"], wei, paid_l1(receipt))
     ours = {"hash": hash, "raw": raws.pop(hash), "earlier": list(raws.values())}
     where = {"block": receipt["blockNumber"], "block_hash": receipt["blockHash"].to_0x_hex(), "depth": "latest"}
     return journal._keep(transaction, state="confirmed" if receipt["status"] == 1 else "reverted", gas=receipt["gasUsed"], wei=str(wei), **ours, **where)
@@ -244,14 +244,14 @@ def _replaced(journal: Journal, transaction: Transaction) -> Transaction:
     _charge(journal, transaction, "", 0, 0)
     return journal._keep(transaction, state="replaced", block=journal.web3.eth.block_number, block_hash="", depth="latest")
 
-def _charge(journal: Journal, transaction: Transaction, mined: str, gas: int, wei: int) -> None:
-    "Make the ledger's lines add up: what the version that was mined did cost, and nothing for the others."
-    lines = []
+def _charge(journal: Journal, transaction: Transaction, mined: str, gas: int, wei: int, l1: int = 0) -> None:
+    "Make the ledger's lines add up: what the version that was mined did cost, L1's part apart, and nothing for the others."
+    lines, play = [], "test-" * network_of(journal.chain_id).test
     for hash in transaction.versions:
         there = journal.catalog.history("cost", f"mint/{hash}")
-        for unit, amount in (("gas", gas), ("gwei", wei / 10**9)):
-            missing = amount * (hash == mined) - sum(line["seconds"] for line in there if line["unit"] == unit)
-            if abs(missing) > 1e-9: lines.append((f"mint/{hash}", {"stage": "mint", "key": hash, "seconds": missing, "unit": unit}))
+        for unit, amount in (("gas", gas), (f"{play}wei", wei - l1), (f"{play}l1-wei", l1)):
+            missing = amount * (hash == mined) - sum(int(line["amount"]) for line in there if line["unit"] == unit)
+            if missing: lines.append((f"mint/{hash}", {"stage": "mint", "key": hash, "amount": missing if unit == "gas" else str(missing), "unit": unit}))
     if lines: journal.catalog.append_all("cost", lines)
 
 def _reopened(journal: Journal, transaction: Transaction) -> Transaction:

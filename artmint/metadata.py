@@ -18,13 +18,14 @@ from filelock import FileLock
 
 # %% ../nbs/25_metadata.ipynb #173cf6bc
 from .adapter import frozen_adapters
-from .audit import Drop, Finding, audit, check_token
+from .audit import Drop, Finding, accuracy, audit, check_token
 from .blobs import write_whole
 from .catalog import Catalog, frozen_slots
 from .content import CID, PROFILE, ContentError, build, check_car, open_car, write_car
 from .content import cid as cid_of
 from .credentials import open_identity, signed_once
 from .curate import Edition
+from .ledger import metered
 from .picture import public_png
 from .seeds import Collection, Refusal, canonical, salt_of
 from .tokens import BadMetadata, BaseFacts, Manifest, Role, Token, TokenMetadata, Weights, adapter_facts, contract_json, json_schema, provenance, public_facts, public_source, read_manifest, read_token, token_json, withheld_digests
@@ -137,6 +138,12 @@ def _write(folder: Path, flat: Mapping[str, Path | bytes], manifest: Manifest) -
     write_whole(folder / "drop.json", manifest.data)
 
 # %% ../nbs/25_metadata.ipynb #4a14453f
+def _insist(catalog: Catalog, known: Drop, manifest: Manifest, root: Path) -> None:
+    "Audit a drop before it gets its name, and write down how much of it agreed. Raises AuditFailed."
+    findings = audit(known, manifest, root)
+    catalog.append("audit", f"{manifest.collection}/{manifest.drop}", accuracy(manifest.quantity, findings) | {"quantity": manifest.quantity})
+    if findings: raise AuditFailed(findings)
+
 def pack(
     catalog: Catalog,  # holds slots, editions and pictures; receives the drop's record
     collection: Collection,  # whose drop
@@ -154,9 +161,11 @@ def pack(
     aside, old = (target.with_name(f".{target.name}.{word}") for word in ("part", "old"))
     with FileLock(target.with_name(f".{target.name}.lock")):
         if not whole(target, manifest):
-            for left in (aside, old): shutil.rmtree(left, ignore_errors=True)
-            _write(aside, flat, manifest)
-            if findings := audit(known, manifest, aside / "root"): raise AuditFailed(findings)
+            with metered(catalog, "pack", [f"{collection.name}/{first}-{first + quantity - 1}"]) as more:
+                for left in (aside, old): shutil.rmtree(left, ignore_errors=True)
+                _write(aside, flat, manifest)
+                _insist(catalog, known, manifest, aside / "root")
+                more["bytes"] = sum(path.stat().st_size for path in aside.rglob("*") if path.is_file())
             if target.exists(): target.rename(old)
             aside.rename(target)
             shutil.rmtree(old, ignore_errors=True)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['NETWORKS', 'ORACLE', 'NODE_INTERFACE', 'Network', 'network_of', 'NoNode', 'where', 'Forecast', 'forecast', 'l1_gas',
-           'paid', 'TooDear', 'Ceilings']
+           'paid', 'paid_l1', 'TooDear', 'Ceilings']
 
 # %% ../nbs/26_networks.ipynb #8fe005e5
 from collections.abc import Mapping
@@ -121,14 +121,22 @@ def l1_gas(
     values = [fields.get("to") or "0x" + "00" * 20, not fields.get("to"), bytes.fromhex(data[2:]) if isinstance(data, str) else data]
     return _asked(web3, NODE_INTERFACE, "gasEstimateL1Component", "address bool bytes", values, "uint64 uint256 uint256")[0]
 
+def _number(receipt: Any, name: str) -> int:
+    "A number of a receipt; 0 where the chain has no such thing."
+    return int(value, 16) if isinstance(value := receipt.get(name) or 0, str) else value
+
 def paid(
     receipt: Any,  # of a mined transaction
 ) -> int:
     "Wei that a transaction did cost: its gas, and what an OP-stack chain took besides (`l1Fee`, and the operator's fee)."
-    def number(name: str) -> int: return int(value, 16) if isinstance(value := receipt.get(name) or 0, str) else value
+    operator = _number(receipt, "gasUsed") * _number(receipt, "operatorFeeScalar") // 10**6 + _number(receipt, "operatorFeeConstant")  # op-geth, Isthmus
+    return _number(receipt, "gasUsed") * _number(receipt, "effectiveGasPrice") + _number(receipt, "l1Fee") + operator
 
-    operator = number("gasUsed") * number("operatorFeeScalar") // 10**6 + number("operatorFeeConstant")  # op-geth, Isthmus
-    return number("gasUsed") * number("effectiveGasPrice") + number("l1Fee") + operator
+def paid_l1(
+    receipt: Any,  # of a mined transaction
+) -> int:
+    "The part of it that was taken for L1: `l1Fee` of an OP-stack chain, `gasUsedForL1` of Arbitrum; elsewhere 0."
+    return _number(receipt, "l1Fee") + _number(receipt, "gasUsedForL1") * _number(receipt, "effectiveGasPrice")
 
 # %% ../nbs/26_networks.ipynb #c77e5c85
 class TooDear(Refusal):

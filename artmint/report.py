@@ -18,7 +18,11 @@ from PIL import Image
 # %% ../nbs/45_report.ipynb #7c06ca95
 import artmint
 from .catalog import Catalog
+from .ledger import load_money
+from .metrics import KPIs, Known, duration, known, kpis, spoken
+from .plots import bars, chart, falls
 from .seeds import Collection
+from .signal import TooFewToWatch, follow, stream, verdict, watch
 from .verdicts import standing
 
 # %% ../nbs/45_report.ipynb #a20c721d
@@ -59,16 +63,11 @@ def _rarity(collection: Collection, editions: list[dict]) -> dict[str, list[tupl
     return {trait: [(value, asked, here[trait][value]) for value, asked in values.items()] for trait, values in collection.traits.items()}
 
 # %% ../nbs/45_report.ipynb #ac13f945
-def _duration(seconds: float) -> str:
-    "Seconds as people say them."
-    if seconds < 90: return f"{seconds:.1f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
 def _numbers(tries: int, refused: int, editions: int, seconds: float) -> list[tuple[str, str]]:
     "The row of figures at the top."
     accepted = tries - refused
     return [("editions", str(editions)), ("attempts", str(tries)), ("accepted by the rules", str(accepted)), ("acceptance", f"{accepted / max(tries, 1):.0%}"),
-            ("for making and judging", _duration(seconds)), ("for each edition", _duration(seconds / editions) if editions else "–")]
+            ("for making and judging", duration(seconds)), ("for each edition", duration(seconds / editions) if editions else "–")]
 
 def _seal(steps: list[dict]) -> dict | None:
     "The one word about the proof. A step that wasn't asked for is named and doesn't count."
@@ -79,6 +78,28 @@ def _seal(steps: list[dict]) -> dict | None:
     return {"status": "held", "sign": "✓", "text": "Proven from the contract's address" + (f", without: {', '.join(left)}" if left else "")}
 
 # %% ../nbs/45_report.ipynb #13888a8b
+def _plots(numbers: KPIs, found: Known) -> list[dict]:
+    "Drawings of a batch's numbers: title, what it says, SVG."
+    kinds = {"minted": "good", "chosen": "good", "accepted": "soft-bar", "rejected": "bad", "stopped": "bad"}
+    fates = [(fate, float(count), str(count), kinds.get(fate, "people")) for fate, count in numbers.fates.items() if count]
+    spent = [(stage, row.get("cpu", 0.0) + row.get("gpu", 0.0), row.get("people", 0.0), row.get("money", 0.0)) for stage, row in numbers.stages.items()]
+    def said(own: float, people: float, cost: float) -> str: return duration(own or people) + (f" · {cost:.2g} {numbers.currency}" if cost else "")
+    drawn = [{"title": "What became of the candidates", "says": "Rejected and stopped ones cost as well.", "svg": bars("Candidates by what became of them", fates)},
+             {"title": "Where the compute went", "says": "Seconds of processors and devices; people's time in its own colour.",
+              "svg": bars("Compute by stage", [(stage, own or people, said(own, people, cost), "mark" if own else "people") for stage, own, people, cost in spent])},
+             {"title": "From concept to finality", "says": "Each leg's median, its 95th percentile as a line.", "svg": falls(numbers.latency)}]
+    return [each for each, any_ in zip(drawn, (fates, spent, numbers.latency)) if any_]
+
+def _chart(catalog: Catalog, collection: Collection, found: Known, slots: range) -> list[dict]:
+    "Whether acceptance has fallen since the earlier drops; nothing while they are too few to say."
+    tries, before = collection.generation.attempts, known(catalog, collection, range(1, slots[0])).tries if slots[0] > 1 else []
+    usual = stream([before], tries)
+    try: promised = watch(sum(usual), len(usual))
+    except TooFewToWatch: return []
+    signal = follow(promised, stream([found.tries], tries))
+    return [{"title": "Has acceptance fallen?", "says": verdict(promised, signal), "svg": chart(promised, signal)}]
+
+# %% ../nbs/45_report.ipynb #d13d0085
 def facts(
     catalog: Catalog,  # the studio's records
     collection: Collection,  # what was made
@@ -89,13 +110,14 @@ def facts(
     bodies = [body for slot in slots if (body := catalog.find("edition", f"{collection.name}/{slot}"))]
     editions = [_edition(catalog, body) for body in bodies]
     others = _others(catalog, collection, slots, {body["dna"] for body in bodies})
-    keys = [attempt["dna"] for slot in slots for attempt in catalog.all("attempt", f"{collection.name}/{slot}/").values()]
-    seconds = sum(line["seconds"] for line in catalog.costs() if line["key"] in set(keys))
-    refused = sum(each["decision"] != "accept" for each in others)
+    refused, found = sum(each["decision"] != "accept" for each in others), known(catalog, collection, slots)
+    own, numbers = {each.dna for each in found.tries}, kpis(found, load_money(catalog.folder))
+    seconds = sum(line.amount for line in found.lines if line.unit == "wall" and line.key in own)
     return {"title": collection.title, "description": collection.description, "license": collection.license, "digest": collection.digest, "supply": collection.supply,
             "drop": drop, "first": slots[0], "last": slots[-1], "part": len(slots) < collection.supply, "width": collection.generation.width,
             "height": collection.generation.height, "editions": editions, "others": others, "rarity": _rarity(collection, editions),
-            "open": sorted(set(slots) - {body["slot"] for body in bodies}), "numbers": _numbers(len(editions) + len(others), refused, len(editions), seconds)}
+            "open": sorted(set(slots) - {body["slot"] for body in bodies}), "numbers": _numbers(len(editions) + len(others), refused, len(editions), seconds),
+            "spoken": spoken(numbers), "plots": _plots(numbers, found) + _chart(catalog, collection, found, slots)}
 
 # %% ../nbs/45_report.ipynb #25d19b2a
 TEMPLATE = Path(artmint.__file__).parent / "data" / "report.html"

@@ -74,7 +74,7 @@ def _left(line: "Line", stage: Stage) -> str:
     def artifacts() -> list: return [_kept(catalog, f"{name}/{slot}/{attempt}") for slot in line.batch.slots for attempt in attempts]
     def said() -> list: return [[dna, row] for dna in tried(catalog, line.collection, line.batch.slots) for row in catalog.history("decision", dna) if row["by"] != MACHINE]
     def files(*paths: Path) -> dict: return {path.name: _sha256(path) for path in paths}
-    left = {"15_generate": artifacts, "20_curate": lambda: [[e for e in records("edition") if e and e["attempt"] < attempts.stop], said()],
+    left = {"15_generate": artifacts, "20_prune": artifacts, "20_curate": lambda: [[e for e in records("edition") if e and e["attempt"] < attempts.stop], said()],
             "25_metadata": lambda: files(drop / "drop.json", drop / "drop.car"), "27_pin": lambda: files(*sorted((Path(line.studio) / "store").rglob("*.car"))),
             "30_mint": lambda: records("token")}
     return digest(left.get(stage.notebook, list)())

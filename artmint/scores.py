@@ -9,8 +9,6 @@ __all__ = ['NEGATIVE', 'Known', 'Candidate', 'Scorer', 'FormulaScorer', 'formula
 # %% ../nbs/18_scores.ipynb #3401f920
 import io
 import itertools
-import secrets
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -23,6 +21,7 @@ from PIL import Image
 from .base import Judge
 from .catalog import Catalog, RecordConflict
 from .generate import Artifact
+from .ledger import metered
 from .looks import LOOKS
 from .palette import forbidden_share, off_palette, palette_margin, rivals_of
 from .picture import read_png
@@ -223,11 +222,10 @@ def score(
 
 def _score(catalog: Catalog, judge: Judge, part: list[Candidate], scorers: list[Scorer]) -> None:
     "Score some candidates and write a row for each, all in one transaction."
-    started, images = time.perf_counter(), [picture(catalog, c.artifact) for c in part]
-    rows, names = embed(catalog, judge, [c.artifact for c in part], images), {scorer.name: scorer.digest for scorer in scorers}
-    columns = {scorer.name: scorer.measure(part, images, rows) for scorer in scorers}
+    with metered(catalog, "curate", [c.dna for c in part]):
+        images, names = [picture(catalog, c.artifact) for c in part], {scorer.name: scorer.digest for scorer in scorers}
+        rows = embed(catalog, judge, [c.artifact for c in part], images)
+        columns = {scorer.name: scorer.measure(part, images, rows) for scorer in scorers}
     bodies = {f"{c.dna}/{digest([c.claim, names])[:16]}": {"claim": c.claim, "scores": {name: round(float(column[i]), 4) for name, column in columns.items()}, "scorers": names}
               for i, c in enumerate(part)}
     catalog.put_all("score", bodies)
-    seconds, token = (time.perf_counter() - started) / len(part), secrets.token_hex(8)
-    catalog.put_all("cost", {f"curate/{c.dna}/{token}": {"stage": "curate", "key": c.dna, "seconds": seconds, "unit": "cpu"} for c in part})

@@ -433,6 +433,84 @@ def claims(_: int) -> list[dict]:
     return [{"name": "catalog_claims", "value": round(rate), "unit": "1/s", "against": "the same at 10^4 and 10^5 rows", "limit": ">= 200", "how": f"SQLite, one process, a thousand claimed and finished; {'; '.join(said)}"}]
 
 
+def pruning(_: int) -> list[dict]:
+    "Compute for each accepted picture with seed pruning against without, under the same rules: learned on half of the candidates, measured on the other half."
+    import numpy as np
+    from artmint.base import load_base, load_judge
+    from artmint.catalog import Catalog
+    from artmint.curate import scorers_for
+    from artmint.drawings import subjects
+    from artmint.generate import Artifact, render
+    from artmint.prune import fit_pruner, render_some
+    from artmint.scores import Candidate
+    from artmint.seeds import Recipe, Slot, load_collection, prompt_of
+    from artmint.verdicts import decide
+
+    demo, base, judge = load_collection(Path(__file__).parent.parent / "collections" / "demo"), load_base(), load_judge()
+    known, count, step, keep = [vars(each) for each in subjects() if each.palette in demo.traits["palette"]], 224, 4, 0.9
+    slots = [Slot(id=i + 1, traits=known[i * 37 % len(known)]) for i in range(count)]
+    recipes = [Recipe(base=base.digest, prompt=prompt_of(demo, slot), seed=slot.id, steps=16, guidance=3.0, width=128, height=128, profile="fast") for slot in slots]
+    found = [Candidate(slot, 1, Artifact(dna=r.dna, recipe=r.facts(), pixel_digest="", file_digest="", environment={})) for slot, r in zip(slots, recipes)]
+    with tempfile.TemporaryDirectory() as folder: scorers = scorers_for(demo, judge, Catalog(folder))
+
+    def scored(which: list[int], images: list) -> np.ndarray:
+        rows, own = judge.encode_images(images), [found[i] for i in which]
+        return np.array([scorer.measure(own, images, rows) for scorer in scorers.values()]).T
+
+    seen: dict[int, np.ndarray] = {}
+    half = list(range(0, count, 2))
+    def look(part: list[int], previews: list) -> list[bool]:
+        seen.update(zip((half[i] for i in part), scored([half[i] for i in part], previews)))
+        return [True] * len(part)
+    learnt = scored(half, render_some(base, [recipes[i] for i in half], step, look))
+    best = float(np.quantile(learnt[:, list(scorers).index("clip")], 0.6))  # a studio that is hard to please
+    rules = tuple(rule.model_copy(update={"min": best}) if rule.scorer == "clip" else rule for rule in demo.rules)
+    def accepts(values: np.ndarray) -> np.ndarray: return np.array([decide("", dict(zip(scorers, map(float, row))), rules).decision == "accept" for row in values])
+    about = {"step": step, "judge": judge.digest, "rules": "", "scorers": tuple(scorers)}
+    pruner = fit_pruner(np.array([seen[i] for i in half]), accepts(learnt), about, keep, 0.8)
+    if pruner is None: return [{"name": "seed_pruning_saving", "value": 0.0, "unit": "share", "against": "without pruning", "limit": ">= 0.35", "how": f"only {accepts(learnt).sum()} of {len(half)} candidates were accepted: too few for a promise"}]
+
+    rest = list(range(1, count, 2))
+    def spent(work: Callable[[], list]) -> tuple[float, list]:
+        start = time.process_time()
+        images = work()
+        return time.process_time() - start, images
+    full, images = spent(lambda: render(base, [recipes[i] for i in rest]))
+    good = accepts(scored(rest, images))
+    pruned, some = spent(lambda: render_some(base, [recipes[i] for i in rest], step, lambda part, previews: list(pruner.value(scored([rest[i] for i in part], previews)) >= pruner.threshold)))
+    kept = np.array([image is not None for image in some])
+    assert all(image.tobytes() == whole.tobytes() for image, whole in zip(some, images) if image), "pruning changed a picture"
+    saving = 1 - (pruned / max((good & kept).sum(), 1)) / (full / max(good.sum(), 1))
+    how = (f"{len(rest)} candidates, 16 DDIM steps, previews after {step} judged too, float32; {kept.mean():.0%} went on, {good.sum()} acceptable of which {(good & ~kept).sum()} were stopped (promise: at most {1 - keep:.0%}); "
+           f"rules of the demo with clip >= {best:.2f}, acceptance {good.mean():.0%}; processor seconds {pruned:.1f} against {full:.1f}")
+    return [{"name": "seed_pruning_saving", "value": round(float(saving), 3), "unit": "share", "against": "the same candidates all run to the end, for each accepted picture", "limit": ">= 0.35", "how": how}]
+
+
+def kpi_query(_: int) -> list[dict]:
+    "All numbers of a batch from a catalog of 10^4, 10^5 and 10^6 rows, nine for each candidate, drawn at random."
+    import random
+    from artmint.catalog import Catalog
+    from artmint.ledger import Money
+    from artmint.metrics import known, kpis
+    from artmint.seeds import load_collection
+
+    demo, said, last = load_collection(Path(__file__).parent.parent / "collections" / "demo"), [], 0.0
+    for rows in (10**4, 10**5, 10**6):
+        with tempfile.TemporaryDirectory() as folder:
+            catalog, rng, count = Catalog(folder), random.Random(0), rows // 9  # 9 rows for each candidate
+            for start in range(0, count, 10_000):
+                part = [(i, f"{i:064x}") for i in range(start, min(start + 10_000, count))]
+                catalog.append_all("attempt", [(f"demo/{i // 3 + 1}/{i % 3 + 1}", {"dna": dna, "recipe": {"prompt": "rings", "seed": i, "steps": 16}}) for i, dna in part])
+                for stage in ("generate", "curate"):
+                    catalog.append_all("cost", [(f"{stage}/{dna}", {"stage": stage, "key": dna, "amount": rng.random(), "unit": unit}) for _, dna in part for unit in ("wall", "cpu", "bytes")])
+                catalog.append_all("decision", [(dna, {"by": "machine", "decision": rng.choice(("accept", "reject")), "reasons": [], "scores": {}}) for _, dna in part])
+                catalog.append_all("edition", [(f"demo/{i // 3 + 1}", {"slot": i // 3 + 1, "dna": dna}) for i, dna in part if i % 3 == 0])
+            catalog.close()
+            last = seconds(lambda: kpis(known(Catalog(folder), demo, range(1, count // 3 + 1)), Money()))
+            said.append(f"{rows:,}: {last:.2f} s")
+    return [{"name": "kpi_query_1e6", "value": round(last, 2), "unit": "s", "against": "nothing", "limit": "<= 60", "how": "all numbers of all candidates, SQLite; " + ", ".join(said)}]
+
+
 def main() -> None:
     "Run every benchmark and print a table."
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -440,7 +518,7 @@ def main() -> None:
     options.add_argument("--into", type=Path, default=Path("studio/bench.json"))
     given = options.parse_args()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded: spinning threads take the processor from one another
-    measures = (generation, training, archiving, curation, duplicates, gas, minting, workers, overhead, claims)
+    measures = (generation, training, archiving, curation, duplicates, gas, minting, workers, overhead, claims, pruning, kpi_query)
     rows = [row for measure in measures for row in measure(given.rounds)]
     given.into.parent.mkdir(parents=True, exist_ok=True)
     given.into.write_text(json.dumps(rows, indent=2) + "\n")

@@ -656,8 +656,8 @@ def check(world: World) -> None:
         for each in rows:
             assert not each.open, f"nonce {each.nonce} is {each.state}"
             assert (each.hash in mined) == (each.state != "replaced"), f"nonce {each.nonce} is {each.state}"
-            lines = sum(line["seconds"] for line in catalog.history("cost", f"mint/{each.hash}") if line["unit"] == "gwei")
-            assert abs(lines - mined.get(each.hash, 0) / GWEI) < 1e-3, f"the ledger says {lines} gwei of {each.hash}"
+            lines = sum(int(line["amount"]) for line in catalog.history("cost", f"mint/{each.hash}") if line["unit"].endswith("wei"))
+            assert lines == mined.get(each.hash, 0), f"the ledger says {lines} wei of {each.hash}"
             told |= set(each.versions)
         assert len(catalog.all("token", "demo/")) == quantity and catalog.check_records() == [], "tokens on record"
         found = catalog.find("stamp", f"demo/1@{world.record.chain_id}")

@@ -360,8 +360,8 @@ def test_the_ledger_adds_up(catalog):
     catalog.spend("generate", "demo/1/1", 0.5)
     catalog.spend("generate", "demo/1/1", 0.25)
     catalog.spend("mint", "demo/1", 2, unit="wall")
-    assert sum(line["seconds"] for line in catalog.costs() if line["stage"] == "generate") == 0.75
-    assert catalog.costs()[-1] == {"stage": "mint", "key": "demo/1", "seconds": 2, "unit": "wall"}
+    assert sum(line["amount"] for line in catalog.costs() if line["stage"] == "generate") == 0.75
+    assert catalog.costs()[-1] == {"stage": "mint", "key": "demo/1", "amount": 2, "unit": "wall"}
 
 
 @pytest.mark.parametrize("change", [

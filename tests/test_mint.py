@@ -288,7 +288,7 @@ def journal_room_rows():
 def test_costs_are_ledger_lines(ready):
     sent = ready.mint()
     lines = [line for line in ready.catalog.costs() if line["key"] == sent[0].hash]
-    assert {line["unit"]: line["seconds"] for line in lines} == {"gas": sent[0].gas, "gwei": int(sent[0].wei) / 10**9}
+    assert {line["unit"]: line["amount"] for line in lines} == {"gas": sent[0].gas, "test-wei": sent[0].wei}
     receipt = ready.web3.eth.get_transaction_receipt(sent[0].hash)
     assert int(sent[0].wei) == receipt["gasUsed"] * receipt["effectiveGasPrice"] and len(ready.catalog.costs()) == 2 * (4 + 4)
 
