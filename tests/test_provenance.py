@@ -41,7 +41,7 @@ def sold(tmp_path_factory):
     commit_drop(admin, contract, packed[1])
     half = verify(address, folder, provenance="0" * 64)
     mint(minter, contract, packed[1])
-    pictures = [(next((folder / "drops").glob("*/root")) / "images" / f"{i}.png").read_bytes() for i in range(1, 17)]
+    pictures = [next((folder / "drops").rglob(f"images/{i}.png")).read_bytes() for i in range(1, 17)]
     return folder, address, hashlib.sha256("".join(hashlib.sha256(each).hexdigest() for each in pictures).encode()).hexdigest(), half
 
 
