@@ -19,7 +19,7 @@ from .curate import merit, scorers_for
 from .engine import PROFILES
 from .generate import Artifact, check, render
 from .ledger import Money
-from .metrics import KPIs, Try
+from .metrics import KPIs, Try, coins
 from .prune import Pruner, asked_of, render_some
 from .scores import Candidate
 from .seeds import Attempt, Collection, Recipe, Record, Refusal, Slot
@@ -173,14 +173,19 @@ class TooCostly(Refusal):
     currency: str
     remedies: list
     says = (
-        "An edition costs {cpfa:.4g} {currency}, and at most {limit:.4g} is allowed: a token is expected to bring {revenue:.4g}. Nothing was published or minted. "
-        "Lower the cost, raise `most` in studio.toml, or leave the gate out of the batch.\n{self.listed}"
+        "An edition costs {self.amounts[0]} {currency}, and at most {self.amounts[1]} is allowed: a token is expected to bring {self.amounts[2]}. Nothing was published or minted. "
+        "Lower the cost, raise `cost_share` in studio.toml, or leave the gate out of the batch.\n{self.listed}"
     )
+
+    @property
+    def amounts(self) -> list[str]:
+        "Cost, limit and revenue as people read them."
+        return [coins(each) for each in (self.cpfa, self.limit, self.revenue)]
 
     @property
     def listed(self) -> str:
         "The remedies as lines, the cheapest first."
-        lines = [f"  - {each.says}: {each.cpfa:.4g} {self.currency} ({each.saving:.0%} less); quality: {each.quality}" for each in self.remedies]
+        lines = [f"  - {each.says}: {coins(each.cpfa)} {self.currency} ({each.saving:.0%} less); quality: {each.quality}" for each in self.remedies]
         return "Measured in this studio, the cheapest first:\n" + "\n".join(lines) if lines else "No measured change makes it cheaper."
 
 def gate(
@@ -191,7 +196,7 @@ def gate(
     "Say that a batch may be minted, and why. Raises TooCostly."
     if money.revenue_per_token is None: return "not gated: studio.toml names no revenue_per_token"
     if numbers.cpfa is None: return "not gated: " + ("there are no editions" if not numbers.editions else "studio.toml has no rates")
-    limit = money.revenue_per_token * money.most
+    limit = money.revenue_per_token * money.cost_share
     if numbers.cpfa > limit: raise TooCostly(numbers.cpfa, limit, money.revenue_per_token, money.currency, cures)
     lacking = f"; {', '.join(numbers.missing)} has no rate and isn't in it" if numbers.missing else ""
-    return f"CPFA {numbers.cpfa:.4g} {money.currency} is within {limit:.4g} ({money.most:.0%} of {money.revenue_per_token:.4g}){lacking}"
+    return f"CPFA {coins(numbers.cpfa)} {money.currency} is within {coins(limit)} ({money.cost_share:.0%} of {coins(money.revenue_per_token)}){lacking}"

@@ -9,6 +9,7 @@ __all__ = ['PRICED', 'PAUSE', 'LOOK', 'Line', 'lines', 'spend_on', 'Meter', 'met
 # %% ../nbs/03_ledger.ipynb #538a6bc4
 import json
 import time
+import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -20,7 +21,6 @@ from typing import NamedTuple
 from pydantic import Field, ValidationError
 
 # %% ../nbs/03_ledger.ipynb #db15e58d
-from .blobs import told
 from .canon import said
 from .catalog import Catalog
 from .seeds import Record, Refusal
@@ -103,7 +103,7 @@ class Money(Record):
     currency: str = "money"
     months: float = Field(12, ge=0)  # that storage and pins are paid for
     revenue_per_token: float | None = Field(None, gt=0)
-    most: float = Field(0.15, gt=0)  # share of the revenue that a token may cost
+    cost_share: float = Field(0.15, gt=0)  # share of the revenue that a token may cost
     rates: tuple[Rates, ...] = ()  # oldest first
 
     def at(self, when: float) -> Rates | None:
@@ -115,11 +115,13 @@ class Money(Record):
 def load_money(
     studio: Path,  # the studio's folder
 ) -> Money:
-    "What studio.toml says in [money]; a studio that says nothing counts seconds only. Raises BadRates, BadSettings."
-    known = told(studio, "money")
-    if isinstance(known.get("rates"), list): known = known | {"rates": tuple(known["rates"])}
-    try: return Money.model_validate(known)
-    except ValidationError as error: raise BadRates(str(Path(studio) / "studio.toml"), said(error, Money)) from error
+    "What studio.toml says of money; a studio that says nothing counts seconds only. Raises BadRates."
+    path = Path(studio) / "studio.toml"
+    try: known = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error: raise BadRates(str(path), [str(error)]) from error
+    own = {name: tuple(value) if isinstance(value, list) else value for name, value in known.items() if name in Money.model_fields}
+    try: return Money.model_validate(own)
+    except ValidationError as error: raise BadRates(str(path), said(error, Money)) from error
 
 # %% ../nbs/03_ledger.ipynb #cdfb5885
 PRICED = {"cpu": "cpu_hour", "gpu": "gpu_hour", "people": "people_hour", "bytes": "storage_gb_month", "pinned": "pin_gb_month", "wei": "ether", "l1-wei": "ether"}

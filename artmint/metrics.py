@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['GOOD', 'LEGS', 'GAS_TOKEN', 'GAS_DROP', 'interval', 'Velocity', 'velocities', 'waterfall', 'quantiles', 'KPIs',
-           'gas_price', 'kpis', 'duration', 'spoken', 'Known', 'Try', 'known']
+           'gas_price', 'kpis', 'duration', 'coins', 'spoken', 'Known', 'Try', 'known']
 
 # %% ../nbs/40_metrics.ipynb #74512921
 import json
+import math
 import time
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
@@ -183,12 +184,18 @@ def duration(
     "Seconds as people say them."
     return f"{seconds:.1f} s" if seconds < 90 else f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.1f} days"
 
+def coins(
+    value: float,  # an amount of money
+) -> str:
+    "An amount with three significant digits, two decimals at least, and no exponent."
+    return f"{value:,.{min(max(2, 2 - math.floor(math.log10(abs(value)))), 12) if value else 2}f}"
+
 def spoken(
     numbers: KPIs,  # of a batch
 ) -> list[tuple[str, str, str]]:  # name, value, and what it says
     "The numbers for people."
     n, coin = numbers, numbers.currency
-    def amount(value: float | None) -> str: return "no rates" if value is None else f"{value:.4g} {coin}"
+    def amount(value: float | None) -> str: return "no rates" if value is None else f"{coins(value)} {coin}"
     def share(value: float | None) -> str: return "–" if value is None else f"{value:.0%}"
     rows = [
         ("CPFA", amount(n.cpfa) if n.editions else "–", f"for each of {n.editions} editions, rejects included" + ("" if n.tokens else "; gas as expected")),
@@ -198,7 +205,7 @@ def spoken(
         ("acceptance", share(n.acceptance and n.acceptance[0]), "{:.0%} to {:.0%}, 95% interval".format(*n.acceptance[1:]) if n.acceptance else "nothing was judged"),
         *(("IV", f"{v.per_hour:.0f}", f"accepted an hour by prompt set {v.prompt_set[:8]}, {v.low:.0f} to {v.high:.0f}") for v in n.velocity[:3]),
         ("MIA", share(n.mia), "of the tokens agree with their pictures and manifest"),
-        *(("to mint", duration(n.latency["total"]["p50"]), f"from concept, median; 95% within {duration(n.latency['total']['p95'])}; without waiting for people {duration(n.latency['total without people']['p50'])}") for _ in [0] if "total" in n.latency),
+        *(("to mint" if "mint" in n.latency else "so far", duration(n.latency["total"]["p50"]), f"from concept, median; 95% within {duration(n.latency['total']['p95'])}; without waiting for people {duration(n.latency['total without people']['p50'])}") for _ in [0] if "total" in n.latency),
         ("discipline", "–" if n.discipline is None else f"{n.discipline:.1f}", "candidates refused for each edition"),
         ("saved", amount(n.saved["money"]) if "money" in n.saved else f"{n.saved['gas']:,.0f} gas", "by refusing before minting"),
     ]

@@ -8,15 +8,14 @@ __all__ = ['ASSUMED', 'Stage', 'plan', 'runs', 'NothingChosen', 'part', 'Forecas
 # %% ../nbs/54_plan.ipynb #828cb82a
 import os
 import time
-import tomllib
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 # %% ../nbs/54_plan.ipynb #4651f236
 from .batch import Batch, UnknownStage, checked, declared, notebooks
 from .blobs import told
 from .catalog import Catalog
+from .ledger import load_money
 from .seeds import Collection, Refusal, load_collection
 
 # %% ../nbs/54_plan.ipynb #fdbaa53d
@@ -123,7 +122,7 @@ def forecast(
 def _expected(stage: Stage, collection: Collection, slots: int, catalog: Catalog | None) -> Forecast:
     "One stage's forecast."
     g, seen = collection.generation, _before(catalog, stage.notebook, collection)
-    pictures = (slots * g.attempts, slots * g.attempts * g.rounds) if stage.notebook == "15_generate" else None
+    pictures = (slots * g.attempts, slots * g.attempts * g.rounds) if stage.notebook in ("15_generate", "20_prune") else None
     if not slots: return Forecast(stage.name, 0, pictures, 0.0, "nothing is open")
     if seen:
         each = sum(seconds for _, seconds in seen) / sum(count for count, _ in seen)
@@ -133,8 +132,7 @@ def _expected(stage: Stage, collection: Collection, slots: int, catalog: Catalog
 def rate_of(
     studio: Path,  # the studio's folder
 ) -> tuple[float, str] | None:
-    "Price of a machine's hour in force today (`cpu_hour` of the newest [[rates]] of studio.toml), and its currency; None when nobody gave one."
-    path = Path(studio) / "studio.toml"
-    known, today = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}, datetime.fromtimestamp(time.time(), UTC).date()
-    rates = sorted((each for each in known.get("rates", []) if each["since"] <= today and "cpu_hour" in each), key=lambda each: each["since"])
-    return (rates[-1]["cpu_hour"], known.get("currency", "money")) if rates else None
+    "Price of a core's hour in force today, and its currency; None when nobody gave one. Raises BadRates."
+    money = load_money(studio)
+    rates = money.at(time.time())
+    return (rates.cpu_hour, money.currency) if rates and rates.cpu_hour is not None else None

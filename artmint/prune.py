@@ -108,7 +108,7 @@ def fit_pruner(
     seed: int = 0,  # of the split
 ) -> Pruner | None:
     "Learn from candidates that ran to the end; None when there are too few accepts for the promise."
-    held = np.random.default_rng(seed).permutation(len(scores)) % 2 == 0
+    held = np.random.default_rng(seed).permutation(len(scores)) % 3 > 0
     if accepted[held].sum() < accepts_needed(keep, confidence) or len(set(accepted[~held])) < 2: return None
     middle, spread = scores[~held].mean(0), np.maximum(scores[~held].std(0), 1e-6)
     theta = logistic((scores[~held] - middle) / spread, accepted[~held].astype(int), np.ones((~held).sum()), 0.01)

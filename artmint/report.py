@@ -19,7 +19,7 @@ from PIL import Image
 import artmint
 from .catalog import Catalog
 from .ledger import load_money
-from .metrics import KPIs, Known, duration, known, kpis, spoken
+from .metrics import KPIs, Known, coins, duration, known, kpis, spoken
 from .plots import bars, chart, falls
 from .seeds import Collection
 from .signal import TooFewToWatch, follow, stream, verdict, watch
@@ -83,7 +83,7 @@ def _plots(numbers: KPIs, found: Known) -> list[dict]:
     kinds = {"minted": "good", "chosen": "good", "accepted": "soft-bar", "rejected": "bad", "stopped": "bad"}
     fates = [(fate, float(count), str(count), kinds.get(fate, "people")) for fate, count in numbers.fates.items() if count]
     spent = [(stage, row.get("cpu", 0.0) + row.get("gpu", 0.0), row.get("people", 0.0), row.get("money", 0.0)) for stage, row in numbers.stages.items()]
-    def said(own: float, people: float, cost: float) -> str: return duration(own or people) + (f" · {cost:.2g} {numbers.currency}" if cost else "")
+    def said(own: float, people: float, cost: float) -> str: return duration(own or people) + (f" · {coins(cost)} {numbers.currency}" if cost else "")
     drawn = [{"title": "What became of the candidates", "says": "Rejected and stopped ones cost as well.", "svg": bars("Candidates by what became of them", fates)},
              {"title": "Where the compute went", "says": "Seconds of processors and devices; people's time in its own colour.",
               "svg": bars("Compute by stage", [(stage, own or people, said(own, people, cost), "mark" if own else "people") for stage, own, people, cost in spent])},
