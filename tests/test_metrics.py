@@ -16,16 +16,19 @@ from scipy.stats import binomtest
 from artmint.base import load_base, load_judge
 from artmint.batch import load_batch
 from artmint.catalog import Catalog, frozen_slots
-from artmint.curate import choose
+from artmint.curate import candidates, choose, scorers_for
+from artmint.drawings import subjects
 from artmint.gate import Remedy, TooCostly, Trial, gate, padding, remedies, tried_out, try_out, variants
-from artmint.generate import attempts_of, generate
+from artmint.gate import _judged as judged
+from artmint.generate import attempts_of, generate, render
 from artmint.ledger import LOOK, BadRates, Line, Meter, bill, lines, load_money, looking, metered, price
 from artmint.metadata import BaseFacts, pack
-from artmint.metrics import GAS_DROP, GAS_TOKEN, Try, interval, known, kpis, quantiles, spoken, waterfall
+from artmint.metrics import GAS_DROP, GAS_TOKEN, Known, Try, interval, known, kpis, quantiles, spoken, waterfall
 from artmint.people import Act, Look, act
 from artmint.prune import Pruner
 from artmint.run import plan
-from artmint.seeds import Recipe, Rule, load_collection, recipes
+from artmint.scores import every_scorer, score
+from artmint.seeds import Recipe, Rule, Slot, load_collection, prompt_of, recipes
 from artmint.signal import TooFewToWatch, false_alarm, follow, retrain_batch, stream, verdict, watch
 
 FOLDER = Path(__file__).parent / "data" / "tiny"
@@ -154,8 +157,6 @@ def made(folder: Path, supply: int, attempts: int) -> tuple[Catalog, object]:
     (folder / "studio.toml").write_text(RATES)
     slots = frozen_slots(catalog, tiny, "tiny")
     generate(catalog, base, attempts_of(catalog, tiny, slots, "tiny", 1, base.digest))
-    from artmint.curate import candidates
-    from artmint.scores import every_scorer, score
     clip = sorted(each["clip"] for each in score(catalog, judge, candidates(catalog, tiny, slots, 1), {"clip": every_scorer(tiny, judge)["clip"]}))
     tiny = tiny.model_copy(update={"rules": (Rule(scorer="clip", min=clip[len(clip) // 2]),)})
     look = Look(catalog, tiny, "mira", slots=range(1, supply + 1))
@@ -227,7 +228,6 @@ def a_try(slot: int, attempt: int, fate: str, begun: float = 0.0, judged: float 
 
 
 def test_waiting_for_people_stands_apart():
-    from artmint.metrics import Known
     batch = Known([a_try(1, 1, "rejected"), a_try(1, 2, "minted", 8.0, 12.0, 100.0), a_try(2, 1, "minted")], [], [], {1: 150.0, 2: 150.0}, {"packed": 120.0, "pinned": 130.0, "proven": 160.0}, None)
     ways = waterfall(batch)
     assert ways[1] == {"make and judge": 12.0, "wait for people": 100.0, "pack": 8.0, "pin": 10.0, "mint": 20.0, "prove": 10.0}
@@ -298,32 +298,25 @@ def test_the_training_batch_can_be_planned(tmp_path):
 def test_a_worse_model_raises_the_signal_and_the_same_one_does_not(tmp_path):
     "Real pictures of the bundled base, then of the same base with noise in its weights."
     import torch
-    from artmint.engine import engine
-    from artmint.generate import render
-    from artmint.gate import _judged
-    from artmint.curate import scorers_for
-    from artmint.drawings import subjects
 
     demo, judge, good = load_collection(Path(__file__).parents[1] / "collections/demo"), load_judge(), load_base()
     torch.manual_seed(0)
-    spoiled = load_base()
-    saved = tmp_path / "spoiled"
-    for weight in spoiled.pipeline.unet.parameters(): weight.data += 0.35 * weight.data.std() * torch.randn_like(weight) if weight.dim() > 1 else 0
-    spoiled.pipeline.save_pretrained(saved)
-    bad, scorers = load_base(str(saved)), scorers_for(demo, judge)
-    from artmint.seeds import Slot, prompt_of
-    known_ones = [vars(each) for each in subjects() if each.palette in demo.traits["palette"]]
+    spoiled, scorers = load_base(), scorers_for(demo, judge)
+    for weight in spoiled.pipeline.unet.parameters():
+        if weight.dim() > 1: weight.data += 0.35 * weight.data.std() * torch.randn_like(weight)
+    spoiled.pipeline.save_pretrained(tmp_path / "spoiled")
+    traits = [vars(each) for each in subjects() if each.palette in demo.traits["palette"]]
+
     def outcomes(base, count: int, start: int) -> list[bool]:
-        sample = []
-        for i in range(start, start + count):
-            slot = Slot(id=1, traits=known_ones[i * 37 % len(known_ones)])
-            sample.append((slot, Recipe(base=base.digest, prompt=prompt_of(demo, slot), seed=i, steps=6, guidance=3.0, width=128, height=128, profile="fast")))
-        images = render(base, [r for _, r in sample])
-        return [bool(_judged(demo, judge, scorers, [one], [image])[0]) for one, image in zip(sample, images)]
-    usual = outcomes(good, 160, 0)
+        slots = [Slot(id=1, traits=traits[i * 37 % len(traits)]) for i in range(start, start + count)]
+        asked = [Recipe(base=base.digest, prompt=prompt_of(demo, slot), seed=i, steps=6, guidance=3.0, width=128, height=128, profile="fast") for i, slot in enumerate(slots, start)]
+        images = render(base, asked)
+        return [judged(demo, judge, scorers, [each], [image])[0] == 1 for each, image in zip(zip(slots, asked), images)]
+
+    usual = outcomes(good, 120, 0)
     chart = watch(sum(usual), len(usual), fall=0.5)
-    assert follow(chart, outcomes(good, 80, 1000)).alarm is None
-    signal = follow(chart, outcomes(bad, min(chart.delay, 160), 2000))
+    assert follow(chart, outcomes(good, 64, 1000)).alarm is None
+    signal = follow(chart, outcomes(load_base(str(tmp_path / "spoiled")), min(chart.delay, 96), 2000))
     assert signal.alarm is not None and signal.alarm <= chart.delay
 
 
