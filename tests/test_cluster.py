@@ -21,10 +21,11 @@ from test_scale import expected, listed, made  # noqa: F401
 RAY = pytest.mark.skipif(not find_spec("ray"), reason="Ray isn't installed (pip install 'artmint[ray]')")
 
 # Two nodes that each say they have a GPU: Ray counts shares of it whether there is one or not.
+# Ray takes 127.0.0.1 for the address under which others reach this machine; another of the loopback interface is left alone.
 NODES = """
 import json, sys
 from ray.cluster_utils import Cluster
-facts = dict(num_cpus=2, num_gpus=1, node_ip_address="127.0.0.1", object_store_memory=80 * 2**20, include_dashboard=False)
+facts = dict(num_cpus=2, num_gpus=1, node_ip_address="127.0.0.2", object_store_memory=80 * 2**20, include_dashboard=False)
 cluster = Cluster(initialize_head=True, head_node_args=facts)
 second = cluster.add_node(**facts)
 raylet = second.all_processes["raylet"][0].process.pid
