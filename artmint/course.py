@@ -23,7 +23,7 @@ class TrainConfig(Record):
     steps: int = Field(300, gt=0)
     batch: int = Field(4, gt=0)  # style pictures in a step
     accumulate: int = Field(1, gt=0)  # steps whose gradients are added before the weights move
-    rate: float = Field(4e-3, gt=0)  # peak learning rate; it rises over `warmup` steps
+    rate: float = Field(3e-3, gt=0)  # peak learning rate; it rises over `warmup` steps
     warmup: int = Field(20, ge=0)
     schedule: Literal["cosine", "constant"] = "cosine"
     optimiser: str = "AdamW"  # a class of torch.optim

@@ -48,7 +48,7 @@ def tracked(
     if kind == "wandb":
         with log.init(project="artmint", name=name, dir=str(folder), config=config.model_dump(mode="json"), mode="offline") as run: yield lambda step, loss: run.log({"loss": loss}, step=step)
         return
-    log.set_tracking_uri((folder / "mlruns").resolve().as_uri())
+    log.set_tracking_uri(f"sqlite:///{(folder / 'mlflow.sqlite').resolve()}")  # newer versions refuse to write plain files
     log.set_experiment("artmint")
     with log.start_run(run_name=name):
         log.log_params(config.model_dump(mode="json"))
