@@ -73,7 +73,7 @@ class Studio:
         self.folder, self.drop = Path(folder), drop or Drop()
         self.web3, self.catalog = connect("embedded", self.folder / "chain"), Catalog(self.folder)
         self.who = admin_room.parties(self.web3, self.folder / "keys", rounds=FAST)
-        self.admin, self.minter = (Journal(self.catalog, self.web3, signer, patience=1, **limits) for signer in (self.who.admin, self.who.minter))
+        self.admin, self.minter = (Journal(self.catalog, self.web3, signer, patience=2, **limits) for signer in (self.who.admin, self.who.minter))
 
     def ready(self, allowance=16):
         self.contract = admin_room.deploy(self.admin, DEMO, self.who.treasury)
