@@ -59,5 +59,6 @@ def said(
     manifest: Any,  # the drop's
 ) -> str:
     "A stamp in one line, for a person."
-    if found.proven: return f"drop {manifest.drop}: all {found.tokens} tokens are {found.depth}, at block {found.block}"
-    return f"drop {manifest.drop}: {found.tokens} of {manifest.quantity} tokens are {found.depth} yet, {found.waiting} transactions wait for it; run again to stamp the drop"
+    deep = f"{found.depth} blocks deep" if found.depth.isdigit() else found.depth
+    if found.proven: return f"drop {manifest.drop}: all {found.tokens} tokens are {deep}, at block {found.block}"
+    return f"drop {manifest.drop}: {found.tokens} of {manifest.quantity} tokens are {deep} yet, {found.waiting} transactions wait for it; run again to stamp the drop"

@@ -59,7 +59,8 @@ def node_tool(name: str) -> Path:
     found = lambda: next(iter((CONTRACTS / "node_modules/@foundry-rs").glob(f"{name}-*/bin/{name}")), None)
     if not found():
         if not shutil.which("npm"): pytest.skip("npm isn't installed, so neither anvil nor forge can be had")
-        subprocess.run(["npm", "ci", "--silent"], cwd=CONTRACTS, capture_output=True, timeout=180, check=False)
+        for how in ("ci", "install"):  # some versions of npm want the lock to name every platform's package, and refuse the first
+            if not found(): subprocess.run(["npm", how, "--silent", "--no-audit", "--no-fund"], cwd=CONTRACTS, capture_output=True, timeout=180, check=False)
     return found() or pytest.skip(f"npm couldn't fetch {name}")
 
 
