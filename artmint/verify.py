@@ -251,7 +251,9 @@ def _prove(target: Target, studio: Path, rpc: str, stores: list, base: str, rege
     shelves, every = [shelf for shelf, _ in pairs], [each for _, seen in pairs for each in seen]
     cards = [_card(shelf, each) for shelf, seen in pairs for each in seen if not each.findings][:CARDS]
     if len(every) < len(claim.tokens): steps.append(Step("content", "unchecked", f"{len(claim.tokens) - len(every)} of {len(claim.tokens)} tokens have no sound archive; their files were not looked at"))
-    if every: steps += [*check_content_roots(claim, shelves), *check_provenance(claim, shelves, provenance), *_looks(every), *_credited(every), *_manifests(studio, pairs)]
+    roots = [*check_content_roots(claim, shelves)] if every else []
+    hashed = check_provenance(claim, shelves, provenance) if all(step.status == "held" for step in roots) else ()  # other pictures have another hash
+    if every: steps += [*roots, *hashed, *_looks(every), *_credited(every), *_manifests(studio, pairs)]
     if regenerate: return steps + [*_regenerate(shelves, every, base, say)], cards
     return [*steps, Step("regenerate", "unchecked", "not asked for; with it, every recipe is rendered again", asked=False)], cards
 

@@ -4,7 +4,12 @@ import random
 import shutil
 import subprocess
 import sys
+import threading
+import time
 import zlib
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -19,7 +24,7 @@ from test_metadata import BASE, DEMO, WEIGHTS, drop_of, fill, known, manifest_of
 
 from artmint.audit import accuracy, audit
 from artmint.catalog import Catalog, frozen_slots
-from artmint.credentials import BadIdentity, Identity, inspect, new_identity, open_identity, sign, signed_once, source_type
+from artmint.credentials import BadIdentity, Identity, disagreements, inspect, new_identity, open_identity, sign, signed_once, source_type
 from artmint.metadata import AuditFailed, pack
 from artmint.picture import CREDENTIALS, BadPicture, _chunks, _joined, bare_png, pixel_digest, public_png, read_png
 
@@ -164,6 +169,91 @@ def test_of_two_that_sign_at_once_the_first_stays(studio):
     assert not answers and len(catalog.history("credential", key)) == 2
 
 
+# -- when the certificate has run out
+
+
+@contextmanager
+def attesting(folder: Path):
+    "A server that attests the time (RFC 3161), by openssl: its address and the certificate of its authority."
+    if not shutil.which("openssl"): pytest.skip("openssl isn't installed, and it attests the time")
+    def openssl(*words): return subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+    (folder / "tsa.conf").write_text(TSA)
+    (folder / "serial").write_text("01\n")
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-config", "tsa.conf", "-extensions", "authority", "-days", "3")
+    openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", "tsa.key", "-out", "tsa.csr", "-config", "tsa.conf", "-subj", "/CN=time")
+    openssl("x509", "-req", "-in", "tsa.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", "tsa.pem", "-extfile", "tsa.conf", "-extensions", "time", "-days", "3")
+
+    class Time(BaseHTTPRequestHandler):
+        def do_POST(self):
+            (folder / "question").write_bytes(self.rfile.read(int(self.headers["Content-Length"])))
+            openssl("ts", "-reply", "-config", "tsa.conf", "-section", "server", "-queryfile", "question", "-out", "answer")
+            self.send_response(200)
+            self.send_header("Content-Type", "application/timestamp-reply")
+            self.end_headers()
+            self.wfile.write((folder / "answer").read_bytes())
+
+        def log_message(self, *_): pass
+    server = HTTPServer(("127.0.0.1", 0), Time)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    try: yield f"http://127.0.0.1:{server.server_port}", (folder / "ca.pem").read_bytes()
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+TSA = """
+[req]
+distinguished_name = name
+prompt = no
+[name]
+CN = authority of time
+[authority]
+basicConstraints = critical,CA:TRUE
+keyUsage = critical,keyCertSign
+subjectKeyIdentifier = hash
+[time]
+basicConstraints = critical,CA:FALSE
+keyUsage = critical,digitalSignature
+extendedKeyUsage = critical,timeStamping
+authorityKeyIdentifier = keyid
+[server]
+serial = serial
+signer_cert = tsa.pem
+certs = ca.pem
+signer_key = tsa.key
+signer_digest = sha256
+default_policy = 1.2.3.4
+digests = sha256,sha384,sha512
+ess_cert_id_alg = sha256
+"""
+
+
+def test_what_was_signed_stays_valid_after_the_certificate_when_the_time_is_attested(made, tmp_path):
+    data, identity = bare_png(published(made, 1)), new_identity(tmp_path, "S", days=8 / 86400)
+    trusted = identity.certificate.with_name("authority.pem").read_bytes()
+    with attesting(tmp_path) as (url, authority): signed = [sign(data, "x", {}, replace(identity, timestamp=place)) for place in ("", url)]
+    while not (bare := inspect(signed[0])).expired: time.sleep(0.5)
+    assert bare.problems == () and inspect(repainted(signed[0])).problems == ("assertion.dataHash.mismatch",)
+    assert not inspect(signed[0], trusted).trusted
+    said = inspect(signed[1], trusted + authority)
+    assert (said.trusted, said.expired, said.problems) == (True, False, ())
+    with pytest.raises(BadIdentity, match="not valid at time of signing"): sign(data, "x", {}, identity)
+
+
+def test_a_server_of_time_that_gives_none_is_said(made, tmp_path):
+    with pytest.raises(BadIdentity, match="C2PA refuses it"): sign(bare_png(published(made, 1)), "x", {}, replace(new_identity(tmp_path, "S"), timestamp="http://127.0.0.1:9"))
+
+
+def test_a_certificate_that_ran_out_holds_up_neither_packing_nor_proof(tmp_path):
+    catalog = fill(tmp_path, 2)
+    signing(tmp_path)
+    new_identity(tmp_path / "keys", "Test studio", days=8 / 86400)
+    first = pack(catalog, DEMO, 1, 1, 2, BASE, WEIGHTS)
+    while not inspect(published(tmp_path, 1)).expired: time.sleep(0.5)
+    shutil.rmtree(tmp_path / "drops")
+    assert pack(catalog, DEMO, 1, 1, 2, BASE, WEIGHTS) == first and disagreements(published(tmp_path, 1), "First Light #1", {"prompt": "x"}) == {}
+
+
 def test_a_studio_without_a_certificate_packs_as_ever(made, tmp_path):
     catalog = fill(tmp_path, 16)
     pack(catalog, DEMO, 1, 1, 16, BASE, WEIGHTS)
@@ -304,7 +394,7 @@ def its_own_curve(keys: Path) -> None:
     from artmint.credentials import _certificate
     key = generate_private_key(SECP256K1())
     (keys / "c2pa.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    (keys / "c2pa.pem").write_bytes(_certificate("x", "x", key, key, False).public_bytes(Encoding.PEM))
+    (keys / "c2pa.pem").write_bytes(_certificate("x", "x", key, key, False, 1).public_bytes(Encoding.PEM))
 
 
 def encrypted(keys: Path) -> None:
@@ -319,7 +409,7 @@ def unfit(keys: Path) -> None:
 
     from artmint.credentials import _certificate
     key = load_pem_private_key((keys / "c2pa.key").read_bytes(), None)
-    (keys / "c2pa.pem").write_bytes(_certificate("x", "x", key, key, True).public_bytes(Encoding.PEM))
+    (keys / "c2pa.pem").write_bytes(_certificate("x", "x", key, key, True, 1).public_bytes(Encoding.PEM))
 
 
 @pytest.mark.parametrize("spoil, why", [(unreadable, "others can read c2pa.key"), (no_key, "c2pa.key can't be read"), (no_certificate, "c2pa.pem can't be read"), (nonsense, "no PEM"), (another_key, "not the key's"),

@@ -133,6 +133,14 @@ def test_a_collection_with_a_drop_missing_has_no_record(sold, tmp_path):
     with pytest.raises(BadMetadata): provenance_record(Path(tmp_path / "none"), DEMO)
 
 
+def test_pictures_that_are_not_the_committed_ones_have_no_hash(sold, tmp_path, monkeypatch):
+    import artmint.evidence
+
+    monkeypatch.setattr(artmint.evidence, "content_root", lambda *_: (bytes(32), {}))
+    proof = verify(sold[1], sold[0])
+    assert said(proof, "content root")[0][0] == "failed" and said(proof, "provenance") == []
+
+
 def test_no_tokens_have_no_hash():
     assert [*check_provenance(Claim(1, "0x", range(1, 5), {}, (), 4), [])] == []
     assert [step.status for step in check_provenance(Claim(1, "0x", range(1, 5), {}, (), 4), [], "0" * 64)] == ["unchecked"]

@@ -55,7 +55,7 @@ def test_a_sound_collection_is_proven_to_the_last_pixel(minted):
     said = []
     proof = verify(f"embedded:{minted[1]}", minted[0], regenerate=True, say=lambda *counts: said.append(counts))
     assert proof.exit_code == 0 and {step.status for step in proof.steps} == {"held"}, proof.text()
-    names = ["chain", "contract", "tokenURI", "archive", "content root", "metadata", "recipe", "picture", "pixels", "manifest", "regenerate"]
+    names = ["chain", "contract", "tokenURI", "archive", "content root", "provenance", "metadata", "recipe", "picture", "pixels", "manifest", "regenerate"]
     assert [step.name for step in proof.steps] == names and said == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert all("4 of 4" in step.evidence for step in proof.steps if step.name in ("tokenURI", "metadata", "recipe", "picture", "pixels", "manifest", "regenerate"))
     assert "from the archive" in proof.steps[-1].evidence and "\n" not in "".join(step.evidence for step in proof.steps)
