@@ -132,6 +132,7 @@ def kill_in(stage: str, folder: Path) -> None:
     running.wait()
 
 
+@pytest.mark.slow
 def test_killed_in_generation_packing_and_minting(studio, tmp_path):
     "The same drop.json, byte for byte, and every token once."
     folder = place(tmp_path / "elsewhere")

@@ -48,7 +48,7 @@ def family(base, profile):
     return recipes, [pixel_digest(image) for image in render(base, recipes)]
 
 
-@pytest.mark.parametrize("size", [1, 2, 4, 8])
+@pytest.mark.parametrize("size", [1, 2, pytest.param(4, marks=pytest.mark.slow), 8])
 def test_batch_and_order_change_no_pixel(base, family, size):
     recipes, expected = family
     order = random.Random(size).sample(range(9), 8)
@@ -86,7 +86,7 @@ CAPS = {
 }
 
 
-@pytest.mark.parametrize("cap", CAPS)
+@pytest.mark.parametrize("cap", [pytest.param(cap, marks=pytest.mark.slow if cap == "AVX2" else ()) for cap in CAPS])
 def test_another_process_makes_the_same_pixels(family, profile, cap):
     if profile == "fast" and cap in ("AVX2", "SSE4"): pytest.skip("fast promises equal bytes on the same instruction set only")
     recipes, expected = family

@@ -82,7 +82,7 @@ train(load_style(style, 32), load_base(base), TrainConfig.model_validate_json(co
 """
 
 
-@pytest.mark.parametrize("steps, by", [(1, signal.SIGKILL), (4, signal.SIGKILL), (6, signal.SIGKILL), (5, signal.SIGINT)])
+@pytest.mark.parametrize("steps, by", [pytest.param(1, signal.SIGKILL, marks=pytest.mark.slow), (4, signal.SIGKILL), pytest.param(6, signal.SIGKILL, marks=pytest.mark.slow), (5, signal.SIGINT)])
 def test_killed_at_any_step_it_ends_in_the_same_bytes(bases, style, trained, tmp_path, steps, by):
     "And stopped with Ctrl-C in the middle of a step."
     base, asked = bases("sd1"), [sys.executable, "-c", PROGRAM, str(bases("sd1").folder), str(style.folder), str(tmp_path), json.dumps(SMALL)]

@@ -582,9 +582,10 @@ Studio(sys.argv[1]).ready().mint()
 POINTS = [(place, nth) for place, nths in {
     "before_journal": (5,), "in_journal": (1, 13, 14, 15), "before_append": (3, 8), "after_append": (1, 3, 8), "after_send": (6,),
     "before_costs": (1, 5), "after_confirmed": (1, 5), "before_token": (2,), "after_token": (2,)}.items() for nth in nths]
+SHORT = [("before_journal", 5), ("in_journal", 13), ("after_append", 3), ("after_send", 6), ("after_confirmed", 1), ("after_token", 2)]  # one of each state; the others are in the long suite
 
 
-@pytest.mark.parametrize("place, nth", POINTS, ids=lambda value: str(value))
+@pytest.mark.parametrize("place, nth", [pytest.param(*point, marks=() if point in SHORT else pytest.mark.slow) for point in POINTS], ids=lambda value: str(value))
 def test_killed_at_any_point_and_run_again(tmp_path, place, nth):
     "SIGKILL at every state, then an ordinary run: the planned supply, one contract, every nonce used once."
     done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), str(ROOT / "tests"), place, str(nth)], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
