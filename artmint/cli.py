@@ -20,7 +20,7 @@ from typing import Annotated, Any
 import typer
 
 from .deciding import approve, enter, review
-from .running import BatchFile, Json, Studio, _print_json, _voice, backup, gc, init, report, run, sweep, verify_command
+from .running import Json, Studio, _print_json, _voice, backup, gc, init, report, run, sweep, verify_command
 from .sending import Chain, mint, minting_checks, provenance
 
 # %% ../nbs/70_cli.ipynb #b3472e5f

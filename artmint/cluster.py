@@ -8,7 +8,6 @@ __all__ = ['EXECUTORS', 'NoRay', 'RayUnguarded', 'ClusterTooSmall', 'Seat', 'ray
 # %% ../nbs/51_cluster.ipynb #0e9ecb05
 import platform
 import secrets
-import time
 from typing import Any
 
 # %% ../nbs/51_cluster.ipynb #73c34fe4

@@ -16,7 +16,6 @@ import numpy as np
 from .base import Base, Judge
 from .catalog import Catalog
 from .curate import merit, scorers_for
-from .engine import PROFILES
 from .generate import Artifact, check, render
 from .ledger import Money
 from .metrics import KPIs, Try, coins

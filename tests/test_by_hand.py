@@ -56,7 +56,7 @@ def test_the_whole_line_of_a_work(studio):
     assert standing(catalog, work.dna).reasons[-1] == "made by hand; people decide"
     look = Look(catalog, COLLECTION, "Grace")
     card = look.card(look.candidates()[work.dna])
-    assert card["attempt"] == 0 and card["parameters"]["artist"] == "Ada"
+    assert card["attempt"] == 0 and card["parameters"]["artist"] == "Ada" and card["parameters"]["made"] == "by hand"  # by which the board tells it from a recipe
     act(look, Act(id="1", dnas=(work.dna,), decision="accept"))
     choice = choose(catalog, COLLECTION, judge, slots, 1)
     assert not choice.open and choice.editions[1].dna == work.dna and choice.editions[1].attempt == 0 and "contrast" in choice.editions[1].scores

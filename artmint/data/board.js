@@ -164,7 +164,7 @@ export async function mount(host, transport, { page = false } = {}) {
     if (Object.keys(card.scores).length) part.push(make("h3", { textContent: "Scores" }), list(Object.entries(card.scores)));
     if (card.prompt) part.push(make("h3", { textContent: "Prompt" }), make("p", { textContent: card.prompt }));
     if (card.negative) part.push(make("p", { textContent: "without: " + card.negative }));
-    part.push(make("h3", { textContent: card.prompt ? "Recipe" : "Made by hand" }), list([...(card.seed === null ? [] : [["seed", card.seed]]), ...Object.entries(card.parameters).map(([k, v]) => [k, typeof v === "string" && v.length > 20 ? v.slice(0, 12) : typeof v === "object" ? JSON.stringify(v) : v]), ["dna", card.dna.slice(0, 12)]]));
+    part.push(make("h3", { textContent: card.parameters.made ? "Made by hand" : "Recipe" }), list([...(card.seed === null ? [] : [["seed", card.seed]]), ...Object.entries(card.parameters).map(([k, v]) => [k, typeof v === "string" && v.length > 20 ? v.slice(0, 12) : typeof v === "object" ? JSON.stringify(v) : v]), ["dna", card.dna.slice(0, 12)]]));
     ui.side.replaceChildren(...part);
     ui.side.scrollTop = 0;
   }
