@@ -3,6 +3,7 @@
 Every ratio is taken in one run, against an alternative measured beside it: machines are noisy, ratios less so.
 """
 import argparse
+import copy
 import hashlib
 import json
 import os
@@ -73,6 +74,7 @@ def training(rounds: int) -> list[dict]:
     from artmint.style import practice_style
     from diffusers import DDIMScheduler
     from diffusers.models.attention_processor import AttnProcessor2_0
+    from peft import LoraConfig
 
     base, steps = load_base(), 8
     config = TrainConfig(prior_batch=0, steps=10_000)
@@ -83,7 +85,9 @@ def training(rounds: int) -> list[dict]:
     style_now = type("Held", (), {"images": lambda self: images, "captions": lambda self: captions})()
     courses, at = lora_train._courses(pipe, base, config, style_now, None), iter(range(10**9))
     trained = [p for group in optimiser.param_groups for p in group["params"]]
-    theirs = lora_train._adapted(base, config)
+    theirs = copy.copy(base.pipeline)
+    theirs.unet = copy.deepcopy(base.pipeline.unet).requires_grad_(False)
+    theirs.unet.add_adapter(LoraConfig(r=config.rank, lora_alpha=config.alpha, init_lora_weights="gaussian", target_modules=list(config.targets)))
     theirs.unet.set_attn_processor(AttnProcessor2_0())  # what a pipeline has, and the example leaves
     their_optimiser = lora_train._optimiser(theirs, config)
 
