@@ -468,7 +468,7 @@ def pruning(_: int) -> list[dict]:
         seen.update(zip((half[i] for i in part), scored([half[i] for i in part], previews)))
         return [True] * len(part)
     learnt = scored(half, render_some(base, [recipes[i] for i in half], step, look))
-    least = {"symmetry": 0.5, "contrast": 0.4}  # a brand of emblems: the more symmetric half, and of the contrasts the upper three fifths
+    least = {"symmetry": 0.4, "contrast": 0.3}  # a brand of emblems: symmetric and full of contrast, which few of these are
     bounds = {name: float(np.quantile(learnt[:, list(scorers).index(name)], share)) for name, share in least.items()}
     rules = tuple(rule.model_copy(update={"min": bounds[rule.scorer]}) if rule.scorer in bounds else rule for rule in strict.rules)
     def accepts(values: np.ndarray) -> np.ndarray: return np.array([decide("", dict(zip(scorers, map(float, row))), rules).decision == "accept" for row in values])
@@ -487,7 +487,7 @@ def pruning(_: int) -> list[dict]:
     kept = np.array([image is not None for image in some])
     assert all(image.tobytes() == whole.tobytes() for image, whole in zip(some, images) if image), "pruning changed a picture"
     saving = 1 - (pruned / max((good & kept).sum(), 1)) / (full / max(good.sum(), 1))
-    how = (f"{len(rest)} candidates, {steps} DDIM steps, previews after {step} judged too, float32; {kept.mean():.0%} went on, {good.sum()} acceptable of which {(good & ~kept).sum()} were stopped (promise: at most {1 - keep:.0%}); "
+    how = (f"{len(rest)} candidates, {steps} DDIM steps, previews after {step} judged too, float32; {kept.mean():.0%} went on, {good.sum()} acceptable of which {(good & ~kept).sum()} were stopped (promise: at most {1 - keep:.0%}, confidence 80%); "
            f"rules of the demo with {', '.join(f'{name} >= {value:.2f}' for name, value in bounds.items())}, acceptance {good.mean():.0%}; processor seconds {pruned:.1f} against {full:.1f}")
     return [{"name": "seed_pruning_saving", "value": round(float(saving), 3), "unit": "share", "against": "the same candidates all run to the end, for each accepted picture", "limit": ">= 0.35", "how": how}]
 
