@@ -78,6 +78,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                               'artmint.base._refuse_device': ('base.html#_refuse_device', 'artmint/base.py'),
                               'artmint.base._settings': ('base.html#_settings', 'artmint/base.py'),
                               'artmint.base._single_file': ('base.html#_single_file', 'artmint/base.py'),
+                              'artmint.base._version': ('base.html#_version', 'artmint/base.py'),
                               'artmint.base._words': ('base.html#_words', 'artmint/base.py'),
                               'artmint.base.base_name': ('base.html#base_name', 'artmint/base.py'),
                               'artmint.base.environment': ('base.html#environment', 'artmint/base.py'),

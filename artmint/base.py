@@ -16,7 +16,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -192,10 +192,15 @@ def weights_files(
     return {p.relative_to(base.folder).as_posix(): p for p in sorted(base.folder.rglob("*")) if p.suffix in (".json", ".txt", ".safetensors")}
 
 # %% ../nbs/05_base.ipynb #b3ec018a
+@cache
+def _version(package: str) -> str:
+    "A package's version. Looking it up takes as long as writing a picture, and every picture's record wants five."
+    return version(package)
+
 def environment() -> dict[str, str]:
     "Versions and CPU facts that can change a pixel."
     import torch
-    packages = {name: version(name) for name in ("torch", "diffusers", "transformers", "numpy", "pillow")}
+    packages = {name: _version(name) for name in ("torch", "diffusers", "transformers", "numpy", "pillow")}
     return packages | {"python": platform.python_version(), "machine": platform.machine(), "cpu": torch.backends.cpu.get_cpu_capability()}
 
 # %% ../nbs/05_base.ipynb #4d5b849c
