@@ -92,11 +92,10 @@ def _plots(numbers: KPIs, found: Known) -> list[dict]:
 
 def _chart(catalog: Catalog, collection: Collection, found: Known, slots: range) -> list[dict]:
     "Whether acceptance has fallen since the earlier drops; nothing while they are too few to say."
-    tries, before = collection.generation.attempts, known(catalog, collection, range(1, slots[0])).tries if slots[0] > 1 else []
-    usual = stream([before], tries)
+    usual = stream([known(catalog, collection, range(1, slots[0])).tries] if slots[0] > 1 else [])
     try: promised = watch(sum(usual), len(usual))
     except TooFewToWatch: return []
-    signal = follow(promised, stream([found.tries], tries))
+    signal = follow(promised, stream([found.tries]))
     return [{"title": "Has acceptance fallen?", "says": verdict(promised, signal), "svg": chart(promised, signal)}]
 
 # %% ../nbs/45_report.ipynb #d13d0085

@@ -119,11 +119,10 @@ def follow(
 # %% ../nbs/41_signal.ipynb #826d98cf
 def stream(
     batches: list[list[Try]],  # tries of each batch, oldest batch first
-    attempts: int,  # of a round
 ) -> list[bool]:
-    "Whether each judged candidate of the first rounds was accepted, in the order in which they are followed."
-    ordered = [each for batch in batches for each in sorted(batch, key=lambda each: (each.attempt, each.slot))]
-    return [each.fate in GOOD for each in ordered if 0 < each.attempt <= attempts and each.fate not in ("open", "review")]
+    "Whether the first attempt at each slot was accepted, batch by batch and slot by slot; those that nobody has judged yet are left out."
+    firsts = [each for batch in batches for each in sorted(batch, key=lambda each: each.slot) if each.attempt == 1]
+    return [each.fate in GOOD for each in firsts if each.fate not in ("open", "review")]
 
 # %% ../nbs/41_signal.ipynb #7725978c
 def retrain_batch(
