@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.metadata import version
+from os import environ
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from .seeds import Refusal, canonical
 BUNDLED = "bundled"  # the source that names the models in this package
 DATA = Path(__file__).parent / "data" if "__file__" in globals() else Path("../artmint/data")
 PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
+environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before anything imports onnxruntime; a studio that wants otherwise sets it
 
 class PickledWeights(Refusal):
     "Weights that would run code when loaded."
