@@ -262,7 +262,7 @@ def test_go_kubo_fetches_a_drop_over_bitswap_and_has_the_same_tree(drop, tmp_pat
     try:
         peer = server.stdout.readline().strip()
         assert re.fullmatch(r"/ip4/127\.0\.0\.1/tcp/\d+/p2p/\w+", peer), peer
-        done = subprocess.run([python, "-c", KUBO, str(tmp_path / "repo"), peer, str(drop[1].root), str(tmp_path / "got")], capture_output=True, text=True, timeout=300)
+        done = subprocess.run([python, "-c", KUBO, str(tmp_path / "repo"), peer, str(drop[1].root), str(tmp_path / "got")], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     finally: stop(server)
     said = json.loads(done.stdout.splitlines()[-1])
     assert said["said"] == [0, 0, 0] and str(drop[1].root) in said["pins"], done.stderr[-2000:]
