@@ -177,14 +177,15 @@ def lineage_sheet(
     prompts: list[str],  # one for each column
     asked: Asked = Asked(seeds=1),  # how they are painted
 ) -> tuple[Image.Image, np.ndarray]:  # a row for each generation, the base's first; and the drifts
-    "The same seeds under each generation, with the drift below each picture."
+    "The same seeds under each generation, with its digest at the left and the drift below each picture."
     rows = [painted(base, prompts, asked, each) for each in (None, *line)]
     moved = drifts(judge, rows)
-    wide, high, text = asked.width + 4, asked.height + 18, ["", *(f"{digest}" for digest in (hashlib.sha256(each).hexdigest()[:8] for each in line))]
-    page = Image.new("RGB", (wide * len(rows[0]), high * len(rows)), "white")
+    wide, high, names = asked.width + 4, asked.height + 18, ["base", *(hashlib.sha256(each).hexdigest()[:8] for each in line)]
+    page = Image.new("RGB", (60 + wide * len(rows[0]), high * len(rows)), "white")
     pen = ImageDraw.Draw(page)
     for y, row in enumerate(rows):
+        pen.text((2, y * high + asked.height // 2), names[y], "black")
         for x, image in enumerate(row):
-            page.paste(image, (x * wide, y * high))
-            pen.text((x * wide + 2, y * high + asked.height + 2), f"moved {moved[y - 1, x]:.3f}  {text[y]}" if y else "base", "black")
+            page.paste(image, (60 + x * wide, y * high))
+            if y: pen.text((62 + x * wide, y * high + asked.height + 2), f"moved {moved[y - 1, x]:.3f}", "black")
     return page, moved

@@ -85,6 +85,6 @@ def test_a_line_of_adapters_is_walked_to_its_beginning(base, judge, parts, files
     assert generations(third, store.__getitem__) == [first, second, third] and generations(first, store.__getitem__) == [first]
     assert lineage_of(third).predecessor == hashlib.sha256(second).hexdigest()
     page, moved = lineage_sheet(base, judge, [first, second, third], ["rings", "waves"], Asked(seeds=1, steps=2, width=32, height=32))
-    assert page.size == (2 * 36, 4 * 50) and moved.shape == (3, 2) and (moved >= -1e-9).all() and moved.max() > 0
+    assert page.size == (60 + 2 * 36, 4 * 50) and moved.shape == (3, 2) and (moved >= -1e-9).all() and moved.max() > 0
     same = painted(base, ["rings"], ASKED, first)
     assert np.abs(drifts(judge, [same, same])).max() < 1e-12
