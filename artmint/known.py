@@ -7,6 +7,7 @@ __all__ = ['FATES', 'Try', 'Known', 'known']
 
 # %% ../nbs/40_known.ipynb #fc233d5e
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -90,7 +91,7 @@ def _tries(catalog: Catalog, name: str, slots: range, attempts: list, decided: d
     return sorted(found, key=lambda each: (each.attempt, each.slot))
 
 def _sent(catalog: Catalog, name: str, slots: range, drops: dict[int, range]) -> dict[str, float]:
-    "Transactions of a batch by their hash, and the batch's share of each: a drop's by its slots, a collection's by all of them."
+    "Transactions by their hash, and the batch's share of each: a drop's by its slots, a collection's by all of them."
     own, every, found = {body["address"] for _, body, _ in _bodies(catalog.rows("contract", f"{name}@"))}, range(1, len(catalog.keys("slot", f"{name}/")) + 1), {}
     for _, body, _ in _bodies(catalog.rows("transaction")):
         said = body["purpose"]
@@ -98,6 +99,12 @@ def _sent(catalog: Catalog, name: str, slots: range, drops: dict[int, range]) ->
         of = range(said["first"], said["first"] + said["quantity"]) if "first" in said else drops.get(said.get("drop"), every)
         found[body["hash"]] = _both(of, slots) / max(len(of), 1)
     return found
+
+def _stretches(catalog: Catalog, name: str, slots: range) -> dict[str, float]:
+    "Stretches of slots that lines were written for (collection/first-last), and the batch's share of each."
+    keys = {key.split("/", 1)[1] for stage in catalog.heads("cost") for key in catalog.keys("cost", f"{stage}/{name}/")}
+    stretches = {key: range(int(said[1]), int(said[2]) + 1) for key in keys if (said := re.fullmatch(r"[^/]+/(\d+)-(\d+)", key))}
+    return {key: _both(of, slots) / max(len(of), 1) for key, of in stretches.items()}
 
 def _marks(catalog: Catalog, packed: tuple[str, float], whole: str, tokens: dict[int, float]) -> dict[str, float]:
     "When a drop was packed, pinned, minted and proven, as far as it came."
@@ -122,8 +129,9 @@ def known(
         for _, row in rows:
             if row["by"] != MACHINE: times[row["by"]].append((_seconds(row["at"]), dna))
     drops = {key: (range(body["first"], body["first"] + body["quantity"]), at) for key, body, at in _bodies(catalog.rows("drop", f"{name}/"))}
-    sent = _sent(catalog, name, slots, {int(key.split("/")[1]): of for key, (of, _) in drops.items()})
-    found = [line._replace(amount=line.amount * sent[line.key]) if line.key in sent else line for line in lines(catalog, keys={*own, whole, *sent})]
+    shares = _stretches(catalog, name, slots) | _sent(catalog, name, slots, {int(key.split("/")[1]): of for key, (of, _) in drops.items()})
+    shares = dict.fromkeys(own, 1.0) | {key: share for key, share in shares.items() if share}
+    found = [line._replace(amount=line.amount * share) if (share := shares[line.key]) < 1 else line for line in lines(catalog, keys=shares)]
     looks = looking(times)
     found += [Line("review", dna, seconds, "people", when) for dna, seconds, when in looks]
     packed = next(((key, at) for key, (of, at) in reversed(drops.items()) if _both(of, slots)), ("", 0.0))
