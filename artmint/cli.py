@@ -60,19 +60,27 @@ def _show(steps: list[dict]) -> None:
 for command in (run, report, sweep, init, backup, gc): app.command(epilog=CODES)(command)
 
 # %% ../nbs/70_cli.ipynb #684ad5db
-@contextmanager
-def _charged(target: str, studio: Path) -> Iterator[None]:
-    "Charge a proof to the slots that it is about, in the studio that minted them. A stranger has no such catalog, and gets none."
+def _books(asked: Any, studio: Path) -> tuple[Any, list[str]] | None:
+    "The catalog of the studio that minted what is proven, and the slots that it is about. A stranger has no such catalog, and gets none."
     from artmint.blobs import told
     from artmint.catalog import Catalog
+
+    if not os.access(studio / "catalog.sqlite", os.W_OK) and not told(studio, "catalog"): return None
+    catalog = Catalog(studio)
+    name = next((key.split("@")[0] for key, body in catalog.all("contract").items() if body["address"].lower() == asked.contract.lower()), "")
+    tokens = asked.tokens or sorted(int(key.split("/")[1]) for key in catalog.keys("token", f"{name}/"))
+    return (catalog, [f"{name}/{tokens[0]}-{tokens[-1]}"]) if name and tokens else None
+
+@contextmanager
+def _charged(target: str, studio: Path) -> Iterator[None]:
+    "Charge a proof to the studio that minted what is proven. Raises BadAddress."
     from artmint.evidence import parse_address
     from artmint.ledger import metered
 
-    asked, there = parse_address(target), os.access(studio / "catalog.sqlite", os.W_OK) or told(studio, "catalog")
-    catalog = Catalog(studio) if there else None
-    names = [key.split("@")[0] for key, body in catalog.all("contract").items() if body["address"].lower() == asked.contract.lower()] if catalog else []
-    tokens = asked.tokens or sorted(int(key.split("/")[1]) for name in names[:1] for key in catalog.keys("token", f"{name}/"))
-    with metered(catalog, "verify", [f"{names[0]}/{tokens[0]}-{tokens[-1]}"]) if names and tokens else nullcontext(): yield
+    asked, books = parse_address(target), None
+    try: books = _books(asked, studio)
+    except Exception as error: typer.echo(f"What this proof takes isn't charged: {error}", err=True)  # a proof depends on nobody's books
+    with metered(books[0], "verify", books[1]) if books else nullcontext(): yield
 
 @app.command(epilog=CODES)
 def verify(

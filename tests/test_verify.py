@@ -4,6 +4,7 @@ import json
 import random
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -486,7 +487,7 @@ def test_minting_from_the_console_is_charged(minted, tmp_path):
     assert kpis(known(Catalog(studio), collection, range(3, 5)), Money()).stages["mint"].get("cpu", 0) == 0
 
 
-def test_a_studio_s_own_proof_is_charged_to_what_was_proven_and_a_stranger_s_is_not(minted, tmp_path):
+def test_a_studio_s_own_proof_is_charged_to_what_was_proven_and_a_stranger_s_is_not(minted, tmp_path, capsys):
     "Of a collection's proof each drop bears its part. Who isn't the maker gets no catalog."
     studio = shutil.copytree(minted[0], tmp_path / "studio")
     for target in (f"embedded:{minted[1]}", f"embedded:{minted[1]}/3"):
@@ -502,6 +503,9 @@ def test_a_studio_s_own_proof_is_charged_to_what_was_proven_and_a_stranger_s_is_
         with pytest.raises(SystemExit) as end: cli.main(["verify", f"embedded:{minted[1]}", "--studio", str(folder)])
         assert end.value.code == 0
     assert not (tmp_path / "stranger/catalog.sqlite").exists() and lines(Catalog(tmp_path / "other")) == []
+    with sqlite3.connect(tmp_path / "other/catalog.sqlite") as connection: connection.execute("update meta set value = '99'")
+    with pytest.raises(SystemExit) as end: cli.main(["verify", f"embedded:{minted[1]}", "--studio", str(tmp_path / "other")])
+    assert end.value.code == 0 and "isn't charged" in capsys.readouterr().err  # a proof depends on nobody's books
 
 
 def test_mint_before_anything_is_there(minted, tmp_path, capsys):
