@@ -10,6 +10,7 @@ __all__ = ['RecordConflict', 'MissingRecord', 'Records', 'Catalog', 'AllocationC
 import hashlib
 import time
 from collections import Counter
+from collections.abc import Iterable
 from importlib.metadata import version
 
 import sqlalchemy as sa
@@ -38,6 +39,7 @@ class MissingRecord(Refusal):
     says = "There is no {kind} {key} in the studio. Run the stage that makes it, or check the key."
 
 _VERSION = version("artmint")  # of the artmint that writes
+_TEXTS = sa.select(_RECORD.c.id, _RECORD.c.key, _RECORD.c.body, _RECORD.c.at)
 
 def _row(kind: str, key: str, body: dict, parent: str | None, once: bool) -> dict:
     "A record's row. Raises NotPlainJSON."
@@ -48,6 +50,15 @@ def _row(kind: str, key: str, body: dict, parent: str | None, once: bool) -> dic
 # %% ../nbs/02_catalog.ipynb #39a8c4d6
 class Records(Database):
     "Records by kind and key."
+
+    @property
+    def _key(self) -> sa.ColumnElement:
+        "The key, in the order of its bytes: SQLite's own, one of several in PostgreSQL."
+        return _RECORD.c.key if self.engine.dialect.name == "sqlite" else _RECORD.c.key.collate("C")
+
+    def _begins(self, kind: str, prefix: str) -> list[sa.ColumnElement]:
+        "What holds for a kind's records whose key begins with `prefix`: a stretch of the index."
+        return [_RECORD.c.kind == kind] + ([self._key >= prefix, self._key < f"{prefix}\U0010ffff"] if prefix else [])
 
     def put(self, kind: str, key: str, body: dict, parent: str | None = None) -> str:
         "Write a record once and give its body's digest. Raises RecordConflict when another body is there."
@@ -99,15 +110,29 @@ class Records(Database):
 
     def rows(self, kind: str, prefix: str = "") -> list[sa.Row]:
         "Key, body (still a text) and time of every record of a kind whose key begins with `prefix`, oldest first."
-        return self._read(sa.select(_RECORD.c.key, _RECORD.c.body, _RECORD.c.at).where(_RECORD.c.kind == kind, sa.func.substr(_RECORD.c.key, 1, len(prefix)) == prefix).order_by(_RECORD.c.id))
+        return self._read(_TEXTS.where(*self._begins(kind, prefix)).order_by(_RECORD.c.id))
+
+    def rows_of(self, kind: str, keys: Iterable[str]) -> list[sa.Row]:
+        "Key, body (still a text) and time of every record of these keys, oldest first: for a few among very many."
+        wanted = sorted(set(keys))
+        found = [row for at in range(0, len(wanted), 500) for row in self._read(_TEXTS.where(_RECORD.c.kind == kind, _RECORD.c.key.in_(wanted[at : at + 500])))]
+        return sorted(found, key=lambda row: row.id)
+
+    def heads(self, kind: str) -> list[str]:
+        "What the keys of a kind have before their first slash, each once. Reads a row for each, however many keys there are."
+        found, after, query = {}, "", sa.select(_RECORD.c.key).where(_RECORD.c.kind == kind).order_by(self._key).limit(1)
+        while rows := self._read(query.where(self._key > after)):
+            head, slash, _ = rows[0].key.partition("/")
+            found[head], after = None, f"{head}/\U0010ffff" if slash else head
+        return list(found)
 
     def all(self, kind: str, prefix: str = "") -> dict[str, dict]:
         "The latest body of every key that begins with `prefix`, in the order in which the keys first came."
         return {row.key: read_json(row.body) for row in self.rows(kind, prefix)}
 
-    def keys(self, kind: str) -> set[str]:
-        "Every key of a kind."
-        return {row.key for row in self._read(sa.select(_RECORD.c.key).where(_RECORD.c.kind == kind).distinct())}
+    def keys(self, kind: str, prefix: str = "") -> set[str]:
+        "Every key of a kind that begins with `prefix`."
+        return {row.key for row in self._read(sa.select(_RECORD.c.key).where(*self._begins(kind, prefix)).distinct())}
 
     def check_records(self) -> list[str]:
         "Every row whose stored digests don't match what it holds, named by kind and key."

@@ -13,6 +13,7 @@ import signal
 import stat
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
@@ -59,6 +60,28 @@ def _show(steps: list[dict]) -> None:
 for command in (run, report, sweep, init, backup, gc): app.command(epilog=CODES)(command)
 
 # %% ../nbs/70_cli.ipynb #684ad5db
+def _books(asked: Any, studio: Path) -> tuple[Any, list[str]] | None:
+    "The catalog of the studio that minted what is proven, and the slots that it is about. A stranger has no such catalog, and gets none."
+    from artmint.blobs import told
+    from artmint.catalog import Catalog
+
+    if not os.access(studio / "catalog.sqlite", os.W_OK) and not told(studio, "catalog"): return None
+    catalog = Catalog(studio)
+    name = next((key.split("@")[0] for key, body in catalog.all("contract").items() if body["address"].lower() == asked.contract.lower()), "")
+    tokens = asked.tokens or sorted(int(key.split("/")[1]) for key in catalog.keys("token", f"{name}/"))
+    return (catalog, [f"{name}/{tokens[0]}-{tokens[-1]}"]) if name and tokens else None
+
+@contextmanager
+def _charged(target: str, studio: Path) -> Iterator[None]:
+    "Charge a proof to the studio that minted what is proven. Raises BadAddress."
+    from artmint.evidence import parse_address
+    from artmint.ledger import metered
+
+    asked, books = parse_address(target), None
+    try: books = _books(asked, studio)
+    except Exception as error: typer.echo(f"What this proof takes isn't charged: {error}", err=True)  # a proof depends on nobody's books
+    with metered(books[0], "verify", books[1]) if books else nullcontext(): yield
+
 @app.command(epilog=CODES)
 def verify(
     target: Annotated[str, typer.Argument(help="CHAIN:CONTRACT, or CHAIN:CONTRACT/TOKEN. CHAIN is embedded, a chain's number, or a node's address.")],  # what to prove
@@ -72,13 +95,13 @@ def verify(
     sheet: Annotated[Path | None, typer.Option(help="Write the proof as one HTML page, without scripts.")] = None,  # for people
     json: Json = False,  # for programs
 ) -> None:
-    "Prove tokens from the contract's address. Needs no key, and writes nothing but the page that is asked for."
+    "Prove tokens from the contract's address. Needs no key, and writes nothing but the page that is asked for, and in the maker's own ledger what it took."
     from artmint import verify as room
     from artmint.stores import FolderStore, Gateway
 
     stores, live = [*map(FolderStore, store or ()), *map(Gateway, gateway or ())] or None, _voice()[1]
     def painted(done: int, total: int) -> None: live(f"{done} of {total} pictures painted again")
-    proof = room.verify(target, studio, rpc=rpc, stores=stores, base=base, regenerate=regenerate, say=painted, provenance=provenance)
+    with _charged(target, studio): proof = room.verify(target, studio, rpc=rpc, stores=stores, base=base, regenerate=regenerate, say=painted, provenance=provenance)
     live("")
     if sheet: _write_sheet(sheet, proof, shlex.join(["artmint", "verify", target, *["--regenerate"] * regenerate, *(word for each in gateway or () for word in ("--gateway", each))]))
     if json: _print_json(proof.to_dict())

@@ -37,9 +37,13 @@ class Line(NamedTuple):
 def lines(
     catalog: Catalog,  # the studio's
     stage: str = "",  # of this stage only; empty: all
+    keys: Iterable[str] | None = None,  # for these dnas, slots or transactions only; None: all
 ) -> list[Line]:  # oldest first
     "The ledger."
-    rows = catalog.rows("cost", f"{stage}/" if stage else "")
+    if keys is None: rows = catalog.rows("cost", f"{stage}/" if stage else "")
+    else:
+        stages = [stage] if stage else catalog.heads("cost")
+        rows = catalog.rows_of("cost", [f"{each}/{key}" for key in keys for each in stages])
     bodies = json.loads(f"[{','.join(row.body for row in rows)}]")  # one text: a million small ones take four times as long
     return [Line(body["stage"], body["key"], float(body["amount"] if "amount" in body else body["seconds"]), body["unit"], row.at) for body, row in zip(bodies, rows)]
 

@@ -19,7 +19,7 @@ from .catalog import Catalog
 from .curate import scorers_for
 from .denoise import RESUMABLE, embed, halfway, onward
 from .engine import PROFILES, UnknownChoice, engine
-from .generate import Artifact, batches, check, record
+from .generate import Artifact, batches, check, generate, record
 from .heads import logistic
 from .ledger import Meter
 from .learn import accepts_needed, bound
@@ -184,8 +184,10 @@ def generate_some(
     progress: Callable[[int, int], None] = lambda done, total: None,  # called with counts after each batch
 ) -> list[Artifact]:  # of those that went to the end
     "Make the artifacts that the catalog lacks, except those that are stopped. What they took, stopped ones too, goes into the ledger."
-    def settled(a: Attempt) -> bool: return bool(catalog.find("artifact", a.recipe.dna) or catalog.find("stopped", a.recipe.dna))
-    missing = list({a.recipe.dna: a for a in attempts if not settled(a)}.values())
+    every = {a.recipe.dna: a for a in attempts}
+    made, stopped = ({row.key for row in catalog.rows_of(kind, every)} for kind in ("artifact", "stopped"))
+    generate(catalog, base, [every[dna] for dna in every if dna in made])  # where a file was lost: it went on once, and isn't judged again
+    missing = [a for dna, a in every.items() if dna not in made | stopped]
     step, chosen = (pruner.step, pruner) if isinstance(pruner, Pruner) else (pruner, None)
     look = _Looker(catalog, judge, scorers_for(collection, judge, catalog), {s.id: s for s in slots}, missing, chosen, f"{asked_of(collection, base.digest)}/{step}/")
     meter, count = Meter(catalog, "generate", base.device != "cpu"), 0

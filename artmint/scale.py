@@ -29,7 +29,7 @@ from .blobs import BadSettings, told
 from .catalog import Catalog, LostLease, RecordConflict
 from .denoise import refuse
 from .engine import PROFILES
-from .generate import Artifact, generate, render
+from .generate import Artifact, generate, lacking, render
 from .picture import pixel_digest
 from .canon import said
 from .seeds import Attempt, Recipe, Record, Refusal, digest
@@ -82,8 +82,8 @@ def order_of(
 ) -> Order:
     "The list of all batches of which a picture is missing, offered in the catalog. Raises what `refuse` raises."
     for recipe in {a.recipe.dna: a.recipe for a in attempts}.values(): refuse(base, recipe)
-    every, known = _batches(attempts), catalog.keys("artifact")
-    missing = {key: part for key, part in every.items() if any(a.recipe.dna not in known for a in part)}
+    every, lacks = _batches(attempts), {recipe.dna for recipe in lacking(catalog, (a.recipe for a in attempts))}
+    missing = {key: part for key, part in every.items() if any(a.recipe.dna in lacks for a in part)}
     stage = "generate " + digest([[a.recipe.dna for a in part] for part in every.values()])[:16]
     source = str(Path(base.source).resolve()) if Path(base.source).exists() else base.source
     if missing: catalog.offer(stage, missing)

@@ -55,6 +55,7 @@ def _minted(context: typer.Context, collection: Path, drop: int, studio: Path, c
     from artmint.approve import require_approval
     from artmint.catalog import Catalog
     from artmint.contract import contract_of
+    from artmint.ledger import metered
     from artmint.networks import Ceilings
     from artmint.seeds import load_collection
     from artmint.stamp import said, stamp
@@ -69,9 +70,10 @@ def _minted(context: typer.Context, collection: Path, drop: int, studio: Path, c
     if dry_run: raise typer.Exit(1 if plan.problems else 0)
     require_approval(chosen, folder)
     journal = room.hot_journal(catalog, contract, context.obj.get("ARTMINT_PASSPHRASE", ""))
-    sent = room.mint(journal, contract, manifest, ceilings=ceilings, say=lambda done, total: typer.echo(f"{done} of {total} tokens minted"))
-    typer.echo(f"{len(sent)} transactions, {sum(each.gas for each in sent):,} gas, {sum(int(each.wei) for each in sent) / 10**18:.9f} ether")
-    typer.echo(said(stamp(journal, contract, manifest, depth), manifest))
+    with metered(catalog, "mint", [f"{name}/{manifest.first}-{manifest.first + manifest.quantity - 1}"]):
+        sent = room.mint(journal, contract, manifest, ceilings=ceilings, say=lambda done, total: typer.echo(f"{done} of {total} tokens minted"))
+        typer.echo(f"{len(sent)} transactions, {sum(each.gas for each in sent):,} gas, {sum(int(each.wei) for each in sent) / 10**18:.9f} ether")
+        typer.echo(said(stamp(journal, contract, manifest, depth), manifest))
 
 # %% ../nbs/69_sending.ipynb #22b12bc4
 def provenance(

@@ -33,6 +33,7 @@ class Sweep(Record):
     name: Name
     notebook: str
     parameters: dict[str, str | int | float | bool] = {}
+    apart: bool = False  # whether each point has a studio of its own
     grid: dict[str, tuple[str | int | float | bool, ...]] = Field(min_length=1)
 
 def load_sweep(path: Path) -> Sweep:
@@ -48,13 +49,14 @@ class Point:
     notebook: str
     parameters: dict
 
-def _points(sweep: Sweep, shared: dict) -> list[Point]:
+def _points(sweep: Sweep, studio: str) -> list[Point]:
     "Every combination, in order. Raises UnknownStage, UnknownParameter, WrongType."
     if sweep.notebook not in notebooks(): raise UnknownStage(sweep.notebook, [*notebooks()])
     known, found = declared(notebooks()[sweep.notebook]), []
-    fixed = {key: value for key, value in shared.items() if key in known} | sweep.parameters
     for number, values in enumerate(itertools.product(*sweep.grid.values()), 1):
-        found.append(Point(f"{sweep.notebook}-{number:03}", sweep.notebook, checked(sweep.notebook, fixed | dict(zip(sweep.grid, values)), known)))
+        name = f"{sweep.notebook}-{number:03}"
+        where = {"studio": name if sweep.apart else studio} if "studio" in known else {}
+        found.append(Point(name, sweep.notebook, checked(sweep.notebook, where | sweep.parameters | dict(zip(sweep.grid, values)), known)))
     return found
 
 # %% ../nbs/57_sweep.ipynb #52368213
@@ -86,7 +88,7 @@ def sweep(
 ) -> tuple[list[dict], Path]:  # a row for each point, and the table as a file
     "Run a notebook over a grid. Raises UnknownStage, UnknownParameter, WrongType before anything runs."
     here, rows = Path(studio) / "runs" / order.name, []
-    points = _points(order, {"studio": os.path.relpath(studio, here)})
+    points = _points(order, os.path.relpath(studio, here))
     here.mkdir(parents=True, exist_ok=True)
     catalog = Catalog(studio)
     for point in points:

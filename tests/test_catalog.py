@@ -156,6 +156,22 @@ def test_threads_and_forked_children_share_a_catalog(catalog):
     assert len(catalog.all("score")) == 82 and catalog.check() == []
 
 
+KEYS = ("a/1", "a/10", "a/2/1", "a", "a.b/1", "a-b/1", "a0/1", "A/1", "aé/東", "a\U0001f600/1", "b/1", "%/1", "_/1")
+
+
+def keys_are_found_by_their_beginnings(catalog: Catalog) -> None:
+    "What every database must answer, whatever it thinks of the order of texts."
+    catalog.append_all("cost", [(key, {"i": i}) for i, key in enumerate(KEYS * 2)]), catalog.append("other", "z/1", {})
+    for prefix in ("", "a", "a/", "a/1", "a0", "aé", "%", "_/", "c", "A/"):
+        assert [row.key for row in catalog.rows("cost", prefix)] == [key for key in KEYS * 2 if key.startswith(prefix)], prefix
+    for wanted in ([], ["a/10", "nobody's", "a/1", "a/10"], [*KEYS, *map(str, range(2000))]):
+        assert [(row.key, json.loads(row.body)["i"]) for row in catalog.rows_of("cost", wanted)] == [(key, i) for i, key in enumerate(KEYS * 2) if key in wanted]
+    assert sorted(catalog.heads("cost")) == sorted({key.split("/")[0] for key in KEYS}) and catalog.heads("nothing") == []
+
+
+def test_keys_are_found_by_their_beginnings(catalog): keys_are_found_by_their_beginnings(catalog)
+
+
 # ------------------------------------------------------------------ layout
 
 def test_a_newer_layout_is_left_alone(catalog):

@@ -122,14 +122,46 @@ def reached(stage: str, studio: Path) -> bool:
     return len(rows(studio, "transaction")) >= 2
 
 
-def kill_in(stage: str, folder: Path) -> None:
-    "Start the batch and end it with SIGKILL in the middle of a stage."
-    running = subprocess.Popen([ARTMINT, "run", "tiny.toml"], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def until(stage: str, folder: Path) -> subprocess.Popen:
+    "Start the batch, in a group of its own as a shell does, and wait until it is in the middle of a stage."
+    running = subprocess.Popen([ARTMINT, "run", "tiny.toml"], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
     deadline = time.monotonic() + 240
     while not reached(stage, folder / "studio") and running.poll() is None and time.monotonic() < deadline: time.sleep(0.02)
-    assert running.poll() is None, "it ended before it could be killed"
-    running.send_signal(signal.SIGKILL)
-    running.wait()
+    assert running.poll() is None, "it ended before it could be stopped"
+    return running
+
+
+def kill_in(stage: str, folder: Path) -> None:
+    "Start the batch and end it with SIGKILL in the middle of a stage."
+    running = until(stage, folder)
+    running.kill()
+    running.communicate()
+
+
+def at_work_in(folder: Path) -> list[str]:
+    "Processes that work in a folder: kernels, which have a group of their own."
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try: found += [path.name] * (Path(os.readlink(path / "cwd")) == folder)
+        except OSError: continue
+    return found
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_in_mid_stage_and_the_batch_goes_on(studio, tmp_path):
+    "A terminal sends SIGINT to the whole group. One sentence, code 1, nothing left running; then the same drop.json."
+    folder = place(tmp_path / "elsewhere")
+    for stage in ("15_generate", "25_metadata"):
+        running = until(stage, folder)
+        assert at_work_in(folder / "studio/runs/tiny")
+        os.killpg(running.pid, signal.SIGINT)
+        said = running.communicate(timeout=120)[1]
+        assert running.returncode == 1 and f"Stopped in {stage}" in said and "run the same batch again" in said and "Traceback" not in said, said
+        assert at_work_in(folder / "studio/runs/tiny") == [] and (folder / f"studio/runs/tiny/{stage}.interrupted.ipynb").exists()
+    done = artmint("run", "tiny.toml", "--to", "metadata", "--json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert {stage["name"] for stage in json.loads(done.stdout.splitlines()[-1])["stages"] if stage["skipped"]} >= {"00_seeds", "15_generate"}
+    for name in ("drop.json", "drop.car"): assert (folder / "studio/drops/tiny-1" / name).read_bytes() == (studio / "drops/tiny-1" / name).read_bytes(), name
 
 
 @pytest.mark.slow

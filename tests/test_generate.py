@@ -18,7 +18,7 @@ from artmint.base import load_base
 from artmint.canon import SecondPass
 from artmint.catalog import Catalog
 from artmint.drawings import draw, subjects
-from artmint.generate import DigestMismatch, UnknownChoice, generate, noise, put_picture, record, render
+from artmint.generate import DigestMismatch, LostFile, UnknownChoice, generate, noise, put_picture, record, render
 from artmint.picture import BadPicture, infotext, pixel_digest, png_bytes, read_png
 from artmint.seeds import Attempt, Recipe
 
@@ -219,6 +219,39 @@ def test_generate_makes_only_what_is_missing(base, tmp_path):
     again = generate(catalog, base, attempts, lambda done, total: seen.append((done, total)))
     assert seen == [(1, 2), (2, 2), (1, 1)] and again[:2] == first
     assert [read_png(catalog.blob(a.file_digest))[0].size for a in again] == [(128, 128)] * 3
+
+
+def test_a_lost_file_is_painted_again_and_nothing_else(base, tmp_path):
+    catalog, seen = Catalog(tmp_path), []
+    attempts = [Attempt(slot=1, attempt=i + 1, recipe=recipe(i, base.digest, profile="fast")) for i in range(2)]
+    first = generate(catalog, base, attempts)
+    file = catalog.blob(first[1].file_digest)
+    catalog.blob_path(first[1].file_digest).unlink()
+    assert generate(catalog, base, attempts, lambda done, total: seen.append((done, total))) == first
+    assert seen == [(1, 1)] and catalog.blob(first[1].file_digest) == file and catalog.check() == []
+
+
+@pytest.mark.parametrize("field, refusal", [("pixel_digest", DigestMismatch), ("file_digest", LostFile)])
+def test_a_lost_file_that_comes_out_otherwise_is_refused(base, tmp_path, field, refusal):
+    "Other pixels, or another file of the same pixels (as another version of a library writes it): what was published can't be made here."
+    made, one, other = recipe(1, base.digest, profile="fast"), Catalog(tmp_path / "one"), Catalog(tmp_path / "other")
+    attempts = [Attempt(slot=1, attempt=1, recipe=made)]
+    other.put("artifact", made.dna, generate(one, base, attempts)[0].model_dump(mode="json") | {field: "0" * 64})
+    if field == "pixel_digest": assert not other.has_blob(other.get("artifact", made.dna)["file_digest"])
+    with pytest.raises(refusal) as caught: generate(other, base, attempts)
+    assert caught.value.dna == made.dna and other.get("artifact", made.dna)[field] == "0" * 64
+
+
+def test_a_picture_to_start_from_stays_though_nothing_names_it_yet(tmp_path):
+    from artmint.keeping import gc
+
+    catalog, sketch = Catalog(tmp_path / "studio"), draw(subjects()[5], 5, 64)
+    sketch.save(tmp_path / "sketch.png")
+    digest, orphan = put_picture(catalog, tmp_path / "sketch.png"), catalog.put_blob(b"nobody's")
+    assert put_picture(catalog, tmp_path / "sketch.png") == digest and gc(catalog.folder, really=True, days=0).blobs == [orphan]
+    assert catalog.has_blob(digest) and catalog.check() == []
+    catalog.blob_path(digest).unlink()
+    assert catalog.check() == [f"picture {digest}: blob {digest} is missing"]
 
 
 def test_a_picture_to_start_from_comes_out_of_the_studio(base, tmp_path):

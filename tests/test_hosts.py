@@ -15,7 +15,7 @@ from artmint.base import load_base
 from artmint.catalog import Catalog, LostLease, RecordConflict
 from artmint.scale import Crew, Worker, process
 from services import ROOT, environment
-from test_catalog import _work, _write_slots
+from test_catalog import _work, _write_slots, keys_are_found_by_their_beginnings
 from test_stores_real import free_port, stop, up
 from test_scale import expected, listed, made, silent  # noqa: F401
 
@@ -71,6 +71,9 @@ def test_records_are_written_once_whoever_writes(hosts):
     assert catalog.find("slot", "demo/new") is None and not (hosts[0] / "catalog.sqlite").exists()
     for i in range(3): catalog.append("decision", "a", {"i": i, "text": "é\x00\n東京"})
     assert [body["i"] for body in catalog.history("decision", "a")] == [0, 1, 2] and catalog.find("decision", "a")["text"] == "é\x00\n東京"
+
+
+def test_keys_are_found_by_their_beginnings(hosts): keys_are_found_by_their_beginnings(Catalog(hosts[0]))
 
 
 def test_nobody_gets_the_same_job(hosts):

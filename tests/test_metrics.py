@@ -26,7 +26,7 @@ from artmint.people import Act, Look, act
 from artmint.prune import Pruner
 from artmint.run import plan
 from artmint.scores import every_scorer, score
-from artmint.seeds import Rule, load_collection, recipes
+from artmint.seeds import Rule, digest, load_collection, recipes
 from artmint.signal import TooFewToWatch, false_alarm, follow, retrain_batch, stream, verdict, watch
 
 FOLDER = Path(__file__).parent / "data" / "tiny"
@@ -246,6 +246,43 @@ def test_another_batch_s_lines_do_not_count(small):
     before = kpis(known(catalog, tiny, range(1, 3)), load_money(catalog.folder), 0.0).to_dict()
     catalog.spend("pack", "tiny/3-4", 100.0), catalog.spend("generate", "f" * 64, 100.0)
     assert kpis(known(catalog, tiny, range(1, 3)), load_money(catalog.folder), 0.0).to_dict() == before
+
+
+def test_the_tenth_drop_is_not_the_first(tmp_path):
+    "Names that begin alike: the pin of drop 10, the proof of slots 1 to 40."
+    catalog, demo = Catalog(tmp_path), load_collection(FOLDER.parents[2] / "collections" / "demo")
+    for drop, first in ((1, 1), (10, 37)): catalog.append("drop", f"demo/{drop}", {"first": first, "quantity": 4})
+    catalog.append("pin", "demo/10", {}), catalog.append("proof", "demo/1-40", {})
+    assert set(known(catalog, demo, range(1, 5)).marks) == {"packed"} and set(known(catalog, demo, range(37, 41)).marks) == {"packed", "pinned"}
+
+
+class Counted(Catalog):
+    "A catalog that counts the rows that it reads."
+    count = 0
+
+    def _read(self, query):
+        found = super()._read(query)
+        self.count += len(found)
+        return found
+
+
+def test_a_batch_is_read_without_the_rest_of_the_studio(tmp_path):
+    "However much the studio made before: a small drop's numbers cost no more."
+    catalog, demo = Counted(tmp_path), load_collection(FOLDER.parents[2] / "collections" / "demo")
+    def tried(slot: int, attempt: int) -> None:
+        dna = digest([slot, attempt])
+        catalog.put("attempt", f"demo/{slot}/{attempt}", {"dna": dna, "recipe": {"prompt": "rings", "seed": slot, "steps": 16}})
+        catalog.append("decision", dna, {"by": "machine", "decision": "accept", "reasons": [], "scores": {}})
+        for stage in ("generate", "curate"): catalog.spend(stage, dna, 0.1 * slot + attempt)
+    for slot in (1, 2): tried(slot, 1), tried(slot, 2)
+    def numbers() -> tuple:
+        before = catalog.count
+        return kpis(known(catalog, demo, range(1, 3)), load_money(tmp_path), 0.0).to_dict(), catalog.count - before
+    small, few = numbers()
+    for slot in range(3, 40): tried(slot, 1)
+    grown, more = numbers()
+    assert grown == small and small["seconds"] > 0
+    assert more == few + 37  # the keys of the collection's other attempts
 
 
 def test_a_studio_without_rates_gets_seconds_and_is_told(small, tmp_path):

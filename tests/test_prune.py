@@ -118,6 +118,14 @@ def test_stopped_ones_cost_and_are_not_made_again(base, studio):
     assert lines(catalog, "generate") == spent
 
 
+def test_a_lost_file_is_painted_again_without_asking(base, studio):
+    catalog, tiny, judge, slots, attempts, pruner, made = studio
+    stopped = catalog.all("stopped")
+    catalog.blob_path(made[0].file_digest).unlink()
+    assert generate_some(catalog, base, judge, tiny, slots, attempts, pruner.model_copy(update={"threshold": 1e9})) == made
+    assert catalog.has_blob(made[0].file_digest) and catalog.all("stopped") == stopped
+
+
 def test_no_bound_before_there_are_verdicts(base, studio):
     catalog, tiny, judge, *_ = studio
     assert pruner_of(catalog, tiny, judge, base.digest, 1) is None

@@ -278,6 +278,15 @@ def test_a_sweep_gathers_one_table_and_goes_on(books, tmp_path):
     assert sweeping.sweep(order, tmp_path / "studio", said.append)[0] == rows and (table.parent / "04_drawings-001.ipynb").stat().st_mtime_ns == before
 
 
+@pytest.mark.parametrize("apart, counts", [(False, [1, 2]), (True, [1, 1])])
+def test_points_share_a_studio_or_have_their_own(books, tmp_path, apart, counts):
+    notebook(books, "04_drawings", STUDIO + "\nseed: int = 1  # a seed", WRITE.format(name="point") + "from IPython.display import JSON, display\ndisplay(JSON({'count': len(book.history('trace', 'point'))}))")
+    order = sweeping.Sweep(name="trial", notebook="04_drawings", apart=apart, grid={"seed": (1, 2)})
+    rows, table = sweeping.sweep(order, tmp_path / "studio", print)
+    assert [row["count"] for row in rows] == counts and len(Catalog(tmp_path / "studio").all("trace")) == (not apart)
+    assert [(table.parent / name / "catalog.sqlite").exists() for name in ("04_drawings-001", "04_drawings-002")] == [apart, apart]
+
+
 @pytest.mark.parametrize("text, error", [
     ("name = 'a'\nnotebook = '04_drawings'\n[grid]\nsed = [1]", file.UnknownParameter), ("name = 'a'\nnotebook = '04_drawings'\n[grid]\nseed = ['x']", file.WrongType),
     ("name = 'a'\nnotebook = '99_none'\n[grid]\nseed = [1]", file.UnknownStage), ("name = 'a'\nnotebook = '04_drawings'", file.BadBatch), ("name = ", file.BadBatch)])

@@ -73,6 +73,17 @@ def kill_one(parent: int, catalog: Catalog, killed: list) -> None:
         time.sleep(0.02)
 
 
+def test_a_lost_file_is_on_the_list_again(base, expected, tmp_path):
+    catalog, order, attempts = listed(tmp_path, base)
+    serial(order, base, silent)
+    lost = catalog.get("artifact", attempts[5].recipe.dna)["file_digest"]
+    catalog.blob_path(lost).unlink()
+    again = order_of(catalog, base, attempts, Crew())
+    assert [any(a is attempts[5] for a in part) for part in again.batches.values()] == [True] and catalog.left(again.stage) == 1
+    serial(again, base, silent)
+    assert made(catalog, attempts) == expected and catalog.has_blob(lost) and not order_of(catalog, base, attempts, Crew()).batches
+
+
 def test_serial_makes_the_same(base, expected, tmp_path):
     catalog, order, attempts = listed(tmp_path, base)
     told: list = []

@@ -4,6 +4,7 @@ import json
 import random
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -18,9 +19,11 @@ from artmint.chain import connect
 from artmint.content import check_car, open_car, write_car
 from artmint.contract import artifact, content_root
 from artmint.evidence import BadAddress, Claim, Drop, Leaf, NotProven, ProofFailed, check_uris, parse_address
+from artmint.ledger import Money, bill, lines
+from artmint.metrics import known, kpis
 from artmint.picture import pixel_digest, png_bytes, read_png
 from artmint.pin import FolderStore
-from artmint.seeds import Recipe, canonical, read_json
+from artmint.seeds import Recipe, canonical, load_collection, read_json
 from artmint.verify import verify
 
 NOWHERE = "0x" + "11" * 20
@@ -463,6 +466,46 @@ def test_mint_says_what_it_would_do(minted, capsys):
         said = capsys.readouterr().out
         assert end.value.code in (0, None) and f"contract   {address}" in said and "2 of 2 of drop 1 are minted" in said and "would send" not in said
     assert "0 transactions" in said
+
+
+def seconds(studio: Path, stage: str) -> dict[tuple[str, str], float]:
+    "What the ledger says of a stage's time."
+    return bill([line._replace(stage=line.key) for line in lines(Catalog(studio), stage) if line.unit in ("wall", "cpu")], Money()).used
+
+
+def test_minting_from_the_console_is_charged(minted, tmp_path):
+    "Its seconds stand beside its gas; a dry run costs nothing."
+    studio = shutil.copytree(minted[0], tmp_path / "studio")
+    before = len(lines(Catalog(studio), "mint"))
+    for more, expected in (["--dry-run"], []), ([], [("tiny/1-2", "wall"), ("tiny/1-2", "cpu")]):
+        with pytest.raises(SystemExit): cli.main(["mint", str(TINY), "--studio", str(studio), *more])
+        fresh = lines(Catalog(studio), "mint")[before:]
+        assert [(line.key, line.unit) for line in fresh] == expected and all(line.amount > 0 for line in fresh)
+    found = seconds(studio, "mint")
+    collection = load_collection(TINY)
+    assert kpis(known(Catalog(studio), collection, range(1, 3)), Money()).stages["mint"]["cpu"] == found["tiny/1-2", "cpu"]
+    assert kpis(known(Catalog(studio), collection, range(3, 5)), Money()).stages["mint"].get("cpu", 0) == 0
+
+
+def test_a_studio_s_own_proof_is_charged_to_what_was_proven_and_a_stranger_s_is_not(minted, tmp_path, capsys):
+    "Of a collection's proof each drop bears its part. Who isn't the maker gets no catalog."
+    studio = shutil.copytree(minted[0], tmp_path / "studio")
+    for target in (f"embedded:{minted[1]}", f"embedded:{minted[1]}/3"):
+        with pytest.raises(SystemExit) as end: cli.main(["verify", target, "--studio", str(studio)])
+        assert end.value.code == 0
+    found, collection = seconds(studio, "verify"), load_collection(TINY)
+    assert set(found) == {(key, unit) for key in ("tiny/1-4", "tiny/3-3") for unit in ("wall", "cpu")}
+    parts = [kpis(known(Catalog(studio), collection, each), Money()).stages["verify"]["cpu"] for each in (range(1, 3), range(3, 5))]
+    assert parts == pytest.approx([found["tiny/1-4", "cpu"] / 2, found["tiny/1-4", "cpu"] / 2 + found["tiny/3-3", "cpu"]])
+    for name in ("chain", "store"): shutil.copytree(minted[0] / name, tmp_path / "stranger" / name)
+    for folder, of in ((tmp_path / "stranger", None), (tmp_path / "other", "other")):
+        if of: shutil.copytree(tmp_path / "stranger", folder), Catalog(folder).put("contract", "other@1", {"address": "0x" + "1" * 40})
+        with pytest.raises(SystemExit) as end: cli.main(["verify", f"embedded:{minted[1]}", "--studio", str(folder)])
+        assert end.value.code == 0
+    assert not (tmp_path / "stranger/catalog.sqlite").exists() and lines(Catalog(tmp_path / "other")) == []
+    with sqlite3.connect(tmp_path / "other/catalog.sqlite") as connection: connection.execute("update meta set value = '99'")
+    with pytest.raises(SystemExit) as end: cli.main(["verify", f"embedded:{minted[1]}", "--studio", str(tmp_path / "other")])
+    assert end.value.code == 0 and "isn't charged" in capsys.readouterr().err  # a proof depends on nobody's books
 
 
 def test_mint_before_anything_is_there(minted, tmp_path, capsys):
