@@ -518,6 +518,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'artmint.generate.LostFile': ('generate.html#lostfile', 'artmint/generate.py'),
                                   'artmint.generate.SlotTaken': ('generate.html#slottaken', 'artmint/generate.py'),
                                   'artmint.generate._alike': ('generate.html#_alike', 'artmint/generate.py'),
+                                  'artmint.generate._artifact': ('generate.html#_artifact', 'artmint/generate.py'),
                                   'artmint.generate._final': ('generate.html#_final', 'artmint/generate.py'),
                                   'artmint.generate._starts': ('generate.html#_starts', 'artmint/generate.py'),
                                   'artmint.generate.attempts_of': ('generate.html#attempts_of', 'artmint/generate.py'),

@@ -128,20 +128,24 @@ class LostFile(Refusal):
     )
 
 # %% ../nbs/15_generate.ipynb #019cf114
-def record(
-    catalog: Catalog,  # where to
-    base: Base,  # the model that made it
-    recipe: Recipe,  # what it was made from
-    image: Image.Image,  # what came out
-) -> Artifact:
-    "Store a picture and its facts. Raises DigestMismatch when the catalog holds other pixels for the recipe, LostFile."
+def _artifact(catalog: Catalog, base: Base, recipe: Recipe, image: Image.Image) -> Artifact:
+    "Store a picture, and give what is to be recorded of it."
     known, pixels = catalog.find("artifact", recipe.dna), pixel_digest(image)
     if known and known["pixel_digest"] != pixels: raise DigestMismatch(recipe.dna, known["pixel_digest"], pixels)
     blob = catalog.put_blob(png_bytes(image, recipe, base.name))
     if known and not catalog.has_blob(known["file_digest"]): raise LostFile(recipe.dna, known["file_digest"], blob)
-    artifact = Artifact(**known) if known else Artifact(dna=recipe.dna, recipe=recipe.facts(), pixel_digest=pixels, file_digest=blob, environment=environment())
-    catalog.put("artifact", recipe.dna, artifact.model_dump(mode="json"))
-    return artifact
+    return Artifact(**known) if known else Artifact(dna=recipe.dna, recipe=recipe.facts(), pixel_digest=pixels, file_digest=blob, environment=environment())
+
+def record(
+    catalog: Catalog,  # where to
+    base: Base,  # the model that made them
+    found: list[Recipe],  # what they were made from, each once
+    images: list[Image.Image],  # what came out
+) -> list[Artifact]:
+    "Store pictures, then all their facts at once. Raises DigestMismatch when the catalog holds other pixels for a recipe, LostFile."
+    kept = [_artifact(catalog, base, recipe, image) for recipe, image in zip(found, images)]
+    catalog.put_all("artifact", {each.dna: each.model_dump(mode="json") for each in kept})
+    return kept
 
 def lacking(
     catalog: Catalog,  # what exists
@@ -156,17 +160,17 @@ def generate(
     catalog: Catalog,  # what exists, and where to put the rest
     base: Base,  # the model
     attempts: list[Attempt],  # what to make
-    progress: Callable[[int, int], None] = lambda done, total: None,  # called with counts after each picture
+    progress: Callable[[int, int], None] = lambda done, total: None,  # called with counts after each batch
 ) -> list[Artifact]:  # in the order of the attempts
     "Make the artifacts that the catalog lacks, each stored as soon as its batch is done. Raises what `refuse` and `record` raise."
     missing, count = lacking(catalog, (a.recipe for a in attempts)), 0
     check(base, missing, catalog.blob)
     for part in batches(base, missing):
         with metered(catalog, "generate", [missing[i].dna for i in part], gpu=base.device != "cpu") as more:
-            for i, image in zip(part, render(base, [missing[i] for i in part], blob=catalog.blob)):
-                kept = record(catalog, base, missing[i], image)
-                more["bytes"] = more.get("bytes", 0) + catalog.blob_path(kept.file_digest).stat().st_size
-                progress(count := count + 1, len(missing))
+            wanted = [missing[i] for i in part]
+            kept = record(catalog, base, wanted, render(base, wanted, blob=catalog.blob))
+            more["bytes"] = sum(catalog.blob_path(each.file_digest).stat().st_size for each in kept)
+            progress(count := count + len(part), len(missing))
     return [Artifact(**catalog.get("artifact", a.recipe.dna)) for a in attempts]
 
 # %% ../nbs/15_generate.ipynb #8324594f

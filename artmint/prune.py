@@ -203,7 +203,7 @@ def generate_some(
         return good
 
     def done(part: list[int], images: list[Image.Image]) -> None:
-        kept = [record(catalog, base, missing[i].recipe, image) for i, image in zip(part, images)]
+        kept = record(catalog, base, [missing[i].recipe for i in part], images)
         settle(part, len(part), {"bytes": sum(catalog.blob_path(each.file_digest).stat().st_size for each in kept)})
 
     render_some(base, [a.recipe for a in missing], step, keep, done, catalog.blob)

@@ -268,8 +268,8 @@ def test_a_picture_to_start_from_comes_out_of_the_studio(base, tmp_path):
 def test_other_pixels_for_a_known_recipe_are_a_mismatch(base, tmp_path):
     catalog, made = Catalog(tmp_path), recipe(1, base.digest, profile="fast")
     image = render(base, [made])[0]
-    kept = record(catalog, base, made, image)
+    [kept] = record(catalog, base, [made], [image])
     changed = image.copy()
     changed.putpixel((0, 0), tuple(255 - c for c in image.getpixel((0, 0))))
-    with pytest.raises(DigestMismatch): record(catalog, base, made, changed)
+    with pytest.raises(DigestMismatch): record(catalog, base, [made], [changed])
     assert catalog.get("artifact", made.dna)["file_digest"] == kept.file_digest
