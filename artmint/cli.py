@@ -12,6 +12,7 @@ import shlex
 import signal
 import stat
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from importlib import metadata
@@ -191,7 +192,7 @@ def main(arguments: list[str] | None = None) -> None:
     "The console script. Ends the interpreter with one of the documented codes."
     given = sys.argv[1:] if arguments is None else arguments
     for name, value in (("OMP_WAIT_POLICY", "PASSIVE"), ("RAY_AUTH_MODE", "token")): os.environ.setdefault(name, value)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopping is stopping, however it is asked for
+    if threading.current_thread() is threading.main_thread(): signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopping is stopping, however it is asked for
     try: app(given, obj=os.environ)
     except Exception as error:
         if "--debug" in given: raise

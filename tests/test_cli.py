@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,19 @@ def test_debug_shows_the_traceback(tmp_path):
 def test_an_error_is_one_json_document(tmp_path):
     done = artmint("run", "none.toml", "--json", cwd=tmp_path)
     assert json.loads(done.stdout)["error"] == "BadBatch" and json.loads(done.stdout)["exit_code"] == done.returncode == 2 and done.stderr == ""
+
+
+def test_it_runs_in_a_thread_too(tmp_path, capsys):
+    "As nbdev-test runs notebooks: only the main thread may say what signals do."
+    codes = []
+
+    def work() -> None:
+        try: cli.main(["run", str(tmp_path / "none.toml"), "--json"])
+        except SystemExit as end: codes.append(end.code)
+
+    thread = threading.Thread(target=work)
+    thread.start(), thread.join()
+    assert codes == [2] and json.loads(capsys.readouterr().out)["error"] == "BadBatch"
 
 
 def test_the_plan_runs_nothing():

@@ -15,7 +15,7 @@ from artmint.sweep import Sweep, sweep
 TINY = Path(__file__).parent / "data" / "tiny"
 FIGURES = {
     "10_lora_train": {"adapter", "loss", "training_seconds"}, "15_generate": {"pictures", "painted", "painting_seconds", "digest"}, "18_evaluate": {"adapter"},
-    "20_curate": {"editions", "open", "candidates", "acceptance"}, "30_mint": {"tokens", "transactions", "gas", "gas_per_token"}, "40_metrics": {"cpfa", "attempts", "editions", "acceptance", "latency_p50"},
+    "20_curate": {"editions", "open", "candidates", "acceptance"}, "30_mint": {"tokens", "transactions", "gas", "gas_per_token"}, "40_metrics": {"cpfa", "compute_seconds", "attempts", "editions", "acceptance", "latency_p50"},
 }
 
 
@@ -54,7 +54,7 @@ def test_curating_and_counting_are_compared_in_one_studio(tmp_path):
     half, whole = swept(studio, "20_curate", {"quantity": (2, 4)}, collection=str(TINY))
     assert (half["slots"], whole["slots"]) == (2, 4) and (half["candidates"], whole["candidates"]) == (4, 8) and half["accept"] + half["review"] + half["reject"] == 4
     few, all_ = swept(studio, "40_metrics", {"quantity": (2, 4)}, collection=str(TINY))
-    assert (few["editions"], all_["editions"]) == (half["editions"], whole["editions"]) and all_["seconds"] > few["seconds"] > 0 and all_["acceptance"] == whole["acceptance"]
+    assert (few["editions"], all_["editions"]) == (half["editions"], whole["editions"]) and all_["compute_seconds"] > few["compute_seconds"] > 0 and all_["acceptance"] == whole["acceptance"]
 
 
 @pytest.mark.slow
