@@ -16,7 +16,7 @@ from artmint.catalog import Catalog, LostLease, RecordConflict
 from artmint.scale import Crew, Worker, process
 from services import ROOT, environment
 from test_catalog import _work, _write_slots, keys_are_found_by_their_beginnings
-from test_stores_real import free_port, stop, up
+from test_stores_real import s3_server
 from test_scale import expected, listed, made, silent  # noqa: F401
 
 pytestmark = pytest.mark.slow
@@ -113,16 +113,8 @@ def test_two_hosts_make_the_same_pictures(base, expected, hosts):  # noqa: F811
 
 @pytest.fixture
 def bucket():
-    "A bucket of a moto server."
-    import boto3
-
-    port = free_port()
-    running = subprocess.Popen([environment("moto", "moto[server]==5.2.1") / "bin/moto_server", "-H", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        up(running, f"http://127.0.0.1:{port}/moto-api/")
-        boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}", aws_access_key_id="id", aws_secret_access_key="secret", region_name="us-east-1").create_bucket(Bucket="studio")
-        yield f"http://127.0.0.1:{port}"
-    finally: stop(running)
+    "A bucket for a studio's files."
+    with s3_server("studio") as url: yield url
 
 
 BLOBS = """

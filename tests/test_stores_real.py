@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -81,18 +82,24 @@ def js_ipfs(tmp_path_factory):
     finally: stop(daemon)
 
 
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory):
-    "A bucket of a moto server."
+@contextmanager
+def s3_server(bucket: str):
+    "The address of a moto server with a bucket."
     import boto3
 
     port = free_port()
     server = subprocess.Popen([environment("moto", "moto[server]==5.2.1") / "bin/moto_server", "-H", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         up(server, f"http://127.0.0.1:{port}/moto-api/")
-        boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}", aws_access_key_id="id", aws_secret_access_key="secret", region_name="us-east-1").create_bucket(Bucket="drops")
+        boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}", aws_access_key_id="id", aws_secret_access_key="secret", region_name="us-east-1").create_bucket(Bucket=bucket)
         yield f"http://127.0.0.1:{port}"
     finally: stop(server)
+
+
+@pytest.fixture(scope="module")
+def s3():
+    "A bucket for drops."
+    with s3_server("drops") as url: yield url
 
 
 def small(tmp_path: Path):
