@@ -459,7 +459,7 @@ def pruning(_: int) -> list[dict]:
 
     demo, base, judge = load_collection(Path(__file__).parent.parent / "collections" / "demo"), load_base(), load_judge()
     strict = demo.model_copy(update={"rules": (*(rule for rule in demo.rules if rule.scorer != "contrast"), Rule(scorer="symmetry", min=0.0, severity="reject"), Rule(scorer="contrast", min=0.0, severity="reject"))})
-    known, count, steps, step, keep = [vars(each) for each in subjects() if each.palette in demo.traits["palette"]], 320, 50, 10, 0.9
+    known, count, steps, step, keep, confidence = [vars(each) for each in subjects() if each.palette in demo.traits["palette"]], 320, 50, 10, 0.9, 0.8
     slots = [Slot(id=i + 1, traits=known[i * 37 % len(known)]) for i in range(count)]
     recipes = [Recipe(base=base.digest, prompt=prompt_of(demo, slot), seed=slot.id, steps=steps, guidance=3.0, width=128, height=128, profile="fast") for slot in slots]
     found = [Candidate(slot, 1, Artifact(dna=r.dna, recipe=r.facts(), pixel_digest="", file_digest="", environment={})) for slot, r in zip(slots, recipes)]
@@ -480,7 +480,7 @@ def pruning(_: int) -> list[dict]:
     rules = tuple(rule.model_copy(update={"min": bounds[rule.scorer]}) if rule.scorer in bounds else rule for rule in strict.rules)
     def accepts(values: np.ndarray) -> np.ndarray: return np.array([decide("", dict(zip(scorers, map(float, row))), rules).decision == "accept" for row in values])
     about = {"step": step, "judge": judge.digest, "rules": "", "scorers": tuple(scorers)}
-    pruner = fit_pruner(np.array([seen[i] for i in half]), accepts(learnt), about, keep, 0.8)
+    pruner = fit_pruner(np.array([seen[i] for i in half]), accepts(learnt), about, keep, confidence)
     if pruner is None: return [{"name": "seed_pruning_saving", "value": 0.0, "unit": "share", "against": "without pruning", "limit": ">= 0.35", "how": f"only {accepts(learnt).sum()} of {len(half)} candidates were accepted: too few for a promise"}]
 
     rest = list(range(1, count, 2))
@@ -494,7 +494,7 @@ def pruning(_: int) -> list[dict]:
     kept = np.array([image is not None for image in some])
     assert all(image.tobytes() == whole.tobytes() for image, whole in zip(some, images) if image), "pruning changed a picture"
     saving = 1 - (pruned / max((good & kept).sum(), 1)) / (full / max(good.sum(), 1))
-    how = (f"{len(rest)} candidates, {steps} DDIM steps, previews after {step} judged too, float32; {kept.mean():.0%} went on, {good.sum()} acceptable of which {(good & ~kept).sum()} were stopped (promise: at most {1 - keep:.0%}, confidence 80%); "
+    how = (f"{len(rest)} candidates, {steps} DDIM steps, previews after {step} judged too, float32; {kept.mean():.0%} went on, {good.sum()} acceptable of which {(good & ~kept).sum()} were stopped (promise: at most {1 - keep:.0%}, confidence {confidence:.0%}); "
            f"rules of the demo with {', '.join(f'{name} >= {value:.2f}' for name, value in bounds.items())}, acceptance {good.mean():.0%}; processor seconds {pruned:.1f} against {full:.1f}")
     return [{"name": "seed_pruning_saving", "value": round(float(saving), 3), "unit": "share", "against": "the same candidates all run to the end, for each accepted picture", "limit": ">= 0.35", "how": how}]
 
