@@ -30,7 +30,7 @@ contracts: .venv/demo  ## compile the contract, compare with the committed artif
 	$(BIN)/python scripts/compile_contracts.py --check
 
 export: .venv/dev  ## notebooks -> package; outputs are cleaned, except where a cell is tagged keep_output
-	$(BIN)/nbstripout --keep-id nbs/*.ipynb
+	$(BIN)/nbstripout --keep-id $$(git ls-files 'nbs/*.ipynb')
 	$(BIN)/nbdev-clean
 	$(BIN)/nbdev-export
 

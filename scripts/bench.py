@@ -33,8 +33,8 @@ def ratio(ours: Callable[[], object], theirs: Callable[[], object], rounds: int)
 def generation(rounds: int) -> list[dict]:
     "Rendering in the fast profile against the plain pipeline, and against the bare forward passes of the same batch."
     import torch
-    from artmint.base import load_base
-    from artmint.engine import engine
+    from artmint.make.base import load_base
+    from artmint.make.engine import engine
     from artmint.generate import render
     from artmint.seeds import Recipe
 
@@ -69,9 +69,9 @@ def training(rounds: int) -> list[dict]:
     import torch
     from PIL import Image
     from artmint import lora_train
-    from artmint.base import load_base
-    from artmint.course import TrainConfig, picked
-    from artmint.style import practice_style
+    from artmint.make.base import load_base
+    from artmint.train.examples import TrainConfig, picked
+    from artmint.train.style import practice_style
     from diffusers import DDIMScheduler
     from diffusers.models.attention_processor import AttnProcessor2_0
     from peft import LoraConfig
@@ -126,7 +126,7 @@ def training(rounds: int) -> list[dict]:
 
 def archiving(rounds: int) -> list[dict]:
     "10,000 files of 100 KB: naming them and writing the archive, against reading and hashing them, and against npm's ipfs-car where it is at hand."
-    from artmint.content import write_car
+    from artmint.ipfs.car import write_car
 
     count, size, shared = 10_000, 100_000, Path("/dev/shm")
     roomy = shared.is_dir() and shutil.disk_usage(shared).free > 4 * count * size
@@ -156,13 +156,13 @@ def curation(rounds: int) -> list[dict]:
     "Scoring a batch with the demo's rules, catalog and files included, against the scorers alone on pictures at hand, and against one picture at a time."
     import dataclasses
     import tempfile
-    from artmint.base import load_judge
-    from artmint.catalog import Catalog
+    from artmint.make.base import load_judge
+    from artmint.studio.catalog import Catalog
     from artmint.curate import scorers_for
-    from artmint.drawings import draw, subjects
+    from artmint.train.drawings import draw, subjects
     from artmint.generate import Artifact
-    from artmint.picture import pixel_digest, png_bytes
-    from artmint.scores import Candidate, _texts, picture, score
+    from artmint.core.picture import pixel_digest, png_bytes
+    from artmint.judge.scores import Candidate, _texts, picture, score
     from artmint.seeds import Recipe, Slot, load_collection, prompt_of
 
     demo, judge, count = load_collection(Path(__file__).parent.parent / "collections" / "demo"), load_judge(), 192
@@ -217,7 +217,7 @@ def duplicates(rounds: int) -> list[dict]:
     import tempfile
     import tracemalloc
     import numpy as np
-    from artmint.duplicates import nearest
+    from artmint.judge.duplicates import nearest
 
     rng, d, said, recall = np.random.default_rng(0), 512, [], 0.0
     with tempfile.TemporaryDirectory() as folder:
@@ -246,7 +246,7 @@ def gas(_: int) -> list[dict]:
     import tempfile
     from importlib.resources import files
 
-    from artmint.chain import connect
+    from artmint.chain.embedded import connect
     from eth_account import Account
 
     made, key, digest = json.loads((files("artmint") / "data/contracts/ArtMint.json").read_text()), Account.create(), hashlib.sha256(b"drop").digest()
@@ -278,13 +278,13 @@ def minting(_: int) -> list[dict]:
     import sys
 
     sys.path[:0] = [str(Path(__file__).parents[1] / "tests"), str(Path(__file__).parent)]
-    from artmint.admin import authorize, commit_drop, deploy
-    from artmint.catalog import Catalog
-    from artmint.chain import connect
-    from artmint.journal import Journal
+    from artmint.chain.admin import authorize, commit_drop, deploy
+    from artmint.studio.catalog import Catalog
+    from artmint.chain.embedded import connect
+    from artmint.chain.journal import Journal
     from artmint.mint import mint
     from artmint.seeds import load_collection
-    from artmint.signers import KeystoreSigner, new_keystore
+    from artmint.chain.signers import KeystoreSigner, new_keystore
     from conftest import Anvil
     from eth_account import Account
     from faults import Drop
@@ -346,11 +346,11 @@ def minting(_: int) -> list[dict]:
 
 WORKER = """
 import pickle, sys, time
-from artmint.scale import Worker
+from artmint.run.workers import Worker
 import torch
 order, name, bare = pickle.load(sys.stdin.buffer)
 worker = Worker(order, name)
-from artmint.engine import engine
+from artmint.make.engine import engine
 recipe = next(iter(order.batches.values()))[0].recipe
 ready = engine(worker.base, recipe)
 x, t, text = torch.randn(2 * ready.profile.batch, 4, 32, 32), torch.tensor(500), torch.randn(2 * ready.profile.batch, 32, 128)
@@ -370,9 +370,9 @@ def workers(rounds: int) -> list[dict]:
     "Two one-thread worker processes against one, on lists of equal length, and the same of bare forward passes: what the machine has to give."
     import pickle
     import sys
-    from artmint.base import load_base
-    from artmint.catalog import Catalog
-    from artmint.scale import Crew, order_of
+    from artmint.make.base import load_base
+    from artmint.studio.catalog import Catalog
+    from artmint.run.workers import Crew, order_of
     from artmint.seeds import Attempt, Recipe
 
     base, batches, seed = load_base(), 8, iter(range(10**6))
@@ -402,10 +402,11 @@ def workers(rounds: int) -> list[dict]:
 
 def overhead(rounds: int) -> list[dict]:
     "What leases, records and files add to rendering: both from one run, as two runs of it differ by more than that."
-    from artmint import generate, scale
-    from artmint.base import load_base
-    from artmint.catalog import Catalog
-    from artmint.scale import Crew, order_of, serial
+    from artmint import generate
+    from artmint.run import workers as scale
+    from artmint.make.base import load_base
+    from artmint.studio.catalog import Catalog
+    from artmint.run.workers import Crew, order_of, serial
     from artmint.seeds import Attempt, Recipe
 
     base, seed, painting = load_base(), iter(range(10**6)), [0.0]
@@ -429,7 +430,7 @@ def overhead(rounds: int) -> list[dict]:
 
 def claims(_: int) -> list[dict]:
     "Claimed and finished jobs a second, from lists of 10^4, 10^5 and 10^6."
-    from artmint.leases import Leases
+    from artmint.studio.leases import Leases
 
     said, rate = [], 0.0
     for count in (10**4, 10**5, 10**6):
@@ -447,15 +448,15 @@ def claims(_: int) -> list[dict]:
 def pruning(_: int) -> list[dict]:
     "Compute for each accepted picture with seed pruning against without, under the same rules: learned on half of the candidates, measured on the other half."
     import numpy as np
-    from artmint.base import load_base, load_judge
-    from artmint.catalog import Catalog
+    from artmint.make.base import load_base, load_judge
+    from artmint.studio.catalog import Catalog
     from artmint.curate import scorers_for
-    from artmint.drawings import subjects
+    from artmint.train.drawings import subjects
     from artmint.generate import Artifact, render
-    from artmint.prune import fit_pruner, render_some
-    from artmint.scores import Candidate
+    from artmint.judge.prune import fit_pruner, render_some
+    from artmint.judge.scores import Candidate
     from artmint.seeds import Recipe, Rule, Slot, load_collection, prompt_of
-    from artmint.verdicts import decide
+    from artmint.judge.verdicts import decide
 
     demo, base, judge = load_collection(Path(__file__).parent.parent / "collections" / "demo"), load_base(), load_judge()
     strict = demo.model_copy(update={"rules": (*(rule for rule in demo.rules if rule.scorer != "contrast"), Rule(scorer="symmetry", min=0.0, severity="reject"), Rule(scorer="contrast", min=0.0, severity="reject"))})
@@ -502,8 +503,8 @@ def pruning(_: int) -> list[dict]:
 def kpi_query(_: int) -> list[dict]:
     "All numbers of a batch from a catalog of 10^4, 10^5 and 10^6 rows, nine for each candidate, drawn at random; and those of a small drop among them."
     import random
-    from artmint.catalog import Catalog
-    from artmint.ledger import Money
+    from artmint.studio.catalog import Catalog
+    from artmint.studio.ledger import Money
     from artmint.metrics import known, kpis
     from artmint.seeds import load_collection
 

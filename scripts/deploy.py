@@ -12,8 +12,8 @@ from ape.cli import ConnectedProviderCommand, account_option
 from ape.contracts import ContractContainer, ContractInstance
 from ethpm_types import ContractType
 
-from artmint.catalog import Catalog
-from artmint.contract import Deployment, artifact, code_hash, known_code
+from artmint.studio.catalog import Catalog
+from artmint.chain.contract import Deployment, artifact, code_hash, known_code
 from artmint.seeds import Collection, load_collection
 
 

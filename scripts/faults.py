@@ -50,7 +50,7 @@ class Drop:
 
     @property
     def root(self) -> str:
-        from artmint.nodes import CID
+        from artmint.ipfs.cid import CID
         return str(CID(0x70, sha256(b"faults").digest()))
 
     @property
@@ -166,13 +166,13 @@ class World:
         if proxy: proxy(target=self.node.url, other="", faults=[])
 
     def connected(self, direct: bool = False) -> Any:
-        from artmint.chain import connect
+        from artmint.chain.embedded import connect
         if not self.proxy: return connect("embedded", self.folder / "chain")
         return connect(self.node.url if direct else self.proxy.url, self.folder)
 
     def keep(self, name: str, studio: Path) -> None:
         "A key in an encrypted file."
-        from artmint.chain import write_new
+        from artmint.chain.embedded import write_new
         write_new(studio / f"keys/{name}.json", json.dumps(self.keys[name].encrypt(WORD, "scrypt", 2**4)).encode(), 0o600)
 
     def fund(self, address: str, wei: int = PURSE) -> None:
@@ -194,10 +194,10 @@ class World:
 
     def deployed(self) -> Any:
         "A contract whose one drop is committed, for whose minter there is an allowance, and whose record is in the studio."
-        from artmint.admin import commit_call
-        from artmint.catalog import Catalog
-        from artmint.chain import genesis_of
-        from artmint.contract import Deployment, artifact, contract_at
+        from artmint.chain.admin import commit_call
+        from artmint.studio.catalog import Catalog
+        from artmint.chain.embedded import genesis_of
+        from artmint.chain.contract import Deployment, artifact, contract_at
 
         factory = self.web3.eth.contract(abi=artifact()["abi"], bytecode=artifact()["bytecode"])
         made = self.sent(self.boss, factory.constructor("Demo", "DEMO", self.drop.quantity, self.boss.address, 0, self.treasury, self.treasury, 500))
@@ -253,13 +253,13 @@ class Operator:
         "Mint and stamp. 0: done; 3: a refusal, in one sentence."
         if self.point: armed(*POINTS[self.point], self.nth)
         if self.clock: jumping(self.clock)
-        from artmint.catalog import Catalog
-        from artmint.contract import contract_of
-        from artmint.journal import Journal, plainly
+        from artmint.studio.catalog import Catalog
+        from artmint.chain.contract import contract_of
+        from artmint.chain.journal import Journal, plainly
         from artmint.mint import NotCommitted, mint, minter_policy
         from artmint.seeds import Refusal
-        from artmint.signers import Guarded, KeystoreSigner
-        from artmint.stamp import stamp
+        from artmint.chain.signers import Guarded, KeystoreSigner
+        from artmint.chain.stamp import stamp
 
         try:
             with plainly():
@@ -509,7 +509,7 @@ def two_keys(world: World, fault: Fault):
     "Another studio with another minter's key mints the same drop at the same time."
     from eth_account import Account
 
-    from artmint.catalog import Catalog
+    from artmint.studio.catalog import Catalog
 
     if "rival" not in world.keys:
         world.keys["rival"] = Account.create()
@@ -523,7 +523,7 @@ def two_keys(world: World, fault: Fault):
 
 def copied_key(world: World, fault: Fault):
     "Another studio with a copy of the same key: no lock can tell them of each other."
-    from artmint.catalog import Catalog
+    from artmint.studio.catalog import Catalog
 
     if not (world.folder / "copy").exists():
         world.keep("minter", world.folder / "copy")
@@ -536,7 +536,7 @@ def copied_key(world: World, fault: Fault):
 
 def repeating_client(world: World, fault: Fault):
     "A client without a journal, with a key that may mint: whatever is minted it sends again, with a new nonce each time, and what comes next it sends three times."
-    from artmint.chain import TransactionRefused
+    from artmint.chain.embedded import TransactionRefused
     from eth_account import Account
     from web3.exceptions import Web3Exception
 
@@ -560,7 +560,7 @@ def journal_lost(world: World, fault: Fault):
     try:
         while True: yield
     finally:
-        from artmint.catalog import Catalog
+        from artmint.studio.catalog import Catalog
         for path in world.studio.glob("catalog.sqlite*"): path.unlink()
         Catalog(world.studio).put("contract", f"demo@{world.record.chain_id}", world.record.model_dump())
         world.journal_lost = True
@@ -632,8 +632,8 @@ def run_once(world: World, fault: Fault, seconds: float = 60) -> list[str]:
 
 def check(world: World) -> None:
     "What must hold at the end: the planned supply, no duplicate, no gap, no wei gone but for fees, and a journal that says what happened."
-    from artmint.catalog import Catalog
-    from artmint.transaction import Transaction
+    from artmint.studio.catalog import Catalog
+    from artmint.chain.transaction import Transaction
 
     ask, quantity = world.web3.eth, world.drop.quantity
     assert world.do.totalSupply().call() == quantity and world.minted() == quantity, "supply"
@@ -667,7 +667,7 @@ def check(world: World) -> None:
 
 def schedule(number: int, proxy: Proxy | None, disks: bool = True) -> dict:
     "Run one: its faults with how often they struck, how each run ended, and what is wrong, if anything."
-    import artmint.stamp  # noqa: F401 before the first fork: children needn't load it again
+    import artmint.chain.stamp  # noqa: F401 before the first fork: children needn't load it again
 
     rng = random.Random(f"artmint-faults-{number}")
     able = [make for make in FAULTS if (proxy or make().embedded) and (disks or make().name != "disk full")]

@@ -13,7 +13,7 @@ from pathlib import Path
 from compile_contracts import CONTRACTS, artifact, compiled
 from eth_account import Account
 
-from artmint.chain import connect
+from artmint.chain.embedded import connect
 
 README, SIZES = CONTRACTS / "README.md", (1, 5, 10, 20, 50, 100)
 MARKS = "<!-- gas table: scripts/gas_table.py -->", "<!-- end of the gas table -->"

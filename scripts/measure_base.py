@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from train_base import SIZE, Clock, accuracy, batch_of, jitter, log, psnr, save, subject_of, tokenizer, unseen
 
-from artmint.drawings import MOTIFS, PALETTES, Subject, caption, draw, held_out, subjects
+from artmint.train.drawings import MOTIFS, PALETTES, Subject, caption, draw, held_out, subjects
 
 HUES = tuple(PALETTES)
 
@@ -96,7 +96,7 @@ def spread(pictures: torch.Tensor, group: int) -> float:
 
 def painted(subject: list[Subject], seeds: list[int], steps: int, guidance: float) -> torch.Tensor:
     "What the bundled base paints, in [-1, 1]."
-    from artmint.base import load_base
+    from artmint.make.base import load_base
     from artmint.generate import render
     from artmint.seeds import Recipe
     base = load_base()
@@ -106,7 +106,7 @@ def painted(subject: list[Subject], seeds: list[int], steps: int, guidance: floa
 
 def measure(work: Path, into: Path, steps: int, guidance: float, count: int) -> None:
     "Everything that the model card says, into one file."
-    from artmint.base import load_base, load_judge
+    from artmint.make.base import load_base, load_judge
     probe, base, judge = new_probe(), load_base(), load_judge()
     probe.load_state_dict(torch.load(work / "probe.pt", weights_only=True)["probe"])
     asked, test = prompts(count), unseen(512)

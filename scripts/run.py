@@ -1,7 +1,7 @@
 "Run a batch: the same as `artmint run`, for those who work in a clone."
 import sys
 
-from artmint.cli import main
+from artmint.run.cli import main
 
 if __name__ == "__main__":
     main(["run", *sys.argv[1:]])

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from artmint.chain import connect
-from artmint.contract import contract_at
-from artmint.safe import SAFE, ZERO
-from artmint.signers import KeystoreSigner, Signer
+from artmint.chain.embedded import connect
+from artmint.chain.contract import contract_at
+from artmint.chain.safe import SAFE, ZERO
+from artmint.chain.signers import KeystoreSigner, Signer
 
 
 def abuses(contract: Any, thief: str) -> dict[str, Any]:

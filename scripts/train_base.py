@@ -26,7 +26,7 @@ from PIL import Image
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
-from artmint.drawings import CAPTIONS, DENSITIES, GROUNDS, MOTIFS, PALETTES, PLACEMENTS, Subject, caption, draw, held_out, sheet, subjects
+from artmint.train.drawings import CAPTIONS, DENSITIES, GROUNDS, MOTIFS, PALETTES, PLACEMENTS, Subject, caption, draw, held_out, sheet, subjects
 
 SIZE, LATENT, CONTEXT = 128, 4, 32
 NEGATIVE = ""  # what classifier-free guidance subtracts: the empty caption, seen in one caption of ten

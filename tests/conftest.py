@@ -20,14 +20,14 @@ TINY = Path(__file__).parent / "data" / "tiny"
 @pytest.fixture(scope="session")
 def minted(tmp_path_factory):
     "A studio with the tiny collection in two drops of two, rendered, packed, published and minted: (folder, contract's address)."
-    from artmint.admin import authorize, commit_drop, deploy, parties
-    from artmint.base import load_base, weights_files
-    from artmint.blocks import CID
-    from artmint.catalog import Catalog, frozen_slots
-    from artmint.chain import connect
+    from artmint.chain.admin import authorize, commit_drop, deploy, parties
+    from artmint.make.base import load_base, weights_files
+    from artmint.ipfs.blocks import CID
+    from artmint.studio.catalog import Catalog, frozen_slots
+    from artmint.chain.embedded import connect
     from artmint.curate import Edition
     from artmint.generate import generate
-    from artmint.journal import Journal
+    from artmint.chain.journal import Journal
     from artmint.metadata import BaseFacts, pack
     from artmint.mint import mint
     from artmint.pin import FolderStore, publish

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-from artmint.content import open_car
-from artmint.nodes import CID
+from artmint.ipfs.car import open_car
+from artmint.ipfs.cid import CID
 
 
 class Double(ThreadingHTTPServer):
@@ -37,8 +37,8 @@ class Double(ThreadingHTTPServer):
 
     def export(self, root: CID) -> bytes:
         "An archive of all that is held."
-        from artmint.content import _header
-        from artmint.nodes import varint
+        from artmint.ipfs.car import _header
+        from artmint.ipfs.cid import varint
         head = _header((root,))
         return varint(len(head)) + head + b"".join(varint(36 + len(block)) + cid.bytes + block for cid, block in self.blocks.items())
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import torch
 
-from artmint.base import DATA
+from artmint.make.base import DATA
 
 
 def words():

@@ -3,9 +3,9 @@ import pytest
 from conftest import node_tool  # noqa: F401
 from eth_account import Account
 
-from artmint.answers import TABLE, meaning
-from artmint.chain import TransactionRefused, connect
-from artmint.rpc import NodeSilent
+from artmint.chain.answers import TABLE, meaning
+from artmint.chain.embedded import TransactionRefused, connect
+from artmint.chain.rpc import NodeSilent
 
 # Words as the nodes' sources have them; what stands for a value is filled in. go-ethereum core/txpool/errors.go, core/error.go, core/txpool/validation.go; Nethermind AcceptTxResult.cs (both spellings);
 # Erigon txnprovider/txpool/txpoolcfg; Besu RpcErrorType.java; Reth crates/rpc/rpc-eth-types/src/error/mod.rs; Arbitrum Nitro's sequencer; foundry crates/anvil/src/eth/error.rs.

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from artmint.approve import Unapproved, approval_data, approve, approved_by, require_approval
-from artmint.collection import Approval
+from artmint.publish.approve import Unapproved, approval_data, approve, approved_by, require_approval
+from artmint.core.collection import Approval
 from artmint.seeds import InconsistentCollection, load_collection
-from artmint.tokens import Manifest, Token
+from artmint.publish.tokens import Manifest, Token
 
 DATA = Path(__file__).parent / "data"
 DEMO = load_collection(Path(__file__).parent.parent / "collections" / "demo")
@@ -100,9 +100,9 @@ def test_more_signatures_than_signers_is_refused(tmp_path):
 @pytest.mark.slow
 def test_a_batch_waits_for_people_and_goes_on(tmp_path):
     "Rules send everything to people; they decide; somebody signs; only then is it minted. Each stop is exit code 4."
-    from artmint.catalog import Catalog
-    from artmint.journal import new_keystore
-    from artmint.people import Act, Look, act
+    from artmint.studio.catalog import Catalog
+    from artmint.chain.journal import new_keystore
+    from artmint.judge.people import Act, Look, act
 
     shutil.copytree(DATA / "tiny", tmp_path / "tiny"), shutil.copy(DATA / "tiny.toml", tmp_path)
     new_keystore(tmp_path / "ada.json", "secret", 2**10)

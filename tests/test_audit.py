@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_metadata import BASE, DEMO, WEIGHTS, drop_of, fill, known, made, manifest_of  # noqa: F401
 
-from artmint.audit import Finding, accuracy, audit, check_token, probe_of, rarity
-from artmint.catalog import Catalog
-from artmint.content import cid
-from artmint.drawings import Subject, draw
+from artmint.publish.audit import Finding, accuracy, audit, check_token, probe_of, rarity
+from artmint.studio.catalog import Catalog
+from artmint.ipfs.car import cid
+from artmint.train.drawings import Subject, draw
 from artmint.metadata import pack
-from artmint.picture import pixel_digest, public_png, read_png
+from artmint.core.picture import pixel_digest, public_png, read_png
 from artmint.seeds import Recipe, canonical, read_json
-from artmint.tokens import (BadMetadata, ContractMetadata, NoSalt, attribute, contract_json, json_schema, opening_salt, provenance, read_token, withheld_digest,
+from artmint.publish.tokens import (BadMetadata, ContractMetadata, NoSalt, attribute, contract_json, json_schema, opening_salt, provenance, read_token, withheld_digest,
                             withheld_digests)
 
 SECRET = DEMO.model_copy(update={"withheld": ("prompt", "negative_prompt")})
@@ -78,11 +78,11 @@ def test_a_public_picture_has_the_same_pixels_byte_for_byte(quiet):
 
 def test_a_stranger_is_told_what_is_withheld(quiet, tmp_path, monkeypatch):
     import artmint.verify
-    from artmint.contract import content_root
-    from artmint.evidence import Claim
-    from artmint.evidence import Drop as Committed
-    from artmint.nodes import CID
-    from artmint.stores import FolderStore
+    from artmint.chain.contract import content_root
+    from artmint.prove.evidence import Claim
+    from artmint.prove.evidence import Drop as Committed
+    from artmint.ipfs.cid import CID
+    from artmint.ipfs.stores import FolderStore
     from artmint.verify import verify
 
     manifest = manifest_of(quiet / "drops/demo-1")
@@ -242,7 +242,7 @@ def test_a_manifest_mutated_in_one_percent_is_found_in_full(made):
 
 @pytest.fixture(scope="module")
 def probe():
-    from artmint.base import load_judge
+    from artmint.make.base import load_judge
     return probe_of(load_judge(), DEMO)
 
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from artmint.base import DATA, NoSuchBase, PickledWeights, fingerprint, load_base, load_judge, weights_files
-from artmint.drawings import draw, subjects
+from artmint.make.base import DATA, NoSuchBase, PickledWeights, fingerprint, load_base, load_judge, weights_files
+from artmint.train.drawings import draw, subjects
 
 
 @pytest.fixture(scope="module")

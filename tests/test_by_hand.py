@@ -8,18 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from artmint.base import load_base, load_judge, weights_files
-from artmint.blocks import CID
-from artmint.catalog import Catalog, frozen_slots
-from artmint.cli import main
+from artmint.make.base import load_base, load_judge, weights_files
+from artmint.ipfs.blocks import CID
+from artmint.studio.catalog import Catalog, frozen_slots
+from artmint.run.cli import main
 from artmint.curate import choose
 from artmint.generate import SlotTaken, attempts_of, enter, generate, open_slots
 from artmint.metadata import AuditFailed, BaseFacts, pack
-from artmint.people import Act, Look, act, waiting
-from artmint.picture import BadPicture, pixel_digest, read_png
+from artmint.judge.people import Act, Look, act, waiting
+from artmint.core.picture import BadPicture, pixel_digest, read_png
 from artmint.seeds import InconsistentCollection, NotARecipe, Recipe, Work, load_collection, parse_facts
-from artmint.tokens import read_token
-from artmint.verdicts import standing
+from artmint.publish.tokens import read_token
+from artmint.judge.verdicts import standing
 
 COLLECTION, HEX = load_collection(TINY), st.text("0123456789abcdef", min_size=64, max_size=64)
 
@@ -72,12 +72,12 @@ def test_the_whole_line_of_a_work(studio):
 
 def proven(folder):
     "Mint that drop on a chain of its own, and prove it: three pictures are rendered again, and the work is said to have no recipe."
-    from artmint.admin import authorize, commit_drop, deploy, parties
-    from artmint.chain import connect
-    from artmint.journal import Journal
+    from artmint.chain.admin import authorize, commit_drop, deploy, parties
+    from artmint.chain.embedded import connect
+    from artmint.chain.journal import Journal
     from artmint.mint import mint
     from artmint.pin import FolderStore, publish
-    from artmint.tokens import read_manifest
+    from artmint.publish.tokens import read_manifest
     from artmint.verify import verify
 
     catalog, web3 = Catalog(folder), connect("embedded", folder / "chain")

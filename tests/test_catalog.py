@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from artmint.blobs import BadSettings, CorruptBlob, MissingBlob, write_whole
-from artmint.catalog import AllocationChanged, Catalog, LostLease, MissingRecord, NewerCatalog, RecordConflict, frozen_slots
-from artmint.database import MIGRATIONS, UnknownDatabase
+from artmint.studio.blobs import BadSettings, CorruptBlob, MissingBlob, write_whole
+from artmint.studio.catalog import AllocationChanged, Catalog, LostLease, MissingRecord, NewerCatalog, RecordConflict, frozen_slots
+from artmint.studio.database import MIGRATIONS, UnknownDatabase
 from artmint.seeds import NotPlainJSON, allocate, digest, load_collection
 
 DEMO = Path(__file__).parents[1] / "collections" / "demo"
@@ -108,13 +108,13 @@ def test_any_plain_json_comes_back(tmp_path):
 
 def test_records_survive_in_another_process(catalog):
     catalog.put("slot", "demo/1", {"é": "東京"})
-    code = "import sys, json; from artmint.catalog import Catalog; print(json.dumps(Catalog(sys.argv[1]).get('slot', 'demo/1')))"
+    code = "import sys, json; from artmint.studio.catalog import Catalog; print(json.dumps(Catalog(sys.argv[1]).get('slot', 'demo/1')))"
     said = subprocess.run([sys.executable, "-c", code, str(catalog.folder)], capture_output=True, text=True, check=True).stdout
     assert json.loads(said) == {"é": "東京"}
 
 
 def test_what_was_appended_survives_a_kill(catalog):
-    code = ("import sys; from artmint.catalog import Catalog\nc = Catalog(sys.argv[1])\n"
+    code = ("import sys; from artmint.studio.catalog import Catalog\nc = Catalog(sys.argv[1])\n"
             "for i in range(10**6):\n    c.append('transaction', 'demo', {'i': i}); print('ready' if i > 20 else 'written', i, flush=True)")
     last = int(killed(code, catalog.folder).split()[1])
     rows = [body["i"] for body in catalog.history("transaction", "demo")]
@@ -183,7 +183,7 @@ def test_a_newer_layout_is_left_alone(catalog):
 def test_an_older_layout_is_brought_forward(catalog, monkeypatch):
     import sqlalchemy as sa
 
-    from artmint import database as module
+    from artmint.studio import database as module
     catalog.put("slot", "demo/1", {"v": 1})
     monkeypatch.setattr(module, "MIGRATIONS", (*MIGRATIONS, lambda connection: connection.execute(sa.text("ALTER TABLE record ADD COLUMN note TEXT"))))
     assert Catalog(catalog.folder).get("slot", "demo/1") == {"v": 1}
@@ -194,7 +194,7 @@ def test_an_older_layout_is_brought_forward(catalog, monkeypatch):
 def test_a_failed_step_leaves_the_old_layout(catalog, monkeypatch):
     import sqlalchemy as sa
 
-    from artmint import database as module
+    from artmint.studio import database as module
 
     def broken(connection: sa.Connection) -> None:
         connection.execute(sa.text("ALTER TABLE record ADD COLUMN note TEXT"))
@@ -344,7 +344,7 @@ def test_a_lease_that_ran_out_is_lost_to_the_next(catalog):
 
 def test_a_killed_holders_work_is_taken_up(catalog):
     catalog.offer("s", ["a"])
-    code = "import sys, time; from artmint.catalog import Catalog; print('ready', Catalog(sys.argv[1]).claim('s', 'ann', 1.5), flush=True); time.sleep(60)"
+    code = "import sys, time; from artmint.studio.catalog import Catalog; print('ready', Catalog(sys.argv[1]).claim('s', 'ann', 1.5), flush=True); time.sleep(60)"
     assert killed(code, catalog.folder) == "ready a"
     assert catalog.claim("s", "bob", 60) is None
     time.sleep(1.5)

@@ -10,14 +10,14 @@ from conftest import node_tool
 from eth_account import Account
 from test_mint import DEMO, FAST, Drop
 
-from artmint.admin import authorize, commit_drop, deploy
-from artmint.catalog import Catalog
-from artmint.chain import WrongChain, connect
-from artmint.journal import Journal
+from artmint.chain.admin import authorize, commit_drop, deploy
+from artmint.studio.catalog import Catalog
+from artmint.chain.embedded import WrongChain, connect
+from artmint.chain.journal import Journal
 from artmint.mint import mint, mint_plan
-from artmint.networks import NETWORKS, NODE_INTERFACE, ORACLE, Ceilings, NoNode, TooDear, forecast, l1_gas, network_of, paid, where
-from artmint.rpc import NodesDisagree, NodeSilent, shown
-from artmint.signers import KeystoreSigner, new_keystore
+from artmint.chain.networks import NETWORKS, NODE_INTERFACE, ORACLE, Ceilings, NoNode, TooDear, forecast, l1_gas, network_of, paid, where
+from artmint.chain.rpc import NodesDisagree, NodeSilent, shown
+from artmint.chain.signers import KeystoreSigner, new_keystore
 
 ROOT = Path(__file__).resolve().parents[1]
 FIELDS = {"to": "0x" + "11" * 20, "data": "0x12345678", "value": 0, "gas": 10**5, "maxFeePerGas": 10**10, "maxPriorityFeePerGas": 10**9, "nonce": 3}

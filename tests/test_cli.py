@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from artmint import cli
-from artmint.run import WaitingForPeople
+from artmint.run import cli
+from artmint.run.runner import WaitingForPeople
 
 ROOT = Path(__file__).parent.parent
 
@@ -90,7 +90,7 @@ def test_doctor_reads_and_writes_nothing_where_no_studio_is(tmp_path):
 def test_doctor_deep_names_a_changed_row(tmp_path):
     from sqlalchemy import create_engine, text
 
-    from artmint.catalog import Catalog
+    from artmint.studio.catalog import Catalog
 
     catalog = Catalog(tmp_path)
     catalog.put("slot", "demo/7", {"traits": {"motif": "rings"}})
@@ -115,7 +115,7 @@ def test_the_command_can_be_typed_here(tmp_path, monkeypatch):
 @pytest.mark.parametrize("error, code, said", [(ValueError("first\nsecond"), 1, "first second"), (WaitingForPeople([3], 2), 4, "and run the batch again.")])
 def test_an_error_is_one_sentence_and_its_code(monkeypatch, capsys, error, code, said):
     def broken(path: Path): raise error
-    monkeypatch.setattr("artmint.run.load_batch", broken)
+    monkeypatch.setattr("artmint.run.runner.load_batch", broken)
     with pytest.raises(SystemExit) as end: cli.main(["run", "x.toml"])
     assert end.value.code == code and capsys.readouterr().err.strip().endswith(said)
 
@@ -142,7 +142,7 @@ def test_init_refuses_a_name_that_is_none(tmp_path, name):
 @pytest.fixture
 def studio(tmp_path):
     "A studio with a picture that a record speaks of, one that a drop's file speaks of, and one that nobody does."
-    from artmint.catalog import Catalog
+    from artmint.studio.catalog import Catalog
 
     catalog = Catalog(tmp_path / "studio")
     names = {name: catalog.put_blob(name.encode()) for name in ("recorded", "published", "lost")}
@@ -169,14 +169,14 @@ def test_gc_removes_what_nothing_refers_to_and_only_when_told(studio):
 def test_gc_waits_for_a_run(studio):
     from filelock import FileLock
 
-    from artmint.keeping import gc
-    from artmint.run import StudioBusy
+    from artmint.studio.maintenance import gc
+    from artmint.run.runner import StudioBusy
 
     with FileLock(studio[0].folder / "run.lock"), pytest.raises(StudioBusy): gc(studio[0].folder, really=True, days=0)
 
 
 def test_a_backup_is_a_studio_and_tells_no_keys(studio, tmp_path):
-    from artmint.catalog import Catalog
+    from artmint.studio.catalog import Catalog
 
     catalog, names = studio
     done = artmint("backup", str(tmp_path / "copy"), "--studio", str(catalog.folder))
@@ -189,7 +189,7 @@ def test_a_backup_is_a_studio_and_tells_no_keys(studio, tmp_path):
 
 
 def test_a_backup_of_a_damaged_studio_says_so(studio, tmp_path):
-    from artmint.keeping import DamagedStudio, backup
+    from artmint.studio.maintenance import DamagedStudio, backup
 
     studio[0].blob_path(studio[1]["recorded"]).write_bytes(b"rec0rded")
     with pytest.raises(DamagedStudio, match="bytes changed"): backup(studio[0].folder, tmp_path / "copy")

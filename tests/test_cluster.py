@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from artmint.base import load_base
-from artmint.catalog import Catalog
-from artmint.scale import Crew
+from artmint.make.base import load_base
+from artmint.studio.catalog import Catalog
+from artmint.run.workers import Crew
 from test_scale import expected, listed, made  # noqa: F401
 
 RAY = pytest.mark.skipif(not find_spec("ray"), reason="Ray isn't installed (pip install 'artmint[ray]')")
@@ -34,10 +34,10 @@ sys.stdin.read()
 """
 DRIVER = """
 import pickle, sys
-from artmint.cluster import ray
+from artmint.run.executors import ray
 ray(pickle.load(sys.stdin.buffer), None, lambda made, asked: print(made, flush=True))
 """
-ASK = "import sys; from artmint.cluster import _connected; from artmint.scale import Crew; _connected(Crew(executor='ray', gpus=float(sys.argv[1]), address=sys.argv[2]))"
+ASK = "import sys; from artmint.run.executors import _connected; from artmint.run.workers import Crew; _connected(Crew(executor='ray', gpus=float(sys.argv[1]), address=sys.argv[2]))"
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from artmint.blocks import build, cid, name_hash
-from artmint.content import (BLOCK_LIMIT, BadBlock, BadCar, BadNode, ContentTooLarge, ExtraBlocks, MissingPath, WrongRoot, check_car, open_car,
+from artmint.ipfs.blocks import build, cid, name_hash
+from artmint.ipfs.car import (BLOCK_LIMIT, BadBlock, BadCar, BadNode, ContentTooLarge, ExtraBlocks, MissingPath, WrongRoot, check_car, open_car,
                              read_file, replacing, resolve, walk, write_car)
-from artmint.nodes import CID, DAG_PB, DIRECTORY_LIMIT, RAW, BadCID, BadName, ContentError, Link, MissingBlock, Node, decode, encode, read_varint, varint
+from artmint.ipfs.cid import CID, DAG_PB, DIRECTORY_LIMIT, RAW, BadCID, BadName, ContentError, Link, MissingBlock, Node, decode, encode, read_varint, varint
 
 MIB = 1 << 20
 
@@ -168,7 +168,7 @@ def test_a_name_in_a_wrong_place_is_refused(sharded):
 
 
 def test_names_that_no_shard_can_part_are_refused(monkeypatch):
-    monkeypatch.setattr("artmint.blocks.name_hash", lambda name: bytes(8))
+    monkeypatch.setattr("artmint.ipfs.blocks.name_hash", lambda name: bytes(8))
     with pytest.raises(BadName, match="same place"): build({f"{i:0200}": b"" for i in range(2000)})
 
 
@@ -411,7 +411,7 @@ def test_an_archive_is_of_the_bytes_that_were_read(tmp_path, monkeypatch):
         status = real(handle)
         with open(tmp_path / "a", "r+b") as file: file.write(b"changed")
         return status
-    monkeypatch.setattr("artmint.blocks.os.fstat", grow)
+    monkeypatch.setattr("artmint.ipfs.blocks.os.fstat", grow)
     built = write_car(tmp_path / "a.car", {"a": tmp_path / "a"})
     assert check_car(open_car(tmp_path / "a.car"), built.root) and built.root == build({"a": b"changed" + bytes(3 * MIB - 7)}).root
 

@@ -16,8 +16,8 @@ from eth_utils import keccak
 from web3.exceptions import ContractCustomError
 from web3.logs import DISCARD
 
-from artmint.chain import connect
-from artmint.contract import code_hash, contract_at, known_code, sealed
+from artmint.chain.embedded import connect
+from artmint.chain.contract import code_hash, contract_at, known_code, sealed
 
 from conftest import node_tool
 

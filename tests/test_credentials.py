@@ -22,11 +22,11 @@ from hypothesis import strategies as st
 from test_by_hand import drawing
 from test_metadata import BASE, DEMO, WEIGHTS, drop_of, fill, known, manifest_of
 
-from artmint.audit import accuracy, audit
-from artmint.catalog import Catalog, frozen_slots
-from artmint.credentials import BadIdentity, Identity, disagreements, inspect, new_identity, open_identity, sign, signed_once, source_type
+from artmint.publish.audit import accuracy, audit
+from artmint.studio.catalog import Catalog, frozen_slots
+from artmint.publish.credentials import BadIdentity, Identity, disagreements, inspect, new_identity, open_identity, sign, signed_once, source_type
 from artmint.metadata import AuditFailed, pack
-from artmint.picture import CREDENTIALS, BadPicture, _chunks, _joined, bare_png, pixel_digest, public_png, read_png
+from artmint.core.picture import CREDENTIALS, BadPicture, _chunks, _joined, bare_png, pixel_digest, public_png, read_png
 
 TOML = '[credentials]\ncertificate = "keys/c2pa.pem"\nkey = "keys/c2pa.key"\n'
 
@@ -281,7 +281,7 @@ def test_the_audit_finds_credentials_that_do_not_hold(studio, change, fields):
 
 def test_a_false_statement_is_not_packed(studio, monkeypatch):
     "A generated picture that would be published as made by hand."
-    monkeypatch.setattr("artmint.credentials.source_type", lambda facts: "digitalCreation")
+    monkeypatch.setattr("artmint.publish.credentials.source_type", lambda facts: "digitalCreation")
     catalog = Catalog(studio)
     with catalog.engine.begin() as connection: connection.exec_driver_sql("DELETE FROM record WHERE kind = 'credential'")
     made = signed_once(catalog, bare_png(published(studio, 1)), "First Light #1", {"prompt": "x"}, open_identity(studio))
@@ -305,11 +305,11 @@ def test_what_is_withheld_is_not_in_what_is_signed(tmp_path):
 
 
 def test_a_work_made_by_hand_is_no_model_s(tmp_path):
-    from artmint.base import load_judge
+    from artmint.make.base import load_judge
     from artmint.curate import choose
     from artmint.generate import enter
     from artmint.metadata import BaseFacts
-    from artmint.people import Act, Look, act
+    from artmint.judge.people import Act, Look, act
     from artmint.seeds import load_collection
 
     tiny, catalog = load_collection(TINY), Catalog(tmp_path / "studio")
@@ -329,11 +329,11 @@ def test_a_work_made_by_hand_is_no_model_s(tmp_path):
 @pytest.fixture(scope="module")
 def minted(made, tmp_path_factory):
     "That studio with its drop on a chain: (folder, address)."
-    from artmint.admin import authorize, commit_drop, deploy, parties
-    from artmint.chain import connect
-    from artmint.journal import Journal
+    from artmint.chain.admin import authorize, commit_drop, deploy, parties
+    from artmint.chain.embedded import connect
+    from artmint.chain.journal import Journal
     from artmint.mint import mint
-    from artmint.nodes import CID
+    from artmint.ipfs.cid import CID
     from artmint.pin import FolderStore, publish
 
     folder = tmp_path_factory.mktemp("minted") / "studio"
@@ -391,7 +391,7 @@ def its_own_curve(keys: Path) -> None:
     from cryptography.hazmat.primitives.asymmetric.ec import SECP256K1, generate_private_key
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-    from artmint.credentials import _certificate
+    from artmint.publish.credentials import _certificate
     key = generate_private_key(SECP256K1())
     (keys / "c2pa.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     (keys / "c2pa.pem").write_bytes(_certificate("x", "x", key, key, False, 1).public_bytes(Encoding.PEM))
@@ -407,7 +407,7 @@ def unfit(keys: Path) -> None:
     "A certificate that vouches for others, and signs nothing itself."
     from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
-    from artmint.credentials import _certificate
+    from artmint.publish.credentials import _certificate
     key = load_pem_private_key((keys / "c2pa.key").read_bytes(), None)
     (keys / "c2pa.pem").write_bytes(_certificate("x", "x", key, key, True, 1).public_bytes(Encoding.PEM))
 

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageFilter
 
-from artmint.catalog import Catalog
+from artmint.studio.catalog import Catalog
 from artmint.curate import ALIKE, DUPLICATE, Edition, IncompleteRound, UnknownScorer, candidates, choose, merit, scorers_for, show_candidates, show_scores
-from artmint.drawings import Subject, draw
-from artmint.duplicates import nearest, refer
-from artmint.scores import FormulaScorer
+from artmint.train.drawings import Subject, draw
+from artmint.judge.duplicates import nearest, refer
+from artmint.judge.scores import FormulaScorer
 from artmint.seeds import Rule, Slot, allocate
-from artmint.verdicts import Verdict, decide, record_verdict, standing
+from artmint.judge.verdicts import Verdict, decide, record_verdict, standing
 from test_scores import DEMO, enter, judge  # noqa: F401
 
 RULES = (Rule(scorer="sharpness", min=0.05), Rule(scorer="palette-margin", min=0.0), Rule(scorer="contrast", min=3.0), Rule(scorer=DUPLICATE, max=0.9999))

@@ -20,15 +20,15 @@ from eth_utils import keccak
 from test_mint import DEMO, FAST, Drop
 from web3.logs import DISCARD
 
-from artmint import signers as room
-from artmint.admin import allowance_calls, authorize, commit_call, commit_drop, deploy
-from artmint.catalog import Catalog
-from artmint.chain import connect
-from artmint.journal import Journal, RefusedByContract
+from artmint.chain import signers as room
+from artmint.chain.admin import allowance_calls, authorize, commit_call, commit_drop, deploy
+from artmint.studio.catalog import Catalog
+from artmint.chain.embedded import connect
+from artmint.chain.journal import Journal, RefusedByContract
 from artmint.mint import WindowSpent, mint
-from artmint.safe import NotASafe, OtherProposal, StaleProposal, TooFewSignatures, approve, execute, propose, together
+from artmint.chain.safe import NotASafe, OtherProposal, StaleProposal, TooFewSignatures, approve, execute, propose, together
 from artmint.seeds import Refusal
-from artmint.signers import N, BadSignature, BlockedByPolicy, Guarded, KeystoreSigner, KmsSigner, ModuleSigner, NoModuleKey, Policy, new_keystore, new_module_key, recovered
+from artmint.chain.signers import N, BadSignature, BlockedByPolicy, Guarded, KeystoreSigner, KmsSigner, ModuleSigner, NoModuleKey, Policy, new_keystore, new_module_key, recovered
 
 ROOT = Path(__file__).resolve().parents[1]
 PIN, FIELDS = "4213", {"chainId": 31337, "nonce": 0, "to": "0x" + "11" * 20, "data": "0x12345678", "value": 0, "gas": 10**5, "maxFeePerGas": 10**9, "maxPriorityFeePerGas": 1}
@@ -292,7 +292,7 @@ def test_what_a_safe_refuses(house):
 MINTS = """
 import os, sys
 from eth_account import Account
-from artmint.signers import KeystoreSigner
+from artmint.chain.signers import KeystoreSigner
 Account.decrypt(Account.encrypt(b"1" * 32, "x", "scrypt", 16), "x")  # loads what is loaded late: the other user may not read this Python
 os.setuid(int(sys.argv[2]))
 print(KeystoreSigner(sys.argv[1] + "/minter/key.json", "minter's word").address)

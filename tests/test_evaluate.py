@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from families import saved
 
-from artmint.adapter import lineage_of
-from artmint.base import load_base, load_judge
-from artmint.course import TrainConfig
+from artmint.make.adapters import lineage_of
+from artmint.make.base import load_base, load_judge
+from artmint.train.examples import TrainConfig
 from artmint.evaluate import Asked, Bounds, Figures, NoGoodCheckpoint, best, drifts, evaluate, figures, generations, lineage_sheet, painted, yardstick
-from artmint.kohya import to_kohya
+from artmint.make.kohya import to_kohya
 from artmint.lora_train import train
-from artmint.style import held_out, practice_style
+from artmint.train.style import held_out, practice_style
 
 SMALL = TrainConfig(steps=4, batch=2, rank=4, alpha=4.0, resolution=32, every=2, warmup=1, prior_batch=0, rate=2e-2)
 ASKED = Asked(seeds=2, steps=2, width=32, height=32)

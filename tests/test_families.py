@@ -8,10 +8,10 @@ import pytest
 import torch
 from families import FAMILIES, saved, single_file
 
-from artmint.base import NoSuchBase, NoSuchDevice, PickledWeights, fingerprint, load_base
-from artmint.canon import SecondPass
+from artmint.make.base import NoSuchBase, NoSuchDevice, PickledWeights, fingerprint, load_base
+from artmint.core.canon import SecondPass
 from artmint.generate import PromptTooLong, UnknownChoice, render
-from artmint.picture import pixel_digest
+from artmint.core.picture import pixel_digest
 from artmint.seeds import Recipe
 
 UNETS, WHOLE = ("sd1", "sd2", "sdxl"), ("flux", "sd3")
@@ -109,7 +109,7 @@ def bundled():
 def test_a_start_is_diffusers_img2img(bundled):
     from diffusers import StableDiffusionImg2ImgPipeline
 
-    from artmint.drawings import draw, subjects
+    from artmint.train.drawings import draw, subjects
     sketch, theirs = draw(subjects()[5], 5, 64), StableDiffusionImg2ImgPipeline(**bundled.pipeline.components, requires_safety_checker=False)
     theirs.set_progress_bar_config(disable=True)
     for strength in (0.3, 0.6, 1.0):

@@ -8,12 +8,12 @@ from conftest import node_tool
 from test_chains import Studio, between, predeploys  # noqa: F401 fixtures
 from test_mint import Studio as Embedded
 
-from artmint.chain import connect
-from artmint.finality import BadDepth, horizon
-from artmint.journal import FeeAboveCeiling, Journal, NodeBehind, NotYetMined, OutOfGasMoney, RefusedByContract
+from artmint.chain.embedded import connect
+from artmint.chain.finality import BadDepth, horizon
+from artmint.chain.journal import FeeAboveCeiling, Journal, NodeBehind, NotYetMined, OutOfGasMoney, RefusedByContract
 from artmint.mint import _batch, mint
-from artmint.networks import ORACLE
-from artmint.stamp import stamp
+from artmint.chain.networks import ORACLE
+from artmint.chain.stamp import stamp
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 import faults

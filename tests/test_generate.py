@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from artmint.base import load_base
-from artmint.canon import SecondPass
-from artmint.catalog import Catalog
-from artmint.drawings import draw, subjects
+from artmint.make.base import load_base
+from artmint.core.canon import SecondPass
+from artmint.studio.catalog import Catalog
+from artmint.train.drawings import draw, subjects
 from artmint.generate import DigestMismatch, LostFile, UnknownChoice, generate, noise, put_picture, record, render
-from artmint.picture import BadPicture, infotext, pixel_digest, png_bytes, read_png
+from artmint.core.picture import BadPicture, infotext, pixel_digest, png_bytes, read_png
 from artmint.seeds import Attempt, Recipe
 
 PROMPTS = ("dense rings in aurora colours on night, centred", "mountains in ember colours", "a sparse drawing of waves in ocean on paper", "")
@@ -71,9 +71,9 @@ def test_threads_change_no_pixel(base, family):
 
 ELSEWHERE = """
 import json, sys
-from artmint.base import load_base
+from artmint.make.base import load_base
 from artmint.generate import render
-from artmint.picture import pixel_digest
+from artmint.core.picture import pixel_digest
 from artmint.seeds import Recipe
 base = load_base()
 print(json.dumps([pixel_digest(image) for image in render(base, [Recipe.parse(facts) for facts in json.load(sys.stdin)])]))
@@ -109,7 +109,7 @@ def test_two_hundred_recipes_are_portable(base, cap, two_hundred):
 @pytest.fixture(scope="module")
 def two_hundred(base):
     "Recipes over every caption, size, number of steps and guidance, img2img aside, and their digests."
-    from artmint.drawings import caption
+    from artmint.train.drawings import caption
     rng = random.Random(5)
     recipes = [
         recipe(i, base.digest, prompt=caption(rng.choice(subjects()), i), seed=rng.randrange(2**32), steps=rng.choice((2, 5, 12)), guidance=rng.choice((1.0, 3.0, 7.5)), width=rng.choice((64, 96, 128)), height=rng.choice((64, 128)), hires=SecondPass(scale=1.5, steps=2) if i % 20 == 0 else None)
@@ -243,7 +243,7 @@ def test_a_lost_file_that_comes_out_otherwise_is_refused(base, tmp_path, field, 
 
 
 def test_a_picture_to_start_from_stays_though_nothing_names_it_yet(tmp_path):
-    from artmint.keeping import gc
+    from artmint.studio.maintenance import gc
 
     catalog, sketch = Catalog(tmp_path / "studio"), draw(subjects()[5], 5, 64)
     sketch.save(tmp_path / "sketch.png")

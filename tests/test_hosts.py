@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from artmint.base import load_base
-from artmint.catalog import Catalog, LostLease, RecordConflict
-from artmint.scale import Crew, Worker, process
+from artmint.make.base import load_base
+from artmint.studio.catalog import Catalog, LostLease, RecordConflict
+from artmint.run.workers import Crew, Worker, process
 from services import ROOT, environment
 from test_catalog import _work, _write_slots, keys_are_found_by_their_beginnings
 from test_stores_real import s3_server
@@ -119,7 +119,7 @@ def bucket():
 
 BLOBS = """
 import json, sys
-from artmint.blobs import Blobs, MissingBlob
+from artmint.studio.blobs import Blobs, MissingBlob
 one, two = Blobs(sys.argv[1]), Blobs(sys.argv[2])
 name = one.put_blob(b"a picture" * 1000)
 assert one.put_blob(b"a picture" * 1000) == name and two.has_blob(name) and not two.blob_path(name).exists()
@@ -139,8 +139,8 @@ except MissingBlob: print("held", type(far).__module__)
 PAINT = """
 import shutil, sys
 from pathlib import Path
-from artmint.base import load_base
-from artmint.catalog import Catalog
+from artmint.make.base import load_base
+from artmint.studio.catalog import Catalog
 from artmint.generate import generate
 from test_scale import listed, made
 base = load_base()

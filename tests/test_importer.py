@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from services import node, node_modules
 
-from artmint.blocks import build
+from artmint.ipfs.blocks import build
 
 MIB = 1 << 20
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCXYZ0123456789-_. ()[]{}%&?#éüßñøжшλΩ中文日本語한글عربית🦊🖼️～\u0301"

@@ -9,19 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
-from artmint.catalog import Catalog
-from artmint.collection import read_collection
+from artmint.studio.catalog import Catalog
+from artmint.core.collection import read_collection
 from artmint.curate import scorers_for
-from artmint.drawings import draw, subjects
+from artmint.train.drawings import draw, subjects
 from artmint.generate import Artifact
-from artmint.heads import BadHead, aesthetic_weights, all_scorers, features, fit_probe, fit_style, odds_of, pack_head, read_head, shrunk_precision
-from artmint.learn import accepts_needed, bound, drift, fit_curator, keep_curator, sentence
-from artmint.looks import contrast, sharpness
-from artmint.people import Act, Look, act
-from artmint.scores import Candidate, score
+from artmint.judge.heads import BadHead, aesthetic_weights, all_scorers, features, fit_probe, fit_style, odds_of, pack_head, read_head, shrunk_precision
+from artmint.judge.curator import accepts_needed, bound, drift, fit_curator, keep_curator, sentence
+from artmint.judge.pixels import contrast, sharpness
+from artmint.judge.people import Act, Look, act
+from artmint.judge.scores import Candidate, score
 from artmint.seeds import Rule, Slot
-from artmint.tune import Prices, TooFewDecisions, area_under, curve, decided, hindsight, proposal, tune, with_bound
-from artmint.collection import Model
+from artmint.judge.thresholds import Prices, TooFewDecisions, area_under, curve, decided, hindsight, proposal, tune, with_bound
+from artmint.core.collection import Model
 from test_curate import PLAIN, SLOTS, studio
 from test_scores import DEMO, enter, judge  # noqa: F401
 

@@ -11,17 +11,17 @@ import torch
 from families import saved
 from PIL import Image
 
-from artmint.adapter import ALPHAS, NotAnAdapter, lineage_of, layers_of, pack_tensors, peft_facts, unpack_tensors
-from artmint.base import load_base, load_judge
-from artmint.drawings import GROUNDS, MOTIFS, draw, subjects
+from artmint.make.adapters import ALPHAS, NotAnAdapter, lineage_of, layers_of, pack_tensors, peft_facts, unpack_tensors
+from artmint.make.base import load_base, load_judge
+from artmint.train.drawings import GROUNDS, MOTIFS, draw, subjects
 from artmint.generate import UnknownChoice, render
-from artmint.course import TrainConfig
-from artmint.kohya import from_kohya, original_name, to_kohya
+from artmint.train.examples import TrainConfig
+from artmint.make.kohya import from_kohya, original_name, to_kohya
 from artmint.lora_train import OtherTraining, UnknownFamily, UnknownOptimiser, train
-from artmint.merge import merge, pack_word
+from artmint.make.merge import merge, pack_word
 from artmint.seeds import AdapterUse, Recipe
-from artmint.style import BadStyleSet, draft_captions, held_out, load_style, practice_style
-from artmint.watch import NoTracker, tracked
+from artmint.train.style import BadStyleSet, draft_captions, held_out, load_style, practice_style
+from artmint.train.watch import NoTracker, tracked
 
 SMALL = dict(steps=7, batch=3, rank=4, alpha=2.0, resolution=32, every=3, warmup=2, prior_batch=2, rate=5e-3)
 UNETS = ("sd1", "sd2", "sdxl")
@@ -72,10 +72,10 @@ def test_twice_trained_is_the_same_file(bases, style, trained, tmp_path, name):
 PROGRAM = """
 import sys
 from pathlib import Path
-from artmint.base import load_base, load_judge
-from artmint.course import TrainConfig
+from artmint.make.base import load_base, load_judge
+from artmint.train.examples import TrainConfig
 from artmint.lora_train import train
-from artmint.style import load_style
+from artmint.train.style import load_style
 base, style, folder, config = sys.argv[1:]
 train(load_style(style, 32), load_base(base), TrainConfig.model_validate_json(config), Path(folder), progress=lambda step, loss: print(step, flush=True))
 """

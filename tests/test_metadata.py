@@ -12,18 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from artmint import audit as audit_room
+from artmint.publish import audit as audit_room
 from artmint import metadata
-from artmint.blobs import CorruptBlob
-from artmint.catalog import Catalog, frozen_slots
-from artmint.content import CID, check_car, open_car, read_file, resolve
+from artmint.studio.blobs import CorruptBlob
+from artmint.studio.catalog import Catalog, frozen_slots
+from artmint.ipfs.car import CID, check_car, open_car, read_file, resolve
 from artmint.curate import Edition
-from artmint.drawings import Subject, draw
+from artmint.train.drawings import Subject, draw
 from artmint.generate import Artifact
 from artmint.metadata import AuditFailed, BaseFacts, Drop, NoSuchSlots, OverlappingDrop, UnfilledSlot, audit, check_token, pack, whole
-from artmint.picture import pixel_digest, png_bytes
+from artmint.core.picture import pixel_digest, png_bytes
 from artmint.seeds import canonical, load_collection, recipes
-from artmint.tokens import BadMetadata, TokenMetadata, json_schema, public_source, read_manifest, read_token
+from artmint.publish.tokens import BadMetadata, TokenMetadata, json_schema, public_source, read_manifest, read_token
 
 FOLDER = Path(__file__).parents[1] / "collections" / "demo"
 DEMO = load_collection(FOLDER)
@@ -312,7 +312,7 @@ HANG = """
 import sys, time
 from pathlib import Path
 import artmint.metadata as m
-from artmint.catalog import Catalog
+from artmint.studio.catalog import Catalog
 from artmint.seeds import load_collection
 def hang(real, times):
     left = [times]

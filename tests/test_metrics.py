@@ -13,21 +13,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from artmint.base import load_base, load_judge
-from artmint.batch import load_batch
-from artmint.catalog import Catalog, frozen_slots
+from artmint.make.base import load_base, load_judge
+from artmint.run.batch import load_batch
+from artmint.studio.catalog import Catalog, frozen_slots
 from artmint.curate import candidates, choose
 from artmint.gate import Remedy, TooCostly, Trial, gate, padding, remedies, tried_out, try_out, variants
 from artmint.generate import attempts_of, generate
-from artmint.ledger import LOOK, BadRates, Line, Meter, bill, lines, load_money, looking, metered, price
+from artmint.studio.ledger import LOOK, BadRates, Line, Meter, bill, lines, load_money, looking, metered, price
 from artmint.metadata import BaseFacts, pack
 from artmint.metrics import GAS_DROP, GAS_TOKEN, Known, Try, interval, known, kpis, quantiles, spoken, waterfall
-from artmint.people import Act, Look, act
-from artmint.prune import Pruner
-from artmint.run import plan
-from artmint.scores import every_scorer, score
+from artmint.judge.people import Act, Look, act
+from artmint.judge.prune import Pruner
+from artmint.run.runner import plan
+from artmint.judge.scores import every_scorer, score
 from artmint.seeds import Rule, digest, load_collection, recipes
-from artmint.signal import TooFewToWatch, false_alarm, follow, retrain_batch, stream, verdict, watch
+from artmint.report.signal import TooFewToWatch, false_alarm, follow, retrain_batch, stream, verdict, watch
 
 FOLDER = Path(__file__).parent / "data" / "tiny"
 TINY = load_collection(FOLDER)
@@ -190,13 +190,13 @@ def made(folder: Path, supply: int, attempts: int) -> tuple[Catalog, object]:
 
 def finished(catalog: Catalog, collection) -> None:
     "Published, minted on the embedded chain and proven, with the lines that the stages write."
-    from artmint.admin import authorize, commit_drop, deploy, parties
-    from artmint.blocks import CID
-    from artmint.chain import connect
-    from artmint.journal import Journal
+    from artmint.chain.admin import authorize, commit_drop, deploy, parties
+    from artmint.ipfs.blocks import CID
+    from artmint.chain.embedded import connect
+    from artmint.chain.journal import Journal
     from artmint.mint import mint
     from artmint.pin import FolderStore, publish
-    from artmint.tokens import read_manifest
+    from artmint.publish.tokens import read_manifest
     from artmint.verify import verify
 
     folder, web3, slots = catalog.folder / "drops" / f"{collection.name}-1", connect("embedded", catalog.folder / "chain"), [f"{collection.name}/1-{collection.supply}"]
@@ -461,7 +461,7 @@ def test_exports_say_what_the_numbers_say(small, tmp_path):
     "Read back by other programs: Prometheus' own parser, pandas."
     import pandas
     from prometheus_client.parser import text_string_to_metric_families
-    from artmint.exports import export
+    from artmint.report.exports import export
 
     catalog, tiny = small
     files = {path.name: path for path in export(catalog, tiny, range(1, 5), tmp_path / "out")}
@@ -476,7 +476,7 @@ def test_exports_say_what_the_numbers_say(small, tmp_path):
 
 def test_a_label_cannot_break_out_and_a_cell_is_no_formula(tmp_path):
     from prometheus_client.parser import text_string_to_metric_families
-    from artmint.exports import Sample, _csv, prometheus
+    from artmint.report.exports import Sample, _csv, prometheus
 
     wild = 'a"b\\c\nd} 1'
     family, = text_string_to_metric_families(prometheus([Sample("artmint_x", {"stage": wild}, 2.0, "It counts.")]))
@@ -488,7 +488,7 @@ def test_a_label_cannot_break_out_and_a_cell_is_no_formula(tmp_path):
 def test_parquet_holds_the_ledger(small, tmp_path):
     pytest.importorskip("pyarrow", reason="pyarrow isn't installed: pip install 'artmint[parquet]'")
     from pyarrow import parquet
-    from artmint.exports import export
+    from artmint.report.exports import export
 
     catalog, tiny = small
     table = parquet.read_table(export(catalog, tiny, range(1, 5), tmp_path, parquet=True)[-1]).to_pylist()
@@ -497,7 +497,7 @@ def test_parquet_holds_the_ledger(small, tmp_path):
 
 def test_without_pyarrow_the_rest_is_written_and_parquet_refused(small, tmp_path, monkeypatch):
     import sys
-    from artmint.exports import NoParquet, export
+    from artmint.report.exports import NoParquet, export
 
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     catalog, tiny = small
@@ -506,7 +506,7 @@ def test_without_pyarrow_the_rest_is_written_and_parquet_refused(small, tmp_path
 
 
 def test_the_page_shows_the_numbers_and_escapes_what_is_from_outside(small):
-    from artmint.report import facts, page
+    from artmint.report.page import facts, page
 
     catalog, tiny = small
     told = facts(catalog, tiny, 1, range(1, 5))
@@ -514,5 +514,5 @@ def test_the_page_shows_the_numbers_and_escapes_what_is_from_outside(small):
     assert made_page.count("<svg") == len(told["plots"]) == 3 and "CPFA" in made_page and "EUR" in made_page
     told["spoken"] = [("<script>alert(1)</script>", "1", "&")]
     assert "<script" not in page(told, [], [])
-    from artmint.plots import bars
+    from artmint.report.plots import bars
     assert "<script" not in bars("<script>", [("<script>", 1.0, "<script>", "mark")])

@@ -16,14 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from web3.exceptions import MethodUnavailable
 
-from artmint import admin as admin_room
-from artmint import journal as journal_room
+from artmint.chain import admin as admin_room
+from artmint.chain import journal as journal_room
 from artmint import mint as room
-from artmint.blocks import CID
-from artmint.catalog import Catalog
-from artmint.chain import ChainDamaged, EmbeddedChain, TransactionRefused, WrongChain, connect, write_new
-from artmint.contract import ForeignCode, content_root, contract_at, contract_of
-from artmint.journal import (
+from artmint.ipfs.blocks import CID
+from artmint.studio.catalog import Catalog
+from artmint.chain.embedded import ChainDamaged, EmbeddedChain, TransactionRefused, WrongChain, connect, write_new
+from artmint.chain.contract import ForeignCode, content_root, contract_at, contract_of
+from artmint.chain.journal import (
     FeeAboveCeiling,
     Journal,
     KeyUsedElsewhere,
@@ -34,7 +34,7 @@ from artmint.journal import (
     SenderBusy,
 )
 from artmint.seeds import load_collection
-from artmint.signers import KeystoreSigner, MissingKey, WrongPassphrase, new_keystore
+from artmint.chain.signers import KeystoreSigner, MissingKey, WrongPassphrase, new_keystore
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = load_collection(ROOT / "collections/demo")
@@ -111,7 +111,7 @@ def test_opening_again_gives_the_same_blocks(tmp_path):
 
 def test_a_reader_sees_what_another_process_mined(tmp_path):
     web3 = connect("embedded", tmp_path)
-    program = "import sys; from artmint.chain import EmbeddedChain; EmbeddedChain(sys.argv[1]).fund('0x' + '22' * 20, 9)"
+    program = "import sys; from artmint.chain.embedded import EmbeddedChain; EmbeddedChain(sys.argv[1]).fund('0x' + '22' * 20, 9)"
     subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, cwd=ROOT)
     assert web3.eth.get_balance("0x" + "22" * 20) == 9 * 10**9
 
@@ -148,7 +148,7 @@ def test_a_missing_line_is_noticed(tmp_path):
 
 def test_writers_in_several_processes_take_turns(tmp_path):
     EmbeddedChain(tmp_path)
-    program = "import sys; from artmint.chain import EmbeddedChain\nchain = EmbeddedChain(sys.argv[1])\nfor _ in range(8): chain.fund('0x' + '44' * 20, 1)"
+    program = "import sys; from artmint.chain.embedded import EmbeddedChain\nchain = EmbeddedChain(sys.argv[1])\nfor _ in range(8): chain.fund('0x' + '44' * 20, 1)"
     running = [subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT) for _ in range(3)]
     assert [each.wait(120) for each in running] == [0, 0, 0]
     assert connect("embedded", tmp_path).eth.get_balance("0x" + "44" * 20) == 24 * 10**9
@@ -281,7 +281,7 @@ def test_every_transaction_stands_in_the_journal_before_it_is_sent(ready, monkey
 def journal_room_rows():
     import sqlalchemy as sa
 
-    from artmint.catalog import _RECORD
+    from artmint.studio.catalog import _RECORD
     return sa.select(_RECORD.c.body).where(_RECORD.c.kind == "transaction").order_by(_RECORD.c.id)
 
 
@@ -561,7 +561,10 @@ def test_no_secret_in_anything_that_a_mint_leaves_behind(minted, tmp_path, start
 KILLED = """
 import os, signal, sys
 sys.path.insert(0, sys.argv[2])
-from artmint import chain, journal, mint, signers
+from artmint.chain import embedded as chain
+from artmint.chain import journal
+from artmint import mint
+from artmint.chain import signers
 from test_mint import Studio
 
 owner, name, when = {"before_journal": (signers.KeystoreSigner, "sign", "after"), "in_journal": (journal.Journal, "_keep_all", "after"), "before_append": (chain.EmbeddedChain, "_append", "before"),

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artmint.drawings import Subject, draw
-from artmint.picture import BadPicture, pixel_digest, png_bytes, read_png
+from artmint.train.drawings import Subject, draw
+from artmint.core.picture import BadPicture, pixel_digest, png_bytes, read_png
 from artmint.seeds import Recipe
 
 RECIPE = Recipe(base="0" * 64, prompt="dense rings in ocean colours on night", seed=3, width=64, height=64)

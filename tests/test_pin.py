@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from artmint.content import BadBlock, BadCar, ContentError, MissingBlock, write_car
+from artmint.ipfs.car import BadBlock, BadCar, ContentError, MissingBlock, write_car
 from artmint.pin import FolderStore, MissingContent, PublishedElsewise, publish, read_back
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from artmint.drawings import GROUNDS, PALETTES, Subject, draw, subjects
-from artmint.duplicates import Imprint, pairs
-from artmint.heads import fit_probe, odds_of, read_head
-from artmint.looks import contrast, sharpness
-from artmint.palette import palette_margin
+from artmint.train.drawings import GROUNDS, PALETTES, Subject, draw, subjects
+from artmint.judge.duplicates import Imprint, pairs
+from artmint.judge.heads import fit_probe, odds_of, read_head
+from artmint.judge.pixels import contrast, sharpness
+from artmint.judge.palette import palette_margin
 from test_scores import judge  # noqa: F401
 
 FAULTS = ("none", "palette", "motif", "copy", "blank", "blur")
@@ -102,7 +102,7 @@ def test_planted_faults_are_found(judge):  # noqa: F811
 
 @pytest.mark.slow
 def test_planted_faults_are_found_among_two_thousand_drawn_and_generated(judge):  # noqa: F811
-    from artmint.base import load_base
+    from artmint.make.base import load_base
     from artmint.generate import render
     from artmint.seeds import Recipe
 

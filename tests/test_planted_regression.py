@@ -5,20 +5,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from artmint.adapter import keep_adapter
-from artmint.base import Base, load_base, load_judge
-from artmint.catalog import Catalog, frozen_slots
-from artmint.collection import Adapter
-from artmint.course import TrainConfig
+from artmint.make.adapters import keep_adapter
+from artmint.make.base import Base, load_base, load_judge
+from artmint.studio.catalog import Catalog, frozen_slots
+from artmint.core.collection import Adapter
+from artmint.train.examples import TrainConfig
 from artmint.curate import choose
-from artmint.drawings import draw, subjects
+from artmint.train.drawings import draw, subjects
 from artmint.generate import attempts_of, generate
-from artmint.ledger import load_money
+from artmint.studio.ledger import load_money
 from artmint.lora_train import train
 from artmint.metrics import Known, Try, known, kpis
 from artmint.seeds import Collection, Slot, load_collection
-from artmint.signal import Signal, Watch, follow, stream, verdict, watch
-from artmint.style import StyleSet, load_style, practice_style
+from artmint.report.signal import Signal, Watch, follow, stream, verdict, watch
+from artmint.train.style import StyleSet, load_style, practice_style
 
 pytestmark = pytest.mark.slow
 DEMO = load_collection(Path(__file__).parent.parent / "collections" / "demo")

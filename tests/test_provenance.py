@@ -7,22 +7,22 @@ from pathlib import Path
 import pytest
 from test_metadata import BASE, DEMO, FOLDER, WEIGHTS, fill
 
-from artmint.cli import main
-from artmint.evidence import Claim, Seal, ask_chain, check_provenance, check_seals, parse_address
+from artmint.run.cli import main
+from artmint.prove.evidence import Claim, Seal, ask_chain, check_provenance, check_seals, parse_address
 from artmint.metadata import pack, provenance_record
-from artmint.nodes import CID
+from artmint.ipfs.cid import CID
 from artmint.pin import FolderStore, publish
 from artmint.seeds import canonical, read_json
-from artmint.tokens import BadMetadata
+from artmint.publish.tokens import BadMetadata
 from artmint.verify import verify
 
 
 @pytest.fixture(scope="module")
 def sold(tmp_path_factory):
     "The demo in two drops: the first sealed, minted, then told; the second in the open. (folder, address, hash as collectors compute it)."
-    from artmint.admin import authorize, commit_drop, deploy, parties, reveal_drop, seal_drop
-    from artmint.chain import connect
-    from artmint.journal import Journal
+    from artmint.chain.admin import authorize, commit_drop, deploy, parties, reveal_drop, seal_drop
+    from artmint.chain.embedded import connect
+    from artmint.chain.journal import Journal
     from artmint.mint import mint
 
     catalog = fill(tmp_path_factory.mktemp("sold") / "studio", 16)
@@ -134,7 +134,7 @@ def test_a_collection_with_a_drop_missing_has_no_record(sold, tmp_path):
 
 
 def test_pictures_that_are_not_the_committed_ones_have_no_hash(sold, tmp_path, monkeypatch):
-    import artmint.evidence
+    import artmint.prove.evidence
 
     monkeypatch.setattr(artmint.evidence, "content_root", lambda *_: (bytes(32), {}))
     proof = verify(sold[1], sold[0])

@@ -4,15 +4,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from artmint.base import load_base, load_judge
-from artmint.catalog import Catalog, frozen_slots
+from artmint.make.base import load_base, load_judge
+from artmint.studio.catalog import Catalog, frozen_slots
 from artmint.curate import choose
-from artmint.engine import UnknownChoice
+from artmint.make.engine import UnknownChoice
 from artmint.generate import attempts_of, generate, render
-from artmint.learn import accepts_needed
-from artmint.ledger import lines, load_money
+from artmint.judge.curator import accepts_needed
+from artmint.studio.ledger import lines, load_money
 from artmint.metrics import known, kpis
-from artmint.prune import Pruner, asked_of, fit_pruner, generate_some, pruner_of, render_some
+from artmint.judge.prune import Pruner, asked_of, fit_pruner, generate_some, pruner_of, render_some
 from artmint.seeds import Recipe, Rule, load_collection
 
 TINY = load_collection(Path(__file__).parent / "data" / "tiny")

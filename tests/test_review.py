@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from artmint.catalog import Catalog
+from artmint.studio.catalog import Catalog
 from artmint.curate import choose
-from artmint.people import Act, Look, act, agreement, kappa, second_look, undo, waiting
+from artmint.judge.people import Act, Look, act, agreement, kappa, second_look, undo, waiting
 from artmint.review import SAFE, BadRequest, Desk, app
 from artmint.seeds import Rule, Slot
-from artmint.verdicts import Verdict, record_verdict, standing
+from artmint.judge.verdicts import Verdict, record_verdict, standing
 from test_curate import SLOTS, art
 from test_scores import DEMO, enter
 
@@ -84,7 +84,7 @@ def test_kappa_by_hand():
 
 
 def test_what_people_pick_is_chosen_and_the_rest_waits(tmp_path):
-    from artmint.base import load_judge
+    from artmint.make.base import load_judge
 
     asks = DEMO.model_copy(update={"rules": (Rule(scorer="contrast", min=1.0),), "ask_people": True, "generation": DEMO.generation.model_copy(update={"attempts": 2})})
     catalog, judge = table(tmp_path, 2, SLOTS[:4]), load_judge()
@@ -164,7 +164,7 @@ class Served:
         self.start()
 
     def start(self) -> None:
-        program = ("import sys; from pathlib import Path; from artmint.catalog import Catalog; from artmint.people import Look; from artmint.review import Desk, serve; from artmint.seeds import load_collection\n"
+        program = ("import sys; from pathlib import Path; from artmint.studio.catalog import Catalog; from artmint.judge.people import Look; from artmint.review import Desk, serve; from artmint.seeds import load_collection\n"
                    "serve(Desk(Look(Catalog(sys.argv[1]), load_collection(sys.argv[2]), 'ada')), int(sys.argv[3]), lambda line: print(line, flush=True), 'secret')")
         self.process = subprocess.Popen([sys.executable, "-c", program, str(self.folder), str(ROOT / "collections/demo"), str(self.port)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
         self.address = self.process.stdout.readline().strip()
@@ -305,7 +305,7 @@ def test_the_same_board_in_jupyterlab(browser, tmp_path):
 
     if not shutil.which("jupyter-lab", path=str(Path(sys.executable).parent)): pytest.skip("JupyterLab is not installed")
     catalog = table(tmp_path / "studio")
-    cell = ("from pathlib import Path\nfrom artmint.catalog import Catalog\nfrom artmint.people import Look\nfrom artmint.review import Desk, board\nfrom artmint.seeds import load_collection\n"
+    cell = ("from pathlib import Path\nfrom artmint.studio.catalog import Catalog\nfrom artmint.judge.people import Look\nfrom artmint.review import Desk, board\nfrom artmint.seeds import load_collection\n"
             f"board(Desk(Look(Catalog({str(tmp_path / 'studio')!r}), load_collection({str(ROOT / 'collections/demo')!r}), 'ada')), 520)")
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell), nbformat.v4.new_code_cell("1 + 1")], metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
     (tmp_path / "lab").mkdir()

@@ -11,15 +11,15 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from artmint import batch as file
-from artmint import outcome
-from artmint import plan as planning
-from artmint import run as room
-from artmint import sweep as sweeping
-from artmint.catalog import Catalog
+from artmint.run import batch as file
+from artmint.run import outcome
+from artmint.run import plan as planning
+from artmint.run import runner as room
+from artmint.run import sweep as sweeping
+from artmint.studio.catalog import Catalog
 
 DATA = Path(__file__).parent / "data"
-WRITE = "from pathlib import Path\nfrom artmint.catalog import Catalog\nbook = Catalog(Path(studio))\nbook.append('trace', '{name}', {{'round': globals().get('round', 1)}})\n"
+WRITE = "from pathlib import Path\nfrom artmint.studio.catalog import Catalog\nbook = Catalog(Path(studio))\nbook.append('trace', '{name}', {{'round': globals().get('round', 1)}})\n"
 
 
 def notebook(folder: Path, name: str, parameters: str, code: str) -> None:
@@ -147,7 +147,7 @@ def test_a_failed_stage_is_one_clear_error(books, order, tmp_path):
 
 
 def test_a_refusal_of_a_room_keeps_its_exit_code(books, order, tmp_path):
-    notebook(books, "33_evidence", STUDIO, "from artmint.evidence import NotProven\nraise NotProven('embedded:0x', 'no store has it')")
+    notebook(books, "33_evidence", STUDIO, "from artmint.prove.evidence import NotProven\nraise NotProven('embedded:0x', 'no store has it')")
     with pytest.raises(room.StageFailed) as refusal: room.run(order(stages=("33_evidence",)), tmp_path / "studio", print)
     assert refusal.value.exit_code == 3 and refusal.value.error == "NotProven"
 
@@ -165,7 +165,9 @@ def test_killed_and_run_again(books, order, tmp_path):
     notebook(books, "15_generate", ROUND, f"import time, pathlib\nif not pathlib.Path({str(mark)!r}).exists():\n    pathlib.Path({str(mark)!r}).touch()\n    time.sleep(60)\n" + WRITE.format(name="generate"))
     program = f"""
 from pathlib import Path
-from artmint import batch as file, plan, run as room
+from artmint.run import batch as file
+from artmint.run import plan
+from artmint.run import runner as room
 room.notebooks = plan.notebooks = lambda: {{path.stem: path for path in sorted(Path({str(books)!r}).glob('*.ipynb'))}}
 room.run(file.Batch.model_validate_json({order().model_dump_json()!r}), Path({str(studio)!r}))
 """
@@ -226,7 +228,10 @@ def test_a_run_is_stopped_and_goes_on(books, order, tmp_path):
     notebook(books, "15_generate", ROUND, f"import time, pathlib\nif not pathlib.Path({str(mark)!r}).exists():\n    pathlib.Path({str(mark)!r}).touch()\n    time.sleep(60)\n" + WRITE.format(name="generate"))
     program = f"""
 from pathlib import Path
-from artmint import batch as file, cli, plan, run as room
+from artmint.run import batch as file
+from artmint.run import cli
+from artmint.run import plan
+from artmint.run import runner as room
 room.notebooks = plan.notebooks = lambda: {{path.stem: path for path in sorted(Path({str(books)!r}).glob('*.ipynb'))}}
 room.load_batch = lambda path: file.Batch.model_validate_json({order().model_dump_json()!r})
 cli.main(['run', 'small.toml', '--studio', {str(studio)!r}, '--to', 'generate'])

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from artmint import scale as room
-from artmint.base import load_base
-from artmint.blobs import BadSettings
-from artmint.catalog import Catalog, frozen_slots
-from artmint.engine import UnknownChoice
+from artmint.run import workers as room
+from artmint.make.base import load_base
+from artmint.studio.blobs import BadSettings
+from artmint.studio.catalog import Catalog, frozen_slots
+from artmint.make.engine import UnknownChoice
 from artmint.generate import Artifact, attempts_of, generate
-from artmint.scale import CanaryDiffers, Crew, WorkersLost, order_of, pictures_digest, process, serial
+from artmint.run.workers import CanaryDiffers, Crew, WorkersLost, order_of, pictures_digest, process, serial
 from artmint.seeds import load_collection
 
 TINY = Path(__file__).parent / "data" / "tiny"
@@ -106,7 +106,7 @@ def test_three_processes_and_one_killed_in_mid_batch(base, expected, tmp_path):
 @pytest.mark.slow
 def test_the_driver_killed_and_started_again(base, expected, tmp_path):
     catalog, order, attempts = listed(tmp_path, base, Crew(executor="process", workers=2, lease=3), rounds=2)
-    program = "import pickle, sys; from artmint.scale import process; process(pickle.load(sys.stdin.buffer), None, lambda made, asked: print(made, flush=True))"
+    program = "import pickle, sys; from artmint.run.workers import process; process(pickle.load(sys.stdin.buffer), None, lambda made, asked: print(made, flush=True))"
     driver = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     driver.stdin.write(pickle.dumps(order))
     driver.stdin.close()

@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
-from artmint.base import Judge, load_judge
-from artmint.catalog import Catalog
-from artmint.drawings import GROUNDS, PALETTES, Subject, draw, subjects
+from artmint.make.base import Judge, load_judge
+from artmint.studio.catalog import Catalog
+from artmint.train.drawings import GROUNDS, PALETTES, Subject, draw, subjects
 from artmint.generate import Artifact
-from artmint.looks import contrast, sharpness
-from artmint.palette import off_palette, palette_margin
-from artmint.picture import pixel_digest, png_bytes
-from artmint.scores import Candidate, FormulaScorer, embed, every_scorer, picture, score, stored_scores
+from artmint.judge.pixels import contrast, sharpness
+from artmint.judge.palette import off_palette, palette_margin
+from artmint.core.picture import pixel_digest, png_bytes
+from artmint.judge.scores import Candidate, FormulaScorer, embed, every_scorer, picture, score, stored_scores
 from artmint.seeds import Slot, load_collection, recipes
 
 DEMO = load_collection(Path(__file__).parent.parent / "collections" / "demo")

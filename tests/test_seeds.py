@@ -129,7 +129,7 @@ def test_the_demo_is_consistent_and_exact():
 
 
 def test_the_demo_speaks_the_vocabulary_of_the_drawings():
-    from artmint import drawings
+    from artmint.train import drawings
     demo = load_collection(DEMO)
     assert demo.template in drawings.CAPTIONS
     assert set(demo.traits["motif"]) == set(drawings.MOTIFS)

@@ -7,13 +7,13 @@ import traceback
 import pytest
 from doubles import running, status
 
-from artmint.content import check_car, open_car, write_car
-from artmint.nodes import RAW, CID
+from artmint.ipfs.car import check_car, open_car, write_car
+from artmint.ipfs.cid import RAW, CID
 from artmint.pin import PublishedElsewise, RootsDiffer, TooFewStores, publish, read_back
-from artmint.buckets import BadStore, open_stores
-from artmint.stores import FolderStore, Gateway, KuboStore, MissingContent, PinningService, parts_of
-from artmint.uploads import PinataStore
-from artmint.web import BadAnswer, NoAnswer
+from artmint.ipfs.buckets import BadStore, open_stores
+from artmint.ipfs.stores import FolderStore, Gateway, KuboStore, MissingContent, PinningService, parts_of
+from artmint.ipfs.uploads import PinataStore
+from artmint.ipfs.http import BadAnswer, NoAnswer
 
 MIB = 1 << 20
 KEY = "sesame-opens"
@@ -113,8 +113,8 @@ def test_an_upload_that_was_cut_off_goes_on_where_it_was(server, tmp_path, drop)
 UPLOAD = """
 import sys
 from pathlib import Path
-from artmint.nodes import CID
-from artmint.stores import KuboStore
+from artmint.ipfs.cid import CID
+from artmint.ipfs.stores import KuboStore
 def told(done, total):
     print(done, flush=True)
     sys.stdin.readline()
@@ -159,7 +159,7 @@ def test_a_part_that_came_in_half_is_continued(server, tmp_path, drop):
     assert sum(patched(server)) == car.stat().st_size - 400_000 and next(iter(server.uploads.values()))["data"] == car.read_bytes()
 
 
-LARGE = UPLOAD.replace("from artmint.stores import KuboStore", "from artmint.uploads import PinataStore").replace("KuboStore(sys.argv[1], sys.argv[4], seconds=2)", "PinataStore(sys.argv[4], url=sys.argv[1], whole=0, part=3 << 20)")
+LARGE = UPLOAD.replace("from artmint.ipfs.stores import KuboStore", "from artmint.ipfs.uploads import PinataStore").replace("KuboStore(sys.argv[1], sys.argv[4], seconds=2)", "PinataStore(sys.argv[4], url=sys.argv[1], whole=0, part=3 << 20)")
 
 
 def test_killed_in_mid_upload_pinata_s_resumes_in_another_process(server, tmp_path, drop):

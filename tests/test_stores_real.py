@@ -16,12 +16,12 @@ import pytest
 from services import environment, node, node_modules
 from test_stores import UPLOAD, contract, forged
 
-from artmint.content import build, open_car, write_car
+from artmint.ipfs.car import build, open_car, write_car
 from artmint.pin import PublishedElsewise, publish, read_back
-from artmint.buckets import S3Store
-from artmint.stores import FolderStore, Gateway, KuboStore, parts_of
-from artmint.uploads import PinataStore
-from artmint.web import NoAnswer, Question, ask
+from artmint.ipfs.buckets import S3Store
+from artmint.ipfs.stores import FolderStore, Gateway, KuboStore, parts_of
+from artmint.ipfs.uploads import PinataStore
+from artmint.ipfs.http import NoAnswer, Question, ask
 
 pytestmark = pytest.mark.slow
 MIB = 1 << 20
@@ -170,7 +170,7 @@ def test_an_upload_to_a_bucket_goes_on_where_it_was(s3, tmp_path):
 
 
 def test_a_bucket_that_refuses_is_said_without_the_key(s3, tmp_path):
-    from artmint.web import BadAnswer
+    from artmint.ipfs.http import BadAnswer
 
     car, built = small(tmp_path)
     with pytest.raises(BadAnswer) as refused: S3Store("no-such-bucket", s3, "id:sesame").put(car, built.root)
@@ -208,8 +208,8 @@ def test_a_large_upload_killed_in_the_middle_of_a_part_goes_on_at_that_byte(tmp_
 SLOWLY = """
 import sys, time
 from pathlib import Path
-import artmint.uploads
-from artmint.nodes import CID
+import artmint.ipfs.uploads
+from artmint.ipfs.cid import CID
 real, sent = artmint.uploads.pieces_of, 0
 def slowly(*stretch):
     global sent

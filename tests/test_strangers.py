@@ -7,11 +7,11 @@ from doubles import drip, flood, packed, running, sent_to, stall, status
 from test_verify import failed, studio  # noqa: F401
 from test_verify import status as statuses
 
-from artmint.content import open_car, write_car
-from artmint.picture import png_bytes, read_png
-from artmint.proof import Card, Proof, Step, sheet
+from artmint.ipfs.car import open_car, write_car
+from artmint.core.picture import png_bytes, read_png
+from artmint.prove.proof import Card, Proof, Step, sheet
 from artmint.seeds import Recipe
-from artmint.stores import FolderStore, Gateway
+from artmint.ipfs.stores import FolderStore, Gateway
 from artmint.verify import _difference, verify
 
 
@@ -36,7 +36,7 @@ def prove(minted, gateway, **more):
 
 def root_of(minted) -> str:
     "The root of the first token's drop, as the chain has it."
-    from artmint.evidence import ask_chain, parse_address
+    from artmint.prove.evidence import ask_chain, parse_address
     return str(ask_chain(parse_address(f"embedded:{minted[1]}/1"), minted[0], "", []).drops[0].root)
 
 
@@ -134,7 +134,7 @@ def test_nothing_runs_in_a_real_browser(tmp_path):
 
 def test_a_difference_is_measured():
     pytest.importorskip("skimage")
-    from artmint.drawings import Subject, draw
+    from artmint.train.drawings import Subject, draw
 
     image = draw(Subject("rings", "ocean", "night", "dense", "centred"), 3, 64)
     near, far = image.copy(), draw(Subject("waves", "ember", "paper", "sparse", "offset"), 4, 64)

@@ -7,20 +7,20 @@ import pytest
 import torch
 from conftest import TINY
 
-from artmint.adapter import ALPHAS, Lineage, NoSuchAdapter, NotAnAdapter, frozen_adapters, header_of, keep_adapter, pack_tensors, peft_facts
-from artmint.admin import authorize, commit_drop, deploy, parties
-from artmint.base import load_base, weights_files
-from artmint.blocks import CID
-from artmint.catalog import Catalog, frozen_slots
-from artmint.chain import connect
+from artmint.make.adapters import ALPHAS, Lineage, NoSuchAdapter, NotAnAdapter, frozen_adapters, header_of, keep_adapter, pack_tensors, peft_facts
+from artmint.chain.admin import authorize, commit_drop, deploy, parties
+from artmint.make.base import load_base, weights_files
+from artmint.ipfs.blocks import CID
+from artmint.studio.catalog import Catalog, frozen_slots
+from artmint.chain.embedded import connect
 from artmint.curate import Edition
 from artmint.generate import attempts_of, generate, open_slots, put_picture
-from artmint.journal import Journal
+from artmint.chain.journal import Journal
 from artmint.metadata import AuditFailed, BaseFacts, pack
 from artmint.mint import mint
 from artmint.pin import FolderStore, publish
 from artmint.seeds import InconsistentCollection, UnsettledAdapter, load_collection, recipes
-from artmint.tokens import adapter_facts, read_token
+from artmint.publish.tokens import adapter_facts, read_token
 from artmint.verify import verify
 
 LAYER = "down_blocks.2.attentions.0.transformer_blocks.0.attn2.to_k"
@@ -104,7 +104,7 @@ def test_a_withheld_adapter_leaves_no_trace(tmp_path):
 
 
 def test_a_picture_to_start_from_travels_too(tmp_path):
-    from artmint.drawings import draw, subjects
+    from artmint.train.drawings import draw, subjects
     draw(subjects()[3], 5, 64).save(tmp_path / "sketch.png")
     digest = put_picture(Catalog(tmp_path / "studio"), tmp_path / "sketch.png")
     collection = styled(tmp_path, "", generation=f'init = "{digest}"\nstrength = 0.9\n')
@@ -190,8 +190,8 @@ def test_an_adapter_that_says_nothing_is_named_by_its_digest_alone(tmp_path):
 @pytest.mark.slow
 def test_a_batch_trains_its_style_and_proves_what_it_paints(tmp_path):
     "The demo's line with an adapter, as it is: the style is learnt, pictures without its trigger stay what they were, and a proof paints all of it again."
-    from artmint.batch import load_batch
-    from artmint.run import run
+    from artmint.run.batch import load_batch
+    from artmint.run.runner import run
     from safetensors.torch import load_file
     run(load_batch(Path(__file__).parent.parent / "batches" / "demo-lora.toml"), tmp_path / "studio")
     place, catalog = tmp_path / "studio" / "adapters" / "risograph", Catalog(tmp_path / "studio")

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from artmint.base import load_base
-from artmint.batch import notebooks, working_copy
-from artmint.catalog import Catalog, frozen_slots
+from artmint.make.base import load_base
+from artmint.run.batch import notebooks, working_copy
+from artmint.studio.catalog import Catalog, frozen_slots
 from artmint.generate import attempts_of, generate
 from artmint.seeds import load_collection
-from artmint.sweep import Sweep, sweep
+from artmint.run.sweep import Sweep, sweep
 
 TINY = Path(__file__).parent / "data" / "tiny"
 FIGURES = {

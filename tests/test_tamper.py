@@ -16,12 +16,12 @@ import pytest
 from test_verify import restate, tree
 
 import artmint.verify
-from artmint.content import check_car, open_car, read_file, write_car
-from artmint.contract import content_root
-from artmint.evidence import Claim, Drop, Leaf, check_uris
-from artmint.nodes import CID, DAG_PB
-from artmint.blocks import cid
-from artmint.picture import pixel_digest, png_bytes, read_png
+from artmint.ipfs.car import check_car, open_car, read_file, write_car
+from artmint.chain.contract import content_root
+from artmint.prove.evidence import Claim, Drop, Leaf, check_uris
+from artmint.ipfs.cid import CID, DAG_PB
+from artmint.ipfs.blocks import cid
+from artmint.core.picture import pixel_digest, png_bytes, read_png
 from artmint.pin import FolderStore
 from artmint.seeds import Recipe, canonical, read_json
 from artmint.verify import verify

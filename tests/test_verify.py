@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 from conftest import TINY
 
-from artmint import cli
-from artmint.blocks import CID, cid
-from artmint.catalog import Catalog
-from artmint.chain import connect
-from artmint.content import check_car, open_car, write_car
-from artmint.contract import artifact, content_root
-from artmint.evidence import BadAddress, Claim, Drop, Leaf, NotProven, ProofFailed, check_uris, parse_address
-from artmint.ledger import Money, bill, lines
+from artmint.run import cli
+from artmint.ipfs.blocks import CID, cid
+from artmint.studio.catalog import Catalog
+from artmint.chain.embedded import connect
+from artmint.ipfs.car import check_car, open_car, write_car
+from artmint.chain.contract import artifact, content_root
+from artmint.prove.evidence import BadAddress, Claim, Drop, Leaf, NotProven, ProofFailed, check_uris, parse_address
+from artmint.studio.ledger import Money, bill, lines
 from artmint.metrics import known, kpis
-from artmint.picture import pixel_digest, png_bytes, read_png
+from artmint.core.picture import pixel_digest, png_bytes, read_png
 from artmint.pin import FolderStore
 from artmint.seeds import Recipe, canonical, load_collection, read_json
 from artmint.verify import verify
@@ -80,7 +80,7 @@ def test_one_token_and_a_range(minted):
 
 
 def test_of_many_tokens_the_ends_of_each_drop_are_asked(minted, monkeypatch):
-    monkeypatch.setattr("artmint.evidence.URIS", 2)
+    monkeypatch.setattr("artmint.prove.evidence.URIS", 2)
     proof = verify(f"embedded:{minted[1]}", minted[0], tokens=range(2, 5))
     assert proof.exit_code == 0 and next(step for step in proof.steps if step.name == "tokenURI").evidence.startswith("3 of 3")
     root = CID.of(0x70, b"")
@@ -430,7 +430,7 @@ def test_broken_weights_are_unchecked(lie):
 
 
 def test_a_base_that_is_not_published_comes_from_the_package_or_the_caller(lie, tmp_path):
-    from artmint.base import load_base
+    from artmint.make.base import load_base
 
     bundled = load_base()
     with_given = lie(lambda files: None, regenerate=True, base=str(bundled.folder))

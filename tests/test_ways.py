@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from artmint.batch import notebooks, working_copy
+from artmint.run.batch import notebooks, working_copy
 
 pytestmark = pytest.mark.slow
 TINY = Path(__file__).parent / "data" / "tiny"
@@ -24,8 +24,8 @@ workers = 2
 """
 SCRIPT = """
 import sys
-from artmint.base import load_base, load_judge, weights_files
-from artmint.catalog import Catalog, frozen_slots
+from artmint.make.base import load_base, load_judge, weights_files
+from artmint.studio.catalog import Catalog, frozen_slots
 from artmint.curate import choose
 from artmint.generate import attempts_of, generate, open_slots
 from artmint.metadata import BaseFacts, pack

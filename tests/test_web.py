@@ -6,7 +6,7 @@ from doubles import drip, flood, header_drip, packed, running, sent_to, stall, s
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artmint.web import BadAnswer, NoAnswer, PrivateAddress, Question, TooMuch, ask, fetch, patiently, public_addresses
+from artmint.ipfs.http import BadAnswer, NoAnswer, PrivateAddress, Question, TooMuch, ask, fetch, patiently, public_addresses
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ PRIVATE = ["http://169.254.169.254/latest/meta-data/", "http://127.0.0.1:1/", "h
 
 @pytest.mark.parametrize("target", PRIVATE)
 def test_a_redirect_into_our_own_house_is_refused_and_nothing_connected(server, target, monkeypatch):
-    import artmint.web as room
+    import artmint.ipfs.http as room
 
     real, opened = room.socket.create_connection, []
     def create(address, *rest, **more): opened.append(address); return real(address, *rest, **more)
@@ -82,7 +82,7 @@ def test_another_port_of_this_machine_is_another_server(server, tmp_path):
 
 
 def test_a_key_goes_to_its_own_server_only_and_stays_out_of_words(server, monkeypatch, tmp_path):
-    import artmint.web as room
+    import artmint.ipfs.http as room
 
     with running(tmp_path / "elsewhere") as elsewhere:
         seen = []
