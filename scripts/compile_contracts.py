@@ -3,6 +3,7 @@
 Needs node. The compiler and the libraries come from contracts/package-lock.json; `npm ci` is run when they are missing. The whole input
 of the compiler, with every source in it, is written to build/ArtMint.input.json: explorers take it as "standard JSON input".
 """
+
 import argparse
 import json
 import shutil
@@ -13,33 +14,56 @@ from pathlib import Path
 from eth_utils import keccak
 
 ROOT = Path(__file__).resolve().parents[1]
-CONTRACTS, TARGET, INPUT = ROOT / "contracts", ROOT / "artmint/data/contracts/ArtMint.json", ROOT / "build/ArtMint.input.json"
+CONTRACTS = ROOT / "contracts"
+TARGET = ROOT / "artmint/data/contracts/ArtMint.json"
+INPUT = ROOT / "build/ArtMint.input.json"
 KNOWN = ROOT / "artmint/data/contracts/known.json"
 
 
 def compiled(file: str = "ArtMint.sol", sources: dict[str, str] | None = None) -> dict:
     "What solc says of a file in contracts/, or of sources given by name (the first is compiled). Ends the program on an error, and on a warning about our own code."
-    if not (CONTRACTS / "node_modules/solc").exists(): subprocess.run(["npm", "ci", "--silent"], cwd=CONTRACTS, check=True)
+    if not (CONTRACTS / "node_modules/solc").exists():
+        subprocess.run(["npm", "ci", "--silent"], cwd=CONTRACTS, check=True)
     given = json.dumps(sources).encode() if sources else None
-    output = json.loads(subprocess.run(["node", "compile.js", "-" if sources else file], cwd=CONTRACTS, check=True, capture_output=True, input=given).stdout)
+    output = json.loads(
+        subprocess.run(
+            ["node", "compile.js", "-" if sources else file],
+            cwd=CONTRACTS,
+            check=True,
+            capture_output=True,
+            input=given,
+        ).stdout
+    )
     ours = lambda error: "/" not in error.get("sourceLocation", {}).get("file", "").removeprefix("gas/")
-    problems = [error["formattedMessage"] for error in output.get("errors", []) if error["severity"] == "error" or ours(error)]
-    if problems: sys.exit("\n".join(problems))
+    problems = [
+        error["formattedMessage"]
+        for error in output.get("errors", [])
+        if error["severity"] == "error" or ours(error)
+    ]
+    if problems:
+        sys.exit("\n".join(problems))
     return output
 
 
 def artifact(output: dict) -> dict:
     "What the package carries about the contract: abi, bytecode (to deploy), deployedBytecode, its keccak, metadata, compiler."
-    contract, settings = output["contracts"]["ArtMint.sol"]["ArtMint"], output["input"]["settings"]
+    contract = output["contracts"]["ArtMint.sol"]["ArtMint"]
+    settings = output["input"]["settings"]
     deployed = contract["evm"]["deployedBytecode"]
-    if deployed["immutableReferences"]: sys.exit("ArtMint.sol has immutable values, so its code differs from contract to contract and can't be known by its hash.")
+    if deployed["immutableReferences"]:
+        sys.exit(
+            "ArtMint.sol has immutable values, so its code differs from contract to contract and can't be known by its hash."
+        )
     return {
         "abi": contract["abi"],
         "bytecode": "0x" + contract["evm"]["bytecode"]["object"],
         "deployedBytecode": "0x" + deployed["object"],
         "codeHash": "0x" + keccak(bytes.fromhex(deployed["object"])).hex(),
         "metadata": json.loads(contract["metadata"]),
-        "compiler": {"solc": output["compiler"], **{key: settings[key] for key in ("optimizer", "evmVersion")}},
+        "compiler": {
+            "solc": output["compiler"],
+            **{key: settings[key] for key in ("optimizer", "evmVersion")},
+        },
     }
 
 
@@ -47,7 +71,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="exit 1 when the committed file differs")
     args = parser.parse_args()
-    if not shutil.which("node"): sys.exit("node isn't installed, so nothing was compiled. Install Node.js 20 or newer and run this again.")
+    if not shutil.which("node"):
+        sys.exit(
+            "node isn't installed, so nothing was compiled. Install Node.js 20 or newer and run this again."
+        )
     output = compiled()
     made = artifact(output)
     text = json.dumps(made, indent=1, sort_keys=True) + "\n"
@@ -56,9 +83,18 @@ def main() -> None:
     if not args.check:
         TARGET.parent.mkdir(parents=True, exist_ok=True)
         TARGET.write_text(text)
-    elif TARGET.read_text() != text: sys.exit(f"{TARGET.relative_to(ROOT)} isn't what the source compiles to. Run scripts/compile_contracts.py and commit the result.")
-    if made["codeHash"] not in json.loads(KNOWN.read_text()): sys.exit(f"{KNOWN.relative_to(ROOT)} doesn't have {made['codeHash']} yet. Add it with the version that brings it.")
-    print(f"{TARGET.relative_to(ROOT)}: {len(text)} bytes, {'as compiled' if args.check else 'written'}; code {made['codeHash']}; {INPUT.relative_to(ROOT)} for explorers")
+    elif TARGET.read_text() != text:
+        sys.exit(
+            f"{TARGET.relative_to(ROOT)} isn't what the source compiles to. Run scripts/compile_contracts.py and commit the result."
+        )
+    if made["codeHash"] not in json.loads(KNOWN.read_text()):
+        sys.exit(
+            f"{KNOWN.relative_to(ROOT)} doesn't have {made['codeHash']} yet. Add it with the version that brings it."
+        )
+    print(
+        f"{TARGET.relative_to(ROOT)}: {len(text)} bytes, {'as compiled' if args.check else 'written'}; code {made['codeHash']}; {INPUT.relative_to(ROOT)} for explorers"
+    )
 
 
-if __name__ == "__main__": main()
+if __name__ == "__main__":
+    main()

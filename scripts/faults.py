@@ -4,6 +4,7 @@ A schedule is a small drop, one to three faults, and runs of an operator until i
 processes of their own, so a kill is a SIGKILL; the chain is an anvil of the schedule's own, behind a proxy that loses, doubles and forges; the full disk is a small file system. With `--embedded` the chain
 is the one in the studio's folder, for machines without node. What must hold at the end of each is in `check`.
 """
+
 import argparse
 import http.client
 import http.server
@@ -29,10 +30,12 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 GWEI = 10**9
-PURSE, WORD = 10**19, "word"
+PURSE = 10**19
+WORD = "word"
 
 
 # A drop of pictures that don't exist: minting reads no more of a manifest than this
+
 
 @dataclass(frozen=True)
 class Token:
@@ -51,18 +54,25 @@ class Drop:
     @property
     def root(self) -> str:
         from artmint.ipfs.cid import CID
+
         return str(CID(0x70, sha256(b"faults").digest()))
 
     @property
-    def tokens(self) -> list[Token]: return [Token(i, *(sha256(b"%s %d" % (kind, i)).hexdigest() for kind in (b"image", b"json"))) for i in range(1, self.quantity + 1)]
+    def tokens(self) -> list[Token]:
+        return [
+            Token(i, *(sha256(b"%s %d" % (kind, i)).hexdigest() for kind in (b"image", b"json")))
+            for i in range(1, self.quantity + 1)
+        ]
 
 
 # The proxy: a process of its own between operator and node
 
+
 class Between(http.server.BaseHTTPRequestHandler):
     "Forwards, and misbehaves as it is told by POST /control: {target, other, faults: [{method, after, times, kind, value}]}."
 
-    def log_message(self, *_): pass
+    def log_message(self, *_):
+        pass
 
     def say(self, status: int, body: bytes):
         self.send_response(status)
@@ -76,28 +86,45 @@ class Between(http.server.BaseHTTPRequestHandler):
         return node.getresponse().read()
 
     def do_POST(self):
-        state, body = self.server.state, self.rfile.read(int(self.headers["Content-Length"]))
+        state = self.server.state
+        body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.path == "/control":
             state.update(json.loads(body))
             return self.say(200, json.dumps({"struck": state.pop("struck", 0)}).encode())
         asked = json.loads(body)
-        with self.server.lock: fault = self.due(asked["method"])
-        if not fault: return self.say(200, self.ask(state["target"], body))
-        kind, error = fault["kind"], lambda code, message: json.dumps({"jsonrpc": "2.0", "id": asked["id"], "error": {"code": code, "message": message}}).encode()
+        with self.server.lock:
+            fault = self.due(asked["method"])
+        if not fault:
+            return self.say(200, self.ask(state["target"], body))
+        kind = fault["kind"]
+        error = lambda code, message: json.dumps(
+            {"jsonrpc": "2.0", "id": asked["id"], "error": {"code": code, "message": message}}
+        ).encode()
         result = lambda value: json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": value}).encode()
-        if kind in ("lost", "unknown", "twice"): answer = self.ask(state["target"], body)
-        if kind in ("lost", "dropped"): return None  # the connection ends without a word
-        if kind == "twice": return self.say(200, self.ask(state["target"], body))
-        if kind == "unknown": return self.say(200, error(-32099, "the moon is full"))
+        if kind in ("lost", "unknown", "twice"):
+            answer = self.ask(state["target"], body)
+        if kind in ("lost", "dropped"):
+            return None  # the connection ends without a word
+        if kind == "twice":
+            return self.say(200, self.ask(state["target"], body))
+        if kind == "unknown":
+            return self.say(200, error(-32099, "the moon is full"))
         if kind == "swallowed":
             from eth_utils import keccak
+
             return self.say(200, result("0x" + keccak(bytes.fromhex(asked["params"][0][2:])).hex()))
-        if kind == "503": return self.say(503, b"try later")
-        if kind == "busy": return self.say(200, error(-32005, "rate limit exceeded"))
-        if kind == "page": return self.say(200, b"<html>please log in</html>")
-        if kind == "other": return self.say(200, self.ask(state["other"], body))
-        if kind == "null": return self.say(200, result(None))
-        if kind == "value": return self.say(200, result(fault["value"]))
+        if kind == "503":
+            return self.say(503, b"try later")
+        if kind == "busy":
+            return self.say(200, error(-32005, "rate limit exceeded"))
+        if kind == "page":
+            return self.say(200, b"<html>please log in</html>")
+        if kind == "other":
+            return self.say(200, self.ask(state["other"], body))
+        if kind == "null":
+            return self.say(200, result(None))
+        if kind == "value":
+            return self.say(200, result(fault["value"]))
         if kind == "less":
             answer = json.loads(self.ask(state["target"], body))
             return self.say(200, result(hex(max(int(answer["result"], 16) - 1, 0))))
@@ -106,9 +133,11 @@ class Between(http.server.BaseHTTPRequestHandler):
     def due(self, method: str) -> dict | None:
         "The fault that this request meets, if any."
         for fault in self.server.state["faults"]:
-            if fault["method"] not in ("*", method) or fault["times"] <= 0: continue
+            if fault["method"] not in ("*", method) or fault["times"] <= 0:
+                continue
             fault["after"] -= 1
-            if fault["after"] >= 0: continue
+            if fault["after"] >= 0:
+                continue
             fault["times"] -= 1
             self.server.state["struck"] = self.server.state.get("struck", 0) + 1
             return fault
@@ -119,7 +148,11 @@ def serve(ready) -> None:
     "The proxy's process."
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Between)
-    server.daemon_threads, server.state, server.lock = True, {"faults": [], "target": "", "other": ""}, threading.Lock()
+    server.daemon_threads, server.state, server.lock = (
+        True,
+        {"faults": [], "target": "", "other": ""},
+        threading.Lock(),
+    )
     server.handle_error = lambda *_: None
     ready.send(server.server_port)
     server.serve_forever()
@@ -144,6 +177,7 @@ class Proxy:
 
 # The world of a schedule
 
+
 class World:
     "A chain, a contract with a committed drop, a studio of the minter, and a way to run operators in it."
 
@@ -151,44 +185,84 @@ class World:
         from conftest import Anvil
         from eth_account import Account
 
-        self.folder, self.rng, self.proxy, self.studio = folder, rng, proxy, folder / "studio"
-        self.drop, self.batch, self.flight = Drop(rng.randint(6, 12)), rng.randint(1, 3), rng.choice((1, 2, 4, 16))
+        self.folder = folder
+        self.rng = rng
+        self.proxy = proxy
+        self.studio = folder / "studio"
+        self.drop = Drop(rng.randint(6, 12))
+        self.batch = rng.randint(1, 3)
+        self.flight = rng.choice((1, 2, 4, 16))
         self.depth = rng.choice(("finalized", "latest", "2")) if proxy else "finalized"
         self.anvils = [Anvil("--order", "fifo", "--accounts", "1")] if proxy else []
         self.node = self.anvils[0] if proxy else None
-        self.boss, self.treasury, self.given, self.mounted, self.journal_lost, self.outside = Account.create(), Account.create().address, Counter(), None, False, set()
+        self.boss = Account.create()
+        self.treasury = Account.create().address
+        self.given = Counter()
+        self.mounted = None
+        self.journal_lost = False
+        self.outside = set()
         self.web3 = self.connected(direct=True)
         self.studio.mkdir(parents=True)
         self.keys = {"minter": Account.create()}
         self.keep("minter", self.studio)
-        self.fund(self.boss.address), self.fund(self.keys["minter"].address)
+        self.fund(self.boss.address)
+        self.fund(self.keys["minter"].address)
         self.contract = self.deployed()
-        if proxy: proxy(target=self.node.url, other="", faults=[])
+        if proxy:
+            proxy(target=self.node.url, other="", faults=[])
 
     def connected(self, direct: bool = False) -> Any:
-        from artmint.chain.embedded import connect
-        if not self.proxy: return connect("embedded", self.folder / "chain")
+        from artmint.chain.connect import connect
+
+        if not self.proxy:
+            return connect("embedded", self.folder / "chain")
         return connect(self.node.url if direct else self.proxy.url, self.folder)
 
     def keep(self, name: str, studio: Path) -> None:
         "A key in an encrypted file."
-        from artmint.chain.embedded import write_new
-        write_new(studio / f"keys/{name}.json", json.dumps(self.keys[name].encrypt(WORD, "scrypt", 2**4)).encode(), 0o600)
+        from artmint.studio.files import write_new
+
+        write_new(
+            studio / f"keys/{name}.json",
+            json.dumps(self.keys[name].encrypt(WORD, "scrypt", 2**4)).encode(),
+            0o600,
+        )
 
     def fund(self, address: str, wei: int = PURSE) -> None:
         "Give a key so much money, in all."
         had = self.web3.eth.get_balance(address)
-        if self.proxy: self.node("anvil_setBalance", address, hex(wei))
-        elif wei > had: self.web3.provider.chain.fund(address, (wei - had) // GWEI)
+        if self.proxy:
+            self.node("anvil_setBalance", address, hex(wei))
+        elif wei > had:
+            self.web3.provider.chain.fund(address, (wei - had) // GWEI)
         self.given[address] += self.web3.eth.get_balance(address) - had
 
     def sent(self, account: Any, call: Any, wait: bool = True, **changes) -> Any:
         "Send a call with a key that no journal keeps."
         ask = self.web3.eth
-        fields = {"from": account.address, "nonce": ask.get_transaction_count(account.address), "maxFeePerGas": 100 * GWEI, "maxPriorityFeePerGas": GWEI, "chainId": ask.chain_id, **changes}
-        transaction = call.build_transaction(fields) if call else {**{name: value for name, value in fields.items() if name != "from"}, "to": account.address, "value": 0, "gas": 21000}
-        signed = account.sign_transaction({name: value for name, value in transaction.items() if name != "from"})
-        if account.address != self.boss.address: self.outside.add(signed.hash.to_0x_hex())
+        fields = {
+            "from": account.address,
+            "nonce": ask.get_transaction_count(account.address),
+            "maxFeePerGas": 100 * GWEI,
+            "maxPriorityFeePerGas": GWEI,
+            "chainId": ask.chain_id,
+            **changes,
+        }
+        transaction = (
+            call.build_transaction(fields)
+            if call
+            else {
+                **{name: value for name, value in fields.items() if name != "from"},
+                "to": account.address,
+                "value": 0,
+                "gas": 21000,
+            }
+        )
+        signed = account.sign_transaction(
+            {name: value for name, value in transaction.items() if name != "from"}
+        )
+        if account.address != self.boss.address:
+            self.outside.add(signed.hash.to_0x_hex())
         ask.send_raw_transaction(signed.raw_transaction)
         return ask.wait_for_transaction_receipt(signed.hash, 10, 0.02) if wait else signed.hash
 
@@ -196,39 +270,58 @@ class World:
         "A contract whose one drop is committed, for whose minter there is an allowance, and whose record is in the studio."
         from artmint.chain.admin import commit_call
         from artmint.studio.catalog import Catalog
-        from artmint.chain.embedded import genesis_of
+        from artmint.chain.connect import genesis_of
         from artmint.chain.contract import Deployment, artifact, contract_at
 
         factory = self.web3.eth.contract(abi=artifact()["abi"], bytecode=artifact()["bytecode"])
-        made = self.sent(self.boss, factory.constructor("Demo", "DEMO", self.drop.quantity, self.boss.address, 0, self.treasury, self.treasury, 500))
+        made = self.sent(
+            self.boss,
+            factory.constructor(
+                "Demo", "DEMO", self.drop.quantity, self.boss.address, 0, self.treasury, self.treasury, 500
+            ),
+        )
         contract = contract_at(self.web3, made["contractAddress"])
-        self.record = Deployment(collection="demo", chain_id=self.web3.eth.chain_id, genesis=genesis_of(self.web3), address=contract.address, transaction=made["transactionHash"].to_0x_hex())
+        self.record = Deployment(
+            collection="demo",
+            chain_id=self.web3.eth.chain_id,
+            genesis=genesis_of(self.web3),
+            address=contract.address,
+            transaction=made["transactionHash"].to_0x_hex(),
+        )
         Catalog(self.studio).put("contract", f"demo@{self.record.chain_id}", self.record.model_dump())
         self.do = contract.functions
         self.role = {name: getattr(self.do, f"{name}_ROLE")().call() for name in ("MINTER", "PAUSER")}
-        self.sent(self.boss, commit_call(contract, self.drop)), self.sent(self.boss, self.do.grantRole(self.role["PAUSER"], self.boss.address))
+        self.sent(self.boss, commit_call(contract, self.drop))
+        self.sent(self.boss, self.do.grantRole(self.role["PAUSER"], self.boss.address))
         self.allow(self.keys["minter"].address)
-        if self.proxy: self.node("anvil_mine", "0xa")  # no reorg reaches the contract itself
+        if self.proxy:
+            self.node("anvil_mine", "0xa")  # no reorg reaches the contract itself
         return contract
 
     def allow(self, minter: str, total: int = 0, per: int = 0, window: int = 0) -> None:
         "Give a minter its role and its limits."
-        if not self.do.hasRole(self.role["MINTER"], minter).call(): self.sent(self.boss, self.do.grantRole(self.role["MINTER"], minter))
+        if not self.do.hasRole(self.role["MINTER"], minter).call():
+            self.sent(self.boss, self.do.grantRole(self.role["MINTER"], minter))
         self.sent(self.boss, self.do.setAllowance(minter, total or 1000, per, window))
 
-    def minted(self) -> int: return self.do.nextToken().call() - 1
+    def minted(self) -> int:
+        return self.do.nextToken().call() - 1
 
     def end(self) -> None:
-        for anvil in self.anvils: anvil.end()
-        if self.mounted: subprocess.run(["umount", "-l", self.mounted], check=False)
+        for anvil in self.anvils:
+            anvil.end()
+        if self.mounted:
+            subprocess.run(["umount", "-l", self.mounted], check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 # Operators
 
+
 @dataclass
 class Operator:
     "What an operator process does besides its work: where it is killed, how its clock jumps, whose studio and key it has."
+
     point: str = ""
     nth: int = 1
     clock: float = 0
@@ -242,8 +335,10 @@ class Operator:
         self.said = world.folder / f"said-{time.monotonic_ns()}"
         sys.stdout.flush()
         self.pid = os.fork()
-        if self.pid: return
-        try: code = self.work(world)
+        if self.pid:
+            return
+        try:
+            code = self.work(world)
         except BaseException:
             self.said.write_text(traceback.format_exc())
             code = 1
@@ -251,24 +346,36 @@ class Operator:
 
     def work(self, world: World) -> int:
         "Mint and stamp. 0: done; 3: a refusal, in one sentence."
-        if self.point: armed(*POINTS[self.point], self.nth)
-        if self.clock: jumping(self.clock)
+        if self.point:
+            armed(*POINTS[self.point], self.nth)
+        if self.clock:
+            jumping(self.clock)
         from artmint.studio.catalog import Catalog
         from artmint.chain.contract import contract_of
-        from artmint.chain.journal import Journal, plainly
-        from artmint.mint import NotCommitted, mint, minter_policy
-        from artmint.seeds import Refusal
+        from artmint.chain.journal import Journal
+        from artmint.chain.transaction import friendly_errors
+        from artmint.chain.preflight import NotCommitted
+        from artmint.mint import mint, minter_policy
+        from artmint.core.canon import Refusal
         from artmint.chain.signers import Guarded, KeystoreSigner
-        from artmint.chain.stamp import stamp
+        from artmint.mint import stamp_drop
 
         try:
-            with plainly():
+            with friendly_errors():
                 folder = world.folder / self.studio
-                catalog, web3 = Catalog(folder), world.connected()
-                if not (contract := contract_of(catalog, web3, "demo")): raise NotCommitted(1, world.drop.quantity, 0)  # as the console says it
-                journal = Journal(catalog, web3, Guarded(KeystoreSigner(folder / f"keys/{self.key}.json", WORD), minter_policy(contract)), patience=3, bump=0.3)
+                catalog = Catalog(folder)
+                web3 = world.connected()
+                if not (contract := contract_of(catalog, web3, "demo")):
+                    raise NotCommitted(1, world.drop.quantity, 0)  # as the console says it
+                journal = Journal(
+                    catalog,
+                    web3,
+                    Guarded(KeystoreSigner(folder / f"keys/{self.key}.json", WORD), minter_policy(contract)),
+                    patience=3,
+                    bump=0.3,
+                )
                 mint(journal, contract, world.drop, world.batch, world.batch, flight=world.flight)
-                stamp(journal, contract, world.drop, self.depth)
+                stamp_drop(journal, contract, world.drop, self.depth)
         except Refusal as refusal:
             self.said.write_text(f"{type(refusal).__name__}: {refusal}")
             return 3
@@ -277,9 +384,11 @@ class Operator:
     def ended(self) -> str:
         "How it ended: done, killed, the name of a refusal. Raises AssertionError for a traceback."
         _, status = os.waitpid(self.pid, 0)
-        if os.WIFSIGNALED(status): return "killed"
+        if os.WIFSIGNALED(status):
+            return "killed"
         text = self.said.read_text() if self.said.exists() else ""
-        if os.WEXITSTATUS(status) not in (0, 3): raise AssertionError(f"the operator ended with a traceback:\n{text}")
+        if os.WEXITSTATUS(status) not in (0, 3):
+            raise AssertionError(f"the operator ended with a traceback:\n{text}")
         return text.split(":")[0] or "done"
 
 
@@ -290,25 +399,31 @@ def armed(owner: str, name: str, when: str, wanted: Callable, nth: int) -> None:
     module, _, cls = owner.partition(".")
     holder = importlib.import_module(f"artmint.{module}")
     holder = getattr(holder, cls) if cls else holder
-    original, left = getattr(holder, name), [nth]
+    original = getattr(holder, name)
+    left = [nth]
 
     def wrapped(*args, **kwargs):
         fits = wanted(args)
         left[0] -= fits
-        if when == "before" and fits and left[0] == 0: os.kill(os.getpid(), signal.SIGKILL)
+        if when == "before" and fits and left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
         result = original(*args, **kwargs)
-        if when == "after" and fits and left[0] == 0: os.kill(os.getpid(), signal.SIGKILL)
+        if when == "after" and fits and left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
         return result
+
     setattr(holder, name, wrapped)
 
 
 def jumping(seconds: float) -> None:
     "Let the wall clock jump after every few looks at it."
-    real, looks = time.time, [0]
+    real = time.time
+    looks = [0]
 
     def now() -> float:
         looks[0] += 1
         return real() + seconds * (looks[0] // 5 % 2)
+
     time.time = now
 
 
@@ -332,6 +447,7 @@ POINTS = {  # where: module and class, function, before or after it, which calls
 
 # Faults. Each is a generator: it prepares, yields operators, goes on whenever the driver looks (the weather), and cleans up when they have ended
 
+
 @dataclass
 class Fault:
     name: str
@@ -345,21 +461,36 @@ def kill(world: World, fault: Fault):
     point = fault.name.removeprefix("SIGKILL: ")
     fault.operators = [Operator(point=point, nth=1 if "stamped" in point else world.rng.choice((1, 1, 2, 3)))]
     yield
-    while True: yield
+    while True:
+        yield
 
 
 def answers(kind: str, method: str = "eth_sendRawTransaction", most: int = 3, **more):
     def weather(world: World, fault: Fault):
-        world.proxy(faults=[{"method": method, "after": world.rng.randint(0, 2), "times": world.rng.randint(1, most), "kind": kind, **more}])
+        world.proxy(
+            faults=[
+                {
+                    "method": method,
+                    "after": world.rng.randint(0, 2),
+                    "times": world.rng.randint(1, most),
+                    "kind": kind,
+                    **more,
+                }
+            ]
+        )
         yield
-        while True: yield
+        while True:
+            yield
+
     return weather
 
 
 def pending(world: World, key: str = "minter") -> list[str]:
     "Hashes of a key's transactions that wait, by nonce."
     waiting = world.node("txpool_content")["pending"]
-    mine = next((each for address, each in waiting.items() if address.lower() == world.keys[key].address.lower()), {})
+    mine = next(
+        (each for address, each in waiting.items() if address.lower() == world.keys[key].address.lower()), {}
+    )
     return [mine[nonce]["hash"] for nonce in sorted(mine, key=int)]
 
 
@@ -367,29 +498,35 @@ def stuck(world: World, fault: Fault):
     "Blocks are mined by hand, and dearer ones: what was signed becomes too cheap, and the same nonce is signed again."
     world.node("evm_setAutomine", False)
     yield
-    while not pending(world): yield
+    while not pending(world):
+        yield
     world.node("anvil_setNextBlockBaseFeePerGas", hex(20 * GWEI))
     world.node("evm_mine")
     fault.struck += 1
     begun = time.monotonic()
-    while time.monotonic() < begun + 0.7: yield
+    while time.monotonic() < begun + 0.7:
+        yield
     while True:
-        world.node("anvil_setNextBlockBaseFeePerGas", hex(20 * GWEI)), world.node("evm_mine")
+        world.node("anvil_setNextBlockBaseFeePerGas", hex(20 * GWEI))
+        world.node("evm_mine")
         begun = time.monotonic()
-        while time.monotonic() < begun + 0.2: yield
+        while time.monotonic() < begun + 0.2:
+            yield
 
 
 def dropped(world: World, fault: Fault):
     "The pool forgets a transaction, the first, the last or all of a flight."
     world.node("evm_setAutomine", False)
     yield
-    while not (waiting := pending(world)): yield
+    while not (waiting := pending(world)):
+        yield
     for hash in world.rng.choice((waiting[:1], waiting[-1:], waiting)):
         world.node("anvil_dropTransaction", hash)
         fault.struck += 1
     while True:
         begun = time.monotonic()
-        while time.monotonic() < begun + 0.15: yield
+        while time.monotonic() < begun + 0.15:
+            yield
         world.node("evm_mine")
 
 
@@ -397,53 +534,75 @@ def reorg(world: World, fault: Fault):
     "The newest blocks are replaced by empty ones."
     at = world.rng.randint(1, world.drop.quantity - 1)
     yield
-    while world.minted() < at: yield
+    while world.minted() < at:
+        yield
     world.node("anvil_reorg", world.rng.randint(1, 3), [])
     fault.struck += 1
-    while True: yield
+    while True:
+        yield
 
 
 def late_reorg(world: World, fault: Fault):
     "As before, after all was minted."
     fault.operators = [Operator(depth="finalized")]
     yield
-    while world.minted() < world.drop.quantity: yield
+    while world.minted() < world.drop.quantity:
+        yield
     begun = time.monotonic()
-    while time.monotonic() < begun + world.rng.choice((0, 0.3)): yield
+    while time.monotonic() < begun + world.rng.choice((0, 0.3)):
+        yield
     world.node("anvil_reorg", world.rng.randint(2, 5), [])
     fault.struck += 1
-    while True: yield
+    while True:
+        yield
 
 
 def nonce_gap(world: World, fault: Fault):
     "Somebody has the key, and sends with the nonce after next: it waits in the pool until it fits."
     key = world.keys["minter"]
-    world.sent(key, None, wait=False, nonce=world.web3.eth.get_transaction_count(key.address) + world.rng.randint(1, 3))
+    world.sent(
+        key,
+        None,
+        wait=False,
+        nonce=world.web3.eth.get_transaction_count(key.address) + world.rng.randint(1, 3),
+    )
     fault.struck += 1
     yield
-    while True: yield
+    while True:
+        yield
 
 
 def key_outside(world: World, fault: Fault):
     "Somebody has the key, and sends while the operator does."
     from web3.exceptions import Web3RPCError
+
     at = world.rng.randint(0, world.drop.quantity - 1)
     yield
-    while world.minted() < at: yield
-    try: world.sent(world.keys["minter"], None, wait=False)
-    except Web3RPCError: pass  # the operator was faster with this nonce
+    while world.minted() < at:
+        yield
+    try:
+        world.sent(world.keys["minter"], None, wait=False)
+    except Web3RPCError:
+        pass  # the operator was faster with this nonce
     fault.struck += 1
-    while True: yield
+    while True:
+        yield
 
 
 def other_chain(world: World, fault: Fault):
     "From some request on a second chain answers, with the same id; the key has been used there."
     from conftest import Anvil
+
     world.anvils.append(Anvil("--accounts", "1"))
-    world.anvils[-1]("anvil_setBalance", world.keys["minter"].address, hex(PURSE)), world.anvils[-1]("anvil_setNonce", world.keys["minter"].address, hex(50))
-    world.proxy(other=world.anvils[-1].url, faults=[{"method": "*", "after": world.rng.randint(0, 60), "times": 10**6, "kind": "other"}])
+    world.anvils[-1]("anvil_setBalance", world.keys["minter"].address, hex(PURSE))
+    world.anvils[-1]("anvil_setNonce", world.keys["minter"].address, hex(50))
+    world.proxy(
+        other=world.anvils[-1].url,
+        faults=[{"method": "*", "after": world.rng.randint(0, 60), "times": 10**6, "kind": "other"}],
+    )
     yield
-    while True: yield
+    while True:
+        yield
 
 
 def purse(world: World, fault: Fault):
@@ -451,17 +610,21 @@ def purse(world: World, fault: Fault):
     world.fund(world.keys["minter"].address, world.rng.randint(0, 4) * 150_000 * 2 * GWEI + 1)
     fault.struck += 1
     yield
-    while True: yield
+    while True:
+        yield
 
 
 def admin_acts(act: Callable[[World], Any]):
     def weather(world: World, fault: Fault):
         at = world.rng.randint(0, world.drop.quantity - 1)
         yield
-        while world.minted() < at: yield
+        while world.minted() < at:
+            yield
         act(world)
         fault.struck += 1
-        while True: yield
+        while True:
+            yield
+
     return weather
 
 
@@ -471,7 +634,9 @@ def window(world: World, fault: Fault):
     fault.struck += 1
     yield
     while True:
-        if world.proxy and world.rng.random() < 0.2: world.node("evm_increaseTime", 400), world.node("evm_mine")
+        if world.proxy and world.rng.random() < 0.2:
+            world.node("evm_increaseTime", 400)
+            world.node("evm_mine")
         yield
 
 
@@ -480,29 +645,44 @@ def disk(world: World, fault: Fault):
     away = world.folder / "away"
     shutil.move(world.studio, away)
     world.studio.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", world.studio], check=True, capture_output=True)
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", world.studio], check=True, capture_output=True
+    )
     world.mounted = world.studio
     shutil.copytree(away, world.studio, dirs_exist_ok=True)
-    left, at, filler = world.rng.choice((0, 8, 40, 80, 160)) * 1024, world.rng.choice((0, 0, 1)), world.studio / "filler"
+    left = world.rng.choice((0, 8, 40, 80, 160)) * 1024
+    at = world.rng.choice((0, 0, 1))
+    filler = world.studio / "filler"
 
     def fill() -> None:
         free = os.statvfs(world.studio)
-        try: filler.write_bytes(bytes(max(free.f_bavail * free.f_frsize - left, 0)))
-        except OSError: pass  # the operator has taken some of it in between: all the fuller
+        try:
+            filler.write_bytes(bytes(max(free.f_bavail * free.f_frsize - left, 0)))
+        except OSError:
+            pass  # the operator has taken some of it in between: all the fuller
         fault.struck += 1
-    if not at: fill()
+
+    if not at:
+        fill()
     yield
-    while at and world.minted() < at: yield
-    if at: fill()
-    while True: yield
+    while at and world.minted() < at:
+        yield
+    if at:
+        fill()
+    while True:
+        yield
 
 
 def two_operators(world: World, fault: Fault):
     "The same studio and key, twice at once; one of the two may be killed."
-    fault.operators = [Operator(), Operator(*world.rng.choice((("",), ("written, not sent",), ("some of a flight sent",))))]
+    fault.operators = [
+        Operator(),
+        Operator(*world.rng.choice((("",), ("written, not sent",), ("some of a flight sent",)))),
+    ]
     fault.struck += 1
     yield
-    while True: yield
+    while True:
+        yield
 
 
 def two_keys(world: World, fault: Fault):
@@ -513,12 +693,17 @@ def two_keys(world: World, fault: Fault):
 
     if "rival" not in world.keys:
         world.keys["rival"] = Account.create()
-        world.keep("rival", world.folder / "rival"), world.fund(world.keys["rival"].address), world.allow(world.keys["rival"].address)
-        Catalog(world.folder / "rival").put("contract", f"demo@{world.record.chain_id}", world.record.model_dump())
+        world.keep("rival", world.folder / "rival")
+        world.fund(world.keys["rival"].address)
+        world.allow(world.keys["rival"].address)
+        Catalog(world.folder / "rival").put(
+            "contract", f"demo@{world.record.chain_id}", world.record.model_dump()
+        )
     fault.operators = [Operator(), Operator(studio="rival", key="rival")]
     fault.struck += 1
     yield
-    while True: yield
+    while True:
+        yield
 
 
 def copied_key(world: World, fault: Fault):
@@ -527,11 +712,14 @@ def copied_key(world: World, fault: Fault):
 
     if not (world.folder / "copy").exists():
         world.keep("minter", world.folder / "copy")
-        Catalog(world.folder / "copy").put("contract", f"demo@{world.record.chain_id}", world.record.model_dump())
+        Catalog(world.folder / "copy").put(
+            "contract", f"demo@{world.record.chain_id}", world.record.model_dump()
+        )
     fault.operators = [Operator(), Operator(studio="copy")]
     fault.struck += 1
     yield
-    while True: yield
+    while True:
+        yield
 
 
 def repeating_client(world: World, fault: Fault):
@@ -542,13 +730,17 @@ def repeating_client(world: World, fault: Fault):
 
     if "faulty" not in world.keys:
         world.keys["faulty"] = Account.create()
-        world.fund(world.keys["faulty"].address), world.allow(world.keys["faulty"].address)
+        world.fund(world.keys["faulty"].address)
+        world.allow(world.keys["faulty"].address)
     yield
     while True:
         for first in (1, world.minted() + 1, world.minted() + 1):
-            if first > world.drop.quantity: continue
-            try: world.sent(world.keys["faulty"], world.do.mintBatch(first, 1, 1), wait=False, gas=300_000)
-            except (Web3Exception, TransactionRefused): pass  # the node itself has seen through it
+            if first > world.drop.quantity:
+                continue
+            try:
+                world.sent(world.keys["faulty"], world.do.mintBatch(first, 1, 1), wait=False, gas=300_000)
+            except (Web3Exception, TransactionRefused):
+                pass  # the node itself has seen through it
             fault.struck += 1
         yield
 
@@ -558,10 +750,13 @@ def journal_lost(world: World, fault: Fault):
     fault.operators = [Operator(point=world.rng.choice(list(POINTS)[:8]), nth=world.rng.randint(1, 3))]
     yield
     try:
-        while True: yield
+        while True:
+            yield
     finally:
         from artmint.studio.catalog import Catalog
-        for path in world.studio.glob("catalog.sqlite*"): path.unlink()
+
+        for path in world.studio.glob("catalog.sqlite*"):
+            path.unlink()
         Catalog(world.studio).put("contract", f"demo@{world.record.chain_id}", world.record.model_dump())
         world.journal_lost = True
         fault.struck += 1
@@ -571,40 +766,67 @@ def clock(world: World, fault: Fault):
     fault.operators = [Operator(clock=world.rng.choice((86400.0 * 400, -86400.0 * 400, 3600.0)))]
     fault.struck += 1
     yield
-    while True: yield
+    while True:
+        yield
 
 
-def revoke(world: World) -> None: world.sent(world.boss, world.do.revokeRole(world.role["MINTER"], world.keys["minter"].address))
-def pause(world: World) -> None: world.sent(world.boss, world.do.pause())
+def revoke(world: World) -> None:
+    world.sent(world.boss, world.do.revokeRole(world.role["MINTER"], world.keys["minter"].address))
+
+
+def pause(world: World) -> None:
+    world.sent(world.boss, world.do.pause())
 
 
 FAULTS: list[Callable[[], Fault]] = [
     *(lambda name=name: Fault(f"SIGKILL: {name}", kill, True) for name in POINTS),
-    lambda: Fault("answer lost", answers("lost")), lambda: Fault("request lost", answers("dropped")), lambda: Fault("request doubled", answers("twice")),
-    lambda: Fault("taken and forgotten", answers("swallowed")), lambda: Fault("unknown words, and taken", answers("unknown")),
-    lambda: Fault("node down", answers("503", "*", 40)), lambda: Fault("node busy", answers("busy", "*", 10)), lambda: Fault("a page instead of JSON", answers("page", "*", 5)),
-    lambda: Fault("receipts late", answers("null", "eth_getTransactionReceipt", 30)), lambda: Fault("node behind with nonces", answers("less", "eth_getTransactionCount", 8)),
-    lambda: Fault("wrong chain id", answers("value", "eth_chainId", 10**6, value="0x1")), lambda: Fault("another chain, same id", other_chain),
-    lambda: Fault("stuck, fees rise", stuck), lambda: Fault("dropped from the pool", dropped), lambda: Fault("reorg in mid-run", reorg), lambda: Fault("reorg after the last batch", late_reorg),
-    lambda: Fault("nonce gap from outside", nonce_gap), lambda: Fault("key used from outside", key_outside), lambda: Fault("purse empty", purse),
-    lambda: Fault("role revoked", admin_acts(revoke), True), lambda: Fault("paused", admin_acts(pause), True), lambda: Fault("limit in a window", window),
-    lambda: Fault("disk full", disk, True), lambda: Fault("two operators, one key", two_operators, True), lambda: Fault("two operators, two keys", two_keys, True),
+    lambda: Fault("answer lost", answers("lost")),
+    lambda: Fault("request lost", answers("dropped")),
+    lambda: Fault("request doubled", answers("twice")),
+    lambda: Fault("taken and forgotten", answers("swallowed")),
+    lambda: Fault("unknown words, and taken", answers("unknown")),
+    lambda: Fault("node down", answers("503", "*", 40)),
+    lambda: Fault("node busy", answers("busy", "*", 10)),
+    lambda: Fault("a page instead of JSON", answers("page", "*", 5)),
+    lambda: Fault("receipts late", answers("null", "eth_getTransactionReceipt", 30)),
+    lambda: Fault("node behind with nonces", answers("less", "eth_getTransactionCount", 8)),
+    lambda: Fault("wrong chain id", answers("value", "eth_chainId", 10**6, value="0x1")),
+    lambda: Fault("another chain, same id", other_chain),
+    lambda: Fault("stuck, fees rise", stuck),
+    lambda: Fault("dropped from the pool", dropped),
+    lambda: Fault("reorg in mid-run", reorg),
+    lambda: Fault("reorg after the last batch", late_reorg),
+    lambda: Fault("nonce gap from outside", nonce_gap),
+    lambda: Fault("key used from outside", key_outside),
+    lambda: Fault("purse empty", purse),
+    lambda: Fault("role revoked", admin_acts(revoke), True),
+    lambda: Fault("paused", admin_acts(pause), True),
+    lambda: Fault("limit in a window", window),
+    lambda: Fault("disk full", disk, True),
+    lambda: Fault("two operators, one key", two_operators, True),
+    lambda: Fault("two operators, two keys", two_keys, True),
     lambda: Fault("two studios, one key", copied_key, True),
-    lambda: Fault("a client that repeats itself", repeating_client, True), lambda: Fault("journal lost", journal_lost, True), lambda: Fault("clock jumps", clock, True),
+    lambda: Fault("a client that repeats itself", repeating_client, True),
+    lambda: Fault("journal lost", journal_lost, True),
+    lambda: Fault("clock jumps", clock, True),
 ]
 
 
 # Running a schedule
 
+
 def healed(world: World) -> None:
     "All that was broken is mended."
     if world.proxy:
         world.proxy(faults=[], target=world.node.url)
-        world.node("evm_setAutomine", True), world.node("evm_mine")
+        world.node("evm_setAutomine", True)
+        world.node("evm_mine")
     (world.studio / "filler").unlink(missing_ok=True)
-    if world.do.paused().call(): world.sent(world.boss, world.do.unpause())
+    if world.do.paused().call():
+        world.sent(world.boss, world.do.unpause())
     for key in world.keys.values():
-        if world.web3.eth.get_balance(key.address) < PURSE // 2: world.fund(key.address)
+        if world.web3.eth.get_balance(key.address) < PURSE // 2:
+            world.fund(key.address)
         world.allow(key.address)
 
 
@@ -612,20 +834,27 @@ def run_once(world: World, fault: Fault, seconds: float = 60) -> list[str]:
     "Run a fault's operators to their end, with its weather; how each ended."
     weather = fault.weather(world, fault)
     next(weather)
-    for each in fault.operators: each.start(world)
-    waiting, ends, begun = list(fault.operators), [], time.monotonic()
+    for each in fault.operators:
+        each.start(world)
+    waiting = list(fault.operators)
+    ends = []
+    begun = time.monotonic()
     while waiting:
         for each in waiting[:]:
             if os.waitid(os.P_PID, each.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
                 waiting.remove(each)
                 ends.append(each.ended())
-        if waiting: next(weather)
+        if waiting:
+            next(weather)
         if time.monotonic() > begun + seconds:
-            for each in waiting: os.kill(each.pid, signal.SIGKILL), os.waitpid(each.pid, 0)
+            for each in waiting:
+                os.kill(each.pid, signal.SIGKILL)
+                os.waitpid(each.pid, 0)
             raise AssertionError(f"{fault.name}: the operator doesn't come to an end")
         time.sleep(0.03)
     weather.close()
-    if world.proxy: fault.struck += world.proxy()
+    if world.proxy:
+        fault.struck += world.proxy()
     fault.struck += ends.count("killed")
     return ends
 
@@ -635,34 +864,59 @@ def check(world: World) -> None:
     from artmint.studio.catalog import Catalog
     from artmint.chain.transaction import Transaction
 
-    ask, quantity = world.web3.eth, world.drop.quantity
+    ask = world.web3.eth
+    quantity = world.drop.quantity
     assert world.do.totalSupply().call() == quantity and world.minted() == quantity, "supply"
-    if world.proxy: assert [event["args"]["tokenId"] for event in world.contract.events.Transfer().get_logs(from_block=0)] == list(range(1, quantity + 1)), "each token once, in order"
-    assert {world.do.ownerOf(i).call() for i in range(1, quantity + 1)} == {ask.get_block("latest") and world.web3.to_checksum_address(world.treasury)}, "owners"
-    assert ask.get_balance(world.treasury) == 0 and ask.get_balance(world.contract.address) == 0, "money went elsewhere"
-    fees, senders = defaultdict(int), {key.address for key in world.keys.values()}
+    if world.proxy:
+        assert [
+            event["args"]["tokenId"] for event in world.contract.events.Transfer().get_logs(from_block=0)
+        ] == list(range(1, quantity + 1)), "each token once, in order"
+    assert {world.do.ownerOf(i).call() for i in range(1, quantity + 1)} == {
+        ask.get_block("latest") and world.web3.to_checksum_address(world.treasury)
+    }, "owners"
+    assert ask.get_balance(world.treasury) == 0 and ask.get_balance(world.contract.address) == 0, (
+        "money went elsewhere"
+    )
+    fees = defaultdict(int)
+    senders = {key.address for key in world.keys.values()}
     mined = {}
     for number in range(world.last + 1):
         for transaction in ask.get_block(number, True)["transactions"]:
             if transaction["from"] in senders:
                 receipt = ask.get_transaction_receipt(transaction["hash"])
-                mined[transaction["hash"].to_0x_hex()] = paid = receipt["gasUsed"] * receipt["effectiveGasPrice"]
+                mined[transaction["hash"].to_0x_hex()] = paid = (
+                    receipt["gasUsed"] * receipt["effectiveGasPrice"]
+                )
                 fees[transaction["from"]] += paid
-    for key in world.keys.values(): assert ask.get_balance(key.address) == world.given[key.address] - fees[key.address], f"{key.address} has lost wei"
+    for key in world.keys.values():
+        assert ask.get_balance(key.address) == world.given[key.address] - fees[key.address], (
+            f"{key.address} has lost wei"
+        )
     told = set()
-    for studio in (path for path in (world.studio, world.folder / "rival", world.folder / "copy") if (path / "catalog.sqlite").exists()):
+    for studio in (
+        path
+        for path in (world.studio, world.folder / "rival", world.folder / "copy")
+        if (path / "catalog.sqlite").exists()
+    ):
         catalog = Catalog(studio)
         rows = [Transaction(**body) for body in catalog.all("transaction").values()]
         for each in rows:
             assert not each.open, f"nonce {each.nonce} is {each.state}"
             assert (each.hash in mined) == (each.state != "replaced"), f"nonce {each.nonce} is {each.state}"
-            lines = sum(int(line["amount"]) for line in catalog.history("cost", f"mint/{each.hash}") if line["unit"].endswith("wei"))
+            lines = sum(
+                int(line["amount"])
+                for line in catalog.history("cost", f"mint/{each.hash}")
+                if line["unit"].endswith("wei")
+            )
             assert lines == mined.get(each.hash, 0), f"the ledger says {lines} wei of {each.hash}"
             told |= set(each.versions)
-        assert len(catalog.all("token", "demo/")) == quantity and catalog.check_records() == [], "tokens on record"
+        assert len(catalog.all("token", "demo/")) == quantity and catalog.check_records() == [], (
+            "tokens on record"
+        )
         found = catalog.find("stamp", f"demo/1@{world.record.chain_id}")
         assert found and found["proven"] and found["tokens"] == quantity, "the stamp"
-    if not world.journal_lost: assert set(mined) <= told | world.outside, "a transaction that no journal knows"
+    if not world.journal_lost:
+        assert set(mined) <= told | world.outside, "a transaction that no journal knows"
 
 
 def schedule(number: int, proxy: Proxy | None, disks: bool = True) -> dict:
@@ -671,40 +925,72 @@ def schedule(number: int, proxy: Proxy | None, disks: bool = True) -> dict:
 
     rng = random.Random(f"artmint-faults-{number}")
     able = [make for make in FAULTS if (proxy or make().embedded) and (disks or make().name != "disk full")]
-    faults = [able[(number - 1) % len(able)]()] + [rng.choice(able)() for _ in range(rng.choice((0, 0, 1, 2)))]
-    if sum(each.name == "disk full" for each in faults) > 1: faults = faults[:1]
-    done, world, begun = {"number": number, "faults": faults, "ends": [], "wrong": ""}, None, time.monotonic()
+    faults = [able[(number - 1) % len(able)]()] + [
+        rng.choice(able)() for _ in range(rng.choice((0, 0, 1, 2)))
+    ]
+    if sum(each.name == "disk full" for each in faults) > 1:
+        faults = faults[:1]
+    done = {"number": number, "faults": faults, "ends": [], "wrong": ""}
+    world = None
+    begun = time.monotonic()
     try:
         world = World(Path(tempfile.mkdtemp(prefix="artmint-faults-")), rng, proxy)
         for fault in faults:
             done["ends"] += run_once(world, fault)
             healed(world)
         for _ in range(4):
-            if proxy: world.node("anvil_mine", "0x1")
+            if proxy:
+                world.node("anvil_mine", "0x1")
             done["ends"] += (last := run_once(world, Fault("none", kill_nothing)))
-            if last == ["done"]: break
-        else: raise AssertionError(f"it doesn't come to an end: {done['ends']}")
+            if last == ["done"]:
+                break
+        else:
+            raise AssertionError(f"it doesn't come to an end: {done['ends']}")
         world.last = world.web3.eth.block_number
-        if proxy: world.node("anvil_mine", "0x82")  # 130 blocks: what was minted is final
+        if proxy:
+            world.node("anvil_mine", "0x82")  # 130 blocks: what was minted is final
         for studio, key in (("copy", "minter"), ("rival", "rival"), ("studio", "minter")):
-            if (world.folder / studio).exists(): assert run_once(world, Fault("none", kill_nothing, operators=[Operator(studio=studio, key=key, depth="finalized")])) == ["done"]
+            if (world.folder / studio).exists():
+                assert run_once(
+                    world,
+                    Fault(
+                        "none", kill_nothing, operators=[Operator(studio=studio, key=key, depth="finalized")]
+                    ),
+                ) == ["done"]
         check(world)
-    except Exception as error: done["wrong"] = f"{type(error).__name__}: {error}" if isinstance(error, AssertionError) else traceback.format_exc()
+    except Exception as error:
+        done["wrong"] = (
+            f"{type(error).__name__}: {error}"
+            if isinstance(error, AssertionError)
+            else traceback.format_exc()
+        )
     finally:
-        if world: world.end()
+        if world:
+            world.end()
     return {**done, "seconds": time.monotonic() - begun}
 
 
 def kill_nothing(world: World, fault: Fault):
-    while True: yield
+    while True:
+        yield
 
 
 def can_mount() -> bool:
     "Whether a small file system can be had here: it takes the right to mount."
     with tempfile.TemporaryDirectory() as folder:
-        try: made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True, check=False).returncode == 0
-        except OSError: return False
-        if made: subprocess.run(["umount", folder], check=False)
+        try:
+            made = (
+                subprocess.run(
+                    ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder],
+                    capture_output=True,
+                    check=False,
+                ).returncode
+                == 0
+            )
+        except OSError:
+            return False
+        if made:
+            subprocess.run(["umount", folder], check=False)
         return made
 
 
@@ -712,13 +998,25 @@ def table(rows: list[dict]) -> str:
     "Schedules by fault, as Markdown."
     by = defaultdict(list)
     for row in rows:
-        for fault in row["faults"]: by[fault.name].append((row, fault))
+        for fault in row["faults"]:
+            by[fault.name].append((row, fault))
     lines = ["| fault | schedules | struck | ended right |", "|---|--:|--:|--:|"]
     for name in [make().name for make in FAULTS]:
-        if found := by.get(name): lines.append(f"| {name} | {len(found)} | {sum(fault.struck > 0 for _, fault in found)} | {sum(not row['wrong'] for row, _ in found)} |")
-    right, ends = sum(not row["wrong"] for row in rows), Counter(end for row in rows for end in row["ends"])
-    lines.append(f"| **{len(rows)} schedules** | {sum(len(row['faults']) for row in rows)} faults | {sum(fault.struck > 0 for row in rows for fault in row['faults'])} | **{right}** |")
-    return "\n".join(lines) + "\n\nRuns ended: " + ", ".join(f"{end} {count}" for end, count in ends.most_common()) + f". {sum(row['seconds'] for row in rows):.0f} s in all."
+        if found := by.get(name):
+            lines.append(
+                f"| {name} | {len(found)} | {sum(fault.struck > 0 for _, fault in found)} | {sum(not row['wrong'] for row, _ in found)} |"
+            )
+    right = sum(not row["wrong"] for row in rows)
+    ends = Counter(end for row in rows for end in row["ends"])
+    lines.append(
+        f"| **{len(rows)} schedules** | {sum(len(row['faults']) for row in rows)} faults | {sum(fault.struck > 0 for row in rows for fault in row['faults'])} | **{right}** |"
+    )
+    return (
+        "\n".join(lines)
+        + "\n\nRuns ended: "
+        + ", ".join(f"{end} {count}" for end, count in ends.most_common())
+        + f". {sum(row['seconds'] for row in rows):.0f} s in all."
+    )
 
 
 def main() -> None:
@@ -731,16 +1029,26 @@ def main() -> None:
     given.add_argument("--into", type=Path, help="write the table here as well")
     options = given.parse_args()
     numbers = [options.schedule] if options.schedule else range(options.first, options.first + options.count)
-    proxy, disks, rows = None if options.embedded else Proxy(), can_mount(), []
-    if not disks: print("No file system can be mounted here, so no disk is full.")
+    proxy = None if options.embedded else Proxy()
+    disks = can_mount()
+    rows = []
+    if not disks:
+        print("No file system can be mounted here, so no disk is full.")
     for number in numbers:
         rows.append(row := schedule(number, proxy, disks))
-        print(f"{number:4} {row['seconds']:5.1f} s  {', '.join(each.name + ('' if each.struck else ' (missed)') for each in row['faults'])}: {', '.join(row['ends'])}", flush=True)
-        if row["wrong"]: print(row["wrong"], flush=True)
+        print(
+            f"{number:4} {row['seconds']:5.1f} s  {', '.join(each.name + ('' if each.struck else ' (missed)') for each in row['faults'])}: {', '.join(row['ends'])}",
+            flush=True,
+        )
+        if row["wrong"]:
+            print(row["wrong"], flush=True)
     print(table(rows))
-    if options.into: options.into.write_text(table(rows) + "\n")
-    if proxy: proxy.process.terminate()
+    if options.into:
+        options.into.write_text(table(rows) + "\n")
+    if proxy:
+        proxy.process.terminate()
     sys.exit(any(row["wrong"] for row in rows))
 
 
-if __name__ == "__main__": main()
+if __name__ == "__main__":
+    main()

@@ -2,6 +2,7 @@
 
 Everything runs on the embedded chain (py-evm), in one run. Needs node. `--check` writes nothing and ends with 1 when the table in the README differs.
 """
+
 import argparse
 import hashlib
 import random
@@ -13,28 +14,45 @@ from pathlib import Path
 from compile_contracts import CONTRACTS, artifact, compiled
 from eth_account import Account
 
-from artmint.chain.embedded import connect
+from artmint.chain.connect import connect
 
-README, SIZES = CONTRACTS / "README.md", (1, 5, 10, 20, 50, 100)
+README = CONTRACTS / "README.md"
+SIZES = (1, 5, 10, 20, 50, 100)
 MARKS = "<!-- gas table: scripts/gas_table.py -->", "<!-- end of the gas table -->"
-PLAIN = {"hand-written floor": "Floor", "ERC721A, nothing else": "PlainERC721A", "solady ERC721": "PlainSolady",
-         "OpenZeppelin ERC721": "PlainOpenZeppelin", "OpenZeppelin Enumerable": "PlainEnumerable"}
+PLAIN = {
+    "hand-written floor": "Floor",
+    "ERC721A, nothing else": "PlainERC721A",
+    "solady ERC721": "PlainSolady",
+    "OpenZeppelin ERC721": "PlainOpenZeppelin",
+    "OpenZeppelin Enumerable": "PlainEnumerable",
+}
 
 
 def with_solady_roles(source: str) -> str:
     "ArtMint with solady's OwnableRoles in place of OpenZeppelin's default-admin rules (so without their delay)."
     for old, new in (
-        (r'import \{AccessControlDefaultAdminRules\} from "[^"]+"', 'import {OwnableRoles} from "solady/src/auth/OwnableRoles.sol"'),
+        (
+            r'import \{AccessControlDefaultAdminRules\} from "[^"]+"',
+            'import {OwnableRoles} from "solady/src/auth/OwnableRoles.sol"',
+        ),
         (r"ERC2981, AccessControlDefaultAdminRules, Pausable", "ERC2981, OwnableRoles, Pausable"),
         (r"AccessControlDefaultAdminRules\(adminDelay, admin\) \{", "{ _initializeOwner(admin); adminDelay;"),
-        (r"onlyRole\(DEFAULT_ADMIN_ROLE\)", "onlyOwner"), (r"onlyRole\(", "onlyRoles("),
-        (r'bytes32 public constant MINTER_ROLE = keccak256\("MINTER_ROLE"\)', "uint256 public constant MINTER_ROLE = 1"),
-        (r'bytes32 public constant PAUSER_ROLE = keccak256\("PAUSER_ROLE"\)', "uint256 public constant PAUSER_ROLE = 2"),
+        (r"onlyRole\(DEFAULT_ADMIN_ROLE\)", "onlyOwner"),
+        (r"onlyRole\(", "onlyRoles("),
+        (
+            r'bytes32 public constant MINTER_ROLE = keccak256\("MINTER_ROLE"\)',
+            "uint256 public constant MINTER_ROLE = 1",
+        ),
+        (
+            r'bytes32 public constant PAUSER_ROLE = keccak256\("PAUSER_ROLE"\)',
+            "uint256 public constant PAUSER_ROLE = 2",
+        ),
         (r"override\(ERC721A, ERC2981, AccessControlDefaultAdminRules\)", "override(ERC721A, ERC2981)"),
         (r"\|\| AccessControlDefaultAdminRules.supportsInterface\(interfaceId\)", ""),
     ):
         source, count = re.subn(old, new, source)
-        if not count: sys.exit(f"ArtMint.sol has no {old} any more; mend scripts/gas_table.py.")
+        if not count:
+            sys.exit(f"ArtMint.sol has no {old} any more; mend scripts/gas_table.py.")
     return source
 
 
@@ -43,15 +61,30 @@ class Bench:
 
     def __init__(self, folder: Path):
         self.web3 = connect("embedded", folder)
-        self.keys = {name: Account.from_key(hashlib.sha256(name.encode()).digest()) for name in ("admin", "minter", "treasury", "buyer")}
-        for key in self.keys.values(): self.web3.provider.chain.fund(key.address, 10**12)
+        self.keys = {
+            name: Account.from_key(hashlib.sha256(name.encode()).digest())
+            for name in ("admin", "minter", "treasury", "buyer")
+        }
+        for key in self.keys.values():
+            self.web3.provider.chain.fund(key.address, 10**12)
 
     def send(self, name: str, call) -> dict:
         "A receipt."
         key = self.keys[name]
-        fields = {"from": key.address, "nonce": self.web3.eth.get_transaction_count(key.address), "gas": 14_000_000, "maxFeePerGas": 3 * 10**9, "maxPriorityFeePerGas": 10**9}
-        receipt = self.web3.eth.get_transaction_receipt(self.web3.eth.send_raw_transaction(key.sign_transaction(call.build_transaction(fields)).raw_transaction))
-        if receipt["status"] != 1: sys.exit(f"{call} was refused")
+        fields = {
+            "from": key.address,
+            "nonce": self.web3.eth.get_transaction_count(key.address),
+            "gas": 14_000_000,
+            "maxFeePerGas": 3 * 10**9,
+            "maxPriorityFeePerGas": 10**9,
+        }
+        receipt = self.web3.eth.get_transaction_receipt(
+            self.web3.eth.send_raw_transaction(
+                key.sign_transaction(call.build_transaction(fields)).raw_transaction
+            )
+        )
+        if receipt["status"] != 1:
+            sys.exit(f"{call} was refused")
         return receipt
 
     def deploy(self, made: dict, *values) -> tuple:
@@ -62,23 +95,42 @@ class Bench:
 
     def ready(self, made: dict, solady: bool = False) -> tuple:
         "An ArtMint that can mint 10,000 tokens, and the gas of what made it so."
-        treasury, minter, digest = self.keys["treasury"].address, self.keys["minter"].address, hashlib.sha256(b"drop").digest()
-        contract, deployed = self.deploy(made, "Test", "TEST", 20_000, self.keys["admin"].address, 0, treasury, treasury, 500)
-        ask, gas = contract.functions, {"deploy": deployed}
+        treasury = self.keys["treasury"].address
+        minter = self.keys["minter"].address
+        digest = hashlib.sha256(b"drop").digest()
+        contract, deployed = self.deploy(
+            made, "Test", "TEST", 20_000, self.keys["admin"].address, 0, treasury, treasury, 500
+        )
+        ask = contract.functions
+        gas = {"deploy": deployed}
         grant = ask.grantRoles(minter, 1) if solady else ask.grantRole(ask.MINTER_ROLE().call(), minter)
         gas["`grantRole`"] = self.send("admin", grant)["gasUsed"]
-        gas["`setAllowance`, new, with a window"] = self.send("admin", ask.setAllowance(minter, 20_000, 10_000, 86_400))["gasUsed"]
-        gas["`setAllowance`, changed"] = self.send("admin", ask.setAllowance(minter, 19_000, 10_000, 86_400))["gasUsed"]
-        gas["`commitDrop`, the first"] = self.send("admin", ask.commitDrop(1, 5_000, digest, digest))["gasUsed"]
-        gas["`commitDrop`, any later"] = self.send("admin", ask.commitDrop(5_001, 5_000, digest, digest))["gasUsed"]
+        gas["`setAllowance`, new, with a window"] = self.send(
+            "admin", ask.setAllowance(minter, 20_000, 10_000, 86_400)
+        )["gasUsed"]
+        gas["`setAllowance`, changed"] = self.send("admin", ask.setAllowance(minter, 19_000, 10_000, 86_400))[
+            "gasUsed"
+        ]
+        gas["`commitDrop`, the first"] = self.send("admin", ask.commitDrop(1, 5_000, digest, digest))[
+            "gasUsed"
+        ]
+        gas["`commitDrop`, any later"] = self.send("admin", ask.commitDrop(5_001, 5_000, digest, digest))[
+            "gasUsed"
+        ]
         return contract, gas
 
 
 def row(bench: Bench, contract, inner: int | None = None) -> list[int]:
     "Gas per token of batches of SIZES, each the second mint or later; inner is None for the contracts that ask for no role."
-    to, at, found = bench.keys["treasury"].address, 1, []
+    to = bench.keys["treasury"].address
+    at = 1
+    found = []
     for size in (1, *SIZES):
-        call = contract.functions.mint(to, size) if inner is None else contract.functions.mintBatch(contract.functions.nextToken().call(), size, inner)
+        call = (
+            contract.functions.mint(to, size)
+            if inner is None
+            else contract.functions.mintBatch(contract.functions.nextToken().call(), size, inner)
+        )
         found.append(bench.send("minter", call)["gasUsed"] // size)
         at += size
     return found[1:]
@@ -86,55 +138,101 @@ def row(bench: Bench, contract, inner: int | None = None) -> list[int]:
 
 def first_transfers(bench: Bench, contract, inner: int | None, batch: int = 100) -> tuple[int, int, int]:
     "Of a fresh batch: gas to mint a token, the mean first transfer when all are moved in random order, the dearest one of a fresh batch."
-    ask, treasury, buyer = contract.functions, bench.keys["treasury"].address, bench.keys["buyer"].address
+    ask = contract.functions
+    treasury = bench.keys["treasury"].address
+    buyer = bench.keys["buyer"].address
     mint = lambda first: ask.mint(treasury, batch) if inner is None else ask.mintBatch(first, batch, inner)
     first = ask.totalSupply().call() + 1 if inner is not None else 188  # `row` minted the ones before
-    bench.send("minter", mint(first)), bench.send("treasury", ask.transferFrom(treasury, buyer, first))
-    dearest = bench.send("treasury", ask.transferFrom(treasury, buyer, first + max((inner or batch) - 2, 1)))["gasUsed"]
-    minted, first = bench.send("minter", mint(first + batch))["gasUsed"] // batch, first + batch
+    bench.send("minter", mint(first))
+    bench.send("treasury", ask.transferFrom(treasury, buyer, first))
+    dearest = bench.send("treasury", ask.transferFrom(treasury, buyer, first + max((inner or batch) - 2, 1)))[
+        "gasUsed"
+    ]
+    minted = bench.send("minter", mint(first + batch))["gasUsed"] // batch
+    first = first + batch
     order = random.Random(7).sample(range(first, first + batch), batch)
-    return minted, sum(bench.send("treasury", ask.transferFrom(treasury, buyer, id))["gasUsed"] for id in order) // batch, dearest
+    return (
+        minted,
+        sum(bench.send("treasury", ask.transferFrom(treasury, buyer, id))["gasUsed"] for id in order)
+        // batch,
+        dearest,
+    )
 
 
 def measure(folder: Path) -> dict:
     "Everything that the tables say: rows by name, single calls by name, totals by name."
-    bench, plain = Bench(folder), compiled("gas/Alternatives.sol")["contracts"]["gas/Alternatives.sol"]
+    bench = Bench(folder)
+    plain = compiled("gas/Alternatives.sol")["contracts"]["gas/Alternatives.sol"]
     source = (CONTRACTS / "ArtMint.sol").read_text()
-    ours, theirs = artifact(compiled()), artifact(compiled(sources={"ArtMint.sol": with_solady_roles(source)}))
+    ours = artifact(compiled())
+    theirs = artifact(compiled(sources={"ArtMint.sol": with_solady_roles(source)}))
     rows, totals = {}, {}
-    made = {name: bench.deploy({"abi": plain[key]["abi"], "bytecode": plain[key]["evm"]["bytecode"]["object"]}) for name, key in PLAIN.items()}
-    for name in ("hand-written floor", "ERC721A, nothing else"): rows[name] = [made[name][1], *row(bench, made[name][0])]
+    made = {
+        name: bench.deploy({"abi": plain[key]["abi"], "bytecode": plain[key]["evm"]["bytecode"]["object"]})
+        for name, key in PLAIN.items()
+    }
+    for name in ("hand-written floor", "ERC721A, nothing else"):
+        rows[name] = [made[name][1], *row(bench, made[name][0])]
     contract, calls = bench.ready(ours)
     rows["**ArtMint**"] = [calls["deploy"], *row(bench, contract, 0)]
-    for inner in (20, 10, 5): rows[f"ArtMint, `inner` {inner}"] = [calls["deploy"], *row(bench, contract, inner)]
+    for inner in (20, 10, 5):
+        rows[f"ArtMint, `inner` {inner}"] = [calls["deploy"], *row(bench, contract, inner)]
     other, other_calls = bench.ready(theirs, solady=True)
     rows["ArtMint with solady's roles"] = [other_calls["deploy"], *row(bench, other, 0)]
-    for name in list(PLAIN)[2:]: rows[name] = [made[name][1], *row(bench, made[name][0])]
-    for inner in (0, 20, 10, 5, 1): totals["ArtMint, one owner for all 100" if not inner else f"ArtMint, `inner` {inner}"] = first_transfers(bench, contract, inner)
-    for name in ("solady ERC721", "OpenZeppelin ERC721"): totals[name] = first_transfers(bench, made[name][0], None)
+    for name in list(PLAIN)[2:]:
+        rows[name] = [made[name][1], *row(bench, made[name][0])]
+    for inner in (0, 20, 10, 5, 1):
+        totals["ArtMint, one owner for all 100" if not inner else f"ArtMint, `inner` {inner}"] = (
+            first_transfers(bench, contract, inner)
+        )
+    for name in ("solady ERC721", "OpenZeppelin ERC721"):
+        totals[name] = first_transfers(bench, made[name][0], None)
     return {"rows": rows, "calls": calls, "totals": totals}
 
 
 def table(found: dict) -> str:
     "The three tables as Markdown."
-    lines = ["| gas per token, second mint to one owner | deploy | " + " | ".join(map(str, SIZES)) + " |", "|---|" + "---|" * (len(SIZES) + 1)]
-    lines += [f"| {name} | " + " | ".join(f"{value:,}" for value in values) + " |" for name, values in found["rows"].items()]
-    lines += ["", "| batches of 100, then every token moved once in random order | mint, a token | first transfer, mean | both | the dearest first transfer |", "|---|---|---|---|---|"]
-    lines += [f"| {name} | {minted:,} | {moved:,} | {minted + moved:,} | {dearest:,} |" for name, (minted, moved, dearest) in found["totals"].items()]
-    lines += ["", "| | gas |", "|---|---|", *(f"| {name} | {value:,} |" for name, value in found["calls"].items())]
+    lines = [
+        "| gas per token, second mint to one owner | deploy | " + " | ".join(map(str, SIZES)) + " |",
+        "|---|" + "---|" * (len(SIZES) + 1),
+    ]
+    lines += [
+        f"| {name} | " + " | ".join(f"{value:,}" for value in values) + " |"
+        for name, values in found["rows"].items()
+    ]
+    lines += [
+        "",
+        "| batches of 100, then every token moved once in random order | mint, a token | first transfer, mean | both | the dearest first transfer |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {name} | {minted:,} | {moved:,} | {minted + moved:,} | {dearest:,} |"
+        for name, (minted, moved, dearest) in found["totals"].items()
+    ]
+    lines += [
+        "",
+        "| | gas |",
+        "|---|---|",
+        *(f"| {name} | {value:,} |" for name, value in found["calls"].items()),
+    ]
     return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when the table differs")
-    args, text = parser.parse_args(), README.read_text()
-    with tempfile.TemporaryDirectory() as folder: new = table(measure(Path(folder)))
+    args = parser.parse_args()
+    text = README.read_text()
+    with tempfile.TemporaryDirectory() as folder:
+        new = table(measure(Path(folder)))
     head, rest = text.split(MARKS[0])
     written = f"{head}{MARKS[0]}\n\n{new}\n\n{MARKS[1]}{rest.split(MARKS[1])[1]}"
-    if not args.check: README.write_text(written)
-    elif written != text: sys.exit(f"The gas table in {README.name} isn't what was measured now:\n{new}")
+    if not args.check:
+        README.write_text(written)
+    elif written != text:
+        sys.exit(f"The gas table in {README.name} isn't what was measured now:\n{new}")
     print(new)
 
 
-if __name__ == "__main__": main()
+if __name__ == "__main__":
+    main()

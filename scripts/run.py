@@ -1,4 +1,5 @@
 "Run a batch: the same as `artmint run`, for those who work in a clone."
+
 import sys
 
 from artmint.run.cli import main

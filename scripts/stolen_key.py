@@ -3,6 +3,7 @@
 A rehearsal: it needs a contract with a committed drop, some of it minted, and the minter's keystore. The passphrase comes from
 ARTMINT_PASSPHRASE. Ends with 0 when every abuse failed and nothing changed, with 1 otherwise.
 """
+
 import argparse
 import os
 import sys
@@ -10,17 +11,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from artmint.chain.embedded import connect
+from artmint.chain.connect import connect
 from artmint.chain.contract import contract_at
-from artmint.chain.safe import SAFE, ZERO
+from artmint.chain.safe import SAFE_ABI, ZERO
 from artmint.chain.signers import KeystoreSigner, Signer
 
 
 def abuses(contract: Any, thief: str) -> dict[str, Any]:
     "What a thief would try, by name: web3.py calls."
-    do, word = contract.functions, b"\x01" * 32
+    do = contract.functions
+    word = b"\x01" * 32
     total, used, *_, left = do.allowanceOf(thief).call()
-    following, open_from = do.nextToken().call(), do.nextUncommitted().call()
+    following = do.nextToken().call()
+    open_from = do.nextUncommitted().call()
     wanted = min(left + 1, 100)
     tries = {
         "mint a batch that is minted": do.mintBatch(1, 1, 0),
@@ -43,29 +46,72 @@ def abuses(contract: Any, thief: str) -> dict[str, Any]:
     }
     admin = do.owner().call()
     if contract.w3.eth.get_code(admin):  # a Safe: its own signature is worth nothing there
-        safe = contract.w3.eth.contract(admin, abi=SAFE)
+        safe = contract.w3.eth.contract(admin, abi=SAFE_ABI)
         forged = bytes(12) + bytes.fromhex(thief[2:]) + bytes(32) + b"\x01"  # "the sender approves"
-        tries["speak for the Safe"] = safe.functions.execTransaction(contract.address, 0, do.setTreasury(thief)._encode_transaction_data(), 0, 0, 0, 0, ZERO, ZERO, forged)
+        tries["speak for the Safe"] = safe.functions.execTransaction(
+            contract.address,
+            0,
+            do.setTreasury(thief)._encode_transaction_data(),
+            0,
+            0,
+            0,
+            0,
+            ZERO,
+            ZERO,
+            forged,
+        )
     return tries
 
 
 def state(contract: Any, thief: str) -> tuple:
     "What must not change."
     do = contract.functions
-    return (do.totalSupply().call(), do.nextUncommitted().call(), do.dropCount().call(), do.maxSupply().call(), do.owner().call(), do.pendingDefaultAdmin().call()[0], do.treasury().call(), do.paused().call(),
-            do.allowanceOf(thief).call()[:4], do.balanceOf(thief).call(), do.getApproved(1).call(), do.placeholderURI().call(), do.royaltyInfo(1, 10_000).call(), do.hasRole(do.PAUSER_ROLE().call(), thief).call())
+    return (
+        do.totalSupply().call(),
+        do.nextUncommitted().call(),
+        do.dropCount().call(),
+        do.maxSupply().call(),
+        do.owner().call(),
+        do.pendingDefaultAdmin().call()[0],
+        do.treasury().call(),
+        do.paused().call(),
+        do.allowanceOf(thief).call()[:4],
+        do.balanceOf(thief).call(),
+        do.getApproved(1).call(),
+        do.placeholderURI().call(),
+        do.royaltyInfo(1, 10_000).call(),
+        do.hasRole(do.PAUSER_ROLE().call(), thief).call(),
+    )
 
 
 def steal(contract: Any, signer: Signer, say: Callable[[str], None] = print) -> list[str]:
     "Send every abuse as a transaction that was signed with the stolen key. Returns those that had an effect."
-    web3, before, done = contract.w3, state(contract, signer.address), []
+    web3 = contract.w3
+    before = state(contract, signer.address)
+    done = []
     for name, call in abuses(contract, signer.address).items():
-        head = {"from": signer.address, "nonce": web3.eth.get_transaction_count(signer.address), "gas": 3_000_000, "value": 0, "chainId": web3.eth.chain_id}
-        fields = call.build_transaction({**head, "maxFeePerGas": 2 * web3.eth.get_block("latest")["baseFeePerGas"] + 10**9, "maxPriorityFeePerGas": 10**9})
-        receipt = web3.eth.wait_for_transaction_receipt(web3.eth.send_raw_transaction(signer.sign(fields)[1]), 120, 0.05)
-        if receipt["status"] == 1: done.append(name)
+        head = {
+            "from": signer.address,
+            "nonce": web3.eth.get_transaction_count(signer.address),
+            "gas": 3_000_000,
+            "value": 0,
+            "chainId": web3.eth.chain_id,
+        }
+        fields = call.build_transaction(
+            {
+                **head,
+                "maxFeePerGas": 2 * web3.eth.get_block("latest")["baseFeePerGas"] + 10**9,
+                "maxPriorityFeePerGas": 10**9,
+            }
+        )
+        receipt = web3.eth.wait_for_transaction_receipt(
+            web3.eth.send_raw_transaction(signer.sign(fields)[1]), 120, 0.05
+        )
+        if receipt["status"] == 1:
+            done.append(name)
         say(f"{'DONE' if receipt['status'] == 1 else 'refused':<8} {name}")
-    if state(contract, signer.address) != before: done.append("something changed")
+    if state(contract, signer.address) != before:
+        done.append("something changed")
     return done
 
 
@@ -77,8 +123,10 @@ def main() -> None:
     given = parser.parse_args()
     signer = KeystoreSigner(given.keystore, os.environ.get("ARTMINT_PASSPHRASE", ""))
     done = steal(contract_at(connect(given.rpc, Path()), given.contract), signer)
-    if done: sys.exit("A stolen minter's key could: " + ", ".join(done))
+    if done:
+        sys.exit("A stolen minter's key could: " + ", ".join(done))
     print("Nothing changed.")
 
 
-if __name__ == "__main__": main()
+if __name__ == "__main__":
+    main()

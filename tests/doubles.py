@@ -2,6 +2,7 @@
 
 They answer as the services' documentation says (Kubo's RPC, Pinata v3 with tus 1.0.0 for large files, the IPFS Pinning Service API 1.0, the trustless gateway's `?format=car`), and misbehave
 as they are told. What a real program answers is in the long tests."""
+
 import json
 import re
 import threading
@@ -22,10 +23,20 @@ class Double(ThreadingHTTPServer):
 
     def __init__(self, folder):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.folder, self.cars, self.blocks, self.pins, self.asked, self.faults, self.sent, self.spoil, self.token, self.uploads = folder, {}, {}, {}, [], [], 0, lambda car: car, "", {}
+        self.folder = folder
+        self.cars = {}
+        self.blocks = {}
+        self.pins = {}
+        self.asked = []
+        self.faults = []
+        self.sent = 0
+        self.spoil = lambda car: car
+        self.token = ""
+        self.uploads = {}
 
     @property
-    def url(self) -> str: return f"http://127.0.0.1:{self.server_port}"
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
 
     def keep(self, car: bytes) -> CID:
         "Take an archive in, as a node does: believing it. Its header's root."
@@ -37,12 +48,18 @@ class Double(ThreadingHTTPServer):
 
     def export(self, root: CID) -> bytes:
         "An archive of all that is held."
-        from artmint.ipfs.car import _header
+        from artmint.ipfs.car import car_header
         from artmint.ipfs.cid import varint
-        head = _header((root,))
-        return varint(len(head)) + head + b"".join(varint(36 + len(block)) + cid.bytes + block for cid, block in self.blocks.items())
 
-    def handle_error(self, request, client_address): pass
+        head = car_header((root,))
+        return (
+            varint(len(head))
+            + head
+            + b"".join(varint(36 + len(block)) + cid.bytes + block for cid, block in self.blocks.items())
+        )
+
+    def handle_error(self, request, client_address):
+        pass
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -50,12 +67,14 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
-    def log_message(self, *_): pass
+    def log_message(self, *_):
+        pass
 
     def say(self, status: int, data: bytes | dict = b"", **headers):
         data = data if isinstance(data, bytes) else json.dumps(data).encode()
         self.send_response(status)
-        for key, value in {"Content-Length": len(data), **headers}.items(): self.send_header(key.replace("_", "-"), str(value))
+        for key, value in {"Content-Length": len(data), **headers}.items():
+            self.send_header(key.replace("_", "-"), str(value))
         self.end_headers()
         self.wfile.write(data)
 
@@ -66,26 +85,34 @@ class Handler(BaseHTTPRequestHandler):
         return part.split(b"\r\n\r\n", 1)[1][:-2]
 
     def serve(self):
-        d, parts = self.server, urlsplit(self.path)
+        d = self.server
+        parts = urlsplit(self.path)
         given = {key: values[0] for key, values in parse_qs(parts.query).items()}
         fault = d.faults.pop(0) if d.faults and "stat" not in parts.path else None
         if fault == "cut":
             came = self.rfile.read(min(int(self.headers.get("Content-Length", 0)), 200_000))
-            if self.command == "PATCH": d.uploads[parts.path]["data"] += came  # tus keeps what came through
+            if self.command == "PATCH":
+                d.uploads[parts.path]["data"] += came  # tus keeps what came through
             self.close_connection = True
             return self.connection.shutdown(2)
         data = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         d.sent += len(data)
         d.asked.append((self.command, parts.path, given, data))
-        if fault: return fault(self)
-        if d.token and self.headers.get("Authorization") != f"Bearer {d.token}": return self.say(401, {"error": {"reason": "UNAUTHORIZED"}})
-        if "/upload-" in parts.path: return self.tus(data)
+        if fault:
+            return fault(self)
+        if d.token and self.headers.get("Authorization") != f"Bearer {d.token}":
+            return self.say(401, {"error": {"reason": "UNAUTHORIZED"}})
+        if "/upload-" in parts.path:
+            return self.tus(data)
         getattr(self, re.sub(r"\W+", "_", f"on_{parts.path.strip('/')}").split("_baf")[0])(given, data)
 
     do_GET = do_POST = do_HEAD = do_PATCH = serve
 
     def on_api_v0_block_stat(self, given, data):
-        self.say(200, {"Key": given["arg"], "Size": 1}) if CID.parse(given["arg"]) in self.server.blocks else self.say(500, {"Message": "block was not found locally", "Code": 0, "Type": "error"})
+        if CID.parse(given["arg"]) in self.server.blocks:
+            self.say(200, {"Key": given["arg"], "Size": 1})
+        else:
+            (self.say(500, {"Message": "block was not found locally", "Code": 0, "Type": "error"}))
 
     def on_api_v0_dag_import(self, given, data):
         self.server.keep(self.server.spoil(self.file(data)))
@@ -95,12 +122,17 @@ class Handler(BaseHTTPRequestHandler):
         self.server.pins[given["arg"]] = "recursive"
         self.say(200, {"Pins": [given["arg"]]})
 
-    def on_api_v0_dag_export(self, given, data): self.say(200, self.server.export(CID.parse(given["arg"])))
+    def on_api_v0_dag_export(self, given, data):
+        self.say(200, self.server.export(CID.parse(given["arg"])))
 
     def on_v3_files(self, given, data):
-        if "Upload-Length" not in self.headers: return self.form(data)
+        if "Upload-Length" not in self.headers:
+            return self.form(data)
         assert self.headers["Tus-Resumable"] == "1.0.0" and not data
-        facts = {key: b64decode(value).decode() for key, value in (each.split(" ") for each in self.headers["Upload-Metadata"].split(","))}
+        facts = {
+            key: b64decode(value).decode()
+            for key, value in (each.split(" ") for each in self.headers["Upload-Metadata"].split(","))
+        }
         assert facts["network"] == "public" and facts["car"] == "true"
         place = f"/v3/files/upload-{len(self.server.uploads)}"
         self.server.uploads[place] = {"length": int(self.headers["Upload-Length"]), "data": b""}
@@ -108,33 +140,67 @@ class Handler(BaseHTTPRequestHandler):
 
     def tus(self, data):
         "An upload's own address."
-        d, upload = self.server, self.server.uploads.get(self.path)
+        d = self.server
+        upload = self.server.uploads.get(self.path)
         assert self.headers["Tus-Resumable"] == "1.0.0"
-        if upload is None: return self.say(404)
+        if upload is None:
+            return self.say(404)
         if self.command == "PATCH":
-            if int(self.headers["Upload-Offset"]) != len(upload["data"]): return self.say(409)
+            if int(self.headers["Upload-Offset"]) != len(upload["data"]):
+                return self.say(409)
             assert self.headers["Content-Type"] == "application/offset+octet-stream"
             upload["data"] += data
         whole = self.command == "PATCH" and len(upload["data"]) == upload["length"]
         said = {"Upload_Cid": str(d.keep(d.spoil(upload["data"])))} if whole else {}
-        self.say(204 if self.command == "PATCH" else 200, Upload_Offset=len(upload["data"]), Upload_Length=upload["length"], Tus_Resumable="1.0.0", **said)
+        self.say(
+            204 if self.command == "PATCH" else 200,
+            Upload_Offset=len(upload["data"]),
+            Upload_Length=upload["length"],
+            Tus_Resumable="1.0.0",
+            **said,
+        )
 
     def form(self, data):
         "An upload in one request."
         assert b'name="network"\r\n\r\npublic\r\n' in data and b'name="car"\r\n\r\ntrue\r\n' in data
-        self.say(200, {"data": {"id": "1", "cid": str(self.server.keep(self.server.spoil(self.file(data)))), "number_of_files": 3}})
+        self.say(
+            200,
+            {
+                "data": {
+                    "id": "1",
+                    "cid": str(self.server.keep(self.server.spoil(self.file(data)))),
+                    "number_of_files": 3,
+                }
+            },
+        )
 
     def on_ipfs(self, given, data):
         root = CID.parse(self.path.split("/")[2].split("?")[0])
         assert given == {"format": "car"}
-        self.say(200, self.server.export(root), Content_Type="application/vnd.ipld.car") if root in self.server.blocks else self.say(404)
+        if root in self.server.blocks:
+            (self.say(200, self.server.export(root), Content_Type="application/vnd.ipld.car"))
+        else:
+            self.say(404)
 
     def on_psa_pins(self, given, data):
         d = self.server
-        if self.command == "GET" and self.path.count("/") == 2: return self.say(200, {"count": len(d.pins), "results": [each for each in d.pins.values() if each["pin"]["cid"] == given["cid"]]})
+        if self.command == "GET" and self.path.count("/") == 2:
+            return self.say(
+                200,
+                {
+                    "count": len(d.pins),
+                    "results": [each for each in d.pins.values() if each["pin"]["cid"] == given["cid"]],
+                },
+            )
         if self.command == "POST":
             pin = json.loads(data)
-            status = d.pins[pin["cid"]] = {"requestid": pin["cid"], "status": "queued", "created": "2026-01-01T00:00:00Z", "pin": pin, "delegates": []}
+            status = d.pins[pin["cid"]] = {
+                "requestid": pin["cid"],
+                "status": "queued",
+                "created": "2026-01-01T00:00:00Z",
+                "pin": pin,
+                "delegates": [],
+            }
             return self.say(202, status)
         status = d.pins[self.path.split("/")[3]]
         status["status"] = {"queued": "pinning", "pinning": "pinned"}.get(status["status"], status["status"])
@@ -148,13 +214,15 @@ def running(folder):
     double = Double(folder)
     thread = threading.Thread(target=double.serve_forever, args=(0.05,), daemon=True)
     thread.start()
-    try: yield double
+    try:
+        yield double
     finally:
         double.shutdown()
         double.server_close()
 
 
-def status(code: int, **headers): return lambda handler: handler.say(code, b"", **headers)
+def status(code: int, **headers):
+    return lambda handler: handler.say(code, b"", **headers)
 
 
 def stall(handler):
@@ -179,7 +247,8 @@ def flood(handler):
     "Zeros without an end."
     handler.send_response(200)
     handler.end_headers()
-    for _ in range(2000): handler.wfile.write(bytes(1 << 16))
+    for _ in range(2000):
+        handler.wfile.write(bytes(1 << 16))
 
 
 def header_drip(handler):
@@ -194,4 +263,5 @@ def packed(handler):
     handler.say(200, bytes(1 << 20), Content_Encoding="gzip")
 
 
-def sent_to(target: str): return lambda handler: handler.say(302, b"", Location=target)
+def sent_to(target: str):
+    return lambda handler: handler.say(302, b"", Location=target)

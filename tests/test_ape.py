@@ -1,4 +1,5 @@
 "ape: the deployment script and the contract, on ape's own chain and on anvil."
+
 import os
 import subprocess
 import sys
@@ -12,7 +13,15 @@ ROOT = Path(__file__).resolve().parents[1]
 def ape_test(folder: Path, *network: str) -> subprocess.CompletedProcess:
     "Run contracts/ape as a user of ape does."
     words = [Path(sys.executable).with_name("ape"), "test", "contracts/ape", "-q", "-o", "addopts=", *network]
-    return subprocess.run(words, cwd=ROOT, env={**os.environ, "APE_DATA_FOLDER": str(folder), "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=400, check=False)
+    return subprocess.run(
+        words,
+        cwd=ROOT,
+        env={**os.environ, "APE_DATA_FOLDER": str(folder), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
 
 
 @pytest.mark.slow

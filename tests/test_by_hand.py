@@ -1,4 +1,5 @@
 "Pictures made by hand: entered, decided on by people, packed and proven like the rest, and never passed off as regenerated."
+
 import shutil
 
 import numpy as np
@@ -9,19 +10,24 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from artmint.make.base import load_base, load_judge, weights_files
-from artmint.ipfs.blocks import CID
-from artmint.studio.catalog import Catalog, frozen_slots
+from artmint.ipfs.cid import CID
+from artmint.seeds import frozen_slots
+from artmint.studio.catalog import Catalog
 from artmint.run.cli import main
 from artmint.curate import choose
 from artmint.generate import SlotTaken, attempts_of, enter, generate, open_slots
-from artmint.metadata import AuditFailed, BaseFacts, pack
-from artmint.judge.people import Act, Look, act, waiting
+from artmint.metadata import AuditFailed, pack
+from artmint.publish.tokens import BaseFacts
+from artmint.judge.decisions import Action, ReviewSession, record_action, slots_awaiting_review
 from artmint.core.picture import BadPicture, pixel_digest, read_png
-from artmint.seeds import InconsistentCollection, NotARecipe, Recipe, Work, load_collection, parse_facts
+from artmint.core.collection import InconsistentCollection
+from artmint.core.records import NotARecipe, Recipe, Work, parse_facts
+from artmint.seeds import load_collection
 from artmint.publish.tokens import read_token
-from artmint.judge.verdicts import standing
+from artmint.judge.decisions import current_verdict
 
-COLLECTION, HEX = load_collection(TINY), st.text("0123456789abcdef", min_size=64, max_size=64)
+COLLECTION = load_collection(TINY)
+HEX = st.text("0123456789abcdef", min_size=64, max_size=64)
 
 
 def drawing(path, seed=1, mode="RGB"):
@@ -36,53 +42,108 @@ def studio(tmp_path):
     "A catalog, its slots, and a work that waits at slot 2."
     catalog = Catalog(tmp_path / "studio")
     slots = frozen_slots(catalog, COLLECTION, COLLECTION.salt)
-    return catalog, slots, enter(catalog, COLLECTION, 2, drawing(tmp_path / "work.png"), "Ada", "linocut, scanned")
+    return (
+        catalog,
+        slots,
+        enter(catalog, COLLECTION, 2, drawing(tmp_path / "work.png"), "Ada", "linocut, scanned"),
+    )
 
 
-@given(st.builds(Work, artist=st.text(min_size=1), medium=st.text(), pixel_digest=HEX, width=st.integers(1, 9000), height=st.integers(1, 9000)))
+@given(
+    st.builds(
+        Work,
+        artist=st.text(min_size=1),
+        medium=st.text(),
+        pixel_digest=HEX,
+        width=st.integers(1, 9000),
+        height=st.integers(1, 9000),
+    )
+)
 def test_a_work_is_what_its_facts_say(work):
     assert parse_facts(work.facts()) == work and len(work.dna) == 64
-    with pytest.raises(NotARecipe): Recipe.parse(work.facts())
-    for spoiled in ({"schema": 2}, {"made": "by machine"}, {"prompt": "rings"}, {"width": 0}, {"medium": ""} if not work.medium else {"artist": ""}):
-        with pytest.raises(NotARecipe): parse_facts(work.facts() | spoiled)
+    with pytest.raises(NotARecipe):
+        Recipe.parse(work.facts())
+    for spoiled in (
+        {"schema": 2},
+        {"made": "by machine"},
+        {"prompt": "rings"},
+        {"width": 0},
+        {"medium": ""} if not work.medium else {"artist": ""},
+    ):
+        with pytest.raises(NotARecipe):
+            parse_facts(work.facts() | spoiled)
 
 
 def test_the_whole_line_of_a_work(studio):
     catalog, slots, work = studio
-    base, judge = load_base(), load_judge()
+    base = load_base()
+    judge = load_judge()
     assert [slot.id for slot in open_slots(catalog, COLLECTION, COLLECTION.salt, 1, 4)] == [1, 3, 4]
-    generate(catalog, base, attempts_of(catalog, COLLECTION, open_slots(catalog, COLLECTION, COLLECTION.salt, 1, 4), COLLECTION.salt, 1, base.digest))
-    assert choose(catalog, COLLECTION, judge, slots, 1).open == (2,) and waiting(catalog, COLLECTION, range(1, 5)) == {2: 1}
-    assert standing(catalog, work.dna).reasons[-1] == "made by hand; people decide"
-    look = Look(catalog, COLLECTION, "Grace")
+    generate(
+        catalog,
+        base,
+        attempts_of(
+            catalog,
+            COLLECTION,
+            open_slots(catalog, COLLECTION, COLLECTION.salt, 1, 4),
+            COLLECTION.salt,
+            1,
+            base.digest,
+        ),
+    )
+    assert choose(catalog, COLLECTION, judge, slots, 1).open == (2,) and slots_awaiting_review(
+        catalog, COLLECTION, range(1, 5)
+    ) == {2: 1}
+    assert current_verdict(catalog, work.dna).reasons[-1] == "made by hand; people decide"
+    look = ReviewSession(catalog, COLLECTION, "Grace")
     card = look.card(look.candidates()[work.dna])
-    assert card["attempt"] == 0 and card["parameters"]["artist"] == "Ada" and card["parameters"]["made"] == "by hand"  # by which the board tells it from a recipe
-    act(look, Act(id="1", dnas=(work.dna,), decision="accept"))
+    assert (
+        card["attempt"] == 0
+        and card["parameters"]["artist"] == "Ada"
+        and card["parameters"]["made"] == "by hand"
+    )  # by which the board tells it from a recipe
+    record_action(look, Action(id="1", dnas=(work.dna,), decision="accept"))
     choice = choose(catalog, COLLECTION, judge, slots, 1)
-    assert not choice.open and choice.editions[1].dna == work.dna and choice.editions[1].attempt == 0 and "contrast" in choice.editions[1].scores
+    assert (
+        not choice.open
+        and choice.editions[1].dna == work.dna
+        and choice.editions[1].attempt == 0
+        and "contrast" in choice.editions[1].scores
+    )
     pack(catalog, COLLECTION, 1, 1, 4, BaseFacts(digest=base.digest, source=base.source), weights_files(base))
     root = catalog.folder / "drops" / "tiny-1" / "root"
     said = read_token((root / "2.json").read_bytes()).artmint
-    assert said.base is None and said.recipe == work.recipe and {each.name for each in (root / "images").iterdir()} == {"1.png", "2.png", "3.png", "4.png"}
+    assert (
+        said.base is None
+        and said.recipe == work.recipe
+        and {each.name for each in (root / "images").iterdir()} == {"1.png", "2.png", "3.png", "4.png"}
+    )
     image, texts = read_png((root / "images/2.png").read_bytes())
-    assert pixel_digest(image) == work.pixel_digest == said.recipe["pixel_digest"] and set(texts) == {"artmint"}
-    with pytest.raises(SlotTaken, match="it has its edition"): enter(catalog, COLLECTION, 2, root / "images/1.png", "Ada")
+    assert pixel_digest(image) == work.pixel_digest == said.recipe["pixel_digest"] and set(texts) == {
+        "artmint"
+    }
+    with pytest.raises(SlotTaken, match="it has its edition"):
+        enter(catalog, COLLECTION, 2, root / "images/1.png", "Ada")
     proven(catalog.folder)
 
 
 def proven(folder):
     "Mint that drop on a chain of its own, and prove it: three pictures are rendered again, and the work is said to have no recipe."
     from artmint.chain.admin import authorize, commit_drop, deploy, parties
-    from artmint.chain.embedded import connect
+    from artmint.chain.connect import connect
     from artmint.chain.journal import Journal
     from artmint.mint import mint
-    from artmint.pin import FolderStore, publish
-    from artmint.publish.tokens import read_manifest
+    from artmint.ipfs.stores import FolderStore
+    from artmint.pin import publish
+    from artmint.core.manifest import read_manifest
     from artmint.verify import verify
 
-    catalog, web3 = Catalog(folder), connect("embedded", folder / "chain")
+    catalog = Catalog(folder)
+    web3 = connect("embedded", folder / "chain")
     who = parties(web3, folder / "keys", rounds=2**10)
-    admin, minter, manifest = Journal(catalog, web3, who.admin), Journal(catalog, web3, who.minter), read_manifest((folder / "drops/tiny-1/drop.json").read_bytes())
+    admin = Journal(catalog, web3, who.admin)
+    minter = Journal(catalog, web3, who.minter)
+    manifest = read_manifest((folder / "drops/tiny-1/drop.json").read_bytes())
     contract = deploy(admin, COLLECTION, who.treasury)
     authorize(admin, contract, who.minter.address, 4)
     publish(folder / "drops/tiny-1/drop.car", CID.parse(manifest.root), [FolderStore(folder / "store")])
@@ -97,22 +158,37 @@ def proven(folder):
 def test_a_rejected_work_leaves_its_slot_to_another_work(studio, tmp_path):
     catalog, slots, work = studio
     judge = load_judge()
-    act(Look(catalog, COLLECTION, "Grace"), Act(id="1", dnas=(work.dna,), decision="reject"))
-    assert choose(catalog, COLLECTION, judge, slots[1:2], 1).open == (2,) and not waiting(catalog, COLLECTION, range(1, 5))
+    record_action(
+        ReviewSession(catalog, COLLECTION, "Grace"), Action(id="1", dnas=(work.dna,), decision="reject")
+    )
+    assert choose(catalog, COLLECTION, judge, slots[1:2], 1).open == (2,) and not slots_awaiting_review(
+        catalog, COLLECTION, range(1, 5)
+    )
     better = enter(catalog, COLLECTION, 2, drawing(tmp_path / "better.png", 2), "Ada")
-    act(Look(catalog, COLLECTION, "Grace"), Act(id="2", dnas=(better.dna,), decision="accept"))
-    assert [edition.dna for edition in choose(catalog, COLLECTION, judge, slots[1:2], 1).editions] == [better.dna]
+    record_action(
+        ReviewSession(catalog, COLLECTION, "Grace"), Action(id="2", dnas=(better.dna,), decision="accept")
+    )
+    assert [edition.dna for edition in choose(catalog, COLLECTION, judge, slots[1:2], 1).editions] == [
+        better.dna
+    ]
 
 
 def test_pixels_that_are_not_the_works_are_found(studio, monkeypatch):
     catalog, slots, work = studio
-    act(Look(catalog, COLLECTION, "Grace"), Act(id="1", dnas=(work.dna,), decision="accept"))
+    record_action(
+        ReviewSession(catalog, COLLECTION, "Grace"), Action(id="1", dnas=(work.dna,), decision="accept")
+    )
     choose(catalog, COLLECTION, load_judge(), slots[1:2], 1)
     body = catalog.find("edition", "tiny/2")
     other = enter(catalog, COLLECTION, 3, drawing(catalog.folder / "other.png", 3), "Ada")
-    catalog.append("edition", "tiny/2", body | {"file_digest": other.file_digest, "pixel_digest": other.pixel_digest})
-    with pytest.raises(AuditFailed) as refusal: pack(catalog, COLLECTION, 1, 2, 1, BaseFacts(digest="0" * 64, source="bundled"), {})
-    assert {"artmint.recipe.pixel_digest", "picture's recipe"} <= {finding.field for finding in refusal.value.findings}
+    catalog.append(
+        "edition", "tiny/2", body | {"file_digest": other.file_digest, "pixel_digest": other.pixel_digest}
+    )
+    with pytest.raises(AuditFailed) as refusal:
+        pack(catalog, COLLECTION, 1, 2, 1, BaseFacts(digest="0" * 64, source="bundled"), {})
+    assert {"artmint.recipe.pixel_digest", "picture's recipe"} <= {
+        finding.field for finding in refusal.value.findings
+    }
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "L", "P", "1", "CMYK"])
@@ -128,18 +204,34 @@ def test_what_cannot_be_entered_is_refused_by_name(studio, tmp_path):
     catalog = studio[0]
     before = catalog.all("attempt")
     (tmp_path / "no.png").write_bytes(b"no picture")
-    with pytest.raises(BadPicture): enter(catalog, COLLECTION, 3, tmp_path / "no.png", "Ada")
-    with pytest.raises(BadPicture): enter(catalog, COLLECTION, 3, tmp_path / "missing.png", "Ada")
+    with pytest.raises(BadPicture):
+        enter(catalog, COLLECTION, 3, tmp_path / "no.png", "Ada")
+    with pytest.raises(BadPicture):
+        enter(catalog, COLLECTION, 3, tmp_path / "missing.png", "Ada")
     for slot in (0, 5):
-        with pytest.raises(SlotTaken, match="slots 1 to 4"): enter(catalog, COLLECTION, slot, tmp_path / "work.png", "Ada")
+        with pytest.raises(SlotTaken, match="slots 1 to 4"):
+            enter(catalog, COLLECTION, slot, tmp_path / "work.png", "Ada")
     for artist, medium in ((" ", ""), ("<b>Ada</b>", ""), ("Ada", "oil\u202e")):
-        with pytest.raises(InconsistentCollection, match="artist or the medium"): enter(catalog, COLLECTION, 3, tmp_path / "work.png", artist, medium)
+        with pytest.raises(InconsistentCollection, match="artist or the medium"):
+            enter(catalog, COLLECTION, 3, tmp_path / "work.png", artist, medium)
     assert catalog.all("attempt") == before
 
 
 def test_the_console_enters(tmp_path, capsys):
     shutil.copytree(TINY, tmp_path / "tiny")
     shutil.copy(TINY.parent / "tiny.toml", tmp_path)
-    with pytest.raises(SystemExit) as end: main(["enter", str(tmp_path / "tiny.toml"), "2", str(drawing(tmp_path / "w.png")), "--artist", "Ada", "--studio", str(tmp_path / "studio")])
+    with pytest.raises(SystemExit) as end:
+        main(
+            [
+                "enter",
+                str(tmp_path / "tiny.toml"),
+                "2",
+                str(drawing(tmp_path / "w.png")),
+                "--artist",
+                "Ada",
+                "--studio",
+                str(tmp_path / "studio"),
+            ]
+        )
     assert end.value.code == 0 and "slot 2 waits" in capsys.readouterr().out
     assert Catalog(tmp_path / "studio").find("attempt", "tiny/2/0")

@@ -1,4 +1,5 @@
 "Curation: verdicts with reasons, and a choice that comes out the same in whatever pieces it is made."
+
 import random
 from pathlib import Path
 
@@ -10,15 +11,25 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageFilter
 
 from artmint.studio.catalog import Catalog
-from artmint.curate import ALIKE, DUPLICATE, Edition, IncompleteRound, UnknownScorer, candidates, choose, merit, scorers_for, show_candidates, show_scores
+from artmint.core.records import Edition
+from artmint.curate import IncompleteRound, candidates, choose, merit, show_candidates, show_scores
+from artmint.judge.duplicates import ALIKE, DUPLICATE
+from artmint.judge.heads import UnknownScorer, scorers_for
 from artmint.train.drawings import Subject, draw
-from artmint.judge.duplicates import nearest, refer
+from artmint.judge.duplicates import add_references, nearest
 from artmint.judge.scores import FormulaScorer
-from artmint.seeds import Rule, Slot, allocate
-from artmint.judge.verdicts import Verdict, decide, record_verdict, standing
+from artmint.core.collection import Rule
+from artmint.core.records import Slot
+from artmint.seeds import allocate
+from artmint.judge.decisions import Verdict, current_verdict, decide, record_verdict
 from test_scores import DEMO, enter, judge  # noqa: F401
 
-RULES = (Rule(scorer="sharpness", min=0.05), Rule(scorer="palette-margin", min=0.0), Rule(scorer="contrast", min=3.0), Rule(scorer=DUPLICATE, max=0.9999))
+RULES = (
+    Rule(scorer="sharpness", min=0.05),
+    Rule(scorer="palette-margin", min=0.0),
+    Rule(scorer="contrast", min=3.0),
+    Rule(scorer=DUPLICATE, max=0.9999),
+)
 PLAIN = DEMO.model_copy(update={"rules": RULES})
 SLOTS = allocate(DEMO, "salt")
 
@@ -30,7 +41,10 @@ def art(slot: Slot, attempt: int) -> Image.Image:
 
 def off(slot: Slot, attempt: int) -> Image.Image:
     "The same in the wrong colours."
-    return draw(Subject(**slot.traits | {"palette": "ember" if slot.traits["palette"] != "ember" else "ocean"}), slot.id * 100 + attempt)
+    return draw(
+        Subject(**slot.traits | {"palette": "ember" if slot.traits["palette"] != "ember" else "ocean"}),
+        slot.id * 100 + attempt,
+    )
 
 
 def blank(slot: Slot, attempt: int) -> Image.Image:
@@ -45,39 +59,56 @@ def soft(slot: Slot, attempt: int) -> Image.Image:
 
 def studio(folder: Path, plan: dict[int, str], slots: list[Slot] = SLOTS) -> Catalog:
     "A studio whose attempts came out as planned: a letter for each attempt, a right, o off its palette, b blank, s soft."
-    catalog, by_letter = Catalog(folder), {"a": art, "o": off, "b": blank, "s": soft}
+    catalog = Catalog(folder)
+    by_letter = {"a": art, "o": off, "b": blank, "s": soft}
     for slot in slots:
-        for attempt, letter in enumerate(plan.get(slot.id, ""), 1): enter(catalog, slot, attempt, by_letter[letter](slot, attempt))
+        for attempt, letter in enumerate(plan.get(slot.id, ""), 1):
+            enter(catalog, slot, attempt, by_letter[letter](slot, attempt))
     return catalog
 
 
 def test_a_verdict_says_which_rule_failed_and_by_how_much():
-    rules = (Rule(scorer="palette", max=18.0), Rule(scorer="contrast", min=3.0), Rule(scorer="clip", min=0.2, severity="review"))
-    assert decide("d", {"palette": 31.2, "contrast": 9.0, "clip": 0.5}, rules) == Verdict("d", "reject", ("palette 31.2 is above 18 by 13.2",), {"palette": 31.2, "contrast": 9.0, "clip": 0.5})
-    assert decide("d", {"palette": 3.0, "contrast": 3.0, "clip": 0.15}, rules).reasons == ("clip 0.15 is below 0.2 by 0.05",)
+    rules = (
+        Rule(scorer="palette", max=18.0),
+        Rule(scorer="contrast", min=3.0),
+        Rule(scorer="clip", min=0.2, severity="review"),
+    )
+    assert decide("d", {"palette": 31.2, "contrast": 9.0, "clip": 0.5}, rules) == Verdict(
+        "d", "reject", ("palette 31.2 is above 18 by 13.2",), {"palette": 31.2, "contrast": 9.0, "clip": 0.5}
+    )
+    assert decide("d", {"palette": 3.0, "contrast": 3.0, "clip": 0.15}, rules).reasons == (
+        "clip 0.15 is below 0.2 by 0.05",
+    )
     assert decide("d", {"palette": 3.0, "contrast": 3.0, "clip": 0.15}, rules).decision == "review"
     assert decide("d", {"palette": 30.0, "contrast": 1.0, "clip": 0.15}, rules).decision == "reject"
     assert len(decide("d", {"palette": 30.0, "contrast": 1.0, "clip": 0.15}, rules).reasons) == 3
-    assert decide("d", {"palette": 18.0, "contrast": 3.0, "clip": 0.2}, rules) == Verdict("d", "accept", (), {"palette": 18.0, "contrast": 3.0, "clip": 0.2})
+    assert decide("d", {"palette": 18.0, "contrast": 3.0, "clip": 0.2}, rules) == Verdict(
+        "d", "accept", (), {"palette": 18.0, "contrast": 3.0, "clip": 0.2}
+    )
 
 
 def test_a_rule_without_a_scorer_is_refused_before_anything_is_written(tmp_path, judge):  # noqa: F811
     catalog = studio(tmp_path, {1: "aaa"})
     strange = PLAIN.model_copy(update={"rules": (*RULES, Rule(scorer="beauty", min=1.0))})
-    with pytest.raises(UnknownScorer) as refusal: choose(catalog, strange, judge, SLOTS[:1], 1)
+    with pytest.raises(UnknownScorer) as refusal:
+        choose(catalog, strange, judge, SLOTS[:1], 1)
     assert refusal.value.names == ["beauty"] and {"clip", "palette", DUPLICATE} <= set(refusal.value.known)
     assert "beauty" in str(refusal.value)
     assert catalog.all("score") == catalog.all("decision") == catalog.all("edition") == {}
 
 
 def test_a_palette_rule_without_palettes_is_refused(judge):  # noqa: F811
-    bare = DEMO.model_copy(update={"colour_traits": (), "palettes": {}, "rules": (Rule(scorer="palette", max=9.0),)})
-    with pytest.raises(UnknownScorer): scorers_for(bare, judge)
+    bare = DEMO.model_copy(
+        update={"colour_traits": (), "palettes": {}, "rules": (Rule(scorer="palette", max=9.0),)}
+    )
+    with pytest.raises(UnknownScorer):
+        scorers_for(bare, judge)
 
 
 def test_half_a_round_is_refused(tmp_path, judge):  # noqa: F811
     catalog = studio(tmp_path, {1: "aaa", 2: "aa"})
-    with pytest.raises(IncompleteRound) as refusal: choose(catalog, PLAIN, judge, SLOTS[:2], 1)
+    with pytest.raises(IncompleteRound) as refusal:
+        choose(catalog, PLAIN, judge, SLOTS[:2], 1)
     assert refusal.value.missing == ["demo/2/3"] and refusal.value.round == 1
     assert catalog.all("edition") == {}
     enter(catalog, SLOTS[1], 3, art(SLOTS[1], 3))
@@ -89,21 +120,27 @@ def test_planted_faults_are_rejected_for_their_own_reason(tmp_path, judge):  # n
     choice = choose(catalog, PLAIN, judge, SLOTS[:7], 1)
     assert choice.open == (7,) and [edition.attempt for edition in choice.editions] == [3] * 6
     for candidate in candidates(catalog, PLAIN, SLOTS[:6], 1):
-        verdict, expected = standing(catalog, candidate.dna), {1: "palette-margin", 2: "contrast", 3: None}[candidate.attempt]
+        verdict = current_verdict(catalog, candidate.dna)
+        expected = {1: "palette-margin", 2: "contrast", 3: None}[candidate.attempt]
         assert verdict.decision == ("reject" if expected else "accept")
         assert expected is None or any(why.startswith(expected) for why in verdict.reasons)
     for candidate in candidates(catalog, PLAIN, SLOTS[6:7], 1):
-        assert any(why.startswith("sharpness") for why in standing(catalog, candidate.dna).reasons)
+        assert any(why.startswith("sharpness") for why in current_verdict(catalog, candidate.dna).reasons)
 
 
 def test_the_best_by_the_first_rule_wins_and_of_equals_the_earlier(tmp_path, judge):  # noqa: F811
     catalog = studio(tmp_path, {1: "aaa"})
     edition = choose(catalog, PLAIN, judge, SLOTS[:1], 1).editions[0]
-    scores = [standing(catalog, c.dna).scores["sharpness"] for c in candidates(catalog, PLAIN, SLOTS[:1], 1)]
+    scores = [
+        current_verdict(catalog, c.dna).scores["sharpness"] for c in candidates(catalog, PLAIN, SLOTS[:1], 1)
+    ]
     assert edition.attempt == 1 + int(np.argmax(scores)) and edition.scores["sharpness"] == max(scores)
     least = PLAIN.model_copy(update={"rules": (Rule(scorer="palette", max=99.0),)})
     other = choose(studio(tmp_path / "least", {1: "aaa"}), least, judge, SLOTS[:1], 1).editions[0]
-    assert other.scores["palette"] == min(standing(Catalog(tmp_path / "least"), c.dna).scores["palette"] for c in candidates(catalog, PLAIN, SLOTS[:1], 1))
+    assert other.scores["palette"] == min(
+        current_verdict(Catalog(tmp_path / "least"), c.dna).scores["palette"]
+        for c in candidates(catalog, PLAIN, SLOTS[:1], 1)
+    )
     none = PLAIN.model_copy(update={"rules": ()})
     assert choose(studio(tmp_path / "none", {1: "bbb"}), none, judge, SLOTS[:1], 1).editions[0].attempt == 1
     assert merit((Rule(scorer="palette", max=1.0),), {"palette": 3.0}) == -3.0
@@ -115,54 +152,90 @@ def test_an_edition_carries_its_scores_and_their_digests(tmp_path, judge):  # no
     assert Edition(**catalog.get("edition", "demo/1")) == edition
     assert set(edition.scores) == set(edition.scorers) == {rule.scorer for rule in RULES}
     assert all(round(value, 4) == value for value in edition.scores.values())
-    assert {name: scorer.digest for name, scorer in scorers_for(PLAIN, judge).items()}.items() <= edition.scorers.items()
+    assert {
+        name: scorer.digest for name, scorer in scorers_for(PLAIN, judge).items()
+    }.items() <= edition.scorers.items()
     artifact = catalog.get("artifact", edition.dna)
-    assert (edition.pixel_digest, edition.file_digest, edition.traits) == (artifact["pixel_digest"], artifact["file_digest"], SLOTS[0].traits)
+    assert (edition.pixel_digest, edition.file_digest, edition.traits) == (
+        artifact["pixel_digest"],
+        artifact["file_digest"],
+        SLOTS[0].traits,
+    )
 
 
-NO_COLOUR = PLAIN.model_copy(update={"rules": (Rule(scorer="sharpness", min=0.01), Rule(scorer=DUPLICATE, max=0.9999))})
+NO_COLOUR = PLAIN.model_copy(
+    update={"rules": (Rule(scorer="sharpness", min=0.01), Rule(scorer=DUPLICATE, max=0.9999))}
+)
 
 
 def test_a_picture_is_not_chosen_twice_and_the_reason_names_its_twin(tmp_path, judge):  # noqa: F811
-    catalog, twin = Catalog(tmp_path), art(SLOTS[0], 1)
-    for attempt in (1, 2, 3): enter(catalog, SLOTS[0], attempt, twin)  # equal attempts at one slot don't count against each other
-    for attempt in (1, 2): enter(catalog, SLOTS[1], attempt, twin)
+    catalog = Catalog(tmp_path)
+    twin = art(SLOTS[0], 1)
+    for attempt in (1, 2, 3):
+        enter(catalog, SLOTS[0], attempt, twin)  # equal attempts at one slot don't count against each other
+    for attempt in (1, 2):
+        enter(catalog, SLOTS[1], attempt, twin)
     enter(catalog, SLOTS[1], 3, art(SLOTS[1], 3))
     choice = choose(catalog, NO_COLOUR, judge, SLOTS[:2], 1)
     assert [edition.attempt for edition in choice.editions] == [1, 3]
     assert choice.editions[0].scores[DUPLICATE] == 0
-    verdict = standing(catalog, candidates(catalog, NO_COLOUR, SLOTS[1:2], 1)[0].dna)
-    assert verdict.decision == "reject" and verdict.reasons == ("duplicate 1 is above 0.9999 by 0.0001 (edition 1)",)
+    verdict = current_verdict(catalog, candidates(catalog, NO_COLOUR, SLOTS[1:2], 1)[0].dna)
+    assert verdict.decision == "reject" and verdict.reasons == (
+        "duplicate 1 is above 0.9999 by 0.0001 (edition 1)",
+    )
 
 
-@pytest.mark.parametrize("turn, word", [(Image.Transpose.FLIP_LEFT_RIGHT, "mirrored"), (Image.Transpose.ROTATE_90, "turned by 90° clockwise"), (Image.Transpose.TRANSPOSE, "transposed")])
+@pytest.mark.parametrize(
+    "turn, word",
+    [
+        (Image.Transpose.FLIP_LEFT_RIGHT, "mirrored"),
+        (Image.Transpose.ROTATE_90, "turned by 90° clockwise"),
+        (Image.Transpose.TRANSPOSE, "transposed"),
+    ],
+)
 def test_a_turned_copy_is_a_copy_and_the_reason_says_how(tmp_path, judge, turn, word):  # noqa: F811
-    catalog, twin = Catalog(tmp_path), art(SLOTS[0], 1)
-    for attempt in (1, 2, 3): enter(catalog, SLOTS[0], attempt, twin)
-    for attempt in (1, 2): enter(catalog, SLOTS[1], attempt, twin.transpose(turn))
+    catalog = Catalog(tmp_path)
+    twin = art(SLOTS[0], 1)
+    for attempt in (1, 2, 3):
+        enter(catalog, SLOTS[0], attempt, twin)
+    for attempt in (1, 2):
+        enter(catalog, SLOTS[1], attempt, twin.transpose(turn))
     enter(catalog, SLOTS[1], 3, art(SLOTS[1], 3))
-    rules = NO_COLOUR.model_copy(update={"rules": (Rule(scorer="sharpness", min=0.01), Rule(scorer=DUPLICATE, max=0.95))})
+    rules = NO_COLOUR.model_copy(
+        update={"rules": (Rule(scorer="sharpness", min=0.01), Rule(scorer=DUPLICATE, max=0.95))}
+    )
     assert [edition.attempt for edition in choose(catalog, rules, judge, SLOTS[:2], 1).editions][1] == 3
-    why = standing(catalog, candidates(catalog, rules, SLOTS[1:2], 1)[0].dna).reasons[0]
+    why = current_verdict(catalog, candidates(catalog, rules, SLOTS[1:2], 1)[0].dna).reasons[0]
     assert why.startswith("duplicate ") and why.endswith(f"(edition 1, {word})")
 
 
 def test_training_pictures_count_as_editions_do(tmp_path, judge):  # noqa: F811
     catalog = studio(tmp_path, {1: "aaa"})
-    refer(catalog, "demo", "style", [art(SLOTS[0], 2).transpose(Image.Transpose.ROTATE_180)])
-    rules = NO_COLOUR.model_copy(update={"rules": (Rule(scorer=DUPLICATE, max=0.95), Rule(scorer=ALIKE, max=2.0))})
+    add_references(catalog, "demo", "style", [art(SLOTS[0], 2).transpose(Image.Transpose.ROTATE_180)])
+    rules = NO_COLOUR.model_copy(
+        update={"rules": (Rule(scorer=DUPLICATE, max=0.95), Rule(scorer=ALIKE, max=2.0))}
+    )
     edition = choose(catalog, rules, judge, SLOTS[:1], 1).editions[0]
-    assert edition.attempt != 2 and 0 < edition.scores[ALIKE] <= 1 and set(edition.scorers) == {DUPLICATE, ALIKE}
-    assert standing(catalog, candidates(catalog, rules, SLOTS[:1], 1)[1].dna).reasons[0].endswith("(reference style, turned by 180°)")
+    assert (
+        edition.attempt != 2 and 0 < edition.scores[ALIKE] <= 1 and set(edition.scorers) == {DUPLICATE, ALIKE}
+    )
+    assert (
+        current_verdict(catalog, candidates(catalog, rules, SLOTS[:1], 1)[1].dna)
+        .reasons[0]
+        .endswith("(reference style, turned by 180°)")
+    )
 
 
 def test_earlier_drops_count_and_later_ones_do_not(tmp_path, judge):  # noqa: F811
     for name, order in (("up", [SLOTS[:2], SLOTS[2:4]]), ("down", [SLOTS[2:4], SLOTS[:2]])):
-        catalog, twin = Catalog(tmp_path / name), art(SLOTS[0], 1)
+        catalog = Catalog(tmp_path / name)
+        twin = art(SLOTS[0], 1)
         for slot in (SLOTS[0], SLOTS[2]):
-            for attempt in (1, 2, 3): enter(catalog, slot, attempt, twin)
+            for attempt in (1, 2, 3):
+                enter(catalog, slot, attempt, twin)
         for slot in (SLOTS[1], SLOTS[3]):
-            for attempt in (1, 2, 3): enter(catalog, slot, attempt, art(slot, attempt))
+            for attempt in (1, 2, 3):
+                enter(catalog, slot, attempt, art(slot, attempt))
         still_open = [choose(catalog, NO_COLOUR, judge, drop, 1).open for drop in order]
         assert still_open == ([(), (3,)] if name == "up" else [(), ()])
 
@@ -173,12 +246,16 @@ class Killed(BaseException):
 
 def killed_after(catalog: Catalog, editions: int, monkeypatch) -> None:
     "Let a catalog die when it is asked to write one edition too many."
-    written, put = [], catalog.put
+    written = []
+    put = catalog.put
+
     def dying(kind: str, *rest, **more):
         if kind == "edition":
-            if len(written) == editions: raise Killed
+            if len(written) == editions:
+                raise Killed
             written.append(rest)
         return put(kind, *rest, **more)
+
     monkeypatch.setattr(catalog, "put", dying)
 
 
@@ -206,9 +283,12 @@ def test_two_rounds_fill_what_can_be_filled(undisturbed):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_order_and_pieces_change_nothing(tmp_path, judge, undisturbed, seed):  # noqa: F811
-    catalog, mixed = studio(tmp_path, PLAN), random.Random(seed).sample(SLOTS[:6], 6)
-    if seed: choose(catalog, PLAIN, judge, mixed, 1)
-    if seed == 2: choose(catalog, PLAIN, judge, mixed, 1)
+    catalog = studio(tmp_path, PLAN)
+    mixed = random.Random(seed).sample(SLOTS[:6], 6)
+    if seed:
+        choose(catalog, PLAIN, judge, mixed, 1)
+    if seed == 2:
+        choose(catalog, PLAIN, judge, mixed, 1)
     assert choose(catalog, PLAIN, judge, mixed[::-1], 2).open == EXPECTED_OPEN
     assert (editions_of(catalog), dict(sorted(catalog.all("decision").items()))) == undisturbed
 
@@ -217,7 +297,8 @@ def test_order_and_pieces_change_nothing(tmp_path, judge, undisturbed, seed):  #
 def test_killed_anywhere_and_run_again(tmp_path, judge, undisturbed, written, monkeypatch):  # noqa: F811
     catalog = studio(tmp_path, PLAN)
     killed_after(catalog, written, monkeypatch)
-    with pytest.raises(Killed): choose(catalog, PLAIN, judge, SLOTS[:6], 2)
+    with pytest.raises(Killed):
+        choose(catalog, PLAIN, judge, SLOTS[:6], 2)
     again = Catalog(tmp_path)
     assert choose(again, PLAIN, judge, SLOTS[:6], 2).open == EXPECTED_OPEN
     assert (editions_of(again), dict(sorted(again.all("decision").items()))) == undisturbed
@@ -226,8 +307,11 @@ def test_killed_anywhere_and_run_again(tmp_path, judge, undisturbed, written, mo
 def test_running_again_adds_nothing(tmp_path, judge, monkeypatch):  # noqa: F811
     catalog = studio(tmp_path, PLAN)
     first = choose(catalog, PLAIN, judge, SLOTS[:6], 2)
-    appended, append = [], catalog.append
-    monkeypatch.setattr(catalog, "append", lambda *row, **more: appended.append(row[0]) or append(*row, **more))
+    appended = []
+    append = catalog.append
+    monkeypatch.setattr(
+        catalog, "append", lambda *row, **more: appended.append(row[0]) or append(*row, **more)
+    )
     assert choose(catalog, PLAIN, judge, SLOTS[:6], 2) == first and appended == []
 
 
@@ -238,17 +322,22 @@ def test_a_person_counts_before_the_machine(tmp_path, judge):  # noqa: F811
     record_verdict(catalog, Verdict(second.dna, "accept", ("the colours are the point",), {}, "ada"))
     choice = choose(catalog, PLAIN, judge, SLOTS[:2], 1)
     assert choice.open == () and choice.editions[0].attempt == 2
-    assert standing(catalog, second.dna).by == "ada"
+    assert current_verdict(catalog, second.dna).by == "ada"
     record_verdict(catalog, Verdict(second.dna, "reject", (), {}, "ada"))
-    assert standing(catalog, second.dna).decision == "reject"
-    assert [row["decision"] for row in catalog.history("decision", second.dna) if row["by"] == "ada"] == ["accept", "reject"]
+    assert current_verdict(catalog, second.dna).decision == "reject"
+    assert [row["decision"] for row in catalog.history("decision", second.dna) if row["by"] == "ada"] == [
+        "accept",
+        "reject",
+    ]
 
 
 def test_review_waits_for_people(tmp_path, judge):  # noqa: F811
     asks = PLAIN.model_copy(update={"rules": (Rule(scorer="palette-margin", min=0.0, severity="review"),)})
     catalog = studio(tmp_path, {1: "ooo"})
     assert choose(catalog, asks, judge, SLOTS[:1], 1).open == (1,)
-    assert {standing(catalog, c.dna).decision for c in candidates(catalog, asks, SLOTS[:1], 1)} == {"review"}
+    assert {current_verdict(catalog, c.dna).decision for c in candidates(catalog, asks, SLOTS[:1], 1)} == {
+        "review"
+    }
 
 
 def test_a_relaxed_rule_is_judged_anew(tmp_path, judge):  # noqa: F811
@@ -259,10 +348,12 @@ def test_a_relaxed_rule_is_judged_anew(tmp_path, judge):  # noqa: F811
 
 
 def test_nobody_has_decided_yet(tmp_path):
-    assert standing(Catalog(tmp_path), "ab" * 32) is None
+    assert current_verdict(Catalog(tmp_path), "ab" * 32) is None
 
 
-unit = hnp.arrays(np.float64, st.tuples(st.integers(1, 40), st.just(6)), elements=st.floats(-1, 1, width=32)).map(lambda a: (a + 1e-3) / np.linalg.norm(a + 1e-3, axis=1, keepdims=True))
+unit = hnp.arrays(
+    np.float64, st.tuples(st.integers(1, 40), st.just(6)), elements=st.floats(-1, 1, width=32)
+).map(lambda a: (a + 1e-3) / np.linalg.norm(a + 1e-3, axis=1, keepdims=True))
 
 
 @settings(max_examples=60, deadline=None)
@@ -285,7 +376,11 @@ def test_the_contact_sheet_and_histograms_show_every_candidate(tmp_path, judge):
     found = candidates(catalog, PLAIN, SLOTS[:1], 1)
     titles = [axis.get_title() for axis in show_candidates(catalog, PLAIN, found, columns=2).axes]
     assert titles == ["1/1 reject", "1/2 reject", "1/3 chosen", ""]
-    assert [axis.get_title() for axis in show_scores([standing(catalog, c.dna) for c in found], RULES).axes if axis.get_title()] == [rule.scorer for rule in RULES]
+    assert [
+        axis.get_title()
+        for axis in show_scores([current_verdict(catalog, c.dna) for c in found], RULES).axes
+        if axis.get_title()
+    ] == [rule.scorer for rule in RULES]
 
 
 def test_scorers_come_in_the_rules_order_and_only_those(judge):  # noqa: F811

@@ -1,4 +1,5 @@
 "One picture, one recipe: alone, in any batch, in any order, after a restart, on any number of threads."
+
 import json
 import os
 import random
@@ -15,19 +16,35 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from artmint.make.base import load_base
-from artmint.core.canon import SecondPass
+from artmint.core.records import SecondPass
 from artmint.studio.catalog import Catalog
 from artmint.train.drawings import draw, subjects
-from artmint.generate import DigestMismatch, LostFile, UnknownChoice, generate, noise, put_picture, record, render
+from artmint.generate import DigestMismatch, LostFile, generate, put_picture, record
+from artmint.make.engine import UnknownChoice, noise
+from artmint.make.render import render
 from artmint.core.picture import BadPicture, infotext, pixel_digest, png_bytes, read_png
-from artmint.seeds import Attempt, Recipe
+from artmint.core.records import Attempt, Recipe
 
-PROMPTS = ("dense rings in aurora colours on night, centred", "mountains in ember colours", "a sparse drawing of waves in ocean on paper", "")
+PROMPTS = (
+    "dense rings in aurora colours on night, centred",
+    "mountains in ember colours",
+    "a sparse drawing of waves in ocean on paper",
+    "",
+)
 
 
 def recipe(i: int, base: str, **more) -> Recipe:
     "The i-th of a family of recipes that differ in prompt, seed and guidance."
-    facts = dict(base=base, prompt=PROMPTS[i % 4], negative_prompt=PROMPTS[(i + 1) % 4] if i % 3 == 0 else "", seed=i * 7919, steps=4, guidance=1.0 + i % 5, width=128, height=128)
+    facts = dict(
+        base=base,
+        prompt=PROMPTS[i % 4],
+        negative_prompt=PROMPTS[(i + 1) % 4] if i % 3 == 0 else "",
+        seed=i * 7919,
+        steps=4,
+        guidance=1.0 + i % 5,
+        width=128,
+        height=128,
+    )
     return Recipe(**facts | more)
 
 
@@ -66,7 +83,8 @@ def test_threads_change_no_pixel(base, family):
         for count in (1, 2):
             torch.set_num_threads(count)
             assert [pixel_digest(image) for image in render(base, recipes[:4])] == expected[:4]
-    finally: torch.set_num_threads(threads)
+    finally:
+        torch.set_num_threads(threads)
 
 
 ELSEWHERE = """
@@ -82,27 +100,52 @@ print(json.dumps([pixel_digest(image) for image in render(base, [Recipe.parse(fa
 CAPS = {
     "one thread": {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
     "AVX2": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"},
-    "SSE4": {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2"},
+    "SSE4": {
+        "ATEN_CPU_CAPABILITY": "default",
+        "ONEDNN_MAX_CPU_ISA": "SSE41",
+        "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
+    },
 }
 
 
-@pytest.mark.parametrize("cap", [pytest.param(cap, marks=pytest.mark.slow if cap == "AVX2" else ()) for cap in CAPS])
+@pytest.mark.parametrize(
+    "cap", [pytest.param(cap, marks=pytest.mark.slow if cap == "AVX2" else ()) for cap in CAPS]
+)
 def test_another_process_makes_the_same_pixels(family, profile, cap):
-    if profile == "fast" and cap in ("AVX2", "SSE4"): pytest.skip("fast promises equal bytes on the same instruction set only")
+    if profile == "fast" and cap in ("AVX2", "SSE4"):
+        pytest.skip("fast promises equal bytes on the same instruction set only")
     recipes, expected = family
     asked = json.dumps([r.facts() for r in recipes])
-    done = subprocess.run([sys.executable, "-c", ELSEWHERE], input=asked, capture_output=True, text=True, env=os.environ | CAPS[cap], check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", ELSEWHERE],
+        input=asked,
+        capture_output=True,
+        text=True,
+        env=os.environ | CAPS[cap],
+        check=True,
+    )
     assert json.loads(done.stdout) == expected
 
 
-MORE_CAPS = CAPS | {"restart": {}, "MKL's compatible mode": {"MKL_CBWR": "COMPATIBLE"}, "no oneDNN": {"TORCH_MKLDNN_ENABLED": "0"}}
+MORE_CAPS = CAPS | {
+    "restart": {},
+    "MKL's compatible mode": {"MKL_CBWR": "COMPATIBLE"},
+    "no oneDNN": {"TORCH_MKLDNN_ENABLED": "0"},
+}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("cap", MORE_CAPS)
 def test_two_hundred_recipes_are_portable(base, cap, two_hundred):
     recipes, expected = two_hundred
-    done = subprocess.run([sys.executable, "-c", ELSEWHERE], input=json.dumps([r.facts() for r in recipes]), capture_output=True, text=True, env=os.environ | MORE_CAPS[cap], check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", ELSEWHERE],
+        input=json.dumps([r.facts() for r in recipes]),
+        capture_output=True,
+        text=True,
+        env=os.environ | MORE_CAPS[cap],
+        check=True,
+    )
     assert sum(a == b for a, b in zip(json.loads(done.stdout), expected)) == len(recipes)
 
 
@@ -110,9 +153,20 @@ def test_two_hundred_recipes_are_portable(base, cap, two_hundred):
 def two_hundred(base):
     "Recipes over every caption, size, number of steps and guidance, img2img aside, and their digests."
     from artmint.train.drawings import caption
+
     rng = random.Random(5)
     recipes = [
-        recipe(i, base.digest, prompt=caption(rng.choice(subjects()), i), seed=rng.randrange(2**32), steps=rng.choice((2, 5, 12)), guidance=rng.choice((1.0, 3.0, 7.5)), width=rng.choice((64, 96, 128)), height=rng.choice((64, 128)), hires=SecondPass(scale=1.5, steps=2) if i % 20 == 0 else None)
+        recipe(
+            i,
+            base.digest,
+            prompt=caption(rng.choice(subjects()), i),
+            seed=rng.randrange(2**32),
+            steps=rng.choice((2, 5, 12)),
+            guidance=rng.choice((1.0, 3.0, 7.5)),
+            width=rng.choice((64, 96, 128)),
+            height=rng.choice((64, 128)),
+            hires=SecondPass(scale=1.5, steps=2) if i % 20 == 0 else None,
+        )
         for i in range(200)
     ]
     recipes = [r.model_copy(update={"width": 64, "height": 64}) if r.hires else r for r in recipes]
@@ -121,7 +175,10 @@ def two_hundred(base):
 
 def test_other_seed_prompt_or_guidance_is_another_picture(base):
     first = recipe(1, base.digest, profile="fast")
-    others = [first.model_copy(update=change) for change in ({"seed": 8}, {"prompt": PROMPTS[0]}, {"guidance": 6.0}, {"steps": 5})]
+    others = [
+        first.model_copy(update=change)
+        for change in ({"seed": 8}, {"prompt": PROMPTS[0]}, {"guidance": 6.0}, {"steps": 5})
+    ]
     images = render(base, [first, *others])
     assert len({pixel_digest(image) for image in images}) == 5 and len({r.dna for r in (first, *others)}) == 5
 
@@ -132,40 +189,83 @@ def test_noise_is_torchs_own(shape):
     assert np.abs(noise(2**32 - 5, shape) - theirs).max() < 2e-6
 
 
-@pytest.mark.parametrize("change, word", [({"base": "0" * 64}, "base"), ({"scheduler": "Heun"}, "Heun"), ({"scheduler": "Euler", "profile": "portable"}, "Euler"), ({"width": 136}, "136x128"), ({"hires": SecondPass(scale=1.1)}, "144x144"), ({"adapters": ({"digest": "0" * 64},)}, "none are at hand")])
+@pytest.mark.parametrize(
+    "change, word",
+    [
+        ({"base": "0" * 64}, "base"),
+        ({"scheduler": "Heun"}, "Heun"),
+        ({"scheduler": "Euler", "profile": "portable"}, "Euler"),
+        ({"width": 136}, "136x128"),
+        ({"hires": SecondPass(scale=1.1)}, "144x144"),
+        ({"adapters": ({"digest": "0" * 64},)}, "none are at hand"),
+    ],
+)
 def test_what_cannot_be_rendered_is_refused_before_anything_is(base, change, word):
     seen = []
     bad = Recipe(**recipe(0, base.digest).model_dump() | change)
-    with pytest.raises(UnknownChoice, match=word): render(base, [recipe(1, base.digest), bad], lambda i, image: seen.append(i))
+    with pytest.raises(UnknownChoice, match=word):
+        render(base, [recipe(1, base.digest), bad], lambda i, image: seen.append(i))
     assert not seen
 
 
 def test_every_fast_scheduler_renders(base):
-    images = render(base, [recipe(1, base.digest, profile="fast", scheduler=name, steps=6) for name in ("DDIM", "Euler", "DPM++ 2M")])
+    images = render(
+        base,
+        [
+            recipe(1, base.digest, profile="fast", scheduler=name, steps=6)
+            for name in ("DDIM", "Euler", "DPM++ 2M")
+        ],
+    )
     assert len({pixel_digest(image) for image in images}) == 3
     assert all(np.asarray(image).std() > 5 for image in images)
 
 
 # ---------------------------------------------------------------- PNG
-@given(prompt=st.text(alphabet=st.characters(codec="utf-8", exclude_categories=["C"]), max_size=60), seed=st.integers(0, 2**32 - 1))
+@given(
+    prompt=st.text(alphabet=st.characters(codec="utf-8", exclude_categories=["C"]), max_size=60),
+    seed=st.integers(0, 2**32 - 1),
+)
 def test_png_carries_its_recipe(prompt, seed):
     made = Recipe(base="ab" * 32, prompt=prompt, seed=seed, width=8, height=8)
     image = Image.fromarray(np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8))
     data = png_bytes(image, made, "model")
     back, texts = read_png(data)
     assert pixel_digest(back) == pixel_digest(image) and data == png_bytes(image, made, "model")
-    assert Recipe.parse(json.loads(texts["artmint"])) == made and texts["parameters"] == infotext(made, "model")
+    assert Recipe.parse(json.loads(texts["artmint"])) == made and texts["parameters"] == infotext(
+        made, "model"
+    )
 
 
 def test_other_tools_read_our_infotext(tmp_path):
     sd_parsers = pytest.importorskip("sd_parsers")
-    made = Recipe(base="ab" * 32, prompt="rings, (bold:1.2)", negative_prompt="blurred", seed=4294967295, steps=12, guidance=3.5, width=16, height=24)
+    made = Recipe(
+        base="ab" * 32,
+        prompt="rings, (bold:1.2)",
+        negative_prompt="blurred",
+        seed=4294967295,
+        steps=12,
+        guidance=3.5,
+        width=16,
+        height=24,
+    )
     (tmp_path / "a.png").write_bytes(png_bytes(Image.new("RGB", (16, 24)), made, "studio base"))
     read = sd_parsers.ParserManager().parse(tmp_path / "a.png")
     sampler = read.samplers[0]
-    assert [p.value for p in read.prompts] == [made.prompt] and [p.value for p in read.negative_prompts] == [made.negative_prompt]
-    assert sampler.name == "DDIM" and int(sampler.parameters["seed"]) == made.seed and int(sampler.parameters["steps"]) == 12 and float(sampler.parameters["cfg_scale"]) == 3.5
-    assert sampler.model.hash == "ab" * 5 and sampler.model.name == "studio base" and read.metadata["Size"] == "16x24" and read.metadata["RNG"] == "CPU"
+    assert [p.value for p in read.prompts] == [made.prompt] and [p.value for p in read.negative_prompts] == [
+        made.negative_prompt
+    ]
+    assert (
+        sampler.name == "DDIM"
+        and int(sampler.parameters["seed"]) == made.seed
+        and int(sampler.parameters["steps"]) == 12
+        and float(sampler.parameters["cfg_scale"]) == 3.5
+    )
+    assert (
+        sampler.model.hash == "ab" * 5
+        and sampler.model.name == "studio base"
+        and read.metadata["Size"] == "16x24"
+        and read.metadata["RNG"] == "CPU"
+    )
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
@@ -173,7 +273,13 @@ def chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def png(*chunks: bytes, header: tuple = (8, 8, 8, 2, 0, 0, 0), pixels: bytes = b"\0" * 8 * 25) -> bytes:
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", *header)) + b"".join(chunks) + chunk(b"IDAT", zlib.compress(pixels)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", *header))
+        + b"".join(chunks)
+        + chunk(b"IDAT", zlib.compress(pixels))
+        + chunk(b"IEND", b"")
+    )
 
 
 HOSTILE = {
@@ -187,7 +293,10 @@ HOSTILE = {
     "more pixels than said": (png(pixels=b"\0" * 10**6), "not as many"),
     "fewer pixels than said": (png(pixels=b"\0" * 99), "not as many"),
     "compressed text": (png(chunk(b"zTXt", b"a\0\0" + zlib.compress(b"0" * 10**6))), "chunk b'zTXt'"),
-    "compressed international text": (png(chunk(b"iTXt", b"a\0\1\0\0\0" + zlib.compress(b"0"))), "compressed text"),
+    "compressed international text": (
+        png(chunk(b"iTXt", b"a\0\1\0\0\0" + zlib.compress(b"0"))),
+        "compressed text",
+    ),
     "two recipes": (png(chunk(b"tEXt", b"artmint\0{}"), chunk(b"tEXt", b"artmint\0{}")), "twice"),
     "private chunk": (png(chunk(b"prVt", b"x")), "chunk b'prVt'"),
 }
@@ -200,21 +309,27 @@ def test_a_plain_png_is_read():
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_pngs_are_refused(name):
     data, reason = HOSTILE[name]
-    with pytest.raises(BadPicture, match=reason): read_png(data)
+    with pytest.raises(BadPicture, match=reason):
+        read_png(data)
 
 
 @given(data=st.data())
 def test_no_flipped_bit_passes(data):
     made = Recipe(base="ab" * 32, prompt="rings", seed=1, width=8, height=8)
     whole = png_bytes(Image.fromarray(np.arange(192, dtype=np.uint8).reshape(8, 8, 3)), made, "m")
-    at, bit = data.draw(st.integers(0, len(whole) - 1)), data.draw(st.integers(0, 7))
-    with pytest.raises(BadPicture): read_png(whole[:at] + bytes([whole[at] ^ 1 << bit]) + whole[at + 1 :])
+    at = data.draw(st.integers(0, len(whole) - 1))
+    bit = data.draw(st.integers(0, 7))
+    with pytest.raises(BadPicture):
+        read_png(whole[:at] + bytes([whole[at] ^ 1 << bit]) + whole[at + 1 :])
 
 
 # ---------------------------------------------------------------- artifacts
 def test_generate_makes_only_what_is_missing(base, tmp_path):
-    catalog, seen = Catalog(tmp_path), []
-    attempts = [Attempt(slot=1, attempt=i + 1, recipe=recipe(i, base.digest, profile="fast")) for i in range(3)]
+    catalog = Catalog(tmp_path)
+    seen = []
+    attempts = [
+        Attempt(slot=1, attempt=i + 1, recipe=recipe(i, base.digest, profile="fast")) for i in range(3)
+    ]
     first = generate(catalog, base, attempts[:2], lambda done, total: seen.append((done, total)))
     again = generate(catalog, base, attempts, lambda done, total: seen.append((done, total)))
     assert seen == [(2, 2), (1, 1)] and again[:2] == first
@@ -222,8 +337,11 @@ def test_generate_makes_only_what_is_missing(base, tmp_path):
 
 
 def test_a_lost_file_is_painted_again_and_nothing_else(base, tmp_path):
-    catalog, seen = Catalog(tmp_path), []
-    attempts = [Attempt(slot=1, attempt=i + 1, recipe=recipe(i, base.digest, profile="fast")) for i in range(2)]
+    catalog = Catalog(tmp_path)
+    seen = []
+    attempts = [
+        Attempt(slot=1, attempt=i + 1, recipe=recipe(i, base.digest, profile="fast")) for i in range(2)
+    ]
     first = generate(catalog, base, attempts)
     file = catalog.blob(first[1].file_digest)
     catalog.blob_path(first[1].file_digest).unlink()
@@ -234,42 +352,67 @@ def test_a_lost_file_is_painted_again_and_nothing_else(base, tmp_path):
 @pytest.mark.parametrize("field, refusal", [("pixel_digest", DigestMismatch), ("file_digest", LostFile)])
 def test_a_lost_file_that_comes_out_otherwise_is_refused(base, tmp_path, field, refusal):
     "Other pixels, or another file of the same pixels (as another version of a library writes it): what was published can't be made here."
-    made, one, other = recipe(1, base.digest, profile="fast"), Catalog(tmp_path / "one"), Catalog(tmp_path / "other")
+    made = recipe(1, base.digest, profile="fast")
+    one = Catalog(tmp_path / "one")
+    other = Catalog(tmp_path / "other")
     attempts = [Attempt(slot=1, attempt=1, recipe=made)]
-    other.put("artifact", made.dna, generate(one, base, attempts)[0].model_dump(mode="json") | {field: "0" * 64})
-    if field == "pixel_digest": assert not other.has_blob(other.get("artifact", made.dna)["file_digest"])
-    with pytest.raises(refusal) as caught: generate(other, base, attempts)
+    other.put(
+        "artifact", made.dna, generate(one, base, attempts)[0].model_dump(mode="json") | {field: "0" * 64}
+    )
+    if field == "pixel_digest":
+        assert not other.has_blob(other.get("artifact", made.dna)["file_digest"])
+    with pytest.raises(refusal) as caught:
+        generate(other, base, attempts)
     assert caught.value.dna == made.dna and other.get("artifact", made.dna)[field] == "0" * 64
 
 
 def test_a_picture_to_start_from_stays_though_nothing_names_it_yet(tmp_path):
     from artmint.studio.maintenance import gc
 
-    catalog, sketch = Catalog(tmp_path / "studio"), draw(subjects()[5], 5, 64)
+    catalog = Catalog(tmp_path / "studio")
+    sketch = draw(subjects()[5], 5, 64)
     sketch.save(tmp_path / "sketch.png")
-    digest, orphan = put_picture(catalog, tmp_path / "sketch.png"), catalog.put_blob(b"nobody's")
-    assert put_picture(catalog, tmp_path / "sketch.png") == digest and gc(catalog.folder, really=True, days=0).blobs == [orphan]
+    digest = put_picture(catalog, tmp_path / "sketch.png")
+    orphan = catalog.put_blob(b"nobody's")
+    assert put_picture(catalog, tmp_path / "sketch.png") == digest and gc(
+        catalog.folder, really=True, days=0
+    ).blobs == [orphan]
     assert catalog.has_blob(digest) and catalog.check() == []
     catalog.blob_path(digest).unlink()
     assert catalog.check() == [f"picture {digest}: blob {digest} is missing"]
 
 
 def test_a_picture_to_start_from_comes_out_of_the_studio(base, tmp_path):
-    catalog, sketch = Catalog(tmp_path / "studio"), draw(subjects()[5], 5, 64)
+    catalog = Catalog(tmp_path / "studio")
+    sketch = draw(subjects()[5], 5, 64)
     sketch.save(tmp_path / "sketch.webp", lossless=True)
-    made = recipe(1, base.digest, profile="fast", width=64, height=64, init=put_picture(catalog, tmp_path / "sketch.webp"), strength=0.3)
+    made = recipe(
+        1,
+        base.digest,
+        profile="fast",
+        width=64,
+        height=64,
+        init=put_picture(catalog, tmp_path / "sketch.webp"),
+        strength=0.3,
+    )
     artifact = generate(catalog, base, [Attempt(slot=1, attempt=1, recipe=made)])[0]
     image, texts = read_png(catalog.blob(artifact.file_digest))
-    assert np.abs(np.asarray(image).astype(int) - np.asarray(sketch)).mean() < 40 and "Denoising strength: 0.3" in texts["parameters"]
+    assert (
+        np.abs(np.asarray(image).astype(int) - np.asarray(sketch)).mean() < 40
+        and "Denoising strength: 0.3" in texts["parameters"]
+    )
     (tmp_path / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    with pytest.raises(BadPicture, match=r"torn\.png"): put_picture(catalog, tmp_path / "torn.png")
+    with pytest.raises(BadPicture, match=r"torn\.png"):
+        put_picture(catalog, tmp_path / "torn.png")
 
 
 def test_other_pixels_for_a_known_recipe_are_a_mismatch(base, tmp_path):
-    catalog, made = Catalog(tmp_path), recipe(1, base.digest, profile="fast")
+    catalog = Catalog(tmp_path)
+    made = recipe(1, base.digest, profile="fast")
     image = render(base, [made])[0]
     [kept] = record(catalog, base, [made], [image])
     changed = image.copy()
     changed.putpixel((0, 0), tuple(255 - c for c in image.getpixel((0, 0))))
-    with pytest.raises(DigestMismatch): record(catalog, base, [made], [changed])
+    with pytest.raises(DigestMismatch):
+        record(catalog, base, [made], [changed])
     assert catalog.get("artifact", made.dna)["file_digest"] == kept.file_digest

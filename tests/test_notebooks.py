@@ -1,4 +1,5 @@
 "Every chapter runs on its own, from the first cell to the last, as it does in JupyterLab."
+
 from pathlib import Path
 
 import nbformat
@@ -11,4 +12,9 @@ NOTEBOOKS = sorted((Path(__file__).parents[1] / "nbs").glob("[0-9][0-9]_*.ipynb"
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_runs_top_to_bottom(path):
-    NotebookClient(nbformat.read(path, 4), timeout=1800, kernel_name="python3", resources={"metadata": {"path": path.parent}}).execute()
+    NotebookClient(
+        nbformat.read(path, 4),
+        timeout=1800,
+        kernel_name="python3",
+        resources={"metadata": {"path": path.parent}},
+    ).execute()

@@ -1,16 +1,21 @@
 "Stores: kept whole, read back, never believed."
+
 import os
 
 import pytest
 
-from artmint.ipfs.car import BadBlock, BadCar, ContentError, MissingBlock, write_car
-from artmint.pin import FolderStore, MissingContent, PublishedElsewise, publish, read_back
+from artmint.ipfs.car import BadBlock, BadCar, write_car
+from artmint.ipfs.cid import ContentError, MissingBlock
+from artmint.ipfs.stores import FolderStore, MissingContent
+from artmint.pin import PublishedElsewise, publish, read_back
 
 
 @pytest.fixture
 def drop(tmp_path):
     "A small archive, its tree and a store."
-    built = write_car(tmp_path / "drop.car", {"1.json": b"{}", "images": {"1.png": b"a picture", "2.png": bytes(3 << 20)}})
+    built = write_car(
+        tmp_path / "drop.car", {"1.json": b"{}", "images": {"1.png": b"a picture", "2.png": bytes(3 << 20)}}
+    )
     return built, tmp_path / "drop.car", FolderStore(tmp_path / "store")
 
 
@@ -22,19 +27,36 @@ def sent(receipt: dict) -> list[bool]:
 def test_publishing_twice_sends_once(drop, tmp_path):
     built, car, store = drop
     receipt = publish(car, built.root, [store])
-    assert sent(receipt) == [True] and receipt["root"] == str(built.root) and receipt["blocks"] == len(built.blocks)
+    assert (
+        sent(receipt) == [True]
+        and receipt["root"] == str(built.root)
+        and receipt["blocks"] == len(built.blocks)
+    )
     made = store.get(built.root).stat().st_mtime_ns
     assert sent(publish(car, built.root, [store, FolderStore(tmp_path / "other")])) == [False, True]
-    assert store.get(built.root).stat().st_mtime_ns == made and store.get(built.root).read_bytes() == car.read_bytes()
+    assert (
+        store.get(built.root).stat().st_mtime_ns == made
+        and store.get(built.root).read_bytes() == car.read_bytes()
+    )
     assert read_back(store, built.root) == built.paths
 
 
-@pytest.mark.parametrize("hurt", [lambda data: data[:-1], lambda data: data[:100], lambda data: b"", lambda data: data.replace(b"a picture", b"A picture"), lambda data: data + b"\0"])
+@pytest.mark.parametrize(
+    "hurt",
+    [
+        lambda data: data[:-1],
+        lambda data: data[:100],
+        lambda data: b"",
+        lambda data: data.replace(b"a picture", b"A picture"),
+        lambda data: data + b"\0",
+    ],
+)
 def test_a_damaged_copy_is_seen_and_replaced(drop, hurt):
     built, car, store = drop
     publish(car, built.root, [store])
     store.get(built.root).write_bytes(hurt(car.read_bytes()))
-    with pytest.raises(PublishedElsewise): read_back(store, built.root)
+    with pytest.raises(PublishedElsewise):
+        read_back(store, built.root)
     assert sent(publish(car, built.root, [store])) == [True]
     assert read_back(store, built.root) == built.paths
 
@@ -51,36 +73,48 @@ class Liar(FolderStore):
 
 def test_a_store_that_lies_is_refused_and_the_block_named(drop, tmp_path):
     built, car, _ = drop
-    with pytest.raises(PublishedElsewise) as refused: publish(car, built.root, [Liar(tmp_path / "liar")])
-    assert refused.value.root == str(built.root) and str(built.paths["images/1.png"]) in str(refused.value) and isinstance(refused.value.__cause__, BadBlock)
+    with pytest.raises(PublishedElsewise) as refused:
+        publish(car, built.root, [Liar(tmp_path / "liar")])
+    assert (
+        refused.value.root == str(built.root)
+        and str(built.paths["images/1.png"]) in str(refused.value)
+        and isinstance(refused.value.__cause__, BadBlock)
+    )
 
 
 def test_a_store_with_another_archive_under_the_name_is_refused(drop, tmp_path):
     built, car, store = drop
     other = write_car(tmp_path / "other.car", {"1.json": b"[]"})
     store.put(tmp_path / "other.car", built.root)
-    with pytest.raises(PublishedElsewise, match=str(other.root)): read_back(store, built.root)
-    (store.folder / f"{built.root}.car").write_bytes((tmp_path / "other.car").read_bytes().replace(other.root.bytes, built.root.bytes, 1))
-    with pytest.raises(PublishedElsewise) as refused: read_back(store, built.root)
+    with pytest.raises(PublishedElsewise, match=str(other.root)):
+        read_back(store, built.root)
+    (store.folder / f"{built.root}.car").write_bytes(
+        (tmp_path / "other.car").read_bytes().replace(other.root.bytes, built.root.bytes, 1)
+    )
+    with pytest.raises(PublishedElsewise) as refused:
+        read_back(store, built.root)
     assert isinstance(refused.value.__cause__, MissingBlock)
 
 
 def test_an_archive_that_is_not_whole_here_is_sent_nowhere(drop):
     built, car, store = drop
     car.write_bytes(car.read_bytes()[:-1])
-    with pytest.raises(BadCar): publish(car, built.root, [store])
+    with pytest.raises(BadCar):
+        publish(car, built.root, [store])
     assert not store.folder.exists()
 
 
 def test_what_a_store_lacks_is_named(drop):
     built, _, store = drop
-    with pytest.raises(MissingContent) as refused: store.get(built.root)
+    with pytest.raises(MissingContent) as refused:
+        store.get(built.root)
     assert refused.value.root == str(built.root) and store.name in str(refused.value)
 
 
 def test_a_copy_that_is_cut_off_leaves_nothing(drop, tmp_path):
     built, car, store = drop
-    with pytest.raises(FileNotFoundError): store.put(tmp_path / "nowhere.car", built.root)
+    with pytest.raises(FileNotFoundError):
+        store.put(tmp_path / "nowhere.car", built.root)
     assert os.listdir(store.folder) == []
     assert issubclass(BadCar, ContentError)
 
@@ -96,8 +130,10 @@ def test_a_full_disk_leaves_no_half_archive(drop):
 
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
-        try: store.put(car, built.root)
-        except OSError: os._exit(7)
+        try:
+            store.put(car, built.root)
+        except OSError:
+            os._exit(7)
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
     assert os.listdir(store.folder) == []

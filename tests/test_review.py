@@ -1,4 +1,5 @@
 "The review board, used as a person uses it: keys in a real browser, a server that dies, a second look."
+
 import hashlib
 import json
 import os
@@ -15,10 +16,20 @@ import pytest
 
 from artmint.studio.catalog import Catalog
 from artmint.curate import choose
-from artmint.judge.people import Act, Look, act, agreement, kappa, second_look, undo, waiting
-from artmint.review import SAFE, BadRequest, Desk, app
-from artmint.seeds import Rule, Slot
-from artmint.judge.verdicts import Verdict, record_verdict, standing
+from artmint.judge.decisions import (
+    Action,
+    ReviewSession,
+    agreement,
+    kappa,
+    record_action,
+    second_look,
+    slots_awaiting_review,
+    undo_action,
+)
+from artmint.review import BadRequest, BoardApi, SAFE_HEADERS, board_app
+from artmint.core.collection import Rule
+from artmint.core.records import Slot
+from artmint.judge.decisions import Verdict, current_verdict, record_verdict
 from test_curate import SLOTS, art
 from test_scores import DEMO, enter
 
@@ -33,84 +44,155 @@ def table(folder: Path, tries: int = 2, slots: list[Slot] = SLOTS) -> Catalog:
         for attempt in range(1, tries + 1):
             made = enter(catalog, slot, attempt, art(slot, attempt))
             odd = attempt % 2 == 1
-            record_verdict(catalog, Verdict(made.dna, "review" if odd else "accept", ("palette 12.4 is above 12 by 0.4",) if odd else (), {"palette": 12.4 if odd else 2.0 + slot.id}))
+            record_verdict(
+                catalog,
+                Verdict(
+                    made.dna,
+                    "review" if odd else "accept",
+                    ("palette 12.4 is above 12 by 0.4",) if odd else (),
+                    {"palette": 12.4 if odd else 2.0 + slot.id},
+                ),
+            )
     return catalog
 
 
 # ---- decisions
 
+
 def test_an_action_sent_twice_is_done_once(tmp_path):
-    look = Look(table(tmp_path), DEMO, "ada")
+    look = ReviewSession(table(tmp_path), DEMO, "ada")
     dnas = tuple(look.candidates())[:5]
-    for _ in range(3): act(look, Act(id="one", dnas=dnas, decision="accept"))
-    assert [len([row for row in look.catalog.history("decision", dna) if row["by"] == "ada"]) for dna in dnas] == [1] * 5
-    for _ in range(2): undo(look, "two", "one", dnas)
-    assert [[row["decision"] for row in look.catalog.history("decision", dna) if row["by"] == "ada"] for dna in dnas] == [["accept", "withdrawn"]] * 5
-    assert {standing(look.catalog, dna).by for dna in dnas} == {"machine"}
+    for _ in range(3):
+        record_action(look, Action(id="one", dnas=dnas, decision="accept"))
+    assert [
+        len([row for row in look.catalog.history("decision", dna) if row["by"] == "ada"]) for dna in dnas
+    ] == [1] * 5
+    for _ in range(2):
+        undo_action(look, "two", "one", dnas)
+    assert [
+        [row["decision"] for row in look.catalog.history("decision", dna) if row["by"] == "ada"]
+        for dna in dnas
+    ] == [["accept", "withdrawn"]] * 5
+    assert {current_verdict(look.catalog, dna).by for dna in dnas} == {"machine"}
 
 
 def test_undo_restores_what_was_said_before_and_spares_what_was_said_since(tmp_path):
-    look = Look(table(tmp_path), DEMO, "ada")
+    look = ReviewSession(table(tmp_path), DEMO, "ada")
     a, b, c = tuple(look.candidates())[:3]
-    act(look, Act(id="1", dnas=(a,), decision="reject", stars=2, note="too busy"))
-    act(look, Act(id="2", dnas=(a, b, c), decision="accept"))
-    act(look, Act(id="3", dnas=(c,), decision="reject"))
-    undo(look, "4", "2", (a, b, c))
+    record_action(look, Action(id="1", dnas=(a,), decision="reject", stars=2, note="too busy"))
+    record_action(look, Action(id="2", dnas=(a, b, c), decision="accept"))
+    record_action(look, Action(id="3", dnas=(c,), decision="reject"))
+    undo_action(look, "4", "2", (a, b, c))
     said = [look.card(look.candidates()[dna])["mine"] for dna in (a, b, c)]
-    assert (said[0]["decision"], said[0]["stars"], said[0]["note"]) == ("reject", 2, "too busy") and said[1] is None and said[2]["decision"] == "reject"
-    assert [row["decision"] for row in look.catalog.history("decision", a) if row["by"] == "ada"] == ["reject", "accept", "reject"]  # nothing was erased
+    assert (
+        (said[0]["decision"], said[0]["stars"], said[0]["note"]) == ("reject", 2, "too busy")
+        and said[1] is None
+        and said[2]["decision"] == "reject"
+    )
+    assert [row["decision"] for row in look.catalog.history("decision", a) if row["by"] == "ada"] == [
+        "reject",
+        "accept",
+        "reject",
+    ]  # nothing was erased
 
 
 def test_a_blind_look_sees_nothing_and_decides_nothing(tmp_path):
     catalog = table(tmp_path)
-    ada, ben = Look(catalog, DEMO, "ada"), Look(catalog, DEMO, "ben", blind=True)
+    ada = ReviewSession(catalog, DEMO, "ada")
+    ben = ReviewSession(catalog, DEMO, "ben", blind=True)
     dnas = tuple(ada.candidates())
-    act(ada, Act(id="1", dnas=dnas[:20], decision="accept")), act(ada, Act(id="2", dnas=dnas[20:], decision="reject"))
+    record_action(ada, Action(id="1", dnas=dnas[:20], decision="accept"))
+    record_action(ada, Action(id="2", dnas=dnas[20:], decision="reject"))
     sample = second_look(ben, 0.5)
-    assert len(sample) == 16 == len(set(sample)) and sample == second_look(ben, 0.5) != sorted(sample, key=dnas.index)
+    assert len(sample) == 16 == len(set(sample)) and sample == second_look(ben, 0.5) != sorted(
+        sample, key=dnas.index
+    )
     card = ben.card(ben.candidates()[sample[0]])
-    assert card["machine"] is None and card["people"] == [] and card["scores"] == {} and card["counts"] is None and card["mine"] is None
-    for i, dna in enumerate(sample): act(ben, Act(id=f"b{i}", dnas=(dna,), decision="reject"))
-    assert all(standing(catalog, dna).by == "ada" for dna in sample)
+    assert (
+        card["machine"] is None
+        and card["people"] == []
+        and card["scores"] == {}
+        and card["counts"] is None
+        and card["mine"] is None
+    )
+    for i, dna in enumerate(sample):
+        record_action(ben, Action(id=f"b{i}", dnas=(dna,), decision="reject"))
+    assert all(current_verdict(catalog, dna).by == "ada" for dna in sample)
     found = agreement(catalog)
-    assert found.pictures == 16 and found.kappa == pytest.approx(0) and found.same == sum(dna in dnas[20:] for dna in sample) / 16
-    act(ben, Act(id="again", dnas=tuple(dna for dna in sample if dna in dnas[:20]), decision="accept"))
+    assert (
+        found.pictures == 16
+        and found.kappa == pytest.approx(0)
+        and found.same == sum(dna in dnas[20:] for dna in sample) / 16
+    )
+    record_action(
+        ben, Action(id="again", dnas=tuple(dna for dna in sample if dna in dnas[:20]), decision="accept")
+    )
     assert agreement(catalog).kappa == pytest.approx(1)
 
 
 def test_kappa_by_hand():
     assert kappa([]) is None and kappa([(True, True)] * 3) is None
-    assert kappa([(True, True)] * 20 + [(True, False)] * 5 + [(False, True)] * 10 + [(False, False)] * 15) == pytest.approx(0.4)
+    assert kappa(
+        [(True, True)] * 20 + [(True, False)] * 5 + [(False, True)] * 10 + [(False, False)] * 15
+    ) == pytest.approx(0.4)
 
 
 def test_what_people_pick_is_chosen_and_the_rest_waits(tmp_path):
     from artmint.make.base import load_judge
 
-    asks = DEMO.model_copy(update={"rules": (Rule(scorer="contrast", min=1.0),), "ask_people": True, "generation": DEMO.generation.model_copy(update={"attempts": 2})})
-    catalog, judge = table(tmp_path, 2, SLOTS[:4]), load_judge()
-    assert choose(catalog, asks, judge, SLOTS[:4], 1).open == (1, 2, 3, 4) and waiting(catalog, asks, range(1, 5)) == {1: 2, 2: 2, 3: 2, 4: 2}
-    look = Look(catalog, asks, "ada")
+    asks = DEMO.model_copy(
+        update={
+            "rules": (Rule(scorer="contrast", min=1.0),),
+            "ask_people": True,
+            "generation": DEMO.generation.model_copy(update={"attempts": 2}),
+        }
+    )
+    catalog = table(tmp_path, 2, SLOTS[:4])
+    judge = load_judge()
+    assert choose(catalog, asks, judge, SLOTS[:4], 1).open == (1, 2, 3, 4) and slots_awaiting_review(
+        catalog, asks, range(1, 5)
+    ) == {1: 2, 2: 2, 3: 2, 4: 2}
+    look = ReviewSession(catalog, asks, "ada")
     picked = [dna for dna, c in look.candidates().items() if c.slot.id < 4 and c.attempt == 2]
-    act(look, Act(id="1", dnas=tuple(picked), decision="accept"))
+    record_action(look, Action(id="1", dnas=tuple(picked), decision="accept"))
     choice = choose(catalog, asks, judge, SLOTS[:4], 1)
-    assert choice.open == (4,) and [edition.dna for edition in choice.editions] == picked and waiting(catalog, asks, range(1, 5)) == {4: 2}
+    assert (
+        choice.open == (4,)
+        and [edition.dna for edition in choice.editions] == picked
+        and slots_awaiting_review(catalog, asks, range(1, 5)) == {4: 2}
+    )
 
 
 # ---- the server, without a browser
+
 
 @pytest.fixture()
 def client(tmp_path):
     from starlette.testclient import TestClient
 
-    with TestClient(app(Desk(Look(table(tmp_path), DEMO, "ada")), "secret"), base_url="http://127.0.0.1") as made: yield made
+    with TestClient(
+        board_app(BoardApi(ReviewSession(table(tmp_path), DEMO, "ada")), "secret"),
+        base_url="http://127.0.0.1",
+    ) as made:
+        yield made
 
 
 def test_nothing_is_given_or_taken_without_the_token(client):
-    dna = client.post("/call", json={"verb": "cards", "args": {}}, headers={"Authorization": "Bearer secret"}).json()[0]["dna"]
+    dna = client.post(
+        "/call", json={"verb": "cards", "args": {}}, headers={"Authorization": "Bearer secret"}
+    ).json()[0]["dna"]
     for path in ("/", f"/picture/{dna}", f"/picture/{dna}/0"):
         assert client.get(path).status_code == client.get(path + "?token=guess").status_code == 403
         assert client.get(path + "?token=secret").status_code == 200
-    for token in ("", "guess"): assert client.post("/call", json={"verb": "act", "args": {"id": "1", "dnas": [dna], "decision": "accept"}}, headers={"Authorization": f"Bearer {token}"}).status_code == 403
+    for token in ("", "guess"):
+        assert (
+            client.post(
+                "/call",
+                json={"verb": "act", "args": {"id": "1", "dnas": [dna], "decision": "accept"}},
+                headers={"Authorization": f"Bearer {token}"},
+            ).status_code
+            == 403
+        )
     assert client.app.state.desk.call("cards", {})[0]["mine"] is None
 
 
@@ -121,33 +203,56 @@ def test_other_hosts_names_are_refused(client):
 def test_the_page_may_load_nothing_from_elsewhere(client):
     for path in ("/?token=secret", "/board.js", "/page.js", "/board.css", "/"):
         answer = client.get(path)
-        assert {name: answer.headers[name] for name in SAFE} == SAFE
-    assert "default-src 'none'" in SAFE["Content-Security-Policy"] and "unsafe" not in SAFE["Content-Security-Policy"]
+        assert {name: answer.headers[name] for name in SAFE_HEADERS} == SAFE_HEADERS
+    assert (
+        "default-src 'none'" in SAFE_HEADERS["Content-Security-Policy"]
+        and "unsafe" not in SAFE_HEADERS["Content-Security-Policy"]
+    )
     source = (ROOT / "artmint/data/board.js").read_text()
-    assert "innerHTML" not in source and "insertAdjacentHTML" not in source and not re.search(r"https?://", source)
+    assert (
+        "innerHTML" not in source
+        and "insertAdjacentHTML" not in source
+        and not re.search(r"https?://", source)
+    )
     assert not re.search(r"https?://|<style|style=|onload", (ROOT / "artmint/data/board.html").read_text())
 
 
-@pytest.mark.parametrize("body", [b"[]", b"{", b'{"verb": "act"}', b'{"verb": "paint", "args": {}}', b'{"verb": "act", "args": {"id": "1", "dnas": ["00"], "decision": "accept"}}',
-                                  b'{"verb": "act", "args": {"id": "1", "dnas": [], "decision": "maybe"}}', b'{"verb": "act", "args": {"id": "1", "dnas": [], "by": "eve"}}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[]",
+        b"{",
+        b'{"verb": "act"}',
+        b'{"verb": "paint", "args": {}}',
+        b'{"verb": "act", "args": {"id": "1", "dnas": ["00"], "decision": "accept"}}',
+        b'{"verb": "act", "args": {"id": "1", "dnas": [], "decision": "maybe"}}',
+        b'{"verb": "act", "args": {"id": "1", "dnas": [], "by": "eve"}}',
+    ],
+)
 def test_a_strange_request_is_refused(client, body):
     assert client.post("/call", content=body, headers={"Authorization": "Bearer secret"}).status_code == 400
 
 
 def test_a_card_that_is_not_on_the_board_cannot_be_decided_on(tmp_path):
-    desk = Desk(Look(table(tmp_path), DEMO, "ada", slots=range(1, 3)))
-    outside = next(dna for dna, c in Look(desk.look.catalog, DEMO, "ada").candidates().items() if c.slot.id == 9)
-    with pytest.raises(BadRequest): desk.call("act", {"id": "1", "dnas": [outside], "decision": "accept"})
-    with pytest.raises(BadRequest): desk.picture(outside)
+    desk = BoardApi(ReviewSession(table(tmp_path), DEMO, "ada", slots=range(1, 3)))
+    outside = next(
+        dna for dna, c in ReviewSession(desk.look.catalog, DEMO, "ada").candidates().items() if c.slot.id == 9
+    )
+    with pytest.raises(BadRequest):
+        desk.call("act", {"id": "1", "dnas": [outside], "decision": "accept"})
+    with pytest.raises(BadRequest):
+        desk.picture(outside)
 
 
 # ---- in a real browser
+
 
 @pytest.fixture(scope="module")
 def browser():
     sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not path: pytest.skip("no Chromium on this machine")
+    if not path:
+        pytest.skip("no Chromium on this machine")
     with sync.sync_playwright() as driver:
         made = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield made
@@ -156,6 +261,7 @@ def browser():
 
 class Served:
     "artmint's board in a process of its own, at an address that stays when it is killed and started again."
+
     def __init__(self, folder: Path):
         self.folder, self.process = folder, None
         with socket.socket() as free:
@@ -164,9 +270,16 @@ class Served:
         self.start()
 
     def start(self) -> None:
-        program = ("import sys; from pathlib import Path; from artmint.studio.catalog import Catalog; from artmint.judge.people import Look; from artmint.review import Desk, serve; from artmint.seeds import load_collection\n"
-                   "serve(Desk(Look(Catalog(sys.argv[1]), load_collection(sys.argv[2]), 'ada')), int(sys.argv[3]), lambda line: print(line, flush=True), 'secret')")
-        self.process = subprocess.Popen([sys.executable, "-c", program, str(self.folder), str(ROOT / "collections/demo"), str(self.port)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        program = (
+            "import sys; from pathlib import Path; from artmint.studio.catalog import Catalog; from artmint.judge.people import Look; from artmint.review import Desk, serve; from artmint.seeds import load_collection\n"
+            "serve(Desk(Look(Catalog(sys.argv[1]), load_collection(sys.argv[2]), 'ada')), int(sys.argv[3]), lambda line: print(line, flush=True), 'secret')"
+        )
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", program, str(self.folder), str(ROOT / "collections/demo"), str(self.port)],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
         self.address = self.process.stdout.readline().strip()
 
     def kill(self) -> None:
@@ -184,22 +297,34 @@ def opened(browser, served: Served, **options):
 
 def settled(page) -> None:
     "Wait until nothing is on its way."
-    page.wait_for_function("() => !document.querySelector('#board').shadowRoot.querySelector('.count').textContent.includes('saving')", timeout=60_000)
+    page.wait_for_function(
+        "() => !document.querySelector('#board').shadowRoot.querySelector('.count').textContent.includes('saving')",
+        timeout=60_000,
+    )
 
 
 def people(catalog: Catalog) -> dict[str, str]:
     "Each artifact's last word by a person."
-    return {dna: rows[-1]["decision"] for dna in catalog.all("decision") if (rows := [row for row in catalog.history("decision", dna) if row["by"] != "machine"])}
+    return {
+        dna: rows[-1]["decision"]
+        for dna in catalog.all("decision")
+        if (rows := [row for row in catalog.history("decision", dna) if row["by"] != "machine"])
+    }
 
 
 def test_by_keyboard_alone(browser, tmp_path):
     catalog = table(tmp_path)
     served = Served(tmp_path)
     try:
-        errors, page = [], opened(browser, served)
-        page.on("pageerror", lambda error: errors.append(str(error))), page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
-        order = page.evaluate("() => [...document.querySelector('#board').shadowRoot.querySelectorAll('.tile')].map(t => t.id)")
-        for key in ("p", "4", "x", "p", "ArrowLeft", "3", "u", "ArrowRight", "n"): page.keyboard.press(key)
+        errors = []
+        page = opened(browser, served)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+        order = page.evaluate(
+            "() => [...document.querySelector('#board').shadowRoot.querySelectorAll('.tile')].map(t => t.id)"
+        )
+        for key in ("p", "4", "x", "p", "ArrowLeft", "3", "u", "ArrowRight", "n"):
+            page.keyboard.press(key)
         page.keyboard.type("p x u are letters here, <b>not</b> commands")
         page.keyboard.press("Escape")
         page.keyboard.press(" ")
@@ -207,53 +332,107 @@ def test_by_keyboard_alone(browser, tmp_path):
         page.keyboard.press(" ")
         assert not page.locator(".full").is_visible()
         page.mouse.move(400, 400)
-        before = page.evaluate("() => document.querySelector('#board').shadowRoot.querySelector('.wall').scrollTop")
+        before = page.evaluate(
+            "() => document.querySelector('#board').shadowRoot.querySelector('.wall').scrollTop"
+        )
         page.keyboard.press("x")
         settled(page)
-        assert page.evaluate("() => document.querySelector('#board').shadowRoot.querySelector('.wall').scrollTop") == before
-        assert order == page.evaluate("() => [...document.querySelector('#board').shadowRoot.querySelectorAll('.tile')].map(t => t.id)")  # nothing changed its place
-        dnas = list(Look(catalog, DEMO, "ada").candidates())
+        assert (
+            page.evaluate(
+                "() => document.querySelector('#board').shadowRoot.querySelector('.wall').scrollTop"
+            )
+            == before
+        )
+        assert order == page.evaluate(
+            "() => [...document.querySelector('#board').shadowRoot.querySelectorAll('.tile')].map(t => t.id)"
+        )  # nothing changed its place
+        dnas = list(ReviewSession(catalog, DEMO, "ada").candidates())
         said = people(catalog)
-        assert [said.get(dna) for dna in dnas[:4]] == ["accept", "reject", "accept", "reject"] and errors == []
-        notes = [row.get("note") for dna in dnas for row in catalog.history("decision", dna) if row.get("note")]
-        assert notes and set(notes) == {"p x u are letters here, <b>not</b> commands"} and page.locator("b").count() == 0
+        assert [said.get(dna) for dna in dnas[:4]] == [
+            "accept",
+            "reject",
+            "accept",
+            "reject",
+        ] and errors == []
+        notes = [
+            row.get("note") for dna in dnas for row in catalog.history("decision", dna) if row.get("note")
+        ]
+        assert (
+            notes
+            and set(notes) == {"p x u are letters here, <b>not</b> commands"}
+            and page.locator("b").count() == 0
+        )
         page.close()
-    finally: served.kill()
+    finally:
+        served.kill()
 
 
 @pytest.mark.slow
 def test_five_hundred_decisions_survive_kills(browser, tmp_path):
-    catalog, many = Catalog(tmp_path), [Slot(id=i + 1, traits=SLOTS[i % 16].traits) for i in range(64)]
+    catalog = Catalog(tmp_path)
+    many = [Slot(id=i + 1, traits=SLOTS[i % 16].traits) for i in range(64)]
     table(tmp_path, 8, many)
-    served, keys = Served(tmp_path), ["p" if i % 3 else "x" for i in range(500)]
+    served = Served(tmp_path)
+    keys = ["p" if i % 3 else "x" for i in range(500)]
     try:
         page = opened(browser, served)
-        dnas, started = list(Look(catalog, DEMO, "ada").candidates()), time.perf_counter()
+        dnas = list(ReviewSession(catalog, DEMO, "ada").candidates())
+        started = time.perf_counter()
         for i, key in enumerate(keys):
             page.keyboard.press(key)
             if i in (90, 260, 430):
                 served.kill()
-                for more in range(3): page.keyboard.press("ArrowLeft"), page.keyboard.press("ArrowRight")
+                for more in range(3):
+                    page.keyboard.press("ArrowLeft")
+                    page.keyboard.press("ArrowRight")
                 served.start()
         pressed = time.perf_counter() - started
         settled(page)
         assert people(catalog) == {dna: "accept" if key == "p" else "reject" for dna, key in zip(dnas, keys)}
-        print(f"500 decisions pressed in {pressed:.1f} s, kept after {time.perf_counter() - started:.1f} s, three kills")
+        print(
+            f"500 decisions pressed in {pressed:.1f} s, kept after {time.perf_counter() - started:.1f} s, three kills"
+        )
         page.close()
-    finally: served.kill()
+    finally:
+        served.kill()
 
 
 @pytest.mark.slow
 def test_five_thousand_candidates_stay_smooth(browser, tmp_path):
     "Loading, a key, and a jump to the other end, on a wall of 5,000: what a person feels is under a tenth of a second."
-    catalog, many = Catalog(tmp_path), [Slot(id=i + 1, traits=SLOTS[i % 16].traits) for i in range(625)]
+    catalog = Catalog(tmp_path)
+    many = [Slot(id=i + 1, traits=SLOTS[i % 16].traits) for i in range(625)]
     table(tmp_path, 2, many[:8])
     first = next(iter(catalog.all("artifact").values()))
-    names = {(slot.id, attempt): hashlib.sha256(f"{slot.id}/{attempt}".encode()).hexdigest() for slot in many for attempt in range(3, 11)}
+    names = {
+        (slot.id, attempt): hashlib.sha256(f"{slot.id}/{attempt}".encode()).hexdigest()
+        for slot in many
+        for attempt in range(3, 11)
+    }
     catalog.put_all("slot", {f"demo/{slot.id}": slot.model_dump(mode="json") for slot in many})
     catalog.put_all("artifact", {name: first | {"dna": name} for name in names.values()})
-    catalog.put_all("attempt", {f"demo/{slot}/{attempt}": {"dna": name, "recipe": first["recipe"]} for (slot, attempt), name in names.items()})
-    catalog.append_all("decision", [(name, {"by": "machine", "decision": "review", "reasons": ["palette 12.4 is above 12 by 0.4"], "scores": {"palette": 12.4}}) for name in names.values()])
+    catalog.put_all(
+        "attempt",
+        {
+            f"demo/{slot}/{attempt}": {"dna": name, "recipe": first["recipe"]}
+            for (slot, attempt), name in names.items()
+        },
+    )
+    catalog.append_all(
+        "decision",
+        [
+            (
+                name,
+                {
+                    "by": "machine",
+                    "decision": "review",
+                    "reasons": ["palette 12.4 is above 12 by 0.4"],
+                    "scores": {"palette": 12.4},
+                },
+            )
+            for name in names.values()
+        ],
+    )
     served = Served(tmp_path)
     try:
         started = time.perf_counter()
@@ -273,11 +452,18 @@ def test_five_thousand_candidates_stay_smooth(browser, tmp_path):
         keys = page.evaluate(pressed, [*"ppxp"] * 25 + ["ArrowDown", "ArrowRight"] * 50)
         jumps = page.evaluate(pressed, ["End", "Home"] * 10)
         settled(page)
-        tiles = page.evaluate("() => document.querySelector('#board').shadowRoot.querySelectorAll('.tile').length")
-        print(f"{len(names) + 16:,} candidates: ready in {ready:.1f} s; a key takes {keys[100]:.1f} ms (median), {keys[-2]:.1f} ms at worst; a jump {jumps[10]:.1f} ms; {tiles} tiles in the page")
-        assert ready < 20 and keys[100] < 50 and jumps[10] < 100 and tiles < 100 and len(people(catalog)) == 100
+        tiles = page.evaluate(
+            "() => document.querySelector('#board').shadowRoot.querySelectorAll('.tile').length"
+        )
+        print(
+            f"{len(names) + 16:,} candidates: ready in {ready:.1f} s; a key takes {keys[100]:.1f} ms (median), {keys[-2]:.1f} ms at worst; a jump {jumps[10]:.1f} ms; {tiles} tiles in the page"
+        )
+        assert (
+            ready < 20 and keys[100] < 50 and jumps[10] < 100 and tiles < 100 and len(people(catalog)) == 100
+        )
         page.close()
-    finally: served.kill()
+    finally:
+        served.kill()
 
 
 @pytest.mark.slow
@@ -288,14 +474,17 @@ def test_text_is_readable_in_both_schemes(browser, tmp_path, scheme):
     served = Served(tmp_path)
     try:
         page = opened(browser, served, color_scheme=scheme)
-        page.keyboard.press("p"), page.keyboard.press("x")
+        page.keyboard.press("p")
+        page.keyboard.press("x")
         settled(page)
         page.wait_for_timeout(300)
-        if folder := os.environ.get("ARTMINT_SHOTS"): page.screenshot(path=f"{folder}/board-{scheme}.png")
+        if folder := os.environ.get("ARTMINT_SHOTS"):
+            page.screenshot(path=f"{folder}/board-{scheme}.png")
         worst = page.evaluate((ROOT / "tests" / "data" / "contrast.js").read_text())
         assert worst["ratio"] >= 4.5, json.dumps(worst)
         page.close()
-    finally: served.kill()
+    finally:
+        served.kill()
 
 
 @pytest.mark.slow
@@ -303,22 +492,49 @@ def test_the_same_board_in_jupyterlab(browser, tmp_path):
     "Keys reach the board and not the notebook: P would be nothing there, X would cut the cell."
     import nbformat
 
-    if not shutil.which("jupyter-lab", path=str(Path(sys.executable).parent)): pytest.skip("JupyterLab is not installed")
+    if not shutil.which("jupyter-lab", path=str(Path(sys.executable).parent)):
+        pytest.skip("JupyterLab is not installed")
     catalog = table(tmp_path / "studio")
-    cell = ("from pathlib import Path\nfrom artmint.studio.catalog import Catalog\nfrom artmint.judge.people import Look\nfrom artmint.review import Desk, board\nfrom artmint.seeds import load_collection\n"
-            f"board(Desk(Look(Catalog({str(tmp_path / 'studio')!r}), load_collection({str(ROOT / 'collections/demo')!r}), 'ada')), 520)")
-    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell), nbformat.v4.new_code_cell("1 + 1")], metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
+    cell = (
+        "from pathlib import Path\nfrom artmint.studio.catalog import Catalog\nfrom artmint.judge.people import Look\nfrom artmint.review import Desk, board\nfrom artmint.seeds import load_collection\n"
+        f"board(Desk(Look(Catalog({str(tmp_path / 'studio')!r}), load_collection({str(ROOT / 'collections/demo')!r}), 'ada')), 520)"
+    )
+    book = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(cell), nbformat.v4.new_code_cell("1 + 1")],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+    )
     (tmp_path / "lab").mkdir()
     nbformat.write(book, tmp_path / "lab" / "board.ipynb")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    lab = subprocess.Popen([sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=secret", f"--notebook-dir={tmp_path / 'lab'}"],
-                           cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | {"PYTHONPATH": str(ROOT), "JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / "spaces")})
+    lab = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "jupyterlab",
+            "--no-browser",
+            "--allow-root",
+            f"--port={port}",
+            "--ServerApp.port_retries=0",
+            "--IdentityProvider.token=secret",
+            f"--notebook-dir={tmp_path / 'lab'}",
+        ],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ
+        | {
+            "PYTHONPATH": str(ROOT),
+            "JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings"),
+            "JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / "spaces"),
+        },
+    )
     try:
         for _ in range(240):
             with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0: break
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
             time.sleep(0.5)
         page = browser.new_page(viewport={"width": 1400, "height": 900})
         page.goto(f"http://127.0.0.1:{port}/lab/tree/board.ipynb?token=secret", timeout=120_000)
@@ -328,11 +544,16 @@ def test_the_same_board_in_jupyterlab(browser, tmp_path):
         page.keyboard.press("Shift+Enter")
         page.wait_for_selector(".board[data-ready]", timeout=180_000)
         page.locator(".board .tile").first.click()
-        for key in ("p", "x", "p", "ArrowLeft", "2", "u"): page.keyboard.press(key)
+        for key in ("p", "x", "p", "ArrowLeft", "2", "u"):
+            page.keyboard.press(key)
         page.wait_for_timeout(500)
-        page.wait_for_function("() => ![...document.querySelectorAll('*')].some(e => e.shadowRoot?.querySelector('.count')?.textContent.includes('saving'))", timeout=60_000)
-        if folder := os.environ.get("ARTMINT_SHOTS"): page.screenshot(path=f"{folder}/board-lab.png")
-        dnas = list(Look(catalog, DEMO, "ada").candidates())
+        page.wait_for_function(
+            "() => ![...document.querySelectorAll('*')].some(e => e.shadowRoot?.querySelector('.count')?.textContent.includes('saving'))",
+            timeout=60_000,
+        )
+        if folder := os.environ.get("ARTMINT_SHOTS"):
+            page.screenshot(path=f"{folder}/board-lab.png")
+        dnas = list(ReviewSession(catalog, DEMO, "ada").candidates())
         assert [people(catalog).get(dna) for dna in dnas[:4]] == ["accept", "reject", "accept", None]
         assert page.locator(".jp-Notebook .jp-CodeCell").count() == 2
         page.close()

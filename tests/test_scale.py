@@ -1,4 +1,5 @@
 "The same pictures by any executor, in any order, through kills. Everything here is real: processes, signals, catalogs."
+
 import os
 import pickle
 import signal
@@ -13,11 +14,14 @@ import sqlalchemy as sa
 
 from artmint.run import workers as room
 from artmint.make.base import load_base
-from artmint.studio.blobs import BadSettings
-from artmint.studio.catalog import Catalog, frozen_slots
+from artmint.studio.files import BadSettings
+from artmint.seeds import frozen_slots
+from artmint.studio.catalog import Catalog
 from artmint.make.engine import UnknownChoice
-from artmint.generate import Artifact, attempts_of, generate
-from artmint.run.workers import CanaryDiffers, Crew, WorkersLost, order_of, pictures_digest, process, serial
+from artmint.core.records import Artifact
+from artmint.generate import attempts_of, generate
+from artmint.run.executors import WorkersLost, pictures_digest, process, serial
+from artmint.run.workers import CanaryDiffers, Crew, order_of
 from artmint.seeds import load_collection
 
 TINY = Path(__file__).parent / "data" / "tiny"
@@ -34,9 +38,14 @@ def base():
 
 def listed(folder: Path, base, crew: Crew = Crew(), rounds: int = 2) -> tuple[Catalog, room.Order, list]:
     "A studio in which the tiny collection is to be made: several rounds of attempts at once."
-    catalog, tiny = Catalog(folder), load_collection(TINY)
+    catalog = Catalog(folder)
+    tiny = load_collection(TINY)
     slots = frozen_slots(catalog, tiny, tiny.salt)
-    attempts = [a for number in range(1, rounds + 1) for a in attempts_of(catalog, tiny, slots, tiny.salt, number, base.digest)]
+    attempts = [
+        a
+        for number in range(1, rounds + 1)
+        for a in attempts_of(catalog, tiny, slots, tiny.salt, number, base.digest)
+    ]
     return catalog, order_of(catalog, base, attempts, crew), attempts
 
 
@@ -56,17 +65,23 @@ def worker_pids(parent: int) -> list[int]:
     "Worker processes of a driver."
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
-        try: fields, words = path.read_text().rsplit(")", 1)[1].split(), (path.parent / "cmdline").read_bytes()
-        except OSError: continue
-        if int(fields[1]) == parent and b"artmint.scale" in words: found.append(int(path.parent.name))
+        try:
+            fields = path.read_text().rsplit(")", 1)[1].split()
+            words = (path.parent / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if int(fields[1]) == parent and b"artmint.scale" in words:
+            found.append(int(path.parent.name))
     return sorted(found)
 
 
 def kill_one(parent: int, catalog: Catalog, killed: list) -> None:
     "SIGKILL a worker as soon as one holds a batch."
-    held, deadline = sa.text("select count(*) from job where worker != '' and not done"), time.monotonic() + 600
+    held = sa.text("select count(*) from job where worker != '' and not done")
+    deadline = time.monotonic() + 600
     while time.monotonic() < deadline and not killed:
-        with catalog.engine.connect() as connection: busy = connection.scalar(held)
+        with catalog.engine.connect() as connection:
+            busy = connection.scalar(held)
         if busy and (pids := worker_pids(parent)):
             os.kill(pids[0], signal.SIGKILL)
             killed.append(pids[0])
@@ -79,9 +94,15 @@ def test_a_lost_file_is_on_the_list_again(base, expected, tmp_path):
     lost = catalog.get("artifact", attempts[5].recipe.dna)["file_digest"]
     catalog.blob_path(lost).unlink()
     again = order_of(catalog, base, attempts, Crew())
-    assert [any(a is attempts[5] for a in part) for part in again.batches.values()] == [True] and catalog.left(again.stage) == 1
+    assert [any(a is attempts[5] for a in part) for part in again.batches.values()] == [
+        True
+    ] and catalog.left(again.stage) == 1
     serial(again, base, silent)
-    assert made(catalog, attempts) == expected and catalog.has_blob(lost) and not order_of(catalog, base, attempts, Crew()).batches
+    assert (
+        made(catalog, attempts) == expected
+        and catalog.has_blob(lost)
+        and not order_of(catalog, base, attempts, Crew()).batches
+    )
 
 
 def test_serial_makes_the_same(base, expected, tmp_path):
@@ -100,7 +121,13 @@ def test_three_processes_and_one_killed_in_mid_batch(base, expected, tmp_path):
     killer.start()
     process(order, base, silent)
     killer.join()
-    assert killed and made(catalog, attempts) == expected and catalog.left(order.stage) == 0 and catalog.check() == [] and worker_pids(os.getpid()) == []
+    assert (
+        killed
+        and made(catalog, attempts) == expected
+        and catalog.left(order.stage) == 0
+        and catalog.check() == []
+        and worker_pids(os.getpid()) == []
+    )
 
 
 @pytest.mark.slow
@@ -117,19 +144,30 @@ def test_the_driver_killed_and_started_again(base, expected, tmp_path):
     driver.stdout.close()
     missing = order_of(catalog, base, attempts, order.crew)
     assert left and missing.stage == order.stage and len(missing.batches) < len(order.batches)
-    if missing.batches: process(missing, base, silent)
+    if missing.batches:
+        process(missing, base, silent)
     assert made(catalog, attempts) == expected and catalog.check() == []
     deadline = time.monotonic() + 120
-    while any(Path(f"/proc/{pid}").exists() for pid in left) and time.monotonic() < deadline: time.sleep(0.1)
+    while any(Path(f"/proc/{pid}").exists() for pid in left) and time.monotonic() < deadline:
+        time.sleep(0.1)
     assert not any(Path(f"/proc/{pid}").exists() for pid in left)  # a worker without a driver ends by itself
 
 
 def test_another_machine_is_turned_away(base, tmp_path):
     catalog, order, attempts = listed(tmp_path, base, Crew(executor="process", workers=1))
-    catalog.put("canary", room._canary(attempts[0].recipe).dna, {"pixel_digest": "0" * 64, "environment": {"cpu": "another"}})
+    catalog.put(
+        "canary",
+        room._canary(attempts[0].recipe).dna,
+        {"pixel_digest": "0" * 64, "environment": {"cpu": "another"}},
+    )
     for executor in (serial, process):
-        with pytest.raises(CanaryDiffers, match="another") as refusal: executor(order, base, silent)
-    assert refusal.value.expected == "0" * 64 and catalog.all("artifact") == {} and catalog.left(order.stage) == len(order.batches)
+        with pytest.raises(CanaryDiffers, match="another") as refusal:
+            executor(order, base, silent)
+    assert (
+        refusal.value.expected == "0" * 64
+        and catalog.all("artifact") == {}
+        and catalog.left(order.stage) == len(order.batches)
+    )
 
 
 def test_the_first_worker_sets_the_canary(base, tmp_path):
@@ -141,7 +179,8 @@ def test_the_first_worker_sets_the_canary(base, tmp_path):
 def test_workers_that_always_die_are_given_up(base, tmp_path, monkeypatch):
     catalog, order, _ = listed(tmp_path, base, Crew(executor="process", workers=1))
     monkeypatch.setattr(room.sys, "executable", "/bin/false")
-    with pytest.raises(WorkersLost) as refusal: process(order, base, silent)
+    with pytest.raises(WorkersLost) as refusal:
+        process(order, base, silent)
     assert refusal.value.count == 3 and "code 1" in str(refusal.value)
 
 
@@ -156,13 +195,17 @@ def test_batches_are_full_and_the_list_outlives_what_is_made(base, tmp_path):
 def test_an_order_that_cannot_be_rendered_is_refused_before_anything_is_listed(base, tmp_path):
     catalog, _, attempts = listed(tmp_path, base)
     wrong = attempts[0].model_copy(update={"recipe": attempts[0].recipe.model_copy(update={"width": 40})})
-    with pytest.raises(UnknownChoice, match="multiples"): order_of(catalog, base, [wrong], Crew())
+    with pytest.raises(UnknownChoice, match="multiples"):
+        order_of(catalog, base, [wrong], Crew())
 
 
-@pytest.mark.parametrize("text, said", [("executor = 'spark'", "executor"), ("workers = 0", "workers"), ("speed = 3", "speed")])
+@pytest.mark.parametrize(
+    "text, said", [("executor = 'spark'", "executor"), ("workers = 0", "workers"), ("speed = 3", "speed")]
+)
 def test_a_crew_that_makes_no_sense_is_refused(tmp_path, text, said):
     (tmp_path / "studio.toml").write_text(f"[workers]\n{text}\n")
-    with pytest.raises(BadSettings, match=said): room.crew_of(tmp_path)
+    with pytest.raises(BadSettings, match=said):
+        room.crew_of(tmp_path)
 
 
 def test_what_is_given_goes_before_studio_toml(tmp_path):

@@ -1,4 +1,5 @@
 "Scores: each sees its fault, none depends on its company, none is made twice."
+
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,12 +12,14 @@ from PIL import Image, ImageFilter
 from artmint.make.base import Judge, load_judge
 from artmint.studio.catalog import Catalog
 from artmint.train.drawings import GROUNDS, PALETTES, Subject, draw, subjects
-from artmint.generate import Artifact
+from artmint.core.records import Artifact
 from artmint.judge.pixels import contrast, sharpness
-from artmint.judge.palette import off_palette, palette_margin
+from artmint.judge.pixels import off_palette, palette_margin
 from artmint.core.picture import pixel_digest, png_bytes
-from artmint.judge.scores import Candidate, FormulaScorer, embed, every_scorer, picture, score, stored_scores
-from artmint.seeds import Slot, load_collection, recipes
+from artmint.core.records import Candidate
+from artmint.judge.scores import FormulaScorer, embed_pictures, every_scorer, picture, score, stored_scores
+from artmint.core.records import Slot
+from artmint.seeds import load_collection, recipes
 
 DEMO = load_collection(Path(__file__).parent.parent / "collections" / "demo")
 
@@ -29,7 +32,13 @@ def judge() -> Judge:
 def enter(catalog: Catalog, slot: Slot, attempt: int, image: Image.Image) -> Candidate:
     "Record a picture as what came out of an attempt at a slot."
     recipe = recipes(DEMO, [slot], "salt", range(attempt, attempt + 1), "0" * 64)[0].recipe
-    artifact = Artifact(dna=recipe.dna, recipe=recipe.facts(), pixel_digest=pixel_digest(image), file_digest=catalog.put_blob(png_bytes(image, recipe, "drawn")), environment={})
+    artifact = Artifact(
+        dna=recipe.dna,
+        recipe=recipe.facts(),
+        pixel_digest=pixel_digest(image),
+        file_digest=catalog.put_blob(png_bytes(image, recipe, "drawn")),
+        environment={},
+    )
     catalog.put("attempt", f"{DEMO.name}/{slot.id}/{attempt}", {"dna": recipe.dna, "recipe": recipe.facts()})
     catalog.put("artifact", recipe.dna, artifact.model_dump(mode="json"))
     return Candidate(slot, attempt, artifact)
@@ -46,14 +55,15 @@ def colours(subject: Subject) -> tuple[str, ...]:
     return (*PALETTES[subject.palette], GROUNDS[subject.ground])
 
 
-
 PICTURES = drawn(40, seed=3)
 
 
 def test_a_blank_picture_has_no_contrast():
     noise = np.random.default_rng(0)
     for subject, image in PICTURES:
-        flat = np.array(Image.new("RGB", image.size, GROUNDS[subject.ground])) + noise.normal(0, 2, (128, 128, 3))
+        flat = np.array(Image.new("RGB", image.size, GROUNDS[subject.ground])) + noise.normal(
+            0, 2, (128, 128, 3)
+        )
         assert contrast(Image.fromarray(flat.clip(0, 255).astype(np.uint8))) < 1.5 < 3 < contrast(image)
 
 
@@ -66,8 +76,16 @@ def test_contrast_is_the_spread_of_lightness():
 
 def test_blurring_takes_sharpness_and_leaves_contrast():
     soft = [image.filter(ImageFilter.GaussianBlur(3)) for _, image in PICTURES]
-    assert max(sharpness(after) / sharpness(image) for after, (_, image) in zip(soft, PICTURES, strict=True)) < 0.45
-    assert np.median([contrast(after) / contrast(image) for after, (_, image) in zip(soft, PICTURES, strict=True)]) > 0.8
+    assert (
+        max(sharpness(after) / sharpness(image) for after, (_, image) in zip(soft, PICTURES, strict=True))
+        < 0.45
+    )
+    assert (
+        np.median(
+            [contrast(after) / contrast(image) for after, (_, image) in zip(soft, PICTURES, strict=True)]
+        )
+        > 0.8
+    )
 
 
 def test_sharpness_does_not_ask_how_bold_a_picture_is():
@@ -81,7 +99,10 @@ def test_every_planted_palette_is_found_and_no_true_one_is_refused():
     right, wrong = [], []
     for subject, image in PICTURES:
         claims = {name: (*every, GROUNDS[subject.ground]) for name, every in PALETTES.items()}
-        margins = {name: palette_margin(image, claim, [c for n, c in claims.items() if n != name]) for name, claim in claims.items()}
+        margins = {
+            name: palette_margin(image, claim, [c for n, c in claims.items() if n != name])
+            for name, claim in claims.items()
+        }
         right.append(margins.pop(subject.palette) > 0)
         wrong += [margin < 0 for margin in margins.values()]
     assert np.mean(right) >= 0.97 and np.mean(wrong) >= 0.99
@@ -98,11 +119,22 @@ def test_palette_distance_by_hand():
 
 def test_scores_do_not_depend_on_the_company(tmp_path, judge):
     "Batches of 1, 7 and 64, and any order: equal to the last decimal."
-    scorers, results = every_scorer(DEMO, judge), []
+    scorers = every_scorer(DEMO, judge)
+    results = []
     for i, (size, order) in enumerate([(1, 1), (7, -1), (64, 1)]):
         catalog = Catalog(tmp_path / str(i))
-        found = [enter(catalog, Slot(id=n + 1, traits=vars(subject)), 1, image) for n, (subject, image) in enumerate(PICTURES[:11])]
-        results.append({c.dna: s for c, s in zip(found[::order], score(catalog, judge, found[::order], scorers, size), strict=True)})
+        found = [
+            enter(catalog, Slot(id=n + 1, traits=vars(subject)), 1, image)
+            for n, (subject, image) in enumerate(PICTURES[:11])
+        ]
+        results.append(
+            {
+                c.dna: s
+                for c, s in zip(
+                    found[::order], score(catalog, judge, found[::order], scorers, size), strict=True
+                )
+            }
+        )
     assert all(result == results[0] for result in results)
     assert set(next(iter(results[0].values()))) == set(scorers)
 
@@ -112,38 +144,75 @@ def test_scores_do_not_depend_on_the_company(tmp_path, judge):
 def test_a_scorer_gives_each_candidate_the_same_number_in_any_batch(judge, order, size):
     scorers = every_scorer(DEMO, judge)
     recipe = recipes(DEMO, [Slot(id=1, traits=vars(PICTURES[0][0]))], "salt", range(1, 2), "0" * 64)[0].recipe
-    made = [Candidate(Slot(id=1, traits=vars(s)), 1, Artifact(dna="0" * 64, recipe=recipe.facts(), pixel_digest="", file_digest="", environment={})) for s, _ in PICTURES[:6]]
+    made = [
+        Candidate(
+            Slot(id=1, traits=vars(s)),
+            1,
+            Artifact(dna="0" * 64, recipe=recipe.facts(), pixel_digest="", file_digest="", environment={}),
+        )
+        for s, _ in PICTURES[:6]
+    ]
     images = [image for _, image in PICTURES[:6]]
     for name in ("clip", "trait-motif", "palette"):
         whole = scorers[name].measure(made, images, judge.encode_images(images))
         for start in range(0, 6, size):
             part = order[start : start + size]
-            got = scorers[name].measure([made[i] for i in part], [images[i] for i in part], judge.encode_images([images[i] for i in part]))
+            got = scorers[name].measure(
+                [made[i] for i in part],
+                [images[i] for i in part],
+                judge.encode_images([images[i] for i in part]),
+            )
             assert got == [whole[i] for i in part]
 
 
 def test_the_judge_tells_true_claims_from_false_ones(judge):
-    scorers, rows = every_scorer(DEMO, judge), judge.encode_images([image for _, image in PICTURES])
+    scorers = every_scorer(DEMO, judge)
+    rows = judge.encode_images([image for _, image in PICTURES])
+
     def measured(name: str, **false: str) -> np.ndarray:
-        slots = [Slot(id=1, traits=vars(s) | {k: v if v != vars(s)[k] else w for k, (v, w) in false.items()}) for s, _ in PICTURES]
-        made = [Candidate(slot, 1, Artifact(dna="0" * 64, recipe={"prompt": DEMO.template.format(**slot.traits)}, pixel_digest="", file_digest="", environment={})) for slot in slots]
+        slots = [
+            Slot(id=1, traits=vars(s) | {k: v if v != vars(s)[k] else w for k, (v, w) in false.items()})
+            for s, _ in PICTURES
+        ]
+        made = [
+            Candidate(
+                slot,
+                1,
+                Artifact(
+                    dna="0" * 64,
+                    recipe={"prompt": DEMO.template.format(**slot.traits)},
+                    pixel_digest="",
+                    file_digest="",
+                    environment={},
+                ),
+            )
+            for slot in slots
+        ]
         return np.array(scorers[name].measure(made, [], rows))
+
     assert (measured("trait-motif") > 0).mean() >= 0.75
     assert (measured("trait-motif", motif=("waves", "rings")) < 0).mean() >= 0.9
-    assert (measured("clip") > measured("clip", motif=("waves", "rings"), palette=("ember", "ocean"))).mean() >= 0.9
+    assert (
+        measured("clip") > measured("clip", motif=("waves", "rings"), palette=("ember", "ocean"))
+    ).mean() >= 0.9
 
 
 def counted(calls: list, **settings) -> FormulaScorer:
     "A scorer that notes each slot it is asked about."
+
     def formula(image: Image.Image, slot: Slot) -> float:
         calls.append(slot.id)
         return 0.123456
+
     return FormulaScorer("counted", formula, settings)
 
 
 def test_a_score_is_made_once_and_again_when_its_scorer_changes(tmp_path, judge):
-    catalog, calls = Catalog(tmp_path), []
-    made = [enter(catalog, Slot(id=n + 1, traits=vars(s)), 1, image) for n, (s, image) in enumerate(PICTURES[:4])]
+    catalog = Catalog(tmp_path)
+    calls = []
+    made = [
+        enter(catalog, Slot(id=n + 1, traits=vars(s)), 1, image) for n, (s, image) in enumerate(PICTURES[:4])
+    ]
     first = {"counted": counted(calls)}
     assert score(catalog, judge, made[:2], first) == [{"counted": 0.1235}] * 2
     score(catalog, judge, made, first)
@@ -158,38 +227,58 @@ def test_a_score_is_made_once_and_again_when_its_scorer_changes(tmp_path, judge)
 
 
 def test_a_score_belongs_to_the_claim_it_was_made_under(tmp_path, judge):
-    catalog, (subject, image) = Catalog(tmp_path), PICTURES[0]
-    made, scorers = enter(catalog, Slot(id=1, traits=vars(subject)), 1, image), every_scorer(DEMO, judge)
+    catalog = Catalog(tmp_path)
+    (subject, image) = PICTURES[0]
+    made = enter(catalog, Slot(id=1, traits=vars(subject)), 1, image)
+    scorers = every_scorer(DEMO, judge)
     now = {"palette": scorers["palette"]}
     score(catalog, judge, [made], now)
-    again = replace(made, slot=Slot(id=1, traits=vars(subject) | {"palette": "graphite" if subject.palette != "graphite" else "ember"}))
+    again = replace(
+        made,
+        slot=Slot(
+            id=1, traits=vars(subject) | {"palette": "graphite" if subject.palette != "graphite" else "ember"}
+        ),
+    )
     assert stored_scores(catalog, [again], now) == [{}]
     assert score(catalog, judge, [again], now) != score(catalog, judge, [made], now)
 
 
 def test_an_embedding_is_made_once(tmp_path, judge, monkeypatch):
-    catalog, asked, plain = Catalog(tmp_path), [], Judge.encode_images
-    monkeypatch.setattr(Judge, "encode_images", lambda self, images: asked.append(len(images)) or plain(self, images))
-    made = [enter(catalog, Slot(id=n + 1, traits=vars(s)), 1, image).artifact for n, (s, image) in enumerate(PICTURES[:5])]
-    one, rows = embed(catalog, judge, made[2:3]), embed(catalog, judge, made)
+    catalog = Catalog(tmp_path)
+    asked = []
+    plain = Judge.encode_images
+    monkeypatch.setattr(
+        Judge, "encode_images", lambda self, images: asked.append(len(images)) or plain(self, images)
+    )
+    made = [
+        enter(catalog, Slot(id=n + 1, traits=vars(s)), 1, image).artifact
+        for n, (s, image) in enumerate(PICTURES[:5])
+    ]
+    one = embed_pictures(catalog, judge, made[2:3])
+    rows = embed_pictures(catalog, judge, made)
     assert asked == [1, 4] and np.array_equal(one[0], rows[2])
-    assert np.array_equal(embed(catalog, judge, made[::-1]), rows[::-1]) and asked == [1, 4]
+    assert np.array_equal(embed_pictures(catalog, judge, made[::-1]), rows[::-1]) and asked == [1, 4]
     assert np.allclose(np.linalg.norm(rows, axis=1), 1)
-    assert embed(catalog, judge, []).shape[0] == 0
+    assert embed_pictures(catalog, judge, []).shape[0] == 0
 
 
 def test_a_digest_covers_what_a_scorer_reads_and_nothing_else(judge):
     other_palettes = DEMO.model_copy(update={"palettes": DEMO.palettes | {"night": ("#000000",)}})
-    here, there = every_scorer(DEMO, judge), every_scorer(other_palettes, judge)
+    here = every_scorer(DEMO, judge)
+    there = every_scorer(other_palettes, judge)
     changed = {name for name in here if here[name].digest != there[name].digest}
     assert changed == {"palette", "palette-margin"}
     better = every_scorer(DEMO, replace(judge, digest="f" * 64))
-    assert {name for name in here if here[name].digest != better[name].digest} == {"clip", *(f"trait-{trait}" for trait in DEMO.traits)}
+    assert {name for name in here if here[name].digest != better[name].digest} == {
+        "clip",
+        *(f"trait-{trait}" for trait in DEMO.traits),
+    }
     assert len({scorer.digest for scorer in here.values()}) == len(here)
 
 
 def test_a_picture_comes_back_as_it_went_in(tmp_path):
-    catalog, (subject, image) = Catalog(tmp_path), PICTURES[0]
+    catalog = Catalog(tmp_path)
+    (subject, image) = PICTURES[0]
     made = enter(catalog, Slot(id=1, traits=vars(subject)), 1, image)
     assert picture(catalog, made.artifact).tobytes() == image.tobytes()
 

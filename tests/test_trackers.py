@@ -1,4 +1,5 @@
 "Trackers for real: a training is logged by MLflow and by Weights & Biases, read back from what they wrote, and nobody outside hears of it."
+
 import hashlib
 import json
 import os
@@ -70,31 +71,74 @@ def heard():
     "A proxy that connects nobody, and what was asked of it: (its environment variables, the requests)."
     asked = []
     with socket.socket() as server:
-        server.bind(("127.0.0.1", 0)), server.listen()
+        server.bind(("127.0.0.1", 0))
+        server.listen()
 
         def listen() -> None:
             while True:
-                try: caller, _ = server.accept()
-                except OSError: return
-                with caller: asked.append(caller.recv(200))
+                try:
+                    caller, _ = server.accept()
+                except OSError:
+                    return
+                with caller:
+                    asked.append(caller.recv(200))
+
         threading.Thread(target=listen, daemon=True).start()
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
-        yield {name: url for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")} | {"NO_PROXY": "", "no_proxy": ""}, asked
-        with suppress(OSError): server.shutdown(socket.SHUT_RDWR)  # ends the thread
+        yield (
+            {
+                name: url
+                for name in (
+                    "HTTP_PROXY",
+                    "HTTPS_PROXY",
+                    "ALL_PROXY",
+                    "http_proxy",
+                    "https_proxy",
+                    "all_proxy",
+                )
+            }
+            | {"NO_PROXY": "", "no_proxy": ""},
+            asked,
+        )
+        with suppress(OSError):
+            server.shutdown(socket.SHUT_RDWR)  # ends the thread
 
 
 @pytest.mark.parametrize("kind", PACKAGES)
 def test_a_training_is_told_of_and_comes_out_the_same(kind, heard, tmp_path):
     "Each tracker lives in an environment of its own: their packages want other versions than the rest of the tests."
-    python, style, base = environment(kind, PACKAGES[kind]) / "bin/python", practice_style(tmp_path / "riso", 6, 64), saved("sd1", tmp_path / "base")
+    python = environment(kind, PACKAGES[kind]) / "bin/python"
+    style = practice_style(tmp_path / "riso", 6, 64)
+    base = saved("sd1", tmp_path / "base")
     (tmp_path / "studio").mkdir()
     proxies, asked = heard
-    quiet = {name: value for name, value in os.environ.items() if not name.startswith(("CI", "GITHUB_", "PYTEST_", "MLFLOW_", "WANDB_"))}  # in tests MLflow keeps quiet of itself
-    words = [kind, tmp_path / "studio", base, style.folder, SMALL.model_dump_json(), Path(numpy.__file__).parents[1]]
-    done = subprocess.run([python, "-c", TRAIN, *words], env=quiet | proxies | {"PYTHONPATH": str(ROOT)}, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    quiet = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("CI", "GITHUB_", "PYTEST_", "MLFLOW_", "WANDB_"))
+    }  # in tests MLflow keeps quiet of itself
+    words = [
+        kind,
+        tmp_path / "studio",
+        base,
+        style.folder,
+        SMALL.model_dump_json(),
+        Path(numpy.__file__).parents[1],
+    ]
+    done = subprocess.run(
+        [python, "-c", TRAIN, *words],
+        env=quiet | proxies | {"PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads(done.stdout.splitlines()[-1])
     assert told["name"] == "riso" and (told["steps"], float(told["rate"])) == ("3", SMALL.rate)
     assert len(told["seen"]) == 3 and told["told"] == told["seen"]
-    assert told["adapter"] == hashlib.sha256(train(style, load_base(base), SMALL, tmp_path / "without").read_bytes()).hexdigest()
+    assert (
+        told["adapter"]
+        == hashlib.sha256(train(style, load_base(base), SMALL, tmp_path / "without").read_bytes()).hexdigest()
+    )
     assert asked == []

@@ -1,4 +1,5 @@
 "One batch, four ways: notebooks in Jupyter, papermill, the functions in a script, the console script with workers. What crosses over to minting is the same to the last byte."
+
 import os
 import shutil
 import subprocess
@@ -43,16 +44,22 @@ pack(catalog, tiny, 1, 1, 4, BaseFacts(digest=base.digest, source=base.source), 
 @pytest.fixture
 def place(tmp_path):
     "Makes folders with the collection in them."
+
     def make(name: str) -> Path:
         shutil.copytree(TINY, tmp_path / name / "tiny")
         return tmp_path / name
+
     return make
 
 
 def given(name: str) -> dict:
     "What a stage is given."
     known = {"studio": "studio", "collection": "tiny", "drop": 1, "first": 1, "quantity": 4, "round": 1}
-    code = next(cell.source for cell in working_copy(notebooks()[name]).cells if "parameters" in cell.metadata.get("tags", []))
+    code = next(
+        cell.source
+        for cell in working_copy(notebooks()[name]).cells
+        if "parameters" in cell.metadata.get("tags", [])
+    )
     return {key: value for key, value in known.items() if f"{key}:" in code}
 
 
@@ -72,7 +79,18 @@ def by_papermill(folder: Path) -> None:
     for name in STAGES:
         nbformat.write(working_copy(notebooks()[name]), folder / f"{name}.ipynb")
         words = [word for key, value in given(name).items() for word in ("-p", key, str(value))]
-        subprocess.run([Path(sys.executable).with_name("papermill"), "--no-progress-bar", f"{name}.ipynb", f"{name}.out.ipynb", *words], cwd=folder, check=True, capture_output=True)
+        subprocess.run(
+            [
+                Path(sys.executable).with_name("papermill"),
+                "--no-progress-bar",
+                f"{name}.ipynb",
+                f"{name}.out.ipynb",
+                *words,
+            ],
+            cwd=folder,
+            check=True,
+            capture_output=True,
+        )
 
 
 def by_script(folder: Path) -> None:
@@ -83,7 +101,13 @@ def by_script(folder: Path) -> None:
 def by_console(folder: Path) -> None:
     "The console script, with two worker processes."
     (folder / "tiny.toml").write_text(BATCH)
-    subprocess.run([Path(sys.executable).with_name("artmint"), "run", "tiny.toml"], cwd=folder, check=True, capture_output=True, env=os.environ)
+    subprocess.run(
+        [Path(sys.executable).with_name("artmint"), "run", "tiny.toml"],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        env=os.environ,
+    )
 
 
 def test_four_ways_end_in_the_same_bytes(place):
@@ -91,5 +115,7 @@ def test_four_ways_end_in_the_same_bytes(place):
     for way in (by_console, by_script, by_papermill, by_hand):
         folder = place(way.__name__)
         way(folder)
-        made[way.__name__] = [(folder / "studio/drops/tiny-1" / name).read_bytes() for name in ("drop.json", "drop.car")]
+        made[way.__name__] = [
+            (folder / "studio/drops/tiny-1" / name).read_bytes() for name in ("drop.json", "drop.car")
+        ]
     assert len({files[0] for files in made.values()}) == 1 and len({files[1] for files in made.values()}) == 1
