@@ -22,7 +22,7 @@ from artmint.core.collection import Rule
 from artmint.core.records import Slot
 from artmint.seeds import allocate
 from artmint.judge.decisions import Verdict, current_verdict, decide, record_verdict
-from test_scores import DEMO, enter, judge  # noqa: F401
+from tests.judge.test_scores import DEMO, enter, judge  # noqa: F401
 
 RULES = (
     Rule(scorer="sharpness", min=0.05),

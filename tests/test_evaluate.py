@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from families import saved
+from tests.families import saved
 
 from artmint.make.adapters import lineage_of
 from artmint.make.base import load_base, load_judge

@@ -476,7 +476,7 @@ def test_a_batch_that_somebody_else_minted(ready, monkeypatch):
 def test_two_operators(ready):
     program = textwrap.dedent("""
         import sys; sys.path.insert(0, sys.argv[2])
-        from test_mint import Studio
+        from tests.test_mint import Studio
         with Studio(sys.argv[1]).minter: print("held", flush=True); sys.stdin.read()
     """)
     with subprocess.Popen(
@@ -791,7 +791,7 @@ from artmint.chain import embedded as chain
 from artmint.chain import journal
 from artmint import mint
 from artmint.chain import signers
-from test_mint import Studio
+from tests.test_mint import Studio
 
 owner, name, when = {"before_journal": (signers.KeystoreSigner, "sign", "after"), "in_journal": (journal.Journal, "_keep_all", "after"), "before_append": (chain.EmbeddedChain, "_append", "before"),
                      "after_append": (chain.EmbeddedChain, "_append", "after"), "after_send": (chain.EmbeddedChain, "send", "after"), "before_costs": (journal, "_settled", "before"),

@@ -30,8 +30,8 @@ from artmint.review import BadRequest, BoardApi, SAFE_HEADERS, board_app
 from artmint.core.collection import Rule
 from artmint.core.records import Slot
 from artmint.judge.decisions import Verdict, current_verdict, record_verdict
-from test_curate import SLOTS, art
-from test_scores import DEMO, enter
+from tests.test_curate import SLOTS, art
+from tests.judge.test_scores import DEMO, enter
 
 ROOT = Path(__file__).parent.parent
 

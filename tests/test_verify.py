@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import TINY
+from tests.conftest import TINY
 
 from artmint.run import cli
 from artmint.ipfs.cid import CID, cid

@@ -1,0 +1,597 @@
+"Keys: every signer does the same, a policy blocks, a Safe decides, and a thief gets nowhere."
+
+import glob
+import importlib
+import json
+import os
+import random
+import shutil
+import stat
+import subprocess
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import pytest
+from tests.conftest import CONTRACTS
+from eth_account import Account
+from eth_keys import keys
+from eth_utils import keccak
+from tests.test_mint import DEMO, FAST, Drop
+from web3.logs import DISCARD
+
+from artmint.chain import signers as room
+from artmint.chain.admin import allowance_calls, authorize, commit_call, commit_drop, deploy
+from artmint.studio.catalog import Catalog
+from artmint.chain.connect import connect
+from artmint.chain.journal import Journal
+from artmint.chain.transaction import RefusedByContract
+from artmint.chain.preflight import WindowSpent
+from artmint.mint import mint
+from artmint.chain.safe import (
+    NotASafe,
+    OtherProposal,
+    StaleProposal,
+    TooFewSignatures,
+    execute,
+    propose,
+    sign_proposal,
+    together,
+)
+from artmint.core.canon import Refusal
+from artmint.chain.signers import (
+    BadSignature,
+    BlockedByPolicy,
+    Guarded,
+    KeystoreSigner,
+    KmsSigner,
+    ModuleSigner,
+    N,
+    NoModuleKey,
+    Policy,
+    new_keystore,
+    new_module_key,
+    recovered,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+PIN = "4213"
+FIELDS = {
+    "chainId": 31337,
+    "nonce": 0,
+    "to": "0x" + "11" * 20,
+    "data": "0x12345678",
+    "value": 0,
+    "gas": 10**5,
+    "maxFeePerGas": 10**9,
+    "maxPriorityFeePerGas": 1,
+}
+
+
+# One contract for all signers
+
+
+@pytest.fixture(scope="session")
+def softhsm(tmp_path_factory):
+    "A PKCS#11 module with a token of its own: the path of its library."
+    places = (
+        "/usr/lib/softhsm",
+        "/usr/lib/*/softhsm",
+        "/usr/lib64",
+        "/usr/local/lib/softhsm",
+        "/opt/homebrew/lib/softhsm",
+    )
+    library = next((found for place in places for found in glob.glob(f"{place}/libsofthsm2.so")), None)
+    if not library or not shutil.which("softhsm2-util"):
+        pytest.skip("SoftHSM isn't installed (Debian: softhsm2)")
+    folder = tmp_path_factory.mktemp("softhsm")
+    (folder / "tokens").mkdir()
+    (folder / "softhsm2.conf").write_text(
+        f"directories.tokendir = {folder / 'tokens'}\nobjectstore.backend = file\nlog.level = ERROR\n"
+    )
+    os.environ["SOFTHSM2_CONF"] = str(folder / "softhsm2.conf")  # read once, when the library is loaded
+    subprocess.run(
+        ["softhsm2-util", "--init-token", "--free", "--label", "artmint", "--pin", PIN, "--so-pin", PIN],
+        check=True,
+        capture_output=True,
+    )
+    return library
+
+
+@pytest.fixture
+def module_signer(softhsm, tmp_path):
+    label = os.urandom(4).hex()
+    new_module_key(softhsm, "artmint", PIN, label)
+    return ModuleSigner(softhsm, "artmint", PIN, label, tmp_path / "module")
+
+
+@pytest.fixture
+def kms(monkeypatch):
+    "moto's KMS, which hashes what it is told is a digest already; here it doesn't."
+    moto = pytest.importorskip("moto")
+    boto3 = pytest.importorskip("boto3")
+    import moto.kms.utils as inside
+    from cryptography.hazmat.primitives.asymmetric import ec, utils
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    monkeypatch.setattr(
+        inside.ECDSAPrivateKey,
+        "sign",
+        lambda self, message, _: self.private_key.sign(message, ec.ECDSA(utils.Prehashed(SHA256()))),
+    )
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    with moto.mock_aws():
+        yield boto3.client("kms", region_name="eu-central-1")
+
+
+@pytest.fixture
+def kms_signer(kms, tmp_path):
+    key = kms.create_key(KeySpec="ECC_SECG_P256K1", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["KeyId"]
+    return KmsSigner(kms, key, tmp_path / "kms")
+
+
+@pytest.fixture
+def keystore_signer(tmp_path):
+    new_keystore(tmp_path / "key.json", "word", FAST)
+    return KeystoreSigner(tmp_path / "key.json", "word")
+
+
+@pytest.fixture
+def guarded_signer(keystore_signer):
+    policy = Policy(
+        chains=(31337,),
+        contracts=(FIELDS["to"],),
+        selectors=("0x12345678",),
+        most=10**18,
+        most_in_a_day=10**18,
+    )
+    return Guarded(keystore_signer, policy)
+
+
+@pytest.fixture(params=["keystore", "module", "kms", "guarded"])
+def signer(request):
+    return request.getfixturevalue(f"{request.param}_signer")
+
+
+def test_every_signer_signs_transactions_that_nodes_take(signer):
+    for nonce in range(12):
+        fields = {**FIELDS, "nonce": nonce}
+        hash, raw = signer.sign(fields)
+        assert Account.recover_transaction(raw) == signer.address and hash == "0x" + keccak(hexstr=raw).hex()
+    assert (
+        signer.address == Account.recover_transaction(raw)
+        and signer.address in repr(signer)
+        and signer.lock.parent.exists()
+    )
+
+
+@pytest.mark.parametrize("kind", ["keystore", "module", "kms"])
+def test_signers_of_digests_give_what_contracts_check(request, kind):
+    signer = request.getfixturevalue(f"{kind}_signer")
+    digest = keccak(text="what is signed")
+    found = signer.signature(digest)
+    assert len(found) == 65 and found[64] in (27, 28) and int.from_bytes(found[32:64], "big") <= N // 2
+    assert (
+        keys.Signature(found[:64] + bytes([found[64] - 27]))
+        .recover_public_key_from_msg_hash(digest)
+        .to_checksum_address()
+        == signer.address
+    )
+
+
+def test_a_transaction_of_a_module_is_mined(module_signer, node):
+    node.fund(module_signer.address)
+    web3 = connect(node.url, Path())
+    _, raw = module_signer.sign({**FIELDS, "data": "0x", "gas": 21000, "maxFeePerGas": 10**10, "value": 7})
+    assert (
+        web3.eth.wait_for_transaction_receipt(web3.eth.send_raw_transaction(raw), 20, 0.01)["from"]
+        == module_signer.address
+    )
+
+
+def test_the_module_never_gives_its_key(module_signer):
+    import pkcs11
+
+    assert (
+        module_signer._key[pkcs11.Attribute.EXTRACTABLE] is False
+        and module_signer._key[pkcs11.Attribute.SENSITIVE] is True
+    )
+    with pytest.raises(pkcs11.PKCS11Error):
+        module_signer._key[pkcs11.Attribute.VALUE]
+
+
+def test_what_a_module_or_service_refuses(softhsm, kms, tmp_path):
+    for values in (("artmint", PIN, "none"), ("artmint", "0000", "none"), ("other", PIN, "none")):
+        with pytest.raises(NoModuleKey) as caught:
+            ModuleSigner(softhsm, *values, tmp_path / "x")
+        assert "0000" not in str(caught.value)
+    with pytest.raises(NoModuleKey):
+        KmsSigner(kms, "none", tmp_path / "x")
+
+
+def test_a_service_that_hashes_again_is_noticed(kms_signer, monkeypatch):
+    "What moto does without our patch: it signs the hash of the digest. The signature is by the right key, and of something else."
+    import moto.kms.utils as inside
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    monkeypatch.setattr(
+        inside.ECDSAPrivateKey,
+        "sign",
+        lambda self, message, _: self.private_key.sign(message, ec.ECDSA(SHA256())),
+    )
+    with pytest.raises(BadSignature):
+        kms_signer.sign(FIELDS)
+
+
+def many(count: int) -> None:
+    "Signatures of one key with s forced high, as numbers in ASN.1, short ones among them; all have to recover."
+    cryptography = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.ec")
+    from cryptography.hazmat.primitives.asymmetric.utils import (
+        Prehashed,
+        decode_dss_signature,
+        encode_dss_signature,
+    )
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    secret = cryptography.derive_private_key(
+        int.from_bytes(keccak(text="many"), "big") % N, cryptography.SECP256K1()
+    )
+    rng = random.Random(1)
+    short = set()
+    address = room.address_of(
+        b"".join(
+            each.to_bytes(32, "big")
+            for each in (secret.public_key().public_numbers().x, secret.public_key().public_numbers().y)
+        )
+    )
+    for _ in range(count):
+        digest = rng.randbytes(32)
+        r, s = decode_dss_signature(secret.sign(digest, cryptography.ECDSA(Prehashed(SHA256()))))
+        forced = max(s, N - s)
+        short |= {name for name, value in (("r", r), ("s", min(s, N - s))) if value < 1 << 247}
+        parity, r2, s2 = recovered(digest, *room._two_numbers(encode_dss_signature(r, forced)), address)
+        assert r2 == r and s2 == N - forced <= N // 2 and parity in (0, 1)
+    if count >= 2000:
+        assert short == {"r", "s"}
+
+
+def test_high_s_and_short_numbers_recover():
+    many(100)
+
+
+@pytest.mark.slow
+def test_two_thousand_signatures_recover():
+    many(2000)
+
+
+def test_a_signature_by_another_key_is_refused(keystore_signer):
+    other = Account.create()
+    signed = other.unsafe_sign_hash(b"d" * 32)
+    with pytest.raises(BadSignature):
+        recovered(b"d" * 32, signed.r, signed.s, keystore_signer.address)
+    for r, s in ((0, 1), (1, 0), (N, 1), (2**256 - 1, 2**256 - 1)):
+        with pytest.raises(BadSignature):
+            recovered(b"d" * 32, r, s, keystore_signer.address)
+
+
+# The policy
+
+
+@pytest.mark.parametrize(
+    "change, word",
+    [
+        ({"chainId": 1}, "chain 1"),
+        ({"to": "0x" + "22" * 20}, "0x2222"),
+        ({"to": ""}, "a deployment"),
+        ({"data": "0x12345679"}, "0x12345679"),
+        ({"data": "0x"}, "the call 0x"),
+        ({"data": b"\x12\x34"}, "0x1234"),
+        ({"value": 1}, "1 wei"),
+        ({"value": None}, "value"),
+        ({"gas": 2**24 + 1}, "units of gas"),
+        ({"gas": 0}, "0 units"),
+        ({"maxFeePerGas": 10**14}, "one transaction"),
+        ({"accessList": []}, "accessList"),
+        ({"authorizationList": []}, "authorizationList"),
+    ],
+)
+def test_the_policy_blocks_all_else(guarded_signer, change, word):
+    with pytest.raises(BlockedByPolicy, match=word):
+        guarded_signer.sign({**FIELDS, **change})
+    assert guarded_signer.spent(time.time()) == 0 and guarded_signer.sign(FIELDS)
+    with pytest.raises(BlockedByPolicy, match="bare digest"):
+        guarded_signer.signature(b"d" * 32)
+
+
+def test_the_policy_counts_a_day(keystore_signer, monkeypatch):
+    guarded = Guarded(
+        keystore_signer,
+        Policy(
+            chains=(31337,),
+            contracts=(FIELDS["to"],),
+            selectors=("0x12345678",),
+            most=10**14,
+            most_in_a_day=3 * 10**14,
+        ),
+    )
+    now = time.time()
+    for at in (0, 40_000, 80_000):
+        monkeypatch.setattr(room.time, "time", lambda at=at: now + at)
+        guarded.sign(FIELDS)
+    with pytest.raises(BlockedByPolicy, match="24 hours"):
+        Guarded(keystore_signer, guarded.policy).sign(FIELDS)
+    monkeypatch.setattr(room.time, "time", lambda: now + 86_401)
+    guarded.sign(FIELDS)
+    with pytest.raises(BlockedByPolicy, match="24 hours"):
+        guarded.sign(FIELDS)
+    assert stat.S_IMODE(guarded._ledger.stat().st_mode) == 0o600
+
+
+# A Safe of three owners, of whom two decide; a key in a module that mints
+
+
+def artifact_of(path: str) -> dict:
+    return json.loads(
+        (CONTRACTS / "node_modules/@safe-global/safe-contracts/build/artifacts/contracts" / path).read_text()
+    )
+
+
+class House:
+    "A studio whose admin is a real Safe on anvil, and whose minter is a key in a security module or a file."
+
+    def __init__(self, folder, node, minter):
+        self.node = node
+        self.web3 = connect(node.url, folder)
+        self.catalog = Catalog(folder)
+        for name in ("anna", "ben", "cleo", "purse"):
+            new_keystore(folder / "keys" / f"{name}.json", "word", FAST)
+        self.anna, self.ben, self.cleo, purse = (
+            KeystoreSigner(folder / "keys" / f"{name}.json", "word")
+            for name in ("anna", "ben", "cleo", "purse")
+        )
+        for address in (purse.address, minter.address):
+            node.fund(address)
+        self.purse = Journal(self.catalog, self.web3, purse)
+        self.safe = self.new_safe()
+        self.treasury = Account.create().address
+        self.contract = deploy(self.purse, DEMO, self.treasury, admin=self.safe, delay=86_400)
+        self.minter = minter
+
+    def new_safe(self) -> str:
+        "A 2-of-3 Safe, made by Safe's own factory."
+        made = {
+            name: self.purse.send(
+                self.web3.eth.contract(
+                    abi=artifact_of(path)["abi"], bytecode=artifact_of(path)["bytecode"]
+                ).constructor(),
+                {"verb": "deploy", "what": name},
+            )
+            for name, path in (
+                ("Safe", "Safe.sol/Safe.json"),
+                ("Factory", "proxies/SafeProxyFactory.sol/SafeProxyFactory.json"),
+            )
+        }
+        at = {
+            name: self.web3.eth.get_transaction_receipt(each.hash)["contractAddress"]
+            for name, each in made.items()
+        }
+        zero = "0x" + "00" * 20
+        safe = self.web3.eth.contract(abi=artifact_of("Safe.sol/Safe.json")["abi"])
+        owners = [each.address for each in (self.anna, self.ben, self.cleo)]
+        factory = self.web3.eth.contract(
+            at["Factory"], abi=artifact_of("proxies/SafeProxyFactory.sol/SafeProxyFactory.json")["abi"]
+        )
+        done = self.purse.send(
+            factory.functions.createProxyWithNonce(
+                at["Safe"], safe.encode_abi("setup", [owners, 2, zero, b"", zero, zero, 0, zero]), 7
+            ),
+            {"verb": "createProxyWithNonce"},
+        )
+        return factory.events.ProxyCreation().process_receipt(
+            self.web3.eth.get_transaction_receipt(done.hash), DISCARD
+        )[0]["args"]["proxy"]
+
+    def decide(self, call, *owners):
+        "Propose, let the owners sign copies of their own, put them together, execute."
+        proposal = propose(self.web3, self.safe, call)
+        return execute(self.purse, together(proposal, *(sign_proposal(proposal, owner) for owner in owners)))
+
+
+@pytest.fixture
+def house(tmp_path, node, module_signer):
+    return House(tmp_path, node, module_signer)
+
+
+def minter_policy(house) -> Policy:
+    selector = house.contract.encode_abi("mintBatch", [1, 1, 0])[:10]
+    return Policy(
+        chains=(31337,),
+        contracts=(house.contract.address,),
+        selectors=(selector,),
+        most=10**18,
+        most_in_a_day=10**19,
+    )
+
+
+def test_a_safe_commits_and_a_module_mints(house, monkeypatch):
+    "End to end on anvil: two of three owners commit and allow, the key in the module mints, the stolen key gets nowhere."
+    house.decide(commit_call(house.contract, Drop(1, 10)), house.anna, house.cleo)
+    for call in allowance_calls(house.contract, house.minter.address, 20, 12, 86_400):
+        house.decide(call, house.ben, house.anna)
+    journal = Journal(house.catalog, house.web3, Guarded(house.minter, minter_policy(house)))
+    assert [
+        each.gas for each in mint(journal, house.contract, Drop(1, 10))
+    ] and house.contract.functions.balanceOf(house.treasury).call() == 10
+    house.decide(commit_call(house.contract, Drop(11, 6, 2)), house.ben, house.cleo)
+    with pytest.raises(WindowSpent) as caught:
+        mint(journal, house.contract, Drop(11, 6, 2))
+    assert (caught.value.left, caught.value.wanted) == (2, 6)
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    script = importlib.import_module("stolen_key")
+    said = []
+    assert script.steal(house.contract, house.minter, said.append) == []
+    assert len(said) >= 10 and all(line.startswith("refused") for line in said), said
+    with pytest.raises(BlockedByPolicy):
+        journal.signer.sign(
+            {
+                **FIELDS,
+                "to": house.contract.address,
+                "data": house.contract.encode_abi("setTreasury", [house.minter.address]),
+            }
+        )
+
+
+def test_a_theft_that_works_is_noticed(house, monkeypatch):
+    "The script isn't blind: with a role too many it says what the thief could do."
+    house.decide(commit_call(house.contract, Drop(1, 10)), house.anna, house.cleo)
+    for call in allowance_calls(house.contract, house.minter.address, 20):
+        house.decide(call, house.ben, house.anna)
+    house.decide(
+        house.contract.functions.grantRole(
+            house.contract.functions.PAUSER_ROLE().call(), house.minter.address
+        ),
+        house.ben,
+        house.anna,
+    )
+    mint(Journal(house.catalog, house.web3, house.minter), house.contract, Drop(1, 10))
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    assert importlib.import_module("stolen_key").steal(house.contract, house.minter, lambda line: None) == [
+        "pause",
+        "something changed",
+    ]
+
+
+def test_what_a_safe_refuses(house):
+    proposal = propose(house.web3, house.safe, commit_call(house.contract, Drop(1, 10)))
+    one = sign_proposal(proposal, house.anna)
+    for few in (
+        proposal,
+        one,
+        sign_proposal(one, house.minter),
+        one.model_copy(
+            update={"signatures": {**one.signatures, house.ben.address: one.signatures[house.anna.address]}}
+        ),
+    ):
+        with pytest.raises(TooFewSignatures):
+            execute(house.purse, few)
+    both = sign_proposal(one, house.ben)
+    with pytest.raises(TooFewSignatures):
+        execute(house.purse, both.model_copy(update={"data": both.data[:-2] + "ff"}))
+    with pytest.raises(OtherProposal):
+        together(both, sign_proposal(proposal.model_copy(update={"nonce": 4}), house.cleo))
+    with pytest.raises(StaleProposal):
+        execute(
+            house.purse,
+            sign_proposal(
+                sign_proposal(
+                    propose(house.web3, house.safe, commit_call(house.contract, Drop(1, 10)), later=1),
+                    house.anna,
+                ),
+                house.ben,
+            ),
+        )
+    assert house.contract.functions.dropCount().call() == 0
+    execute(house.purse, both)
+    with pytest.raises(StaleProposal):
+        execute(house.purse, both)
+    with pytest.raises(RefusedByContract, match="NotNextUncommitted"):
+        propose(house.web3, house.safe, house.contract.functions.commitDrop(1, 10, b"r" * 32, b"c" * 32))
+    with pytest.raises(NotASafe):
+        propose(house.web3, house.contract.address, house.contract.functions.pause())
+    assert both.model_validate_json(both.model_dump_json()) == both and both.meaning().startswith(
+        "commitDrop(firstTokenId 1, quantity 10"
+    )
+
+
+# Who can read what
+
+
+MINTS = """
+import os, sys
+from eth_account import Account
+from artmint.chain.signers import KeystoreSigner
+Account.decrypt(Account.encrypt(b"1" * 32, "x", "scrypt", 16), "x")  # loads what is loaded late: the other user may not read this Python
+os.setuid(int(sys.argv[2]))
+print(KeystoreSigner(sys.argv[1] + "/minter/key.json", "minter's word").address)
+for path in ("/admin/key.json", "/admin"):
+    try: open(sys.argv[1] + path) if path.endswith("json") else os.listdir(sys.argv[1] + path)
+    except PermissionError: print("denied")
+"""
+
+
+def test_the_process_that_mints_cannot_read_the_admins_key(tmp_path):
+    "As docs/keys.md sets it up: two users, a folder each. The minter's process opens its own key and is denied the other."
+    if os.name != "posix" or os.geteuid():
+        pytest.skip("needs the right to act as another user")
+    place = Path("/tmp") / f"artmint-{os.urandom(6).hex()}"
+    try:
+        for name, user in (("admin", 0), ("minter", 12345)):
+            new_keystore(place / name / "key.json", f"{name}'s word", FAST)
+            for path in (place / name / "key.json", place / name):
+                os.chown(path, user, user)
+            (place / name).chmod(0o700)
+        place.chmod(0o755)
+        got = subprocess.run(
+            [sys.executable, "-c", MINTS, str(place), "12345"],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            check=False,
+        )
+        assert got.stdout.split()[1:] == ["denied", "denied"] and got.stdout.startswith("0x"), got.stderr
+    finally:
+        shutil.rmtree(place)
+
+
+CANARY = "canary7f3a9"
+
+
+def test_no_secret_is_written_or_said(tmp_path, monkeypatch, capfd, softhsm, node):
+    "A canary in every passphrase, PIN and address of a node: nothing that is written, printed or raised repeats it. The keys themselves neither."
+    folder = tmp_path / "studio"
+    word = f"pass-{CANARY}"
+    monkeypatch.setenv("ARTMINT_PASSPHRASE", word)
+    for name in ("admin", "minter"):
+        new_keystore(folder / "keys" / f"{name}.json", word, FAST)
+    admin, minter = (KeystoreSigner(folder / "keys" / f"{name}.json", word) for name in ("admin", "minter"))
+    for signer in (admin, minter):
+        node.fund(signer.address)
+    secrets = [CANARY, *(each._account.key.hex() for each in (admin, minter))]
+    said = []
+    url = f"{node.url}/?key={CANARY}"
+    web3 = connect(url, folder)
+    catalog = Catalog(folder)
+    boss = Journal(catalog, web3, admin)
+    hand = Journal(catalog, web3, minter)
+    contract = deploy(boss, DEMO, Account.create().address)
+    commit_drop(boss, contract, Drop(1, 3))
+    authorize(boss, contract, minter.address, 3)
+    mint(hand, contract, Drop(1, 3))
+    for attempt in (
+        lambda: KeystoreSigner(folder / "keys/admin.json", f"wrong-{CANARY}"),
+        lambda: ModuleSigner(softhsm, "artmint", CANARY, "none", folder / "x"),
+        lambda: mint(hand, contract, Drop(9, 3)),
+        lambda: boss.send(contract.functions.mintBatch(9, 1, 0), {"verb": "x"}),
+        lambda: boss.send(contract.functions.cancelDrop(1), {"verb": "x"}),
+        lambda: connect(f"{node.url}/v3/{CANARY}", folder, 1),
+        lambda: connect(f"http://127.0.0.1:9/v3/{CANARY}", folder, 1),
+        lambda: connect(f"{url},{url}", folder, 1),
+    ):
+        with pytest.raises(Refusal) as caught:
+            attempt()
+        said.append("".join(traceback.format_exception(caught.value, chain=True)))
+    for signer in (admin, minter):
+        said.append(repr(signer) + str(signer))
+    said += [str(catalog.costs()), *capfd.readouterr()]
+    for path in folder.rglob("*"):
+        if path.is_file():
+            said.append(path.read_bytes().decode("latin-1"))
+    lines = "\n".join(said)
+    code = {line.strip() for line in Path(__file__).read_text().splitlines()}
+    lines = "\n".join(
+        line for line in lines.splitlines() if line.strip() not in code
+    )  # a traceback quotes this file
+    assert [secret for secret in secrets if secret in lines] == []

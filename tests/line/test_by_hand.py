@@ -1,0 +1,237 @@
+"Pictures made by hand: entered, decided on by people, packed and proven like the rest, and never passed off as regenerated."
+
+import shutil
+
+import numpy as np
+import pytest
+from tests.conftest import TINY
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from artmint.make.base import load_base, load_judge, weights_files
+from artmint.ipfs.cid import CID
+from artmint.seeds import frozen_slots
+from artmint.studio.catalog import Catalog
+from artmint.run.cli import main
+from artmint.curate import choose
+from artmint.generate import SlotTaken, attempts_of, enter, generate, open_slots
+from artmint.metadata import AuditFailed, pack
+from artmint.publish.tokens import BaseFacts
+from artmint.judge.decisions import Action, ReviewSession, record_action, slots_awaiting_review
+from artmint.core.picture import BadPicture, pixel_digest, read_png
+from artmint.core.collection import InconsistentCollection
+from artmint.core.records import NotARecipe, Recipe, Work, parse_facts
+from artmint.seeds import load_collection
+from artmint.publish.tokens import read_token
+from artmint.judge.decisions import current_verdict
+
+COLLECTION = load_collection(TINY)
+HEX = st.text("0123456789abcdef", min_size=64, max_size=64)
+
+
+def drawing(path, seed=1, mode="RGB"):
+    "A picture that no model made, with a transparent corner where the mode has one."
+    pixels = np.random.default_rng(seed).integers(0, 255, (12, 9, 4), np.uint8).repeat(8, 0).repeat(8, 1)
+    Image.fromarray(pixels, "RGBA").convert(mode).save(path)
+    return path
+
+
+@pytest.fixture
+def studio(tmp_path):
+    "A catalog, its slots, and a work that waits at slot 2."
+    catalog = Catalog(tmp_path / "studio")
+    slots = frozen_slots(catalog, COLLECTION, COLLECTION.salt)
+    return (
+        catalog,
+        slots,
+        enter(catalog, COLLECTION, 2, drawing(tmp_path / "work.png"), "Ada", "linocut, scanned"),
+    )
+
+
+@given(
+    st.builds(
+        Work,
+        artist=st.text(min_size=1),
+        medium=st.text(),
+        pixel_digest=HEX,
+        width=st.integers(1, 9000),
+        height=st.integers(1, 9000),
+    )
+)
+def test_a_work_is_what_its_facts_say(work):
+    assert parse_facts(work.facts()) == work and len(work.dna) == 64
+    with pytest.raises(NotARecipe):
+        Recipe.parse(work.facts())
+    for spoiled in (
+        {"schema": 2},
+        {"made": "by machine"},
+        {"prompt": "rings"},
+        {"width": 0},
+        {"medium": ""} if not work.medium else {"artist": ""},
+    ):
+        with pytest.raises(NotARecipe):
+            parse_facts(work.facts() | spoiled)
+
+
+def test_the_whole_line_of_a_work(studio):
+    catalog, slots, work = studio
+    base = load_base()
+    judge = load_judge()
+    assert [slot.id for slot in open_slots(catalog, COLLECTION, COLLECTION.salt, 1, 4)] == [1, 3, 4]
+    generate(
+        catalog,
+        base,
+        attempts_of(
+            catalog,
+            COLLECTION,
+            open_slots(catalog, COLLECTION, COLLECTION.salt, 1, 4),
+            COLLECTION.salt,
+            1,
+            base.digest,
+        ),
+    )
+    assert choose(catalog, COLLECTION, judge, slots, 1).open == (2,) and slots_awaiting_review(
+        catalog, COLLECTION, range(1, 5)
+    ) == {2: 1}
+    assert current_verdict(catalog, work.dna).reasons[-1] == "made by hand; people decide"
+    look = ReviewSession(catalog, COLLECTION, "Grace")
+    card = look.card(look.candidates()[work.dna])
+    assert (
+        card["attempt"] == 0
+        and card["parameters"]["artist"] == "Ada"
+        and card["parameters"]["made"] == "by hand"
+    )  # by which the board tells it from a recipe
+    record_action(look, Action(id="1", dnas=(work.dna,), decision="accept"))
+    choice = choose(catalog, COLLECTION, judge, slots, 1)
+    assert (
+        not choice.open
+        and choice.editions[1].dna == work.dna
+        and choice.editions[1].attempt == 0
+        and "contrast" in choice.editions[1].scores
+    )
+    pack(catalog, COLLECTION, 1, 1, 4, BaseFacts(digest=base.digest, source=base.source), weights_files(base))
+    root = catalog.folder / "drops" / "tiny-1" / "root"
+    said = read_token((root / "2.json").read_bytes()).artmint
+    assert (
+        said.base is None
+        and said.recipe == work.recipe
+        and {each.name for each in (root / "images").iterdir()} == {"1.png", "2.png", "3.png", "4.png"}
+    )
+    image, texts = read_png((root / "images/2.png").read_bytes())
+    assert pixel_digest(image) == work.pixel_digest == said.recipe["pixel_digest"] and set(texts) == {
+        "artmint"
+    }
+    with pytest.raises(SlotTaken, match="it has its edition"):
+        enter(catalog, COLLECTION, 2, root / "images/1.png", "Ada")
+    proven(catalog.folder)
+
+
+def proven(folder):
+    "Mint that drop on a chain of its own, and prove it: three pictures are rendered again, and the work is said to have no recipe."
+    from artmint.chain.admin import authorize, commit_drop, deploy, parties
+    from artmint.chain.connect import connect
+    from artmint.chain.journal import Journal
+    from artmint.mint import mint
+    from artmint.ipfs.stores import FolderStore
+    from artmint.pin import publish
+    from artmint.core.manifest import read_manifest
+    from artmint.verify import verify
+
+    catalog = Catalog(folder)
+    web3 = connect("embedded", folder / "chain")
+    who = parties(web3, folder / "keys", rounds=2**10)
+    admin = Journal(catalog, web3, who.admin)
+    minter = Journal(catalog, web3, who.minter)
+    manifest = read_manifest((folder / "drops/tiny-1/drop.json").read_bytes())
+    contract = deploy(admin, COLLECTION, who.treasury)
+    authorize(admin, contract, who.minter.address, 4)
+    publish(folder / "drops/tiny-1/drop.car", CID.parse(manifest.root), [FolderStore(folder / "store")])
+    commit_drop(admin, contract, manifest)
+    mint(minter, contract, manifest)
+    proof = verify(f"embedded:{contract.address}", folder, regenerate=True)
+    again = [(step.status, step.evidence) for step in proof.steps if step.name == "regenerate"]
+    assert proof.exit_code == 0 and [status for status, _ in again] == ["unchecked", "held"], proof.text()
+    assert "1 of 4 are made by hand" in again[0][1] and "3 of 3 pictures" in again[1][1]
+
+
+def test_a_rejected_work_leaves_its_slot_to_another_work(studio, tmp_path):
+    catalog, slots, work = studio
+    judge = load_judge()
+    record_action(
+        ReviewSession(catalog, COLLECTION, "Grace"), Action(id="1", dnas=(work.dna,), decision="reject")
+    )
+    assert choose(catalog, COLLECTION, judge, slots[1:2], 1).open == (2,) and not slots_awaiting_review(
+        catalog, COLLECTION, range(1, 5)
+    )
+    better = enter(catalog, COLLECTION, 2, drawing(tmp_path / "better.png", 2), "Ada")
+    record_action(
+        ReviewSession(catalog, COLLECTION, "Grace"), Action(id="2", dnas=(better.dna,), decision="accept")
+    )
+    assert [edition.dna for edition in choose(catalog, COLLECTION, judge, slots[1:2], 1).editions] == [
+        better.dna
+    ]
+
+
+def test_pixels_that_are_not_the_works_are_found(studio, monkeypatch):
+    catalog, slots, work = studio
+    record_action(
+        ReviewSession(catalog, COLLECTION, "Grace"), Action(id="1", dnas=(work.dna,), decision="accept")
+    )
+    choose(catalog, COLLECTION, load_judge(), slots[1:2], 1)
+    body = catalog.find("edition", "tiny/2")
+    other = enter(catalog, COLLECTION, 3, drawing(catalog.folder / "other.png", 3), "Ada")
+    catalog.append(
+        "edition", "tiny/2", body | {"file_digest": other.file_digest, "pixel_digest": other.pixel_digest}
+    )
+    with pytest.raises(AuditFailed) as refusal:
+        pack(catalog, COLLECTION, 1, 2, 1, BaseFacts(digest="0" * 64, source="bundled"), {})
+    assert {"artmint.recipe.pixel_digest", "picture's recipe"} <= {
+        finding.field for finding in refusal.value.findings
+    }
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "L", "P", "1", "CMYK"])
+def test_any_mode_is_kept_as_plain_rgb(studio, tmp_path, mode):
+    catalog = studio[0]
+    path = drawing(tmp_path / "some.tiff", 4, mode)
+    made = enter(catalog, COLLECTION, 4, path, "Ada")
+    image, _ = read_png(catalog.blob(made.file_digest))
+    assert image.mode == "RGB" and image.size == (72, 96) and pixel_digest(image) == made.pixel_digest
+
+
+def test_what_cannot_be_entered_is_refused_by_name(studio, tmp_path):
+    catalog = studio[0]
+    before = catalog.all("attempt")
+    (tmp_path / "no.png").write_bytes(b"no picture")
+    with pytest.raises(BadPicture):
+        enter(catalog, COLLECTION, 3, tmp_path / "no.png", "Ada")
+    with pytest.raises(BadPicture):
+        enter(catalog, COLLECTION, 3, tmp_path / "missing.png", "Ada")
+    for slot in (0, 5):
+        with pytest.raises(SlotTaken, match="slots 1 to 4"):
+            enter(catalog, COLLECTION, slot, tmp_path / "work.png", "Ada")
+    for artist, medium in ((" ", ""), ("<b>Ada</b>", ""), ("Ada", "oil\u202e")):
+        with pytest.raises(InconsistentCollection, match="artist or the medium"):
+            enter(catalog, COLLECTION, 3, tmp_path / "work.png", artist, medium)
+    assert catalog.all("attempt") == before
+
+
+def test_the_console_enters(tmp_path, capsys):
+    shutil.copytree(TINY, tmp_path / "tiny")
+    shutil.copy(TINY.parent / "tiny.toml", tmp_path)
+    with pytest.raises(SystemExit) as end:
+        main(
+            [
+                "enter",
+                str(tmp_path / "tiny.toml"),
+                "2",
+                str(drawing(tmp_path / "w.png")),
+                "--artist",
+                "Ada",
+                "--studio",
+                str(tmp_path / "studio"),
+            ]
+        )
+    assert end.value.code == 0 and "slot 2 waits" in capsys.readouterr().out
+    assert Catalog(tmp_path / "studio").find("attempt", "tiny/2/0")

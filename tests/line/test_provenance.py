@@ -1,0 +1,207 @@
+"What was fixed beforehand: sealed drops, and the provenance hash of the whole collection, computed again from what was published."
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.test_metadata import BASE, DEMO, FOLDER, WEIGHTS, fill
+
+from artmint.run.cli import main
+from artmint.prove.evidence import ChainClaim, Seal, ask_chain, check_provenance, check_seals, parse_address
+from artmint.metadata import pack, provenance_record
+from artmint.ipfs.cid import CID
+from artmint.ipfs.stores import FolderStore
+from artmint.pin import publish
+from artmint.core.canon import canonical, read_json
+from artmint.core.manifest import BadMetadata
+from artmint.verify import verify
+
+
+@pytest.fixture(scope="module")
+def sold(tmp_path_factory):
+    "The demo in two drops: the first sealed, minted, then told; the second in the open. (folder, address, hash as collectors compute it)."
+    from artmint.chain.admin import authorize, commit_drop, deploy, parties, reveal_drop, seal_drop
+    from artmint.chain.connect import connect
+    from artmint.chain.journal import Journal
+    from artmint.mint import mint
+
+    catalog = fill(tmp_path_factory.mktemp("sold") / "studio", 16)
+    folder = catalog.folder
+    web3 = connect("embedded", catalog.folder / "chain")
+    who = parties(web3, folder / "keys", rounds=2**10)
+    admin = Journal(catalog, web3, who.admin)
+    minter = Journal(catalog, web3, who.minter)
+    contract = deploy(admin, DEMO, who.treasury)
+    authorize(admin, contract, who.minter.address, 16)
+    packed = [
+        pack(catalog, DEMO, drop, first, quantity, BASE, WEIGHTS)
+        for drop, first, quantity in ((1, 1, 10), (2, 11, 6))
+    ]
+    for drop in packed:
+        publish(
+            folder / f"drops/demo-{drop.drop}/drop.car", CID.parse(drop.root), [FolderStore(folder / "store")]
+        )
+    seal_drop(admin, contract, packed[0])
+    mint(minter, contract, packed[0])
+    address = f"embedded:{contract.address}"
+    before = verify(f"embedded:{contract.address}", folder)
+    assert before.exit_code == 3 and "sealed" in before.text()
+    reveal_drop(admin, contract, packed[0])
+    commit_drop(admin, contract, packed[1])
+    half = verify(address, folder, provenance="0" * 64)
+    mint(minter, contract, packed[1])
+    pictures = [next((folder / "drops").rglob(f"images/{i}.png")).read_bytes() for i in range(1, 17)]
+    return (
+        folder,
+        address,
+        hashlib.sha256("".join(hashlib.sha256(each).hexdigest() for each in pictures).encode()).hexdigest(),
+        half,
+    )
+
+
+def said(proof, name: str) -> list:
+    return [(step.status, step.evidence) for step in proof.steps if step.name == name]
+
+
+def test_a_stranger_computes_the_collectors_hash_from_the_published_pictures(sold):
+    folder, address, expected, _ = sold
+    for given in ("", expected, f"0x{expected.upper()}"):
+        proof = verify(address, folder, provenance=given)
+        assert proof.exit_code == 0, proof.text()
+        ((status, evidence),) = said(proof, "provenance")
+        assert status == "held" and expected in evidence and ("as was published" in evidence) == bool(given)
+
+
+def test_another_hash_fails_the_proof_and_names_both(sold):
+    folder, address, expected, _ = sold
+    proof = verify(address, folder, provenance="ab" * 32)
+    ((status, evidence),) = said(proof, "provenance")
+    assert (
+        status == "failed"
+        and expected in evidence
+        and "ab" * 32 in evidence
+        and proof.exit_code == 1
+        and proof.levels["content"] == "failed"
+    )
+
+
+def test_a_part_of_the_collection_has_no_hash(sold):
+    folder, address, expected, half = sold
+    assert (
+        said(half, "provenance")
+        == [("unchecked", "the hash is over all 16 pictures of the collection, and not all of them are here")]
+        and half.exit_code == 3
+    )
+    assert said(verify(f"{address}/3", folder), "provenance") == []
+    assert said(verify(f"{address}/3", folder, provenance=expected), "provenance")[0][0] == "unchecked"
+
+
+def test_a_sealed_drop_is_shown_to_be_what_was_sealed_before_it_was_minted(sold):
+    folder, address, *_ = sold
+    claim = ask_chain(parse_address(address), folder, "", [])
+    (seal,) = claim.seals
+    assert (
+        (seal.first, seal.quantity, seal.opens) == (1, 10, True)
+        and seal.sealed < seal.minted < seal.told
+        and claim.supply == 16
+    )
+    ((status, evidence),) = said(verify(address, folder), "seal")
+    assert (
+        status == "held"
+        and f"sealed in block {seal.sealed}, minted from block {seal.minted} on, told in block {seal.told}"
+        in evidence
+    )
+
+
+def test_what_opens_no_seal_or_comes_in_the_wrong_order_fails():
+    good = Seal(1, 4, sealed=7, told=12, minted=9, opens=True)
+    claim = ChainClaim(1, "0x", range(1, 5), {}, ())
+    for seal, status in (
+        (good, "held"),
+        (replace(good, minted=None), "held"),
+        (replace(good, minted=13), "held"),
+        (replace(good, opens=False), "failed"),
+        (replace(good, minted=6), "failed"),
+        (replace(good, told=6), "failed"),
+    ):
+        assert [step.status for step in check_seals(replace(claim, seals=(seal,)))] == [status], seal
+    (step,) = check_seals(replace(claim, seals=None))
+    assert step.status == "unchecked" and not step.asked and [*check_seals(claim)] == []
+
+
+def test_a_node_that_tells_no_past_leaves_the_rest_of_the_proof_whole(sold, monkeypatch):
+    from web3.exceptions import Web3RPCError
+    from web3.contract.contract import ContractEvent
+
+    def limited(*_, **__):
+        raise Web3RPCError("block range is too large")
+
+    monkeypatch.setattr(ContractEvent, "get_logs", limited)
+    proof = verify(sold[1], sold[0])
+    assert (
+        proof.exit_code == 0
+        and said(proof, "seal")[0][0] == "unchecked"
+        and said(proof, "provenance")[0][0] == "held"
+    )
+
+
+def test_a_node_that_tells_another_past_is_noticed(sold, monkeypatch):
+    "The salt in the transaction that told the drop is not the one that it was sealed with."
+    import web3.eth
+
+    real = web3.eth.Eth.get_transaction
+
+    def other(self, number):
+        found = dict(real(self, number))
+        return found | {"input": bytes(found["input"])[:-1] + bytes([bytes(found["input"])[-1] ^ 1])}
+
+    monkeypatch.setattr(web3.eth.Eth, "get_transaction", other)
+    proof = verify(sold[1], sold[0])
+    assert proof.exit_code == 1 and said(proof, "seal")[0][0] == "failed", proof.text()
+
+
+def test_the_record_for_marketplaces(sold, tmp_path, capsys):
+    folder, address, expected, _ = sold
+    with pytest.raises(SystemExit) as end:
+        main(["provenance", str(FOLDER), "--studio", str(folder), "--out", str(tmp_path / "provenance.json")])
+    assert end.value.code == 0 and capsys.readouterr().out.strip() == expected
+    record = read_json((tmp_path / "provenance.json").read_bytes())
+    assert canonical(record) == (tmp_path / "provenance.json").read_bytes() == provenance_record(folder, DEMO)
+    assert record["concatenated"] == "".join(record["pictures"][str(i)] for i in range(1, 17)) and (
+        record["collection"],
+        record["first"],
+        record["last"],
+    ) == ("demo", 1, 16)
+    assert hashlib.sha256(record["concatenated"].encode()).hexdigest() == record["provenance"] == expected
+    with pytest.raises(SystemExit):
+        main(["provenance", str(FOLDER), "--studio", str(folder)])
+    assert json.loads(capsys.readouterr().out)["provenance"] == expected
+    with pytest.raises(SystemExit) as end:
+        main(["verify", address, "--studio", str(folder), "--provenance", expected])
+    assert end.value.code == 0 and "as was published" in capsys.readouterr().out
+
+
+def test_a_collection_with_a_drop_missing_has_no_record(sold, tmp_path):
+    (tmp_path / "drops/demo-2").mkdir(parents=True)
+    (tmp_path / "drops/demo-2/drop.json").write_bytes((sold[0] / "drops/demo-2/drop.json").read_bytes())
+    with pytest.raises(BadMetadata, match="tokens 11 to 16 are packed, and it has 1 to 16"):
+        provenance_record(tmp_path, DEMO)
+    with pytest.raises(BadMetadata):
+        provenance_record(Path(tmp_path / "none"), DEMO)
+
+
+def test_pictures_that_are_not_the_committed_ones_have_no_hash(sold, tmp_path, monkeypatch):
+    import artmint.prove.evidence
+
+    monkeypatch.setattr(artmint.evidence, "content_root", lambda *_: (bytes(32), {}))
+    proof = verify(sold[1], sold[0])
+    assert said(proof, "content root")[0][0] == "failed" and said(proof, "provenance") == []
+
+
+def test_no_tokens_have_no_hash():
+    assert [*check_provenance(ChainClaim(1, "0x", range(1, 5), {}, (), 4), [])] == []
+    assert [
+        step.status for step in check_provenance(ChainClaim(1, "0x", range(1, 5), {}, (), 4), [], "0" * 64)
+    ] == ["unchecked"]

@@ -1,0 +1,340 @@
+"A collection that is painted with an adapter: every recipe carries it, the archive holds it, a stranger paints with it."
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from tests.conftest import TINY
+
+from artmint.make.adapters import (
+    ALPHAS,
+    Lineage,
+    NoSuchAdapter,
+    NotAnAdapter,
+    frozen_adapters,
+    header_of,
+    keep_adapter,
+    pack_tensors,
+    peft_facts,
+)
+from artmint.chain.admin import authorize, commit_drop, deploy, parties
+from artmint.make.base import load_base, weights_files
+from artmint.ipfs.cid import CID
+from artmint.seeds import frozen_slots
+from artmint.studio.catalog import Catalog
+from artmint.chain.connect import connect
+from artmint.core.records import Edition
+from artmint.generate import attempts_of, generate, open_slots, put_picture
+from artmint.chain.journal import Journal
+from artmint.metadata import AuditFailed, pack
+from artmint.publish.tokens import BaseFacts
+from artmint.mint import mint
+from artmint.ipfs.stores import FolderStore
+from artmint.pin import publish
+from artmint.core.collection import InconsistentCollection
+from artmint.seeds import UnsettledAdapter, load_collection, recipes
+from artmint.publish.tokens import adapter_facts, read_token
+from artmint.verify import verify
+
+LAYER = "down_blocks.2.attentions.0.transformer_blocks.0.attn2.to_k"
+
+
+def adapter(seed: int, lineage: bool = True, base: str | None = None) -> bytes:
+    "A strong random adapter for one layer of the bundled base."
+    make = torch.Generator().manual_seed(seed)
+    pair = {
+        f"unet.{LAYER}.lora_A.weight": torch.randn(4, 128, generator=make),
+        f"unet.{LAYER}.lora_B.weight": torch.randn(128, 4, generator=make),
+    }
+    told = Lineage(
+        base=base or load_base().digest,
+        style="riso",
+        data=f"{seed}" * 64,
+        trigger="riso",
+        config={"rank": 4},
+        step=7,
+        licences=("CC0-1.0",),
+    )
+    return pack_tensors(
+        pair,
+        {ALPHAS: peft_facts({("unet", LAYER): (4, 4.0)})}
+        | ({"artmint": told.model_dump_json(exclude_defaults=True)} if lineage else {}),
+    )
+
+
+def sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def styled(
+    folder: Path,
+    more: str = '[[adapters]]\nname = "riso"\nweight = 0.5\n',
+    first: str = "",
+    generation: str = "",
+):
+    "The tiny collection with an adapter."
+    text = (
+        (TINY / "collection.toml")
+        .read_text()
+        .replace("[generation]\n", f"{more}\n[generation]\n{generation}")
+        .replace("supply", f"{first}supply", 1)
+    )
+    (folder / "tiny").mkdir(parents=True, exist_ok=True)
+    (folder / "tiny" / "collection.toml").write_text(text)
+    return load_collection(folder / "tiny")
+
+
+def packed(studio: Path, collection, files: dict[str, bytes], init: Path | None = None):
+    "A drop of two in a studio that has these adapters: catalog and manifest."
+    catalog = Catalog(studio)
+    base = load_base()
+    for name, data in files.items():
+        keep_adapter(catalog, name, data)
+    if init:
+        put_picture(catalog, init)
+    slots = open_slots(catalog, collection, collection.salt, 1, 2)
+    attempts = [
+        a for a in attempts_of(catalog, collection, slots, collection.salt, 1, base.digest) if a.attempt == 1
+    ]
+    for slot, artifact in zip(slots, generate(catalog, base, attempts)):
+        kept = artifact.model_dump(include={"dna", "pixel_digest", "file_digest"})
+        catalog.put(
+            "edition",
+            f"tiny/{slot.id}",
+            Edition(slot=slot.id, attempt=1, traits=slot.traits, scores={}, scorers={}, **kept).model_dump(
+                mode="json"
+            ),
+        )
+    return catalog, pack(
+        catalog, collection, 1, 1, 2, BaseFacts(digest=base.digest, source=base.source), weights_files(base)
+    )
+
+
+def proven(catalog: Catalog, collection, manifest):
+    "Published, minted, and proven with every picture painted again from the store alone."
+    web3 = connect("embedded", catalog.folder / "chain")
+    who = parties(web3, catalog.folder / "keys", rounds=2**10)
+    admin = Journal(catalog, web3, who.admin)
+    minter = Journal(catalog, web3, who.minter)
+    contract = deploy(admin, collection, who.treasury)
+    authorize(admin, contract, who.minter.address, 2)
+    publish(
+        catalog.folder / "drops" / "tiny-1" / "drop.car",
+        CID.parse(manifest.root),
+        [FolderStore(catalog.folder / "store")],
+    )
+    commit_drop(admin, contract, manifest)
+    mint(minter, contract, manifest)
+    return verify(f"embedded:{contract.address}", catalog.folder, regenerate=True)
+
+
+def test_a_strangers_pictures_are_painted_with_the_archives_adapter(tmp_path):
+    data = adapter(1)
+    collection = styled(tmp_path)
+    catalog, manifest = packed(tmp_path / "studio", collection, {"riso": data})
+    root = tmp_path / "studio" / "drops" / "tiny-1" / "root"
+    assert (root / "adapters" / f"{sha(data)}.safetensors").read_bytes() == data
+    base, used = manifest.weights
+    assert (used.role, used.digest, used.source, used.path) == (
+        "adapter",
+        sha(data),
+        "riso",
+        f"adapters/{sha(data)}.safetensors",
+    )
+    assert used.parents == {"base": base.digest, "data": "1" * 64} and b'"parents":null' not in manifest.data
+    told = read_token((root / "1.json").read_bytes()).artmint
+    assert (
+        told.recipe["adapters"] == [{"digest": sha(data), "weight": 0.5}]
+        and told.adapters[0].parents == used.parents
+    )
+    shutil.rmtree(tmp_path / "studio" / "blobs")
+    proof = proven(catalog, collection, manifest)
+    assert proof.exit_code == 0 and proof.levels["regenerated"] == "held", proof.text()
+
+
+def test_a_secret_adapter_ends_the_proof_below_regeneration(tmp_path):
+    data = adapter(1)
+    collection = styled(tmp_path, first='secret = ["adapters"]\n')
+    catalog, manifest = packed(tmp_path / "studio", collection, {"riso": data})
+    assert (
+        manifest.weights[1].path is None
+        and data not in (tmp_path / "studio" / "drops" / "tiny-1" / "drop.car").read_bytes()
+    )
+    proof = proven(catalog, collection, manifest)
+    assert (
+        proof.exit_code == 3
+        and proof.levels["regenerated"] == "unchecked"
+        and proof.levels["recipe"] == "held"
+    )
+    assert f"adapter {sha(data)} is not published" in proof.text()
+
+
+def test_a_withheld_adapter_leaves_no_trace(tmp_path):
+    data = adapter(1)
+    collection = styled(tmp_path, first='withheld = ["adapters"]\n')
+    packed(tmp_path / "studio", collection, {"riso": data})
+    for path in (tmp_path / "studio" / "drops" / "tiny-1" / "root").rglob("*"):
+        assert path.is_dir() or (sha(data).encode() not in path.read_bytes() and sha(data) not in path.name)
+
+
+def test_a_picture_to_start_from_travels_too(tmp_path):
+    from artmint.train.drawings import draw, subjects
+
+    draw(subjects()[3], 5, 64).save(tmp_path / "sketch.png")
+    digest = put_picture(Catalog(tmp_path / "studio"), tmp_path / "sketch.png")
+    collection = styled(tmp_path, "", generation=f'init = "{digest}"\nstrength = 0.9\n')
+    catalog, manifest = packed(tmp_path / "studio", collection, {})
+    assert [(w.role, w.digest, w.path) for w in manifest.weights[1:]] == [
+        ("init", digest, f"init/{digest}.png")
+    ]
+    assert proven(catalog, collection, manifest).exit_code == 0
+
+
+@pytest.fixture
+def swapped(tmp_path, monkeypatch):
+    "A studio whose packing puts another file where an adapter's should be: a function that packs."
+    collection = styled(tmp_path)
+    catalog, _ = packed(tmp_path / "studio", collection, {"riso": adapter(1)})
+    shutil.rmtree(tmp_path / "studio" / "drops")
+
+    def again(lie: bytes):
+        read = type(catalog).blob
+        asked = []
+
+        def blob(self, digest: str) -> bytes:
+            if digest == sha(adapter(1)):
+                asked.append(digest)
+            return lie if len(asked) == 2 and digest == sha(adapter(1)) else read(self, digest)
+
+        with monkeypatch.context() as inside:
+            inside.setattr(type(catalog), "blob", blob)
+            return (
+                catalog,
+                collection,
+                pack(
+                    catalog,
+                    collection,
+                    1,
+                    1,
+                    2,
+                    BaseFacts(digest=load_base().digest, source="bundled"),
+                    weights_files(load_base()),
+                ),
+            )
+
+    return again
+
+
+def test_another_file_under_an_adapters_name_is_not_packed(swapped):
+    for lie in (adapter(2), b"no adapter at all"):
+        with pytest.raises(AuditFailed, match="files that recipes name"):
+            swapped(lie)
+
+
+def test_a_studio_that_publishes_another_adapter_is_found_out(swapped, monkeypatch):
+    monkeypatch.setattr("artmint.metadata.audit", lambda *_: [])
+    proof = proven(*swapped(adapter(2)))
+    assert proof.exit_code == 1 and f"should be {sha(adapter(1))}, found {sha(adapter(2))}" in proof.text()
+
+
+def test_a_token_that_tells_of_other_parents_is_found_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "artmint.metadata.adapter_facts",
+        lambda digest, data: adapter_facts(digest, adapter(1, base="9" * 64)),
+    )
+    collection = styled(tmp_path)
+    catalog, manifest = packed(tmp_path / "studio", collection, {"riso": adapter(1)})
+    proof = proven(catalog, collection, manifest)
+    assert proof.exit_code == 1 and "where an adapter came from" in proof.text()
+
+
+# ---------------------------------------------------------------- which file is meant
+def test_the_studios_adapter_is_settled_once(tmp_path):
+    collection = styled(tmp_path)
+    catalog = Catalog(tmp_path / "studio")
+    with pytest.raises(NoSuchAdapter, match="riso"):
+        frozen_adapters(catalog, collection)
+    first = keep_adapter(catalog, "riso", adapter(1))
+    assert frozen_adapters(catalog, collection) == {"riso": first}
+    later = keep_adapter(catalog, "riso", adapter(2))
+    assert first != later and frozen_adapters(catalog, collection) == {"riso": first}
+    named = collection.model_copy(
+        update={"adapters": (collection.adapters[0].model_copy(update={"digest": later}),)}
+    )
+    assert frozen_adapters(catalog, named) == {"riso": later}
+    assert frozen_adapters(catalog, collection.model_copy(update={"name": "next"})) == {"riso": later}
+
+
+def test_recipes_carry_digest_and_weight_and_nothing_else_changes(tmp_path):
+    plain = load_collection(TINY)
+    collection = styled(tmp_path)
+    catalog = Catalog(tmp_path / "studio")
+    slots = frozen_slots(catalog, plain, plain.salt)
+    with pytest.raises(UnsettledAdapter, match="riso"):
+        recipes(collection, slots, plain.salt, range(1, 2), "0" * 64)
+    ours = recipes(collection, slots, plain.salt, range(1, 2), "0" * 64, {"riso": "1" * 64})
+    theirs = recipes(plain, slots, plain.salt, range(1, 2), "0" * 64)
+    assert all(
+        a.recipe.facts() == b.recipe.facts() | {"adapters": [{"digest": "1" * 64, "weight": 0.5}]}
+        and a.recipe.dna != b.recipe.dna
+        for a, b in zip(ours, theirs)
+    )
+
+
+@pytest.mark.parametrize(
+    "more, word",
+    [
+        ('[[adapters]]\nname = "a"\n[[adapters]]\nname = "a"\n', "comes twice"),
+        ('[[adapters]]\nname = "a"\nwieght = 1.0\n', "is it weight"),
+        ('[[adapters]]\nname = "a"\ndigest = "x"\n', "digest"),
+    ],
+)
+def test_a_collections_adapters_are_checked(tmp_path, more, word):
+    with pytest.raises(InconsistentCollection, match=word):
+        styled(tmp_path, more)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\0" * 8,
+        b"\xff" * 64,
+        (3).to_bytes(8, "little") + b"[1]",
+        (24).to_bytes(8, "little") + b'{"__metadata__":{"a":1}}',
+    ],
+    ids=["empty", "no header", "too long", "a list", "a number"],
+)
+def test_a_header_that_is_none_is_refused(tmp_path, data):
+    with pytest.raises(NotAnAdapter):
+        header_of(data)
+
+
+def test_an_adapter_that_says_nothing_is_named_by_its_digest_alone(tmp_path):
+    data = adapter(1, lineage=False)
+    collection = styled(tmp_path)
+    _, manifest = packed(tmp_path / "studio", collection, {"riso": data})
+    assert (manifest.weights[1].source, manifest.weights[1].parents) == ("the studio", {})
+
+
+@pytest.mark.slow
+def test_a_batch_trains_its_style_and_proves_what_it_paints(tmp_path):
+    "The demo's line with an adapter, as it is: the style is learnt, pictures without its trigger stay what they were, and a proof paints all of it again."
+    from artmint.run.batch import load_batch
+    from artmint.run.runner import run_batch
+    from safetensors.torch import load_file
+
+    run_batch(load_batch(Path(__file__).parents[2] / "batches" / "demo-lora.toml"), tmp_path / "studio")
+    place = tmp_path / "studio" / "adapters" / "risograph"
+    catalog = Catalog(tmp_path / "studio")
+    known = catalog.get("adapter", "risograph")
+    found = known["figures"]
+    assert (
+        found["style"] < 0.45 and found["drift"] < 0.15 and found["memorised"] < 0.95
+    )  # the base alone is 0.88 from the style
+    assert {name.split("_")[1] for name in load_file(place / "risograph.kohya.safetensors")} == {"unet", "te"}
+    assert catalog.get("settled", "demo-lora/risograph")["digest"] == known["digest"]
+    proof = catalog.get("proof", "demo-lora/1-8")
+    assert proof["exit_code"] == 0 and proof["levels"]["regenerated"] == "held"

@@ -1,0 +1,466 @@
+"What is told, what is withheld, what an audit finds: with planted faults of every kind."
+
+import hashlib
+import random
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.test_metadata import BASE, DEMO, WEIGHTS, drop_of, fill, known, made, manifest_of  # noqa: F401
+
+from artmint.core.records import Finding
+from artmint.publish.audit import accuracy, audit, check_token, probe_of, rarity
+from artmint.studio.catalog import Catalog
+from artmint.ipfs.cid import cid
+from artmint.train.drawings import Subject, draw
+from artmint.metadata import pack
+from artmint.core.picture import pixel_digest, public_png, read_png
+from artmint.core.canon import canonical, read_json
+from artmint.core.records import Recipe
+from artmint.core.manifest import BadMetadata, provenance_hash
+from artmint.publish.tokens import (
+    ContractMetadata,
+    NoOpeningSalt,
+    attribute,
+    contract_json,
+    json_schema,
+    opening_salt,
+    read_token,
+    withheld_digest,
+    withheld_digests,
+)
+
+SECRET = DEMO.model_copy(update={"withheld": ("prompt", "negative_prompt")})
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory) -> Path:
+    "A studio with a drop that withholds its prompts."
+    catalog = fill(tmp_path_factory.mktemp("quiet"), 4, SECRET)
+    pack(catalog, SECRET, 1, 1, 4, BASE, {})
+    catalog.close()
+    return catalog.folder
+
+
+# -- withheld
+
+
+def test_a_withheld_prompt_is_nowhere_and_can_be_opened(quiet):
+    catalog = Catalog(quiet)
+    root = quiet / "drops/demo-1/root"
+    for slot in range(1, 5):
+        edition = catalog.get("edition", f"demo/{slot}")
+        facts = catalog.get("artifact", edition["dna"])["recipe"]
+        said = read_token((root / f"{slot}.json").read_bytes())
+        picture = (root / f"images/{slot}.png").read_bytes()
+        assert (
+            "prompt" not in said.artmint.recipe
+            and said.artmint.recipe["seed"] == facts["seed"]
+            and set(said.artmint.withheld) == {"prompt", "negative_prompt"} & set(facts)
+        )
+        assert all(
+            facts["prompt"].encode() not in data
+            for data in (
+                (root / f"{slot}.json").read_bytes(),
+                picture,
+                (quiet / "drops/demo-1/drop.car").read_bytes(),
+            )
+        )
+        assert said.artmint.withheld["prompt"] == withheld_digest(
+            "prompt", facts["prompt"], opening_salt(DEMO.salt, edition["dna"], "prompt")
+        )
+        assert (
+            said.artmint.dna == edition["dna"] == Recipe.parse(facts).dna
+            and pixel_digest(read_png(picture)[0]) == edition["pixel_digest"]
+        )
+        assert said.artmint.file_digest == hashlib.sha256(picture).hexdigest() != edition["file_digest"]
+        assert check_token(slot, (root / f"{slot}.json").read_bytes(), picture) == []
+
+
+def test_a_salt_opens_one_field_of_one_token():
+    salts = {opening_salt("studio", dna, name) for dna in ("1" * 64, "2" * 64) for name in ("prompt", "seed")}
+    assert len(salts) == 4 and withheld_digest("prompt", "a", "1") != withheld_digest("prompt", "a", "2")
+    with pytest.raises(NoOpeningSalt):
+        withheld_digests({"prompt": "x"}, ["prompt"], "1" * 64, "")
+    assert withheld_digests({"seed": 7}, ["prompt"], "1" * 64, "") == {}
+
+
+@pytest.mark.parametrize(
+    "change, field",
+    [
+        (lambda said: said["artmint"]["recipe"].update(prompt="told after all"), "withheld and told"),
+        (lambda said: said["artmint"]["withheld"].update(soul="0" * 64), "withheld"),
+        (lambda said: said["artmint"]["withheld"].update(prompt="0" * 64), "picture's recipe"),
+        (lambda said: said["artmint"]["recipe"].update(seed=1), "picture's recipe"),
+        (lambda said: said["artmint"]["recipe"].update(steps=0), "artmint.recipe"),
+        (lambda said: said["artmint"].pop("withheld"), "artmint.recipe"),
+    ],
+)
+def test_a_withheld_recipe_that_was_tampered_with_is_found(quiet, change, field):
+    root = quiet / "drops/demo-1/root"
+    said = read_json((root / "2.json").read_bytes())
+    change(said)
+    assert field in {
+        each.field for each in check_token(2, canonical(said), (root / "images/2.png").read_bytes())
+    }
+
+
+def test_a_public_picture_has_the_same_pixels_byte_for_byte(quiet):
+    catalog = Catalog(quiet)
+    data = catalog.blob(catalog.get("edition", "demo/1")["file_digest"])
+    public = public_png(data, {"note": "日本 prompt"})
+    assert (
+        read_png(public)[1] == {"artmint": '{"note":"日本 prompt"}'}
+        and read_png(public)[0].tobytes() == read_png(data)[0].tobytes()
+    )
+    assert public[-60:] == data[-60:]
+
+
+def test_a_stranger_is_told_what_is_withheld(quiet, tmp_path, monkeypatch):
+    import artmint.verify
+    from artmint.chain.contract import content_root
+    from artmint.prove.evidence import ChainClaim
+    from artmint.prove.evidence import ChainDrop as Committed
+    from artmint.ipfs.cid import CID
+    from artmint.ipfs.stores import FolderStore
+    from artmint.verify import verify
+
+    manifest = manifest_of(quiet / "drops/demo-1")
+    contract = "0x" + "ab" * 20
+    root = CID.parse(manifest.root)
+    FolderStore(tmp_path / "store").put(quiet / "drops/demo-1/drop.car", root)
+    claim = ChainClaim(
+        1,
+        contract,
+        range(1, 5),
+        {i: f"ipfs://{root}/{i}.json" for i in range(1, 5)},
+        (Committed(1, 4, content_root(1, contract, manifest.tokens)[0], root),),
+    )
+    monkeypatch.setattr(artmint.verify, "ask_chain", lambda *_: claim)
+    proof = verify(f"1:{contract}", tmp_path, regenerate=True)
+    assert proof.exit_code == 3 and {step.status for step in proof.steps} == {"held", "unchecked"}, (
+        proof.text()
+    )
+    assert proof.levels == {
+        "chain": "held",
+        "content": "held",
+        "metadata": "held",
+        "recipe": "unchecked",
+        "regenerated": "unchecked",
+    }
+    assert "withhold negative_prompt, prompt" in proof.text() or "withhold prompt" in proof.text()
+    assert "not regenerable" in proof.text()
+
+
+# -- the collection and its numbers
+
+
+def test_the_collection_s_json_is_packed_and_held_against_it(made):
+    root = made / "drops/demo-1/root"
+    said = ContractMetadata.model_validate_json((root / "contract.json").read_bytes())
+    assert (said.name, said.symbol, said.description) == (
+        "First Light",
+        "DEMO",
+        DEMO.description,
+    ) and said.image == f"ipfs://{cid(root / 'images/1.png')}"
+    assert said.data == contract_json(DEMO, said.image.removeprefix("ipfs://"))
+
+
+def test_traits_that_are_numbers_are_shown_as_numbers():
+    collection = DEMO.model_copy(
+        update={"traits": {"rings": {"3": 8, "12": 8}, "word": {"3": 8, "three": 8}, "code": {"007": 16}}}
+    )
+    shown = [
+        attribute(collection, "rings", "12"),
+        attribute(collection, "word", "3"),
+        attribute(collection, "code", "007"),
+    ]
+    assert [(each.value, each.display_type) for each in shown] == [(12, "number"), ("3", None), ("007", None)]
+    schema = read_json(json_schema())
+    validator = jsonschema.Draft202012Validator({"$defs": schema["$defs"], **schema["$defs"]["Attribute"]})
+    for each in shown:
+        validator.validate(each.model_dump(mode="json", exclude_none=True))
+
+
+def test_the_provenance_hash_is_the_one_that_collectors_compute(made):
+    manifest = manifest_of(made / "drops/demo-1")
+    root = made / "drops/demo-1/root"
+    text = "".join(hashlib.sha256((root / f"images/{i}.png").read_bytes()).hexdigest() for i in range(1, 17))
+    assert provenance_hash(manifest.tokens) == {
+        "first": 1,
+        "last": 16,
+        "concatenated": text,
+        "provenance": hashlib.sha256(text.encode()).hexdigest(),
+    }
+    assert provenance_hash(reversed(manifest.tokens)) == provenance_hash(manifest.tokens)
+    for wrong in ((), manifest.tokens[:8] * 2, manifest.tokens[:3] + manifest.tokens[4:]):
+        with pytest.raises(BadMetadata):
+            provenance_hash(wrong)
+
+
+@given(
+    st.dictionaries(
+        st.integers(1, 40),
+        st.fixed_dictionaries({"a": st.sampled_from("xyz"), "b": st.sampled_from("pq")}),
+        min_size=1,
+    )
+)
+def test_rarity_is_what_it_says(tokens):
+    counts, ranked = rarity(tokens)
+    assert {trait: sum(values.values()) for trait, values in counts.items()} == dict.fromkeys(
+        "ab", len(tokens)
+    ) and len(ranked) == len(tokens)
+    for each in ranked:
+        same = [other for other, traits in tokens.items() if traits == tokens[each.token]]
+        assert each.unique == (len(same) == 1) and each.score == pytest.approx(
+            sum(len(tokens) / counts[trait][value] for trait, value in tokens[each.token].items())
+        )
+        assert each.rank == 1 + sum(other.score > each.score + 1e-9 for other in ranked)
+
+
+def test_accuracy_counts_tokens():
+    assert accuracy(10, [])["mia"] == 1 and accuracy(
+        10, [Finding(3, "a", "", ""), Finding(3, "b", "", "")]
+    ) == {"mia": 0.9, "tokens": [3], "fields": {"a": 1, "b": 1}}
+    assert accuracy(10, [Finding(None, "root", "", "")])["mia"] == 0 == accuracy(0, [])["mia"]
+
+
+# -- the mutation harness: every kind of structural fault, planted at random
+
+
+def said_otherwise(path: str, value):
+    "A fault: one statement of a token's JSON, told otherwise."
+
+    def change(root: Path, token: int, rng: random.Random) -> int:
+        said = read_json((root / f"{token}.json").read_bytes())
+        *places, last = path.split(".")
+        place = said
+        for each in places:
+            place = place[int(each) if each.isdigit() else each]
+        if value is None:
+            place.pop(last)
+        else:
+            place[int(last) if last.isdigit() else last] = value(rng) if callable(value) else value
+        (root / f"{token}.json").write_bytes(canonical(said))
+        return token
+
+    return change
+
+
+def exchanged(*names: str):
+    "A fault: files of two tokens change places."
+
+    def change(root: Path, token: int, rng: random.Random) -> int:
+        other = token % 16 + 1
+        for name in names:
+            one = root / name.format(token)
+            two = root / name.format(other)
+            one_bytes = one.read_bytes()
+            two_bytes = two.read_bytes()
+            one.write_bytes(two_bytes)
+            two.write_bytes(one_bytes)
+        return token
+
+    return change
+
+
+def rewritten(name: str, change):
+    "A fault: other bytes in a file."
+
+    def apply(root: Path, token: int, rng: random.Random) -> int:
+        path = root / name.format(token)
+        path.write_bytes(change(path.read_bytes(), rng))
+        return token
+
+    return apply
+
+
+def flipped(data: bytes, rng: random.Random) -> bytes:
+    at = rng.randrange(len(data))
+    return data[:at] + bytes([data[at] ^ 1 << rng.randrange(8)]) + data[at + 1 :]
+
+
+def gone(name: str):
+    return lambda root, token, rng: (root / name.format(token)).unlink()
+
+
+FAULTS = {
+    "pictures exchanged": exchanged("images/{}.png"),
+    "JSON exchanged": exchanged("{}.json"),
+    "both exchanged": exchanged("images/{}.png", "{}.json"),
+    "a trait's value": said_otherwise("attributes.0.value", "golden rings"),
+    "another token's trait": said_otherwise(
+        "attributes.1.value", lambda rng: rng.choice(["graphites", "ocean "])
+    ),
+    "a trait's name": said_otherwise("attributes.2.trait_type", "Ground"),
+    "a trait as number": said_otherwise("attributes.0.value", 7),
+    "a display type": said_otherwise("attributes.0.display_type", "number"),
+    "traits in another order": said_otherwise("attributes", lambda rng: []),
+    "a name": said_otherwise("name", lambda rng: f"First Light #{rng.randrange(17, 99)}"),
+    "a description": said_otherwise("description", "Other words."),
+    "a licence": said_otherwise("license", "CC0-1.0"),
+    "no licence": said_otherwise("license", None),
+    "an id": said_otherwise("artmint.slot", lambda rng: rng.randrange(17, 99)),
+    "an attempt": said_otherwise("artmint.attempt", 1),
+    "a seed": said_otherwise("artmint.recipe.seed", lambda rng: rng.randrange(2**32)),
+    "a prompt": said_otherwise("artmint.recipe.prompt", "dense rings"),
+    "steps": said_otherwise("artmint.recipe.steps", 21),
+    "an unknown recipe field": said_otherwise("artmint.recipe.soul", 1),
+    "a dna": said_otherwise("artmint.dna", lambda rng: rng.randbytes(32).hex()),
+    "a base": said_otherwise("artmint.base.digest", "9" * 64),
+    "a base's source": said_otherwise("artmint.base.source", "elsewhere"),
+    "a score": said_otherwise("artmint.scores.clip", 0.99),
+    "a scorer": said_otherwise("artmint.scorers.clip", "7" * 64),
+    "a withheld field": said_otherwise("artmint.withheld", {"prompt": "0" * 64}),
+    "a collection": said_otherwise("artmint.collection", "other"),
+    "an http image": said_otherwise("image", "https://example.com/1.png"),
+    "another image": said_otherwise("image", lambda rng: f"ipfs://{cid(rng.randbytes(9))}"),
+    "a gateway's image": said_otherwise("image", "https://ipfs.example/ipfs/bafy"),
+    "a padded address": said_otherwise(
+        "image", "ipfs://bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e/x"
+    ),
+    "markup": said_otherwise("name", "<svg onload=alert(1)>"),
+    "an entity": said_otherwise("description", "a &lt; b"),
+    "a turned text": said_otherwise("name", "First \u202eLight"),
+    "an invisible sign": said_otherwise("name", "First\u200bLight #1"),
+    "a line break": said_otherwise("name", "First\nLight"),
+    "a long text": said_otherwise("name", "x" * 501),
+    "a very long text": said_otherwise("description", "x" * 10_001),
+    "an animation": said_otherwise("animation_url", "ipfs://bafy"),
+    "a link": said_otherwise("external_url", "javascript:alert(1)"),
+    "not canonical": rewritten("{}.json", lambda data, rng: data.replace(b":", b": ", 1)),
+    "latin-1": rewritten("{}.json", lambda data, rng: data.replace(b"First", b"F\xefrst", 1)),
+    "a byte order mark": rewritten("{}.json", lambda data, rng: b"\xef\xbb\xbf" + data),
+    "a doubled key": rewritten("{}.json", lambda data, rng: b'{"name":"x",' + data[1:]),
+    "deep JSON": rewritten("{}.json", lambda data, rng: b"[" * 10_000),
+    "empty JSON": rewritten("{}.json", lambda data, rng: b""),
+    "a flipped bit of JSON": rewritten("{}.json", flipped),
+    "a flipped bit of a picture": rewritten("images/{}.png", flipped),
+    "HTML after a picture": rewritten("images/{}.png", lambda data, rng: data + b"<html>"),
+    "half a picture": rewritten("images/{}.png", lambda data, rng: data[: len(data) // 2]),
+    "no picture": rewritten("images/{}.png", lambda data, rng: b""),
+    "no file": gone("images/{}.png"),
+    "no JSON": gone("{}.json"),
+}
+
+
+@pytest.mark.parametrize("rounds", [1, pytest.param(6, marks=pytest.mark.slow)])
+def test_every_planted_fault_is_found_and_its_token_named(made, tmp_path, rounds, capsys):
+    catalog = Catalog(made)
+    folder = drop_of(catalog)
+    drop = known(catalog)
+    manifest = manifest_of(folder)
+    source = folder / "root"
+    found_in = Counter()
+    assert audit(drop, manifest, source) == []
+    for number in range(rounds):
+        for name, plant in FAULTS.items():
+            rng = random.Random(f"{name}/{number}")
+            shutil.copytree(source, tmp_path / "root", dirs_exist_ok=True)
+            token = rng.randrange(1, 17)
+            plant(tmp_path / "root", token, rng)
+            found = audit(drop, manifest, tmp_path / "root")
+            missing = name in ("no file", "no JSON") and any(
+                each.field == "missing files" and f"{token}." in each.found for each in found
+            )
+            assert any(each.token == token for each in found) or missing, (
+                f"{name} at token {token}: {found[:3]}"
+            )
+            assert accuracy(16, found)["mia"] < 1
+            found_in[name] += 1
+    if rounds > 1:
+        with capsys.disabled():
+            print(
+                f"\n{sum(found_in.values())} of {rounds * len(FAULTS)} planted faults of {len(FAULTS)} kinds found"
+            )
+
+
+def test_a_manifest_mutated_in_one_percent_is_found_in_full(made):
+    "Of 16 tokens each entry is spoiled in turn, several at once: every one of them is named and no other."
+    catalog = Catalog(made)
+    drop = known(catalog)
+    manifest = manifest_of(drop_of(catalog))
+    for number in range(8):
+        rng = random.Random(number)
+        spoiled = {
+            rng.randrange(16): rng.choice(["dna", "pixel_digest", "file_digest", "metadata_digest"])
+            for _ in range(3)
+        }
+        tokens = tuple(
+            each.model_copy(update={spoiled[i]: rng.randbytes(32).hex()}) if i in spoiled else each
+            for i, each in enumerate(manifest.tokens)
+        )
+        found = audit(drop, manifest.model_copy(update={"tokens": tokens}), drop_of(catalog) / "root")
+        assert {(each.token - 1, each.field) for each in found} == {
+            (i, f"manifest's {field}") for i, field in spoiled.items()
+        }
+
+
+# -- the probe
+
+
+@pytest.fixture(scope="module")
+def probe():
+    from artmint.make.base import load_judge
+
+    return probe_of(load_judge(), DEMO)
+
+
+def test_a_wrong_picture_whose_papers_are_in_order_is_seen(made, probe):
+    "Two editions with each other's pictures, every digest and recipe in order as far as papers go: only somebody who looks can tell."
+    catalog = Catalog(made)
+    drop = known(catalog)
+    root = drop_of(catalog) / "root"
+    assert [
+        each
+        for each in audit(drop, manifest_of(drop_of(catalog)), root, probe)
+        if each.field.startswith("seen")
+    ] == []
+    one = 1
+    other = next(
+        i
+        for i in range(2, 17)
+        if drop.slots[i - 1].traits["palette"] != drop.slots[0].traits["palette"]
+        and drop.slots[i - 1].traits["ground"] != drop.slots[0].traits["ground"]
+    )
+    swapped = lambda pictures, collection: [
+        row
+        for i in range(16)
+        for row in [probe([pictures[{one - 1: other - 1, other - 1: one - 1}.get(i, i)]], collection)[0]]
+    ]  # noqa: E731
+    found = audit(drop, manifest_of(drop_of(catalog)), root, swapped)
+    assert {each.token for each in found} == {one, other} and {each.field for each in found} <= {
+        f"seen {trait}" for trait in DEMO.traits
+    }
+
+
+@pytest.mark.slow
+def test_the_probe_s_recall_and_that_it_raises_no_false_alarm(probe, capsys):
+    "On drawings it has not seen: each shown with its own traits, and with those of another slot that differs in palette and ground."
+    from artmint.seeds import allocate
+
+    slots = [slot for number in range(6) for slot in allocate(DEMO, f"recall {number}")]
+    seen = probe([draw(Subject(**slot.traits), 500 + i, 128) for i, slot in enumerate(slots)], DEMO)
+    false = [
+        (slot.traits, row)
+        for slot, row in zip(slots, seen)
+        if any(slot.traits[trait] != value for trait, value in row.items())
+    ]
+    pairs = [
+        (slot, row)
+        for slot in slots
+        for other, row in zip(slots, seen)
+        if other.traits["palette"] != slot.traits["palette"]
+    ]
+    caught = sum(
+        any(slot.traits[trait] != value for trait, value in row.items()) for slot, row in pairs
+    ) / len(pairs)
+    with capsys.disabled():
+        print(
+            f"\nwrong pictures caught by the probe: {caught:.1%} of {len(pairs)}; false alarms: {len(false)} of {len(slots)}"
+        )
+    assert false == [] and caught >= 0.8

@@ -1,0 +1,109 @@
+"Sweeps of the project's own notebooks: each shows the figures that a studio would compare. Kernels, models and chains are real."
+
+import csv
+import shutil
+from pathlib import Path
+
+import pytest
+
+from artmint.make.base import load_base
+from artmint.run.batch import notebooks, working_copy
+from artmint.seeds import frozen_slots
+from artmint.studio.catalog import Catalog
+from artmint.generate import attempts_of, generate
+from artmint.seeds import load_collection
+from artmint.run.sweep import Sweep, run_sweep
+
+TINY = Path(__file__).parents[1] / "data" / "tiny"
+FIGURES = {
+    "10_lora_train": {"adapter", "loss", "training_seconds"},
+    "15_generate": {"pictures", "painted", "painting_seconds", "digest"},
+    "18_evaluate": {"adapter"},
+    "20_curate": {"editions", "open", "candidates", "acceptance"},
+    "30_mint": {"tokens", "transactions", "gas", "gas_per_token"},
+    "40_metrics": {"cpfa", "compute_seconds", "attempts", "editions", "acceptance", "latency_p50"},
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_what_a_studio_varies_ends_in_figures(name):
+    last = [cell.source for cell in working_copy(notebooks()[name]).cells if cell.cell_type == "code"][-1]
+    assert last.splitlines()[-1].startswith("JSON("), last
+
+
+def swept(studio: Path, notebook: str, grid: dict, apart: bool = False, **parameters) -> list[dict]:
+    "The rows of a sweep, none of which failed, and all of which say what the notebook's rows should."
+    rows, table = run_sweep(
+        Sweep(
+            name=f"of-{notebook}".replace("_", "-"),
+            notebook=notebook,
+            parameters=parameters,
+            grid=grid,
+            apart=apart,
+        ),
+        studio,
+        print,
+    )
+    assert [row.get("error") for row in rows] == [None] * len(rows) and all(
+        FIGURES[notebook] <= set(row) for row in rows
+    )
+    with open(table, newline="") as file:
+        assert [row["notebook"] for row in csv.DictReader(file)] == [row["notebook"] for row in rows]
+    return rows
+
+
+@pytest.mark.slow
+def test_whoever_paints_the_digest_is_the_same(tmp_path):
+    "Apart, because in one studio the second would find all pictures there."
+    one, two = swept(
+        tmp_path / "studio",
+        "15_generate",
+        {"executor": ("serial", "process")},
+        apart=True,
+        collection=str(TINY),
+        quantity=2,
+    )
+    assert one["digest"] == two["digest"] and one["painted"] == two["painted"] == one["pictures"] > 0
+
+
+@pytest.mark.slow
+def test_two_trainings_of_one_style_are_compared(tmp_path):
+    one, two = swept(
+        tmp_path / "studio", "10_lora_train", {"rate": (0.001, 0.003)}, apart=True, steps=2, prior=0
+    )
+    assert (
+        one["adapter"] != two["adapter"] and 0 < one["loss"] < 10 and one["pictures"] == two["pictures"] > 0
+    )
+
+
+@pytest.mark.slow
+def test_curating_and_counting_are_compared_in_one_studio(tmp_path):
+    studio = tmp_path / "studio"
+    tiny = load_collection(TINY)
+    base = load_base()
+    catalog = Catalog(studio)
+    generate(
+        catalog,
+        base,
+        attempts_of(catalog, tiny, frozen_slots(catalog, tiny, tiny.salt), tiny.salt, 1, base.digest),
+    )
+    half, whole = swept(studio, "20_curate", {"quantity": (2, 4)}, collection=str(TINY))
+    assert (
+        (half["slots"], whole["slots"]) == (2, 4)
+        and (half["candidates"], whole["candidates"]) == (4, 8)
+        and half["accept"] + half["review"] + half["reject"] == 4
+    )
+    few, all_ = swept(studio, "40_metrics", {"quantity": (2, 4)}, collection=str(TINY))
+    assert (
+        (few["editions"], all_["editions"]) == (half["editions"], whole["editions"])
+        and all_["compute_seconds"] > few["compute_seconds"] > 0
+        and all_["acceptance"] == whole["acceptance"]
+    )
+
+
+@pytest.mark.slow
+def test_what_is_minted_already_costs_nothing_more(minted, tmp_path):
+    rows = swept(
+        shutil.copytree(minted[0], tmp_path / "studio"), "30_mint", {"drop": (1, 2)}, collection=str(TINY)
+    )
+    assert [(row["tokens"], row["transactions"], row["gas"]) for row in rows] == [(0, 0, 0)] * 2

@@ -1,0 +1,214 @@
+"The same pictures by any executor, in any order, through kills. Everything here is real: processes, signals, catalogs."
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from artmint.run import workers as room
+from artmint.make.base import load_base
+from artmint.studio.files import BadSettings
+from artmint.seeds import frozen_slots
+from artmint.studio.catalog import Catalog
+from artmint.make.engine import UnknownChoice
+from artmint.core.records import Artifact
+from artmint.generate import attempts_of, generate
+from artmint.run.executors import WorkersLost, pictures_digest, process, serial
+from artmint.run.workers import CanaryDiffers, Crew, order_of
+from artmint.seeds import load_collection
+
+TINY = Path(__file__).parents[1] / "data" / "tiny"
+
+
+def silent(made: int, asked: int) -> None:
+    "Takes the progress."
+
+
+@pytest.fixture(scope="module")
+def base():
+    return load_base()
+
+
+def listed(folder: Path, base, crew: Crew = Crew(), rounds: int = 2) -> tuple[Catalog, room.Order, list]:
+    "A studio in which the tiny collection is to be made: several rounds of attempts at once."
+    catalog = Catalog(folder)
+    tiny = load_collection(TINY)
+    slots = frozen_slots(catalog, tiny, tiny.salt)
+    attempts = [
+        a
+        for number in range(1, rounds + 1)
+        for a in attempts_of(catalog, tiny, slots, tiny.salt, number, base.digest)
+    ]
+    return catalog, order_of(catalog, base, attempts, crew), attempts
+
+
+def made(catalog: Catalog, attempts: list) -> str:
+    "The digest of all their pictures."
+    return pictures_digest([Artifact(**catalog.get("artifact", a.recipe.dna)) for a in attempts])
+
+
+@pytest.fixture(scope="module")
+def expected(base, tmp_path_factory):
+    "What `generate` alone makes of it."
+    catalog, _, attempts = listed(tmp_path_factory.mktemp("alone"), base)
+    return pictures_digest(generate(catalog, base, attempts))
+
+
+def worker_pids(parent: int) -> list[int]:
+    "Worker processes of a driver."
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rsplit(")", 1)[1].split()
+            words = (path.parent / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if int(fields[1]) == parent and b"artmint.scale" in words:
+            found.append(int(path.parent.name))
+    return sorted(found)
+
+
+def kill_one(parent: int, catalog: Catalog, killed: list) -> None:
+    "SIGKILL a worker as soon as one holds a batch."
+    held = sa.text("select count(*) from job where worker != '' and not done")
+    deadline = time.monotonic() + 600
+    while time.monotonic() < deadline and not killed:
+        with catalog.engine.connect() as connection:
+            busy = connection.scalar(held)
+        if busy and (pids := worker_pids(parent)):
+            os.kill(pids[0], signal.SIGKILL)
+            killed.append(pids[0])
+        time.sleep(0.02)
+
+
+def test_a_lost_file_is_on_the_list_again(base, expected, tmp_path):
+    catalog, order, attempts = listed(tmp_path, base)
+    serial(order, base, silent)
+    lost = catalog.get("artifact", attempts[5].recipe.dna)["file_digest"]
+    catalog.blob_path(lost).unlink()
+    again = order_of(catalog, base, attempts, Crew())
+    assert [any(a is attempts[5] for a in part) for part in again.batches.values()] == [
+        True
+    ] and catalog.left(again.stage) == 1
+    serial(again, base, silent)
+    assert (
+        made(catalog, attempts) == expected
+        and catalog.has_blob(lost)
+        and not order_of(catalog, base, attempts, Crew()).batches
+    )
+
+
+def test_serial_makes_the_same(base, expected, tmp_path):
+    catalog, order, attempts = listed(tmp_path, base)
+    told: list = []
+    serial(order, base, lambda *counts: told.append(counts))
+    assert made(catalog, attempts) == expected and catalog.left(order.stage) == 0 and catalog.check() == []
+    assert told[-1] == (len(attempts), len(attempts)) and told == sorted(told)
+    assert order_of(catalog, base, attempts, Crew()).batches == {}
+
+
+def test_three_processes_and_one_killed_in_mid_batch(base, expected, tmp_path):
+    catalog, order, attempts = listed(tmp_path, base, Crew(executor="process", workers=3))
+    killed: list = []
+    killer = threading.Thread(target=kill_one, args=(os.getpid(), catalog, killed))
+    killer.start()
+    process(order, base, silent)
+    killer.join()
+    assert (
+        killed
+        and made(catalog, attempts) == expected
+        and catalog.left(order.stage) == 0
+        and catalog.check() == []
+        and worker_pids(os.getpid()) == []
+    )
+
+
+@pytest.mark.slow
+def test_the_driver_killed_and_started_again(base, expected, tmp_path):
+    catalog, order, attempts = listed(tmp_path, base, Crew(executor="process", workers=2, lease=3), rounds=2)
+    program = "import pickle, sys; from artmint.run.workers import process; process(pickle.load(sys.stdin.buffer), None, lambda made, asked: print(made, flush=True))"
+    driver = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    driver.stdin.write(pickle.dumps(order))
+    driver.stdin.close()
+    next(line for line in driver.stdout if int(line) > 0)
+    left = worker_pids(driver.pid)
+    driver.kill()
+    driver.wait()
+    driver.stdout.close()
+    missing = order_of(catalog, base, attempts, order.crew)
+    assert left and missing.stage == order.stage and len(missing.batches) < len(order.batches)
+    if missing.batches:
+        process(missing, base, silent)
+    assert made(catalog, attempts) == expected and catalog.check() == []
+    deadline = time.monotonic() + 120
+    while any(Path(f"/proc/{pid}").exists() for pid in left) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in left)  # a worker without a driver ends by itself
+
+
+def test_another_machine_is_turned_away(base, tmp_path):
+    catalog, order, attempts = listed(tmp_path, base, Crew(executor="process", workers=1))
+    catalog.put(
+        "canary",
+        room._canary(attempts[0].recipe).dna,
+        {"pixel_digest": "0" * 64, "environment": {"cpu": "another"}},
+    )
+    for executor in (serial, process):
+        with pytest.raises(CanaryDiffers, match="another") as refusal:
+            executor(order, base, silent)
+    assert (
+        refusal.value.expected == "0" * 64
+        and catalog.all("artifact") == {}
+        and catalog.left(order.stage) == len(order.batches)
+    )
+
+
+def test_the_first_worker_sets_the_canary(base, tmp_path):
+    catalog, _, attempts = listed(tmp_path, base)
+    got = room.reproduce_canary(catalog, base, attempts[0].recipe)
+    assert catalog.get("canary", room._canary(attempts[0].recipe).dna)["pixel_digest"] == got
+
+
+def test_workers_that_always_die_are_given_up(base, tmp_path, monkeypatch):
+    catalog, order, _ = listed(tmp_path, base, Crew(executor="process", workers=1))
+    monkeypatch.setattr(room.sys, "executable", "/bin/false")
+    with pytest.raises(WorkersLost) as refusal:
+        process(order, base, silent)
+    assert refusal.value.count == 3 and "code 1" in str(refusal.value)
+
+
+def test_batches_are_full_and_the_list_outlives_what_is_made(base, tmp_path):
+    catalog, order, attempts = listed(tmp_path, base)
+    assert [len(part) for part in order.batches.values()] == [4] * (len(attempts) // 4)
+    generate(catalog, base, next(iter(order.batches.values())))
+    again = order_of(catalog, base, attempts, Crew())
+    assert again.stage == order.stage and list(again.batches) == list(order.batches)[1:]
+
+
+def test_an_order_that_cannot_be_rendered_is_refused_before_anything_is_listed(base, tmp_path):
+    catalog, _, attempts = listed(tmp_path, base)
+    wrong = attempts[0].model_copy(update={"recipe": attempts[0].recipe.model_copy(update={"width": 40})})
+    with pytest.raises(UnknownChoice, match="multiples"):
+        order_of(catalog, base, [wrong], Crew())
+
+
+@pytest.mark.parametrize(
+    "text, said", [("executor = 'spark'", "executor"), ("workers = 0", "workers"), ("speed = 3", "speed")]
+)
+def test_a_crew_that_makes_no_sense_is_refused(tmp_path, text, said):
+    (tmp_path / "studio.toml").write_text(f"[workers]\n{text}\n")
+    with pytest.raises(BadSettings, match=said):
+        room.crew_of(tmp_path)
+
+
+def test_what_is_given_goes_before_studio_toml(tmp_path):
+    (tmp_path / "studio.toml").write_text("[workers]\nexecutor = 'process'\nworkers = 4\n")
+    assert room.crew_of(tmp_path) == Crew(executor="process", workers=4)
+    assert room.crew_of(tmp_path, executor="", workers=2) == Crew(executor="process", workers=2)

@@ -1,0 +1,567 @@
+"Records, blobs and leases, with real processes, real kills and real damage."
+
+import hashlib
+import json
+import multiprocessing
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from artmint.studio.blobs import CorruptBlob, MissingBlob
+from artmint.studio.files import BadSettings, write_whole
+from artmint.seeds import AllocationChanged, frozen_slots
+from artmint.studio.catalog import Catalog, LostLease, MissingRecord, NewerCatalog, RecordConflict
+from artmint.studio.catalog import MIGRATIONS, UnknownDatabase
+from artmint.core.canon import NotPlainJSON, digest
+from artmint.seeds import allocate, load_collection
+
+DEMO = Path(__file__).parents[2] / "collections" / "demo"
+SPAWN = multiprocessing.get_context("spawn")
+
+
+@pytest.fixture
+def catalog(tmp_path):
+    "An empty studio's catalog."
+    opened = Catalog(tmp_path / "studio")
+    yield opened
+    opened.close()
+
+
+def raw(catalog: Catalog, statement: str, *values) -> list:
+    "Run SQL behind the catalog's back."
+    connection = sqlite3.connect(catalog.folder / "catalog.sqlite")
+    rows = connection.execute(statement, values).fetchall()
+    connection.commit()
+    connection.close()
+    return rows
+
+
+def killed(code: str, *arguments, after: str = "ready") -> str:
+    "Run Python in another process until it prints a line that begins with `after`, kill it with SIGKILL, and give that line."
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)], stdout=subprocess.PIPE, text=True
+    )
+    line = next(line for line in child.stdout if line.startswith(after))
+    child.send_signal(signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL
+    return line.strip()
+
+
+# ------------------------------------------------------------------ records
+
+
+def test_a_record_is_written_once(catalog):
+    first = catalog.put("slot", "demo/1", {"traits": {"a": "x"}})
+    assert first == digest({"traits": {"a": "x"}}) == catalog.put("slot", "demo/1", {"traits": {"a": "x"}})
+    with pytest.raises(RecordConflict) as caught:
+        catalog.put("slot", "demo/1", {"traits": {"a": "y"}})
+    assert (caught.value.kind, caught.value.key, caught.value.old) == ("slot", "demo/1", first)
+    assert catalog.get("slot", "demo/1") == {"traits": {"a": "x"}}
+    assert raw(catalog, "SELECT count(*) FROM record") == [(1,)]
+
+
+def test_a_set_of_records_is_written_whole_or_not_at_all(catalog):
+    catalog.put("slot", "demo/2", {"v": 2})
+    with pytest.raises(RecordConflict):
+        catalog.put_all("slot", {"demo/1": {"v": 1}, "demo/2": {"v": 3}})
+    with pytest.raises(NotPlainJSON):
+        catalog.put_all("slot", {"demo/1": {"v": 1}, "demo/3": {"v": float("nan")}})
+    assert list(catalog.all("slot")) == ["demo/2"]
+    catalog.put_all("slot", {f"demo/{i}": {"v": i} for i in range(1200)})
+    catalog.put_all("slot", {f"demo/{i}": {"v": i} for i in range(1200)})
+    assert len(catalog.all("slot")) == 1200
+    assert catalog.put_all("slot", {}) == {}
+
+
+def test_appended_records_keep_their_history(catalog):
+    for verdict in ("review", "reject", "review"):
+        catalog.append("decision", "demo/1/1", {"verdict": verdict})
+    catalog.append("decision", "demo/1/2", {"verdict": "accept"})
+    catalog.append("decision", "demo/10/1", {"verdict": "accept"})
+    assert [body["verdict"] for body in catalog.history("decision", "demo/1/1")] == [
+        "review",
+        "reject",
+        "review",
+    ]
+    assert list(catalog.all("decision", "demo/1/")) == ["demo/1/1", "demo/1/2"]
+    assert catalog.all("decision", "demo/1/")["demo/1/1"] == {"verdict": "review"}
+    assert list(catalog.all("decision", "demo/%")) == []
+
+
+def test_what_is_missing_is_named(catalog):
+    assert (
+        catalog.find("edition", "demo/1") is None
+        and catalog.history("edition", "demo/1") == []
+        and catalog.all("edition") == {}
+    )
+    with pytest.raises(MissingRecord, match="edition demo/1"):
+        catalog.get("edition", "demo/1")
+
+
+JSON = st.dictionaries(
+    st.text(st.characters(exclude_categories=["Cs"])),
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers(-(2**53) + 1, 2**53 - 1)
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(st.characters(exclude_categories=["Cs"])),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner, max_size=3)
+        ),
+        max_leaves=6,
+    ),
+    max_size=4,
+)
+
+
+def test_any_plain_json_comes_back(tmp_path):
+    catalog = Catalog(tmp_path)
+
+    @settings(max_examples=40, deadline=None)
+    @given(JSON)
+    def comes_back(body):
+        key = catalog.append("any", "key", body)
+        assert catalog.get("any", "key") == body and key == digest(body)
+
+    comes_back()
+    assert catalog.check() == []
+
+
+def test_records_survive_in_another_process(catalog):
+    catalog.put("slot", "demo/1", {"é": "東京"})
+    code = "import sys, json; from artmint.studio.catalog import Catalog; print(json.dumps(Catalog(sys.argv[1]).get('slot', 'demo/1')))"
+    said = subprocess.run(
+        [sys.executable, "-c", code, str(catalog.folder)], capture_output=True, text=True, check=True
+    ).stdout
+    assert json.loads(said) == {"é": "東京"}
+
+
+def test_what_was_appended_survives_a_kill(catalog):
+    code = (
+        "import sys; from artmint.studio.catalog import Catalog\nc = Catalog(sys.argv[1])\n"
+        "for i in range(10**6):\n    c.append('transaction', 'demo', {'i': i}); print('ready' if i > 20 else 'written', i, flush=True)"
+    )
+    last = int(killed(code, catalog.folder).split()[1])
+    rows = [body["i"] for body in catalog.history("transaction", "demo")]
+    assert rows == list(range(len(rows))) and len(rows) > last
+    assert catalog.check() == []
+    assert raw(catalog, "PRAGMA journal_mode") == [("wal",)]
+    with catalog.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL
+
+
+def _write_slots(folder: str, value: int, answers) -> None:
+    "Try to write fifty records, and answer how many were refused."
+    catalog = Catalog(folder)
+    refused = 0
+    for i in range(50):
+        try:
+            catalog.put("slot", f"demo/{i}", {"value": value if i % 2 else 0})
+        except RecordConflict:
+            refused += 1
+    answers.put(refused)
+
+
+def test_processes_that_open_and_write_at_once_agree(tmp_path):
+    answers = SPAWN.Queue()
+    workers = [
+        SPAWN.Process(target=_write_slots, args=(str(tmp_path), value, answers)) for value in (1, 2, 3)
+    ]
+    for worker in workers:
+        worker.start()
+    assert sum(answers.get(timeout=60) for _ in workers) == 50  # every odd key has one winner and two refused
+    for worker in workers:
+        worker.join()
+    catalog = Catalog(tmp_path)
+    assert len(catalog.all("slot")) == 50 and catalog.check() == []
+
+
+def test_threads_and_forked_children_share_a_catalog(catalog):
+    threads = [
+        threading.Thread(target=lambda i=i: [catalog.append("score", f"{i}/{j}", {}) for j in range(20)])
+        for i in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    child = os.fork()
+    if not child:
+        try:
+            catalog.append("score", "child", {})
+        finally:
+            os._exit(0)
+    catalog.append("score", "parent", {})
+    os.waitpid(child, 0)
+    assert len(catalog.all("score")) == 82 and catalog.check() == []
+
+
+KEYS = (
+    "a/1",
+    "a/10",
+    "a/2/1",
+    "a",
+    "a.b/1",
+    "a-b/1",
+    "a0/1",
+    "A/1",
+    "aé/東",
+    "a\U0001f600/1",
+    "b/1",
+    "%/1",
+    "_/1",
+)
+
+
+def keys_are_found_by_their_beginnings(catalog: Catalog) -> None:
+    "What every database must answer, whatever it thinks of the order of texts."
+    catalog.append_all("cost", [(key, {"i": i}) for i, key in enumerate(KEYS * 2)])
+    catalog.append("other", "z/1", {})
+    for prefix in ("", "a", "a/", "a/1", "a0", "aé", "%", "_/", "c", "A/"):
+        assert [row.key for row in catalog.rows("cost", prefix)] == [
+            key for key in KEYS * 2 if key.startswith(prefix)
+        ], prefix
+    for wanted in ([], ["a/10", "nobody's", "a/1", "a/10"], [*KEYS, *map(str, range(2000))]):
+        assert [(row.key, json.loads(row.body)["i"]) for row in catalog.rows_of("cost", wanted)] == [
+            (key, i) for i, key in enumerate(KEYS * 2) if key in wanted
+        ]
+    assert (
+        sorted(catalog.heads("cost")) == sorted({key.split("/")[0] for key in KEYS})
+        and catalog.heads("nothing") == []
+    )
+
+
+def test_keys_are_found_by_their_beginnings(catalog):
+    keys_are_found_by_their_beginnings(catalog)
+
+
+# ------------------------------------------------------------------ layout
+
+
+def test_a_newer_layout_is_left_alone(catalog):
+    raw(catalog, "UPDATE meta SET value = ?", str(len(MIGRATIONS) + 1))
+    with pytest.raises(NewerCatalog) as caught:
+        Catalog(catalog.folder)
+    assert (caught.value.found, caught.value.known) == (len(MIGRATIONS) + 1, len(MIGRATIONS))
+
+
+def test_an_older_layout_is_brought_forward(catalog, monkeypatch):
+    import sqlalchemy as sa
+
+    from artmint.studio import catalog as module
+
+    catalog.put("slot", "demo/1", {"v": 1})
+    monkeypatch.setattr(
+        module,
+        "MIGRATIONS",
+        (
+            *MIGRATIONS,
+            lambda connection: connection.execute(sa.text("ALTER TABLE record ADD COLUMN note TEXT")),
+        ),
+    )
+    assert Catalog(catalog.folder).get("slot", "demo/1") == {"v": 1}
+    assert raw(catalog, "SELECT value FROM meta") == [(str(len(MIGRATIONS) + 1),)]
+    assert "note" in [row[1] for row in raw(catalog, "PRAGMA table_info(record)")]
+
+
+def test_a_failed_step_leaves_the_old_layout(catalog, monkeypatch):
+    import sqlalchemy as sa
+
+    from artmint.studio import catalog as module
+
+    def broken(connection: sa.Connection) -> None:
+        connection.execute(sa.text("ALTER TABLE record ADD COLUMN note TEXT"))
+        raise RuntimeError("power")
+
+    monkeypatch.setattr(module, "MIGRATIONS", (*MIGRATIONS, broken))
+    with pytest.raises(RuntimeError, match="power"):
+        Catalog(catalog.folder)
+    assert raw(catalog, "SELECT value FROM meta") == [(str(len(MIGRATIONS)),)]
+    assert "note" not in [row[1] for row in raw(catalog, "PRAGMA table_info(record)")]
+
+
+# ------------------------------------------------------------------ blobs
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.binary(max_size=2000))
+def test_a_blob_is_named_by_its_bytes(data):
+    with tempfile.TemporaryDirectory() as folder:
+        catalog = Catalog(folder)
+        name = catalog.put_blob(data)
+        assert name == hashlib.sha256(data).hexdigest() == catalog.put_blob(data)
+        assert catalog.blob(name) == data
+        assert catalog.blob_path(name) == Path(folder, "blobs", name[:2], name)
+        catalog.close()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[:-1],
+        lambda data: b"",
+        lambda data: bytes([data[0] ^ 1]) + data[1:],
+        lambda data: data + b"<html>",
+    ],
+)
+def test_a_damaged_blob_is_refused_named_and_can_be_made_again(catalog, damage):
+    data = b"a picture" * 100
+    name = catalog.put_blob(data)
+    catalog.blob_path(name).write_bytes(damage(data))
+    with pytest.raises(CorruptBlob) as caught:
+        catalog.blob(name)
+    assert caught.value.digest == name and caught.value.got == hashlib.sha256(damage(data)).hexdigest()
+    assert catalog.check() == [f"blob {name}: bytes changed"]
+    assert catalog.put_blob(data) == name and catalog.blob(name) == data and catalog.check() == []
+
+
+def test_a_missing_blob_is_named(catalog):
+    with pytest.raises(MissingBlob, match="0" * 64):
+        catalog.blob("0" * 64)
+
+
+def test_a_blob_cut_off_by_a_kill_leaves_no_name(catalog):
+    code = (
+        "import os, sys, time; from artmint import blobs\nreal = os.fsync\n"
+        "def slow(handle): print('ready', flush=True); time.sleep(60)\n"
+        "os.fsync = slow\nblobs.Blobs(sys.argv[1]).put_blob(b'x' * 10**6)"
+    )
+    killed(code, catalog.folder)
+    name = hashlib.sha256(b"x" * 10**6).hexdigest()
+    assert not catalog.blob_path(name).exists() and catalog.check() == []
+    assert catalog.put_blob(b"x" * 10**6) == name and catalog.blob(name) == b"x" * 10**6
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    write_whole(path, b"old")
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_whole(path, b"new")
+    assert path.read_bytes() == b"old" and [each.name for each in tmp_path.iterdir()] == ["file"]
+
+
+# ------------------------------------------------------------------ a shared file system
+
+
+@pytest.fixture
+def hosts(tmp_path):
+    "Two studios on two hosts, so to speak, with one file system for blobs."
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "studio.toml").write_text(f'[blobs]\nurl = "file://{tmp_path}/shared"\n')
+    return Catalog(tmp_path / "one"), Catalog(tmp_path / "two"), tmp_path / "shared"
+
+
+def test_what_one_host_makes_another_reads(hosts):
+    one, two, shared = hosts
+    name = one.put_blob(b"a picture")
+    assert two.has_blob(name) and not two.blob_path(name).exists()
+    assert two.blob(name) == b"a picture" and two.blob_path(name).read_bytes() == b"a picture"
+    assert two.blob_names() == [name] and two.check() == []
+    (shared / name[:2] / name).write_bytes(b"a pictura")
+    assert one.check() == [f"blob {name}: bytes changed"]
+    two.blob_path(name).unlink()
+    with pytest.raises(CorruptBlob):
+        two.blob(name)
+    one.put_blob(b"a picture")
+    assert one.check() == [] and two.blob(name) == b"a picture"
+    assert two.remove_blob(name) == 9 and not two.has_blob(name)
+
+
+def test_a_blob_that_is_nowhere_is_missing(hosts):
+    with pytest.raises(MissingBlob):
+        hosts[0].blob("0" * 64)
+    assert (
+        not hosts[0].has_blob("0" * 64)
+        and hosts[0].blob_names() == []
+        and hosts[0].remove_blob("0" * 64) == 0
+    )
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ('[catalog]\nurl = "postgresql+psycopg://me:secret@host/db"', "password"),
+        ("[catalog", "studio.toml"),
+        ('catalog = "x"', "no table"),
+        ('[blobs]\nurl = "nowhere://x"', "nowhere"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_refused(tmp_path, text, said):
+    (tmp_path / "studio.toml").write_text(text)
+    with pytest.raises(BadSettings, match=said) as refusal:
+        Catalog(tmp_path).put_blob(b"x")
+    assert refusal.value.exit_code == 2 and "secret" not in str(refusal.value)
+
+
+def test_another_kind_of_database_is_refused(tmp_path):
+    with pytest.raises(UnknownDatabase, match="mysql"):
+        Catalog(tmp_path, "mysql+pymysql://host/db")
+
+
+# ------------------------------------------------------------------ leases
+
+
+def test_a_lease_is_taken_renewed_finished(catalog):
+    for stage in ("generate", "score"):
+        catalog.offer(stage, ["a", "b"])
+    assert catalog.claim("generate", "ann", 60) == "a"
+    assert catalog.claim("generate", "bob", 60) == "b"
+    assert catalog.claim("generate", "cid", 60) is None
+    assert catalog.claim("score", "cid", 60) == "a"
+    catalog.renew("generate", "a", "ann", 60)
+    catalog.done("generate", "a", "ann")
+    catalog.done("generate", "a", "ann")
+    catalog.release("generate", "ann")
+    assert catalog.claim("generate", "cid", 60) is None and catalog.left("generate") == 1
+    catalog.release("generate", "bob")
+    assert catalog.claim("generate", "cid", 60) == "b"
+    assert (
+        catalog.finished_jobs() == 1 == catalog.finished_jobs(forget=True)
+        and catalog.finished_jobs() == 0
+        and catalog.left("score") == 2
+    )
+
+
+def test_an_offer_leaves_what_is_held_and_opens_what_was_finished(catalog):
+    catalog.offer("s", iter(["a", "b"]))
+    assert [catalog.claim("s", "ann", 60) for _ in "ab"] == ["a", "b"]
+    catalog.done("s", "b", "ann")
+    catalog.offer("s", ["a", "b", "c"])
+    assert [catalog.claim("s", "bob", 60) for _ in "abc"] == ["b", "c", None]
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda c: c.renew("s", "a", "bob", 1),
+        lambda c: c.done("s", "a", "bob"),
+        lambda c: c.done("s", "never", "ann"),
+    ],
+)
+def test_anothers_lease_is_refused(catalog, act):
+    catalog.offer("s", ["a"])
+    catalog.claim("s", "ann", 60)
+    with pytest.raises(LostLease):
+        act(catalog)
+
+
+def test_a_lease_that_ran_out_is_lost_to_the_next(catalog):
+    catalog.offer("s", ["a"])
+    catalog.claim("s", "ann", 0.02)
+    time.sleep(0.03)
+    catalog.renew("s", "a", "ann", 0.02)  # nobody came: it goes on
+    time.sleep(0.03)
+    assert catalog.claim("s", "bob", 60) == "a"
+    with pytest.raises(LostLease):
+        catalog.done("s", "a", "ann")
+
+
+def test_a_killed_holders_work_is_taken_up(catalog):
+    catalog.offer("s", ["a"])
+    code = "import sys, time; from artmint.studio.catalog import Catalog; print('ready', Catalog(sys.argv[1]).claim('s', 'ann', 1.5), flush=True); time.sleep(60)"
+    assert killed(code, catalog.folder) == "ready a"
+    assert catalog.claim("s", "bob", 60) is None
+    time.sleep(1.5)
+    assert catalog.claim("s", "bob", 60) == "a"
+
+
+def _work(folder: str, worker: str, answers) -> None:
+    "Claim and finish until nothing is left."
+    catalog = Catalog(folder)
+    mine = []
+    while key := catalog.claim("generate", worker, 60):
+        mine.append(key)
+        catalog.done("generate", key, worker)
+    answers.put(mine)
+
+
+def test_processes_share_the_work_without_overlap(tmp_path):
+    keys = [f"demo/{i}/1" for i in range(120)]
+    answers = SPAWN.Queue()
+    Catalog(tmp_path).offer("generate", keys)
+    workers = [SPAWN.Process(target=_work, args=(str(tmp_path), f"w{i}", answers)) for i in range(3)]
+    for worker in workers:
+        worker.start()
+    done = [answers.get(timeout=60) for _ in workers]
+    for worker in workers:
+        worker.join()
+    assert sorted(key for each in done for key in each) == sorted(keys)
+
+
+# ------------------------------------------------------------------ ledger and check
+
+
+def test_the_ledger_adds_up(catalog):
+    catalog.spend("generate", "demo/1/1", 0.5)
+    catalog.spend("generate", "demo/1/1", 0.25)
+    catalog.spend("mint", "demo/1", 2, unit="wall")
+    assert sum(line["amount"] for line in catalog.costs() if line["stage"] == "generate") == 0.75
+    assert catalog.costs()[-1] == {"stage": "mint", "key": "demo/1", "amount": 2, "unit": "wall"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "body = replace(body, 'rings', 'waves')",
+        "key = 'demo/2'",
+        "kind = 'edition'",
+        "parent = NULL",
+        "digest = seal",
+        "seal = digest",
+        "body = body || ' '",
+        "body = '{'",
+        "once = 0",
+    ],
+)
+def test_a_changed_row_is_named(catalog, change):
+    parent = catalog.put("slot", "demo/9", {"motif": "truchet"})
+    catalog.put("slot", "demo/1", {"motif": "rings"}, parent=parent)
+    assert catalog.check() == []
+    raw(catalog, f"UPDATE record SET {change} WHERE key = 'demo/1'")
+    kind, key = raw(catalog, "SELECT kind, key FROM record WHERE id = 2")[0]
+    assert catalog.check() == [f"{kind} {key}: row changed"]
+
+
+def test_a_lost_picture_is_named(catalog):
+    name = catalog.put_blob(b"a picture")
+    catalog.put("artifact", "3/1", {"file_digest": name})
+    assert catalog.check() == []
+    catalog.blob_path(name).unlink()
+    assert catalog.check() == [f"artifact 3/1: blob {name} is missing"]
+
+
+# ------------------------------------------------------------------ slots
+
+
+def test_slots_are_allocated_once_and_kept(catalog):
+    demo = load_collection(DEMO)
+    slots = frozen_slots(catalog, demo, demo.salt)
+    assert slots == allocate(demo, demo.salt) == frozen_slots(catalog, demo, "other")
+    assert slots == frozen_slots(catalog, demo.model_copy(update={"title": "Other"}), demo.salt)
+
+
+def test_slots_of_changed_traits_are_refused(catalog):
+    demo = load_collection(DEMO)
+    frozen_slots(catalog, demo, demo.salt)
+    fewer = demo.model_copy(update={"traits": demo.traits | {"density": {"dense": 9, "sparse": 7}}})
+    with pytest.raises(AllocationChanged) as caught:
+        frozen_slots(catalog, fewer, demo.salt)
+    assert caught.value.traits == ["density"]
