@@ -12,11 +12,14 @@ facts = parser["DEFAULT"]
 
 
 class WithNotebooks(build_py):
-    "`artmint run` needs the notebooks wherever it is installed; in a checkout they are found in nbs/."
+    "`artmint run` needs the notebooks, and notebooks the examples, wherever artmint is installed; a checkout has them beside the package."
 
     def run(self) -> None:
         super().run()
-        if not self.editable_mode: copytree("nbs", Path(self.build_lib) / "artmint" / "nbs", dirs_exist_ok=True)
+        if self.editable_mode:
+            return
+        for folder in ("nbs", "collections", "batches"):
+            copytree(folder, Path(self.build_lib) / "artmint" / folder, dirs_exist_ok=True)
 
 
 setup(

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['Text', 'Story', 'Name', 'Trait', 'Colour', 'Count', 'Withheld', 'Requirement', 'Rule', 'Model', 'Adapter', 'Approval',
-           'Royalty', 'Generation', 'Collection', 'InconsistentCollection', 'contradictions', 'read_collection']
+           'Royalty', 'Generation', 'Collection', 'InconsistentCollection', 'contradictions', 'read_collection',
+           'NoSuchExample', 'example']
 
 # %% ../../nbs/core/collection.ipynb #f843f377
 import json
@@ -16,6 +17,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationError
 
 # %% ../../nbs/core/collection.ipynb #8ad51203
+import artmint
 from .canon import Hex64, Record, Refusal, digest, error_lines, unsafe_text
 from .records import ProfileName, SecondPass
 
@@ -319,3 +321,28 @@ def read_collection(path: Path) -> Collection:
         return Collection.model_validate_json(json.dumps(raw, default=str))
     except ValidationError as error:
         raise InconsistentCollection(str(path), error_lines(error, Collection)) from error
+
+# %% ../../nbs/core/collection.ipynb #0136a244
+class NoSuchExample(Refusal):
+    "artmint comes without such an example."
+    name: str
+    names: list[str]
+    says = "There is no example {name!r}; there are {names}. Nothing was read: name one of these, or a folder of your own."
+    exit_code = 2
+
+
+def example(
+    name: str = "collections/demo",  # a collection's folder, or a batch file such as batches/demo.toml
+) -> Path:
+    "Where an example that comes with artmint lies. Raises NoSuchExample."
+    package = Path(artmint.__file__).parent
+    for root in (package.parent, package):
+        if (root / name).exists():
+            return root / name
+    names = [
+        f"{kind}/{path.name}"
+        for root in (package.parent, package)
+        for kind in ("collections", "batches")
+        for path in sorted((root / kind).glob("*"))
+    ]
+    raise NoSuchExample(name, names)
