@@ -441,6 +441,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'artmint.evaluate.Yardstick': ('evaluate.html#yardstick', 'artmint/evaluate.py'),
                                   'artmint.evaluate._faults': ('evaluate.html#_faults', 'artmint/evaluate.py'),
                                   'artmint.evaluate._middle': ('evaluate.html#_middle', 'artmint/evaluate.py'),
+                                  'artmint.evaluate._not_shown': ('evaluate.html#_not_shown', 'artmint/evaluate.py'),
                                   'artmint.evaluate._spread': ('evaluate.html#_spread', 'artmint/evaluate.py'),
                                   'artmint.evaluate.best': ('evaluate.html#best', 'artmint/evaluate.py'),
                                   'artmint.evaluate.drifts': ('evaluate.html#drifts', 'artmint/evaluate.py'),
