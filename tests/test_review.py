@@ -453,7 +453,9 @@ def test_five_thousand_candidates_stay_smooth(browser, tmp_path):
             "() => document.querySelector('#board').shadowRoot.querySelectorAll('.tile').length"
         )
         print(f"{len(names) + 16:,} candidates: ready in {ready:.1f} s; {tiles} tiles in the page;")
-        print(f"a key takes {keys[100]:.1f} ms (median), {keys[-2]:.1f} ms at worst; a jump {jumps[10]:.1f} ms")
+        print(
+            f"a key takes {keys[100]:.1f} ms (median), {keys[-2]:.1f} ms at worst; a jump {jumps[10]:.1f} ms"
+        )
         assert (
             ready < 20 and keys[100] < 50 and jumps[10] < 100 and tiles < 100 and len(people(catalog)) == 100
         )

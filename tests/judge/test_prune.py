@@ -60,9 +60,8 @@ def test_what_is_kept_has_the_same_pixels(base, profile, scheduler, count):
             lambda part, previews: [kept(i) for i in part],
             lambda part, images: finished.extend(part),
         )
-        assert [image is not None for image in some] == [kept(i) for i in range(count)] and sorted(
-            finished
-        ) == [i for i in range(count) if kept(i)]
+        assert [image is not None for image in some] == [kept(i) for i in range(count)]
+        assert sorted(finished) == [i for i in range(count) if kept(i)]
         assert all(image.tobytes() == whole[i].tobytes() for i, image in enumerate(some) if image)
 
 
