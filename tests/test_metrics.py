@@ -131,7 +131,7 @@ def test_what_has_no_rate_is_named_and_never_free(tmp_path):
         ],
         load_money(tmp_path),
     )
-    assert found.missing == {"cpu_hour": 10.0, "people_hour": 5.0} and found.total == 0 and not found.whole
+    assert found.missing == {"cpu_hour": 10.0, "people_hour": 5.0} and found.total == 0 and not found.fully_priced
 
 
 @pytest.mark.parametrize(

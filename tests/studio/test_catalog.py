@@ -334,7 +334,7 @@ def test_a_missing_blob_is_named(catalog):
 
 def test_a_blob_cut_off_by_a_kill_leaves_no_name(catalog):
     code = (
-        "import os, sys, time; from artmint import blobs\nreal = os.fsync\n"
+        "import os, sys, time; from artmint.studio import blobs\nreal = os.fsync\n"
         "def slow(handle): print('ready', flush=True); time.sleep(60)\n"
         "os.fsync = slow\nblobs.Blobs(sys.argv[1]).put_blob(b'x' * 10**6)"
     )
