@@ -161,8 +161,8 @@ one, two = Blobs(sys.argv[1]), Blobs(sys.argv[2])
 name = one.put_blob(b"a picture" * 1000)
 assert one.put_blob(b"a picture" * 1000) == name and two.has_blob(name) and not two.blob_path(name).exists()
 assert two.blob(name) == b"a picture" * 1000 and two.blob_path(name).exists() and two.blob_names() == [name] and two.check_blobs() == []
-far, root = one._far
-far.pipe_file(one._far_path(name), b"a pictura" * 1000)
+far = one.shared.system
+far.pipe_file(one.shared.path(name), b"a pictura" * 1000)
 assert one.check_blobs() == [f"blob {name}: bytes changed"]
 one.put_blob(b"a picture" * 1000)
 assert one.check_blobs() == [] and abs(one.blob_time(name) - __import__("time").time()) < 3600
