@@ -19,13 +19,10 @@ from hypothesis import strategies as st
 
 from artmint.studio.blobs import CorruptBlob, MissingBlob
 from artmint.studio.files import BadSettings, write_whole
-from artmint.seeds import AllocationChanged, frozen_slots
 from artmint.studio.catalog import Catalog, LostLease, MissingRecord, NewerCatalog, RecordConflict
 from artmint.studio.catalog import MIGRATIONS, UnknownDatabase
 from artmint.core.canon import NotPlainJSON, digest
-from artmint.seeds import allocate, load_collection
 
-DEMO = Path(__file__).parents[2] / "collections" / "demo"
 SPAWN = multiprocessing.get_context("spawn")
 
 
@@ -108,22 +105,17 @@ def test_what_is_missing_is_named(catalog):
         catalog.get("edition", "demo/1")
 
 
-JSON = st.dictionaries(
-    st.text(st.characters(exclude_categories=["Cs"])),
-    st.recursive(
-        st.none()
-        | st.booleans()
-        | st.integers(-(2**53) + 1, 2**53 - 1)
-        | st.floats(allow_nan=False, allow_infinity=False)
-        | st.text(st.characters(exclude_categories=["Cs"])),
-        lambda inner: (
-            st.lists(inner, max_size=3)
-            | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner, max_size=3)
-        ),
-        max_leaves=6,
-    ),
-    max_size=4,
-)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+NUMBERS = st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+SCALARS = st.none() | st.booleans() | NUMBERS | TEXT
+
+
+def _containers(inner: st.SearchStrategy) -> st.SearchStrategy:
+    "Lists and tables of these values."
+    return st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3)
+
+
+JSON = st.dictionaries(TEXT, st.recursive(SCALARS, _containers, max_leaves=6), max_size=4)
 
 
 def test_any_plain_json_comes_back(tmp_path):
@@ -234,9 +226,8 @@ def keys_are_found_by_their_beginnings(catalog: Catalog) -> None:
             key for key in KEYS * 2 if key.startswith(prefix)
         ], prefix
     for wanted in ([], ["a/10", "nobody's", "a/1", "a/10"], [*KEYS, *map(str, range(2000))]):
-        assert [(row.key, json.loads(row.body)["i"]) for row in catalog.rows_of("cost", wanted)] == [
-            (key, i) for i, key in enumerate(KEYS * 2) if key in wanted
-        ]
+        rows = [(row.key, json.loads(row.body)["i"]) for row in catalog.rows_of("cost", wanted)]
+        assert rows == [(key, i) for i, key in enumerate(KEYS * 2) if key in wanted]
     assert (
         sorted(catalog.heads("cost")) == sorted({key.split("/")[0] for key in KEYS})
         and catalog.heads("nothing") == []
@@ -546,22 +537,3 @@ def test_a_lost_picture_is_named(catalog):
     assert catalog.check() == []
     catalog.blob_path(name).unlink()
     assert catalog.check() == [f"artifact 3/1: blob {name} is missing"]
-
-
-# ------------------------------------------------------------------ slots
-
-
-def test_slots_are_allocated_once_and_kept(catalog):
-    demo = load_collection(DEMO)
-    slots = frozen_slots(catalog, demo, demo.salt)
-    assert slots == allocate(demo, demo.salt) == frozen_slots(catalog, demo, "other")
-    assert slots == frozen_slots(catalog, demo.model_copy(update={"title": "Other"}), demo.salt)
-
-
-def test_slots_of_changed_traits_are_refused(catalog):
-    demo = load_collection(DEMO)
-    frozen_slots(catalog, demo, demo.salt)
-    fewer = demo.model_copy(update={"traits": demo.traits | {"density": {"dense": 9, "sparse": 7}}})
-    with pytest.raises(AllocationChanged) as caught:
-        frozen_slots(catalog, fewer, demo.salt)
-    assert caught.value.traits == ["density"]
