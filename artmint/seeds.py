@@ -33,9 +33,9 @@ from .studio.files import slot_key, write_new
 class TooManyCombinations(Refusal):
     "The traits have more combinations than the solver is given."
 
-    found: int
+    combinations: int
     limit: int
-    says = "The traits have {found} combinations and at most {limit} are solved exactly. Join or drop traits, or give them fewer values."
+    says = "The traits have {combinations} combinations and at most {limit} are solved exactly. Join or drop traits, or give them fewer values."
 
 
 class Unallocatable(Refusal):
@@ -104,7 +104,7 @@ def _solve(
     answer[useful] = result.x
     return answer
 
-# %% ../nbs/00_seeds.ipynb #55ef58ba
+# %% ../nbs/00_seeds.ipynb #4d130db1
 def _solve_integers(
     sums: "csc_array", counts: np.ndarray, prices: np.ndarray, most: int
 ) -> np.ndarray | None:
@@ -316,7 +316,7 @@ def colours_of(
         colours += collection.palettes[slot.traits[trait]]
     return tuple(colours)
 
-# %% ../nbs/00_seeds.ipynb #15d50198
+# %% ../nbs/00_seeds.ipynb #e0e5d621
 class UnsettledAdapter(Refusal):
     "A collection names an adapter without its digest, and nobody says which file that is."
 

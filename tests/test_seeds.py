@@ -174,7 +174,7 @@ def test_too_many_combinations_are_refused_with_advice():
     wide = collection({f"t{i}": {f"v{j}": 1 for j in range(60)} for i in range(3)})
     with pytest.raises(TooManyCombinations, match="Join or drop traits") as caught:
         allocate(wide, "s")
-    assert (caught.value.found, caught.value.limit) == (216_000, seeds.COMBINATIONS)
+    assert (caught.value.combinations, caught.value.limit) == (216_000, seeds.COMBINATIONS)
 
 
 def test_ten_thousand_slots_are_exact():

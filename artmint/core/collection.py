@@ -72,7 +72,7 @@ class Model(Record):
     digest: Hex64  # SHA-256 of the weights' file
     trait: Trait | None = None  # the trait that a probe looks for
 
-# %% ../../nbs/core/collection.ipynb #cd2a04e1
+# %% ../../nbs/core/collection.ipynb #8c3d31a9
 class Adapter(Record):
     "A LoRA adapter that every picture of the collection is painted with. Without a digest it is the one that the studio has under this name when the first recipe is written."
 
@@ -94,7 +94,7 @@ class Royalty(Record):
     basis_points: int = Field(0, ge=0, le=10_000)  # hundredths of a percent
     receiver: str | None = Field(None, pattern="^0x[0-9a-fA-F]{40}$")  # none: the treasury
 
-# %% ../../nbs/core/collection.ipynb #a87cf692
+# %% ../../nbs/core/collection.ipynb #60dd40f9
 class Generation(Record):
     "What all recipes of a collection share, and how often is tried."
 
@@ -183,7 +183,7 @@ def _template_problems(collection: Collection) -> list[str]:
             problems.append(f"traits.{trait}: not in the template, so no picture would show it")
     return problems
 
-# %% ../../nbs/core/collection.ipynb #3b60c53c
+# %% ../../nbs/core/collection.ipynb #f8d4b2c0
 def _pairs(collection: Collection) -> list[tuple[str, dict[str, str]]]:
     "Forbidden and required values, and where they stand."
     pairs = [(f"forbidden[{i}]", pair) for i, pair in enumerate(collection.forbidden)]
@@ -204,7 +204,7 @@ def _pair_problems(collection: Collection) -> list[str]:
             problems.append(f"forbidden[{i}]: needs at least two traits; to forbid one value, leave it out")
     return problems
 
-
+# %% ../../nbs/core/collection.ipynb #34711061
 def _colour_problems(collection: Collection) -> list[str]:
     "Colour traits that are no traits, values without a palette, palettes without a value, palettes without colours."
     traits = [trait for trait in collection.colour_traits if trait in collection.traits]

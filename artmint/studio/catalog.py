@@ -50,7 +50,7 @@ _RECORD_INDEXES = (
 )
 RECORD_TABLE = sa.Table("record", _TABLES, *_RECORD_COLUMNS, *_RECORD_INDEXES, sqlite_autoincrement=True)
 
-# %% ../../nbs/studio/catalog.ipynb #af99e06c
+# %% ../../nbs/studio/catalog.ipynb #b3ef0e76
 _JOB_COLUMNS = (
     sa.Column("stage", sa.String, primary_key=True),
     sa.Column("key", sa.String, primary_key=True),
@@ -68,9 +68,9 @@ _OPEN_JOBS = sa.Index(
 class NewerCatalog(Refusal):
     "A catalog was written by a newer artmint."
 
-    found: int
-    known: int
-    says = "The catalog has layout {found} and this artmint knows layouts up to {known}. Nothing was touched: use the newer artmint."
+    layout: int
+    latest: int  # that this artmint knows
+    says = "The catalog has layout {layout} and this artmint knows layouts up to {latest}. Nothing was touched: use the newer artmint."
 
 
 def _first_layout(connection: sa.Connection) -> None:
@@ -86,7 +86,7 @@ def _second_layout(connection: sa.Connection) -> None:
 
 MIGRATIONS = (_first_layout, _second_layout)  # the i-th brings layout i to i + 1
 
-# %% ../../nbs/studio/catalog.ipynb #16ce2634
+# %% ../../nbs/studio/catalog.ipynb #eeb3d347
 def _layout(connection: sa.Connection) -> int:
     "The catalog's layout, 0 when it is new."
     if not sa.inspect(connection).has_table("meta"):
@@ -232,7 +232,7 @@ def _row(kind: str, key: str, body: dict, parent: str | None, once: bool) -> dic
         "at": time.time(),
     }
 
-# %% ../../nbs/studio/catalog.ipynb #a44458d7
+# %% ../../nbs/studio/catalog.ipynb #0996cf92
 def _fresh(connection: sa.Connection, kind: str, rows: dict[str, dict]) -> list[dict]:
     "The rows that are not there yet. Raises RecordConflict."
     column = RECORD_TABLE.c
@@ -259,11 +259,10 @@ class RecordWriter(Database):
         with self.engine.connect() as connection:
             fresh = _fresh(connection, kind, rows)
         if fresh:
-            insert = self._insert(RECORD_TABLE).on_conflict_do_nothing(
-                index_elements=["kind", "key"], index_where=RECORD_TABLE.c.once
-            )
+            insert = self._insert(RECORD_TABLE)
+            once = {"index_elements": ["kind", "key"], "index_where": RECORD_TABLE.c.once}
             with self._write() as connection:
-                connection.execute(insert, fresh)
+                connection.execute(insert.on_conflict_do_nothing(**once), fresh)
                 _fresh(connection, kind, rows)  # another process may have been faster: all stay, or none
         return {key: row["digest"] for key, row in rows.items()}
 
@@ -278,7 +277,7 @@ class RecordWriter(Database):
             connection.execute(sa.insert(RECORD_TABLE), rows)
         return [row["digest"] for row in rows]
 
-# %% ../../nbs/studio/catalog.ipynb #aa4e3f43
+# %% ../../nbs/studio/catalog.ipynb #2c202d8b
 _TEXTS = sa.select(RECORD_TABLE.c.id, RECORD_TABLE.c.key, RECORD_TABLE.c.body, RECORD_TABLE.c.at)
 
 
@@ -286,7 +285,7 @@ def _bodies_of(kind: str, key: str) -> sa.Select:
     "The bodies of a key's records, in no order."
     return sa.select(RECORD_TABLE.c.body).where(RECORD_TABLE.c.kind == kind, RECORD_TABLE.c.key == key)
 
-# %% ../../nbs/studio/catalog.ipynb #ad60609e
+# %% ../../nbs/studio/catalog.ipynb #9a1952e0
 class RecordFinder(Database):
     "Records by kind and key."
 
@@ -317,7 +316,7 @@ class RecordFinder(Database):
             rows += self._read(_TEXTS.where(RECORD_TABLE.c.kind == kind, some))
         return sorted(rows, key=lambda row: row.id)
 
-# %% ../../nbs/studio/catalog.ipynb #947c8027
+# %% ../../nbs/studio/catalog.ipynb #e1428362
 class RecordLister(RecordFinder):
     "Records by kind and the beginning of their key."
 
@@ -359,7 +358,7 @@ class RecordLister(RecordFinder):
             after = f"{head}/\U0010ffff" if slash else head
         return list(heads)
 
-# %% ../../nbs/studio/catalog.ipynb #ef9b8d90
+# %% ../../nbs/studio/catalog.ipynb #cde88146
 class Records(RecordWriter, RecordLister):
     "Records by kind and key."
 
@@ -378,7 +377,7 @@ def _changed(row: sa.Row) -> bool:
     name = hashlib.sha256(row.body.encode()).hexdigest()
     return row.digest != name or row.seal != _seal(row.kind, row.key, bool(row.once), name, row.parent)
 
-# %% ../../nbs/studio/catalog.ipynb #2902bfbc
+# %% ../../nbs/studio/catalog.ipynb #9b17b237
 class WorkList(Database):
     "Lists of work, one a stage."
 
@@ -429,7 +428,7 @@ def _first_free(stage: str, now: float) -> sa.ScalarSelect:
     first = free.order_by(_JOB.c.until, _JOB.c.key).limit(1)
     return first.with_for_update(skip_locked=True).scalar_subquery()
 
-# %% ../../nbs/studio/catalog.ipynb #f734102e
+# %% ../../nbs/studio/catalog.ipynb #ccf746fb
 class Leases(WorkList):
     "Who works on what, until when."
 
