@@ -104,7 +104,7 @@ def _solve(
     answer[useful] = result.x
     return answer
 
-# %% ../nbs/00_seeds.ipynb #4d130db1
+# %% ../nbs/00_seeds.ipynb #9a667912
 def _solve_integers(
     sums: "csc_array", counts: np.ndarray, prices: np.ndarray, most: int
 ) -> np.ndarray | None:
@@ -316,7 +316,7 @@ def colours_of(
         colours += collection.palettes[slot.traits[trait]]
     return tuple(colours)
 
-# %% ../nbs/00_seeds.ipynb #e0e5d621
+# %% ../nbs/00_seeds.ipynb #1e3b7243
 class UnsettledAdapter(Refusal):
     "A collection names an adapter without its digest, and nobody says which file that is."
 

@@ -50,7 +50,7 @@ _RECORD_INDEXES = (
 )
 RECORD_TABLE = sa.Table("record", _TABLES, *_RECORD_COLUMNS, *_RECORD_INDEXES, sqlite_autoincrement=True)
 
-# %% ../../nbs/studio/catalog.ipynb #b3ef0e76
+# %% ../../nbs/studio/catalog.ipynb #d580f5d0
 _JOB_COLUMNS = (
     sa.Column("stage", sa.String, primary_key=True),
     sa.Column("key", sa.String, primary_key=True),
@@ -86,7 +86,7 @@ def _second_layout(connection: sa.Connection) -> None:
 
 MIGRATIONS = (_first_layout, _second_layout)  # the i-th brings layout i to i + 1
 
-# %% ../../nbs/studio/catalog.ipynb #eeb3d347
+# %% ../../nbs/studio/catalog.ipynb #c8d4100e
 def _layout(connection: sa.Connection) -> int:
     "The catalog's layout, 0 when it is new."
     if not sa.inspect(connection).has_table("meta"):
@@ -207,7 +207,7 @@ class MissingRecord(Refusal):
     key: str
     says = "There is no {kind} {key} in the studio. Run the stage that makes it, or check the key."
 
-
+# %% ../../nbs/studio/catalog.ipynb #ee813495
 _VERSION = version("artmint")  # of the artmint that writes
 
 
@@ -232,7 +232,7 @@ def _row(kind: str, key: str, body: dict, parent: str | None, once: bool) -> dic
         "at": time.time(),
     }
 
-# %% ../../nbs/studio/catalog.ipynb #0996cf92
+# %% ../../nbs/studio/catalog.ipynb #9092d85f
 def _fresh(connection: sa.Connection, kind: str, rows: dict[str, dict]) -> list[dict]:
     "The rows that are not there yet. Raises RecordConflict."
     column = RECORD_TABLE.c
@@ -277,7 +277,7 @@ class RecordWriter(Database):
             connection.execute(sa.insert(RECORD_TABLE), rows)
         return [row["digest"] for row in rows]
 
-# %% ../../nbs/studio/catalog.ipynb #2c202d8b
+# %% ../../nbs/studio/catalog.ipynb #9482e271
 _TEXTS = sa.select(RECORD_TABLE.c.id, RECORD_TABLE.c.key, RECORD_TABLE.c.body, RECORD_TABLE.c.at)
 
 
@@ -285,7 +285,7 @@ def _bodies_of(kind: str, key: str) -> sa.Select:
     "The bodies of a key's records, in no order."
     return sa.select(RECORD_TABLE.c.body).where(RECORD_TABLE.c.kind == kind, RECORD_TABLE.c.key == key)
 
-# %% ../../nbs/studio/catalog.ipynb #9a1952e0
+# %% ../../nbs/studio/catalog.ipynb #df13b733
 class RecordFinder(Database):
     "Records by kind and key."
 
@@ -316,16 +316,15 @@ class RecordFinder(Database):
             rows += self._read(_TEXTS.where(RECORD_TABLE.c.kind == kind, some))
         return sorted(rows, key=lambda row: row.id)
 
-# %% ../../nbs/studio/catalog.ipynb #e1428362
+# %% ../../nbs/studio/catalog.ipynb #0c81bd68
 class RecordLister(RecordFinder):
     "Records by kind and the beginning of their key."
 
     @property
     def _key(self) -> sa.ColumnElement:
         "The key, in the order of its bytes: SQLite's own, one of several in PostgreSQL."
-        if self.engine.dialect.name == "sqlite":
-            return RECORD_TABLE.c.key
-        return RECORD_TABLE.c.key.collate("C")
+        key = RECORD_TABLE.c.key
+        return key if self.engine.dialect.name == "sqlite" else key.collate("C")
 
     def _begins(self, kind: str, prefix: str) -> list[sa.ColumnElement]:
         "What holds for a kind's records whose key begins with `prefix`: a stretch of the index."
@@ -344,8 +343,8 @@ class RecordLister(RecordFinder):
 
     def keys(self, kind: str, prefix: str = "") -> set[str]:
         "Every key of a kind that begins with `prefix`."
-        query = sa.select(RECORD_TABLE.c.key).where(*self._begins(kind, prefix)).distinct()
-        return {row.key for row in self._read(query)}
+        query = sa.select(RECORD_TABLE.c.key).where(*self._begins(kind, prefix))
+        return {row.key for row in self._read(query.distinct())}
 
     def heads(self, kind: str) -> list[str]:
         "What the keys of a kind have before their first slash, each once. Reads a row for each, however many keys there are."
@@ -358,7 +357,7 @@ class RecordLister(RecordFinder):
             after = f"{head}/\U0010ffff" if slash else head
         return list(heads)
 
-# %% ../../nbs/studio/catalog.ipynb #cde88146
+# %% ../../nbs/studio/catalog.ipynb #399481da
 class Records(RecordWriter, RecordLister):
     "Records by kind and key."
 
@@ -377,7 +376,7 @@ def _changed(row: sa.Row) -> bool:
     name = hashlib.sha256(row.body.encode()).hexdigest()
     return row.digest != name or row.seal != _seal(row.kind, row.key, bool(row.once), name, row.parent)
 
-# %% ../../nbs/studio/catalog.ipynb #9b17b237
+# %% ../../nbs/studio/catalog.ipynb #58ea77c1
 class WorkList(Database):
     "Lists of work, one a stage."
 
@@ -428,7 +427,7 @@ def _first_free(stage: str, now: float) -> sa.ScalarSelect:
     first = free.order_by(_JOB.c.until, _JOB.c.key).limit(1)
     return first.with_for_update(skip_locked=True).scalar_subquery()
 
-# %% ../../nbs/studio/catalog.ipynb #ccf746fb
+# %% ../../nbs/studio/catalog.ipynb #29d615ec
 class Leases(WorkList):
     "Who works on what, until when."
 
