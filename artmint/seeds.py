@@ -104,7 +104,7 @@ def _solve(
     answer[useful] = result.x
     return answer
 
-# %% ../nbs/00_seeds.ipynb #9a667912
+# %% ../nbs/00_seeds.ipynb #f2ee47b2
 def _solve_integers(
     sums: "csc_array", counts: np.ndarray, prices: np.ndarray, most: int
 ) -> np.ndarray | None:
@@ -194,7 +194,9 @@ def allocate(
     return slots
 
 # %% ../nbs/00_seeds.ipynb #fe6a2b85
-def problems_of(collection: Collection) -> list[str]:
+def problems_of(
+    collection: Collection,  # of any kind
+) -> list[str]:
     "Everything that makes a collection inconsistent, in words. Empty: consistent, and an allocation exists."
     problems = contradictions(collection)
     if problems:
@@ -316,7 +318,7 @@ def colours_of(
         colours += collection.palettes[slot.traits[trait]]
     return tuple(colours)
 
-# %% ../nbs/00_seeds.ipynb #1e3b7243
+# %% ../nbs/00_seeds.ipynb #31c05bc8
 class UnsettledAdapter(Refusal):
     "A collection names an adapter without its digest, and nobody says which file that is."
 
