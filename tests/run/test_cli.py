@@ -169,7 +169,7 @@ def test_an_error_is_one_sentence_and_its_code(monkeypatch, capsys, error, code,
     def broken(path: Path):
         raise error
 
-    monkeypatch.setattr("artmint.run.runner.load_batch", broken)
+    monkeypatch.setattr("artmint.run.commands.load_batch", broken)
     with pytest.raises(SystemExit) as end:
         cli.main(["run", "x.toml"])
     assert end.value.code == code and capsys.readouterr().err.strip().endswith(said)
