@@ -6,7 +6,7 @@
 __all__ = ['CODES', 'app', 'TargetAddress', 'Regenerate', 'Stores', 'Gateways', 'Rpc', 'BaseSource', 'ProvenanceHash',
            'SheetFile', 'PACKAGES', 'Deep', 'verify', 'doctor', 'main']
 
-# %% ../../nbs/run/cli.ipynb #6985d1f5
+# %% ../../nbs/run/cli.ipynb #43ed7ff3
 import os
 import platform
 import shlex
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-# %% ../../nbs/run/cli.ipynb #76922864
+# %% ../../nbs/run/cli.ipynb #aaa64569
 from artmint.run.commands import (
     Chain,
     approve,
@@ -38,14 +38,14 @@ from artmint.run.commands import (
     run,
     sweep,
 )
-from .console import Json, Studio, console_voice, print_json
+from .console import Json, Studio, console_voice, print_json, show_steps, worst_status
 
 if TYPE_CHECKING:
     from artmint.prove.evidence import Target
     from artmint.prove.proof import Proof
     from artmint.studio.catalog import Catalog
 
-# %% ../../nbs/run/cli.ipynb #39d29c3c
+# %% ../../nbs/run/cli.ipynb #2dd21c6a
 CODES = "Exit codes: 0 held, 1 failed, 2 wrong use, 3 could not be checked, 4 waiting for people."
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, epilog=CODES)
 
@@ -66,33 +66,11 @@ def _root(
 ) -> None:
     "From a prompt to a proven token."
 
-# %% ../../nbs/run/cli.ipynb #de39e525
-_SIGNS = {
-    "held": ("✓", typer.colors.GREEN),
-    "failed": ("✗", typer.colors.RED),
-    "unchecked": ("–", typer.colors.YELLOW),
-}
-
-
-def _worst(steps: list[dict]) -> int:
-    "The exit code of several statuses: 1 when one failed, else 3 when one is unchecked, else 0."
-    statuses = {step["status"] for step in steps}
-    if "failed" in statuses:
-        return 1
-    return 3 if "unchecked" in statuses else 0
-
-
-def _show(steps: list[dict]) -> None:
-    "One line for each step."
-    for step in steps:
-        sign, colour = _SIGNS[step["status"]]
-        typer.echo(f"{typer.style(sign, fg=colour)} {step['name']:<16} {step['evidence']}")
-
-# %% ../../nbs/run/cli.ipynb #cefdca90
+# %% ../../nbs/run/cli.ipynb #eb8b83b9
 for command in (run, report, sweep, init, backup, gc):
     app.command(epilog=CODES)(command)
 
-# %% ../../nbs/run/cli.ipynb #bac6db33
+# %% ../../nbs/run/cli.ipynb #ef2bf8f0
 def _makers_catalog(target: "Target", studio: Path) -> "tuple[Catalog, list[str]] | None":
     "The catalog of the studio that minted what is proven, and the slots that it is about. A stranger has no such catalog, and gets none."
     from artmint.studio.catalog import Catalog
@@ -125,7 +103,7 @@ def _charged(address: str, studio: Path) -> Iterator[None]:
     with metered(makers[0], "verify", makers[1]) if makers else nullcontext():
         yield
 
-# %% ../../nbs/run/cli.ipynb #1742cf6a
+# %% ../../nbs/run/cli.ipynb #8f23d3c5
 TargetAddress = Annotated[
     str,
     typer.Argument(
@@ -156,7 +134,7 @@ ProvenanceHash = Annotated[
 ]
 SheetFile = Annotated[Path | None, typer.Option(help="Write the proof as one HTML page, without scripts.")]
 
-# %% ../../nbs/run/cli.ipynb #ed92db92
+# %% ../../nbs/run/cli.ipynb #a78958a7
 @app.command(epilog=CODES)
 def verify(
     target: TargetAddress,  # what to prove
@@ -189,11 +167,11 @@ def verify(
     if json:
         print_json(proof.to_dict())
     else:
-        _show([vars(step) for step in proof.steps])
+        show_steps([vars(step) for step in proof.steps])
         typer.echo("proven: " + ", ".join(f"{level} {status}" for level, status in proof.levels.items()))
     raise typer.Exit(proof.exit_code)
 
-# %% ../../nbs/run/cli.ipynb #4ba4f1ff
+# %% ../../nbs/run/cli.ipynb #848a59b6
 def _command(target: str, regenerate: bool, gateways: list[str]) -> str:
     "The command with which a reader of the page repeats the proof."
     words = ["artmint", "verify", target]
@@ -213,11 +191,11 @@ def _write_sheet(path: Path, proof: "Proof", command: str) -> None:
     date = datetime.now(UTC).strftime("%d %B %Y, %H:%M UTC")
     path.write_text(proof_page(proof, command, date), encoding="utf-8")
 
-# %% ../../nbs/run/cli.ipynb #f13a9ce4
+# %% ../../nbs/run/cli.ipynb #e3f958f9
 for command in (enter, review, approve, mint, provenance):
     app.command(epilog=CODES)(command)
 
-# %% ../../nbs/run/cli.ipynb #533497df
+# %% ../../nbs/run/cli.ipynb #03a5c45f
 PACKAGES = (
     "artmint",
     "numpy",
@@ -249,7 +227,7 @@ def _packages() -> list[dict]:
             checks.append(_check(name, "unchecked", cure))
     return checks
 
-# %% ../../nbs/run/cli.ipynb #b0809282
+# %% ../../nbs/run/cli.ipynb #03d8b69e
 def _kernel() -> dict:
     "Whether notebooks run in this very Python."
     from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
@@ -280,7 +258,7 @@ def _models() -> list[dict]:
         return [_check("models", "unchecked", f"{error.name} is not installed")]
     return [_check("torch", "held", facts), _check("base", "held", base), _check("judge", "held", judge)]
 
-# %% ../../nbs/run/cli.ipynb #373fdd3d
+# %% ../../nbs/run/cli.ipynb #6977e344
 def _files(studio: Path) -> Iterator[dict]:
     "Secrets that others can read, and which parts of a studio are there."
     for path in sorted([*studio.glob("keys/*"), *studio.glob("salts/*")]):
@@ -301,7 +279,7 @@ def _records(studio: Path) -> list[dict]:
     changed = [_check("catalog", "failed", problem) for problem in Catalog(studio).check()]
     return changed or [_check("catalog", "held", "every row and every blob is what was written")]
 
-# %% ../../nbs/run/cli.ipynb #fdb3ab57
+# %% ../../nbs/run/cli.ipynb #34ed7218
 Deep = Annotated[bool, typer.Option("--deep", help="Read every record and every blob, and load the models.")]
 
 
@@ -325,12 +303,12 @@ def doctor(
     if deep and (studio / "catalog.sqlite").exists():
         checks += _records(studio)
     if json:
-        print_json({"checks": checks, "exit_code": _worst(checks)})
+        print_json({"checks": checks, "exit_code": worst_status(checks)})
     else:
-        _show(checks)
-    raise typer.Exit(_worst(checks))
+        show_steps(checks)
+    raise typer.Exit(worst_status(checks))
 
-# %% ../../nbs/run/cli.ipynb #3f647ca9
+# %% ../../nbs/run/cli.ipynb #e1393121
 def _report_error(error: Exception, json: bool) -> int:
     "Say what went wrong, in one sentence or one JSON document, and give the exit code."
     code = getattr(error, "exit_code", 1)

@@ -9,7 +9,7 @@ __all__ = ['PlanOnly', 'From', 'To', 'JsonLines', 'ExportFolder', 'Parquet', 'Sw
            'DayCeiling', 'Above', 'Depth', 'OutFile', 'run', 'report', 'sweep', 'init', 'backup', 'gc', 'enter',
            'review', 'approve', 'mint', 'provenance', 'minting_checks']
 
-# %% ../../nbs/run/commands.ipynb #d3dfc8dc
+# %% ../../nbs/run/commands.ipynb #3a7c052d
 import getpass
 import json as json_format
 import shlex
@@ -17,21 +17,11 @@ import sys
 import webbrowser
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-# %% ../../nbs/run/commands.ipynb #8e775bf5
-from artmint.run.batch import (
-    Batch,
-    Stage,
-    StageForecast,
-    forecast_stages,
-    load_batch,
-    plan as plan_stages,
-    rate_of,
-    stage_range,
-)
+# %% ../../nbs/run/commands.ipynb #d24adf80
 from artmint.run.console import (
     BatchFile,
     Json,
@@ -43,13 +33,19 @@ from artmint.run.console import (
     print_line,
     verify_command,
 )
-from ..studio.files import drop_folder, slot_key
 
 if TYPE_CHECKING:
     from web3 import Web3
+    from web3.contract import Contract
 
-# %% ../../nbs/run/commands.ipynb #5bcc50df
-def _plan_row(stage: Stage, expected: StageForecast, idle: str, rate: tuple[float, str] | None) -> dict:
+    from artmint.chain.networks import Ceilings
+    from artmint.core.manifest import Manifest
+    from artmint.run.batch import Batch, Stage, StageForecast
+    from artmint.run.runner import StageResult
+    from artmint.studio.catalog import Catalog
+
+# %% ../../nbs/run/commands.ipynb #8cd854d8
+def _plan_row(stage: "Stage", expected: "StageForecast", idle: str, rate: tuple[float, str] | None) -> dict:
     "A stage of a plan for programs; `idle` says why it wouldn't run, if it wouldn't."
     seconds = 0.0 if idle else expected.seconds
     cost = None
@@ -60,8 +56,9 @@ def _plan_row(stage: Stage, expected: StageForecast, idle: str, rate: tuple[floa
     return row | {"basis": idle or expected.basis, "cost": cost, "currency": rate[1] if rate else None}
 
 
-def _plan_rows(batch: Batch, studio: Path, ends: tuple[str, str]) -> list[dict]:
+def _plan_rows(batch: "Batch", studio: Path, ends: tuple[str, str]) -> list[dict]:
     "A row for every stage of a batch; those that are finished, or outside of the part asked for, take no time."
+    from artmint.run.batch import forecast_stages, plan, rate_of
     from artmint.run.runner import finished
 
     done = {name.split("-r")[0] for name in finished(batch, studio)}
@@ -69,14 +66,14 @@ def _plan_rows(batch: Batch, studio: Path, ends: tuple[str, str]) -> list[dict]:
     chosen = names[names.index(ends[0]) : names.index(ends[1]) + 1]
     rate = rate_of(studio)
     rows = []
-    for stage, expected in zip(plan_stages(batch, studio), forecast_stages(batch, studio)):
+    for stage, expected in zip(plan(batch, studio), forecast_stages(batch, studio)):
         idle = "" if stage.notebook in chosen else "not asked for"
         if stage.notebook in done:
             idle = "finished"
         rows.append(_plan_row(stage, expected, idle, rate))
     return rows
 
-# %% ../../nbs/run/commands.ipynb #fe3f22c8
+# %% ../../nbs/run/commands.ipynb #b51ae8b7
 def _print_plan(rows: list[dict]) -> None:
     "Print a plan for people."
     for row in rows:
@@ -96,7 +93,7 @@ def _print_plan(rows: list[dict]) -> None:
     rest = f"; unknown: {', '.join(unknown)}" if unknown else ""
     typer.echo(f"in all {duration_words(seconds)} for the first round{money}{rest}")
 
-# %% ../../nbs/run/commands.ipynb #f68052f6
+# %% ../../nbs/run/commands.ipynb #07920d3c
 PlanOnly = Annotated[
     bool, typer.Option("--plan", help="Say what would run, how long it takes and what it costs, and stop.")
 ]
@@ -114,7 +111,7 @@ JsonLines = Annotated[
     ),
 ]
 
-# %% ../../nbs/run/commands.ipynb #8546ea9f
+# %% ../../nbs/run/commands.ipynb #6dcd433c
 def run(
     batch: BatchFile,  # the batch file
     studio: Studio = Path("studio"),  # the studio
@@ -124,6 +121,7 @@ def run(
     json: JsonLines = False,  # for programs
 ) -> None:
     "Run what isn't finished of a batch; it may be stopped or killed at any moment and run again."
+    from artmint.run.batch import load_batch, stage_range
     from artmint.run.runner import WaitingForPeople, run_batch, write_report
 
     order = load_batch(batch)
@@ -140,8 +138,8 @@ def run(
         raise
     _print_outcome(order, studio, results, json)
 
-# %% ../../nbs/run/commands.ipynb #12886bcd
-def _print_outcome(batch: Batch, studio: Path, results: list, json: bool) -> None:
+# %% ../../nbs/run/commands.ipynb #0dfffe9b
+def _print_outcome(batch: "Batch", studio: Path, results: "list[StageResult]", json: bool) -> None:
     "Say where a batch's report and its tokens are."
     from artmint.run.runner import batch_address, write_report
 
@@ -159,7 +157,7 @@ def _print_outcome(batch: Batch, studio: Path, results: list, json: bool) -> Non
     if command:
         typer.echo(command)
 
-# %% ../../nbs/run/commands.ipynb #6e37bf30
+# %% ../../nbs/run/commands.ipynb #e408f914
 ExportFolder = Annotated[
     Path | None,
     typer.Option("--export", help="Write kpis.json, kpis.prom, kpis.csv and ledger.csv into this folder."),
@@ -178,6 +176,7 @@ def report(
 ) -> None:
     "Write a batch's report.html anew, from what the catalog holds, and its numbers with --export."
     from artmint.report.exports import export as export_numbers
+    from artmint.run.batch import load_batch
     from artmint.run.runner import write_report
     from artmint.seeds import load_collection
     from artmint.studio.catalog import Catalog
@@ -195,7 +194,7 @@ def report(
         return print_json({"report": page, "exported": files})
     typer.echo("\n".join([page, *files]))
 
-# %% ../../nbs/run/commands.ipynb #86e2fb11
+# %% ../../nbs/run/commands.ipynb #bd039777
 SweepFile = Annotated[Path, typer.Argument(help="A sweep's file: a notebook and a grid of parameters.")]
 
 
@@ -213,7 +212,7 @@ def sweep(
         return print_json({"rows": rows, "table": near_path(table)})
     typer.echo(table.read_text(encoding="utf-8") + near_path(table))
 
-# %% ../../nbs/run/commands.ipynb #63760038
+# %% ../../nbs/run/commands.ipynb #78b9b585
 NewFolder = Annotated[Path, typer.Argument(help="Where; made when missing.")]
 FirstName = Annotated[str, typer.Option(help="The first collection's name.")]
 
@@ -231,7 +230,7 @@ def init(
     step_in = "" if place == "." else f"cd {shlex.quote(place)} && "
     typer.echo(f"Next: {step_in}artmint run batches/{name}.toml --plan")
 
-# %% ../../nbs/run/commands.ipynb #31fca8b4
+# %% ../../nbs/run/commands.ipynb #3c358b3d
 CopyFolder = Annotated[
     Path, typer.Argument(help="The copy's folder; an earlier copy in it is brought up to date.")
 ]
@@ -256,7 +255,7 @@ def backup(
         f"{size} copied to {near_path(into)}; every record and blob there is as it was written{left_out}"
     )
 
-# %% ../../nbs/run/commands.ipynb #753ec379
+# %% ../../nbs/run/commands.ipynb #57ca910a
 Really = Annotated[bool, typer.Option("--really", help="Remove them; without this nothing is removed.")]
 Days = Annotated[float, typer.Option(help="Younger blobs stay.")]
 
@@ -278,7 +277,7 @@ def gc(
     outcome = "removed" if really else "nothing was removed (--really)"
     typer.echo(f"{blobs}, {leftovers}, and {orphans.jobs} finished jobs: {outcome}")
 
-# %% ../../nbs/run/commands.ipynb #292ee913
+# %% ../../nbs/run/commands.ipynb #e37fea32
 SlotNumber = Annotated[int, typer.Argument(help="The slot that it is for; its traits are fixed already.")]
 PictureFile = Annotated[Path, typer.Argument(help="Any picture file; it is kept as plain RGB.")]
 Artist = Annotated[str, typer.Option(help="Who made it. This is published.")]
@@ -295,6 +294,7 @@ def enter(
 ) -> None:
     "Enter a picture made by hand for a slot: it is reviewed, packed and minted like the rest."
     from artmint.generate import enter as enter_work
+    from artmint.run.batch import load_batch
     from artmint.seeds import load_collection
     from artmint.studio.catalog import Catalog
 
@@ -305,7 +305,7 @@ def enter(
         f"slot {slot} waits for people's decision on {artifact.dna[:16]}… ({size}): artmint review {batch}"
     )
 
-# %% ../../nbs/run/commands.ipynb #7c826007
+# %% ../../nbs/run/commands.ipynb #9fb74d61
 By = Annotated[str, typer.Option(help="Who decides; your user's name when left out.")]
 Blind = Annotated[
     bool, typer.Option("--blind", help="A second look at what others decided, without seeing what they said.")
@@ -325,6 +325,7 @@ def review(
     "Serve the review board of a batch's drop."
     from artmint.judge.decisions import ReviewSession
     from artmint.review import BoardApi, serve_board
+    from artmint.run.batch import load_batch
     from artmint.seeds import load_collection
     from artmint.studio.catalog import Catalog
 
@@ -340,7 +341,7 @@ def review(
 
     serve_board(BoardApi(session), port, announce)
 
-# %% ../../nbs/run/commands.ipynb #9ef55c15
+# %% ../../nbs/run/commands.ipynb #8f301269
 Keystore = Annotated[Path, typer.Option(help="An encrypted keystore.")]
 Passphrase = Annotated[
     str,
@@ -363,7 +364,9 @@ def approve(
     "Sign a batch's packed drop (EIP-712)."
     from artmint.chain.signers import KeystoreSigner
     from artmint.publish.approve import sign_approval
+    from artmint.run.batch import load_batch
     from artmint.seeds import load_collection
+    from artmint.studio.files import drop_folder
 
     order = load_batch(batch)
     signer = KeystoreSigner(key, passphrase)
@@ -371,7 +374,7 @@ def approve(
     approval = sign_approval(signer, drop_folder(studio, name, order.drop))
     typer.echo(f"{approval.signer} approves manifest {approval.manifest}")
 
-# %% ../../nbs/run/commands.ipynb #ee36d307
+# %% ../../nbs/run/commands.ipynb #f6da7209
 Chain = Annotated[
     str, typer.Option(help="embedded, a network's name such as base-sepolia, or a node's address.")
 ]
@@ -395,7 +398,7 @@ def _minter_address(studio: Path) -> str:
     keystore = json_format.loads((studio / "keys" / "minter.json").read_text())
     return to_checksum_address(keystore["address"])
 
-# %% ../../nbs/run/commands.ipynb #7a63980e
+# %% ../../nbs/run/commands.ipynb #e514e801
 CollectionFolder = Annotated[Path, typer.Argument(help="The collection's folder.")]
 DropNumber = Annotated[int, typer.Option(help="The drop's number.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, and send nothing.")]
@@ -431,14 +434,14 @@ def mint(
     with friendly_errors():
         _mint_drop(context.obj, collection, drop, studio, chain, ceilings, depth, dry_run)
 
-# %% ../../nbs/run/commands.ipynb #619fb660
+# %% ../../nbs/run/commands.ipynb #c5e5fecb
 def _mint_drop(
     environment: Mapping[str, str],
     folder: Path,
     drop: int,
     studio: Path,
     chain: str,
-    ceilings: Any,
+    ceilings: "Ceilings",
     depth: str,
     dry_run: bool,
 ) -> None:
@@ -449,6 +452,7 @@ def _mint_drop(
     from artmint.publish.approve import require_approval
     from artmint.seeds import load_collection
     from artmint.studio.catalog import Catalog
+    from artmint.studio.files import drop_folder
 
     collection = load_collection(folder)
     packed = drop_folder(studio, collection.name, drop)
@@ -466,12 +470,18 @@ def _mint_drop(
     require_approval(collection, packed)
     _send_drop(catalog, contract, manifest, environment.get("ARTMINT_PASSPHRASE", ""), ceilings, depth)
 
-# %% ../../nbs/run/commands.ipynb #412b22d3
+# %% ../../nbs/run/commands.ipynb #8fc02046
 def _send_drop(
-    catalog: Any, contract: Any, manifest: Any, passphrase: str, ceilings: Any, depth: str
+    catalog: "Catalog",
+    contract: "Contract",
+    manifest: "Manifest",
+    passphrase: str,
+    ceilings: "Ceilings",
+    depth: str,
 ) -> None:
     "Mint, and stamp what is final; seconds go into the ledger."
     from artmint.mint import hot_journal, mint as mint_manifest, stamp_drop, stamp_summary
+    from artmint.studio.files import slot_key
     from artmint.studio.ledger import metered
 
     def say(done: int, total: int) -> None:
@@ -487,7 +497,7 @@ def _send_drop(
         typer.echo(f"{len(sent)} transactions, {gas:,} gas, {ether:.9f} ether")
         typer.echo(stamp_summary(stamp_drop(journal, contract, manifest, depth), manifest))
 
-# %% ../../nbs/run/commands.ipynb #35acb127
+# %% ../../nbs/run/commands.ipynb #9d766887
 OutFile = Annotated[
     Path | None,
     typer.Option(help="The file to write; left out, the record goes to standard output."),
@@ -511,7 +521,7 @@ def provenance(
     write_whole(out, data)
     typer.echo(read_json(data)["provenance"])
 
-# %% ../../nbs/run/commands.ipynb #711696f2
+# %% ../../nbs/run/commands.ipynb #aab54f83
 def minting_checks(
     studio: Path,  # whose contracts
     chain: str,  # on which chain

@@ -7,7 +7,7 @@ __all__ = ['COUNTS', 'LEAVES', 'WaitingForPeople', 'modules_of', 'code_digests',
            'Stopped', 'execute_stage', 'ran_to_end', 'StageResult', 'NotYetMade', 'run_batch', 'finished',
            'batch_address', 'write_report']
 
-# %% ../../nbs/run/runner.ipynb #0c2977d5
+# %% ../../nbs/run/runner.ipynb #a75cc14d
 import ast
 import hashlib
 import itertools
@@ -25,7 +25,7 @@ from pkgutil import walk_packages
 from tempfile import TemporaryDirectory
 from typing import Any
 
-# %% ../../nbs/run/runner.ipynb #3fc3d125
+# %% ../../nbs/run/runner.ipynb #caeee720
 import artmint
 from ..core.canon import Refusal, digest
 from ..core.collection import Collection
@@ -48,7 +48,7 @@ from ..seeds import load_collection
 from ..studio.catalog import Catalog
 from ..studio.files import attempt_key, drop_folder, hold_studio, slot_key
 
-# %% ../../nbs/run/runner.ipynb #b29684b8
+# %% ../../nbs/run/runner.ipynb #fb3d17c4
 class WaitingForPeople(Refusal):
     "Slots are open that people are asked about, or after the last round."
 
@@ -81,7 +81,7 @@ def _in_rounds(
         else:
             raise WaitingForPeople(still_open(rounds), rounds)
 
-# %% ../../nbs/run/runner.ipynb #308c7b60
+# %% ../../nbs/run/runner.ipynb #5b360c28
 def _sha256(path: Path) -> str:
     "Digest of a file, or 'missing'."
     if not path.is_file():
@@ -113,7 +113,7 @@ def _modules_named(source: str, package: tuple[str, ...]) -> set[Path]:
                 files.add(path)
     return files
 
-# %% ../../nbs/run/runner.ipynb #2bf5e055
+# %% ../../nbs/run/runner.ipynb #7cd3eeaf
 @lru_cache(maxsize=None)
 def _imports_of_file(path: Path, changed: int) -> frozenset[Path]:
     "Modules that a module imports; `changed` is its time of change, so that an edit is seen."
@@ -145,7 +145,7 @@ def code_digests(
     files = {path.relative_to(PACKAGE).as_posix(): _sha256(path) for path in (*modules_of(notebook), *data)}
     return {"cells": digest(cells)} | files
 
-# %% ../../nbs/run/runner.ipynb #f528b3d5
+# %% ../../nbs/run/runner.ipynb #1ef7b887
 COUNTS = re.compile(r"\b(\d+)/(\d+) \[")  # in tqdm's bar
 
 
@@ -173,7 +173,7 @@ class RunContext:
 
         return live
 
-# %% ../../nbs/run/runner.ipynb #e35a410a
+# %% ../../nbs/run/runner.ipynb #5870cad0
 def kept_picture(
     catalog: Catalog,  # the studio's
     key: str,  # an attempt's
@@ -207,7 +207,7 @@ def _choice(context: RunContext, stage: Stage) -> list:
         decisions += [[dna, row] for row in catalog.history("decision", dna) if row["by"] != MACHINE]
     return [editions, decisions]
 
-# %% ../../nbs/run/runner.ipynb #e5ed147d
+# %% ../../nbs/run/runner.ipynb #09a55ec9
 def _packed(context: RunContext, stage: Stage) -> dict:
     "The drop's files."
     folder = drop_folder(context.studio, context.collection.name, context.batch.drop)
@@ -239,7 +239,7 @@ def _left_behind(context: RunContext, stage: Stage) -> str:
     look = LEAVES.get(stage.notebook)
     return digest(look(context, stage) if look else [])
 
-# %% ../../nbs/run/runner.ipynb #77c28f10
+# %% ../../nbs/run/runner.ipynb #8a0bcff3
 class StageFailed(Refusal):
     "A notebook stopped with an error."
 
@@ -264,7 +264,7 @@ class Stopped(Refusal):
         "run the same batch again to go on from there."
     )
 
-
+# %% ../../nbs/run/runner.ipynb #e6102394
 class _Lines:
     "A text stream that passes on complete lines, and pieces that end in a carriage return."
 
@@ -281,7 +281,7 @@ class _Lines:
     def flush(self) -> None:
         pass
 
-# %% ../../nbs/run/runner.ipynb #0a527148
+# %% ../../nbs/run/runner.ipynb #6f55f57e
 def _exit_code(error: str) -> int:
     "The exit code of a refusal of one of the rooms, by its class's name; 1 for any other error."
     names = (module.name for module in walk_packages(artmint.__path__, "artmint."))
@@ -307,7 +307,7 @@ def _set_aside(path: Path, why: str) -> Path:
     "Put a notebook that didn't finish aside, for reading."
     return path.replace(path.with_name(f"{path.name.split('.')[0]}.{why}.ipynb"))
 
-# %% ../../nbs/run/runner.ipynb #1f035f30
+# %% ../../nbs/run/runner.ipynb #056f8ac8
 def execute_stage(
     here: Path,  # the folder in which it runs
     stage: Stage,  # which notebook, with which parameters
@@ -339,7 +339,7 @@ def execute_stage(
     nbformat.write(node, running)
     running.replace(here / f"{stage.name}.ipynb")
 
-# %% ../../nbs/run/runner.ipynb #1639003e
+# %% ../../nbs/run/runner.ipynb #5553eae1
 def ran_to_end(
     path: Path,  # an executed notebook
 ) -> bool:
@@ -350,7 +350,7 @@ def ran_to_end(
         return False
     return bool(facts.get("end_time")) and not facts.get("exception")
 
-# %% ../../nbs/run/runner.ipynb #48bbe389
+# %% ../../nbs/run/runner.ipynb #5e26ee51
 @dataclass(frozen=True)
 class StageResult:
     "What became of a stage."
@@ -379,7 +379,7 @@ def _finished(context: RunContext, stage: Stage, before: StageResult | None) -> 
         return None
     return StageResult(stage.name, record["key"], record["left"], 0.0, True)
 
-# %% ../../nbs/run/runner.ipynb #ad8c751e
+# %% ../../nbs/run/runner.ipynb #e5cf18ed
 def _run_stage(context: RunContext, stage: Stage, before: StageResult | None) -> StageResult:
     "Run a stage unless it is finished and what it left is there."
     if result := _finished(context, stage, before):
@@ -401,7 +401,7 @@ def _run_stage(context: RunContext, stage: Stage, before: StageResult | None) ->
     context.event({"event": "finished", **vars(result)})
     return result
 
-# %% ../../nbs/run/runner.ipynb #132a5671
+# %% ../../nbs/run/runner.ipynb #96f8634a
 class NotYetMade(Refusal):
     "A part of a batch begins after a stage that was never finished."
 
@@ -420,7 +420,7 @@ def _as_left(context: RunContext, stage: Stage) -> StageResult:
         raise NotYetMade(stage.name)
     return StageResult(stage.name, record["key"], record["left"], 0.0, True)
 
-# %% ../../nbs/run/runner.ipynb #757dce41
+# %% ../../nbs/run/runner.ipynb #be58ca5e
 def _tidy(here: Path, say: Callable[[str], None]) -> None:
     "Put notebooks of a killed run aside, and give its kernel time to notice."
     interrupted = [
@@ -445,7 +445,7 @@ def _open_slots(context: RunContext, number: int) -> list[int]:
             slots.append(slot)
     return slots
 
-# %% ../../nbs/run/runner.ipynb #352dff23
+# %% ../../nbs/run/runner.ipynb #26037e38
 def _splits_round(batch: Batch, stage: Stage) -> bool:
     "Whether a stage's round goes on after it."
     after = batch.stages[batch.stages.index(stage.notebook) + 1 :][:1]
@@ -465,7 +465,7 @@ def _in_order(context: RunContext, stages: list[Stage], count: int) -> Iterator[
         if is_last and _splits_round(context.batch, stage):
             return
 
-# %% ../../nbs/run/runner.ipynb #dd63197e
+# %% ../../nbs/run/runner.ipynb #01ad8ea5
 def run_batch(
     batch: Batch,  # what to run
     studio: Path,  # the studio's folder; made when missing
@@ -494,7 +494,7 @@ def run_batch(
                 results.append(_as_left(context, stage))
     return results
 
-# %% ../../nbs/run/runner.ipynb #4686ca40
+# %% ../../nbs/run/runner.ipynb #ba15dc13
 def _context(batch: Batch, studio: Path) -> RunContext:
     "A batch, for looking at it."
     return RunContext(batch, load_collection(batch.folder), Path(studio), Catalog(Path(studio)), print, print)
@@ -517,7 +517,7 @@ def finished(
             results.append(result)
     return [result.name for result in results]
 
-# %% ../../nbs/run/runner.ipynb #cc548603
+# %% ../../nbs/run/runner.ipynb #2e95dec5
 def batch_address(
     batch: Batch,  # which batch
     studio: Path,  # the studio's folder

@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['STEPS', 'NoSuchStep', 'sample_studio']
 
-# %% ../../nbs/run/sample.ipynb #4d563f83
+# %% ../../nbs/run/sample.ipynb #59c7a071
 from collections.abc import Mapping
 from pathlib import Path
 
-# %% ../../nbs/run/sample.ipynb #8b11207d
+# %% ../../nbs/run/sample.ipynb #04dd3e98
 from ..core.canon import Refusal
 from ..core.collection import Collection
 from ..core.manifest import Manifest
@@ -28,7 +28,7 @@ from ..studio.catalog import Catalog
 from ..studio.files import drop_folder, slot_key
 from ..train.drawings import Subject, draw
 
-# %% ../../nbs/run/sample.ipynb #01c9b445
+# %% ../../nbs/run/sample.ipynb #7dd9f507
 def _draw(catalog: Catalog, attempt: Attempt, slot: Slot) -> Artifact:
     "A drawing of a slot's traits, recorded as the attempt's artifact."
     recipe = attempt.recipe
@@ -54,7 +54,7 @@ def _choose_first(catalog: Catalog, collection: Collection, slot: Slot, artifact
     edition = Edition(slot=slot.id, attempt=1, traits=slot.traits, scores={}, scorers={}, **facts)
     catalog.put("edition", key, edition.model_dump(mode="json"))
 
-# %% ../../nbs/run/sample.ipynb #c60f168e
+# %% ../../nbs/run/sample.ipynb #a717c32d
 def _mint(catalog: Catalog, collection: Collection, manifest: Manifest) -> None:
     "Deploy, commit, allow and mint on the studio's embedded chain."
     from artmint.chain.admin import authorize, commit_drop, deploy, parties
@@ -89,7 +89,7 @@ def _pack_and_publish(
     if until == "minted":
         _mint(catalog, collection, manifest)
 
-# %% ../../nbs/run/sample.ipynb #d78ef328
+# %% ../../nbs/run/sample.ipynb #0bd2c613
 STEPS = ("painted", "chosen", "packed", "published", "minted")
 
 
@@ -128,7 +128,7 @@ def sample_studio(
         _pack_and_publish(catalog, collection, slots, drop, facts, weights, until)
     return catalog
 
-# %% ../../nbs/run/sample.ipynb #4aa84f58
+# %% ../../nbs/run/sample.ipynb #0da90f14
 def _fill(
     catalog: Catalog,
     collection: Collection,
@@ -147,6 +147,7 @@ def _fill(
         if until != "painted" and collection.rules:
             choose(catalog, collection, load_judge(), slots, 1)
         artifacts = [Artifact(**catalog.get("artifact", attempt.recipe.dna)) for attempt in firsts]
-    if base is None or until not in ("painted", "chosen"):
+    packs = until not in ("painted", "chosen")
+    if packs or (base is None and until == "chosen"):
         for attempt, artifact in zip(firsts, artifacts):
             _choose_first(catalog, collection, by_id[attempt.slot], artifact)

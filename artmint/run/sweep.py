@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Sweep', 'load_sweep', 'Point', 'run_sweep']
 
-# %% ../../nbs/run/sweep.ipynb #e1c8202b
+# %% ../../nbs/run/sweep.ipynb #b3467f64
 import csv
 import io
 import itertools
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-# %% ../../nbs/run/sweep.ipynb #a63ee214
+# %% ../../nbs/run/sweep.ipynb #b57c54fb
 from ..core.canon import Record, Refusal, canonical, digest, error_lines
 from ..core.collection import Name
 from .batch import BadBatch, UnknownStage, checked, declared, notebooks
@@ -27,7 +27,7 @@ from .runner import StageFailed, code_digests, execute_stage, ran_to_end
 from ..studio.catalog import Catalog
 from ..studio.files import write_whole
 
-# %% ../../nbs/run/sweep.ipynb #019ef48f
+# %% ../../nbs/run/sweep.ipynb #7e4baaf8
 class Sweep(Record):
     "One notebook, what stays the same, and what is varied."
 
@@ -50,7 +50,7 @@ def load_sweep(
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, Refusal) as error:
         raise BadBatch(str(path), [str(error)]) from error
 
-# %% ../../nbs/run/sweep.ipynb #d208ddd3
+# %% ../../nbs/run/sweep.ipynb #33f667f5
 @dataclass(frozen=True)
 class Point:
     "One combination of a grid."
@@ -74,7 +74,7 @@ def _points(sweep: Sweep, studio: str) -> list[Point]:
         points.append(Point(name, sweep.notebook, checked(sweep.notebook, given, types)))
     return points
 
-# %% ../../nbs/run/sweep.ipynb #b6833dca
+# %% ../../nbs/run/sweep.ipynb #94ff3304
 def _shown_figures(path: Path) -> dict:
     "What an executed notebook showed as JSON, put together."
     figures: dict = {}
@@ -113,7 +113,7 @@ def _table(rows: list[dict]) -> str:
     table.writerows(rows)
     return out.getvalue()
 
-# %% ../../nbs/run/sweep.ipynb #10a4e39f
+# %% ../../nbs/run/sweep.ipynb #7c0fa57e
 def run_sweep(
     order: Sweep,  # what is varied
     studio: Path,  # the studio's folder

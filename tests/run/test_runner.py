@@ -265,7 +265,8 @@ runner.run_batch(batch.Batch.model_validate_json({order().model_dump_json()!r}),
     said: list[str] = []
     ran = runner.run_batch(order(), studio, said.append)
     assert (
-        "interrupted" in said[0] and (runner.run_folder(studio, order()) / "15_generate.interrupted.ipynb").exists()
+        "interrupted" in said[0]
+        and (runner.run_folder(studio, order()) / "15_generate.interrupted.ipynb").exists()
     )
     assert (
         [stage.skipped for stage in ran[:2]] == [True, False]
@@ -371,9 +372,9 @@ def test_a_run_is_stopped_and_goes_on(books, order, tmp_path):
     )
     program = f"""
 from pathlib import Path
-from artmint.run import batch, cli, commands, runner
+from artmint.run import batch, cli, runner
 batch.notebooks = runner.notebooks = lambda: {{path.stem: path for path in sorted(Path({str(books)!r}).glob('*.ipynb'))}}
-commands.load_batch = lambda path: batch.Batch.model_validate_json({order().model_dump_json()!r})
+batch.load_batch = lambda path: batch.Batch.model_validate_json({order().model_dump_json()!r})
 cli.main(['run', 'small.toml', '--studio', {str(studio)!r}, '--to', 'generate'])
 """
     stopped = subprocess.Popen(

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from artmint.run import executors
 from artmint.run import workers as room
 from artmint.make.base import load_base
 from artmint.studio.files import BadSettings
@@ -178,7 +179,7 @@ def test_the_first_worker_sets_the_canary(base, tmp_path):
 
 def test_workers_that_always_die_are_given_up(base, tmp_path, monkeypatch):
     catalog, order, _ = listed(tmp_path, base, Crew(executor="process", workers=1))
-    monkeypatch.setattr(room.sys, "executable", "/bin/false")
+    monkeypatch.setattr(executors.sys, "executable", "/bin/false")
     with pytest.raises(WorkersLost) as refusal:
         process(order, base, silent)
     assert refusal.value.count == 3 and "code 1" in str(refusal.value)
