@@ -22,8 +22,12 @@ ROOT = Path(__file__).parents[2]
 ORDER = "core studio ipfs make train judge publish chain prove report run".split()
 GUIDES = ("verify", "costs", "keys", "scale", "faults", "status", "rooms")
 LINK = re.compile(r"""(?:\]\(|(?:src|href)=")([^)"\s#]+)""")
-REMOTE = re.compile(r"""<(?:script|img|iframe|source|video|audio)\b[^>]*\bsrc=["']?(?:https?:)?//|<link\b(?=[^>]*\brel=["']?(?:stylesheet|preconnect|preload|icon))[^>]*\bhref=["']?(?:https?:)?//""")
-MATH = re.compile(r"(```.*?```|`[^`\n]*`)|\$\$(.+?)\$\$|(?<![\\$\w])\$([^\s$](?:[^$\n]*[^\s$])?)\$(?!\w)", re.DOTALL)
+REMOTE = re.compile(
+    r"""<(?:script|img|iframe|source|video|audio)\b[^>]*\bsrc=["']?(?:https?:)?//|<link\b(?=[^>]*\brel=["']?(?:stylesheet|preconnect|preload|icon))[^>]*\bhref=["']?(?:https?:)?//"""
+)
+MATH = re.compile(
+    r"(```.*?```|`[^`\n]*`)|\$\$(.+?)\$\$|(?<![\\$\w])\$([^\s$](?:[^$\n]*[^\s$])?)\$(?!\w)", re.DOTALL
+)
 
 
 class NotebookPage(File):
@@ -39,7 +43,12 @@ def rooms() -> dict[str, list[Path]]:
     for path in sorted((ROOT / "nbs").rglob("*.ipynb")):
         if not any(part.startswith(".") for part in path.relative_to(ROOT).parts):
             found.setdefault("" if path.parent.name == "nbs" else path.parent.name, []).append(path)
-    return dict(sorted(found.items(), key=lambda item: (item[0] != "", ORDER.index(item[0]) if item[0] in ORDER else 99, item[0])))
+    return dict(
+        sorted(
+            found.items(),
+            key=lambda item: (item[0] != "", ORDER.index(item[0]) if item[0] in ORDER else 99, item[0]),
+        )
+    )
 
 
 def module_of(path: Path) -> str:
@@ -56,8 +65,14 @@ def title_of(path: Path) -> str:
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     "The navigation, from what there is."
     folders = rooms()
-    guides = [f"docs/{name}.md" for name in GUIDES] + sorted(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md") if p.stem not in GUIDES)
-    project = [name for name in ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "CODE_OF_CONDUCT.md") if (ROOT / name).exists()]
+    guides = [f"docs/{name}.md" for name in GUIDES] + sorted(
+        f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md") if p.stem not in GUIDES
+    )
+    project = [
+        name
+        for name in ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "CODE_OF_CONDUCT.md")
+        if (ROOT / name).exists()
+    ]
     config.nav = [
         {"Home": ["README.md", *project, "contracts/README.md"]},
         {"Guides": guides},
@@ -92,7 +107,17 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def sources() -> list[Path]:
     "Pages that are written in Markdown."
-    top = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "CODE_OF_CONDUCT.md", "contracts/README.md")]
+    top = [
+        ROOT / name
+        for name in (
+            "README.md",
+            "CONTRIBUTING.md",
+            "CHANGELOG.md",
+            "SECURITY.md",
+            "CODE_OF_CONDUCT.md",
+            "contracts/README.md",
+        )
+    ]
     return [path for path in top if path.exists()] + sorted((ROOT / "docs").glob("*.md"))
 
 
@@ -102,7 +127,12 @@ def linked(texts: dict[Path, str]) -> set[Path]:
     for page, text in texts.items():
         for link in LINK.findall(text):
             target = (page.parent / link).resolve()
-            if not urlsplit(link).scheme and target.is_relative_to(ROOT) and target.is_file() and target not in texts:
+            if (
+                not urlsplit(link).scheme
+                and target.is_relative_to(ROOT)
+                and target.is_file()
+                and target not in texts
+            ):
                 found.add(target)
     return found
 
@@ -124,13 +154,23 @@ def page_of(path: Path) -> tuple[str, dict[str, bytes]]:
         cells.append(cell)
     book.cells = cells
     exporter = MarkdownExporter(template_file=str(Path(__file__).with_name("notebook.md.j2")))
-    text, resources = exporter.from_notebook_node(book, resources={"unique_key": path.stem, "output_files_dir": f"{path.stem}_files"})
+    text, resources = exporter.from_notebook_node(
+        book, resources={"unique_key": path.stem, "output_files_dir": f"{path.stem}_files"}
+    )
     return text, resources.get("outputs", {})
 
 
 def reference() -> dict[str, str]:
     "A page for every module, one for the console script, and an index."
-    pages, index = {}, ["# Reference", "", "Every public name, from the docstrings. [The console script](cli.md) has a page of its own.", ""]
+    pages, index = (
+        {},
+        [
+            "# Reference",
+            "",
+            "Every public name, from the docstrings. [The console script](cli.md) has a page of its own.",
+            "",
+        ],
+    )
     for folder, paths in rooms().items():
         index += [f"## {folder or 'Chapters'}", "", "| module | |", "|---|---|"]
         for path in paths:
@@ -155,7 +195,12 @@ def console() -> str:
     from click import Context
 
     command = get_command(app)
-    return "# Command line\n\n" + get_docs_for_click(obj=command, ctx=Context(command, info_name="artmint"), name="artmint").partition("\n")[2]
+    return (
+        "# Command line\n\n"
+        + get_docs_for_click(
+            obj=command, ctx=Context(command, info_name="artmint"), name="artmint"
+        ).partition("\n")[2]
+    )
 
 
 def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
@@ -165,7 +210,9 @@ def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
     def formula(found: re.Match) -> str:
         if found[1]:
             return found[1]
-        page.formulas.append(convert(html.unescape(found[2] or found[3]).strip(), display="block" if found[2] else "inline"))
+        page.formulas.append(
+            convert(html.unescape(found[2] or found[3]).strip(), display="block" if found[2] else "inline")
+        )
         return f"FORMULA{len(page.formulas) - 1}END"
 
     return MATH.sub(formula, markdown) if isinstance(page.file, NotebookPage) else markdown
@@ -179,7 +226,17 @@ def on_page_content(text: str, page: Page, **_: object) -> str:
 def on_post_build(config: MkDocsConfig) -> None:
     "Refuse a site that loads anything from elsewhere."
     site = Path(config.site_dir)
-    remote = [f"{path.relative_to(site)}: {found[0][:120]}" for path in sorted(site.rglob("*.html")) for found in REMOTE.finditer(path.read_text(encoding="utf-8"))]
-    remote += [f"{path.relative_to(site)}: {found[0]}" for path in sorted(site.rglob("*.css")) for found in re.finditer(r"""(?:url\(|@import )["']?(?:https?:)?//[^"')]*""", path.read_text(encoding="utf-8"))]
+    remote = [
+        f"{path.relative_to(site)}: {found[0][:120]}"
+        for path in sorted(site.rglob("*.html"))
+        for found in REMOTE.finditer(path.read_text(encoding="utf-8"))
+    ]
+    remote += [
+        f"{path.relative_to(site)}: {found[0]}"
+        for path in sorted(site.rglob("*.css"))
+        for found in re.finditer(
+            r"""(?:url\(|@import )["']?(?:https?:)?//[^"')]*""", path.read_text(encoding="utf-8")
+        )
+    ]
     if remote:
         raise PluginError("The site loads from elsewhere:\n" + "\n".join(remote))
