@@ -192,13 +192,12 @@ def console() -> str:
     from artmint.run.cli import app
     from typer.cli import get_docs_for_click
     from typer.main import get_command
-    from click import Context
 
     command = get_command(app)
     return (
         "# Command line\n\n"
         + get_docs_for_click(
-            obj=command, ctx=Context(command, info_name="artmint"), name="artmint"
+            obj=command, ctx=command.context_class(command, info_name="artmint"), name="artmint"
         ).partition("\n")[2]
     )
 
