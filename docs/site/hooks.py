@@ -39,13 +39,13 @@ class NotebookPage(File):
 
 def rooms() -> dict[str, list[Path]]:
     "Notebooks by folder, in the order of imports; chapters are under the empty name."
-    found: dict[str, list[Path]] = {}
+    folders: dict[str, list[Path]] = {}
     for path in sorted((ROOT / "nbs").rglob("*.ipynb")):
         if not any(part.startswith(".") for part in path.relative_to(ROOT).parts):
-            found.setdefault("" if path.parent.name == "nbs" else path.parent.name, []).append(path)
+            folders.setdefault("" if path.parent.name == "nbs" else path.parent.name, []).append(path)
     return dict(
         sorted(
-            found.items(),
+            folders.items(),
             key=lambda item: (item[0] != "", ORDER.index(item[0]) if item[0] in ORDER else 99, item[0]),
         )
     )
@@ -55,11 +55,6 @@ def module_of(path: Path) -> str:
     "The module that a notebook exports, by its name: nbs/chain/journal.ipynb is artmint.chain.journal, nbs/30_mint.ipynb is artmint.mint."
     parts = path.relative_to(ROOT / "nbs").with_suffix("").parts
     return ".".join(("artmint", *parts[:-1], re.sub(r"^\d\d_", "", parts[-1])))
-
-
-def title_of(path: Path) -> str:
-    "A short name for the navigation."
-    return path.stem
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -76,8 +71,8 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     config.nav = [
         {"Home": ["README.md", *project, "contracts/README.md"]},
         {"Guides": guides},
-        {"Chapters": [{title_of(path): path.relative_to(ROOT).as_posix()} for path in folders.pop("", [])]},
-        {"Rooms": [{name: [{title_of(path): path.relative_to(ROOT).as_posix()} for path in paths]} for name, paths in folders.items()]},
+        {"Chapters": [{path.stem: path.relative_to(ROOT).as_posix()} for path in folders.pop("", [])]},
+        {"Rooms": [{name: [{path.stem: path.relative_to(ROOT).as_posix()} for path in paths]} for name, paths in folders.items()]},
         {"Reference": ["reference/index.md", "reference/cli.md", *({name or "chapters": [{module_of(path): f"reference/{module_of(path)}.md"} for path in paths]} for name, paths in rooms().items())]},
     ]  # fmt: skip
     return config
@@ -123,7 +118,7 @@ def sources() -> list[Path]:
 
 def linked(texts: dict[Path, str]) -> set[Path]:
     "Files of the repository that pages link to and that are no pages themselves."
-    found = set()
+    targets = set()
     for page, text in texts.items():
         for link in LINK.findall(text):
             target = (page.parent / link).resolve()
@@ -133,8 +128,8 @@ def linked(texts: dict[Path, str]) -> set[Path]:
                 and target.is_file()
                 and target not in texts
             ):
-                found.add(target)
-    return found
+                targets.add(target)
+    return targets
 
 
 def page_of(path: Path) -> tuple[str, dict[str, bytes]]:
@@ -206,11 +201,11 @@ def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
     "Formulas become MathML, which browsers draw without a script. They wait under a name, so that Markdown leaves them alone."
     page.formulas = []
 
-    def formula(found: re.Match) -> str:
-        if found[1]:
-            return found[1]
+    def formula(match: re.Match) -> str:
+        if match[1]:
+            return match[1]
         page.formulas.append(
-            convert(html.unescape(found[2] or found[3]).strip(), display="block" if found[2] else "inline")
+            convert(html.unescape(match[2] or match[3]).strip(), display="block" if match[2] else "inline")
         )
         return f"FORMULA{len(page.formulas) - 1}END"
 
@@ -219,21 +214,21 @@ def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
 
 def on_page_content(text: str, page: Page, **_: object) -> str:
     "Put the formulas where they belong."
-    return re.sub(r"FORMULA(\d+)END", lambda found: page.formulas[int(found[1])], text)
+    return re.sub(r"FORMULA(\d+)END", lambda match: page.formulas[int(match[1])], text)
 
 
 def on_post_build(config: MkDocsConfig) -> None:
     "Refuse a site that loads anything from elsewhere."
     site = Path(config.site_dir)
     remote = [
-        f"{path.relative_to(site)}: {found[0][:120]}"
+        f"{path.relative_to(site)}: {match[0][:120]}"
         for path in sorted(site.rglob("*.html"))
-        for found in REMOTE.finditer(path.read_text(encoding="utf-8"))
+        for match in REMOTE.finditer(path.read_text(encoding="utf-8"))
     ]
     remote += [
-        f"{path.relative_to(site)}: {found[0]}"
+        f"{path.relative_to(site)}: {match[0]}"
         for path in sorted(site.rglob("*.css"))
-        for found in re.finditer(
+        for match in re.finditer(
             r"""(?:url\(|@import )["']?(?:https?:)?//[^"')]*""", path.read_text(encoding="utf-8")
         )
     ]

@@ -113,9 +113,9 @@ def parse_inline(words: list[str]) -> None:
     command = group.commands.get(words[0])
     if command is None:
         raise WrongUse(f"no such command: {words[0]}")
-    known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    options = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
     strange = [
-        word for word in words[1:] if word.startswith("--") and word.split("=")[0] not in known | {"--help"}
+        word for word in words[1:] if word.startswith("--") and word.split("=")[0] not in options | {"--help"}
     ]
     if strange:
         raise WrongUse(f"{words[0]} has no {', '.join(strange)}")
@@ -161,7 +161,7 @@ def check(command: str, inline: bool = False) -> None:
 
 
 def is_complete(words: list[str]) -> bool:
-    "Whether a command in a sentence can be parsed whole."
+    "Whether a command in a sentence is complete."
     try:
         parse(words)
     except WrongUse:
@@ -346,8 +346,8 @@ def test_the_sweep_that_is_shown_can_run():
     from artmint.run.sweep import load_sweep
 
     sweep = load_sweep(ROOT / "sweeps" / "steps.toml")
-    known = parameters_of(f"nbs/{sweep.notebook}.ipynb")
-    assert set(sweep.parameters) | set(sweep.grid) <= set(known)
+    parameters = parameters_of(f"nbs/{sweep.notebook}.ipynb")
+    assert set(sweep.parameters) | set(sweep.grid) <= set(parameters)
 
 
 # ------------------------------------------------------------------ links
