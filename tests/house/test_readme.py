@@ -333,11 +333,14 @@ def test_modules_that_are_named_are_there(path):
 
 @each_page
 def test_snippets_of_settings_are_valid(path, tmp_path):
-    "What a page says to write into studio.toml is read by those who read it."
+    "What a page says to write into studio.toml or a batch file is taken by what reads it."
     from artmint.studio.ledger import load_money
 
     for text in fenced(path, "toml"):
-        tomllib.loads(text)
+        for notebook, given in tomllib.loads(text).get("parameters", {}).items():
+            assert set(given) <= set(parameters_of(f"nbs/{notebook}.ipynb")), (
+                f"{notebook} has no such parameter"
+            )
         (tmp_path / "studio.toml").write_text(text, encoding="utf-8")
         load_money(tmp_path)
 
