@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 FACTS := settings.ini setup.py pyproject.toml constraints.txt
 
-.PHONY: demo test test-full lab bench faults contracts export clean
+.PHONY: demo test test-full lab docs bench faults contracts export clean
 
 demo: .venv/demo  ## a small collection: generated, judged, described, minted on a local chain, proven
 	$(BIN)/artmint run batches/demo.toml
@@ -17,6 +17,9 @@ test-full: .venv/dev  ## the long suites as well
 
 lab: .venv/dev  ## the notebooks in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir=nbs
+
+docs: .venv/docs  ## the pages, the notebooks and the API reference as a site, in _docs/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: .venv/demo  ## figures, as ratios, into studio/bench.json
 	$(BIN)/python scripts/bench.py
@@ -35,7 +38,7 @@ export: .venv/dev  ## notebooks -> package; outputs are cleaned, except where a 
 	$(BIN)/nbdev-export
 
 clean:  ## remove the environment; studios stay
-	rm -rf .venv artmint.egg-info build
+	rm -rf .venv artmint.egg-info build _docs
 
 .venv/python:
 	$(PYTHON) -m venv .venv
@@ -46,5 +49,9 @@ clean:  ## remove the environment; studios stay
 	touch $@
 
 .venv/dev: .venv/demo
-	$(INSTALL) '.[make,publish,s3,ray,postgres,dev]'
+	$(INSTALL) '.[make,publish,s3,ray,postgres,docs,dev]'
+	touch $@
+
+.venv/docs: .venv/python $(FACTS)
+	$(INSTALL) '.[docs]'
 	touch $@
