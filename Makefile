@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 FACTS := settings.ini setup.py pyproject.toml constraints.txt
+NODE_MODULES := contracts/node_modules/.package-lock.json
 
 .PHONY: demo test test-full lab bench faults contracts export clean
 
@@ -18,15 +19,13 @@ test-full: .venv/dev  ## the long suites as well
 lab: .venv/dev  ## the notebooks in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir=nbs
 
-bench: .venv/demo  ## figures, as ratios, into studio/bench.json
-	$(BIN)/python scripts/bench.py
+bench: .venv/dev  ## figures, as ratios, into studio/bench.json (some need node; SUBJECTS="gas minting" measures these)
+	$(BIN)/python -m bench $(SUBJECTS)
 
-faults: .venv/dev  ## minting, broken in every way there is: 216 schedules, each replayable by its number (needs node; half an hour)
-	cd contracts && npm install --no-audit --no-fund --silent
-	$(BIN)/python scripts/faults.py
+faults: .venv/dev $(NODE_MODULES)  ## minting, broken in every way there is: 216 schedules, each replayable by its number (needs node; half an hour)
+	PYTHONPATH=tests $(BIN)/python -m faults
 
-contracts: .venv/demo  ## compile the contract, compare with the committed artifact, write the input for explorers (needs node)
-	cd contracts && npm ci --ignore-scripts
+contracts: .venv/demo $(NODE_MODULES)  ## compile the contract, compare with the committed artifact, write the input for explorers (needs node)
 	$(BIN)/python scripts/compile_contracts.py --check
 
 export: .venv/dev  ## notebooks -> package; outputs are cleaned, except where a cell is tagged keep_output
@@ -47,4 +46,9 @@ clean:  ## remove the environment; studios stay
 
 .venv/dev: .venv/demo
 	$(INSTALL) '.[make,publish,s3,ray,postgres,dev]'
+	touch $@
+
+$(NODE_MODULES): contracts/package.json contracts/package-lock.json
+	@command -v npm > /dev/null || { echo "npm isn't installed: compiler, libraries, forge and anvil come from it. Install Node.js 20 or newer."; exit 1; }
+	cd contracts && npm ci --ignore-scripts --no-audit --no-fund
 	touch $@
