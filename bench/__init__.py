@@ -1,7 +1,7 @@
 """Figures of the hot paths: `python -m bench`, or `python -m bench gas minting` for some subjects.
 
-Every subject is a file with a function `measure(rounds)` that yields rows as it takes them. Every ratio is taken
-in one run, against an alternative measured beside it: machines are noisy, ratios less so.
+Every subject is a file with a function `measure(rounds)` that yields rows as it takes them. Every ratio is
+taken in one run, against an alternative measured beside it: machines are noisy, ratios less so.
 
     measure.py     seconds, a ratio, a row
     samples.py     what several subjects paint, and the demo

@@ -1,8 +1,8 @@
 """Measure the hot paths and write studio/bench.json: a list of {name, value, unit, against, limit, how}.
 
-Every ratio is taken in one run, against an alternative measured beside it: machines are noisy, ratios less so.
-A row is written and printed as soon as it is measured. A subject that fails doesn't stop the others; the exit
-code is 1 then.
+Every ratio is taken in one run, against an alternative measured beside it: machines are noisy, ratios less
+so. A row is written and printed as soon as it is measured. A subject that fails doesn't stop the others;
+the exit code is 1 then.
 """
 
 import argparse

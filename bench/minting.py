@@ -1,4 +1,4 @@
-"""1600 tokens in batches of 100 on a node, with a block each second or a block for each transaction.
+"""1600 tokens in batches of 100 on a node, with a block each 2 s, each 12 s, or one for each transaction.
 
 Ours, with its journal, against a loop of single mints and against transactions that were signed beforehand.
 Needs anvil, which comes from npm; tests/anvil.py starts it, and the drop is that of tests/faults.
