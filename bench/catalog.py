@@ -27,6 +27,7 @@ class Stopwatch:
         self.function, self.spent = function, 0.0
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        "What the function gives."
         start = time.perf_counter()
         try:
             return self.function(*args, **kwargs)

@@ -24,8 +24,8 @@ from .measure import row, seconds
 from .samples import ROOT, demo
 
 sys.path.insert(0, str(ROOT / "tests"))  # the tests are no package, and a node is started in one place only
-from anvil import Anvil  # noqa: E402
-from faults.drop import Drop  # noqa: E402
+from anvil import Anvil
+from faults.drop import Drop
 
 TOTAL, BATCH, PASSPHRASE = 1600, 100, "word"
 FLIGHTS = {"ours": 16, "one at a time": 1}  # batches that go out together

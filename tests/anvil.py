@@ -86,6 +86,7 @@ class Anvil:
         raise RuntimeError("anvil doesn't start")
 
     def __call__(self, method: str, *params: Any) -> Any:
+        "One JSON-RPC answer. Raises RuntimeError with the node's own words."
         return ask(self.url, method, *params)
 
     def fund(self, address: str, wei: int = 10**24) -> None:

@@ -85,7 +85,7 @@ class Operator:
             return
         try:
             code = self.work(world)
-        except BaseException:
+        except BaseException:  # noqa: BLE001 whatever it is, this process must end here
             self.report.write_text(traceback.format_exc())
             code = 1
         os._exit(code)

@@ -123,7 +123,7 @@ def schedule(number: int, proxy: Proxy | None, disks: bool = True) -> Outcome:
         run(world, outcome)
     except AssertionError as error:
         outcome.wrong = f"AssertionError: {error}"
-    except Exception:
+    except Exception:  # noqa: BLE001 whatever it is, it belongs to the outcome
         outcome.wrong = traceback.format_exc()
     finally:
         if world:
