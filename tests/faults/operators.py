@@ -61,7 +61,7 @@ POINTS = {
     "tokens not recorded": Point(mint, "_record", "before"),
     "tokens recorded": Point(mint, "_record", "after"),
     "not stamped": Point(mint, "_there", "before"),
-    "stamped": Point(mint, "stamp", "after"),
+    "stamped": Point(mint, "stamp_drop", "after"),
 }
 
 

@@ -55,7 +55,7 @@ HERE = {
 ELSEWHERE = {
     "make demo": "test_the_last_line_is_the_very_command",
     "make test": "test_continuous_integration_runs_the_same_command",
-    "make lab": "test_runs_top_to_bottom",
+    "make lab": "test_it_runs_from_top_to_bottom",
     "make faults": "test_on_a_node",
     "make docs": "test_the_site_builds_and_loads_nothing_from_elsewhere",
     "pip install --constraint constraints.txt '.[make,publish]'": "test_facts_agree",
