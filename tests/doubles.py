@@ -52,11 +52,8 @@ class Double(ThreadingHTTPServer):
         from artmint.ipfs.cid import varint
 
         head = car_header((root,))
-        return (
-            varint(len(head))
-            + head
-            + b"".join(varint(36 + len(block)) + cid.bytes + block for cid, block in self.blocks.items())
-        )
+        sections = [varint(36 + len(block)) + cid.bytes + block for cid, block in self.blocks.items()]
+        return varint(len(head)) + head + b"".join(sections)
 
     def handle_error(self, request, client_address):
         pass

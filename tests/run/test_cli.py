@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from artmint.run import cli
+from artmint.run.console import verify_command
 from artmint.run.runner import WaitingForPeople
 
 ROOT = Path(__file__).parents[2]
@@ -151,11 +152,11 @@ def test_the_worst_status_decides(statuses, code):
 
 def test_the_command_can_be_typed_here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert cli.verify_command("embedded:0xAb", tmp_path / "my studio").endswith(
+    assert verify_command("embedded:0xAb", tmp_path / "my studio").endswith(
         "verify embedded:0xAb --studio 'my studio' --regenerate"
     )
     monkeypatch.chdir(ROOT)
-    assert f"--studio {tmp_path}" in cli.verify_command("embedded:0xAb", tmp_path)
+    assert f"--studio {tmp_path}" in verify_command("embedded:0xAb", tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +170,7 @@ def test_an_error_is_one_sentence_and_its_code(monkeypatch, capsys, error, code,
     def broken(path: Path):
         raise error
 
-    monkeypatch.setattr("artmint.run.runner.load_batch", broken)
+    monkeypatch.setattr("artmint.run.batch.load_batch", broken)
     with pytest.raises(SystemExit) as end:
         cli.main(["run", "x.toml"])
     assert end.value.code == code and capsys.readouterr().err.strip().endswith(said)

@@ -1,5 +1,6 @@
 "Sweeps of the project's own notebooks: each shows the figures that a studio would compare. Kernels, models and chains are real."
 
+import ast
 import csv
 import shutil
 from pathlib import Path
@@ -28,7 +29,8 @@ FIGURES = {
 @pytest.mark.parametrize("name", FIGURES)
 def test_what_a_studio_varies_ends_in_figures(name):
     last = [cell.source for cell in working_copy(notebooks()[name]).cells if cell.cell_type == "code"][-1]
-    assert last.splitlines()[-1].startswith("JSON("), last
+    shown = ast.parse(last).body[-1]
+    assert isinstance(shown, ast.Expr) and ast.unparse(shown).startswith("JSON("), last
 
 
 def swept(studio: Path, notebook: str, grid: dict, apart: bool = False, **parameters) -> list[dict]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from artmint.run import executors
 from artmint.run import workers as room
 from artmint.make.base import load_base
 from artmint.studio.files import BadSettings
@@ -70,7 +71,7 @@ def worker_pids(parent: int) -> list[int]:
             words = (path.parent / "cmdline").read_bytes()
         except OSError:
             continue
-        if int(fields[1]) == parent and b"artmint.scale" in words:
+        if int(fields[1]) == parent and b"artmint.run.executors" in words:
             found.append(int(path.parent.name))
     return sorted(found)
 
@@ -133,7 +134,7 @@ def test_three_processes_and_one_killed_in_mid_batch(base, expected, tmp_path):
 @pytest.mark.slow
 def test_the_driver_killed_and_started_again(base, expected, tmp_path):
     catalog, order, attempts = listed(tmp_path, base, Crew(executor="process", workers=2, lease=3), rounds=2)
-    program = "import pickle, sys; from artmint.run.workers import process; process(pickle.load(sys.stdin.buffer), None, lambda made, asked: print(made, flush=True))"
+    program = "import pickle, sys; from artmint.run.executors import process; process(pickle.load(sys.stdin.buffer), None, lambda made, asked: print(made, flush=True))"
     driver = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     driver.stdin.write(pickle.dumps(order))
     driver.stdin.close()
@@ -178,7 +179,7 @@ def test_the_first_worker_sets_the_canary(base, tmp_path):
 
 def test_workers_that_always_die_are_given_up(base, tmp_path, monkeypatch):
     catalog, order, _ = listed(tmp_path, base, Crew(executor="process", workers=1))
-    monkeypatch.setattr(room.sys, "executable", "/bin/false")
+    monkeypatch.setattr(executors.sys, "executable", "/bin/false")
     with pytest.raises(WorkersLost) as refusal:
         process(order, base, silent)
     assert refusal.value.count == 3 and "code 1" in str(refusal.value)
