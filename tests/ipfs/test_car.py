@@ -274,7 +274,7 @@ def test_a_name_in_a_wrong_place_is_refused(sharded):
 
 
 def test_names_that_no_shard_can_part_are_refused(monkeypatch):
-    monkeypatch.setattr("artmint.ipfs.blocks.name_hash", lambda name: bytes(8))
+    monkeypatch.setattr("artmint.ipfs.cid.name_hash", lambda name: bytes(8))
     with pytest.raises(BadName, match="same place"):
         build({f"{i:0200}": b"" for i in range(2000)})
 
@@ -620,7 +620,7 @@ def test_an_archive_is_of_the_bytes_that_were_read(tmp_path, monkeypatch):
             file.write(b"changed")
         return status
 
-    monkeypatch.setattr("artmint.ipfs.blocks.os.fstat", grow)
+    monkeypatch.setattr("artmint.ipfs.cid.os.fstat", grow)
     built = write_car(tmp_path / "a.car", {"a": tmp_path / "a"})
     assert (
         check_car(open_car(tmp_path / "a.car"), built.root)
@@ -637,7 +637,7 @@ def test_a_file_is_whole_or_absent(tmp_path):
 
 
 def test_the_rooms_are_standard_library_alone():
-    program = "import sys, artmint.content; print([m for m in ('numpy', 'PIL', 'pydantic', 'torch', 'web3', 'rfc8785') if m in sys.modules])"
+    program = "import sys, artmint.ipfs.car; print([m for m in ('numpy', 'PIL', 'pydantic', 'torch', 'web3', 'rfc8785') if m in sys.modules])"
     assert (
         subprocess.run(
             [sys.executable, "-c", program], capture_output=True, text=True, check=True

@@ -10,12 +10,18 @@ from tests.doubles import running, status
 
 from artmint.ipfs.car import check_car, open_car, write_car
 from artmint.ipfs.cid import CID, RAW
-from artmint.pin import PublishedElsewise, RootsDiffer, TooFewStores, publish, read_back
-from artmint.pin import BadStore, open_stores
-from artmint.ipfs.services import PinningService
+from artmint.ipfs.http import BadAnswer, NoAnswer, with_retries
+from artmint.ipfs.services import PinataStore, PinningService
 from artmint.ipfs.stores import FolderStore, Gateway, KuboStore, MissingContent, parts_of
-from artmint.ipfs.services import PinataStore
-from artmint.ipfs.http import BadAnswer, NoAnswer
+from artmint.pin import (
+    BadStore,
+    PublishedElsewise,
+    RootsDiffer,
+    TooFewStores,
+    open_stores,
+    publish,
+    read_back,
+)
 
 MIB = 1 << 20
 KEY = "sesame-opens"
@@ -24,13 +30,12 @@ KEY = "sesame-opens"
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     "Pauses between tries are not waited for."
-    for room in ("stores", "uploads"):
-        monkeypatch.setattr(
-            f"artmint.{room}.patiently",
-            lambda work, tries=6: __import__("artmint.web").web.patiently(
-                work, tries, sleep=lambda seconds: None
-            ),
-        )
+
+    def at_once(work, tries=6):
+        return with_retries(work, tries, sleep=lambda seconds: None)
+
+    for room in ("stores", "services"):
+        monkeypatch.setattr(f"artmint.ipfs.{room}.with_retries", at_once)
 
 
 @pytest.fixture(scope="module")
@@ -57,16 +62,16 @@ def folder_store(server, tmp_path):
 
 def kubo_store(server, tmp_path):
     server.token = KEY
-    return KuboStore(server.url, KEY, seconds=2)  # noqa: E702
+    return KuboStore(server.url, KEY, seconds=2)
 
 
 def pinata_store(server, tmp_path):
     server.token = ""
-    return PinataStore(KEY, server.url, server.url)  # noqa: E702
+    return PinataStore(KEY, server.url, server.url)
 
 
 def pinata_in_parts(server, tmp_path):
-    return PinataStore(KEY, server.url, server.url, whole=MIB, part=3 * MIB)
+    return PinataStore(KEY, server.url, server.url, single=MIB, part=3 * MIB)
 
 
 def pinning_service(server, tmp_path):
@@ -226,7 +231,7 @@ LARGE = UPLOAD.replace(
     "from artmint.ipfs.stores import KuboStore", "from artmint.ipfs.uploads import PinataStore"
 ).replace(
     "KuboStore(sys.argv[1], sys.argv[4], seconds=2)",
-    "PinataStore(sys.argv[4], url=sys.argv[1], whole=0, part=3 << 20)",
+    "PinataStore(sys.argv[4], url=sys.argv[1], single=0, part=3 << 20)",
 )
 
 
@@ -368,7 +373,7 @@ def test_a_root_in_other_letters_is_the_same_root(server, tmp_path, drop):
     text = ""
     while number:
         number, digit = divmod(number, 36)
-        text = digits[digit] + text  # noqa: E702
+        text = digits[digit] + text
     for spelled in ("k" + text, "f" + root.bytes.hex(), "F" + root.bytes.hex().upper(), str(root).upper()):
         server.faults.append(lambda handler: handler.say(200, {"data": {"cid": spelled}}))
         assert pinata_store(server, tmp_path).put(drop[0], root) == root
