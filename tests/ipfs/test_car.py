@@ -488,7 +488,7 @@ def test_an_archive_of_something_else_is_refused(drop, tmp_path):
     other = write_car(tmp_path / "else.car", {"1.json": b"{}"})
     with pytest.raises(WrongRoot) as refused:
         check((tmp_path / "else.car").read_bytes())
-    assert (refused.value.expected, refused.value.found) == (built.root, (other.root,))
+    assert (refused.value.expected, refused.value.roots) == (built.root, (other.root,))
     forged = (
         (tmp_path / "else.car").read_bytes().replace(other.root.bytes, built.root.bytes, 1)
     )  # the header lies
