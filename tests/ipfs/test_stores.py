@@ -228,7 +228,7 @@ def test_a_part_that_came_in_half_is_continued(server, tmp_path, drop):
 
 
 LARGE = UPLOAD.replace(
-    "from artmint.ipfs.stores import KuboStore", "from artmint.ipfs.uploads import PinataStore"
+    "from artmint.ipfs.stores import KuboStore", "from artmint.ipfs.services import PinataStore"
 ).replace(
     "KuboStore(sys.argv[1], sys.argv[4], seconds=2)",
     "PinataStore(sys.argv[4], url=sys.argv[1], single=0, part=3 << 20)",

@@ -193,7 +193,7 @@ def test_killed_in_mid_upload_to_a_real_node_it_resumes(js_ipfs, tmp_path):
     store = KuboStore(js_ipfs, seconds=3)
     sent = []
     real = store._send
-    store._send = lambda car, root, part, told: (sent.append(part), real(car, root, part, told))
+    store._send = lambda car, root, part: (sent.append(part), real(car, root, part))
     assert (
         publish(tmp_path / "large.car", built.root, [store])["stores"][0]["sent"]
         and read_back(store, built.root) == built.paths
@@ -277,7 +277,7 @@ def test_a_large_upload_killed_in_the_middle_of_a_part_goes_on_at_that_byte(tmp_
         assert 8 * MIB < before < car.stat().st_size and before % (8 * MIB)
         seen: list[int] = []
         assert (
-            PinataStore("key", url=url, whole=0, part=8 * MIB).put(
+            PinataStore("key", url=url, single=0, part=8 * MIB).put(
                 car, built.root, lambda done, total: seen.append(done)
             )
             == built.root
@@ -294,9 +294,9 @@ def test_a_large_upload_killed_in_the_middle_of_a_part_goes_on_at_that_byte(tmp_
 SLOWLY = """
 import sys, time
 from pathlib import Path
-import artmint.ipfs.uploads
+import artmint.ipfs.services
 from artmint.ipfs.cid import CID
-real, sent = artmint.uploads.pieces_of, 0
+real, sent = artmint.ipfs.services.pieces_of, 0
 def slowly(*stretch):
     global sent
     for piece in real(*stretch):
@@ -304,8 +304,8 @@ def slowly(*stretch):
         sent += len(piece)
         print(sent, flush=True)
         time.sleep(0.05)
-artmint.uploads.pieces_of = slowly
-artmint.uploads.PinataStore("key", url=sys.argv[1], whole=0, part=8 << 20).put(Path(sys.argv[2]), CID.parse(sys.argv[3]))
+artmint.ipfs.services.pieces_of = slowly
+artmint.ipfs.services.PinataStore("key", url=sys.argv[1], single=0, part=8 << 20).put(Path(sys.argv[2]), CID.parse(sys.argv[3]))
 """
 
 
