@@ -88,7 +88,7 @@ def drop_of(catalog: Catalog) -> Path:
 
 def known(catalog: Catalog) -> AuditedDrop:
     "What the studio knows of its drop."
-    return metadata._known(catalog, DEMO, 1, 1, 16, BASE)
+    return metadata._open_drop(catalog, DEMO, 1, 1, 16, BASE)
 
 
 def manifest_of(folder: Path):

@@ -344,7 +344,7 @@ def test_a_store_that_answers_another_root_is_refused(server, tmp_path, drop):
     server.spoil = lambda car: (tmp_path / "other.car").read_bytes()
     with pytest.raises(RootsDiffer) as refused:
         publish(drop[0], drop[1].root, [pinata_store(server, tmp_path)])
-    assert (refused.value.expected, refused.value.found) == (str(drop[1].root), str(other.root))
+    assert (refused.value.expected, refused.value.actual) == (str(drop[1].root), str(other.root))
 
 
 @pytest.mark.parametrize(
