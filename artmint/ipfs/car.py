@@ -230,7 +230,7 @@ def read_file(
     get_block: GetBlock,  # where blocks come from
     limit: int,  # the most bytes to take in
     path: str = "",  # what to call it in a refusal
-) -> bytes:  # the whole file
+) -> bytes:  # all of the file
     "Read a file, every block of it checked. Raises ContentTooLarge, MissingPath for a directory, and as `walk`."
     parts = []
     size = 0
@@ -246,7 +246,9 @@ def read_file(
     return b"".join(parts)
 
 # %% ../../nbs/ipfs/car.ipynb #dd7a8fa3
-def car_header(roots: tuple[CID, ...]) -> bytes:
+def car_header(
+    roots: tuple[CID, ...],  # 23 at most
+) -> bytes:
     "The header in dag-cbor: {roots: [links], version: 1}."
     links = [b"\xd8\x2a\x58\x25\x00" + root.bytes for root in roots]
     return b"".join([b"\xa2\x65roots", bytes([0x80 + len(roots)]), *links, b"\x67version\x01"])
@@ -337,8 +339,10 @@ class Car:
         return _fetch(self.unchecked, cid, "")
 
 # %% ../../nbs/ipfs/car.ipynb #de29bf83
-def read_car_header(head: bytes) -> tuple[tuple[CID, ...], int]:
-    "The roots in the header (23 at most), and where it ends. Raises ValueError."
+def read_car_header(
+    head: bytes,  # the first bytes of an archive
+) -> tuple[tuple[CID, ...], int]:  # the roots, 23 at most, and where the header ends
+    "Read the header of an archive. Raises ValueError."
     size, at = read_varint(head, 0)
     header = head[at : at + size]
     if len(header) < size or not header.startswith(b"\xa2\x65roots"):
@@ -363,7 +367,9 @@ def _read_section(file: BinaryIO, at: int, end: int) -> tuple[CID, int, int]:
     return CID.from_bytes(head[skip : skip + 36]), at + skip + 36, size - 36
 
 # %% ../../nbs/ipfs/car.ipynb #ca6467a7
-def open_car(path: Path) -> Car:
+def open_car(
+    path: Path,  # an archive
+) -> Car:
     "Index an archive by CID, without believing it. Raises BadCar."
     index = {}
     at = 0

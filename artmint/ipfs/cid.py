@@ -111,7 +111,9 @@ _BASES = {
 }
 
 
-def read_cid(text: str) -> CID:
+def read_cid(
+    text: str,  # as somebody else writes it
+) -> CID:
     """A CID in base32, base16, base36, base58 or the old form Qm…, which names the same block as the new one.
     Raises BadCID."""
     old = text.startswith("Qm") and len(text) == 46
@@ -131,7 +133,9 @@ def read_cid(text: str) -> CID:
         raise BadCID(text, "other length") from None
 
 # %% ../../nbs/ipfs/cid.ipynb #fb8a1e0c
-def varint(number: int) -> bytes:
+def varint(
+    number: int,  # 0 or more
+) -> bytes:
     "A number in seven bits a byte, low bits first."
     out = bytearray()
     while number > 127:
@@ -204,7 +208,9 @@ NODE_KINDS = {1: "directory", 2: "file", 5: "shard"}  # UnixFS's numbers
 MURMUR = 0x22  # multicodec's number for the hash that places names in shards
 
 # %% ../../nbs/ipfs/cid.ipynb #07bbd460
-def encode(node: Node) -> bytes:
+def encode(
+    node: Node,  # links in order
+) -> bytes:
     "The node as a dag-pb block with UnixFS data."
     parts = []
     for link in node.links:
@@ -238,7 +244,9 @@ def _decode_link(data: bytes | int) -> Link:
     return Link(name.decode(), CID.from_bytes(cid), size)
 
 
-def decode(block: bytes) -> Node:
+def decode(
+    block: bytes,  # a dag-pb block
+) -> Node:
     "Read a node, refusing all that `encode` would not write. Raises ValueError."
     *links, (_, data) = _fields(block) or [(0, 0)]
     facts = _fields(data) if isinstance(data, bytes) else []
@@ -304,8 +312,10 @@ def _finalize(x: int) -> int:
     x = (x ^ x >> 33) * 0xC4CEB9FE1A85EC53 & _ALL
     return x ^ x >> 33
 
-
-def name_hash(name: str) -> bytes:
+# %% ../../nbs/ipfs/cid.ipynb #30f9e99f
+def name_hash(
+    name: str,  # of a directory's entry
+) -> bytes:  # 8 bytes
     "MurmurHash3 x64 of a name's UTF-8, the first 8 bytes: its place in shards, one byte for each level."
     data = name.encode()
     padded = data + bytes(-len(data) % 16)
@@ -486,6 +496,8 @@ def build(
     return Built(link.cid, link.size, builder.paths, builder.blocks)
 
 
-def cid(data: bytes | Path) -> CID:
+def cid(
+    data: bytes | Path,  # a file, or its bytes
+) -> CID:
     "The CID of a file."
     return build(data).root

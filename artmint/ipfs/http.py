@@ -193,7 +193,9 @@ def _redirect(question: Request, answer: http.client.HTTPResponse) -> str:
 
 
 @contextmanager
-def open_response(question: Request) -> Iterator[http.client.HTTPResponse]:
+def open_response(
+    question: Request,  # what
+) -> Iterator[http.client.HTTPResponse]:  # its body still to be read
     "The answer to a request, after up to five redirects. Raises NoAnswer, BadAnswer, PrivateAddress."
     url = question.url
     trusted = question.trusted or _origin(question.url)

@@ -230,7 +230,7 @@ def _derived_facts(drop: AuditedDrop, slot: Slot, edition: Edition, facts: dict)
 def _compare_attributes(findings: _Findings, drop: AuditedDrop, slot: Slot, metadata: TokenMetadata) -> None:
     "A token's attributes against the slot's traits: values, number, and how marketplaces are to show them."
     collection = drop.collection
-    shown = {each.trait_type: str(each.value) for each in metadata.attributes}
+    shown = {entry.trait_type: str(entry.value) for entry in metadata.attributes}
     findings.compare("attributes", slot.traits, shown)
     findings.compare("number of attributes", len(slot.traits), len(metadata.attributes))
     order = list(slot.traits)
@@ -239,7 +239,7 @@ def _compare_attributes(findings: _Findings, drop: AuditedDrop, slot: Slot, meta
     ]
     in_order = sorted(
         metadata.attributes,
-        key=lambda each: order.index(each.trait_type) if each.trait_type in order else -1,
+        key=lambda entry: order.index(entry.trait_type) if entry.trait_type in order else -1,
     )
     findings.compare("attributes' forms", wanted, in_order)
 
@@ -363,9 +363,9 @@ def _check_counts(drop: AuditedDrop, tokens: list[TokenMetadata]) -> list[Findin
     if len(drop.slots) == collection.supply:
         counts = {trait: Counter() for trait in collection.traits}
         for token in tokens:
-            for each in token.attributes:
-                if each.trait_type in counts:
-                    counts[each.trait_type][str(each.value)] += 1
+            for entry in token.attributes:
+                if entry.trait_type in counts:
+                    counts[entry.trait_type][str(entry.value)] += 1
         findings.compare("exact counts", collection.traits, counts)
     pictures = Counter(token.artmint.pixel_digest for token in tokens)
     twice = [f"{token.artmint.slot}" for token in tokens if pictures[token.artmint.pixel_digest] > 1]
@@ -427,7 +427,7 @@ def _check_seen(drop: AuditedDrop, root: Path, tokens: list[TokenMetadata], prob
         readable.append(token)
     findings = []
     for token, seen in zip(readable, probe(pictures, drop.collection), strict=True):
-        claims = {each.trait_type: str(each.value) for each in token.attributes}
+        claims = {entry.trait_type: str(entry.value) for entry in token.attributes}
         for trait, value in seen.items():
             claim = claims.get(trait)
             if claim != value:
@@ -487,7 +487,7 @@ def accuracy(
     tokens: int,  # in the drop
     findings: Iterable[Finding],  # of the audit
 ) -> dict:  # MIA from 0 to 1, tokens with findings, and how often each field disagrees
-    "The metadata integration accuracy. A finding about the drop as a whole counts against every token."
+    "The metadata integration accuracy. A finding about the drop itself counts against every token."
     findings = list(findings)
     wrong = {finding.token for finding in findings if finding.token}
     about_drop = any(finding.token is None for finding in findings)
