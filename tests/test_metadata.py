@@ -13,26 +13,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from artmint.publish import audit as audit_room
 from artmint import metadata
-from artmint.studio.blobs import CorruptBlob
-from artmint.seeds import frozen_slots
-from artmint.studio.catalog import Catalog
+from artmint.core.canon import canonical
+from artmint.core.collection import example
+from artmint.core.manifest import BadMetadata, read_manifest
+from artmint.core.picture import pixel_digest, png_bytes
+from artmint.core.records import Artifact, Edition
 from artmint.ipfs.car import check_car, open_car, read_file, resolve
 from artmint.ipfs.cid import CID
-from artmint.core.records import Edition
-from artmint.train.drawings import Subject, draw
-from artmint.core.records import Artifact
 from artmint.metadata import AuditFailed, NoSuchSlots, OverlappingDrop, UnfilledSlot, is_complete, pack
+from artmint.publish import audit as audit_room
 from artmint.publish.audit import AuditedDrop, audit, check_token
-from artmint.publish.tokens import BaseFacts
-from artmint.core.picture import pixel_digest, png_bytes
-from artmint.core.canon import canonical
-from artmint.seeds import load_collection, recipes
-from artmint.core.manifest import BadMetadata, read_manifest
-from artmint.publish.tokens import TokenMetadata, json_schema, public_source, read_token
+from artmint.publish.tokens import BaseFacts, TokenMetadata, json_schema, public_source, read_token
+from artmint.seeds import frozen_slots, load_collection, recipes
+from artmint.studio.blobs import CorruptBlob
+from artmint.studio.catalog import Catalog
+from artmint.train.drawings import Subject, draw
 
-FOLDER = Path(__file__).parents[1] / "collections" / "demo"
+FOLDER = example()
 DEMO = load_collection(FOLDER)
 BASE = BaseFacts(digest="0" * 64, source="bundled")
 WEIGHTS = {"model_index.json": b"{}", "unet/weights.safetensors": bytes(range(256))}
@@ -66,13 +64,18 @@ def fill(folder: Path, quantity: int, collection=DEMO) -> Catalog:
     return catalog
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Path:
-    "The folder of a studio with the whole demo packed; not to be changed."
-    catalog = fill(tmp_path_factory.mktemp("made"), 16)
+def pack_demo(folder: Path) -> Path:
+    "A studio in a folder, with all of the demo in one drop."
+    catalog = fill(folder, 16)
     pack(catalog, DEMO, 1, 1, 16, BASE, WEIGHTS)
     catalog.close()
     return catalog.folder
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    "The folder of a studio with the demo packed; not to be changed."
+    return pack_demo(tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture
@@ -88,7 +91,7 @@ def drop_of(catalog: Catalog) -> Path:
 
 def known(catalog: Catalog) -> AuditedDrop:
     "What the studio knows of its drop."
-    return metadata._known(catalog, DEMO, 1, 1, 16, BASE)
+    return metadata._open_drop(catalog, DEMO, 1, 1, 16, BASE)
 
 
 def manifest_of(folder: Path):
@@ -113,9 +116,8 @@ def test_every_token_is_valid_and_what_marketplaces_read(made):
         said = json.loads((root / f"{slot}.json").read_bytes())
         validator.validate(said)
         assert {"name", "description", "image", "attributes", "license", "artmint"} == set(said)
-        assert said["name"] == f"First Light #{slot}" and all(
-            set(each) == {"trait_type", "value"} for each in said["attributes"]
-        )
+        assert said["name"] == f"First Light #{slot}"
+        assert all(set(each) == {"trait_type", "value"} for each in said["attributes"])
         assert [each["trait_type"] for each in said["attributes"]] == list(DEMO.traits)
     with pytest.raises(jsonschema.ValidationError):
         validator.validate(said | {"image": "https://example.com/1.png"})
@@ -306,11 +308,8 @@ def test_each_entry_of_the_manifest_is_held_against_the_files(made, field):
     manifest = manifest_of(drop_of(catalog))
     entry = manifest.tokens[4]
     value = getattr(entry, field)
-    tokens = (
-        *manifest.tokens[:4],
-        entry.model_copy(update={field: value[:-1] + ("a" if value[-1] != "a" else "b")}),
-        *manifest.tokens[5:],
-    )
+    changed = value[:-1] + ("a" if value[-1] != "a" else "b")
+    tokens = (*manifest.tokens[:4], entry.model_copy(update={field: changed}), *manifest.tokens[5:])
     found = audit(known(catalog), manifest.model_copy(update={"tokens": tokens}), drop_of(catalog) / "root")
     assert [(each.token, each.field) for each in found] == [(5, f"manifest's {field}")]
 
@@ -433,18 +432,15 @@ def test_packing_again_changes_nothing(catalog):
     manifest = pack(catalog, DEMO, 1, 1, 16, BASE, WEIGHTS)
     assert {path: path.stat().st_mtime_ns for path in drop_of(catalog).rglob("*")} == before
     assert is_complete(drop_of(catalog), manifest)
-    assert (
-        len(catalog.history("drop", "demo/1")) == 1 and catalog.get("drop", "demo/1")["root"] == manifest.root
-    )
+    assert len(catalog.history("drop", "demo/1")) == 1
+    assert catalog.get("drop", "demo/1")["root"] == manifest.root
 
 
 def test_another_studio_packs_the_same_bytes(made, tmp_path):
     pack(fill(tmp_path / "other", 16), DEMO, 1, 1, 16, BASE, WEIGHTS)
     assert contents(tmp_path / "other" / "drops" / "demo-1") == contents(made / "drops" / "demo-1")
-    assert (
-        b"studio" not in (made / "drops" / "demo-1" / "drop.json").read_bytes()
-        and str(made).encode() not in (made / "drops" / "demo-1" / "drop.car").read_bytes()
-    )
+    assert b"studio" not in (made / "drops" / "demo-1" / "drop.json").read_bytes()
+    assert str(made).encode() not in (made / "drops" / "demo-1" / "drop.car").read_bytes()
 
 
 def test_the_archive_holds_everything_under_the_root(made):
@@ -453,10 +449,10 @@ def test_the_archive_holds_everything_under_the_root(made):
     car = open_car(folder / "drop.car")
     root = CID.parse(manifest.root)
     paths = check_car(car, root)
-    assert {f"{i}.json" for i in range(1, 17)} | {f"images/{i}.png" for i in range(1, 17)} | {
-        "schema.json",
-        f"weights/{BASE.digest}/unet/weights.safetensors",
-    } <= set(paths)
+    wanted = {"schema.json", f"weights/{BASE.digest}/unet/weights.safetensors"}
+    for i in range(1, 17):
+        wanted |= {f"{i}.json", f"images/{i}.png"}
+    assert wanted <= set(paths)
     for token in manifest.tokens:
         assert str(paths[f"images/{token.id}.png"]) == token.image_cid
         said = read_token(read_file(resolve(root, f"{token.id}.json", car.block), car.block, 10**6))
@@ -531,20 +527,9 @@ def test_a_killed_packer_leaves_no_half_drop_and_the_next_gives_the_same_bytes(
 ):
     folder = tmp_path / "studio"
     shutil.copytree(made, folder, ignore=lambda path, names: ["drops"] if Path(path) == made else [])
-    child = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            HANG.replace("WEIGHTS", repr(WEIGHTS)),
-            str(FOLDER),
-            str(folder),
-            place,
-            name,
-            str(times),
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    program = HANG.replace("WEIGHTS", repr(WEIGHTS))
+    arguments = [str(FOLDER), str(folder), place, name, str(times)]
+    child = subprocess.Popen([sys.executable, "-c", program, *arguments], stdout=subprocess.PIPE, text=True)
     assert child.stdout.readline() == "ready\n"
     child.send_signal(signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL

@@ -111,10 +111,8 @@ def test_a_redirect_into_our_own_house_is_refused_and_nothing_connected(server, 
 
 def test_the_configured_server_may_redirect_to_itself_but_not_for_ever(server):
     server.faults += [sent_to("/y"), status(200)]
-    assert (
-        request(Request(f"{server.url}/x", headers={"Authorization": "Bearer k"}))[1] == b""
-        and server.asked[-1][1] == "/y"
-    )
+    assert request(Request(f"{server.url}/x", headers={"Authorization": "Bearer k"}))[1] == b""
+    assert server.asked[-1][1] == "/y"
     server.faults += [sent_to("/y")] * 10
     with pytest.raises(BadAnswer, match="redirects more than 5"):
         request(Request(f"{server.url}/x"))
@@ -147,9 +145,8 @@ def test_a_key_goes_to_its_own_server_only_and_stays_out_of_words(server, monkey
     server.faults.append(status(403))
     with pytest.raises(BadAnswer) as refused:
         request(question)
-    assert "sesame" not in str(refused.value) + repr(question.headers is None) and "sesame" not in repr(
-        Request("http://h/", headers={"A": "sesame"})
-    )
+    assert "sesame" not in str(refused.value) + repr(question.headers is None)
+    assert "sesame" not in repr(Request("http://h/", headers={"A": "sesame"}))
 
 
 def test_busy_servers_are_asked_again_after_the_time_that_they_say(server):

@@ -10,12 +10,18 @@ from tests.doubles import running, status
 
 from artmint.ipfs.car import check_car, open_car, write_car
 from artmint.ipfs.cid import CID, RAW
-from artmint.pin import PublishedElsewise, RootsDiffer, TooFewStores, publish, read_back
-from artmint.pin import BadStore, open_stores
-from artmint.ipfs.services import PinningService
+from artmint.ipfs.http import BadAnswer, NoAnswer, with_retries
+from artmint.ipfs.services import PinataStore, PinningService
 from artmint.ipfs.stores import FolderStore, Gateway, KuboStore, MissingContent, parts_of
-from artmint.ipfs.services import PinataStore
-from artmint.ipfs.http import BadAnswer, NoAnswer
+from artmint.pin import (
+    BadStore,
+    PublishedElsewise,
+    RootsDiffer,
+    TooFewStores,
+    open_stores,
+    publish,
+    read_back,
+)
 
 MIB = 1 << 20
 KEY = "sesame-opens"
@@ -24,24 +30,21 @@ KEY = "sesame-opens"
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     "Pauses between tries are not waited for."
-    for room in ("stores", "uploads"):
-        monkeypatch.setattr(
-            f"artmint.{room}.patiently",
-            lambda work, tries=6: __import__("artmint.web").web.patiently(
-                work, tries, sleep=lambda seconds: None
-            ),
-        )
+
+    def at_once(work, tries=6):
+        return with_retries(work, tries, sleep=lambda seconds: None)
+
+    for room in ("stores", "services"):
+        monkeypatch.setattr(f"artmint.ipfs.{room}.with_retries", at_once)
 
 
 @pytest.fixture(scope="module")
 def drop(tmp_path_factory):
     "An archive of three parts, and its tree."
     folder = tmp_path_factory.mktemp("drop")
-    built = write_car(
-        folder / "drop.car",
-        {f"{i}.json": b"%d" % i for i in range(1, 40)}
-        | {"images": {f"{i}.png": bytes([i]) * MIB for i in range(20)}},
-    )
+    tree = {f"{i}.json": b"%d" % i for i in range(1, 40)}
+    tree["images"] = {f"{i}.png": bytes([i]) * MIB for i in range(20)}
+    built = write_car(folder / "drop.car", tree)
     return folder / "drop.car", built
 
 
@@ -57,16 +60,16 @@ def folder_store(server, tmp_path):
 
 def kubo_store(server, tmp_path):
     server.token = KEY
-    return KuboStore(server.url, KEY, seconds=2)  # noqa: E702
+    return KuboStore(server.url, KEY, seconds=2)
 
 
 def pinata_store(server, tmp_path):
     server.token = ""
-    return PinataStore(KEY, server.url, server.url)  # noqa: E702
+    return PinataStore(KEY, server.url, server.url)
 
 
 def pinata_in_parts(server, tmp_path):
-    return PinataStore(KEY, server.url, server.url, whole=MIB, part=3 * MIB)
+    return PinataStore(KEY, server.url, server.url, single=MIB, part=3 * MIB)
 
 
 def pinning_service(server, tmp_path):
@@ -93,9 +96,8 @@ def contract(store, car, built, tmp_path):
     assert read_back(store, built.root) == built.paths
     assert store.put(car, built.root) == built.root and read_back(store, built.root) == built.paths
     receipt = publish(car, built.root, [store])
-    assert receipt["stores"] == [{"store": store.name, "sent": False}] and receipt["blocks"] == len(
-        built.blocks
-    )
+    assert receipt["stores"] == [{"store": store.name, "sent": False}]
+    assert receipt["blocks"] == len(built.blocks)
     with pytest.raises(MissingContent) as refused:
         store.get(CID.of(RAW, b"nobody has this"), tmp_path)
     assert refused.value.store == store.name
@@ -140,7 +142,8 @@ def test_an_upload_that_was_cut_off_goes_on_where_it_was(server, tmp_path, drop)
         store.put(car, built.root)
     server.sent, told = 0, []
     assert store.put(car, built.root, lambda *counts: told.append(counts)) == built.root
-    assert server.sent < car.stat().st_size - 7 * MIB and told[0] == (
+    assert server.sent < car.stat().st_size - 7 * MIB
+    assert told[0] == (
         sum(open_car(car).index[cid][1] for cid in parts[0]),
         told[0][1],
     )
@@ -173,11 +176,9 @@ def test_killed_in_mid_upload_it_resumes(server, tmp_path, drop):
     assert child.wait() == -signal.SIGKILL
     server.sent = 0
     receipt = publish(car, built.root, [store])
-    assert (
-        receipt["stores"][0]["sent"]
-        and server.sent < car.stat().st_size - 7 * MIB
-        and read_back(store, built.root) == built.paths
-    )
+    assert receipt["stores"][0]["sent"]
+    assert server.sent < car.stat().st_size - 7 * MIB
+    assert read_back(store, built.root) == built.paths
 
 
 # -- Pinata's resumable uploads
@@ -192,10 +193,8 @@ def test_a_large_archive_goes_in_parts_and_each_byte_once(server, tmp_path, drop
     car, built = drop
     store = pinata_in_parts(server, tmp_path)
     assert store.put(car, built.root) == built.root
-    assert (
-        patched(server) == [3 * MIB] * 6 + [car.stat().st_size - 18 * MIB]
-        and next(iter(server.uploads.values()))["data"] == car.read_bytes()
-    )
+    assert patched(server) == [3 * MIB] * 6 + [car.stat().st_size - 18 * MIB]
+    assert next(iter(server.uploads.values()))["data"] == car.read_bytes()
     assert not list(car.parent.glob(".*.upload"))
 
 
@@ -216,17 +215,15 @@ def test_a_part_that_came_in_half_is_continued(server, tmp_path, drop):
         "cut",
     ]  # begin; ask, and the part breaks off after 200,000 bytes; ask, and the rest of it breaks off too
     assert pinata_in_parts(server, tmp_path).put(car, built.root) == built.root and not server.faults
-    assert (
-        sum(patched(server)) == car.stat().st_size - 400_000
-        and next(iter(server.uploads.values()))["data"] == car.read_bytes()
-    )
+    assert sum(patched(server)) == car.stat().st_size - 400_000
+    assert next(iter(server.uploads.values()))["data"] == car.read_bytes()
 
 
 LARGE = UPLOAD.replace(
-    "from artmint.ipfs.stores import KuboStore", "from artmint.ipfs.uploads import PinataStore"
+    "from artmint.ipfs.stores import KuboStore", "from artmint.ipfs.services import PinataStore"
 ).replace(
     "KuboStore(sys.argv[1], sys.argv[4], seconds=2)",
-    "PinataStore(sys.argv[4], url=sys.argv[1], whole=0, part=3 << 20)",
+    "PinataStore(sys.argv[4], url=sys.argv[1], single=0, part=3 << 20)",
 )
 
 
@@ -339,7 +336,7 @@ def test_a_store_that_answers_another_root_is_refused(server, tmp_path, drop):
     server.spoil = lambda car: (tmp_path / "other.car").read_bytes()
     with pytest.raises(RootsDiffer) as refused:
         publish(drop[0], drop[1].root, [pinata_store(server, tmp_path)])
-    assert (refused.value.expected, refused.value.found) == (str(drop[1].root), str(other.root))
+    assert (refused.value.expected, refused.value.actual) == (str(drop[1].root), str(other.root))
 
 
 @pytest.mark.parametrize(
@@ -368,7 +365,7 @@ def test_a_root_in_other_letters_is_the_same_root(server, tmp_path, drop):
     text = ""
     while number:
         number, digit = divmod(number, 36)
-        text = digits[digit] + text  # noqa: E702
+        text = digits[digit] + text
     for spelled in ("k" + text, "f" + root.bytes.hex(), "F" + root.bytes.hex().upper(), str(root).upper()):
         server.faults.append(lambda handler: handler.say(200, {"data": {"cid": spelled}}))
         assert pinata_store(server, tmp_path).put(drop[0], root) == root

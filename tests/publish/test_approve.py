@@ -11,14 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from artmint.publish.approve import Unapproved, approval_data, approved_by, require_approval, sign_approval
-from artmint.core.collection import Approval
-from artmint.core.collection import InconsistentCollection
-from artmint.seeds import load_collection
+from artmint.core.collection import Approval, InconsistentCollection, example
 from artmint.core.manifest import Manifest, Token
+from artmint.publish.approve import Unapproved, approval_data, approved_by, require_approval, sign_approval
+from artmint.seeds import load_collection
 
 DATA = Path(__file__).parents[1] / "data"
-DEMO = load_collection(Path(__file__).parents[2] / "collections" / "demo")
+DEMO = load_collection(example())
 TOKEN = Token(
     id=1,
     dna="0" * 64,
@@ -78,11 +77,9 @@ def test_enough_of_the_right_people(tmp_path):
     sign_approval(ADA, drop)
     with pytest.raises(Unapproved) as refusal:
         require_approval(asks, drop)
-    assert (
-        refusal.value.missing == [BEN.address]
-        and refusal.value.exit_code == 4
-        and "1 of 2" in str(refusal.value)
-    )
+    assert refusal.value.missing == [BEN.address]
+    assert refusal.value.exit_code == 4
+    assert "1 of 2" in str(refusal.value)
     sign_approval(BEN, drop)
     assert set(require_approval(asks, drop)) == {ADA.address, BEN.address}
     assert require_approval(DEMO, tmp_path / "nowhere") == []
@@ -128,11 +125,9 @@ def test_the_typed_data_is_what_wallets_show():
     from eth_account.messages import encode_typed_data
 
     data = approval_data(MANIFEST.data)
-    assert (
-        data["message"]["statement"] == "I approve this drop for publication."
-        and data["message"]["root"] == MANIFEST.root
-        and "chainId" not in data["domain"]
-    )
+    assert data["message"]["statement"] == "I approve this drop for publication."
+    assert data["message"]["root"] == MANIFEST.root
+    assert "chainId" not in data["domain"]
     assert len(encode_typed_data(full_message=data).body) == 32
 
 
