@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-# %% ../../nbs/make/base.ipynb #dc80ff06
+# %% ../../nbs/make/base.ipynb #e2f7c708
 if TYPE_CHECKING:
     import torch
 
@@ -146,7 +146,7 @@ def _refuse_device(device: str, offload: str) -> None:
     if kind not in ("cpu", "meta") and not getattr(torch, kind, torch.cuda).is_available():
         raise NoSuchDevice(device, "torch doesn't see one here")
 
-# %% ../../nbs/make/base.ipynb #da75dece
+# %% ../../nbs/make/base.ipynb #4ba92601
 def _load_single_file(path: Path, config: Path | None, dtype: "torch.dtype") -> Any:
     "A checkpoint in the original layout of Stable Diffusion 1, 2 or XL; the names of its tensors tell which."
     import diffusers
@@ -174,7 +174,7 @@ def _load_single_file(path: Path, config: Path | None, dtype: "torch.dtype") -> 
         **extras,
     )
 
-# %% ../../nbs/make/base.ipynb #d36d175d
+# %% ../../nbs/make/base.ipynb #a0ebca61
 def _load_pipeline(
     source: str | Path, revision: str | None, config: Path | None, dtype: "torch.dtype"
 ) -> Any:
@@ -258,7 +258,7 @@ def _settings(component: Any) -> dict[str, Any]:
     relevant = {key: value for key, value in given.items() if key[0] != "_" and key not in NOT_PIXELS}
     return {"class": type(component).__name__} | relevant
 
-# %% ../../nbs/make/base.ipynb #062358be
+# %% ../../nbs/make/base.ipynb #8cd18dcc
 def _vocabulary(tokenizer: Any) -> dict[str, Any]:
     "What determines the ids that a tokenizer gives."
     model = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
