@@ -57,7 +57,7 @@ def _chunks(group: list[int], size: int) -> list[list[int]]:
     "A group in full batches, and what is left over."
     return [group[at : at + size] for at in range(0, len(group), size)]
 
-# %% ../../nbs/make/render.ipynb #77c36f91
+# %% ../../nbs/make/render.ipynb #0701e9ab
 def _final(recipe: Recipe) -> Recipe:
     "The last pass of a recipe, as a recipe of its own that starts from a picture."
     if recipe.hires is None:
@@ -79,7 +79,7 @@ def batches(
         chunks += _chunks(group, PROFILES[recipes[group[0]].profile].batch)
     return chunks
 
-# %% ../../nbs/make/render.ipynb #3662f6a1
+# %% ../../nbs/make/render.ipynb #48e7bb7d
 def _named_files(recipe: Recipe) -> list[str]:
     "The digests of the files that a recipe needs."
     files = [use.digest for use in recipe.adapters] + list(recipe.embeddings)
@@ -103,7 +103,7 @@ def check(
         if hasattr(base.pipeline, "unet"):
             scheduler_of(ready, recipe)
 
-# %% ../../nbs/make/render.ipynb #efaed154
+# %% ../../nbs/make/render.ipynb #bb796f90
 def _starts(
     base: Base, recipes: list[Recipe], blob: Callable[[str], bytes] | None
 ) -> list[Image.Image | None]:

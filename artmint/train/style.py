@@ -40,7 +40,7 @@ class StylePicture(Record):
     height: int
     rights: Rights
 
-# %% ../../nbs/train/style.ipynb #8eaebf14
+# %% ../../nbs/train/style.ipynb #97331bc0
 class StyleSet(Record):
     "A style set that passed its checks."
 
@@ -93,7 +93,7 @@ def _texts(folder: Path) -> dict[str, str]:
             captions[path.with_suffix(suffix).name] = path.read_text(encoding="utf-8").strip()
     return captions
 
-# %% ../../nbs/train/style.ipynb #24be1efa
+# %% ../../nbs/train/style.ipynb #41e5a4df
 def _opened(path: Path, smallest: int) -> tuple[Image.Image | None, str]:
     "A picture that can be trained on, or what is wrong with it."
     try:
@@ -162,7 +162,7 @@ def _facts(path: Path, image: Image.Image, rights: dict[str, Any], caption: str)
         "rights": rights,
     }
 
-# %% ../../nbs/train/style.ipynb #34500a07
+# %% ../../nbs/train/style.ipynb #9bb1587e
 def load_style(
     folder: Path | str,  # with style.toml, pictures and captions
     smallest: int = 64,  # the least side that a picture may have, in pixels
@@ -233,7 +233,7 @@ def risograph(
     paper = np.array(CREAM) / 255 * navy * coral
     return Image.fromarray((paper * 255).round().astype(np.uint8))
 
-# %% ../../nbs/train/style.ipynb #cd507998
+# %% ../../nbs/train/style.ipynb #2b727e06
 PRACTICE_STYLE = """name = "risograph"
 trigger = "riso print"
 

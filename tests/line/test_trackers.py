@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy
 import pytest
-from tests.families import saved
-from tests.services import ROOT, environment
 
+from artmint.lora_train import train
 from artmint.make.base import load_base
 from artmint.train.examples import TrainConfig
-from artmint.lora_train import train
 from artmint.train.style import practice_style
+from tests.families import saved
+from tests.services import ROOT, environment
 
 pytestmark = pytest.mark.slow
 SMALL = TrainConfig(steps=3, batch=2, rank=4, resolution=32, every=3, warmup=1, prior_batch=0)
@@ -27,11 +27,10 @@ TRAIN = """
 import hashlib, json, struct, sys
 from pathlib import Path
 sys.path.append(sys.argv.pop())  # torch and what else a tracker's own environment lacks
+from artmint.lora_train import tracked, train
 from artmint.make.base import load_base
 from artmint.train.examples import TrainConfig
-from artmint.lora_train import train
 from artmint.train.style import load_style
-from artmint.train.watch import tracked
 kind, folder, base, style, config = sys.argv[1], Path(sys.argv[2]), load_base(sys.argv[3]), load_style(sys.argv[4], 32), TrainConfig.model_validate_json(sys.argv[5])
 seen = []
 def show(step, loss):
