@@ -68,8 +68,9 @@ class DigestMismatch(Refusal):
     expected: str
     got: str
     says = (
-        "Recipe {dna:.12} gave pixels {got:.12} where the catalog holds {expected:.12}. This machine or its libraries render differently than before; "
-        "nothing was overwritten. Compare `artmint doctor` with the artifact's environment, or use the portable profile."
+        "Recipe {dna:.12} gave pixels {got:.12} where the catalog holds {expected:.12}. "
+        "This machine or its libraries render differently than before; nothing was overwritten. "
+        "Compare `artmint doctor` with the artifact's environment, or use the portable profile."
     )
 
 
@@ -80,8 +81,9 @@ class LostFile(Refusal):
     expected: str
     got: str
     says = (
-        "The file {expected:.12} of recipe {dna:.12} is lost. Painted again the picture has the same pixels, but this machine's libraries write it as file {got:.12}. "
-        "The record stays as it was: restore the file from a backup, or install the versions that wrote it."
+        "The file {expected:.12} of recipe {dna:.12} is lost. Painted again the picture has the same pixels, "
+        "but this machine's libraries write it as file {got:.12}. The record stays as it was: "
+        "restore the file from a backup, or install the versions that wrote it."
     )
 
 # %% ../nbs/15_generate.ipynb #019cf114
@@ -117,7 +119,7 @@ def record(
     catalog.put_all("artifact", {artifact.dna: artifact.model_dump(mode="json") for artifact in artifacts})
     return artifacts
 
-# %% ../nbs/15_generate.ipynb #76a8e683
+# %% ../nbs/15_generate.ipynb #3ff7c301
 def lacking(
     catalog: Catalog,  # what exists
     wanted: Iterable[Recipe],  # what there should be
@@ -189,7 +191,7 @@ def _refuse_work(
     if problems:
         raise InconsistentCollection(str(path), [f"the artist or the medium: {p}" for p in problems])
 
-# %% ../nbs/15_generate.ipynb #821b76cd
+# %% ../nbs/15_generate.ipynb #aa30b89c
 def enter(
     catalog: Catalog,  # where to
     collection: Collection,  # for which
@@ -198,7 +200,8 @@ def enter(
     artist: str,  # who made it
     medium: str = "",  # how
 ) -> Artifact:
-    "Enter a picture made by hand as attempt 0 of a slot. Raises SlotTaken, BadPicture, InconsistentCollection."
+    """Enter a picture made by hand as attempt 0 of a slot.
+    Raises SlotTaken, BadPicture, InconsistentCollection."""
     _refuse_work(catalog, collection, slot, path, (artist, medium))
     image, _ = read_png(catalog.blob(put_picture(catalog, path)))
     work = Work(
@@ -216,7 +219,7 @@ def enter(
     catalog.append("attempt", key, {"dna": work.dna, "recipe": work.facts()})
     return artifact
 
-# %% ../nbs/15_generate.ipynb #c7ea0764
+# %% ../nbs/15_generate.ipynb #35a0fd7e
 class NotSerial(Refusal):
     "Early stopping was asked for with several workers."
 

@@ -115,7 +115,9 @@ from artmint.train.examples import TrainConfig
 from artmint.train.style import load_style
 base, style, folder, settings = sys.argv[1:]
 config = TrainConfig.model_validate_json(settings)
-report = lambda step, loss: print(step, flush=True)
+def report(step, loss):
+    print(step, flush=True)
+
 train(load_style(style, 32), load_base(base), config, Path(folder), progress=report)
 """
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-# %% ../../nbs/make/adapters.ipynb #b63e0f31
+# %% ../../nbs/make/adapters.ipynb #804bd31f
 if TYPE_CHECKING:
     import torch
 
@@ -78,7 +78,7 @@ class Lineage(Record):
     step: int  # after how many steps
     licences: tuple[str, ...]  # of the pictures it saw
 
-# %% ../../nbs/make/adapters.ipynb #bf11cf44
+# %% ../../nbs/make/adapters.ipynb #6de6ef93
 def header_of(
     data: bytes,  # a safetensors file
 ) -> dict[str, str]:  # its metadata
@@ -136,7 +136,7 @@ def keep_adapter(
         catalog.append("adapter", name, body)
     return body["digest"]
 
-# %% ../../nbs/make/adapters.ipynb #7ea5ea34
+# %% ../../nbs/make/adapters.ipynb #03198877
 def frozen_adapters(
     catalog: Catalog,  # of the studio
     collection: Collection,  # whose adapters
@@ -187,7 +187,7 @@ def layers_of(
             raise NotAnAdapter(f"{part}.{layer} has one matrix of two")
     return layers
 
-# %% ../../nbs/make/adapters.ipynb #a45ff940
+# %% ../../nbs/make/adapters.ipynb #fae97ec7
 def _commonest(values: list[float]) -> float:
     "The value that comes most often, the largest of several."
     counts = Counter(values)
@@ -252,7 +252,7 @@ def _inner_name(kind: str, rest: list[str]) -> list[str]:
             return ["2", "conv"]
     raise KeyError(kind)
 
-# %% ../../nbs/make/adapters.ipynb #27a2e377
+# %% ../../nbs/make/adapters.ipynb #50c1c1fe
 def _middle_name(layer: str) -> str:
     "A layer of the middle block: two ResNets, and an attention between them."
     _, kind, number, *rest = layer.split(".")
@@ -274,7 +274,7 @@ def original_name(
     layer: str,  # of diffusers' UNet
     layers: int = 2,  # ResNets in a level
 ) -> str:  # of the original UNet
-    "A layer by the name that Stability's code gives it. Raises NotAnAdapter for a layer that it doesn't have."
+    "A layer by the name that Stability's code gives it. Raises NotAnAdapter for one that it doesn't have."
     if layer in ENDS:
         return ENDS[layer]
     try:
@@ -317,7 +317,7 @@ def to_kohya(
     # diffusers refuses a file that gives alpha twice.
     return pack_tensors(renamed, {key: value for key, value in facts.items() if key != ALPHAS})
 
-# %% ../../nbs/make/adapters.ipynb #805cf374
+# %% ../../nbs/make/adapters.ipynb #2c58906f
 def _kohya_names(part: str, layer: str) -> list[str]:
     "Every name that a kohya file may give a layer of a part."
     names = {layer, layer if part == "unet" else full_name(layer)}
@@ -343,7 +343,7 @@ def _places(pipeline: Any) -> dict[str, tuple[str, str]]:
                 places |= dict.fromkeys(_kohya_names(part, layer), place)
     return places
 
-# %% ../../nbs/make/adapters.ipynb #3dfb5e8a
+# %% ../../nbs/make/adapters.ipynb #5d219282
 def from_kohya(
     data: bytes,  # an adapter in kohya's layout
     pipeline: Any,  # the base's pipeline, whose layers' names tell underscores from dots
@@ -403,7 +403,7 @@ def _fitted(data: bytes, pipeline: Any) -> bytes:
         facts = facts | {ALPHAS: json.dumps(config, sort_keys=True)}
     return pack_tensors(renamed, facts)
 
-# %% ../../nbs/make/adapters.ipynb #cfd558f0
+# %% ../../nbs/make/adapters.ipynb #6b0561db
 def _load_adapter(pipeline: Any, data: bytes, name: str) -> None:
     "Put one adapter beside a pipeline's weights, under a name. Raises NotAnAdapter."
     if not unpack_tensors(data)[0]:
@@ -458,7 +458,7 @@ def pack_word(
         vectors = vectors[None]
     return pack_tensors({word or name: vectors}, facts)
 
-# %% ../../nbs/make/adapters.ipynb #bfe01eee
+# %% ../../nbs/make/adapters.ipynb #5fa7c07b
 def add_words(
     pipeline: Any,  # a diffusers pipeline with one text encoder; tokenizer and text encoder are changed
     words: list[bytes],  # what `pack_word` gave

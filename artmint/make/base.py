@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-# %% ../../nbs/make/base.ipynb #e2f7c708
+# %% ../../nbs/make/base.ipynb #66c0dcf8
 if TYPE_CHECKING:
     import torch
 
@@ -146,7 +146,7 @@ def _refuse_device(device: str, offload: str) -> None:
     if kind not in ("cpu", "meta") and not getattr(torch, kind, torch.cuda).is_available():
         raise NoSuchDevice(device, "torch doesn't see one here")
 
-# %% ../../nbs/make/base.ipynb #4ba92601
+# %% ../../nbs/make/base.ipynb #9ad5ed5e
 def _load_single_file(path: Path, config: Path | None, dtype: "torch.dtype") -> Any:
     "A checkpoint in the original layout of Stable Diffusion 1, 2 or XL; the names of its tensors tell which."
     import diffusers
@@ -174,7 +174,7 @@ def _load_single_file(path: Path, config: Path | None, dtype: "torch.dtype") -> 
         **extras,
     )
 
-# %% ../../nbs/make/base.ipynb #a0ebca61
+# %% ../../nbs/make/base.ipynb #0bc79084
 def _load_pipeline(
     source: str | Path, revision: str | None, config: Path | None, dtype: "torch.dtype"
 ) -> Any:
@@ -258,7 +258,7 @@ def _settings(component: Any) -> dict[str, Any]:
     relevant = {key: value for key, value in given.items() if key[0] != "_" and key not in NOT_PIXELS}
     return {"class": type(component).__name__} | relevant
 
-# %% ../../nbs/make/base.ipynb #8cd18dcc
+# %% ../../nbs/make/base.ipynb #0fcc43df
 def _vocabulary(tokenizer: Any) -> dict[str, Any]:
     "What determines the ids that a tokenizer gives."
     model = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
@@ -274,7 +274,7 @@ def _vocabulary(tokenizer: Any) -> dict[str, Any]:
 def fingerprint(
     pipeline: Any,  # a diffusers pipeline
 ) -> str:  # SHA-256, 64 hex digits
-    "Digest of everything in a pipeline that determines pixels: tensors, configurations, tokenizers, scheduler."
+    "Digest of all that determines pixels in a pipeline: tensors, configurations, tokenizers, scheduler."
     import torch
 
     total = hashlib.sha256(b"artmint base 1\0")
@@ -306,7 +306,7 @@ def weights_files(
 # %% ../../nbs/make/base.ipynb #b3ec018a
 @cache
 def _version(package: str) -> str:
-    "A package's version. Looking it up takes as long as writing a picture, and every picture's record wants five."
+    "A package's version. A look-up takes as long as writing a picture, and every picture's record wants five."
     return version(package)
 
 

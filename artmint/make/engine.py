@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-# %% ../../nbs/make/engine.ipynb #08de3484
+# %% ../../nbs/make/engine.ipynb #716a3acd
 if TYPE_CHECKING:
     import torch
 
@@ -44,7 +44,7 @@ PROFILES = {
     "compiled": Profile("float32", 8, compiled=True),
 }
 
-# %% ../../nbs/make/engine.ipynb #a58b6008
+# %% ../../nbs/make/engine.ipynb #1ae48277
 class UnknownChoice(Refusal):
     "A recipe asks for something that this base or this version can't render."
 
@@ -111,7 +111,7 @@ def _timesteps(projection: Any) -> "torch.nn.Module":
 
     return Timesteps64()
 
-# %% ../../nbs/make/engine.ipynb #1066f09c
+# %% ../../nbs/make/engine.ipynb #badcf524
 def _unet(unet: Any, profile: Profile) -> Any:
     "A UNet for a profile; it shares the weights that it doesn't convert."
     from diffusers.models.attention_processor import AttnProcessor
@@ -213,7 +213,7 @@ def _exact_table(scheduler: Any) -> None:
     one = torch.ones((), dtype=torch.float64)
     scheduler.final_alpha_cumprod = one if c.set_alpha_to_one else scheduler.alphas_cumprod[0]
 
-# %% ../../nbs/make/engine.ipynb #fbac3d03
+# %% ../../nbs/make/engine.ipynb #bcdec240
 def scheduler_of(
     ready: Engine,  # the base, made ready
     recipe: Recipe,  # names the scheduler and its steps
@@ -254,7 +254,7 @@ def encode_prompts(
         embeddings |= dict(zip(part, zip(*given)))
     return embeddings
 
-# %% ../../nbs/make/engine.ipynb #110d4375
+# %% ../../nbs/make/engine.ipynb #ab0db727
 def _negative(ready: Engine, recipe: Recipe, embeddings: dict[str, tuple]) -> tuple:
     "What guidance leads away from; some bases want zeros where there is no negative prompt."
     if not recipe.negative_prompt and ready.pipe.config.get("force_zeros_for_empty_prompt"):
@@ -282,7 +282,7 @@ def _encoded(ready: Engine, pictures: list[Image.Image]) -> "torch.Tensor":
     latents = code.latents if hasattr(code, "latents") else code.latent_dist.mode()
     return latents.to(ready.dtype) * vae.config.scaling_factor
 
-# %% ../../nbs/make/engine.ipynb #993b8a77
+# %% ../../nbs/make/engine.ipynb #1ffd8c29
 def _first_latents(
     ready: Engine, recipes: list[Recipe], pictures: list[Image.Image] | None
 ) -> tuple["torch.Tensor", int]:
@@ -303,7 +303,7 @@ def _first_latents(
     times = scheduler.timesteps[begin : begin + 1].repeat(len(recipes))
     return scheduler.add_noise(_encoded(ready, pictures), x, times), begin
 
-# %% ../../nbs/make/engine.ipynb #1e148694
+# %% ../../nbs/make/engine.ipynb #d75f72e1
 def _added_conditions(ready: Engine, recipe: Recipe, pooled: list) -> dict[str, "torch.Tensor"] | None:
     "What Stable Diffusion XL's UNet is told beside the tokens; None for bases with one text encoder."
     import torch
@@ -314,7 +314,7 @@ def _added_conditions(ready: Engine, recipe: Recipe, pooled: list) -> dict[str, 
     ids = torch.tensor(sizes, dtype=ready.dtype, device=ready.device)
     return {"text_embeds": pooled[0], "time_ids": ids}
 
-# %% ../../nbs/make/engine.ipynb #2ccfec12
+# %% ../../nbs/make/engine.ipynb #5b418a64
 def _run_steps(
     ready: Engine,
     recipes: list[Recipe],
@@ -345,7 +345,7 @@ def _run_steps(
         preview = step.get("pred_original_sample", preview)
     return x, preview
 
-# %% ../../nbs/make/engine.ipynb #e2760c95
+# %% ../../nbs/make/engine.ipynb #4e474f0f
 def _pixels(ready: Engine, x: "torch.Tensor") -> np.ndarray:
     "Decode finished latents: (n, height, width, 3) uint8."
     import torch
@@ -434,8 +434,8 @@ class PromptTooLong(Refusal):
     tokens: int
     limit: int
     says = (
-        "The prompt {prompt!r} has {tokens} tokens, and the base reads {limit}: its end would be ignored without a "
-        "word. Nothing was made. Shorten it."
+        "The prompt {prompt!r} has {tokens} tokens, and the base reads {limit}: its end would be ignored "
+        "without a word. Nothing was made. Shorten it."
     )
 
 
@@ -458,7 +458,7 @@ def _refuse_prompts(pipe: Any, recipe: Recipe) -> None:
         if length > pipe.tokenizer.model_max_length:
             raise PromptTooLong(text, length, pipe.tokenizer.model_max_length)
 
-# %% ../../nbs/make/engine.ipynb #0fcba939
+# %% ../../nbs/make/engine.ipynb #16752e37
 def _refuse_for_pipeline(pipe: Any, recipe: Recipe) -> None:
     "Refuse what a family without a UNet can't do. Raises UnknownChoice."
     family = type(pipe).__name__

@@ -57,7 +57,7 @@ def _chunks(group: list[int], size: int) -> list[list[int]]:
     "A group in full batches, and what is left over."
     return [group[at : at + size] for at in range(0, len(group), size)]
 
-# %% ../../nbs/make/render.ipynb #0701e9ab
+# %% ../../nbs/make/render.ipynb #10798616
 def _final(recipe: Recipe) -> Recipe:
     "The last pass of a recipe, as a recipe of its own that starts from a picture."
     if recipe.hires is None:
@@ -72,14 +72,14 @@ def batches(
     base: Base,  # the model
     recipes: list[Recipe],  # in any number and order
 ) -> list[list[int]]:  # indices
-    "Recipes that go through the networks together: full canonical batches, and what is left over of each kind."
+    "Recipes that go through the networks together: full batches, and what is left over of each kind."
     starts = [bool(recipe.init or recipe.hires) for recipe in recipes]
     chunks = []
     for group in _groups(base, [_final(recipe) for recipe in recipes], starts):
         chunks += _chunks(group, PROFILES[recipes[group[0]].profile].batch)
     return chunks
 
-# %% ../../nbs/make/render.ipynb #48e7bb7d
+# %% ../../nbs/make/render.ipynb #0a89964a
 def _named_files(recipe: Recipe) -> list[str]:
     "The digests of the files that a recipe needs."
     files = [use.digest for use in recipe.adapters] + list(recipe.embeddings)
@@ -103,7 +103,7 @@ def check(
         if hasattr(base.pipeline, "unet"):
             scheduler_of(ready, recipe)
 
-# %% ../../nbs/make/render.ipynb #bb796f90
+# %% ../../nbs/make/render.ipynb #12d7fb00
 def _starts(
     base: Base, recipes: list[Recipe], blob: Callable[[str], bytes] | None
 ) -> list[Image.Image | None]:

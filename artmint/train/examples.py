@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 from pydantic import Field
 
-# %% ../../nbs/train/examples.ipynb #b31dedd1
+# %% ../../nbs/train/examples.ipynb #2ef626cd
 if TYPE_CHECKING:
     import torch
 
@@ -57,7 +57,7 @@ def bucket_of(
     resolution: int,  # side of the square of the same area
     step: int,  # sides are multiples of this
 ) -> tuple[int, int]:  # width and height to train it in
-    "The size nearest in shape among those of about `resolution` squared pixels, sides from half to twice as long."
+    "The size nearest in shape among those of about `resolution` squared pixels, sides half to twice as long."
 
     def misfit(size: tuple[int, int]) -> tuple[float, tuple[int, int]]:
         return abs(np.log(size[0] / size[1]) - np.log(width / height)), size
@@ -68,7 +68,7 @@ def bucket_of(
         sizes.append((side, max(step, round(resolution**2 / side / step) * step)))
     return min(sizes, key=misfit)
 
-# %% ../../nbs/train/examples.ipynb #935955c8
+# %% ../../nbs/train/examples.ipynb #95b327d5
 @dataclass(frozen=True, eq=False)
 class TrainingExamples:
     "Pictures ready for training."
@@ -88,7 +88,7 @@ def _fitted(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     top = (large.height - size[1]) // 2
     return large.crop((left, top, left + size[0], top + size[1]))
 
-# %% ../../nbs/train/examples.ipynb #a810de14
+# %% ../../nbs/train/examples.ipynb #e2f63b10
 def prepare(
     base: Base,  # whose VAE encodes
     images: list[Image.Image],  # RGB
@@ -121,7 +121,7 @@ def batch_indices(
     step: int,  # 0, 1, ...
     seed: int,  # of the training
 ) -> list[int]:  # `batch` indices of pictures of one size
-    "The pictures of a step: every one comes up once in an epoch, a short batch is filled up from its own bucket."
+    "The pictures of a step: each comes up once in an epoch, a short batch is filled up from its own bucket."
     buckets = defaultdict(list)
     for i, size in enumerate(sizes):
         buckets[size].append(i)

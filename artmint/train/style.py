@@ -40,7 +40,7 @@ class StylePicture(Record):
     height: int
     rights: Rights
 
-# %% ../../nbs/train/style.ipynb #97331bc0
+# %% ../../nbs/train/style.ipynb #f7d22fbd
 class StyleSet(Record):
     "A style set that passed its checks."
 
@@ -93,7 +93,7 @@ def _texts(folder: Path) -> dict[str, str]:
             captions[path.with_suffix(suffix).name] = path.read_text(encoding="utf-8").strip()
     return captions
 
-# %% ../../nbs/train/style.ipynb #41e5a4df
+# %% ../../nbs/train/style.ipynb #36aae581
 def _opened(path: Path, smallest: int) -> tuple[Image.Image | None, str]:
     "A picture that can be trained on, or what is wrong with it."
     try:
@@ -162,7 +162,7 @@ def _facts(path: Path, image: Image.Image, rights: dict[str, Any], caption: str)
         "rights": rights,
     }
 
-# %% ../../nbs/train/style.ipynb #9bb1587e
+# %% ../../nbs/train/style.ipynb #4076363b
 def load_style(
     folder: Path | str,  # with style.toml, pictures and captions
     smallest: int = 64,  # the least side that a picture may have, in pixels
@@ -221,8 +221,8 @@ def risograph(
     image: Image.Image,  # RGB
     seed: int,  # how the plates lie
 ) -> Image.Image:  # RGB, the same size
-    """Print a picture in navy and coral on cream, in three tones and always on bare paper, the coral plate out of
-    register by a few pixels."""
+    """Print a picture in navy and coral on cream, in three tones and always on bare paper.
+    The coral plate is out of register by a few pixels."""
     rng = np.random.default_rng(seed)
     tone = _tone(image)
     dark = np.round((1 - tone) * 2) / 2
@@ -233,7 +233,7 @@ def risograph(
     paper = np.array(CREAM) / 255 * navy * coral
     return Image.fromarray((paper * 255).round().astype(np.uint8))
 
-# %% ../../nbs/train/style.ipynb #2b727e06
+# %% ../../nbs/train/style.ipynb #9c260e6b
 PRACTICE_STYLE = """name = "risograph"
 trigger = "riso print"
 
