@@ -6,8 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.conftest import TINY
 
+from artmint.chain.admin import authorize, commit_drop, deploy, parties
+from artmint.chain.connect import connect
+from artmint.chain.journal import Journal
+from artmint.core.collection import InconsistentCollection
+from artmint.core.records import Edition
+from artmint.generate import attempts_of, generate, open_slots, put_picture
+from artmint.ipfs.cid import CID
+from artmint.ipfs.stores import FolderStore
 from artmint.make.adapters import (
     ALPHAS,
     Lineage,
@@ -19,24 +26,15 @@ from artmint.make.adapters import (
     pack_tensors,
     peft_facts,
 )
-from artmint.chain.admin import authorize, commit_drop, deploy, parties
 from artmint.make.base import load_base, weights_files
-from artmint.ipfs.cid import CID
-from artmint.seeds import frozen_slots
-from artmint.studio.catalog import Catalog
-from artmint.chain.connect import connect
-from artmint.core.records import Edition
-from artmint.generate import attempts_of, generate, open_slots, put_picture
-from artmint.chain.journal import Journal
 from artmint.metadata import AuditFailed, pack
-from artmint.publish.tokens import BaseFacts
 from artmint.mint import mint
-from artmint.ipfs.stores import FolderStore
 from artmint.pin import publish
-from artmint.core.collection import InconsistentCollection
-from artmint.seeds import UnsettledAdapter, load_collection, recipes
-from artmint.publish.tokens import adapter_facts, read_token
+from artmint.publish.tokens import BaseFacts, adapter_facts, read_token
+from artmint.seeds import UnsettledAdapter, frozen_slots, load_collection, recipes
+from artmint.studio.catalog import Catalog
 from artmint.verify import verify
+from tests.conftest import TINY
 
 LAYER = "down_blocks.2.attentions.0.transformer_blocks.0.attn2.to_k"
 
@@ -276,11 +274,10 @@ def test_recipes_carry_digest_and_weight_and_nothing_else_changes(tmp_path):
         recipes(collection, slots, plain.salt, range(1, 2), "0" * 64)
     ours = recipes(collection, slots, plain.salt, range(1, 2), "0" * 64, {"riso": "1" * 64})
     theirs = recipes(plain, slots, plain.salt, range(1, 2), "0" * 64)
-    assert all(
-        a.recipe.facts() == b.recipe.facts() | {"adapters": [{"digest": "1" * 64, "weight": 0.5}]}
-        and a.recipe.dna != b.recipe.dna
-        for a, b in zip(ours, theirs)
-    )
+    use = {"digest": "1" * 64, "weight": 0.5}
+    for a, b in zip(ours, theirs):
+        assert a.recipe.facts() == b.recipe.facts() | {"adapters": [use]}
+        assert a.recipe.dna != b.recipe.dna
 
 
 @pytest.mark.parametrize(
@@ -322,9 +319,10 @@ def test_an_adapter_that_says_nothing_is_named_by_its_digest_alone(tmp_path):
 @pytest.mark.slow
 def test_a_batch_trains_its_style_and_proves_what_it_paints(tmp_path):
     "The demo's line with an adapter, as it is: the style is learnt, pictures without its trigger stay what they were, and a proof paints all of it again."
+    from safetensors.torch import load_file
+
     from artmint.run.batch import load_batch
     from artmint.run.runner import run_batch
-    from safetensors.torch import load_file
 
     run_batch(load_batch(Path(__file__).parents[2] / "batches" / "demo-lora.toml"), tmp_path / "studio")
     place = tmp_path / "studio" / "adapters" / "risograph"

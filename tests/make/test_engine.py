@@ -7,14 +7,13 @@ from io import BytesIO
 import numpy as np
 import pytest
 import torch
-from tests.families import FAMILIES, saved, single_file
 
+from artmint.core.picture import pixel_digest
+from artmint.core.records import Recipe, SecondPass
 from artmint.make.base import NoSuchBase, NoSuchDevice, PickledWeights, fingerprint, load_base
-from artmint.core.records import SecondPass
 from artmint.make.engine import PromptTooLong, UnknownChoice
 from artmint.make.render import render
-from artmint.core.picture import pixel_digest
-from artmint.core.records import Recipe
+from tests.families import FAMILIES, saved, single_file
 
 UNETS = ("sd1", "sd2", "sdxl")
 WHOLE = ("flux", "sd3")
