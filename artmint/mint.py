@@ -38,7 +38,7 @@ def mint(
 ) -> list[Transaction]:  # what was sent now; empty: all of it was minted before
     "Mint what isn't minted of a drop, flight by flight. Raises the first problem of the plan, TooDear, and the journal's refusals."
     with journal:
-        journal.ripen()
+        journal.update_finality()
         salt = _salt(journal, manifest)
         sent = []
         plan = mint_plan(contract, journal.signer.address, manifest, batch, inner, salt)
@@ -92,14 +92,14 @@ def _flight(
         for n in range(1, len(batches) + 1)
         if n == 1
         or n <= room
-        and not (limited and ceilings.against(cost.wei * n, sum(size for _, size in batches[:n]), spent))
+        and not (limited and ceilings.violation(cost.wei * n, sum(size for _, size in batches[:n]), spent))
     )
 
 
 def _within(journal: Journal, contract: Any, batch: tuple[int, int, int], ceilings: Ceilings) -> None:
     "Return when a batch may be minted: at once, or after waiting. Raises TooDear."
     end = time.monotonic() + ceilings.patience
-    while against := ceilings.against(
+    while against := ceilings.violation(
         batch_cost(contract, journal.signer.address, *batch).wei, batch[1], spent_in_a_day(journal)
     ):
         if ceilings.above == "stop" or time.monotonic() > end:
@@ -188,12 +188,12 @@ def stamp_drop(
     manifest: Any,  # the drop's
     depth: str = "",  # latest, safe, finalized, or how many blocks must lie on top; empty: the chain's own word for final
 ) -> Stamp:
-    "Look how deep a drop's tokens lie, and write it down when that has changed. Raises BadDepth and what `Journal.ripen` raises."
+    "Look how deep a drop's tokens lie, and write it down when that has changed. Raises BadDepth and what `Journal.update_finality` raises."
     with journal:
         depth = chosen_depth(journal.web3, depth)
         key = f"{manifest.collection}/{manifest.drop}@{journal.chain_id}"
         mine = {"collection": manifest.collection, "drop": manifest.drop}
-        journal.ripen()
+        journal.update_finality()
         seen = horizon(journal.web3)
         block = seen.newest(depth)
         ours = [

@@ -97,7 +97,7 @@ def deploy(
 ) -> Any:  # a web3.py contract
     "The collection's contract, deployed when it isn't yet. Raises the journal's refusals."
     with journal:
-        journal.settle()
+        journal.reconcile()
         if found := contract_of(journal.catalog, journal.web3, collection.name):
             return found
         purpose = {"verb": "deploy", "collection": collection.name}
@@ -187,7 +187,7 @@ def commit_drop(
 ) -> Transaction | None:  # None: it was committed before
     "Fix a drop's content on chain. Raises RoleMissing, EarlierDropOpen, CommittedElsewise and the journal's refusals."
     with journal:
-        journal.settle()
+        journal.reconcile()
         call = commit_call(contract, manifest, salt)
         return call and _admin_sends(journal, contract, call, manifest)
 
@@ -236,7 +236,7 @@ def reveal_drop(
 ) -> Transaction | None:  # None: it was revealed before
     "Tell a sealed drop's content. Raises NoSalt, CommittedElsewise, RoleMissing and the journal's refusals."
     with journal:
-        journal.settle()
+        journal.reconcile()
         salt = salt_of_drop(journal, manifest)
         ask = contract.functions
         cid = CID.parse(manifest.root).digest
@@ -256,7 +256,7 @@ def cancel_drop(
 ) -> Transaction:
     "Take back the last drop, of which nothing is minted. Raises RoleMissing and the journal's refusals, RefusedByContract among them."
     with journal:
-        journal.settle()
+        journal.reconcile()
         return _admin_sends(journal, contract, contract.functions.cancelDrop(manifest.first), manifest)
 
 # %% ../../nbs/chain/admin.ipynb #d4198c35
@@ -289,7 +289,7 @@ def authorize(
 ) -> list[Transaction]:  # empty: all of it held before
     "Let a key mint, up to limits. Raises RoleMissing and the journal's refusals."
     with journal:
-        journal.settle()
+        journal.reconcile()
         calls = allowance_calls(contract, minter, total, per_window, window)
         if calls and contract.functions.owner().call() != journal.signer.address:
             raise RoleMissing(journal.signer.address, "admin", contract.address)

@@ -241,7 +241,7 @@ def execute(
 ) -> Transaction:
     "Let the Safe act. Raises TooFewSignatures, StaleProposal, RefusedByContract, NotASafe and the journal's refusals."
     with journal:
-        journal.settle()
+        journal.reconcile()
         ask = safe_at(journal.web3, proposal.safe).functions
         nonce = ask.nonce().call()
         needed = ask.getThreshold().call()

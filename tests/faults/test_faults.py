@@ -96,7 +96,7 @@ def left_behind(studio):
 
 def test_a_higher_price_keeps_the_nonce(studio):
     waiting = left_behind(studio)
-    done = journal(studio, patience=5).settle()[0]
+    done = journal(studio, patience=5).reconcile()[0]
     assert (
         (done.state, done.nonce, done.purpose) == ("confirmed", waiting.nonce, waiting.purpose)
         and done.hash != waiting.hash
@@ -115,12 +115,12 @@ def test_a_higher_price_keeps_the_nonce(studio):
 def test_no_price_above_the_ceiling(studio):
     waiting = left_behind(studio)
     with pytest.raises(NotYetMined):
-        journal(studio, ceiling=20).settle()
+        journal(studio, ceiling=20).reconcile()
     assert [each.hash for each in studio.minter.transactions()] == [waiting.hash]
     with pytest.raises(NotYetMined):
         mint(journal(studio, ceiling=20), studio.contract, studio.drop)  # and nothing new beside it
     studio.node("anvil_mine", "0x28")  # empty blocks: the price falls
-    assert journal(studio, ceiling=20).settle()[0].hash == waiting.hash
+    assert journal(studio, ceiling=20).reconcile()[0].hash == waiting.hash
 
 
 def test_a_ceiling_before_anything_is_signed(studio):
@@ -136,11 +136,11 @@ def test_a_ceiling_before_anything_is_signed(studio):
 
 def test_a_reorg_moves_a_transaction_back_and_it_is_sent_again(studio):
     sent = mint(studio.minter, studio.contract, studio.drop, 8)
-    assert [each.standing for each in sent] == ["confirmed"] * 2
+    assert [each.status for each in sent] == ["confirmed"] * 2
     studio.node("anvil_reorg", 3, [])
     assert studio.contract.functions.totalSupply().call() == 0
-    again = studio.minter.ripen()
-    assert [(each.hash, each.standing) for each in again] == [
+    again = studio.minter.update_finality()
+    assert [(each.hash, each.status) for each in again] == [
         (each.hash, "confirmed") for each in sent
     ] and studio.contract.functions.totalSupply().call() == 16
     history = studio.catalog.history("transaction", f"{studio.minter._prefix}0")
@@ -176,15 +176,15 @@ def test_a_drop_is_stamped_at_the_depth_that_was_chosen(studio):
     found = stamp_drop(studio.minter, studio.contract, studio.drop, "3")
     assert not found.proven and found.tokens == 0 and found.waiting == 2  # sent again, in young blocks
     studio.node("anvil_mine", "0x28")
-    assert [each.standing for each in studio.minter.ripen()] == ["safe"] * 2 and not stamp_drop(
+    assert [each.status for each in studio.minter.update_finality()] == ["safe"] * 2 and not stamp_drop(
         studio.minter, studio.contract, studio.drop
     ).proven
     studio.node("anvil_mine", "0x64")
     final = stamp_drop(studio.minter, studio.contract, studio.drop)
     assert (
         final.proven
-        and [each.standing for each in studio.minter.transactions()] == ["finalized"] * 2
-        and studio.minter.ripen() == []
+        and [each.status for each in studio.minter.transactions()] == ["finalized"] * 2
+        and studio.minter.update_finality() == []
     )
     assert [(each["depth"], each["proven"]) for each in studio.catalog.history("stamp", "demo/1@31337")][
         -1
@@ -253,7 +253,7 @@ def test_a_node_that_is_behind_the_journal(tmp_path, node, between):  # noqa: F8
     hot = Journal(studio.catalog, connect(late.address, tmp_path), studio.minter.signer, patience=2)
     with pytest.raises(NodeBehind) as caught:
         hot.send(studio.contract.functions.nextToken(), {"verb": "nextToken"})
-    assert (caught.value.mined, caught.value.known) == (1, 2) and len(studio.minter.transactions()) == 2
+    assert (caught.value.mined, caught.value.seen) == (1, 2) and len(studio.minter.transactions()) == 2
 
 
 def test_a_client_that_repeats_everything_mints_nothing_twice(tmp_path):
