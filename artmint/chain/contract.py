@@ -8,6 +8,7 @@ __all__ = ['artifact', 'known_code', 'ForeignCode', 'code_hash', 'contract_at', 
 
 # %% ../../nbs/chain/contract.ipynb #7b161add
 import json
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -34,7 +35,7 @@ def known_code() -> dict[str, str]:
     "Hashes (keccak, 0x and hex digits) of the code that this package can speak to, and the version that brought each."
     return json.loads((files("artmint") / "data/contracts/known.json").read_text())
 
-# %% ../../nbs/chain/contract.ipynb #7b8eea16
+# %% ../../nbs/chain/contract.ipynb #48f07c30
 class ForeignCode(Refusal):
     "The address doesn't hold the contract that artmint brings."
 
@@ -142,7 +143,7 @@ def _leaf(chain_id: int, contract: str, token: Token) -> bytes:
 def content_root(
     chain_id: int,  # which chain
     contract: str,  # address
-    tokens: list[Token],  # a manifest's; what is read of each: id, file_digest, metadata_digest
+    tokens: Sequence[Token],  # a manifest's; what is read of each: id, file_digest, metadata_digest
 ) -> tuple[bytes, dict[int, list[bytes]]]:  # 32 bytes, and each token's proof for `verifyToken`
     "The Merkle root over a drop, and the siblings on each token's way to it."
     nodes = [(_leaf(chain_id, contract, token), [token.id]) for token in tokens]
@@ -158,7 +159,7 @@ def content_root(
         nodes = above + nodes[len(above) * 2 :]  # an odd one goes up alone
     return nodes[0][0], proofs
 
-# %% ../../nbs/chain/contract.ipynb #8af534b4
+# %% ../../nbs/chain/contract.ipynb #18eb2f2b
 def sealed(
     chain_id: int,  # which chain
     contract: str,  # address

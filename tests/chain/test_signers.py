@@ -50,6 +50,7 @@ from artmint.chain.signers import (
     N,
     NoModuleKey,
     Policy,
+    address_of_key,
     new_keystore,
     new_module_key,
     recovered,
@@ -241,12 +242,8 @@ def many(count: int) -> None:
     )
     rng = random.Random(1)
     short = set()
-    address = room.address_of(
-        b"".join(
-            each.to_bytes(32, "big")
-            for each in (secret.public_key().public_numbers().x, secret.public_key().public_numbers().y)
-        )
-    )
+    point = secret.public_key().public_numbers()
+    address = address_of_key(point.x.to_bytes(32, "big") + point.y.to_bytes(32, "big"))
     for _ in range(count):
         digest = rng.randbytes(32)
         r, s = decode_dss_signature(secret.sign(digest, cryptography.ECDSA(Prehashed(SHA256()))))
