@@ -69,11 +69,11 @@ class Drop:
 
     @property
     def tokens(self):
-        digest = lambda *facts: hashlib.sha256(repr((self.word, *facts)).encode()).hexdigest()
-        return [
-            Token(i, digest("image", i), digest("json", i))
-            for i in range(self.first, self.first + self.quantity)
-        ]
+        ids = range(self.first, self.first + self.quantity)
+        return [Token(id, self._digest("image", id), self._digest("json", id)) for id in ids]
+
+    def _digest(self, *facts):
+        return hashlib.sha256(repr((self.word, *facts)).encode()).hexdigest()
 
 
 class Studio:
@@ -120,12 +120,15 @@ def fund(chain, count=1):
         chain.fund("0x" + f"{i + 1:02x}" * 20, 7)
 
 
+def hashes(web3):
+    return [web3.eth.get_block(i)["hash"] for i in range(web3.eth.block_number + 1)]
+
+
 def test_opening_again_gives_the_same_blocks(tmp_path):
     first = Studio(tmp_path).ready()
     first.mint()
     again = connect("embedded", tmp_path / "chain")
-    ask = lambda web3: [web3.eth.get_block(i)["hash"] for i in range(web3.eth.block_number + 1)]
-    assert ask(again) == ask(first.web3) and again.eth.block_number >= 9
+    assert hashes(again) == hashes(first.web3) and again.eth.block_number >= 9
     assert contract_at(again, first.contract.address).functions.ownerOf(16).call() == first.who.treasury
 
 
