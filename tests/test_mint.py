@@ -20,6 +20,7 @@ from web3.exceptions import MethodUnavailable
 from artmint.chain import admin as admin_room
 from artmint.chain import journal as journal_room
 from artmint import mint as room
+from artmint.core.collection import example
 from artmint.ipfs.cid import CID
 from artmint.studio.catalog import Catalog
 from artmint.chain.connect import WrongChain, connect
@@ -37,10 +38,11 @@ from artmint.chain.transaction import (
     SenderBusy,
 )
 from artmint.seeds import load_collection
+from artmint.chain.preflight import AllowanceTooSmall, BadBatchSize, NotCommitted, Paused, mint_plan
 from artmint.chain.signers import KeystoreSigner, MissingKey, WrongPassphrase, new_keystore
 
 ROOT = Path(__file__).resolve().parents[1]
-DEMO = load_collection(ROOT / "collections/demo")
+DEMO = load_collection(example())
 FAST = 2**4  # scrypt's cost of keys in tests
 
 
@@ -67,11 +69,11 @@ class Drop:
 
     @property
     def tokens(self):
-        digest = lambda *facts: hashlib.sha256(repr((self.word, *facts)).encode()).hexdigest()
-        return [
-            Token(i, digest("image", i), digest("json", i))
-            for i in range(self.first, self.first + self.quantity)
-        ]
+        ids = range(self.first, self.first + self.quantity)
+        return [Token(id, self._digest("image", id), self._digest("json", id)) for id in ids]
+
+    def _digest(self, *facts):
+        return hashlib.sha256(repr((self.word, *facts)).encode()).hexdigest()
 
 
 class Studio:
@@ -118,12 +120,15 @@ def fund(chain, count=1):
         chain.fund("0x" + f"{i + 1:02x}" * 20, 7)
 
 
+def hashes(web3):
+    return [web3.eth.get_block(i)["hash"] for i in range(web3.eth.block_number + 1)]
+
+
 def test_opening_again_gives_the_same_blocks(tmp_path):
     first = Studio(tmp_path).ready()
     first.mint()
     again = connect("embedded", tmp_path / "chain")
-    ask = lambda web3: [web3.eth.get_block(i)["hash"] for i in range(web3.eth.block_number + 1)]
-    assert ask(again) == ask(first.web3) and again.eth.block_number >= 9
+    assert hashes(again) == hashes(first.web3) and again.eth.block_number >= 9
     assert contract_at(again, first.contract.address).functions.ownerOf(16).call() == first.who.treasury
 
 
@@ -511,12 +516,12 @@ def refused(studio, refusal, call):
 def test_not_committed(studio):
     studio.contract = admin_room.deploy(studio.admin, DEMO, studio.who.treasury)
     admin_room.authorize(studio.admin, studio.contract, studio.who.minter.address, 16)
-    assert refused(studio, room.NotCommitted, studio.mint).committed == 0
+    assert refused(studio, NotCommitted, studio.mint).committed == 0
 
 
 def test_allowance_too_small(studio):
     studio.ready(allowance=15)
-    found = refused(studio, room.AllowanceTooSmall, studio.mint)
+    found = refused(studio, AllowanceTooSmall, studio.mint)
     assert (found.left, found.wanted) == (15, 16)
 
 
@@ -553,7 +558,7 @@ def test_paused(ready):
         {"verb": "grantRole"},
     )
     ready.admin.send(ready.contract.functions.pause(), {"verb": "pause"})
-    refused(ready, room.Paused, ready.mint)
+    refused(ready, Paused, ready.mint)
 
 
 def test_the_minter_is_no_admin(ready):
@@ -618,7 +623,7 @@ def test_drops_come_in_order(tmp_path):
 
 @pytest.mark.parametrize("batch", [0, -1, 101])
 def test_batch_size(ready, batch):
-    refused(ready, room.BadBatchSize, lambda: ready.mint(batch))
+    refused(ready, BadBatchSize, lambda: ready.mint(batch))
 
 
 def test_gas_money_runs_out_and_comes_back(ready, monkeypatch):
@@ -681,7 +686,7 @@ def test_foreign_code(ready):
 
 def test_the_plan_sends_nothing(ready):
     before = ready.web3.eth.block_number
-    plan = room.mint_plan(ready.contract, ready.who.minter.address, ready.drop, 5)
+    plan = mint_plan(ready.contract, ready.who.minter.address, ready.drop, 5)
     assert (
         plan.batches == ((1, 5), (6, 5), (11, 5), (16, 1))
         and plan.problems == ()
@@ -690,7 +695,7 @@ def test_the_plan_sends_nothing(ready):
     )
     spent = sum(each.gas for each in ready.mint())
     assert before + 4 == ready.web3.eth.block_number and spent <= plan.gas <= 2 * spent
-    done = room.mint_plan(ready.contract, ready.who.minter.address, ready.drop, 5)
+    done = mint_plan(ready.contract, ready.who.minter.address, ready.drop, 5)
     assert (done.batches, done.minted, done.problems, done.gas) == ((), 16, (), 0)
 
 
@@ -756,15 +761,9 @@ def test_no_secret_in_anything_that_a_mint_leaves_behind(minted, tmp_path, start
         "ARTMINT_PASSPHRASE": word,
         "ARTMINT_RPC_SEPOLIA": f"http://reader:canary-node@127.0.0.1:{node.port}/",
     }
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(studio / "mint.ipynb"), json.dumps(values)],
-        cwd=ROOT,
-        env=os.environ | hidden,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
+    command = [sys.executable, "-c", program, str(studio / "mint.ipynb"), json.dumps(values)]
+    kept = {"capture_output": True, "text": True, "timeout": 600, "check": False}
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | hidden, **kept)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "2 tokens at 11155111" in (studio / "mint.ipynb").read_text()
     texts = {"streams": done.stdout + done.stderr}
@@ -793,8 +792,8 @@ from artmint import mint
 from artmint.chain import signers
 from tests.test_mint import Studio
 
-owner, name, when = {"before_journal": (signers.KeystoreSigner, "sign", "after"), "in_journal": (journal.Journal, "_keep_all", "after"), "before_append": (chain.EmbeddedChain, "_append", "before"),
-                     "after_append": (chain.EmbeddedChain, "_append", "after"), "after_send": (chain.EmbeddedChain, "send", "after"), "before_costs": (journal, "_settled", "before"),
+owner, name, when = {"before_journal": (signers.KeystoreSigner, "sign", "after"), "in_journal": (journal.Journal, "_keep_all", "after"), "before_append": (chain.BlockLog, "append", "before"),
+                     "after_append": (chain.BlockLog, "append", "after"), "after_send": (chain.EmbeddedChain, "send", "after"), "before_costs": (journal, "_settled", "before"),
                      "after_confirmed": (journal, "_settled", "after"), "before_token": (mint, "_record", "before"), "after_token": (mint, "_record", "after")}[sys.argv[3]]
 original, left = getattr(owner, name), [int(sys.argv[4])]
 
@@ -808,21 +807,18 @@ def wrapped(*args, **kwargs):
 setattr(owner, name, wrapped)
 Studio(sys.argv[1]).ready().mint()
 """
-POINTS = [
-    (place, nth)
-    for place, nths in {
-        "before_journal": (5,),
-        "in_journal": (1, 13, 14, 15),
-        "before_append": (3, 8),
-        "after_append": (1, 3, 8),
-        "after_send": (6,),
-        "before_costs": (1, 5),
-        "after_confirmed": (1, 5),
-        "before_token": (2,),
-        "after_token": (2,),
-    }.items()
-    for nth in nths
-]
+CALLS = {  # at which of a function's calls the process is killed
+    "before_journal": (5,),
+    "in_journal": (1, 13, 14, 15),
+    "before_append": (3, 8),
+    "after_append": (1, 3, 8),
+    "after_send": (6,),
+    "before_costs": (1, 5),
+    "after_confirmed": (1, 5),
+    "before_token": (2,),
+    "after_token": (2,),
+}
+POINTS = [(place, nth) for place, calls in CALLS.items() for nth in calls]
 SHORT = [
     ("before_journal", 5),
     ("in_journal", 13),

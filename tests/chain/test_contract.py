@@ -91,19 +91,27 @@ def desk(tmp_path, request):
     )
 
 
+def errors():
+    "Name and types of the contract's errors, by the four bytes that stand for them."
+    table = {}
+    for entry in ARTIFACT["abi"]:
+        if entry["type"] == "error":
+            types = [value["type"] for value in entry["inputs"]]
+            table[keccak(text=f"{entry['name']}({','.join(types)})")[:4]] = entry["name"], types
+    return table
+
+
+ERRORS = errors()
+
+
 def refusal(desk, account, call):
     "Name and values of the error a call is refused with; the transaction itself must fail too."
-    errors = {
-        keccak(text=f"{e['name']}({','.join(i['type'] for i in e['inputs'])})")[:4]: e
-        for e in ARTIFACT["abi"]
-        if e["type"] == "error"
-    }
     with pytest.raises(ContractCustomError) as caught:
         call.call({"from": account.address})
     data = bytes.fromhex(caught.value.data[2:])
-    error = errors[data[:4]]
+    name, types = ERRORS[data[:4]]
     assert desk.send(account, call)["status"] == 0
-    return error["name"], *desk.web3.codec.decode([i["type"] for i in error["inputs"]], data[4:])
+    return name, *desk.web3.codec.decode(types, data[4:])
 
 
 def cid(digest):
@@ -280,6 +288,21 @@ def test_verify_token(desk):
     assert not desk.calls.verifyToken(1, images[0], jsons[0], []).call()
 
 
+VALUES = {  # what each verb is called with, where no key is meant
+    "commitDrop": (101, 5, ROOT_A, CID_A),
+    "commitSealedDrop": (101, 5, ROOT_A),
+    "reveal": (2, ROOT_A, CID_A, ROOT_B),
+    "cancelDrop": (1,),
+    "lowerMaxSupply": (200,),
+    "burnRemainder": (),
+    "setContractURI": ("ipfs://x",),
+    "setPlaceholderURI": ("ipfs://x",),
+    "unpause": (),
+    "pause": (),
+    "mintBatch": (1, 1, 0),
+}
+
+
 @pytest.mark.parametrize(
     "verb",
     [
@@ -308,23 +331,14 @@ def test_roles(desk, verb):
             desk.admin,
             desk.calls.commitSealedDrop(101, 5, desk.calls.commitmentOf(2, ROOT_A, CID_A, ROOT_B).call()),
         )
-    values = {
-        "commitDrop": (101, 5, ROOT_A, CID_A),
-        "commitSealedDrop": (101, 5, ROOT_A),
-        "reveal": (2, ROOT_A, CID_A, ROOT_B),
-        "cancelDrop": (1,),
-        "lowerMaxSupply": (200,),
-        "burnRemainder": (),
-        "setContractURI": ("ipfs://x",),
-        "setPlaceholderURI": ("ipfs://x",),
+    stranger = desk.stranger.address
+    of_keys = {
         "setAllowance": (desk.minter.address, 9, 0, 0),
-        "setTreasury": (desk.stranger.address,),
-        "setRoyalty": (desk.stranger.address, 9),
-        "unpause": (),
-        "pause": (),
-        "mintBatch": (1, 1, 0),
-        "grantRole": (desk.calls.MINTER_ROLE().call(), desk.stranger.address),
-    }[verb]
+        "setTreasury": (stranger,),
+        "setRoyalty": (stranger, 9),
+        "grantRole": (desk.calls.MINTER_ROLE().call(), stranger),
+    }
+    values = (VALUES | of_keys)[verb]
     allowed = {"mintBatch": desk.minter, "pause": desk.pauser}.get(verb, desk.admin)
     for account in (desk.stranger, desk.minter, desk.pauser, desk.admin):
         if account is not allowed:
@@ -513,9 +527,8 @@ def test_inner_mints_change_nothing_but_gas(desk, inner):
     assert [log["args"]["tokenId"] for log in desk.contract.events.Transfer().process_receipt(receipt)] == [
         *range(1, 11)
     ]
-    assert {desk.calls.ownerOf(i).call() for i in range(1, 11)} == {
-        desk.treasury.address
-    } and desk.calls.balanceOf(desk.treasury.address).call() == 10
+    assert {desk.calls.ownerOf(i).call() for i in range(1, 11)} == {desk.treasury.address}
+    assert desk.calls.balanceOf(desk.treasury.address).call() == 10
 
 
 # Gas
@@ -567,10 +580,8 @@ def test_the_gas_table_is_what_is_measured():
 
 
 def test_the_code_on_chain_is_a_known_one(desk):
-    assert (
-        code_hash(desk.web3, desk.address) == ARTIFACT["codeHash"]
-        and "0x" + keccak(bytes.fromhex(ARTIFACT["deployedBytecode"][2:])).hex() == ARTIFACT["codeHash"]
-    )
+    assert code_hash(desk.web3, desk.address) == ARTIFACT["codeHash"]
+    assert "0x" + keccak(bytes.fromhex(ARTIFACT["deployedBytecode"][2:])).hex() == ARTIFACT["codeHash"]
     assert (
         contract_at(desk.web3, desk.address).address == desk.address and ARTIFACT["codeHash"] in known_code()
     )

@@ -50,6 +50,7 @@ from artmint.chain.signers import (
     N,
     NoModuleKey,
     Policy,
+    address_of_key,
     new_keystore,
     new_module_key,
     recovered,
@@ -241,12 +242,8 @@ def many(count: int) -> None:
     )
     rng = random.Random(1)
     short = set()
-    address = room.address_of(
-        b"".join(
-            each.to_bytes(32, "big")
-            for each in (secret.public_key().public_numbers().x, secret.public_key().public_numbers().y)
-        )
-    )
+    point = secret.public_key().public_numbers()
+    address = address_of_key(point.x.to_bytes(32, "big") + point.y.to_bytes(32, "big"))
     for _ in range(count):
         digest = rng.randbytes(32)
         r, s = decode_dss_signature(secret.sign(digest, cryptography.ECDSA(Prehashed(SHA256()))))
@@ -362,37 +359,23 @@ class House:
 
     def new_safe(self) -> str:
         "A 2-of-3 Safe, made by Safe's own factory."
-        made = {
-            name: self.purse.send(
-                self.web3.eth.contract(
-                    abi=artifact_of(path)["abi"], bytecode=artifact_of(path)["bytecode"]
-                ).constructor(),
-                {"verb": "deploy", "what": name},
-            )
-            for name, path in (
-                ("Safe", "Safe.sol/Safe.json"),
-                ("Factory", "proxies/SafeProxyFactory.sol/SafeProxyFactory.json"),
-            )
-        }
-        at = {
-            name: self.web3.eth.get_transaction_receipt(each.hash)["contractAddress"]
-            for name, each in made.items()
-        }
+        safe = self.deployed("Safe", "Safe.sol/Safe.json")
+        factory = self.deployed("Factory", "proxies/SafeProxyFactory.sol/SafeProxyFactory.json")
         zero = "0x" + "00" * 20
-        safe = self.web3.eth.contract(abi=artifact_of("Safe.sol/Safe.json")["abi"])
-        owners = [each.address for each in (self.anna, self.ben, self.cleo)]
-        factory = self.web3.eth.contract(
-            at["Factory"], abi=artifact_of("proxies/SafeProxyFactory.sol/SafeProxyFactory.json")["abi"]
-        )
-        done = self.purse.send(
-            factory.functions.createProxyWithNonce(
-                at["Safe"], safe.encode_abi("setup", [owners, 2, zero, b"", zero, zero, 0, zero]), 7
-            ),
-            {"verb": "createProxyWithNonce"},
-        )
-        return factory.events.ProxyCreation().process_receipt(
-            self.web3.eth.get_transaction_receipt(done.hash), DISCARD
-        )[0]["args"]["proxy"]
+        owners = [key.address for key in (self.anna, self.ben, self.cleo)]
+        setup = safe.encode_abi("setup", [owners, 2, zero, b"", zero, zero, 0, zero])
+        call = factory.functions.createProxyWithNonce(safe.address, setup, 7)
+        sent = self.purse.send(call, {"verb": "createProxyWithNonce"})
+        receipt = self.web3.eth.get_transaction_receipt(sent.hash)
+        return factory.events.ProxyCreation().process_receipt(receipt, DISCARD)[0]["args"]["proxy"]
+
+    def deployed(self, name: str, path: str):
+        "A contract of Safe's, on the node."
+        artifact = artifact_of(path)
+        call = self.web3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"]).constructor()
+        sent = self.purse.send(call, {"verb": "deploy", "what": name})
+        address = self.web3.eth.get_transaction_receipt(sent.hash)["contractAddress"]
+        return self.web3.eth.contract(address, abi=artifact["abi"])
 
     def decide(self, call, *owners):
         "Propose, let the owners sign copies of their own, put them together, execute."
@@ -549,6 +532,12 @@ def test_the_process_that_mints_cannot_read_the_admins_key(tmp_path):
 CANARY = "canary7f3a9"
 
 
+def without_this_file(text: str) -> str:
+    "Lines that aren't lines of this file, which tracebacks quote."
+    code = {line.strip() for line in Path(__file__).read_text().splitlines()}
+    return "\n".join(line for line in text.splitlines() if line.strip() not in code)
+
+
 def test_no_secret_is_written_or_said(tmp_path, monkeypatch, capfd, softhsm, node):
     "A canary in every passphrase, PIN and address of a node: nothing that is written, printed or raised repeats it. The keys themselves neither."
     folder = tmp_path / "studio"
@@ -559,8 +548,8 @@ def test_no_secret_is_written_or_said(tmp_path, monkeypatch, capfd, softhsm, nod
     admin, minter = (KeystoreSigner(folder / "keys" / f"{name}.json", word) for name in ("admin", "minter"))
     for signer in (admin, minter):
         node.fund(signer.address)
-    secrets = [CANARY, *(each._account.key.hex() for each in (admin, minter))]
-    said = []
+    secrets = [CANARY, admin._account.key.hex(), minter._account.key.hex()]
+    texts = []
     url = f"{node.url}/?key={CANARY}"
     web3 = connect(url, folder)
     catalog = Catalog(folder)
@@ -582,16 +571,9 @@ def test_no_secret_is_written_or_said(tmp_path, monkeypatch, capfd, softhsm, nod
     ):
         with pytest.raises(Refusal) as caught:
             attempt()
-        said.append("".join(traceback.format_exception(caught.value, chain=True)))
-    for signer in (admin, minter):
-        said.append(repr(signer) + str(signer))
-    said += [str(catalog.costs()), *capfd.readouterr()]
-    for path in folder.rglob("*"):
-        if path.is_file():
-            said.append(path.read_bytes().decode("latin-1"))
-    lines = "\n".join(said)
-    code = {line.strip() for line in Path(__file__).read_text().splitlines()}
-    lines = "\n".join(
-        line for line in lines.splitlines() if line.strip() not in code
-    )  # a traceback quotes this file
+        texts.append("".join(traceback.format_exception(caught.value, chain=True)))
+    texts += [repr(admin) + str(admin), repr(minter) + str(minter)]
+    texts += [str(catalog.costs()), *capfd.readouterr()]
+    texts += [path.read_bytes().decode("latin-1") for path in folder.rglob("*") if path.is_file()]
+    lines = without_this_file("\n".join(texts))
     assert [secret for secret in secrets if secret in lines] == []
