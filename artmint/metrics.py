@@ -50,7 +50,7 @@ class BatchHistory:
     "All that is known of a batch."
 
     tries: list[AttemptOutcome]
-    ledger_lines: list[LedgerLine]
+    lines: list[LedgerLine]
     opinions: list[tuple[str, float, float]]  # dna, seconds of somebody's time, when
     tokens: dict[int, float]  # slot -> when it was first known to be minted
     marks: dict[str, float]  # when the drop was packed, pinned, minted, proven

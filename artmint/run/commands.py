@@ -397,6 +397,7 @@ def _minted(
 ) -> None:
     "What `mint` does."
     from artmint import mint as room
+    from artmint.chain import preflight
     from artmint.publish.approve import require_approval
     from artmint.studio.catalog import Catalog
     from artmint.chain.contract import contract_of
@@ -414,10 +415,10 @@ def _minted(
     catalog = Catalog(studio)
     web3 = _opened(studio, chain, context.obj)
     if not (contract := web3 and contract_of(catalog, web3, name)):
-        raise room.NotCommitted(manifest.first, manifest.first + manifest.quantity - 1, 0)
+        raise preflight.NotCommitted(manifest.first, manifest.first + manifest.quantity - 1, 0)
     ceilings = Ceilings(token=int(token * 10**9), day=int(day * 10**9), above=above)
-    plan = room.mint_plan(contract, _address(studio), manifest)
-    for line in room.described(plan, contract, manifest):
+    plan = preflight.mint_plan(contract, _address(studio), manifest)
+    for line in preflight.described(plan, contract, manifest):
         typer.echo(line)
     if dry_run:
         raise typer.Exit(1 if plan.problems else 0)
