@@ -17,7 +17,6 @@ from artmint.prove.evidence import (
     Archive,
     ChainClaim,
     PNG_LIMIT,
-    Target,
     ask_chain,
     check_content_roots,
     check_provenance,
@@ -59,10 +58,11 @@ def _reports(claim: ChainClaim, archive: Archive) -> list[TokenReport]:
 def _card(archive: Archive, report: TokenReport) -> ProofCard:
     "A sound token, for people."
     metadata = report.metadata
+    traits = {attribute.trait_type: str(attribute.value) for attribute in metadata.attributes}
     return ProofCard(
         token=report.token,
         name=metadata.name,
-        traits={attribute.trait_type: str(attribute.value) for attribute in metadata.attributes},
+        traits=traits,
         dna=metadata.artmint.dna,
         pixel_digest=metadata.artmint.pixel_digest,
         picture=archive.read(f"images/{report.token}.png", PNG_LIMIT),

@@ -196,15 +196,11 @@ def _claim(contract: "Contract", target: Target) -> ChainClaim:
         begins = {max(drop.first, tokens[0]) for drop in drops}
         ends = {min(drop.tokens[-1], tokens[-1]) for drop in drops}
         questions = sorted(begins | ends)
-    return ChainClaim(
-        chain_id=contract.w3.eth.chain_id,
-        contract=contract.address,
-        tokens=tokens,
-        uris={token: contract.functions.tokenURI(token).call() for token in questions},
-        drops=tuple(drops),
-        supply=contract.functions.maxSupply().call(),
-        seals=_seals(contract, drops),
-    )
+    uris = {token: contract.functions.tokenURI(token).call() for token in questions}
+    supply = contract.functions.maxSupply().call()
+    chain_id = contract.w3.eth.chain_id
+    seals = _seals(contract, drops)
+    return ChainClaim(chain_id, contract.address, tokens, uris, tuple(drops), supply, seals)
 
 # %% ../../nbs/prove/evidence.ipynb #86e4f818
 def _connected(target: Target, studio: Path, rpc: str) -> "Web3":
@@ -357,6 +353,14 @@ def _fetch_archive(drop: ChainDrop, stores: list[Store], scratch: Path) -> _Fetc
     return _Fetch(None, lied, complaints or ["no store was named"])
 
 
+def _whole_archives(archives: list[Archive], doubts: list[str]) -> str:
+    "The evidence for archives that are whole."
+    blocks = sum(len(archive.car.index) for archive in archives)
+    roots = _first_of([archive.drop.root for archive in archives])
+    evidence = f"{len(archives)} of {len(archives)} archives whole: {blocks} blocks hash to their CIDs, all reached from {roots}"
+    return evidence + (f"; not believed: {' '.join(doubts)}" if doubts else "")
+
+# %% ../../nbs/prove/evidence.ipynb #62a82eeb
 def open_archives(
     claim: ChainClaim,  # whose drops
     stores: list[Store],  # whom to ask, in order
@@ -378,14 +382,6 @@ def open_archives(
     if len(archives) == len(claim.drops):
         steps.append(Step("archive", "held", _whole_archives(archives, doubts)))
     return archives
-
-
-def _whole_archives(archives: list[Archive], doubts: list[str]) -> str:
-    "The evidence for archives that are whole."
-    blocks = sum(len(archive.car.index) for archive in archives)
-    roots = _first_of([archive.drop.root for archive in archives])
-    evidence = f"{len(archives)} of {len(archives)} archives whole: {blocks} blocks hash to their CIDs, all reached from {roots}"
-    return evidence + (f"; not believed: {' '.join(doubts)}" if doubts else "")
 
 # %% ../../nbs/prove/evidence.ipynb #1cea8ad6
 @dataclass(frozen=True)

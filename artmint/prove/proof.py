@@ -185,9 +185,10 @@ def proof_page(
     )
     template = environment.from_string(PROOF_TEMPLATE.read_text(encoding="utf-8"))
     verdict = {0: "held", 1: "failed", 3: "unchecked"}[proof.exit_code]
+    cards = [(card, _data_url(card.picture)) for card in proof.cards[:CARDS]]
     return template.render(
         proof=proof,
-        cards=[(card, _data_url(card.picture)) for card in proof.cards[:CARDS]],
+        cards=cards,
         verdict=verdict,
         signs=STEP_SIGNS,
         command=command,

@@ -179,13 +179,11 @@ def _entry(archive: Archive, report: TokenReport) -> Token:
     "A token as its files are, for comparison with a manifest."
     leaf = leaf_of(archive, report.token)
     facts = report.metadata.artmint
-    return Token(
-        **vars(leaf),
-        image_cid=str(archive.paths[f"images/{report.token}.png"]),
-        metadata_cid=str(archive.paths[f"{report.token}.json"]),
-        dna=facts.dna,
-        pixel_digest=facts.pixel_digest,
-    )
+    cids = {
+        "image_cid": str(archive.paths[f"images/{report.token}.png"]),
+        "metadata_cid": str(archive.paths[f"{report.token}.json"]),
+    }
+    return Token(**vars(leaf), **cids, dna=facts.dna, pixel_digest=facts.pixel_digest)
 
 
 def _named_weights(reports: list[TokenReport], manifest: Manifest) -> set[str]:
@@ -198,7 +196,7 @@ def _named_weights(reports: list[TokenReport], manifest: Manifest) -> set[str]:
             digests.update(named_files(facts.recipe))
     return digests
 
-
+# %% ../../nbs/prove/tokens.ipynb #60d1276d
 def _drop_findings(archive: Archive, reports: list[TokenReport], manifest: Manifest) -> list[Finding]:
     "Where a manifest says something else of the drop than chain and files do."
     findings = []
