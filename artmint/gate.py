@@ -246,7 +246,7 @@ Effect = tuple[str, str, float, float, str]  # name, what to change, q, share of
 
 def _pruning(trial: Trial, pruner: Pruner, q: float, steps: int) -> Effect:
     "What stopping candidates after their previews would do; q is what the previews take."
-    says = f"[parameters.15_generate] look_after = {pruner.step}: {trial.says} stop {pruner.stopped:.0%} of candidates"
+    says = f"look_after = {pruner.step} in [parameters.15_generate] of the batch file: {trial.says} stop {pruner.stopped:.0%} of candidates"
     q += (1 - pruner.stopped) * (1 - pruner.step / steps)
     quality = f"at most {1 - pruner.keep:.0%} of acceptable candidates are stopped; the same pixels"
     return "seed pruning", says, q, 1 / pruner.keep, quality
