@@ -169,11 +169,8 @@ def test_the_record_for_marketplaces(sold, tmp_path, capsys):
     assert end.value.code == 0 and capsys.readouterr().out.strip() == expected
     record = read_json((tmp_path / "provenance.json").read_bytes())
     assert canonical(record) == (tmp_path / "provenance.json").read_bytes() == provenance_record(folder, DEMO)
-    assert record["concatenated"] == "".join(record["pictures"][str(i)] for i in range(1, 17)) and (
-        record["collection"],
-        record["first"],
-        record["last"],
-    ) == ("demo", 1, 16)
+    assert record["concatenated"] == "".join(record["pictures"][str(i)] for i in range(1, 17))
+    assert (record["collection"], record["first"], record["last"]) == ("demo", 1, 16)
     assert hashlib.sha256(record["concatenated"].encode()).hexdigest() == record["provenance"] == expected
     with pytest.raises(SystemExit):
         main(["provenance", str(FOLDER), "--studio", str(folder)])
