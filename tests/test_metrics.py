@@ -283,11 +283,11 @@ class Again:
         compute = self.total("cpu", "gpu")
         stages = {body["stage"] for body in self.costs} | ({"review"} if self.people else set())
         before = self.worth("generate", "curate", "review", "pack", "pin")
-        return {
-            "seconds": compute,
-            "seconds_per_asset": compute / count,
+        cpfa = (self.worth() + owed * 0.02e-9 * 2500) / count
+        work = {"seconds": compute, "seconds_per_asset": compute / count}
+        return work | {
             "cost": self.worth(),
-            "cpfa": (self.worth() + owed * 0.02e-9 * 2500) / count,
+            "cpfa": cpfa,
             "market_ready": before / count,
             "stages": {stage: self.worth(stage) for stage in stages},
         }
@@ -299,8 +299,9 @@ class Again:
         judged = len(self.final)
         bounds = tuple(binomtest(good, judged).proportion_ci(0.95, "exact"))
         speeds = (share * judged / hours for share in bounds)
+        kept, rendered = (self.total("cpu", keys=keys) for keys in (self.chosen, self.tries))
         return {
-            "rur": self.total("cpu", keys=self.chosen) / self.total("cpu", keys=self.tries),
+            "rur": kept / rendered,
             "acceptance": (good / judged, *bounds),
             "velocity": (good, hours, good / hours, *speeds),
         }
