@@ -163,9 +163,8 @@ def test_every_flipped_byte_in_a_store_fails_and_is_named(studio):
     whole = path.read_bytes()
     car = open_car(path)
     files = {each: name for name, each in check_car(car, car.roots[0]).items()}
-    chosen = [random.Random(1).randrange(len(whole)) for _ in range(4)] + [
-        start + size // 2 for each, (start, size) in car.index.items() if each in files
-    ]
+    chosen = [random.Random(1).randrange(len(whole)) for _ in range(4)]
+    chosen += [start + size // 2 for each, (start, size) in car.index.items() if each in files]
     for at in chosen:
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
         proof = verify(address, folder)

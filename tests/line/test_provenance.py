@@ -104,19 +104,19 @@ def test_a_sealed_drop_is_shown_to_be_what_was_sealed_before_it_was_minted(sold)
     (seal,) = claim.seals
     assert (
         (seal.first, seal.quantity, seal.opens) == (1, 10, True)
-        and seal.sealed < seal.minted < seal.told
+        and seal.sealed < seal.minted < seal.revealed
         and claim.supply == 16
     )
     ((status, evidence),) = said(verify(address, folder), "seal")
     assert (
         status == "held"
-        and f"sealed in block {seal.sealed}, minted from block {seal.minted} on, told in block {seal.told}"
+        and f"sealed in block {seal.sealed}, minted from block {seal.minted} on, told in block {seal.revealed}"
         in evidence
     )
 
 
 def test_what_opens_no_seal_or_comes_in_the_wrong_order_fails():
-    good = Seal(1, 4, sealed=7, told=12, minted=9, opens=True)
+    good = Seal(1, 4, sealed=7, revealed=12, minted=9, opens=True)
     claim = ChainClaim(1, "0x", range(1, 5), {}, ())
     for seal, status in (
         (good, "held"),
@@ -124,7 +124,7 @@ def test_what_opens_no_seal_or_comes_in_the_wrong_order_fails():
         (replace(good, minted=13), "held"),
         (replace(good, opens=False), "failed"),
         (replace(good, minted=6), "failed"),
-        (replace(good, told=6), "failed"),
+        (replace(good, revealed=6), "failed"),
     ):
         assert [step.status for step in check_seals(replace(claim, seals=(seal,)))] == [status], seal
     (step,) = check_seals(replace(claim, seals=None))
@@ -169,11 +169,8 @@ def test_the_record_for_marketplaces(sold, tmp_path, capsys):
     assert end.value.code == 0 and capsys.readouterr().out.strip() == expected
     record = read_json((tmp_path / "provenance.json").read_bytes())
     assert canonical(record) == (tmp_path / "provenance.json").read_bytes() == provenance_record(folder, DEMO)
-    assert record["concatenated"] == "".join(record["pictures"][str(i)] for i in range(1, 17)) and (
-        record["collection"],
-        record["first"],
-        record["last"],
-    ) == ("demo", 1, 16)
+    assert record["concatenated"] == "".join(record["pictures"][str(i)] for i in range(1, 17))
+    assert (record["collection"], record["first"], record["last"]) == ("demo", 1, 16)
     assert hashlib.sha256(record["concatenated"].encode()).hexdigest() == record["provenance"] == expected
     with pytest.raises(SystemExit):
         main(["provenance", str(FOLDER), "--studio", str(folder)])
@@ -195,7 +192,7 @@ def test_a_collection_with_a_drop_missing_has_no_record(sold, tmp_path):
 def test_pictures_that_are_not_the_committed_ones_have_no_hash(sold, tmp_path, monkeypatch):
     import artmint.prove.evidence
 
-    monkeypatch.setattr(artmint.evidence, "content_root", lambda *_: (bytes(32), {}))
+    monkeypatch.setattr(artmint.prove.evidence, "content_root", lambda *_: (bytes(32), {}))
     proof = verify(sold[1], sold[0])
     assert said(proof, "content root")[0][0] == "failed" and said(proof, "provenance") == []
 
