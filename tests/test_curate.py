@@ -92,7 +92,9 @@ def test_a_rule_without_a_scorer_is_refused_before_anything_is_written(tmp_path,
     strange = PLAIN.model_copy(update={"rules": (*RULES, Rule(scorer="beauty", min=1.0))})
     with pytest.raises(UnknownScorer) as refusal:
         choose(catalog, strange, judge, SLOTS[:1], 1)
-    assert refusal.value.names == ["beauty"] and {"clip", "palette", DUPLICATE} <= set(refusal.value.available)
+    assert refusal.value.names == ["beauty"] and {"clip", "palette", DUPLICATE} <= set(
+        refusal.value.available
+    )
     assert "beauty" in str(refusal.value)
     assert catalog.all("score") == catalog.all("decision") == catalog.all("edition") == {}
 
