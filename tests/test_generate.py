@@ -167,7 +167,8 @@ def test_other_seed_prompt_or_guidance_is_another_picture(base):
         for change in ({"seed": 8}, {"prompt": PROMPTS[0]}, {"guidance": 6.0}, {"steps": 5})
     ]
     images = render(base, [first, *others])
-    assert len({pixel_digest(image) for image in images}) == 5 and len({r.dna for r in (first, *others)}) == 5
+    assert len({pixel_digest(image) for image in images}) == 5
+    assert len({r.dna for r in (first, *others)}) == 5
 
 
 @pytest.mark.parametrize("shape", [(4, 32, 32), (4, 16, 16), (16,), (3, 7), (4, 5, 7), (1025,)])
@@ -217,10 +218,10 @@ def test_png_carries_its_recipe(prompt, seed):
     image = Image.fromarray(np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8))
     data = png_bytes(image, made, "model")
     back, texts = read_png(data)
-    assert pixel_digest(back) == pixel_digest(image) and data == png_bytes(image, made, "model")
-    assert Recipe.parse(json.loads(texts["artmint"])) == made and texts["parameters"] == infotext(
-        made, "model"
-    )
+    assert pixel_digest(back) == pixel_digest(image)
+    assert data == png_bytes(image, made, "model")
+    assert Recipe.parse(json.loads(texts["artmint"])) == made
+    assert texts["parameters"] == infotext(made, "model")
 
 
 def test_other_tools_read_our_infotext(tmp_path):
@@ -244,8 +245,10 @@ def test_other_tools_read_our_infotext(tmp_path):
     assert int(sampler.parameters["seed"]) == made.seed
     assert int(sampler.parameters["steps"]) == 12
     assert float(sampler.parameters["cfg_scale"]) == 3.5
-    assert sampler.model.hash == "ab" * 5 and sampler.model.name == "studio base"
-    assert read.metadata["Size"] == "16x24" and read.metadata["RNG"] == "CPU"
+    assert sampler.model.hash == "ab" * 5
+    assert sampler.model.name == "studio base"
+    assert read.metadata["Size"] == "16x24"
+    assert read.metadata["RNG"] == "CPU"
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
@@ -312,7 +315,8 @@ def test_generate_makes_only_what_is_missing(base, tmp_path):
     ]
     first = generate(catalog, base, attempts[:2], lambda done, total: seen.append((done, total)))
     again = generate(catalog, base, attempts, lambda done, total: seen.append((done, total)))
-    assert seen == [(2, 2), (1, 1)] and again[:2] == first
+    assert seen == [(2, 2), (1, 1)]
+    assert again[:2] == first
     assert [read_png(catalog.blob(a.file_digest))[0].size for a in again] == [(128, 128)] * 3
 
 
@@ -326,7 +330,9 @@ def test_a_lost_file_is_painted_again_and_nothing_else(base, tmp_path):
     file = catalog.blob(first[1].file_digest)
     catalog.blob_path(first[1].file_digest).unlink()
     assert generate(catalog, base, attempts, lambda done, total: seen.append((done, total))) == first
-    assert seen == [(1, 1)] and catalog.blob(first[1].file_digest) == file and catalog.check() == []
+    assert seen == [(1, 1)]
+    assert catalog.blob(first[1].file_digest) == file
+    assert catalog.check() == []
 
 
 @pytest.mark.parametrize("field, refusal", [("pixel_digest", DigestMismatch), ("file_digest", LostFile)])
@@ -343,7 +349,8 @@ def test_a_lost_file_that_comes_out_otherwise_is_refused(base, tmp_path, field, 
         assert not other.has_blob(other.get("artifact", made.dna)["file_digest"])
     with pytest.raises(refusal) as caught:
         generate(other, base, attempts)
-    assert caught.value.dna == made.dna and other.get("artifact", made.dna)[field] == "0" * 64
+    assert caught.value.dna == made.dna
+    assert other.get("artifact", made.dna)[field] == "0" * 64
 
 
 def test_a_picture_to_start_from_stays_though_nothing_names_it_yet(tmp_path):
@@ -354,10 +361,10 @@ def test_a_picture_to_start_from_stays_though_nothing_names_it_yet(tmp_path):
     sketch.save(tmp_path / "sketch.png")
     digest = put_picture(catalog, tmp_path / "sketch.png")
     orphan = catalog.put_blob(b"nobody's")
-    assert put_picture(catalog, tmp_path / "sketch.png") == digest and gc(
-        catalog.folder, really=True, days=0
-    ).blobs == [orphan]
-    assert catalog.has_blob(digest) and catalog.check() == []
+    assert put_picture(catalog, tmp_path / "sketch.png") == digest
+    assert gc(catalog.folder, really=True, days=0).blobs == [orphan]
+    assert catalog.has_blob(digest)
+    assert catalog.check() == []
     catalog.blob_path(digest).unlink()
     assert catalog.check() == [f"picture {digest}: blob {digest} is missing"]
 
@@ -377,10 +384,8 @@ def test_a_picture_to_start_from_comes_out_of_the_studio(base, tmp_path):
     )
     artifact = generate(catalog, base, [Attempt(slot=1, attempt=1, recipe=made)])[0]
     image, texts = read_png(catalog.blob(artifact.file_digest))
-    assert (
-        np.abs(np.asarray(image).astype(int) - np.asarray(sketch)).mean() < 40
-        and "Denoising strength: 0.3" in texts["parameters"]
-    )
+    assert np.abs(np.asarray(image).astype(int) - np.asarray(sketch)).mean() < 40
+    assert "Denoising strength: 0.3" in texts["parameters"]
     (tmp_path / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(BadPicture, match=r"torn\.png"):
         put_picture(catalog, tmp_path / "torn.png")

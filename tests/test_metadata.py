@@ -141,7 +141,8 @@ def test_every_token_is_valid_and_what_marketplaces_read(made):
 )
 def test_a_token_is_read_strictly(made, old, new, why):
     data = (made / "drops" / "demo-1" / "root" / "1.json").read_bytes()
-    assert read_token(data).data == data and old in data
+    assert read_token(data).data == data
+    assert old in data
     with pytest.raises(BadMetadata) as caught:
         read_token(data.replace(old, new, 1))
     assert any(why in reason for reason in caught.value.reasons), caught.value.reasons
@@ -330,7 +331,8 @@ def test_the_manifests_own_facts_are_held_against_the_drop(made, change, field):
     found = audit(
         known(catalog), manifest_of(drop_of(catalog)).model_copy(update=change), drop_of(catalog) / "root"
     )
-    assert field in {each.field for each in found} and {each.token for each in found} == {None}
+    assert field in {each.field for each in found}
+    assert {each.token for each in found} == {None}
 
 
 def test_the_studios_own_records_are_held_against_each_other(made):
@@ -412,7 +414,8 @@ def test_any_flipped_bit_is_found_and_blamed_on_its_file(made, data):
         found += audit_room._check_entry(token, *files, read_token(files[0]))
     except BadMetadata:
         pass
-    assert found and {each.token for each in found} == {slot}
+    assert found
+    assert {each.token for each in found} == {slot}
 
 
 # ------------------------------------------------------------------ packing
@@ -456,7 +459,8 @@ def test_the_archive_holds_everything_under_the_root(made):
     for token in manifest.tokens:
         assert str(paths[f"images/{token.id}.png"]) == token.image_cid
         said = read_token(read_file(resolve(root, f"{token.id}.json", car.block), car.block, 10**6))
-        assert said.image == f"ipfs://{token.image_cid}" and said.artmint.dna == token.dna
+        assert said.image == f"ipfs://{token.image_cid}"
+        assert said.artmint.dna == token.dna
     assert manifest.weights[0].path == f"weights/{BASE.digest}"
 
 
@@ -464,7 +468,8 @@ def test_secret_weights_stay_in_the_studio(tmp_path):
     manifest = pack(
         fill(tmp_path, 2), DEMO.model_copy(update={"publish_weights": False}), 1, 1, 2, BASE, WEIGHTS
     )
-    assert manifest.weights[0].path is None and manifest.weights[0].digest == BASE.digest
+    assert manifest.weights[0].path is None
+    assert manifest.weights[0].digest == BASE.digest
     assert not (tmp_path / "drops" / "demo-1" / "root" / "weights").exists()
 
 
@@ -544,7 +549,8 @@ def test_an_unfilled_slot_blocks_the_drop(tmp_path):
     catalog = fill(tmp_path, 3)
     with pytest.raises(UnfilledSlot) as caught:
         pack(catalog, DEMO, 1, 2, 4, BASE, {})
-    assert caught.value.slots == [4, 5] and not (tmp_path / "drops").exists()
+    assert caught.value.slots == [4, 5]
+    assert not (tmp_path / "drops").exists()
 
 
 @pytest.mark.parametrize("first, quantity", [(0, 1), (1, 0), (16, 2), (17, 1), (1, -1)])
@@ -565,7 +571,8 @@ def test_drops_do_not_overlap(tmp_path):
 def test_a_mended_description_is_packed_anew_on_record(catalog):
     first = manifest_of(drop_of(catalog))
     second = pack(catalog, DEMO.model_copy(update={"description": "Other words."}), 1, 1, 16, BASE, WEIGHTS)
-    assert second.root != first.root and is_complete(drop_of(catalog), second)
+    assert second.root != first.root
+    assert is_complete(drop_of(catalog), second)
     assert [body["root"] for body in catalog.history("drop", "demo/1")] == [first.root, second.root]
 
 

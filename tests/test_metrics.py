@@ -80,7 +80,8 @@ def test_what_happens_inside_is_charged_in_equal_parts_also_when_it_fails(tmp_pa
         1 / 0
     found = {(line.key, line.unit): line.amount for line in ledger_lines(catalog)}
     assert set(found) == {(key, unit) for key in "ab" for unit in ("wall", "cpu", "bytes")}
-    assert found["a", "wall"] == found["b", "wall"] >= 0.01 and found["a", "bytes"] == 15
+    assert found["a", "wall"] == found["b", "wall"] >= 0.01
+    assert found["a", "bytes"] == 15
 
 
 def test_a_device_is_charged_by_the_clock(tmp_path):
@@ -90,14 +91,16 @@ def test_a_device_is_charged_by_the_clock(tmp_path):
     meter.charge(["a"])
     meter.charge([])
     found = {line.unit: line.amount for line in ledger_lines(catalog)}
-    assert found["gpu"] == found["wall"] >= 0.01 and len(found) == 3
+    assert found["gpu"] == found["wall"] >= 0.01
+    assert len(found) == 3
 
 
 def test_wei_keep_all_their_digits(tmp_path):
     catalog = Catalog(tmp_path)
     wei = 12345678901234567891
     catalog.spend("mint", "0x", str(wei), "wei")
-    assert catalog.costs()[0]["amount"] == str(wei) and ledger_lines(catalog)[0].amount == float(wei)
+    assert catalog.costs()[0]["amount"] == str(wei)
+    assert ledger_lines(catalog)[0].amount == float(wei)
 
 
 def test_a_line_is_priced_at_the_rate_of_its_day(tmp_path):
@@ -131,11 +134,9 @@ def test_what_has_no_rate_is_named_and_never_free(tmp_path):
         ],
         load_money(tmp_path),
     )
-    assert (
-        found.missing == {"cpu_hour": 10.0, "people_hour": 5.0}
-        and found.total == 0
-        and not found.fully_priced
-    )
+    assert found.missing == {"cpu_hour": 10.0, "people_hour": 5.0}
+    assert found.total == 0
+    assert not found.fully_priced
 
 
 @pytest.mark.parametrize(
@@ -163,7 +164,8 @@ def test_money_lives_beside_stores(tmp_path):
 @given(st.lists(st.floats(0, 10_000), min_size=1, max_size=20))
 def test_nobody_looks_longer_than_a_pause(times):
     found = looking_seconds({"mira": [(at, str(i)) for i, at in enumerate(times)]})
-    assert len(found) == len(times) and all(0 <= seconds <= 120 for _, seconds, _ in found)
+    assert len(found) == len(times)
+    assert all(0 <= seconds <= 120 for _, seconds, _ in found)
     assert len(times) > 1 or found[0][1] == LOOK_SECONDS
 
 
@@ -354,11 +356,13 @@ def agrees(numbers, other: dict) -> None:
         "saved",
     ):
         assert getattr(numbers, name) == pytest.approx(other[name], rel=1e-9), name
-    assert numbers.acceptance == pytest.approx(other["acceptance"], abs=1e-6) and not numbers.missing
+    assert numbers.acceptance == pytest.approx(other["acceptance"], abs=1e-6)
+    assert not numbers.missing
     (speed,) = numbers.velocity
     assert (speed.accepted, speed.hours, speed.per_hour, speed.low, speed.high) == pytest.approx(
         other["velocity"], rel=1e-6
-    ) and speed.tries == other["attempts"]
+    )
+    assert speed.tries == other["attempts"]
     assert {fate: count for fate, count in numbers.fates.items() if count} == other["fates"]
     assert {stage: row.get("money", 0.0) for stage, row in numbers.stages.items()} == pytest.approx(
         other["stages"]
@@ -454,12 +458,12 @@ def test_every_number_of_a_small_batch_is_what_its_lines_say(small):
     catalog, tiny = small
     numbers = kpis(batch_history(catalog, tiny, range(1, 5)), load_money(catalog.folder))
     agrees(numbers, again(catalog.folder, "tiny", range(1, 5)))
-    assert (
-        numbers.mia == 1.0 and not numbers.missing and numbers.editions == 4 and numbers.fates["chosen"] == 4
-    )
-    assert set(numbers.stages) == {"generate", "curate", "review", "pack"} and all(
-        row["money"] > 0 for row in numbers.stages.values()
-    )
+    assert numbers.mia == 1.0
+    assert not numbers.missing
+    assert numbers.editions == 4
+    assert numbers.fates["chosen"] == 4
+    assert set(numbers.stages) == {"generate", "curate", "review", "pack"}
+    assert all(row["money"] > 0 for row in numbers.stages.values())
 
 
 @pytest.mark.slow
@@ -467,15 +471,15 @@ def test_every_number_of_six_hundred_real_candidates_is_what_its_lines_say(tmp_p
     "Before it is minted, when gas is expected, and after, when it was paid."
     catalog, tiny = made(tmp_path, 100, 6)
     numbers = kpis(batch_history(catalog, tiny, range(1, 101)), load_money(catalog.folder))
-    assert numbers.attempts == 600 and numbers.editions == 100 and not numbers.tokens
+    assert numbers.attempts == 600
+    assert numbers.editions == 100
+    assert not numbers.tokens
     agrees(numbers, again(catalog.folder, "tiny", range(1, 101)))
     finished(catalog, tiny)
     numbers = kpis(batch_history(catalog, tiny, range(1, 101)), load_money(catalog.folder))
-    assert (
-        numbers.tokens == numbers.fates["minted"] == 100
-        and set(numbers.stages) == {"generate", "curate", "review", "pack", "pin", "mint", "verify"}
-        and "prove" in numbers.latency
-    )
+    assert numbers.tokens == numbers.fates["minted"] == 100
+    assert set(numbers.stages) == {"generate", "curate", "review", "pack", "pin", "mint", "verify"}
+    assert "prove" in numbers.latency
     agrees(numbers, again(catalog.folder, "tiny", range(1, 101)))
     print(*(" | ".join(row) for row in spoken(numbers)), sep="\n")
     print(*(f"{leg}: {row}" for leg, row in numbers.latency.items()), sep="\n")
@@ -500,9 +504,8 @@ def test_the_tenth_drop_is_not_the_first(tmp_path):
         catalog.append("drop", f"demo/{drop}", {"first": first, "quantity": 4})
     catalog.append("pin", "demo/10", {})
     catalog.append("proof", "demo/1-40", {})
-    assert set(batch_history(catalog, demo, range(1, 5)).marks) == {"packed"} and set(
-        batch_history(catalog, demo, range(37, 41)).marks
-    ) == {"packed", "pinned"}
+    assert set(batch_history(catalog, demo, range(1, 5)).marks) == {"packed"}
+    assert set(batch_history(catalog, demo, range(37, 41)).marks) == {"packed", "pinned"}
 
 
 class Counted(Catalog):
@@ -546,23 +549,21 @@ def test_a_batch_is_read_without_the_rest_of_the_studio(tmp_path):
     for slot in range(3, 40):
         tried(slot, 1)
     grown, more = numbers()
-    assert grown == small and small["seconds"] > 0
+    assert grown == small
+    assert small["seconds"] > 0
     assert more == few + 37  # the keys of the collection's other attempts
 
 
 def test_a_studio_without_rates_gets_seconds_and_is_told(small, tmp_path):
     catalog, tiny = small
     numbers = kpis(batch_history(catalog, tiny, range(1, 5)), load_money(tmp_path))
-    assert (
-        numbers.cost is numbers.cpfa is numbers.market_ready is None
-        and numbers.seconds > 0
-        and numbers.seconds_per_asset > 0
-    )
+    assert numbers.cost is numbers.cpfa is numbers.market_ready is None
+    assert numbers.seconds > 0
+    assert numbers.seconds_per_asset > 0
     assert {"cpu_hour", "people_hour", "storage_gb_month", "ether and gas_gwei"} == set(numbers.missing)
     told = spoken(numbers)
-    assert ("CPFA", "no rates") in [row[:2] for row in told] and [
-        row[1] for row in told if row[0] == "missing"
-    ] == list(numbers.missing)
+    assert ("CPFA", "no rates") in [row[:2] for row in told]
+    assert [row[1] for row in told if row[0] == "missing"] == list(numbers.missing)
 
 
 def test_gas_and_l1_of_a_real_mint_belong_to_their_drops(minted):
@@ -574,9 +575,11 @@ def test_gas_and_l1_of_a_real_mint_belong_to_their_drops(minted):
         lines = batch_history(catalog, TINY, slots).lines
         parts.append(sum(line.amount for line in lines if line.unit == "gas"))
     every = sum(body["amount"] for _, body, _ in rows(studio, "cost") if body["unit"] == "gas")
-    assert parts[2] == every == pytest.approx(parts[0] + parts[1]) and min(parts) > 0
+    assert parts[2] == every == pytest.approx(parts[0] + parts[1])
+    assert min(parts) > 0
     numbers = kpis(batch_history(catalog, TINY, range(1, 5)), load_money(studio))
-    assert numbers.tokens == 4 and "ether" not in numbers.missing  # a test chain's money is worth nothing
+    assert numbers.tokens == 4
+    assert "ether" not in numbers.missing  # a test chain's money is worth nothing
     assert {line.unit for line in batch_history(catalog, TINY, range(1, 5)).lines if "wei" in line.unit} == {
         "test-wei"
     }
@@ -619,7 +622,8 @@ def test_waiting_for_people_stands_apart():
         "mint": 20.0,
         "prove": 10.0,
     }
-    assert sum(ways[2].values()) == 160.0 and ways[2]["pack"] == 115.0
+    assert sum(ways[2].values()) == 160.0
+    assert ways[2]["pack"] == 115.0
     assert quantiles(ways)["total without people"]["p50"] == pytest.approx((60 + 160) / 2)
 
 
@@ -678,17 +682,18 @@ def test_a_fall_is_seen_within_the_stated_delay():
     for _ in range(200):
         signal = follow(chart, [*(rng.random(150) < chart.p0 + 0.05), *(rng.random(chart.delay) < chart.p1)])
         late += signal.alarm is None
-    assert late <= 10 + 3 * 3.1 and chart.delay < 600
-    assert "retrain" in verdict(chart, follow(chart, [False] * 200)) and "no change" in verdict(
-        chart, follow(chart, [True] * 200)
-    )
+    assert late <= 10 + 3 * 3.1
+    assert chart.delay < 600
+    assert "retrain" in verdict(chart, follow(chart, [False] * 200))
+    assert "no change" in verdict(chart, follow(chart, [True] * 200))
 
 
 def test_the_change_is_found_where_it_was():
     chart = design_chart(200, 400)
     rng = np.random.default_rng(1)
     signal = follow(chart, [*(rng.random(300) < 0.55), *(rng.random(300) < 0.05)])
-    assert 300 < signal.alarm < 300 + chart.delay and abs(signal.since - 300) <= 25
+    assert 300 < signal.alarm < 300 + chart.delay
+    assert abs(signal.since - 300) <= 25
 
 
 def test_too_little_is_not_watched():
@@ -716,14 +721,13 @@ def test_the_training_batch_can_be_planned(tmp_path):
     path = retrain_batch(TINY, FOLDER, tmp_path / "studio", style=str(tmp_path / 'sty"le'), steps=7)
     order = load_batch(path)
     (stage,) = plan(order, tmp_path / "studio")
-    assert (
-        stage.notebook == "10_lora_train"
-        and stage.parameters["steps"] == 7
-        and stage.parameters["base"] == "bundled"
-    )
+    assert stage.notebook == "10_lora_train"
+    assert stage.parameters["steps"] == 7
+    assert stage.parameters["base"] == "bundled"
     assert (
         tmp_path / "studio/runs/retrain-tiny" / stage.parameters["style"]
-    ).resolve() == tmp_path / 'sty"le' and order.folder.resolve() == FOLDER.resolve()
+    ).resolve() == tmp_path / 'sty"le'
+    assert order.folder.resolve() == FOLDER.resolve()
 
 
 # The gate.
@@ -751,9 +755,8 @@ def test_nothing_is_gated_without_a_revenue_or_rates_and_it_says_so(small, tmp_p
     catalog, tiny = small
     bare = load_money(tmp_path)
     numbers = kpis(batch_history(catalog, tiny, range(1, 5)), bare)
-    assert "revenue_per_token" in gate(numbers, bare) and "rates" in gate(
-        numbers, bare.model_copy(update={"revenue_per_token": 1.0})
-    )
+    assert "revenue_per_token" in gate(numbers, bare)
+    assert "rates" in gate(numbers, bare.model_copy(update={"revenue_per_token": 1.0}))
     priced, money = costly(small, 1000.0)
     assert "has no rate" in gate(
         kpis(
@@ -794,15 +797,13 @@ def test_remedies_follow_the_formula(small):
     )
     rest = sum(numbers.stages[stage]["money"] for stage in ("curate", "review")) / 4
     found = {cure.name: cure for cure in remedies(numbers, trials, padded=0.25, pruner=pruner, steps=2)}
-    assert found["steps 1"].cpfa == pytest.approx(each - make / 2) and found[
-        "batch shape"
-    ].cpfa == pytest.approx(each - make / 4)
+    assert found["steps 1"].cpfa == pytest.approx(each - make / 2)
+    assert found["batch shape"].cpfa == pytest.approx(each - make / 4)
     assert "scheduler" not in found  # four times as many candidates: dearer than it is
     q = 0.25 + 0.4 * 0.5
     expected = each - make - rest + (q * make + rest) / 0.9
-    assert ("seed pruning" in found) == (expected < each) and (
-        expected >= each or found["seed pruning"].cpfa == pytest.approx(expected)
-    )
+    assert ("seed pruning" in found) == (expected < each)
+    assert expected >= each or found["seed pruning"].cpfa == pytest.approx(expected)
     assert [cure.cpfa for cure in found.values()] == sorted(cure.cpfa for cure in found.values())
 
 
@@ -830,8 +831,10 @@ def test_pruning_is_advised_by_its_parameter(small):
     }
     pruner = Pruner(step=1, threshold=0.0, keep=0.999, confidence=0.9, accepts=30, stopped=0.9, **bound)
     (cure,) = remedies(numbers, trials, pruner=pruner, steps=2)
-    assert cure.name == "seed pruning" and "look_after = 1 in [parameters.15_generate]" in cure.says
-    assert "stop 90% of candidates" in cure.says and "20_prune" not in cure.says
+    assert cure.name == "seed pruning"
+    assert "look_after = 1 in [parameters.15_generate]" in cure.says
+    assert "stop 90% of candidates" in cure.says
+    assert "20_prune" not in cure.says
 
 
 def test_padding_is_what_the_last_batches_lacked():
@@ -856,9 +859,12 @@ def test_changes_are_tried_out_on_real_pictures(small):
     )
     trials = try_out(catalog, base, judge, tiny, slots, attempts)
     names = [each.name for each in trials]
-    assert names[0] == "now" and "previews" in names
-    assert set(variants(attempts[0].recipe)) <= set(names) and all(each.seconds > 0 for each in trials)
-    assert tried_out(catalog, tiny, base.digest) == trials and tried_out(catalog, tiny, "0" * 64) == []
+    assert names[0] == "now"
+    assert "previews" in names
+    assert set(variants(attempts[0].recipe)) <= set(names)
+    assert all(each.seconds > 0 for each in trials)
+    assert tried_out(catalog, tiny, base.digest) == trials
+    assert tried_out(catalog, tiny, "0" * 64) == []
     after = Counter(
         kind
         for kind, _ in sqlite3.connect(catalog.folder / "catalog.sqlite").execute(
@@ -889,14 +895,13 @@ def test_exports_say_what_the_numbers_say(small, tmp_path):
     }
     batch = (("collection", "tiny"), ("slots", "1-4"))
     cpfa = read["artmint_cpfa_money", batch[0], ("currency", "EUR"), batch[1]]
-    assert cpfa == pytest.approx(numbers.cpfa) and read["artmint_rur_ratio", *batch] == numbers.rur
+    assert cpfa == pytest.approx(numbers.cpfa)
+    assert read["artmint_rur_ratio", *batch] == numbers.rur
     table = pandas.read_csv(files["ledger.csv"])
-    assert len(table) == len(
-        batch_history(catalog, tiny, range(1, 5)).lines
-    ) and table.money.sum() == pytest.approx(numbers.cost)
-    assert json.loads(files["kpis.json"].read_text())["fates"] == numbers.fates and len(
-        pandas.read_csv(files["kpis.csv"])
-    ) == len(read)
+    assert len(table) == len(batch_history(catalog, tiny, range(1, 5)).lines)
+    assert table.money.sum() == pytest.approx(numbers.cost)
+    assert json.loads(files["kpis.json"].read_text())["fates"] == numbers.fates
+    assert len(pandas.read_csv(files["kpis.csv"])) == len(read)
 
 
 def test_a_label_cannot_break_out_and_a_cell_is_no_formula(tmp_path):
@@ -907,7 +912,8 @@ def test_a_label_cannot_break_out_and_a_cell_is_no_formula(tmp_path):
     (family,) = text_string_to_metric_families(
         prometheus([Sample("artmint_x", {"stage": wild}, 2.0, "It counts.")])
     )
-    assert family.samples[0].labels == {"stage": wild} and family.samples[0].value == 2.0
+    assert family.samples[0].labels == {"stage": wild}
+    assert family.samples[0].value == 2.0
     _csv(tmp_path / "x.csv", ("key",), [{"key": "=HYPERLINK(1)"}])
     assert "'=HYPERLINK(1)" in (tmp_path / "x.csv").read_text()
 
@@ -932,7 +938,8 @@ def test_without_pyarrow_the_rest_is_written_and_parquet_refused(small, tmp_path
     catalog, tiny = small
     with pytest.raises(NoParquet, match="artmint\\[parquet\\]"):
         export(catalog, tiny, range(1, 5), tmp_path, parquet=True)
-    assert (tmp_path / "ledger.csv").exists() and not (tmp_path / "ledger.parquet").exists()
+    assert (tmp_path / "ledger.csv").exists()
+    assert not (tmp_path / "ledger.parquet").exists()
 
 
 def test_the_page_shows_the_numbers_and_escapes_what_is_from_outside(small):
@@ -941,7 +948,9 @@ def test_the_page_shows_the_numbers_and_escapes_what_is_from_outside(small):
     catalog, tiny = small
     told = report_facts(catalog, tiny, 1, range(1, 5))
     made_page = report_page(told, [], [])
-    assert made_page.count("<svg") == len(told["plots"]) == 3 and "CPFA" in made_page and "EUR" in made_page
+    assert made_page.count("<svg") == len(told["plots"]) == 3
+    assert "CPFA" in made_page
+    assert "EUR" in made_page
     told["spoken"] = [("<script>alert(1)</script>", "1", "&")]
     assert "<script" not in report_page(told, [], [])
     from artmint.report.page import bars

@@ -102,7 +102,8 @@ def test_what_a_store_lacks_is_named(drop):
     built, _, store = drop
     with pytest.raises(MissingContent) as refused:
         store.get(built.root)
-    assert refused.value.root == str(built.root) and store.name in str(refused.value)
+    assert refused.value.root == str(built.root)
+    assert store.name in str(refused.value)
 
 
 def test_a_copy_that_is_cut_off_leaves_nothing(drop, tmp_path):

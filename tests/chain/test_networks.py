@@ -83,29 +83,28 @@ class Studio:
 
 
 def test_profiles():
-    assert (
-        len({each.chain_id for each in NETWORKS.values()}) == 8
-        and sum(each.test for each in NETWORKS.values()) == 4
-    )
+    assert len({each.chain_id for each in NETWORKS.values()}) == 8
+    assert sum(each.test for each in NETWORKS.values()) == 4
     assert {name: each.fees for name, each in NETWORKS.items() if not each.test} == {
         "ethereum": "ethereum",
         "optimism": "op",
         "base": "op",
         "arbitrum": "arbitrum",
     }
-    assert network_of(8453).name == "base" and network_of(4242).fees == "ethereum"
+    assert network_of(8453).name == "base"
+    assert network_of(4242).fees == "ethereum"
 
 
 def test_where_nodes_are():
-    assert resolve_nodes("embedded", {}) == ("embedded", 0) and resolve_nodes(
-        "http://a", {"INFURA_KEY": "k"}
-    ) == ("http://a", 0)
+    assert resolve_nodes("embedded", {}) == ("embedded", 0)
+    assert resolve_nodes("http://a", {"INFURA_KEY": "k"}) == ("http://a", 0)
     assert resolve_nodes("base", {"ARTMINT_RPC_BASE": "http://a,http://b", "INFURA_KEY": "k"}) == (
         "http://a,http://b",
         8453,
     )
     urls, chain_id = resolve_nodes("sepolia", {"INFURA_KEY": "k", "ALCHEMY_KEY": "l"})
-    assert chain_id == 11155111 and [redact_url(url) for url in urls.split(",")] == [
+    assert chain_id == 11155111
+    assert [redact_url(url) for url in urls.split(",")] == [
         "sepolia.infura.io",
         "eth-sepolia.g.alchemy.com",
     ]
@@ -119,13 +118,12 @@ def test_a_mint_on_an_op_stack_chain(tmp_path, start_anvil, predeploys):
     node("anvil_setCode", ORACLE, predeploys["GasPriceOracle"])
     studio = Studio(tmp_path, node)
     plan = mint_plan(studio.contract, studio.minter.signer.address, studio.drop)
-    assert (
-        plan.problems == ()
-        and plan.cost.l1 > 1000 + 16 * 7_000_000 * 200
-        and plan.cost.operator == plan.cost.gas * 3 + 11
-    )
+    assert plan.problems == ()
+    assert plan.cost.l1 > 1000 + 16 * 7_000_000 * 200
+    assert plan.cost.operator == plan.cost.gas * 3 + 11
     sent = mint(studio.minter, studio.contract, studio.drop)
-    assert len(sent) == 1 and plan.cost.wei >= int(sent[0].wei) > 0
+    assert len(sent) == 1
+    assert plan.cost.wei >= int(sent[0].wei) > 0
     node("anvil_setCode", ORACLE, predeploys["OldGasPriceOracle"])
     assert forecast_gas(studio.web3, {**FIELDS, "chainId": 8453}).operator == 0
 
@@ -145,7 +143,8 @@ def test_a_mint_on_arbitrum(tmp_path, start_anvil, predeploys):
     studio = Studio(tmp_path, node)
     assert l1_gas(studio.web3, {**FIELDS, "chainId": 42161}) == 504
     plan = mint_plan(studio.contract, studio.minter.signer.address, studio.drop)
-    assert plan.cost.l1 == 0 and mint(studio.minter, studio.contract, studio.drop)[0].state == "confirmed"
+    assert plan.cost.l1 == 0
+    assert mint(studio.minter, studio.contract, studio.drop)[0].state == "confirmed"
 
 
 def test_what_was_paid():
@@ -179,7 +178,8 @@ def test_a_token_that_is_too_dear(tmp_path, node):
             studio.drop,
             ceilings=Ceilings(token=10, above="wait", patience=0.2),
         )
-    assert studio.contract.functions.totalSupply().call() == 0 and studio.web3.eth.block_number == before
+    assert studio.contract.functions.totalSupply().call() == 0
+    assert studio.web3.eth.block_number == before
     assert (
         len(mint(studio.minter, studio.contract, studio.drop, ceilings=Ceilings(token=10, above="mint"))) == 1
     )
@@ -264,10 +264,8 @@ def test_a_dead_and_a_busy_node_are_passed_over(tmp_path, node, between):
         node,
         ",".join(["http://127.0.0.1:9/v3/canary", busy.address, broken.address, sound.address]),
     )
-    assert (
-        len(mint(studio.minter, studio.contract, studio.drop)) == 1
-        and studio.contract.functions.totalSupply().call() == 16
-    )
+    assert len(mint(studio.minter, studio.contract, studio.drop)) == 1
+    assert studio.contract.functions.totalSupply().call() == 16
     assert len(broken.seen) < 20 < len(sound.seen)  # a node that failed is left alone
 
 

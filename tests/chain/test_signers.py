@@ -160,12 +160,11 @@ def test_every_signer_signs_transactions_that_nodes_take(signer):
     for nonce in range(12):
         fields = {**FIELDS, "nonce": nonce}
         hash, raw = signer.sign(fields)
-        assert Account.recover_transaction(raw) == signer.address and hash == "0x" + keccak(hexstr=raw).hex()
-    assert (
-        signer.address == Account.recover_transaction(raw)
-        and signer.address in repr(signer)
-        and signer.lock.parent.exists()
-    )
+        assert Account.recover_transaction(raw) == signer.address
+        assert hash == "0x" + keccak(hexstr=raw).hex()
+    assert signer.address == Account.recover_transaction(raw)
+    assert signer.address in repr(signer)
+    assert signer.lock.parent.exists()
 
 
 @pytest.mark.parametrize("kind", ["keystore", "module", "kms"])
@@ -173,7 +172,9 @@ def test_signers_of_digests_give_what_contracts_check(request, kind):
     signer = request.getfixturevalue(f"{kind}_signer")
     digest = keccak(text="what is signed")
     found = signer.signature(digest)
-    assert len(found) == 65 and found[64] in (27, 28) and int.from_bytes(found[32:64], "big") <= N // 2
+    assert len(found) == 65
+    assert found[64] in (27, 28)
+    assert int.from_bytes(found[32:64], "big") <= N // 2
     assert (
         keys.Signature(found[:64] + bytes([found[64] - 27]))
         .recover_public_key_from_msg_hash(digest)
@@ -195,10 +196,8 @@ def test_a_transaction_of_a_module_is_mined(module_signer, node):
 def test_the_module_never_gives_its_key(module_signer):
     import pkcs11
 
-    assert (
-        module_signer._key[pkcs11.Attribute.EXTRACTABLE] is False
-        and module_signer._key[pkcs11.Attribute.SENSITIVE] is True
-    )
+    assert module_signer._key[pkcs11.Attribute.EXTRACTABLE] is False
+    assert module_signer._key[pkcs11.Attribute.SENSITIVE] is True
     with pytest.raises(pkcs11.PKCS11Error):
         module_signer._key[pkcs11.Attribute.VALUE]
 
@@ -250,7 +249,9 @@ def many(count: int) -> None:
         forced = max(s, N - s)
         short |= {name for name, value in (("r", r), ("s", min(s, N - s))) if value < 1 << 247}
         parity, r2, s2 = recovered(digest, *room._two_numbers(encode_dss_signature(r, forced)), address)
-        assert r2 == r and s2 == N - forced <= N // 2 and parity in (0, 1)
+        assert r2 == r
+        assert s2 == N - forced <= N // 2
+        assert parity in (0, 1)
     if count >= 2000:
         assert short == {"r", "s"}
 
@@ -298,7 +299,8 @@ def test_a_signature_by_another_key_is_refused(keystore_signer):
 def test_the_policy_blocks_all_else(guarded_signer, change, word):
     with pytest.raises(BlockedByPolicy, match=word):
         guarded_signer.sign({**FIELDS, **change})
-    assert guarded_signer.spent(time.time()) == 0 and guarded_signer.sign(FIELDS)
+    assert guarded_signer.spent(time.time()) == 0
+    assert guarded_signer.sign(FIELDS)
     with pytest.raises(BlockedByPolicy, match="bare digest"):
         guarded_signer.signature(b"d" * 32)
 
@@ -405,9 +407,8 @@ def test_a_safe_commits_and_a_module_mints(house, monkeypatch):
     for call in allowance_calls(house.contract, house.minter.address, 20, 12, 86_400):
         house.decide(call, house.ben, house.anna)
     journal = Journal(house.catalog, house.web3, Guarded(house.minter, minter_policy(house)))
-    assert [
-        each.gas for each in mint(journal, house.contract, Drop(1, 10))
-    ] and house.contract.functions.balanceOf(house.treasury).call() == 10
+    assert [each.gas for each in mint(journal, house.contract, Drop(1, 10))]
+    assert house.contract.functions.balanceOf(house.treasury).call() == 10
     house.decide(commit_call(house.contract, Drop(11, 6, 2)), house.ben, house.cleo)
     with pytest.raises(WindowSpent) as caught:
         mint(journal, house.contract, Drop(11, 6, 2))
@@ -416,7 +417,8 @@ def test_a_safe_commits_and_a_module_mints(house, monkeypatch):
     script = importlib.import_module("stolen_key")
     said = []
     assert script.steal(house.contract, house.minter, said.append) == []
-    assert len(said) >= 10 and all(line.startswith("refused") for line in said), said
+    assert len(said) >= 10, said
+    assert all(line.startswith("refused") for line in said), said
     with pytest.raises(BlockedByPolicy):
         journal.signer.sign(
             {
@@ -484,9 +486,8 @@ def test_what_a_safe_refuses(house):
         propose(house.web3, house.safe, house.contract.functions.commitDrop(1, 10, b"r" * 32, b"c" * 32))
     with pytest.raises(NotASafe):
         propose(house.web3, house.contract.address, house.contract.functions.pause())
-    assert both.model_validate_json(both.model_dump_json()) == both and both.meaning().startswith(
-        "commitDrop(firstTokenId 1, quantity 10"
-    )
+    assert both.model_validate_json(both.model_dump_json()) == both
+    assert both.meaning().startswith("commitDrop(firstTokenId 1, quantity 10")
 
 
 # Who can read what
@@ -524,7 +525,8 @@ def test_the_process_that_mints_cannot_read_the_admins_key(tmp_path):
             cwd=ROOT,
             check=False,
         )
-        assert got.stdout.split()[1:] == ["denied", "denied"] and got.stdout.startswith("0x"), got.stderr
+        assert got.stdout.split()[1:] == ["denied", "denied"], got.stderr
+        assert got.stdout.startswith("0x"), got.stderr
     finally:
         shutil.rmtree(place)
 

@@ -210,7 +210,8 @@ def sharded():
 
 def test_a_sharded_directory_is_walked_and_resolved(sharded, tmp_path):
     paths = {visit.path: visit.cid for visit in walk(sharded.root, sharded.block) if visit.kind != "piece"}
-    assert paths == sharded.paths and len(paths) == 5503
+    assert paths == sharded.paths
+    assert len(paths) == 5503
     assert sum(visit.kind == "directory" for visit in walk(sharded.root, sharded.block)) == 2
     read = []
 
@@ -218,7 +219,8 @@ def test_a_sharded_directory_is_walked_and_resolved(sharded, tmp_path):
         read.append(cid)
         return sharded.block(cid)
 
-    assert resolve(sharded.root, "images/777.png", get_block) == cid(b"777") and len(read) <= 4
+    assert resolve(sharded.root, "images/777.png", get_block) == cid(b"777")
+    assert len(read) <= 4
     for path in ("images/5501.png", "images/00", "images/777.png/x"):
         with pytest.raises(MissingPath):
             resolve(sharded.root, path, sharded.block)
@@ -305,7 +307,8 @@ def test_a_tree_comes_back_from_its_archive(tmp_path_factory, tree):
     built = build(tree)
     assert write_car(path, tree).root == built.root
     car = open_car(path)
-    assert check_car(car, built.root) == built.paths and set(car.index) == set(built.blocks)
+    assert check_car(car, built.root) == built.paths
+    assert set(car.index) == set(built.blocks)
     for where, data in flat(tree).items():
         assert read_file(resolve(car.roots[0], where, car.block), car.block, limit=80) == data
     write_car(path.with_name("again.car"), tree)
@@ -453,7 +456,8 @@ def test_the_file_of_a_bad_block_is_named(drop):
     built, whole, check = drop
     with pytest.raises(BadBlock) as refused:
         check(whole.replace(b"picture", b"pictureX"[1:]))
-    assert refused.value.path == "images/1.png" and refused.value.cid == built.paths["images/1.png"]
+    assert refused.value.path == "images/1.png"
+    assert refused.value.cid == built.paths["images/1.png"]
     with pytest.raises(BadBlock) as refused:
         check(whole.replace(pattern(1000), b"\x07" + pattern(1000)[1:], 1))
     assert refused.value.path == "images/2.png"
@@ -629,7 +633,8 @@ def test_a_file_is_whole_or_absent(tmp_path):
     with pytest.raises(RuntimeError), replacing(tmp_path / "kept") as file:
         file.write(b"half")
         raise RuntimeError
-    assert os.listdir(tmp_path) == ["kept"] and (tmp_path / "kept").read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["kept"]
+    assert (tmp_path / "kept").read_bytes() == b"old"
 
 
 def test_the_rooms_are_standard_library_alone():

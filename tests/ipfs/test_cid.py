@@ -82,6 +82,7 @@ def test_roots_of_200_random_trees_are_the_importer_s(tmp_path):
     assert done.returncode == 0, done.stderr
     theirs = done.stdout.split()
     ours = [str(build(nested(files, memoryview(stream))).root) for files in trees]
-    assert len(set(ours)) == len(theirs) == 200 and [i for i in range(200) if ours[i] != theirs[i]] == []
+    assert len(set(ours)) == len(theirs) == 200
+    assert [i for i in range(200) if ours[i] != theirs[i]] == []
     assert max(len(files) for files in trees) == 12_000
     assert max(length or 0 for files in trees for *_, length in files) > 30 * MIB

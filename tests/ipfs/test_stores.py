@@ -91,10 +91,12 @@ def contract(store, car, built, tmp_path):
     "What every store has to do, double or real."
     told = []
     assert store.put(car, built.root, lambda *counts: told.append(counts)) == built.root
-    assert told[-1][0] == told[-1][1] and all(done <= total for done, total in told)
+    assert told[-1][0] == told[-1][1]
+    assert all(done <= total for done, total in told)
     assert check_car(open_car(store.get(built.root, tmp_path)), built.root) == built.paths
     assert read_back(store, built.root) == built.paths
-    assert store.put(car, built.root) == built.root and read_back(store, built.root) == built.paths
+    assert store.put(car, built.root) == built.root
+    assert read_back(store, built.root) == built.paths
     receipt = publish(car, built.root, [store])
     assert receipt["stores"] == [{"store": store.name, "sent": False}]
     assert receipt["blocks"] == len(built.blocks)
@@ -117,7 +119,8 @@ def test_a_busy_service_is_asked_again(make, server, tmp_path, drop):
         server.keep(drop[0].read_bytes())
     server.faults += [status(429), status(503), "cut"]
     store = make(server, tmp_path)
-    assert store.put(drop[0], drop[1].root) == drop[1].root and not server.faults
+    assert store.put(drop[0], drop[1].root) == drop[1].root
+    assert not server.faults
     assert read_back(store, drop[1].root) == drop[1].paths
 
 
@@ -214,7 +217,8 @@ def test_a_part_that_came_in_half_is_continued(server, tmp_path, drop):
         ok,
         "cut",
     ]  # begin; ask, and the part breaks off after 200,000 bytes; ask, and the rest of it breaks off too
-    assert pinata_in_parts(server, tmp_path).put(car, built.root) == built.root and not server.faults
+    assert pinata_in_parts(server, tmp_path).put(car, built.root) == built.root
+    assert not server.faults
     assert sum(patched(server)) == car.stat().st_size - 400_000
     assert next(iter(server.uploads.values()))["data"] == car.read_bytes()
 
@@ -241,9 +245,12 @@ def test_killed_in_mid_upload_pinata_s_resumes_in_another_process(server, tmp_pa
     assert child.wait() == -signal.SIGKILL
     note = car.with_name(".drop.car.upload")
     sent = sum(patched(server))
-    assert KEY not in note.read_text() and sent == 6 * MIB
+    assert KEY not in note.read_text()
+    assert sent == 6 * MIB
     assert pinata_in_parts(server, tmp_path).put(car, built.root) == built.root
-    assert len(server.uploads) == 1 and sum(patched(server)) == car.stat().st_size and not note.exists()
+    assert len(server.uploads) == 1
+    assert sum(patched(server)) == car.stat().st_size
+    assert not note.exists()
 
 
 @pytest.mark.parametrize(
@@ -269,7 +276,8 @@ def test_an_upload_that_can_not_be_continued_is_begun_anew(server, tmp_path, dro
         store.put(car, built.root)
     server.faults.clear()
     spoil(server, note)
-    assert store.put(car, built.root) == built.root and not note.exists()
+    assert store.put(car, built.root) == built.root
+    assert not note.exists()
 
 
 def test_an_upload_that_was_whole_when_the_answer_was_lost_is_sent_again(server, tmp_path, drop):
@@ -287,7 +295,8 @@ def test_an_upload_that_was_whole_when_the_answer_was_lost_is_sent_again(server,
     server.faults += [lambda handler: handler.on_v3_files({}, b""), *[ask] * 13, lost]
     with pytest.raises(NoAnswer, match="doesn't say its root"):
         store.put(car, built.root)
-    assert store.put(car, built.root) == built.root and len(server.uploads) == 2
+    assert store.put(car, built.root) == built.root
+    assert len(server.uploads) == 2
 
 
 @pytest.mark.parametrize(
@@ -390,7 +399,8 @@ def test_two_stores_must_be_two(tmp_path, drop):
     store = FolderStore(tmp_path / "store")
     with pytest.raises(TooFewStores) as refused:
         publish(*(drop[0], drop[1].root), [store, store], copies=2)
-    assert (refused.value.wanted, refused.value.named) == (2, 1) and not store.folder.exists()
+    assert (refused.value.wanted, refused.value.named) == (2, 1)
+    assert not store.folder.exists()
     assert (
         len(publish(drop[0], drop[1].root, [store, FolderStore(tmp_path / "other")], copies=2)["stores"]) == 2
     )
@@ -439,7 +449,9 @@ def test_the_studio_names_its_stores_and_keys_stay_in_their_files(tmp_path):
         "node 127.0.0.1:5001",
         "pinning service psa.example",
     ]
-    assert stores[1]._token == KEY and KEY not in repr(stores) and stores[2].origins == ("/ip4/1.2.3.4",)
+    assert stores[1]._token == KEY
+    assert KEY not in repr(stores)
+    assert stores[2].origins == ("/ip4/1.2.3.4",)
     assert [store.name for store in open_stores(tmp_path / "none")] == ["folder store"]
 
 
@@ -460,4 +472,5 @@ def test_a_store_that_makes_no_sense_is_refused(tmp_path, text, why):
     (tmp_path / "studio.toml").write_text(f"[[stores]]\n{text}\n")
     with pytest.raises(BadStore, match=why) as refused:
         open_stores(tmp_path)
-    assert refused.value.exit_code == 2 and KEY not in str(refused.value)
+    assert refused.value.exit_code == 2
+    assert KEY not in str(refused.value)

@@ -150,8 +150,10 @@ def test_a_training_is_told_of_and_comes_out_the_same(kind, heard, tmp_path):
     )
     assert done.returncode == 0, done.stderr[-3000:]
     run = json.loads(done.stdout.splitlines()[-1])
-    assert run["name"] == "riso" and (run["steps"], float(run["rate"])) == ("3", SMALL.rate)
-    assert len(run["seen"]) == 3 and run["logged"] == run["seen"]
+    assert run["name"] == "riso"
+    assert (run["steps"], float(run["rate"])) == ("3", SMALL.rate)
+    assert len(run["seen"]) == 3
+    assert run["logged"] == run["seen"]
     untracked = train(style, load_base(base), SMALL, tmp_path / "without").read_bytes()
     assert run["adapter"] == hashlib.sha256(untracked).hexdigest()
     assert asked == []

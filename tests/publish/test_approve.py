@@ -143,7 +143,7 @@ def test_more_signatures_than_signers_is_refused(tmp_path):
 def test_a_batch_waits_for_people_and_goes_on(tmp_path):
     "Rules send everything to people; they decide; somebody signs; only then is it minted. Each stop is exit code 4."
     from artmint.studio.catalog import Catalog
-    from artmint.chain.journal import new_keystore
+    from artmint.chain.signers import new_keystore
     from artmint.judge.decisions import Action, ReviewSession, record_action
 
     shutil.copytree(DATA / "tiny", tmp_path / "tiny")
@@ -167,7 +167,8 @@ def test_a_batch_waits_for_people_and_goes_on(tmp_path):
         )
 
     done = artmint("run", "tiny.toml")
-    assert done.returncode == 4 and "[1, 2, 3, 4] are open after 1 rounds" in done.stderr, done.stderr
+    assert done.returncode == 4, done.stderr
+    assert "[1, 2, 3, 4] are open after 1 rounds" in done.stderr, done.stderr
     look = ReviewSession(Catalog(tmp_path / "studio"), load_collection(tmp_path / "tiny"), "ada")
     record_action(
         look,
@@ -178,7 +179,8 @@ def test_a_batch_waits_for_people_and_goes_on(tmp_path):
         ),
     )
     done = artmint("run", "tiny.toml")
-    assert done.returncode == 4 and "0 of 1 signatures" in done.stderr, done.stderr
+    assert done.returncode == 4, done.stderr
+    assert "0 of 1 signatures" in done.stderr, done.stderr
     assert {edition["attempt"] for edition in look.catalog.all("edition").values()} == {2}
     assert artmint("approve", "tiny.toml", "--key", "ada.json").returncode == 0
     done = artmint("run", "tiny.toml")

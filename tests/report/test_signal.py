@@ -156,7 +156,8 @@ def test_a_worse_adapter_is_noticed_within_the_stated_delay(production):
     assert np.mean(seen[changed:]) <= chart.p1, (
         "the planted adapter is not bad enough to be worth retraining for"
     )
-    assert 0 < delay <= chart.delay and good[1] > bad[2]  # the intervals of the two velocities lie apart
+    assert 0 < delay <= chart.delay
+    assert good[1] > bad[2]  # the intervals of the two velocities lie apart
     assert (
         abs(signal.since + REFERENCE - changed) <= BATCH
     )  # and the change is put within a batch of where it was
