@@ -37,19 +37,28 @@ each_module = pytest.mark.parametrize("module", MODULES)
 each_source = pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
 
 
+def size(node: ast.AST) -> int:
+    "How many syntax nodes there are below a node, itself included."
+    return sum(1 for _ in ast.walk(node))
+
+
+def weight(node: ast.stmt) -> int:
+    "A statement's size. A table that is assigned or returned weighs as much as its heaviest entry: it is read line by line."
+    value = getattr(node, "value", None)
+    if isinstance(node, ast.Assign | ast.AnnAssign | ast.Return) and isinstance(value, TABLE):
+        entries = getattr(value, "elts", None) or value.values
+        return max(map(size, entries), default=0)
+    return size(node)
+
+
 def heavy_statements(tree: ast.Module, most: int) -> list[str]:
-    "Statements of more syntax nodes than may be, module-level tables aside."
-    heavy = []
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.stmt) or isinstance(node, COMPOUND):
-            continue
-        assigns = isinstance(node, ast.Assign | ast.AnnAssign)
-        if assigns and node.col_offset == 0 and isinstance(node.value, TABLE):
-            continue
-        size = sum(1 for _ in ast.walk(node))
-        if size > most:
-            heavy.append(f"line {node.lineno}: {size} nodes: {ast.unparse(node)[:60]}")
-    return heavy
+    "Statements of more syntax nodes than may be."
+    plain = [node for node in ast.walk(tree) if isinstance(node, ast.stmt) and not isinstance(node, COMPOUND)]
+    return [
+        f"line {node.lineno}: {weight(node)} nodes: {ast.unparse(node)[:60]}"
+        for node in plain
+        if weight(node) > most
+    ]
 
 
 def side_effects(tree: ast.Module) -> list[str]:

@@ -19,16 +19,9 @@ from typer.main import get_command
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 README = ROOT / "README.md"
-PAGES = [
-    path
-    for path in (
-        README,
-        *(ROOT / f"{name}.md" for name in ("CONTRIBUTING", "CHANGELOG", "SECURITY", "CODE_OF_CONDUCT")),
-        ROOT / "contracts" / "README.md",
-        *sorted((ROOT / "docs").glob("*.md")),
-    )
-    if path.exists()
-]
+NAMED = [ROOT / f"{name}.md" for name in ("CONTRIBUTING", "CHANGELOG", "SECURITY", "CODE_OF_CONDUCT")]
+NAMED += [ROOT / "contracts" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [README, *(path for path in NAMED if path.exists())]
 NOTEBOOKS = sorted(path for path in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
 FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^(?P=indent)```$", re.DOTALL | re.MULTILINE
