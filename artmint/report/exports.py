@@ -59,7 +59,7 @@ def _cost_rows(numbers: KPIs) -> Iterator[Row]:
         yield f"{name}_money", says, getattr(numbers, name), {"currency": numbers.currency}
     yield "rur_ratio", "Compute of chosen candidates over all of it.", numbers.rur, {}
 
-
+# %% ../../nbs/report/exports.ipynb #7bdd97cc
 def _quality_rows(numbers: KPIs) -> Iterator[Row]:
     "Acceptance, velocity, agreement and latency."
     for bound, value in zip(("mean", "low", "high"), numbers.acceptance or ()):

@@ -78,7 +78,7 @@ def false_alarm(
         at = moved
     return 1 - float(at.sum())
 
-
+# %% ../../nbs/report/signal.ipynb #981293bd
 def _bound(p0: float, p1: float, horizon: int, rate: float) -> float:
     "The lowest h with the promised rate, to one part in a hundred."
     steps = log_ratios(p0, p1)
