@@ -13,7 +13,7 @@ from artmint.core.collection import Collection
 from artmint.core.picture import pixel_digest, png_bytes
 from artmint.core.records import Artifact, Candidate, Recipe, Slot
 from artmint.judge.heads import scorers_for
-from artmint.judge.scores import Scorer, _texts, picture, score
+from artmint.judge.scores import Scorer, _embed_texts, picture, score
 from artmint.make.base import Judge, load_judge
 from artmint.seeds import prompt_of
 from artmint.studio.catalog import Catalog
@@ -65,12 +65,12 @@ class Batch:
 
     def ours(self) -> None:
         "All at once, with catalog and files."
-        _texts.cache_clear()
+        _embed_texts.cache_clear()
         score(self.fresh(), self.judge, self.candidates, self.scorers)
 
     def bare(self) -> None:
         "The scorers alone, on pictures at hand."
-        _texts.cache_clear()
+        _embed_texts.cache_clear()
         embeddings = self.judge.encode_images(self.images)
         for scorer in self.scorers.values():
             scorer.measure(self.candidates, self.images, embeddings)
@@ -79,7 +79,7 @@ class Batch:
         "A few, each asked for alone."
         catalog = self.fresh()
         for candidate in self.candidates[:FEW]:
-            _texts.cache_clear()
+            _embed_texts.cache_clear()
             score(catalog, self.judge, [candidate], self.scorers)
 
     def unpadded(self) -> None:

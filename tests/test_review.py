@@ -84,11 +84,9 @@ def test_undo_restores_what_was_said_before_and_spares_what_was_said_since(tmp_p
     record_action(look, Action(id="3", dnas=(c,), decision="reject"))
     undo_action(look, "4", "2", (a, b, c))
     said = [look.card(look.candidates()[dna])["mine"] for dna in (a, b, c)]
-    assert (
-        (said[0]["decision"], said[0]["stars"], said[0]["note"]) == ("reject", 2, "too busy")
-        and said[1] is None
-        and said[2]["decision"] == "reject"
-    )
+    assert (said[0]["decision"], said[0]["stars"], said[0]["note"]) == ("reject", 2, "too busy")
+    assert said[1] is None
+    assert said[2]["decision"] == "reject"
     assert [row["decision"] for row in look.catalog.history("decision", a) if row["by"] == "ada"] == [
         "reject",
         "accept",
@@ -104,26 +102,21 @@ def test_a_blind_look_sees_nothing_and_decides_nothing(tmp_path):
     record_action(ada, Action(id="1", dnas=dnas[:20], decision="accept"))
     record_action(ada, Action(id="2", dnas=dnas[20:], decision="reject"))
     sample = second_look(ben, 0.5)
-    assert len(sample) == 16 == len(set(sample)) and sample == second_look(ben, 0.5) != sorted(
-        sample, key=dnas.index
-    )
+    assert len(sample) == 16 == len(set(sample))
+    assert sample == second_look(ben, 0.5) != sorted(sample, key=dnas.index)
     card = ben.card(ben.candidates()[sample[0]])
-    assert (
-        card["machine"] is None
-        and card["people"] == []
-        and card["scores"] == {}
-        and card["counts"] is None
-        and card["mine"] is None
-    )
+    assert card["machine"] is None
+    assert card["people"] == []
+    assert card["scores"] == {}
+    assert card["counts"] is None
+    assert card["mine"] is None
     for i, dna in enumerate(sample):
         record_action(ben, Action(id=f"b{i}", dnas=(dna,), decision="reject"))
     assert all(current_verdict(catalog, dna).by == "ada" for dna in sample)
     found = agreement(catalog)
-    assert (
-        found.pictures == 16
-        and found.kappa == pytest.approx(0)
-        and found.same == sum(dna in dnas[20:] for dna in sample) / 16
-    )
+    assert found.pictures == 16
+    assert found.kappa == pytest.approx(0)
+    assert found.same == sum(dna in dnas[20:] for dna in sample) / 16
     record_action(
         ben, Action(id="again", dnas=tuple(dna for dna in sample if dna in dnas[:20]), decision="accept")
     )
@@ -131,7 +124,8 @@ def test_a_blind_look_sees_nothing_and_decides_nothing(tmp_path):
 
 
 def test_kappa_by_hand():
-    assert kappa([]) is None and kappa([(True, True)] * 3) is None
+    assert kappa([]) is None
+    assert kappa([(True, True)] * 3) is None
     assert kappa(
         [(True, True)] * 20 + [(True, False)] * 5 + [(False, True)] * 10 + [(False, False)] * 15
     ) == pytest.approx(0.4)
@@ -149,18 +143,15 @@ def test_what_people_pick_is_chosen_and_the_rest_waits(tmp_path):
     )
     catalog = table(tmp_path, 2, SLOTS[:4])
     judge = load_judge()
-    assert choose(catalog, asks, judge, SLOTS[:4], 1).open == (1, 2, 3, 4) and slots_awaiting_review(
-        catalog, asks, range(1, 5)
-    ) == {1: 2, 2: 2, 3: 2, 4: 2}
+    assert choose(catalog, asks, judge, SLOTS[:4], 1).open == (1, 2, 3, 4)
+    assert slots_awaiting_review(catalog, asks, range(1, 5)) == {1: 2, 2: 2, 3: 2, 4: 2}
     look = ReviewSession(catalog, asks, "ada")
     picked = [dna for dna, c in look.candidates().items() if c.slot.id < 4 and c.attempt == 2]
     record_action(look, Action(id="1", dnas=tuple(picked), decision="accept"))
     choice = choose(catalog, asks, judge, SLOTS[:4], 1)
-    assert (
-        choice.open == (4,)
-        and [edition.dna for edition in choice.editions] == picked
-        and slots_awaiting_review(catalog, asks, range(1, 5)) == {4: 2}
-    )
+    assert choice.open == (4,)
+    assert [edition.dna for edition in choice.editions] == picked
+    assert slots_awaiting_review(catalog, asks, range(1, 5)) == {4: 2}
 
 
 # ---- the server, without a browser
@@ -204,16 +195,12 @@ def test_the_page_may_load_nothing_from_elsewhere(client):
     for path in ("/?token=secret", "/board.js", "/page.js", "/board.css", "/"):
         answer = client.get(path)
         assert {name: answer.headers[name] for name in SAFE_HEADERS} == SAFE_HEADERS
-    assert (
-        "default-src 'none'" in SAFE_HEADERS["Content-Security-Policy"]
-        and "unsafe" not in SAFE_HEADERS["Content-Security-Policy"]
-    )
+    assert "default-src 'none'" in SAFE_HEADERS["Content-Security-Policy"]
+    assert "unsafe" not in SAFE_HEADERS["Content-Security-Policy"]
     source = (ROOT / "artmint/data/board.js").read_text()
-    assert (
-        "innerHTML" not in source
-        and "insertAdjacentHTML" not in source
-        and not re.search(r"https?://", source)
-    )
+    assert "innerHTML" not in source
+    assert "insertAdjacentHTML" not in source
+    assert not re.search(r"https?://", source)
     assert not re.search(r"https?://|<style|style=|onload", (ROOT / "artmint/data/board.html").read_text())
 
 
@@ -353,15 +340,14 @@ def test_by_keyboard_alone(browser, tmp_path):
             "reject",
             "accept",
             "reject",
-        ] and errors == []
+        ]
+        assert errors == []
         notes = [
             row.get("note") for dna in dnas for row in catalog.history("decision", dna) if row.get("note")
         ]
-        assert (
-            notes
-            and set(notes) == {"p x u are letters here, <b>not</b> commands"}
-            and page.locator("b").count() == 0
-        )
+        assert notes
+        assert set(notes) == {"p x u are letters here, <b>not</b> commands"}
+        assert page.locator("b").count() == 0
         page.close()
     finally:
         served.kill()
@@ -458,9 +444,11 @@ def test_five_thousand_candidates_stay_smooth(browser, tmp_path):
         print(
             f"{len(names) + 16:,} candidates: ready in {ready:.1f} s; a key takes {keys[100]:.1f} ms (median), {keys[-2]:.1f} ms at worst; a jump {jumps[10]:.1f} ms; {tiles} tiles in the page"
         )
-        assert (
-            ready < 20 and keys[100] < 50 and jumps[10] < 100 and tiles < 100 and len(people(catalog)) == 100
-        )
+        assert ready < 20
+        assert keys[100] < 50
+        assert jumps[10] < 100
+        assert tiles < 100
+        assert len(people(catalog)) == 100
         page.close()
     finally:
         served.kill()

@@ -219,7 +219,9 @@ def test_seeds_are_pinned():
 def test_a_taken_seed_is_passed_over(slot, attempt):
     first = derive_seed("demo", "s", slot, attempt)
     second = derive_seed("demo", "s", slot, attempt, (first,))
-    assert 0 <= first < 2**32 and 0 <= second < 2**32 and first != second
+    assert 0 <= first < 2**32
+    assert 0 <= second < 2**32
+    assert first != second
     assert derive_seed("demo", "s", slot, attempt, (second,)) == first
     assert derive_seed("demo", "s", slot, attempt, (first, second)) not in (first, second)
 
@@ -289,7 +291,8 @@ def test_a_recipe_says_what_the_collection_says():
 def test_a_secret_salt_is_drawn_once_and_kept_private(tmp_path):
     secret = collection({"a": {"x": 1}})
     salt = salt_of(secret, tmp_path)
-    assert len(salt) == 64 and salt_of(secret, tmp_path) == salt
+    assert len(salt) == 64
+    assert salt_of(secret, tmp_path) == salt
     assert [path.name for path in (tmp_path / "salts").iterdir()] == ["small"]
     assert stat.S_IMODE((tmp_path / "salts" / "small").stat().st_mode) == 0o600
     shutil.rmtree(tmp_path / "salts")

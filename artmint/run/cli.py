@@ -38,7 +38,7 @@ from artmint.run.commands import (
     run,
     sweep,
 )
-from .console import Json, Studio, console_voice, print_json, show_steps, worst_status
+from .console import Json, Studio, console_voice, print_json, show_steps, exit_code_of
 
 if TYPE_CHECKING:
     from artmint.prove.evidence import Target
@@ -303,10 +303,10 @@ def doctor(
     if deep and (studio / "catalog.sqlite").exists():
         checks += _records(studio)
     if json:
-        print_json({"checks": checks, "exit_code": worst_status(checks)})
+        print_json({"checks": checks, "exit_code": exit_code_of(checks)})
     else:
         show_steps(checks)
-    raise typer.Exit(worst_status(checks))
+    raise typer.Exit(exit_code_of(checks))
 
 # %% ../../nbs/run/cli.ipynb #e1393121
 def _report_error(error: Exception, json: bool) -> int:

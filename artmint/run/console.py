@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Studio', 'Json', 'BatchFile', 'CLEAR_LINE', 'SIGNS', 'print_json', 'print_line', 'console_voice', 'duration_words',
-           'worst_status', 'show_steps', 'near_path', 'program_name', 'verify_command']
+           'exit_code_of', 'show_steps', 'near_path', 'program_name', 'verify_command']
 
 # %% ../../nbs/run/console.ipynb #ea910a1f
 import json as json_format
@@ -74,7 +74,7 @@ SIGNS = {
 }
 
 
-def worst_status(
+def exit_code_of(
     steps: list[dict],  # each with a status
 ) -> int:
     "The exit code of several statuses: 1 when one failed, else 3 when one is unchecked, else 0."

@@ -85,7 +85,9 @@ def check_studio(world: World, studio: Path, mined: dict[str, Paid]) -> set[str]
     assert len(catalog.all("token", "demo/")) == world.drop.quantity, "tokens on record"
     assert catalog.check_records() == [], "tokens on record"
     stamp = catalog.find("stamp", f"demo/1@{world.record.chain_id}")
-    assert stamp and stamp["proven"] and stamp["tokens"] == world.drop.quantity, "the stamp"
+    assert stamp, "the stamp"
+    assert stamp["proven"], "the stamp"
+    assert stamp["tokens"] == world.drop.quantity, "the stamp"
     return on_record
 
 

@@ -52,7 +52,7 @@ class Point:
 POINTS = {
     "signed, not written": Point(KeystoreSigner, "sign", "after"),
     "written, not sent": Point(Journal, "_keep_all", "after", first_is("signed")),
-    "some of a flight sent": Point(journal, "_told", "after"),
+    "some of a flight sent": Point(journal, "_send_raw", "after"),
     "sent, answers not noted": Point(Journal, "_keep_all", "before", first_is("sent")),
     "answers noted": Point(Journal, "_keep_all", "after", first_is("sent")),
     "mined, not written": Point(journal, "_settled", "before"),
@@ -60,7 +60,7 @@ POINTS = {
     "end written": Point(journal, "_settled", "after"),
     "tokens not recorded": Point(mint, "_record", "before"),
     "tokens recorded": Point(mint, "_record", "after"),
-    "not stamped": Point(mint, "_there", "before"),
+    "not stamped": Point(mint, "_tokens_at", "before"),
     "stamped": Point(mint, "stamp_drop", "after"),
 }
 

@@ -104,7 +104,7 @@ def left_behind(studio):
 
 def test_a_higher_price_keeps_the_nonce(studio):
     waiting = left_behind(studio)
-    done = journal(studio, patience=5).settle()[0]
+    done = journal(studio, patience=5).reconcile()[0]
     assert (done.state, done.nonce, done.purpose) == ("confirmed", waiting.nonce, waiting.purpose)
     assert done.hash != waiting.hash
     assert done.earlier == [waiting.raw]
@@ -118,12 +118,12 @@ def test_a_higher_price_keeps_the_nonce(studio):
 def test_no_price_above_the_ceiling(studio):
     waiting = left_behind(studio)
     with pytest.raises(NotYetMined):
-        journal(studio, ceiling=20).settle()
+        journal(studio, ceiling=20).reconcile()
     assert kept(studio, "hash") == [waiting.hash]
     with pytest.raises(NotYetMined):
         mint(journal(studio, ceiling=20), studio.contract, studio.drop)  # and nothing new beside it
     studio.node("anvil_mine", "0x28")  # empty blocks: the price falls
-    assert journal(studio, ceiling=20).settle()[0].hash == waiting.hash
+    assert journal(studio, ceiling=20).reconcile()[0].hash == waiting.hash
 
 
 def test_a_ceiling_before_anything_is_signed(studio):
@@ -138,12 +138,12 @@ def test_a_ceiling_before_anything_is_signed(studio):
 
 def test_a_reorg_moves_a_transaction_back_and_it_is_sent_again(studio):
     sent = mint(studio.minter, studio.contract, studio.drop, 8)
-    assert [transaction.standing for transaction in sent] == ["confirmed"] * 2
+    assert [transaction.status for transaction in sent] == ["confirmed"] * 2
     studio.node("anvil_reorg", 3, [])
     assert studio.contract.functions.totalSupply().call() == 0
-    again = studio.minter.ripen()
+    again = studio.minter.update_finality()
     assert [transaction.hash for transaction in again] == [transaction.hash for transaction in sent]
-    assert [transaction.standing for transaction in again] == ["confirmed"] * 2
+    assert [transaction.status for transaction in again] == ["confirmed"] * 2
     assert studio.contract.functions.totalSupply().call() == 16
     history = studio.catalog.history("transaction", f"{studio.minter._prefix}0")
     assert [row["state"] for row in history][:4] == ["signed", "sent", "confirmed", "sent"]
@@ -168,12 +168,12 @@ def test_a_drop_is_stamped_at_the_depth_that_was_chosen(studio):
     young = stamp_drop(studio.minter, studio.contract, studio.drop, "3")
     assert (young.proven, young.tokens, young.waiting) == (False, 0, 2)  # sent again, in young blocks
     studio.node("anvil_mine", "0x28")
-    assert [transaction.standing for transaction in studio.minter.ripen()] == ["safe"] * 2
+    assert [transaction.status for transaction in studio.minter.update_finality()] == ["safe"] * 2
     assert not stamp_drop(studio.minter, studio.contract, studio.drop).proven
     studio.node("anvil_mine", "0x64")
     assert stamp_drop(studio.minter, studio.contract, studio.drop).proven
     assert kept(studio, "standing") == ["finalized"] * 2
-    assert studio.minter.ripen() == []
+    assert studio.minter.update_finality() == []
     stamps = studio.catalog.history("stamp", "demo/1@31337")
     assert (stamps[-1]["depth"], stamps[-1]["proven"]) == ("finalized", True)
     with pytest.raises(BadDepth):

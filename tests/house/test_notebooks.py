@@ -41,7 +41,8 @@ def test_it_has_a_library_part_and_a_run_part(notebook):
     cells = cells_of(notebook)
     start = run_part(notebook)
     parameters = [i for i, cell in enumerate(cells) if "parameters" in tags(cell)]
-    assert len(parameters) == 1 and start < parameters[0]
+    assert len(parameters) == 1
+    assert start < parameters[0]
     late = [cell.source for cell in cells[start:] if cell.cell_type == "code" and exported(cell)]
     assert late == []
 
@@ -51,9 +52,11 @@ def test_parameters_are_few_annotated_scalars_with_a_comment(notebook):
     cell = next(cell for cell in code_of(notebook) if "parameters" in tags(cell))
     body = ast.parse(cell.source).body
     lines = list(filter(str.strip, cell.source.splitlines()))
-    assert 1 <= len(body) <= 8 and len(lines) == len(body)
+    assert 1 <= len(body) <= 8
+    assert len(lines) == len(body)
     for line, node in zip(lines, body):
-        assert isinstance(node, ast.AnnAssign) and node.annotation.id in SCALARS, line
+        assert isinstance(node, ast.AnnAssign), line
+        assert node.annotation.id in SCALARS, line
         assert isinstance(node.value, ast.Constant | ast.UnaryOp), line
         assert re.search(r"  # \w.+", line), line
 

@@ -58,7 +58,8 @@ def test_facts_agree():
     settings.read(ROOT / "settings.ini", encoding="utf-8")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert settings["DEFAULT"]["lib_name"] == project["name"] == "artmint"
-    assert "version" in project["dynamic"] and "version" not in project
+    assert "version" in project["dynamic"]
+    assert "version" not in project
     assert importlib.metadata.version("artmint") == settings["DEFAULT"]["version"]
 
 

@@ -401,7 +401,8 @@ def test_rooms_and_chapters_are_listed_once_each():
 
 def test_the_readme_is_short():
     text = README.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 140 and len(text.split()) <= 1300
+    assert len(text.splitlines()) <= 140
+    assert len(text.split()) <= 1300
 
 
 def test_the_site_builds_and_loads_nothing_from_elsewhere(tmp_path):

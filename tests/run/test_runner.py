@@ -105,7 +105,8 @@ def test_a_bad_batch_file_is_refused(tmp_path, text, said):
     (tmp_path / "batch.toml").write_text(text)
     with pytest.raises(batch.BadBatch) as refusal:
         batch.load_batch(tmp_path / "batch.toml")
-    assert said in str(refusal.value) and refusal.value.exit_code == 2
+    assert said in str(refusal.value)
+    assert refusal.value.exit_code == 2
 
 
 def test_a_missing_batch_file_is_refused(tmp_path):
@@ -127,7 +128,8 @@ def test_a_missing_batch_file_is_refused(tmp_path):
 def test_parameters_are_refused_before_anything_runs(books, order, tmp_path, stage, given, error):
     with pytest.raises(error) as refusal:
         runner.run_batch(order(parameters={stage: given}), tmp_path / "studio")
-    assert refusal.value.exit_code == 2 and not (tmp_path / "studio").exists()
+    assert refusal.value.exit_code == 2
+    assert not (tmp_path / "studio").exists()
 
 
 def test_an_unknown_stage_is_refused(books, order, tmp_path):
@@ -158,13 +160,14 @@ def test_rounds_resumption_and_repair(books, order, tmp_path):
         "20_curate-r2",
         "25_metadata",
     ]
-    assert traces(studio, "curate") == [1, 2] and "  hello" in said
+    assert traces(studio, "curate") == [1, 2]
+    assert "  hello" in said
     executed = nbformat.read(runner.run_folder(studio, order()) / "20_curate-r2.ipynb", as_version=4)
-    assert executed.metadata.papermill.end_time and str(tmp_path) not in json.dumps(executed)
+    assert executed.metadata.papermill.end_time
+    assert str(tmp_path) not in json.dumps(executed)
 
-    assert all(stage.skipped for stage in runner.run_batch(order(), studio, said.append)) and traces(
-        studio, "seeds"
-    ) == [1]
+    assert all(stage.skipped for stage in runner.run_batch(order(), studio, said.append))
+    assert traces(studio, "seeds") == [1]
 
     (runner.run_folder(studio, order()) / "25_metadata.ipynb").unlink()
     assert [stage.name for stage in runner.run_batch(order(), studio, said.append) if not stage.skipped] == [
@@ -172,7 +175,9 @@ def test_rounds_resumption_and_repair(books, order, tmp_path):
     ]
 
     ran = runner.run_batch(order(parameters={"00_seeds": {"warm": True}}), studio, said.append)
-    assert len(ran) == 6 and not any(stage.skipped for stage in ran) and traces(studio, "seeds") == [1, 1]
+    assert len(ran) == 6
+    assert not any(stage.skipped for stage in ran)
+    assert traces(studio, "seeds") == [1, 1]
 
 
 def test_a_changed_notebook_runs_again(books, order, tmp_path):
@@ -191,8 +196,10 @@ def test_open_slots_after_the_last_round_wait_for_people(books, order, tmp_path)
     notebook(books, "20_curate", ROUND, WRITE.format(name="curate") + FILL.format(slots=(1, 3), round=1))
     with pytest.raises(runner.WaitingForPeople) as refusal:
         runner.run_batch(order(), tmp_path / "studio", print)
-    assert refusal.value.slots == [2, 4] and refusal.value.exit_code == 4
-    assert traces(tmp_path / "studio", "curate") == [1, 2] and traces(tmp_path / "studio", "metadata") == []
+    assert refusal.value.slots == [2, 4]
+    assert refusal.value.exit_code == 4
+    assert traces(tmp_path / "studio", "curate") == [1, 2]
+    assert traces(tmp_path / "studio", "metadata") == []
 
 
 def test_a_failed_stage_is_one_clear_error(books, order, tmp_path):
@@ -209,11 +216,9 @@ def test_a_failed_stage_is_one_clear_error(books, order, tmp_path):
         "NoPaint",
         1,
     )
-    assert (
-        "There is no red left." in str(refusal.value)
-        and Path(refusal.value.path).name == "15_generate.failed.ipynb"
-        and Path(refusal.value.path).exists()
-    )
+    assert "There is no red left." in str(refusal.value)
+    assert Path(refusal.value.path).name == "15_generate.failed.ipynb"
+    assert Path(refusal.value.path).exists()
     assert not (runner.run_folder(tmp_path / "studio", order()) / "15_generate.ipynb").exists()
 
 
@@ -226,14 +231,16 @@ def test_a_refusal_of_a_room_keeps_its_exit_code(books, order, tmp_path):
     )
     with pytest.raises(runner.StageFailed) as refusal:
         runner.run_batch(order(stages=("33_evidence",)), tmp_path / "studio", print)
-    assert refusal.value.exit_code == 3 and refusal.value.error == "NotProven"
+    assert refusal.value.exit_code == 3
+    assert refusal.value.error == "NotProven"
 
 
 def test_a_second_run_is_told_who_is_at_work(books, order, tmp_path):
     studio = tmp_path / "studio"
     with hold_studio(studio, "Batch other"), pytest.raises(StudioBusy) as refusal:
         runner.run_batch(order(), studio, print)
-    assert f"process {os.getpid()}" in str(refusal.value) and "Batch other" in str(refusal.value)
+    assert f"process {os.getpid()}" in str(refusal.value)
+    assert "Batch other" in str(refusal.value)
     runner.run_batch(order(stages=("00_seeds",)), studio, print)
 
 
@@ -264,15 +271,11 @@ runner.run_batch(batch.Batch.model_validate_json({order().model_dump_json()!r}),
     killed.wait()
     said: list[str] = []
     ran = runner.run_batch(order(), studio, said.append)
-    assert (
-        "interrupted" in said[0]
-        and (runner.run_folder(studio, order()) / "15_generate.interrupted.ipynb").exists()
-    )
-    assert (
-        [stage.skipped for stage in ran[:2]] == [True, False]
-        and traces(studio, "seeds") == [1]
-        and len(traces(studio, "generate")) == 2
-    )
+    assert "interrupted" in said[0]
+    assert (runner.run_folder(studio, order()) / "15_generate.interrupted.ipynb").exists()
+    assert [stage.skipped for stage in ran[:2]] == [True, False]
+    assert traces(studio, "seeds") == [1]
+    assert len(traces(studio, "generate")) == 2
 
 
 # ------------------------------------------------------------------ a part of a batch
@@ -288,11 +291,9 @@ def test_from_here_to_there(books, order, tmp_path):
         "00_seeds",
         "15_generate",
     ]
-    assert (
-        traces(studio, "generate") == [1]
-        and traces(studio, "curate") == []
-        and runner.finished(order(), studio) == ["00_seeds", "15_generate"]
-    )
+    assert traces(studio, "generate") == [1]
+    assert traces(studio, "curate") == []
+    assert runner.finished(order(), studio) == ["00_seeds", "15_generate"]
     ran = runner.run_batch(order(), studio, said.append, first="20_curate", last="curate")
     assert [(stage.name, stage.skipped) for stage in ran] == [
         ("00_seeds", True),
@@ -302,9 +303,8 @@ def test_from_here_to_there(books, order, tmp_path):
         ("20_curate-r2", False),
     ]
     ran = runner.run_batch(order(), studio, said.append)
-    assert [stage.name for stage in ran if not stage.skipped] == ["25_metadata"] and len(
-        runner.finished(order(), studio)
-    ) == 6
+    assert [stage.name for stage in ran if not stage.skipped] == ["25_metadata"]
+    assert len(runner.finished(order(), studio)) == 6
 
 
 @pytest.mark.parametrize(
@@ -318,7 +318,8 @@ def test_from_here_to_there(books, order, tmp_path):
 def test_a_part_that_is_none_is_refused(books, order, tmp_path, ends, error):
     with pytest.raises(error) as refusal:
         runner.run_batch(order(), tmp_path / "studio", print, first=ends[0], last=ends[1])
-    assert refusal.value.exit_code == 2 and not (tmp_path / "studio").exists()
+    assert refusal.value.exit_code == 2
+    assert not (tmp_path / "studio").exists()
 
 
 def test_papermill_s_own_unfinished_notebook_is_known(books, order, tmp_path):
@@ -333,12 +334,10 @@ def test_papermill_s_own_unfinished_notebook_is_known(books, order, tmp_path):
     nbformat.write(node, path)
     assert runner.finished(one, studio) == []
     ran = runner.run_batch(one, studio, said.append)
-    assert (
-        not ran[0].skipped
-        and any("interrupted" in line for line in said)
-        and path.with_name("00_seeds.interrupted.ipynb").exists()
-        and traces(studio, "seeds") == [1, 1]
-    )
+    assert not ran[0].skipped
+    assert any("interrupted" in line for line in said)
+    assert path.with_name("00_seeds.interrupted.ipynb").exists()
+    assert traces(studio, "seeds") == [1, 1]
 
 
 def test_events_tell_programs_what_happens(books, order, tmp_path):
@@ -350,14 +349,11 @@ def test_events_tell_programs_what_happens(books, order, tmp_path):
     )
     events, shown = [], []
     runner.run_batch(order(stages=("00_seeds",)), tmp_path / "studio", print, shown.append, events.append)
-    assert (
-        [event["event"] for event in events][:1] == ["started"]
-        and events[-1]["event"] == "finished"
-        and events[-1]["name"] == "00_seeds"
-    )
-    assert {"event": "progress", "stage": "00_seeds", "done": 3, "of": 3} in events and any(
-        line.startswith("[1/1] 00_seeds draw: 3/3") for line in shown
-    )
+    assert [event["event"] for event in events][:1] == ["started"]
+    assert events[-1]["event"] == "finished"
+    assert events[-1]["name"] == "00_seeds"
+    assert {"event": "progress", "stage": "00_seeds", "done": 3, "of": 3} in events
+    assert any(line.startswith("[1/1] 00_seeds draw: 3/3") for line in shown)
 
 
 def test_a_run_is_stopped_and_goes_on(books, order, tmp_path):
@@ -389,7 +385,9 @@ cli.main(['run', 'small.toml', '--studio', {str(studio)!r}, '--to', 'generate'])
         time.sleep(0.05)
     stopped.send_signal(signal.SIGTERM)
     said = stopped.communicate(timeout=300)[1]
-    assert stopped.returncode == 1 and "Stopped in 15_generate" in said and "Traceback" not in said, said
+    assert stopped.returncode == 1, said
+    assert "Stopped in 15_generate" in said, said
+    assert "Traceback" not in said, said
     assert (runner.run_folder(studio, order()) / "15_generate.interrupted.ipynb").exists()
     ran = runner.run_batch(order(), studio, print, last="generate")
     assert [(stage.name, stage.skipped) for stage in ran] == [("00_seeds", True), ("15_generate", False)]
@@ -402,15 +400,15 @@ def test_the_plan_learns_from_what_was(books, order, tmp_path):
     studio = tmp_path / "studio"
     some = order(stages=("00_seeds", "15_generate"))
     first = batch.forecast_stages(some, studio)
-    assert (
-        not studio.exists()
-        and [each.seconds is None for each in first] == [True, False]
-        and first[1].basis.startswith("assumed")
-    )
-    assert first[1].pictures == (8, 16) and first[1].slots == 4
+    assert not studio.exists()
+    assert [each.seconds is None for each in first] == [True, False]
+    assert first[1].basis.startswith("assumed")
+    assert first[1].pictures == (8, 16)
+    assert first[1].slots == 4
     runner.run_batch(some, studio, print, last="seeds")
     again = batch.forecast_stages(some, studio)[0]
-    assert again.basis == "as 1 times before here" and again.seconds > 0
+    assert again.basis == "as 1 times before here"
+    assert again.seconds > 0
     assert (
         batch.forecast_stages(order(name="more", stages=("00_seeds",), quantity=2), studio)[0].seconds
         == again.seconds
@@ -443,16 +441,12 @@ def test_a_sweep_gathers_one_table_and_goes_on(books, tmp_path):
         (3, "x", None, "ValueError: no three"),
         (3, "y", None, "ValueError: no three"),
     ]
-    assert (
-        table.read_text().splitlines()[0] == "notebook,seed,side,double,seconds,error"
-        and len(table.read_text().splitlines()) == 5
-    )
+    assert table.read_text().splitlines()[0] == "notebook,seed,side,double,seconds,error"
+    assert len(table.read_text().splitlines()) == 5
     said: list = []
     before = (table.parent / "04_drawings-001.ipynb").stat().st_mtime_ns
-    assert (
-        sweep.run_sweep(order, tmp_path / "studio", said.append)[0] == rows
-        and (table.parent / "04_drawings-001.ipynb").stat().st_mtime_ns == before
-    )
+    assert sweep.run_sweep(order, tmp_path / "studio", said.append)[0] == rows
+    assert (table.parent / "04_drawings-001.ipynb").stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize("apart, counts", [(False, [1, 2]), (True, [1, 1])])
@@ -466,9 +460,8 @@ def test_points_share_a_studio_or_have_their_own(books, tmp_path, apart, counts)
     )
     order = sweep.Sweep(name="trial", notebook="04_drawings", apart=apart, grid={"seed": (1, 2)})
     rows, table = sweep.run_sweep(order, tmp_path / "studio", print)
-    assert [row["count"] for row in rows] == counts and len(Catalog(tmp_path / "studio").all("trace")) == (
-        not apart
-    )
+    assert [row["count"] for row in rows] == counts
+    assert len(Catalog(tmp_path / "studio").all("trace")) == (not apart)
     assert [
         (table.parent / name / "catalog.sqlite").exists() for name in ("04_drawings-001", "04_drawings-002")
     ] == [apart, apart]
@@ -489,4 +482,5 @@ def test_a_sweep_is_refused_before_anything_runs(books, tmp_path, text, error):
     (tmp_path / "sweep.toml").write_text(text)
     with pytest.raises(error) as refusal:
         sweep.run_sweep(sweep.load_sweep(tmp_path / "sweep.toml"), tmp_path / "studio", print)
-    assert refusal.value.exit_code == 2 and not (tmp_path / "studio").exists()
+    assert refusal.value.exit_code == 2
+    assert not (tmp_path / "studio").exists()

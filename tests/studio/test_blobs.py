@@ -40,9 +40,12 @@ def test_a_damaged_blob_is_refused_named_and_can_be_made_again(catalog, damage):
     catalog.blob_path(name).write_bytes(damage(data))
     with pytest.raises(CorruptBlob) as caught:
         catalog.blob(name)
-    assert caught.value.digest == name and caught.value.got == hashlib.sha256(damage(data)).hexdigest()
+    assert caught.value.digest == name
+    assert caught.value.got == hashlib.sha256(damage(data)).hexdigest()
     assert catalog.check() == [f"blob {name}: bytes changed"]
-    assert catalog.put_blob(data) == name and catalog.blob(name) == data and catalog.check() == []
+    assert catalog.put_blob(data) == name
+    assert catalog.blob(name) == data
+    assert catalog.check() == []
 
 
 def test_a_missing_blob_is_named(catalog):
@@ -58,8 +61,10 @@ def test_a_blob_cut_off_by_a_kill_leaves_no_name(catalog):
     )
     killed(code, catalog.folder)
     name = hashlib.sha256(b"x" * 10**6).hexdigest()
-    assert not catalog.blob_path(name).exists() and catalog.check() == []
-    assert catalog.put_blob(b"x" * 10**6) == name and catalog.blob(name) == b"x" * 10**6
+    assert not catalog.blob_path(name).exists()
+    assert catalog.check() == []
+    assert catalog.put_blob(b"x" * 10**6) == name
+    assert catalog.blob(name) == b"x" * 10**6
 
 
 # ------------------------------------------------------------------ a shared file system
@@ -77,24 +82,27 @@ def hosts(tmp_path):
 def test_what_one_host_makes_another_reads(hosts):
     one, two, shared = hosts
     name = one.put_blob(b"a picture")
-    assert two.has_blob(name) and not two.blob_path(name).exists()
-    assert two.blob(name) == b"a picture" and two.blob_path(name).read_bytes() == b"a picture"
-    assert two.blob_names() == [name] and two.check() == []
+    assert two.has_blob(name)
+    assert not two.blob_path(name).exists()
+    assert two.blob(name) == b"a picture"
+    assert two.blob_path(name).read_bytes() == b"a picture"
+    assert two.blob_names() == [name]
+    assert two.check() == []
     (shared / name[:2] / name).write_bytes(b"a pictura")
     assert one.check() == [f"blob {name}: bytes changed"]
     two.blob_path(name).unlink()
     with pytest.raises(CorruptBlob):
         two.blob(name)
     one.put_blob(b"a picture")
-    assert one.check() == [] and two.blob(name) == b"a picture"
-    assert two.remove_blob(name) == 9 and not two.has_blob(name)
+    assert one.check() == []
+    assert two.blob(name) == b"a picture"
+    assert two.remove_blob(name) == 9
+    assert not two.has_blob(name)
 
 
 def test_a_blob_that_is_nowhere_is_missing(hosts):
     with pytest.raises(MissingBlob):
         hosts[0].blob("0" * 64)
-    assert (
-        not hosts[0].has_blob("0" * 64)
-        and hosts[0].blob_names() == []
-        and hosts[0].remove_blob("0" * 64) == 0
-    )
+    assert not hosts[0].has_blob("0" * 64)
+    assert hosts[0].blob_names() == []
+    assert hosts[0].remove_blob("0" * 64) == 0

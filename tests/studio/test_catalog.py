@@ -83,11 +83,9 @@ def test_appended_records_keep_their_history(catalog):
 
 
 def test_what_is_missing_is_named(catalog):
-    assert (
-        catalog.find("edition", "demo/1") is None
-        and catalog.history("edition", "demo/1") == []
-        and catalog.all("edition") == {}
-    )
+    assert catalog.find("edition", "demo/1") is None
+    assert catalog.history("edition", "demo/1") == []
+    assert catalog.all("edition") == {}
     with pytest.raises(MissingRecord, match="edition demo/1"):
         catalog.get("edition", "demo/1")
 
@@ -112,7 +110,8 @@ def test_any_plain_json_comes_back(tmp_path):
     @given(JSON)
     def comes_back(body):
         key = catalog.append("any", "key", body)
-        assert catalog.get("any", "key") == body and key == digest(body)
+        assert catalog.get("any", "key") == body
+        assert key == digest(body)
 
     comes_back()
     assert catalog.check() == []
@@ -133,7 +132,8 @@ def test_what_was_appended_survives_a_kill(catalog):
     )
     last = int(killed(code, catalog.folder).split()[1])
     rows = [body["i"] for body in catalog.history("transaction", "demo")]
-    assert rows == list(range(len(rows))) and len(rows) > last
+    assert rows == list(range(len(rows)))
+    assert len(rows) > last
     assert catalog.check() == []
     assert raw(catalog, "PRAGMA journal_mode") == [("wal",)]
     with catalog.engine.connect() as connection:
@@ -163,7 +163,8 @@ def test_processes_that_open_and_write_at_once_agree(tmp_path):
     for worker in workers:
         worker.join()
     catalog = Catalog(tmp_path)
-    assert len(catalog.all("slot")) == 50 and catalog.check() == []
+    assert len(catalog.all("slot")) == 50
+    assert catalog.check() == []
 
 
 def test_threads_and_forked_children_share_a_catalog(catalog):
@@ -183,7 +184,8 @@ def test_threads_and_forked_children_share_a_catalog(catalog):
             os._exit(0)
     catalog.append("score", "parent", {})
     os.waitpid(child, 0)
-    assert len(catalog.all("score")) == 82 and catalog.check() == []
+    assert len(catalog.all("score")) == 82
+    assert catalog.check() == []
 
 
 KEYS = (
@@ -214,10 +216,8 @@ def keys_are_found_by_their_beginnings(catalog: Catalog) -> None:
     for wanted in ([], ["a/10", "nobody's", "a/1", "a/10"], [*KEYS, *map(str, range(2000))]):
         rows = [(row.key, json.loads(row.body)["i"]) for row in catalog.rows_of("cost", wanted)]
         assert rows == [(key, i) for i, key in enumerate(KEYS * 2) if key in wanted]
-    assert (
-        sorted(catalog.heads("cost")) == sorted({key.split("/")[0] for key in KEYS})
-        and catalog.heads("nothing") == []
-    )
+    assert sorted(catalog.heads("cost")) == sorted({key.split("/")[0] for key in KEYS})
+    assert catalog.heads("nothing") == []
 
 
 def test_keys_are_found_by_their_beginnings(catalog):
@@ -288,14 +288,13 @@ def test_a_lease_is_taken_renewed_finished(catalog):
     catalog.done("generate", "a", "ann")
     catalog.done("generate", "a", "ann")
     catalog.release("generate", "ann")
-    assert catalog.claim("generate", "cid", 60) is None and catalog.left("generate") == 1
+    assert catalog.claim("generate", "cid", 60) is None
+    assert catalog.left("generate") == 1
     catalog.release("generate", "bob")
     assert catalog.claim("generate", "cid", 60) == "b"
-    assert (
-        catalog.finished_jobs() == 1 == catalog.finished_jobs(forget=True)
-        and catalog.finished_jobs() == 0
-        and catalog.left("score") == 2
-    )
+    assert catalog.finished_jobs() == 1 == catalog.finished_jobs(forget=True)
+    assert catalog.finished_jobs() == 0
+    assert catalog.left("score") == 2
 
 
 def test_an_offer_leaves_what_is_held_and_opens_what_was_finished(catalog):
