@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Text', 'Story', 'Name', 'Trait', 'Colour', 'Count', 'Secret', 'Withheld', 'Requirement', 'Rule', 'Model', 'Adapter',
-           'Approval', 'Royalty', 'Generation', 'Collection', 'InconsistentCollection', 'contradictions',
+           'Approval', 'Royalty', 'Generation', 'TraitPlan', 'Collection', 'InconsistentCollection', 'contradictions',
            'read_collection', 'NoSuchExample', 'example']
 
 # %% ../../nbs/core/collection.ipynb #f843f377
@@ -72,7 +72,7 @@ class Model(Record):
     digest: Hex64  # SHA-256 of the weights' file
     trait: Trait | None = None  # the trait that a probe looks for
 
-# %% ../../nbs/core/collection.ipynb #8c3d31a9
+# %% ../../nbs/core/collection.ipynb #d1797968
 class Adapter(Record):
     "A LoRA adapter that every picture of the collection is painted with. Without a digest it is the one that the studio has under this name when the first recipe is written."
 
@@ -94,7 +94,7 @@ class Royalty(Record):
     basis_points: int = Field(0, ge=0, le=10_000)  # hundredths of a percent
     receiver: str | None = Field(None, pattern="^0x[0-9a-fA-F]{40}$")  # none: the treasury
 
-# %% ../../nbs/core/collection.ipynb #60dd40f9
+# %% ../../nbs/core/collection.ipynb #0f3a2b4a
 class Generation(Record):
     "What all recipes of a collection share, and how often is tried."
 
@@ -113,8 +113,8 @@ class Generation(Record):
     rounds: Count = 4  # before people are asked
 
 # %% ../../nbs/core/collection.ipynb #2090df4d
-class Collection(Record):
-    "A studio's artistic language. `load_collection` reads one and checks that it is consistent."
+class TraitPlan(Record):
+    "What a collection shows: its name and size, the prompt's template, traits with exact counts and what they exclude."
 
     name: Name
     title: Text
@@ -128,6 +128,11 @@ class Collection(Record):
     forbidden: tuple[dict[Trait, Text], ...] = ()  # values that may not meet in one slot
     required: tuple[Requirement, ...] = ()
     unique: bool = False  # whether no two slots may have the same traits
+
+# %% ../../nbs/core/collection.ipynb #74adeec2
+class Collection(TraitPlan):
+    "A studio's artistic language. `load_collection` reads one and checks that it is consistent."
+
     negative_prompts: dict[Text, str] = {}  # a library, by name
     generation: Generation
     adapters: tuple[Adapter, ...] = ()
@@ -183,7 +188,7 @@ def _template_problems(collection: Collection) -> list[str]:
             problems.append(f"traits.{trait}: not in the template, so no picture would show it")
     return problems
 
-# %% ../../nbs/core/collection.ipynb #f8d4b2c0
+# %% ../../nbs/core/collection.ipynb #cb48ea81
 def _pairs(collection: Collection) -> list[tuple[str, dict[str, str]]]:
     "Forbidden and required values, and where they stand."
     pairs = [(f"forbidden[{i}]", pair) for i, pair in enumerate(collection.forbidden)]
@@ -204,7 +209,7 @@ def _pair_problems(collection: Collection) -> list[str]:
             problems.append(f"forbidden[{i}]: needs at least two traits; to forbid one value, leave it out")
     return problems
 
-# %% ../../nbs/core/collection.ipynb #34711061
+# %% ../../nbs/core/collection.ipynb #3d38dee5
 def _colour_problems(collection: Collection) -> list[str]:
     "Colour traits that are no traits, values without a palette, palettes without a value, palettes without colours."
     traits = [trait for trait in collection.colour_traits if trait in collection.traits]
