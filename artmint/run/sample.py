@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['STEPS', 'NoSuchStep', 'sample_studio']
 
-# %% ../../nbs/run/sample.ipynb #59c7a071
+# %% ../../nbs/run/sample.ipynb #ce2a6f6e
 from collections.abc import Mapping
 from pathlib import Path
 
-# %% ../../nbs/run/sample.ipynb #04dd3e98
+# %% ../../nbs/run/sample.ipynb #4c9d5147
 from ..core.canon import Refusal
 from ..core.collection import Collection
 from ..core.manifest import Manifest
@@ -28,7 +28,7 @@ from ..studio.catalog import Catalog
 from ..studio.files import drop_folder, slot_key
 from ..train.drawings import Subject, draw
 
-# %% ../../nbs/run/sample.ipynb #7dd9f507
+# %% ../../nbs/run/sample.ipynb #66f7fc71
 def _draw(catalog: Catalog, attempt: Attempt, slot: Slot) -> Artifact:
     "A drawing of a slot's traits, recorded as the attempt's artifact."
     recipe = attempt.recipe
@@ -54,7 +54,7 @@ def _choose_first(catalog: Catalog, collection: Collection, slot: Slot, artifact
     edition = Edition(slot=slot.id, attempt=1, traits=slot.traits, scores={}, scorers={}, **facts)
     catalog.put("edition", key, edition.model_dump(mode="json"))
 
-# %% ../../nbs/run/sample.ipynb #a717c32d
+# %% ../../nbs/run/sample.ipynb #c14e78a0
 def _mint(catalog: Catalog, collection: Collection, manifest: Manifest) -> None:
     "Deploy, commit, allow and mint on the studio's embedded chain."
     from artmint.chain.admin import authorize, commit_drop, deploy, parties
@@ -89,8 +89,8 @@ def _pack_and_publish(
     if until == "minted":
         _mint(catalog, collection, manifest)
 
-# %% ../../nbs/run/sample.ipynb #0bd2c613
-STEPS = ("painted", "chosen", "packed", "published", "minted")
+# %% ../../nbs/run/sample.ipynb #a5847dfb
+STEPS = ("painted", "chosen", "filled", "packed", "published", "minted")
 
 
 class NoSuchStep(Refusal):
@@ -105,30 +105,30 @@ class NoSuchStep(Refusal):
 def sample_studio(
     folder: Path | str,  # the studio's folder, empty or missing
     collection: Collection,  # what to make
-    until: str = "minted",  # painted, chosen, packed, published or minted
+    until: str = "minted",  # one of STEPS: painted, chosen by the rules, filled, packed, published, minted
     first: int = 1,  # the drop's first slot
     quantity: int = 4,  # how many slots
     drop: int = 1,  # the drop's number
     drawn: bool = False,  # drawings in place of painted pictures; for collections with the demo's traits
 ) -> Catalog:
-    """A studio with one round of a small drop. A slot that the rules leave open takes its first attempt when the
-    drop is packed. Raises NoSuchStep."""
+    """A studio with one round of a small drop. A slot that the rules leave open takes its first attempt from
+    `filled` on. Raises NoSuchStep."""
     if until not in STEPS:
         raise NoSuchStep(until, STEPS)
     catalog = Catalog(folder)
     salt = salt_of(collection, catalog.folder)
     slots = frozen_slots(catalog, collection, salt)[first - 1 : first - 1 + quantity]
-    print(f"No studio was given, so {len(slots)} slots are {until} in a scratch one.")
+    print(f"A sample studio is made: {len(slots)} slots, {until}.")
     base = None if drawn else load_base(collection.generation.base)
     facts = BaseFacts(digest=base.digest if base else "0" * 64, source=base.source if base else "drawings")
     attempts = attempts_of(catalog, collection, slots, salt, 1, facts.digest)
     _fill(catalog, collection, slots, attempts, base, until)
-    if until not in ("painted", "chosen"):
+    if until not in ("painted", "chosen", "filled"):
         weights = weights_files(base) if base else {}
         _pack_and_publish(catalog, collection, slots, drop, facts, weights, until)
     return catalog
 
-# %% ../../nbs/run/sample.ipynb #0da90f14
+# %% ../../nbs/run/sample.ipynb #6df4fb65
 def _fill(
     catalog: Catalog,
     collection: Collection,
