@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-# %% ../nbs/10_lora_train.ipynb #0b6e00a2
+# %% ../nbs/10_lora_train.ipynb #2a01bca2
 if TYPE_CHECKING:
     import torch
 
@@ -96,7 +96,7 @@ def _add_matrices(network: Any, config: TrainConfig, targets: tuple[str, ...]) -
     )
     network.add_adapter(adapter)
 
-# %% ../nbs/10_lora_train.ipynb #9fd2c461
+# %% ../nbs/10_lora_train.ipynb #696d5206
 def _adapted(base: Base, config: TrainConfig) -> Any:
     "A copy of the base's pipeline with fresh matrices; everything else is frozen. Raises UnknownFamily."
     import torch
@@ -124,7 +124,7 @@ def _adapted(base: Base, config: TrainConfig) -> Any:
         pipe.unet.enable_gradient_checkpointing()
     return pipe
 
-# %% ../nbs/10_lora_train.ipynb #6747f4f8
+# %% ../nbs/10_lora_train.ipynb #3dbe9ae3
 def _adapted_parts(pipe: Any) -> dict[str, Any]:
     "The networks that carry matrices."
     networks = {name: getattr(pipe, name, None) for name in PARTS}
@@ -179,7 +179,7 @@ def _snr_weights(scheduler: Any, t: "torch.Tensor", cap: float, velocity: bool) 
     # overall colour is decided.
     return weights.clamp(min=0.05)
 
-# %% ../nbs/10_lora_train.ipynb #4661eaa2
+# %% ../nbs/10_lora_train.ipynb #4f8effb6
 def _loss(
     pipe: Any,
     scheduler: Any,
@@ -205,7 +205,7 @@ def _loss(
     weights = _snr_weights(scheduler, t, config.min_snr, velocity)
     return (error * weights).mean() / weights.mean()
 
-# %% ../nbs/10_lora_train.ipynb #5edcda96
+# %% ../nbs/10_lora_train.ipynb #3b1265af
 def _rate(config: TrainConfig, step: int) -> float:
     "Learning rate of a step."
     rise = min(1.0, (step + 1) / max(config.warmup, 1))
@@ -229,7 +229,7 @@ def _stacked(rows: list[dict[str, Any]]) -> dict[str, Any]:
         stacked[key] = _stacked(column) if isinstance(value, dict) else torch.cat(column)
     return stacked
 
-# %% ../nbs/10_lora_train.ipynb #e746d67b
+# %% ../nbs/10_lora_train.ipynb #e949e4f7
 class _TrainingStream:
     "Examples that are dealt out step by step, their conditions cached where the text encoders don't learn."
 
@@ -259,7 +259,7 @@ class _TrainingStream:
         x = torch.stack([self.examples.latents[i] for i in which]).float()
         return _loss(self.pipe, scheduler, self.config, x, conditions, (seed, 2 + self.number, step))
 
-# %% ../nbs/10_lora_train.ipynb #0add4fe5
+# %% ../nbs/10_lora_train.ipynb #f99f281f
 def _streams(
     pipe: Any, base: Base, config: TrainConfig, style: StyleSet, prior: StyleSet | None
 ) -> list[tuple[float, _TrainingStream]]:
@@ -302,7 +302,7 @@ def _modelspec(lineage: Lineage, family: str) -> dict[str, str]:
         "modelspec.resolution": f"{side}x{side}",
     }
 
-# %% ../nbs/10_lora_train.ipynb #742ebfc5
+# %% ../nbs/10_lora_train.ipynb #91f13766
 def _kohya_header(lineage: Lineage, family: str) -> dict[str, str]:
     "What kohya's tools write, as far as it is no time of day."
     settings = {key: str(lineage.config[name]) for key, name in SS_SETTINGS.items()}
@@ -330,7 +330,7 @@ def adapter_file(
     own = {ALPHAS: peft_facts(layers), "artmint": lineage.model_dump_json(exclude_defaults=True)}
     return pack_tensors(tensors, own | _modelspec(lineage, family) | _kohya_header(lineage, family))
 
-# %% ../nbs/10_lora_train.ipynb #4f2ef047
+# %% ../nbs/10_lora_train.ipynb #d7421d82
 class OtherTraining(Refusal):
     "A folder that holds the checkpoints of another training."
 
@@ -353,7 +353,7 @@ def _pack_state(pipe: Any, optimiser: Any, step: int, run: str) -> bytes:
                 plain[f"{i}.{key}"] = value
     return pack_tensors(tensors, {"step": str(step), "run": run, "plain": json.dumps(plain)})
 
-# %% ../nbs/10_lora_train.ipynb #be44803d
+# %% ../nbs/10_lora_train.ipynb #6b7c5abe
 def _with_prefix(tensors: dict[str, Any], prefix: str) -> dict[str, Any]:
     "The entries whose names begin with a prefix, without it."
     return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
@@ -425,7 +425,7 @@ def _mlflow(
         log.log_params(settings)
         yield lambda step, loss: log.log_metric("loss", loss, step=step)
 
-# %% ../nbs/10_lora_train.ipynb #4c7e060e
+# %% ../nbs/10_lora_train.ipynb #1b2ab803
 @contextmanager
 def tracked(
     kind: str,  # 'mlflow', 'wandb', or empty: none
@@ -477,7 +477,7 @@ def _optimiser(pipe: Any, config: TrainConfig) -> "torch.optim.Optimizer":
         matrices += [parameter for parameter in network.parameters() if parameter.requires_grad]
     return kinds[config.optimiser](matrices, lr=config.rate, weight_decay=config.weight_decay)
 
-# %% ../nbs/10_lora_train.ipynb #7b5f8da2
+# %% ../nbs/10_lora_train.ipynb #74e79e81
 def _lineage(
     style: StyleSet, base: Base, config: TrainConfig, prior: StyleSet | None, predecessor: bytes | None
 ) -> Lineage:
@@ -497,7 +497,7 @@ def _lineage(
         licences=tuple(sorted(licences)),
     )
 
-# %% ../nbs/10_lora_train.ipynb #aadc8909
+# %% ../nbs/10_lora_train.ipynb #9b454050
 @dataclass
 class _Training:
     "A training that stands between two steps."
@@ -538,7 +538,7 @@ class _Training:
         write_whole(self.folder / f"adapter-{step:06}.safetensors", data)
         write_whole(self.folder / "state.safetensors", _pack_state(self.pipe, self.optimiser, step, self.run))
 
-# %% ../nbs/10_lora_train.ipynb #cd98083f
+# %% ../nbs/10_lora_train.ipynb #bcbcc546
 def _begin(
     style: StyleSet,
     base: Base,
