@@ -3,8 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 FACTS := settings.ini setup.py pyproject.toml constraints.txt
+NODE_MODULES := contracts/node_modules/.package-lock.json
 
-.PHONY: demo test test-full lab bench faults contracts export clean
+.PHONY: demo test test-full lab docs bench faults contracts export clean
 
 demo: .venv/demo  ## a small collection: generated, judged, described, minted on a local chain, proven
 	$(BIN)/artmint run batches/demo.toml
@@ -18,24 +19,25 @@ test-full: .venv/dev  ## the long suites as well
 lab: .venv/dev  ## the notebooks in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir=nbs
 
-bench: .venv/demo  ## figures, as ratios, into studio/bench.json
-	$(BIN)/python scripts/bench.py
+docs: .venv/docs  ## the pages, the notebooks and the API reference as a site, in _docs/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-faults: .venv/dev  ## minting, broken in every way there is: 216 schedules, each replayable by its number (needs node; half an hour)
-	cd contracts && npm install --no-audit --no-fund --silent
-	$(BIN)/python scripts/faults.py
+bench: .venv/dev  ## figures, as ratios, into studio/bench.json (some need node; SUBJECTS="gas minting" measures these)
+	$(BIN)/python -m bench $(SUBJECTS)
 
-contracts: .venv/demo  ## compile the contract, compare with the committed artifact, write the input for explorers (needs node)
-	cd contracts && npm ci --ignore-scripts
+faults: .venv/dev $(NODE_MODULES)  ## minting with 41 kinds of fault injected: 216 schedules, each replayable by its number (needs node; half an hour)
+	$(BIN)/python -m tests.faults
+
+contracts: .venv/demo $(NODE_MODULES)  ## compile the contract, compare with the committed artifact, write the input for explorers (needs node)
 	$(BIN)/python scripts/compile_contracts.py --check
 
-export: .venv/dev  ## notebooks -> package; outputs are cleaned, except where a cell is tagged keep_output
-	$(BIN)/nbstripout --keep-id $$(git ls-files 'nbs/*.ipynb')
+export: .venv/dev  ## notebooks -> package; the Library part keeps its outputs, the Run part has none
+	$(BIN)/python scripts/clean_notebooks.py
 	$(BIN)/nbdev-clean
 	$(BIN)/nbdev-export
 
 clean:  ## remove the environment; studios stay
-	rm -rf .venv artmint.egg-info build
+	rm -rf .venv artmint.egg-info build _docs
 
 .venv/python:
 	$(PYTHON) -m venv .venv
@@ -46,5 +48,14 @@ clean:  ## remove the environment; studios stay
 	touch $@
 
 .venv/dev: .venv/demo
-	$(INSTALL) '.[make,publish,s3,ray,postgres,dev]'
+	$(INSTALL) '.[make,publish,s3,ray,postgres,docs,dev]'
+	touch $@
+
+.venv/docs: .venv/python $(FACTS)
+	$(INSTALL) '.[docs]'
+	touch $@
+
+$(NODE_MODULES): contracts/package.json contracts/package-lock.json
+	@command -v npm > /dev/null || { echo "npm isn't installed: compiler, libraries, forge and anvil come from it. Install Node.js 20 or newer."; exit 1; }
+	cd contracts && npm ci --ignore-scripts --no-audit --no-fund
 	touch $@

@@ -1,4 +1,5 @@
 "Hand settings.ini, the one place of package facts, to setuptools; put the notebooks beside the modules in a wheel."
+
 from configparser import ConfigParser
 from pathlib import Path
 from shutil import copytree
@@ -23,10 +24,23 @@ class WithNotebooks(build_py):
 
 
 setup(
-    version=facts["version"], description=facts["description"], keywords=facts["keywords"].split(), author=facts["author"],
-    license=facts["license"], python_requires=f">={facts['min_python']}", install_requires=facts["requirements"].split("\n"),
-    extras_require={key.removesuffix("_requirements"): facts[key].split("\n") for key in facts if key.endswith("_requirements")},
+    version=facts["version"],
+    description=facts["description"],
+    keywords=facts["keywords"].split(),
+    author=facts["author"],
+    classifiers=facts["classifiers"].split("\n"),
+    license=facts["license"],
+    python_requires=f">={facts['min_python']}",
+    install_requires=facts["requirements"].split("\n"),
+    extras_require={
+        key.removesuffix("_requirements"): facts[key].split("\n")
+        for key in facts
+        if key.endswith("_requirements")
+    },
     entry_points={"console_scripts": facts["console_scripts"].split("\n")},
-    packages=find_packages(include=["artmint", "artmint.*"]), package_data={"artmint": ["data/**"]}, cmdclass={"build_py": WithNotebooks},
-    long_description=Path("README.md").read_text(encoding="utf-8"), long_description_content_type="text/markdown",
+    packages=find_packages(include=["artmint", "artmint.*"]),
+    package_data={"artmint": ["data/**", "py.typed"]},
+    cmdclass={"build_py": WithNotebooks},
+    long_description=Path("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
 )

@@ -29,6 +29,7 @@ from .studio.ledger import Bill, LedgerLine, Money, bill, ledger_lines, looking_
 
 # %% ../nbs/40_metrics.ipynb #2f444477
 OUTCOMES = ("minted", "chosen", "accepted", "review", "rejected", "stopped", "open")  # the first that holds
+GOOD = ("minted", "chosen", "accepted")  # those that passed
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class AttemptOutcome:
     slot: int
     attempt: int
     dna: str
-    fate: str  # one of FATES
+    outcome: str  # one of OUTCOMES
     prompt_set: str  # digest
     begun: float  # when it was planned, seconds since 1970
     judged: float | None  # when the machine last judged it
@@ -47,37 +48,37 @@ class AttemptOutcome:
 
 @dataclass(frozen=True)
 class BatchHistory:
-    "All that is known of a batch."
+    "All that the catalog holds of a batch."
 
     tries: list[AttemptOutcome]
-    ledger_lines: list[LedgerLine]
+    lines: list[LedgerLine]
     opinions: list[tuple[str, float, float]]  # dna, seconds of somebody's time, when
     tokens: dict[int, float]  # slot -> when it was first known to be minted
     marks: dict[str, float]  # when the drop was packed, pinned, minted, proven
     audit: dict[str, Any] | None  # the last one
 
-
+# %% ../nbs/40_metrics.ipynb #b327f5ae
 def _bodies(rows: Iterable[Any]) -> list[tuple[str, dict, float]]:
     "Records as key, body, time; all bodies are read as one text, which is four times as fast."
     rows = list(rows)
-    return [
-        (row.key, body, row.at)
-        for row, body in zip(rows, json.loads(f"[{','.join(row.body for row in rows)}]"))
-    ]
+    bodies = json.loads(f"[{','.join(row.body for row in rows)}]")
+    return [(row.key, body, row.at) for row, body in zip(rows, bodies)]
 
 
 def _of_slots(catalog: Catalog, kind: str, name: str, slots: range) -> list[tuple[str, dict, float]]:
     "Records of a collection's slots: key, body, time. Of other slots nothing but their keys is read."
-    return _bodies(
-        catalog.rows_of(
-            kind, [key for key in catalog.keys(kind, f"{name}/") if int(key.split("/")[1]) in slots]
-        )
-    )
+    keys = catalog.keys(kind, f"{name}/")
+    return _bodies(catalog.rows_of(kind, [key for key in keys if int(key.split("/")[1]) in slots]))
 
 
-def _both(some: range, others: range) -> int:
+def _common(some: range, others: range) -> int:
     "How many slots are in both."
     return max(min(some.stop, others.stop) - max(some.start, others.start), 0)
+
+
+def _share(slots: range, of: range) -> float:
+    "The part of some slots that a batch has."
+    return _common(of, slots) / max(len(of), 1)
 
 
 def _seconds(text: str) -> float:
@@ -85,20 +86,24 @@ def _seconds(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 # %% ../nbs/40_metrics.ipynb #1946e3d2
-def _fate(
-    dna: str, slot: int, decisions: list[dict], chosen: dict[int, str], tokens: dict, stopped: set[str]
-) -> str:
+@dataclass(frozen=True)
+class _Ends:
+    "What tells how attempts ended."
+
+    chosen: dict[int, str]  # slot -> dna of its edition
+    stopped: set[str]  # dna
+    tokens: dict[int, float]  # slot -> when it was minted
+
+
+def _outcome(dna: str, slot: int, decision: dict | None, ends: _Ends) -> str:
     "What became of an attempt."
-    if chosen.get(slot) == dna:
-        return "minted" if slot in tokens else "chosen"
-    if dna in stopped:
+    if ends.chosen.get(slot) == dna:
+        return "minted" if slot in ends.tokens else "chosen"
+    if dna in ends.stopped:
         return "stopped"
-    counts = effective_decision(decisions)
-    return (
-        {"accept": "accepted", "reject": "rejected", "review": "review"}[counts["decision"]]
-        if counts
-        else "open"
-    )
+    if not decision:
+        return "open"
+    return {"accept": "accepted", "reject": "rejected", "review": "review"}[decision["decision"]]
 
 
 def _prompt_set(recipe: dict[str, Any], seen: dict[str, str]) -> str:
@@ -110,82 +115,109 @@ def _prompt_set(recipe: dict[str, Any], seen: dict[str, str]) -> str:
     return seen[text]
 
 
-def _tries(
-    catalog: Catalog, name: str, slots: range, attempts: list, decided: dict, tokens: dict
-) -> list[AttemptOutcome]:
-    "The attempts at some slots, attempt by attempt and slot by slot."
-    chosen = {body["slot"]: body["dna"] for _, body, _ in _of_slots(catalog, "edition", name, slots)}
-    stopped = {row.key for row in catalog.rows_of("stopped", [body["dna"] for _, body, _ in attempts])}
-    found = []
-    sets = {}
-    for key, body, at in attempts:
+def _waited(decision: dict | None, judged: float | None) -> float | None:
+    "Seconds from the machine's verdict to people's decision; None where they didn't decide."
+    if judged is None or not decision or decision["by"] == MACHINE:
+        return None
+    return max(_seconds(decision["at"]) - judged, 0.0)
+
+# %% ../nbs/40_metrics.ipynb #e98dfbb7
+def _outcomes(attempts: list, decided: dict[str, list], ends: _Ends) -> list[AttemptOutcome]:
+    "Attempts and what became of them, attempt by attempt and slot by slot."
+    outcomes = []
+    prompt_sets: dict[str, str] = {}
+    for key, body, begun in attempts:
         slot, attempt = map(int, key.split("/")[1:])
-        rows = decided.get(body["dna"], [])
         dna = body["dna"]
-        judged = max((when for when, row in rows if row["by"] == MACHINE), default=None)
-        counts = effective_decision([row for _, row in rows])
-        asked = (
-            max(_seconds(counts["at"]) - judged, 0.0)
-            if judged is not None and counts and counts["by"] != MACHINE
-            else None
-        )
-        found.append(
-            AttemptOutcome(
-                slot,
-                attempt,
-                dna,
-                _fate(dna, slot, [row for _, row in rows], chosen, tokens, stopped),
-                _prompt_set(body["recipe"], sets),
-                at,
-                judged,
-                asked,
-            )
-        )
-    return sorted(found, key=lambda each: (each.attempt, each.slot))
+        decisions = decided.get(dna, [])
+        judged = max((at for at, row in decisions if row["by"] == MACHINE), default=None)
+        decision = effective_decision([row for _, row in decisions])
+        outcome = _outcome(dna, slot, decision, ends)
+        prompt_set = _prompt_set(body["recipe"], prompt_sets)
+        waited = _waited(decision, judged)
+        outcomes.append(AttemptOutcome(slot, attempt, dna, outcome, prompt_set, begun, judged, waited))
+    return sorted(outcomes, key=lambda each: (each.attempt, each.slot))
 
-
-def _sent(catalog: Catalog, name: str, slots: range, drops: dict[int, range]) -> dict[str, float]:
+# %% ../nbs/40_metrics.ipynb #b94a0095
+def _transaction_shares(
+    catalog: Catalog, name: str, slots: range, drops: dict[int, range]
+) -> dict[str, float]:
     "Transactions by their hash, and the batch's share of each: a drop's by its slots, a collection's by all of them."
-    own = {body["address"] for _, body, _ in _bodies(catalog.rows("contract", f"{name}@"))}
+    contracts = {body["address"] for _, body, _ in _bodies(catalog.rows("contract", f"{name}@"))}
     every = range(1, len(catalog.keys("slot", f"{name}/")) + 1)
-    found = {}
+    shares = {}
     for _, body, _ in _bodies(catalog.rows("transaction")):
-        said = body["purpose"]
-        if said.get("collection") != name and said.get("contract") not in own:
+        purpose = body["purpose"]
+        if purpose.get("collection") != name and purpose.get("contract") not in contracts:
             continue
-        of = (
-            range(said["first"], said["first"] + said["quantity"])
-            if "first" in said
-            else drops.get(said.get("drop"), every)
-        )
-        found[body["hash"]] = _both(of, slots) / max(len(of), 1)
-    return found
+        of = drops.get(purpose.get("drop"), every)
+        if "first" in purpose:
+            of = range(purpose["first"], purpose["first"] + purpose["quantity"])
+        shares[body["hash"]] = _share(slots, of)
+    return shares
 
 
-def _stretches(catalog: Catalog, name: str, slots: range) -> dict[str, float]:
+def _stretch_shares(catalog: Catalog, name: str, slots: range) -> dict[str, float]:
     "Stretches of slots that lines were written for (collection/first-last), and the batch's share of each."
-    keys = {
-        key.split("/", 1)[1]
-        for stage in catalog.heads("cost")
-        for key in catalog.keys("cost", f"{stage}/{name}/")
-    }
-    stretches = {
-        key: range(int(said[1]), int(said[2]) + 1)
-        for key in keys
-        if (said := re.fullmatch(r"[^/]+/(\d+)-(\d+)", key))
-    }
-    return {key: _both(of, slots) / max(len(of), 1) for key, of in stretches.items()}
+    keys: set[str] = set()
+    for stage in catalog.heads("cost"):
+        keys |= {key.split("/", 1)[1] for key in catalog.keys("cost", f"{stage}/{name}/")}
+    shares = {}
+    for key in keys:
+        if match := re.fullmatch(r"[^/]+/(\d+)-(\d+)", key):
+            shares[key] = _share(slots, range(int(match[1]), int(match[2]) + 1))
+    return shares
 
 
+def _shared_lines(catalog: Catalog, shares: dict[str, float]) -> list[LedgerLine]:
+    "The ledger's lines of these names, each with the batch's share of it."
+    borne = {key: share for key, share in shares.items() if share}
+    lines = []
+    for line in ledger_lines(catalog, keys=borne):
+        share = borne[line.key]
+        lines.append(line._replace(amount=line.amount * share) if share < 1 else line)
+    return lines
+
+# %% ../nbs/40_metrics.ipynb #7540a4c5
 def _marks(
-    catalog: Catalog, packed: tuple[str, float], whole: str, tokens: dict[int, float]
+    catalog: Catalog, packed: tuple[str, float], stretch: str, tokens: dict[int, float]
 ) -> dict[str, float]:
     "When a drop was packed, pinned, minted and proven, as far as it came."
-    marks = {"packed": packed[1]} if packed[0] else {}
-    for mark, kind, key in (("pinned", "pin", packed[0]), ("proven", "proof", whole)):
+    marks = {}
+    if packed[0]:
+        marks["packed"] = packed[1]
+    for mark, kind, key in (("pinned", "pin", packed[0]), ("proven", "proof", stretch)):
         if rows := catalog.rows_of(kind, [key]):
             marks[mark] = rows[-1].at
-    return marks | ({"minted": max(tokens.values())} if tokens else {})
+    if tokens:
+        marks["minted"] = max(tokens.values())
+    return marks
+
+
+def _decision_times(decided: dict[str, list]) -> dict[str, list[tuple[float, str]]]:
+    "When each person decided on what."
+    times = defaultdict(list)
+    for dna, decisions in decided.items():
+        for _, row in decisions:
+            if row["by"] != MACHINE:
+                times[row["by"]].append((_seconds(row["at"]), dna))
+    return times
+
+
+def _drops(catalog: Catalog, name: str) -> dict[str, tuple[range, float]]:
+    "A collection's drops by their keys: slots, and when it was packed."
+    drops = {}
+    for key, body, at in _bodies(catalog.rows("drop", f"{name}/")):
+        drops[key] = (range(body["first"], body["first"] + body["quantity"]), at)
+    return drops
+
+
+def _last_drop(drops: dict[str, tuple[range, float]], slots: range) -> tuple[str, float]:
+    "The last drop that has some of these slots, and when it was packed; an empty key without one."
+    for key, (own, at) in reversed(drops.items()):
+        if _common(own, slots):
+            return key, at
+    return "", 0.0
 
 # %% ../nbs/40_metrics.ipynb #3fc2403f
 def batch_history(
@@ -195,44 +227,30 @@ def batch_history(
 ) -> BatchHistory:
     "Read all that the catalog holds of a batch, and little else: however much a studio has made, a small drop is read quickly."
     name = collection.name
-    decided = defaultdict(list)
-    times = defaultdict(list)
-    tokens = {}
+    stretch = f"{name}/{slots[0]}-{slots[-1]}"
     attempts = _of_slots(catalog, "attempt", name, slots)
-    own = {body["dna"] for _, body, _ in attempts}
-    whole = f"{name}/{slots[0]}-{slots[-1]}"
-    for dna, row, at in _bodies(catalog.rows_of("decision", own)):
+    dnas = {body["dna"] for _, body, _ in attempts}
+    decided = defaultdict(list)
+    for dna, row, at in _bodies(catalog.rows_of("decision", dnas)):
         decided[dna].append((at, row))
+    tokens: dict[int, float] = {}
     for key, _, at in _of_slots(catalog, "token", name, slots):
         tokens.setdefault(int(key.split("/")[1]), at)
-    for dna, rows in decided.items():
-        for _, row in rows:
-            if row["by"] != MACHINE:
-                times[row["by"]].append((_seconds(row["at"]), dna))
-    drops = {
-        key: (range(body["first"], body["first"] + body["quantity"]), at)
-        for key, body, at in _bodies(catalog.rows("drop", f"{name}/"))
-    }
-    shares = _stretches(catalog, name, slots) | _sent(
-        catalog, name, slots, {int(key.split("/")[1]): of for key, (of, _) in drops.items()}
-    )
-    shares = dict.fromkeys(own, 1.0) | {key: share for key, share in shares.items() if share}
-    found = [
-        line._replace(amount=line.amount * share) if (share := shares[line.key]) < 1 else line
-        for line in ledger_lines(catalog, keys=shares)
-    ]
-    looks = looking_seconds(times)
-    found += [LedgerLine("review", dna, seconds, "people", when) for dna, seconds, when in looks]
-    packed = next(((key, at) for key, (of, at) in reversed(drops.items()) if _both(of, slots)), ("", 0.0))
-    tries = _tries(catalog, name, slots, attempts, decided, tokens)
-    return BatchHistory(
-        tries,
-        found,
-        looks,
-        tokens,
-        _marks(catalog, packed, whole, tokens),
-        catalog.find("audit", packed[0]) if packed[0] else None,
-    )
+    drops = _drops(catalog, name)
+    numbered = {int(key.split("/")[1]): own for key, (own, _) in drops.items()}
+    shares = dict.fromkeys(dnas, 1.0)
+    shares |= _stretch_shares(catalog, name, slots)
+    shares |= _transaction_shares(catalog, name, slots, numbered)
+    opinions = looking_seconds(_decision_times(decided))
+    lines = _shared_lines(catalog, shares)
+    lines += [LedgerLine("review", dna, seconds, "people", at) for dna, seconds, at in opinions]
+    packed = _last_drop(drops, slots)
+    chosen = {body["slot"]: body["dna"] for _, body, _ in _of_slots(catalog, "edition", name, slots)}
+    stopped = {row.key for row in catalog.rows_of("stopped", [body["dna"] for _, body, _ in attempts])}
+    tries = _outcomes(attempts, decided, _Ends(chosen, stopped, tokens))
+    marks = _marks(catalog, packed, stretch, tokens)
+    audit = catalog.find("audit", packed[0]) if packed[0] else None
+    return BatchHistory(tries, lines, opinions, tokens, marks, audit)
 
 # %% ../nbs/40_metrics.ipynb #18db525d
 def interval(
@@ -261,62 +279,60 @@ class Velocity:
     high: float
 
 
-GOOD = ("minted", "chosen", "accepted")
-
-
 def velocities(
     tries: list[AttemptOutcome],  # of a batch
     wall: dict[str, float],  # seconds for each dna
 ) -> list[Velocity]:
     "The velocity of every prompt set, the largest set first."
-    found = []
-    for name, count in Counter(each.prompt_set for each in tries).most_common():
-        own = [each for each in tries if each.prompt_set == name and each.fate not in ("open", "review")]
-        hours = sum(wall.get(each.dna, 0.0) for each in tries if each.prompt_set == name) / 3600
-        good = sum(each.fate in GOOD for each in own)
-        if not own or not hours:
+    rows = []
+    for prompt_set, count in Counter(each.prompt_set for each in tries).most_common():
+        own = [each for each in tries if each.prompt_set == prompt_set]
+        judged = [each for each in own if each.outcome not in ("open", "review")]
+        hours = sum(wall.get(each.dna, 0.0) for each in own) / 3600
+        if not judged or not hours:
             continue
-        low, high = (share * len(own) / hours for share in interval(good, len(own)))
-        found.append(Velocity(name, count, good, hours, good / hours, low, high))
-    return found
+        good = sum(each.outcome in GOOD for each in judged)
+        low, high = (share * len(judged) / hours for share in interval(good, len(judged)))
+        rows.append(Velocity(prompt_set, count, good, hours, good / hours, low, high))
+    return rows
 
 # %% ../nbs/40_metrics.ipynb #7a977bf6
 LEGS = ("make and judge", "wait for people", "pack", "pin", "mint", "prove")
 
 
+def _way(attempt: AttemptOutcome, first: float, history: BatchHistory) -> dict[str, float]:
+    "Seconds of each leg of a chosen attempt's way; `first` is when the slot's first attempt was planned."
+    asked = attempt.asked or 0.0
+    judged = attempt.begun if attempt.judged is None else attempt.judged
+    way = {LEGS[0]: max(judged - first, 0.0), LEGS[1]: asked}
+    at = judged + asked
+    for leg, mark in zip(LEGS[2:], ("packed", "pinned", "minted", "proven")):
+        when = history.tokens.get(attempt.slot) if mark == "minted" else history.marks.get(mark)
+        if when is None:
+            break
+        way[leg] = max(when - at, 0.0)
+        at = max(when, at)
+    return way
+
+
 def waterfall(
-    found: BatchHistory,  # a batch
+    history: BatchHistory,  # a batch
 ) -> dict[int, dict[str, float]]:  # slot -> seconds by leg, as far as it came
     "Seconds of each leg of a slot's way from concept to finality."
-    first = {}
-    for each in found.tries:
-        first[each.slot] = min(first.get(each.slot, each.begun), each.begun)
-    ways = {}
-    for each in found.tries:
-        if each.fate not in ("minted", "chosen"):
-            continue
-        asked = each.asked or 0.0
-        judged = each.judged if each.judged is not None else each.begun
-        way = {LEGS[0]: max(judged - first[each.slot], 0.0), LEGS[1]: asked}
-        at = judged + asked
-        for leg, mark in zip(LEGS[2:], ("packed", "pinned", "minted", "proven")):
-            when = found.tokens.get(each.slot) if mark == "minted" else found.marks.get(mark)
-            if when is None:
-                break
-            way[leg], at = max(when - at, 0.0), max(when, at)
-        ways[each.slot] = way
-    return ways
+    first: dict[int, float] = {}
+    for attempt in history.tries:
+        first[attempt.slot] = min(first.get(attempt.slot, attempt.begun), attempt.begun)
+    chosen = [attempt for attempt in history.tries if attempt.outcome in ("minted", "chosen")]
+    return {attempt.slot: _way(attempt, first[attempt.slot], history) for attempt in chosen}
 
-
+# %% ../nbs/40_metrics.ipynb #be7b670e
 def quantiles(
     ways: dict[int, dict[str, float]],  # as `waterfall` gives them
 ) -> dict[str, dict[str, float]]:  # leg, "total" or "total without people" -> p50 and p95 in seconds
     "Medians and 95th percentiles of every leg and of the whole way."
     rows = {leg: [way[leg] for way in ways.values() if leg in way] for leg in LEGS}
-    rows |= {
-        "total": [sum(way.values()) for way in ways.values()],
-        "total without people": [sum(way.values()) - way[LEGS[1]] for way in ways.values()],
-    }
+    rows["total"] = [sum(way.values()) for way in ways.values()]
+    rows["total without people"] = [sum(way.values()) - way[LEGS[1]] for way in ways.values()]
     return {
         leg: {"p50": float(np.quantile(row, 0.5)), "p95": float(np.quantile(row, 0.95))}
         for leg, row in rows.items()
@@ -333,7 +349,7 @@ class KPIs:
 
     currency: str
     attempts: int
-    fates: dict[str, int]
+    fates: dict[str, int]  # how many attempts ended in each of OUTCOMES; kpis.json and kpis.prom call it so
     editions: int  # minted ones too
     tokens: int
     seconds: float  # compute: processor and device seconds of all stages
@@ -355,7 +371,7 @@ class KPIs:
         "Plain JSON."
         return json.loads(json.dumps(asdict(self)))
 
-
+# %% ../nbs/40_metrics.ipynb #c0e24811
 def gas_price(
     gas: float,  # units
     money: Money,  # with ether and gas_gwei
@@ -363,25 +379,23 @@ def gas_price(
 ) -> float | None:
     "What gas is expected to cost; None while the studio doesn't say."
     rates = money.at(at)
-    return (
-        None
-        if not rates or rates.ether is None or rates.gas_gwei is None
-        else gas * rates.gas_gwei * 1e-9 * rates.ether
-    )
+    if not rates or rates.ether is None or rates.gas_gwei is None:
+        return None
+    return gas * rates.gas_gwei * 1e-9 * rates.ether
 
 
-def _saved(found: BatchHistory, money: Money, at: float, refused: int, made: int) -> dict[str, float]:
+def _saved(history: BatchHistory, money: Money, at: float, refused: int, made: int) -> dict[str, float]:
     "What refused candidates would have used from packing on, had they gone on like the editions: gas, and bytes packed and pinned."
-    after = {
-        unit: sum(line.amount for line in found.lines if line.unit == unit and line.stage in ("pack", "pin"))
-        for unit in ("bytes", "pinned")
-    }
-    saved = {"gas": float(refused * GAS_TOKEN)} | {
-        unit: amount / made * refused if made else 0.0 for unit, amount in after.items()
-    }
+    saved = {"gas": float(refused * GAS_TOKEN)}
+    later = [line for line in history.lines if line.stage in ("pack", "pin")]
+    for unit in ("bytes", "pinned"):
+        amount = sum(line.amount for line in later if line.unit == unit)
+        saved[unit] = amount / made * refused if made else 0.0
+    kept = bill([LedgerLine("saved", "", saved[unit], unit, at) for unit in ("bytes", "pinned")], money)
     worth = gas_price(saved["gas"], money, at)
-    kept = bill([LedgerLine("saved", "", saved[unit], unit, at) for unit in after], money)
-    return saved | ({"money": worth + kept.total} if worth is not None and not kept.missing else {})
+    if worth is not None and not kept.missing:
+        saved["money"] = worth + kept.total
+    return saved
 
 
 def _by_stage(spent: Bill) -> dict[str, dict[str, float]]:
@@ -394,150 +408,182 @@ def _by_stage(spent: Bill) -> dict[str, dict[str, float]]:
     return dict(table)
 
 # %% ../nbs/40_metrics.ipynb #ad168a4e
-def _costs(found: BatchHistory, money: Money, at: float, made: int) -> dict[str, Any]:
+def _costs(history: BatchHistory, money: Money, at: float, made: int) -> dict[str, Any]:
     "The numbers that are money, and what they lack."
-    spent = bill(found.lines, money)
-    left = sum(each.fate == "chosen" for each in found.tries)
-    gas = left * GAS_TOKEN + GAS_DROP * bool(left)
-    toll = gas_price(gas, money, at)
-    early = sum(value for stage, value in spent.stages.items() if stage not in ("mint", "verify"))
-    known = bool(money.rates)
-    return {
-        "currency": money.currency,
-        "cost": spent.total if known else None,
-        "cpfa": (spent.total + (toll or 0.0)) / made if known and made else None,
-        "market_ready": early / made if known and made else None,
-        "stages": _by_stage(spent),
-        "missing": spent.missing | ({"ether and gas_gwei": float(gas)} if gas and toll is None else {}),
-    }
+    spent = bill(history.lines, money)
+    unminted = sum(attempt.outcome == "chosen" for attempt in history.tries)
+    gas = unminted * GAS_TOKEN + GAS_DROP * bool(unminted)
+    expected = gas_price(gas, money, at)
+    before_minting = sum(cost for stage, cost in spent.stages.items() if stage not in ("mint", "verify"))
+    missing = dict(spent.missing)
+    if gas and expected is None:
+        missing["ether and gas_gwei"] = float(gas)
+    costs: dict[str, Any] = {"currency": money.currency, "stages": _by_stage(spent), "missing": missing}
+    costs |= {"cost": None, "cpfa": None, "market_ready": None}
+    if money.rates:
+        costs["cost"] = spent.total
+    if money.rates and made:
+        costs["cpfa"] = (spent.total + (expected or 0.0)) / made
+        costs["market_ready"] = before_minting / made
+    return costs
+
+# %% ../nbs/40_metrics.ipynb #3f48fb3e
+def _compute(lines: list[LedgerLine]) -> tuple[dict[str, float], dict[str, float]]:
+    "Processor and device seconds by key, and wall seconds by key."
+    compute: dict[str, float] = defaultdict(float)
+    wall: dict[str, float] = defaultdict(float)
+    for line in lines:
+        if line.unit in ("cpu", "gpu"):
+            compute[line.key] += line.amount
+        if line.unit == "wall":
+            wall[line.key] += line.amount
+    return compute, wall
 
 
+def _each(amount: float, count: int) -> float | None:
+    "So much for each; None while there are none."
+    return amount / count if count else None
+
+
+def _utilisation(tries: list[AttemptOutcome], compute: dict[str, float]) -> float | None:
+    "RUR: compute of chosen candidates over that of all candidates; None while nothing was rendered."
+    rendered = sum(compute[attempt.dna] for attempt in tries if attempt.outcome in OUTCOMES)
+    kept = sum(compute[attempt.dna] for attempt in tries if attempt.outcome in ("minted", "chosen"))
+    return kept / rendered if rendered else None
+
+# %% ../nbs/40_metrics.ipynb #fed097b6
 def kpis(
-    found: BatchHistory,  # a batch
+    history: BatchHistory,  # a batch
     money: Money,  # how the studio counts
     at: float | None = None,  # now, seconds since 1970: for what is expected
 ) -> KPIs:
     "The numbers of a batch, by the formulas above."
     at = time.time() if at is None else at
-    fates = Counter(each.fate for each in found.tries)
-    per = defaultdict(float)
-    wall = defaultdict(float)
-    for line in found.lines:
-        if line.unit in ("cpu", "gpu"):
-            per[line.key] += line.amount
-        if line.unit == "wall":
-            wall[line.key] += line.amount
-    made = fates["minted"] + fates["chosen"]
-    good = sum(fates[each] for each in GOOD)
-    judged = good + fates["rejected"] + fates["stopped"]
-    refused = len(found.tries) - made - fates["open"] - fates["review"]
-    painted, kept = (
-        sum(per[each.dna] for each in found.tries if each.fate in which) for which in (OUTCOMES, GOOD[:2])
-    )
+    counts = Counter(attempt.outcome for attempt in history.tries)
+    compute, wall = _compute(history.lines)
+    seconds = sum(compute.values())
+    made = counts["minted"] + counts["chosen"]
+    good = sum(counts[outcome] for outcome in GOOD)
+    judged = good + counts["rejected"] + counts["stopped"]
+    refused = len(history.tries) - made - counts["open"] - counts["review"]
+    counted = {
+        "attempts": len(history.tries),
+        "fates": {outcome: counts[outcome] for outcome in OUTCOMES},
+        "editions": made,
+        "tokens": len(history.tokens),
+    }
+    acceptance = (good / judged, *interval(good, judged)) if judged else None
+    ratios = {
+        "seconds_per_asset": _each(seconds, made),
+        "rur": _utilisation(history.tries, compute),
+        "acceptance": acceptance,
+        "mia": history.audit["mia"] if history.audit else None,
+        "discipline": _each(refused, made),
+    }
+    velocity = tuple(velocities(history.tries, wall))
+    latency = quantiles(waterfall(history))
+    saved = _saved(history, money, at, refused, made)
+    costs = _costs(history, money, at, made)
     return KPIs(
-        attempts=len(found.tries),
-        fates={each: fates[each] for each in OUTCOMES},
-        editions=made,
-        tokens=len(found.tokens),
-        seconds=sum(per.values()),
-        seconds_per_asset=sum(per.values()) / made if made else None,
-        rur=kept / painted if painted else None,
-        acceptance=(good / judged, *interval(good, judged)) if judged else None,
-        velocity=tuple(velocities(found.tries, wall)),
-        mia=found.audit["mia"] if found.audit else None,
-        latency=quantiles(waterfall(found)),
-        discipline=refused / made if made else None,
-        saved=_saved(found, money, at, refused, made),
-        **_costs(found, money, at, made),
+        **counted, **ratios, **costs, seconds=seconds, velocity=velocity, latency=latency, saved=saved
     )
 
 # %% ../nbs/40_metrics.ipynb #36d0939d
+_UNITS = ((90, 1, ".1f", "s"), (5400, 60, ".0f", "min"), (172_800, 3600, ".1f", "h"))  # up to, seconds
+
+
 def duration(
     seconds: float,  # how long
 ) -> str:
     "Seconds as people say them."
-    return (
-        f"{seconds:.1f} s"
-        if seconds < 90
-        else f"{seconds / 60:.0f} min"
-        if seconds < 5400
-        else f"{seconds / 3600:.1f} h"
-        if seconds < 172_800
-        else f"{seconds / 86_400:.1f} days"
-    )
+    for limit, size, digits, unit in _UNITS:
+        if seconds < limit:
+            return f"{seconds / size:{digits}} {unit}"
+    return f"{seconds / 86_400:.1f} days"
 
 
 def coins(
     value: float,  # an amount of money
 ) -> str:
     "An amount with three significant digits, two decimals at least, and no exponent."
-    return f"{value:,.{min(max(2, 2 - math.floor(math.log10(abs(value)))), 12) if value else 2}f}"
+    decimals = 2
+    if value:
+        decimals = min(max(2, 2 - math.floor(math.log10(abs(value)))), 12)
+    return f"{value:,.{decimals}f}"
+
+# %% ../nbs/40_metrics.ipynb #839c337a
+def _amount(value: float | None, currency: str) -> str:
+    "Money for people."
+    return "no rates" if value is None else f"{coins(value)} {currency}"
+
+
+def _percent(value: float | None) -> str:
+    "A share for people."
+    return "–" if value is None else f"{value:.0%}"
+
+
+def _cost_rows(numbers: KPIs) -> list[tuple[str, str, str]]:
+    "What an edition cost."
+    cpfa = market_ready = compute = "–"
+    if numbers.editions:
+        cpfa = _amount(numbers.cpfa, numbers.currency)
+        market_ready = _amount(numbers.market_ready, numbers.currency)
+    if numbers.seconds_per_asset is not None:
+        compute = duration(numbers.seconds_per_asset)
+    expected = "" if numbers.tokens else "; gas as expected"
+    return [
+        ("CPFA", cpfa, f"for each of {numbers.editions} editions, rejects included{expected}"),
+        ("market-ready", market_ready, "for each edition, before minting"),
+        ("compute", compute, "of processors and devices for each edition"),
+    ]
+
+# %% ../nbs/40_metrics.ipynb #f7c44ef8
+def _quality_rows(numbers: KPIs) -> list[tuple[str, str, str]]:
+    "How much of the work was good."
+    share, says = None, "nothing was judged"
+    if numbers.acceptance:
+        share, low, high = numbers.acceptance
+        says = f"{low:.0%} to {high:.0%}, 95% interval"
+    rows = [("RUR", _percent(numbers.rur), "of the compute for candidates went into chosen ones")]
+    rows.append(("acceptance", _percent(share), says))
+    for speed in numbers.velocity[:3]:
+        band = f"{speed.low:.0f} to {speed.high:.0f}"
+        says = f"accepted an hour by prompt set {speed.prompt_set[:8]}, {band}"
+        rows.append(("IV", f"{speed.per_hour:.0f}", says))
+    rows.append(("MIA", _percent(numbers.mia), "of the tokens agree with their pictures and manifest"))
+    return rows
+
+# %% ../nbs/40_metrics.ipynb #b9c78fe5
+def _latency_rows(latency: dict[str, dict[str, float]]) -> list[tuple[str, str, str]]:
+    "How long it took."
+    if "total" not in latency:
+        return []
+    median, most = (duration(latency["total"][quantile]) for quantile in ("p50", "p95"))
+    machines = duration(latency["total without people"]["p50"])
+    name = "to mint" if "mint" in latency else "so far"
+    says = f"from concept, median; 95% within {most}; without waiting for people {machines}"
+    return [(name, median, says)]
+
+
+def _discipline_rows(numbers: KPIs) -> list[tuple[str, str, str]]:
+    "What was refused, and what that saved."
+    refused = "–" if numbers.discipline is None else f"{numbers.discipline:.1f}"
+    saved = f"{numbers.saved['gas']:,.0f} gas"
+    if "money" in numbers.saved:
+        saved = _amount(numbers.saved["money"], numbers.currency)
+    return [
+        ("discipline", refused, "candidates refused for each edition"),
+        ("saved", saved, "by refusing before minting"),
+    ]
 
 
 def spoken(
     numbers: KPIs,  # of a batch
 ) -> list[tuple[str, str, str]]:  # name, value, and what it says
     "The numbers for people."
-    n = numbers
-    coin = numbers.currency
-
-    def amount(value: float | None) -> str:
-        return "no rates" if value is None else f"{coins(value)} {coin}"
-
-    def share(value: float | None) -> str:
-        return "–" if value is None else f"{value:.0%}"
-
-    rows = [
-        (
-            "CPFA",
-            amount(n.cpfa) if n.editions else "–",
-            f"for each of {n.editions} editions, rejects included"
-            + ("" if n.tokens else "; gas as expected"),
-        ),
-        ("market-ready", amount(n.market_ready) if n.editions else "–", "for each edition, before minting"),
-        (
-            "compute",
-            "–" if n.seconds_per_asset is None else duration(n.seconds_per_asset),
-            "of processors and devices for each edition",
-        ),
-        ("RUR", share(n.rur), "of the compute for candidates went into chosen ones"),
-        (
-            "acceptance",
-            share(n.acceptance and n.acceptance[0]),
-            "{:.0%} to {:.0%}, 95% interval".format(*n.acceptance[1:])
-            if n.acceptance
-            else "nothing was judged",
-        ),
-        *(
-            (
-                "IV",
-                f"{v.per_hour:.0f}",
-                f"accepted an hour by prompt set {v.prompt_set[:8]}, {v.low:.0f} to {v.high:.0f}",
-            )
-            for v in n.velocity[:3]
-        ),
-        ("MIA", share(n.mia), "of the tokens agree with their pictures and manifest"),
-        *(
-            (
-                "to mint" if "mint" in n.latency else "so far",
-                duration(n.latency["total"]["p50"]),
-                f"from concept, median; 95% within {duration(n.latency['total']['p95'])}; without waiting for people {duration(n.latency['total without people']['p50'])}",
-            )
-            for _ in [0]
-            if "total" in n.latency
-        ),
-        (
-            "discipline",
-            "–" if n.discipline is None else f"{n.discipline:.1f}",
-            "candidates refused for each edition",
-        ),
-        (
-            "saved",
-            amount(n.saved["money"]) if "money" in n.saved else f"{n.saved['gas']:,.0f} gas",
-            "by refusing before minting",
-        ),
-    ]
-    return rows + [
-        ("missing", name, f"has no rate in studio.toml, {amount:,.0f} of it stay without a price")
-        for name, amount in n.missing.items()
-    ]
+    rows = _cost_rows(numbers) + _quality_rows(numbers)
+    rows += _latency_rows(numbers.latency) + _discipline_rows(numbers)
+    for name, amount in numbers.missing.items():
+        says = f"has no rate in studio.toml, {amount:,.0f} of it stay without a price"
+        rows.append(("missing", name, says))
+    return rows

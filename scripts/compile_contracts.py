@@ -34,7 +34,10 @@ def compiled(file: str = "ArtMint.sol", sources: dict[str, str] | None = None) -
             input=given,
         ).stdout
     )
-    ours = lambda error: "/" not in error.get("sourceLocation", {}).get("file", "").removeprefix("gas/")
+
+    def ours(error: dict) -> bool:
+        return "/" not in error.get("sourceLocation", {}).get("file", "").removeprefix("gas/")
+
     problems = [
         error["formattedMessage"]
         for error in output.get("errors", [])

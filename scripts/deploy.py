@@ -13,10 +13,10 @@ from ape.cli import ConnectedProviderCommand, account_option
 from ape.contracts import ContractContainer, ContractInstance
 from ethpm_types import ContractType
 
-from artmint.studio.catalog import Catalog
 from artmint.chain.contract import Deployment, artifact, code_hash, known_code
 from artmint.core.collection import Collection
 from artmint.seeds import load_collection
+from artmint.studio.catalog import Catalog
 
 
 def container() -> ContractContainer:

@@ -141,7 +141,10 @@ def first_transfers(bench: Bench, contract, inner: int | None, batch: int = 100)
     ask = contract.functions
     treasury = bench.keys["treasury"].address
     buyer = bench.keys["buyer"].address
-    mint = lambda first: ask.mint(treasury, batch) if inner is None else ask.mintBatch(first, batch, inner)
+
+    def mint(first: int):
+        return ask.mint(treasury, batch) if inner is None else ask.mintBatch(first, batch, inner)
+
     first = ask.totalSupply().call() + 1 if inner is not None else 188  # `row` minted the ones before
     bench.send("minter", mint(first))
     bench.send("treasury", ask.transferFrom(treasury, buyer, first))

@@ -52,11 +52,8 @@ class Double(ThreadingHTTPServer):
         from artmint.ipfs.cid import varint
 
         head = car_header((root,))
-        return (
-            varint(len(head))
-            + head
-            + b"".join(varint(36 + len(block)) + cid.bytes + block for cid, block in self.blocks.items())
-        )
+        sections = [varint(36 + len(block)) + cid.bytes + block for cid, block in self.blocks.items()]
+        return varint(len(head)) + head + b"".join(sections)
 
     def handle_error(self, request, client_address):
         pass
@@ -128,12 +125,14 @@ class Handler(BaseHTTPRequestHandler):
     def on_v3_files(self, given, data):
         if "Upload-Length" not in self.headers:
             return self.form(data)
-        assert self.headers["Tus-Resumable"] == "1.0.0" and not data
+        assert self.headers["Tus-Resumable"] == "1.0.0"
+        assert not data
         facts = {
             key: b64decode(value).decode()
             for key, value in (each.split(" ") for each in self.headers["Upload-Metadata"].split(","))
         }
-        assert facts["network"] == "public" and facts["car"] == "true"
+        assert facts["network"] == "public"
+        assert facts["car"] == "true"
         place = f"/v3/files/upload-{len(self.server.uploads)}"
         self.server.uploads[place] = {"length": int(self.headers["Upload-Length"]), "data": b""}
         self.say(201, Location=place, Tus_Resumable="1.0.0")
@@ -162,7 +161,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def form(self, data):
         "An upload in one request."
-        assert b'name="network"\r\n\r\npublic\r\n' in data and b'name="car"\r\n\r\ntrue\r\n' in data
+        assert b'name="network"\r\n\r\npublic\r\n' in data
+        assert b'name="car"\r\n\r\ntrue\r\n' in data
         self.say(
             200,
             {

@@ -264,17 +264,13 @@ def _unet_name(name: str, layers: int = 2) -> str:
         level, kind, i, *rest = rest
         first = int(level) * (layers + 1)
         if part == "down_blocks":
-            place = (
-                f"input_blocks.{first + layers + 1}.0.op"
-                if kind == "downsamplers"
-                else f"input_blocks.{first + int(i) + 1}.{int(kind == 'attentions')}"
-            )
+            place = f"input_blocks.{first + int(i) + 1}.{int(kind == 'attentions')}"
+            if kind == "downsamplers":
+                place = f"input_blocks.{first + layers + 1}.0.op"
         else:
-            place = (
-                f"output_blocks.{first + layers}.{2 if level == '0' else 1}.conv"
-                if kind == "upsamplers"
-                else f"output_blocks.{first + int(i)}.{int(kind == 'attentions')}"
-            )
+            place = f"output_blocks.{first + int(i)}.{int(kind == 'attentions')}"
+            if kind == "upsamplers":
+                place = f"output_blocks.{first + layers}.{2 if level == '0' else 1}.conv"
         if kind.endswith("samplers"):
             rest = rest[1:]
     if kind == "resnets":
@@ -297,12 +293,11 @@ def _vae_name(name: str, levels: int = 2) -> str:
         ("to_out.0", "proj_out"),
     ]
     for i in range(levels):
-        swaps += [
-            (f"down_blocks.{i}.resnets", f"down.{i}.block"),
-            (f"down_blocks.{i}.downsamplers.0", f"down.{i}.downsample"),
-            (f"up_blocks.{i}.resnets", f"up.{levels - 1 - i}.block"),
-            (f"up_blocks.{i}.upsamplers.0", f"up.{levels - 1 - i}.upsample"),
-        ]
+        up = levels - 1 - i
+        swaps += [(f"down_blocks.{i}.resnets", f"down.{i}.block")]
+        swaps += [(f"down_blocks.{i}.downsamplers.0", f"down.{i}.downsample")]
+        swaps += [(f"up_blocks.{i}.resnets", f"up.{up}.block")]
+        swaps += [(f"up_blocks.{i}.upsamplers.0", f"up.{up}.upsample")]
     for ours, theirs in swaps:
         name = name.replace(ours, theirs)
     return name

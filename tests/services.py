@@ -89,6 +89,5 @@ def quiet(command: list, cwd: Path | None = None) -> None:
         env=os.environ | {"PYTHONPATH": ""},
     )
     if done.returncode:
-        pytest.skip(
-            f"{Path(str(command[0])).name} {command[1]} failed: {(done.stderr.strip().splitlines() or ['no reason given'])[-1][:200]}"
-        )
+        reasons = done.stderr.strip().splitlines() or ["no reason given"]
+        pytest.skip(f"{Path(str(command[0])).name} {command[1]} failed: {reasons[-1][:200]}")

@@ -92,9 +92,8 @@ def test_a_rule_without_a_scorer_is_refused_before_anything_is_written(tmp_path,
     strange = PLAIN.model_copy(update={"rules": (*RULES, Rule(scorer="beauty", min=1.0))})
     with pytest.raises(UnknownScorer) as refusal:
         choose(catalog, strange, judge, SLOTS[:1], 1)
-    assert refusal.value.names == ["beauty"] and {"clip", "palette", DUPLICATE} <= set(
-        refusal.value.available
-    )
+    assert refusal.value.names == ["beauty"]
+    assert {"clip", "palette", DUPLICATE} <= set(refusal.value.available)
     assert "beauty" in str(refusal.value)
     assert catalog.all("score") == catalog.all("decision") == catalog.all("edition") == {}
 
@@ -111,7 +110,8 @@ def test_half_a_round_is_refused(tmp_path, judge):  # noqa: F811
     catalog = studio(tmp_path, {1: "aaa", 2: "aa"})
     with pytest.raises(IncompleteRound) as refusal:
         choose(catalog, PLAIN, judge, SLOTS[:2], 1)
-    assert refusal.value.missing == ["demo/2/3"] and refusal.value.round == 1
+    assert refusal.value.missing == ["demo/2/3"]
+    assert refusal.value.round == 1
     assert catalog.all("edition") == {}
     enter(catalog, SLOTS[1], 3, art(SLOTS[1], 3))
     assert choose(catalog, PLAIN, judge, SLOTS[:2], 1).open == ()
@@ -120,7 +120,8 @@ def test_half_a_round_is_refused(tmp_path, judge):  # noqa: F811
 def test_planted_faults_are_rejected_for_their_own_reason(tmp_path, judge):  # noqa: F811
     catalog = studio(tmp_path, {slot.id: "oba" for slot in SLOTS[:6]} | {7: "sss"})
     choice = choose(catalog, PLAIN, judge, SLOTS[:7], 1)
-    assert choice.open == (7,) and [edition.attempt for edition in choice.editions] == [3] * 6
+    assert choice.open == (7,)
+    assert [edition.attempt for edition in choice.editions] == [3] * 6
     for candidate in candidates(catalog, PLAIN, SLOTS[:6], 1):
         verdict = current_verdict(catalog, candidate.dna)
         expected = {1: "palette-margin", 2: "contrast", 3: None}[candidate.attempt]
@@ -136,7 +137,8 @@ def test_the_best_by_the_first_rule_wins_and_of_equals_the_earlier(tmp_path, jud
     scores = [
         current_verdict(catalog, c.dna).scores["sharpness"] for c in candidates(catalog, PLAIN, SLOTS[:1], 1)
     ]
-    assert edition.attempt == 1 + int(np.argmax(scores)) and edition.scores["sharpness"] == max(scores)
+    assert edition.attempt == 1 + int(np.argmax(scores))
+    assert edition.scores["sharpness"] == max(scores)
     least = PLAIN.model_copy(update={"rules": (Rule(scorer="palette", max=99.0),)})
     other = choose(studio(tmp_path / "least", {1: "aaa"}), least, judge, SLOTS[:1], 1).editions[0]
     dnas = [c.dna for c in candidates(catalog, PLAIN, SLOTS[:1], 1)]
@@ -181,9 +183,8 @@ def test_a_picture_is_not_chosen_twice_and_the_reason_names_its_twin(tmp_path, j
     assert [edition.attempt for edition in choice.editions] == [1, 3]
     assert choice.editions[0].scores[DUPLICATE] == 0
     verdict = current_verdict(catalog, candidates(catalog, NO_COLOUR, SLOTS[1:2], 1)[0].dna)
-    assert verdict.decision == "reject" and verdict.reasons == (
-        "duplicate 1 is above 0.9999 by 0.0001 (edition 1)",
-    )
+    assert verdict.decision == "reject"
+    assert verdict.reasons == ("duplicate 1 is above 0.9999 by 0.0001 (edition 1)",)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +208,8 @@ def test_a_turned_copy_is_a_copy_and_the_reason_says_how(tmp_path, judge, turn, 
     )
     assert [edition.attempt for edition in choose(catalog, rules, judge, SLOTS[:2], 1).editions][1] == 3
     why = current_verdict(catalog, candidates(catalog, rules, SLOTS[1:2], 1)[0].dna).reasons[0]
-    assert why.startswith("duplicate ") and why.endswith(f"(edition 1, {word})")
+    assert why.startswith("duplicate ")
+    assert why.endswith(f"(edition 1, {word})")
 
 
 def test_training_pictures_count_as_editions_do(tmp_path, judge):  # noqa: F811
@@ -217,9 +219,9 @@ def test_training_pictures_count_as_editions_do(tmp_path, judge):  # noqa: F811
         update={"rules": (Rule(scorer=DUPLICATE, max=0.95), Rule(scorer=ALIKE, max=2.0))}
     )
     edition = choose(catalog, rules, judge, SLOTS[:1], 1).editions[0]
-    assert (
-        edition.attempt != 2 and 0 < edition.scores[ALIKE] <= 1 and set(edition.scorers) == {DUPLICATE, ALIKE}
-    )
+    assert edition.attempt != 2
+    assert 0 < edition.scores[ALIKE] <= 1
+    assert set(edition.scorers) == {DUPLICATE, ALIKE}
     assert (
         current_verdict(catalog, candidates(catalog, rules, SLOTS[:1], 1)[1].dna)
         .reasons[0]
@@ -313,7 +315,8 @@ def test_running_again_adds_nothing(tmp_path, judge, monkeypatch):  # noqa: F811
     monkeypatch.setattr(
         catalog, "append", lambda *row, **more: appended.append(row[0]) or append(*row, **more)
     )
-    assert choose(catalog, PLAIN, judge, SLOTS[:6], 2) == first and appended == []
+    assert choose(catalog, PLAIN, judge, SLOTS[:6], 2) == first
+    assert appended == []
 
 
 def test_a_person_counts_before_the_machine(tmp_path, judge):  # noqa: F811
@@ -322,7 +325,8 @@ def test_a_person_counts_before_the_machine(tmp_path, judge):  # noqa: F811
     second = candidates(catalog, PLAIN, SLOTS[:1], 1)[1]
     record_verdict(catalog, Verdict(second.dna, "accept", ("the colours are the point",), {}, "ada"))
     choice = choose(catalog, PLAIN, judge, SLOTS[:2], 1)
-    assert choice.open == () and choice.editions[0].attempt == 2
+    assert choice.open == ()
+    assert choice.editions[0].attempt == 2
     assert current_verdict(catalog, second.dna).by == "ada"
     record_verdict(catalog, Verdict(second.dna, "reject", (), {}, "ada"))
     assert current_verdict(catalog, second.dna).decision == "reject"
@@ -371,7 +375,8 @@ def test_nearest_is_exact_whatever_the_block(rows, others, block):
 
 def test_nearest_of_nothing():
     index, cosine = nearest(np.eye(3), np.zeros((0, 3)))
-    assert index.tolist() == [-1] * 3 and cosine.tolist() == [0] * 3
+    assert index.tolist() == [-1] * 3
+    assert cosine.tolist() == [0] * 3
 
 
 def test_the_contact_sheet_and_histograms_show_every_candidate(tmp_path, judge):  # noqa: F811

@@ -66,8 +66,11 @@ def test_checkpoints_and_the_base_are_measured_alike_every_time(rule, files):
     every = evaluate(
         rule, files, lambda found, called, plain: seen.append((found.step, len(called), len(plain)))
     )
-    assert [found.step for found in every] == [0, 2, 4] and seen == [(0, 4, 4), (2, 4, 4), (4, 4, 4)]
-    assert every[0].drift == 0 and every[2].drift > 0 and every == evaluate(rule, files)
+    assert [found.step for found in every] == [0, 2, 4]
+    assert seen == [(0, 4, 4), (2, 4, 4), (4, 4, 4)]
+    assert every[0].drift == 0
+    assert every[2].drift > 0
+    assert every == evaluate(rule, files)
     assert all(0 <= found.style <= 2 and -1 <= found.memorised <= 1 for found in every)
 
 
@@ -85,7 +88,9 @@ def test_the_style_set_itself_is_near_and_known_by_heart(rule, parts, judge, mon
     )
     found = figures(rule, b"", 1)[0]
     monkeypatch.undo()
-    assert found.memorised > 0.999 and found.style < figures(rule, None)[0].style and len(near) == 2
+    assert found.memorised > 0.999
+    assert found.style < figures(rule, None)[0].style
+    assert len(near) == 2
 
 
 def row(step: int, style: float, **more: float) -> Figures:
@@ -107,12 +112,10 @@ def test_the_choice_says_what_it_passed_over():
     chosen, why = best(
         [row(0, 0.9), row(10, 0.5), row(20, 0.3), row(30, 0.1, memorised=0.99), row(40, 0.2, drift=0.5)]
     )
-    assert (
-        chosen.step == 20
-        and "step 30 is nearer (0.100), but its memorised 0.990" in why
-        and "step 40" in why
-        and "drift 0.500" in why
-    )
+    assert chosen.step == 20
+    assert "step 30 is nearer (0.100), but its memorised 0.990" in why
+    assert "step 40" in why
+    assert "drift 0.500" in why
     with pytest.raises(NoGoodCheckpoint, match="lost fidelity 0.500"):
         best([row(0, 0.9), row(10, 0.1, fidelity=0.1)], Bounds())
 
@@ -124,18 +127,15 @@ def test_a_line_of_adapters_is_walked_to_its_beginning(base, judge, parts, files
         parts[0], base, SMALL.model_copy(update={"seed": 5}), tmp_path / "third", predecessor=second
     ).read_bytes()
     store = {hashlib.sha256(each).hexdigest(): each for each in (first, second, third)}
-    assert generations(third, store.__getitem__) == [first, second, third] and generations(
-        first, store.__getitem__
-    ) == [first]
+    assert generations(third, store.__getitem__) == [first, second, third]
+    assert generations(first, store.__getitem__) == [first]
     assert lineage_of(third).predecessor == hashlib.sha256(second).hexdigest()
     page, moved = lineage_sheet(
         base, judge, [first, second, third], ["rings", "waves"], Asked(seeds=1, steps=2, width=32, height=32)
     )
-    assert (
-        page.size == (60 + 2 * 36, 4 * 50)
-        and moved.shape == (3, 2)
-        and (moved >= -1e-9).all()
-        and moved.max() > 0
-    )
+    assert page.size == (60 + 2 * 36, 4 * 50)
+    assert moved.shape == (3, 2)
+    assert (moved >= -1e-9).all()
+    assert moved.max() > 0
     same = painted(base, ["rings"], ASKED, first)
     assert np.abs(drifts(judge, [same, same])).max() < 1e-12

@@ -7,24 +7,27 @@ import struct
 import subprocess
 import sys
 import zlib
+from pathlib import Path
 
 import numpy as np
+import papermill
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from artmint.make.base import load_base
-from artmint.core.records import SecondPass
-from artmint.studio.catalog import Catalog
-from artmint.train.drawings import draw, subjects
+from artmint.core.picture import BadPicture, infotext, pixel_digest, png_bytes, read_png
+from artmint.core.records import Attempt, Recipe, SecondPass
 from artmint.generate import DigestMismatch, LostFile, generate, put_picture, record
+from artmint.make.base import load_base
 from artmint.make.engine import UnknownChoice, noise
 from artmint.make.render import render
-from artmint.core.picture import BadPicture, infotext, pixel_digest, png_bytes, read_png
-from artmint.core.records import Attempt, Recipe
+from artmint.studio.catalog import Catalog
+from artmint.train.drawings import draw, subjects
 
+CHAPTER = Path(__file__).parents[1] / "nbs" / "15_generate.ipynb"
+TINY = Path(__file__).parent / "data" / "tiny"
 PROMPTS = (
     "dense rings in aurora colours on night, centred",
     "mountains in ember colours",
@@ -35,16 +38,9 @@ PROMPTS = (
 
 def recipe(i: int, base: str, **more) -> Recipe:
     "The i-th of a family of recipes that differ in prompt, seed and guidance."
-    facts = dict(
-        base=base,
-        prompt=PROMPTS[i % 4],
-        negative_prompt=PROMPTS[(i + 1) % 4] if i % 3 == 0 else "",
-        seed=i * 7919,
-        steps=4,
-        guidance=1.0 + i % 5,
-        width=128,
-        height=128,
-    )
+    facts = dict(base=base, prompt=PROMPTS[i % 4], seed=i * 7919, steps=4, width=128, height=128)
+    facts["negative_prompt"] = PROMPTS[(i + 1) % 4] if i % 3 == 0 else ""
+    facts["guidance"] = 1.0 + i % 5
     return Recipe(**facts | more)
 
 
@@ -89,13 +85,27 @@ def test_threads_change_no_pixel(base, family):
 
 ELSEWHERE = """
 import json, sys
-from artmint.make.base import load_base
-from artmint.generate import render
 from artmint.core.picture import pixel_digest
-from artmint.seeds import Recipe
-base = load_base()
-print(json.dumps([pixel_digest(image) for image in render(base, [Recipe.parse(facts) for facts in json.load(sys.stdin)])]))
+from artmint.core.records import Recipe
+from artmint.make.base import load_base
+from artmint.make.render import render
+recipes = [Recipe.parse(facts) for facts in json.load(sys.stdin)]
+print(json.dumps([pixel_digest(image) for image in render(load_base(), recipes)]))
 """
+
+
+def pixels_elsewhere(recipes: list[Recipe], environment: dict[str, str]) -> list[str]:
+    "Digests of what another process renders, with more environment variables."
+    done = subprocess.run(
+        [sys.executable, "-c", ELSEWHERE],
+        input=json.dumps([r.facts() for r in recipes]),
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
 
 CAPS = {
     "one thread": {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
@@ -115,16 +125,7 @@ def test_another_process_makes_the_same_pixels(family, profile, cap):
     if profile == "fast" and cap in ("AVX2", "SSE4"):
         pytest.skip("fast promises equal bytes on the same instruction set only")
     recipes, expected = family
-    asked = json.dumps([r.facts() for r in recipes])
-    done = subprocess.run(
-        [sys.executable, "-c", ELSEWHERE],
-        input=asked,
-        capture_output=True,
-        text=True,
-        env=os.environ | CAPS[cap],
-        check=True,
-    )
-    assert json.loads(done.stdout) == expected
+    assert pixels_elsewhere(recipes, CAPS[cap]) == expected
 
 
 MORE_CAPS = CAPS | {
@@ -138,15 +139,8 @@ MORE_CAPS = CAPS | {
 @pytest.mark.parametrize("cap", MORE_CAPS)
 def test_two_hundred_recipes_are_portable(base, cap, two_hundred):
     recipes, expected = two_hundred
-    done = subprocess.run(
-        [sys.executable, "-c", ELSEWHERE],
-        input=json.dumps([r.facts() for r in recipes]),
-        capture_output=True,
-        text=True,
-        env=os.environ | MORE_CAPS[cap],
-        check=True,
-    )
-    assert sum(a == b for a, b in zip(json.loads(done.stdout), expected)) == len(recipes)
+    again = pixels_elsewhere(recipes, MORE_CAPS[cap])
+    assert sum(a == b for a, b in zip(again, expected)) == len(recipes)
 
 
 @pytest.fixture(scope="module")
@@ -155,21 +149,14 @@ def two_hundred(base):
     from artmint.train.drawings import caption
 
     rng = random.Random(5)
-    recipes = [
-        recipe(
-            i,
-            base.digest,
-            prompt=caption(rng.choice(subjects()), i),
-            seed=rng.randrange(2**32),
-            steps=rng.choice((2, 5, 12)),
-            guidance=rng.choice((1.0, 3.0, 7.5)),
-            width=rng.choice((64, 96, 128)),
-            height=rng.choice((64, 128)),
-            hires=SecondPass(scale=1.5, steps=2) if i % 20 == 0 else None,
-        )
-        for i in range(200)
-    ]
-    recipes = [r.model_copy(update={"width": 64, "height": 64}) if r.hires else r for r in recipes]
+    recipes = []
+    for i in range(200):
+        facts = {"prompt": caption(rng.choice(subjects()), i), "seed": rng.randrange(2**32)}
+        facts |= {"steps": rng.choice((2, 5, 12)), "guidance": rng.choice((1.0, 3.0, 7.5))}
+        facts |= {"width": rng.choice((64, 96, 128)), "height": rng.choice((64, 128))}
+        if i % 20 == 0:
+            facts |= {"hires": SecondPass(scale=1.5, steps=2), "width": 64, "height": 64}
+        recipes.append(recipe(i, base.digest, **facts))
     return recipes, [pixel_digest(image) for image in render(base, recipes)]
 
 
@@ -180,7 +167,8 @@ def test_other_seed_prompt_or_guidance_is_another_picture(base):
         for change in ({"seed": 8}, {"prompt": PROMPTS[0]}, {"guidance": 6.0}, {"steps": 5})
     ]
     images = render(base, [first, *others])
-    assert len({pixel_digest(image) for image in images}) == 5 and len({r.dna for r in (first, *others)}) == 5
+    assert len({pixel_digest(image) for image in images}) == 5
+    assert len({r.dna for r in (first, *others)}) == 5
 
 
 @pytest.mark.parametrize("shape", [(4, 32, 32), (4, 16, 16), (16,), (3, 7), (4, 5, 7), (1025,)])
@@ -230,10 +218,10 @@ def test_png_carries_its_recipe(prompt, seed):
     image = Image.fromarray(np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8))
     data = png_bytes(image, made, "model")
     back, texts = read_png(data)
-    assert pixel_digest(back) == pixel_digest(image) and data == png_bytes(image, made, "model")
-    assert Recipe.parse(json.loads(texts["artmint"])) == made and texts["parameters"] == infotext(
-        made, "model"
-    )
+    assert pixel_digest(back) == pixel_digest(image)
+    assert data == png_bytes(image, made, "model")
+    assert Recipe.parse(json.loads(texts["artmint"])) == made
+    assert texts["parameters"] == infotext(made, "model")
 
 
 def test_other_tools_read_our_infotext(tmp_path):
@@ -251,21 +239,16 @@ def test_other_tools_read_our_infotext(tmp_path):
     (tmp_path / "a.png").write_bytes(png_bytes(Image.new("RGB", (16, 24)), made, "studio base"))
     read = sd_parsers.ParserManager().parse(tmp_path / "a.png")
     sampler = read.samplers[0]
-    assert [p.value for p in read.prompts] == [made.prompt] and [p.value for p in read.negative_prompts] == [
-        made.negative_prompt
-    ]
-    assert (
-        sampler.name == "DDIM"
-        and int(sampler.parameters["seed"]) == made.seed
-        and int(sampler.parameters["steps"]) == 12
-        and float(sampler.parameters["cfg_scale"]) == 3.5
-    )
-    assert (
-        sampler.model.hash == "ab" * 5
-        and sampler.model.name == "studio base"
-        and read.metadata["Size"] == "16x24"
-        and read.metadata["RNG"] == "CPU"
-    )
+    assert [p.value for p in read.prompts] == [made.prompt]
+    assert [p.value for p in read.negative_prompts] == [made.negative_prompt]
+    assert sampler.name == "DDIM"
+    assert int(sampler.parameters["seed"]) == made.seed
+    assert int(sampler.parameters["steps"]) == 12
+    assert float(sampler.parameters["cfg_scale"]) == 3.5
+    assert sampler.model.hash == "ab" * 5
+    assert sampler.model.name == "studio base"
+    assert read.metadata["Size"] == "16x24"
+    assert read.metadata["RNG"] == "CPU"
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
@@ -332,7 +315,8 @@ def test_generate_makes_only_what_is_missing(base, tmp_path):
     ]
     first = generate(catalog, base, attempts[:2], lambda done, total: seen.append((done, total)))
     again = generate(catalog, base, attempts, lambda done, total: seen.append((done, total)))
-    assert seen == [(2, 2), (1, 1)] and again[:2] == first
+    assert seen == [(2, 2), (1, 1)]
+    assert again[:2] == first
     assert [read_png(catalog.blob(a.file_digest))[0].size for a in again] == [(128, 128)] * 3
 
 
@@ -346,7 +330,9 @@ def test_a_lost_file_is_painted_again_and_nothing_else(base, tmp_path):
     file = catalog.blob(first[1].file_digest)
     catalog.blob_path(first[1].file_digest).unlink()
     assert generate(catalog, base, attempts, lambda done, total: seen.append((done, total))) == first
-    assert seen == [(1, 1)] and catalog.blob(first[1].file_digest) == file and catalog.check() == []
+    assert seen == [(1, 1)]
+    assert catalog.blob(first[1].file_digest) == file
+    assert catalog.check() == []
 
 
 @pytest.mark.parametrize("field, refusal", [("pixel_digest", DigestMismatch), ("file_digest", LostFile)])
@@ -363,7 +349,8 @@ def test_a_lost_file_that_comes_out_otherwise_is_refused(base, tmp_path, field, 
         assert not other.has_blob(other.get("artifact", made.dna)["file_digest"])
     with pytest.raises(refusal) as caught:
         generate(other, base, attempts)
-    assert caught.value.dna == made.dna and other.get("artifact", made.dna)[field] == "0" * 64
+    assert caught.value.dna == made.dna
+    assert other.get("artifact", made.dna)[field] == "0" * 64
 
 
 def test_a_picture_to_start_from_stays_though_nothing_names_it_yet(tmp_path):
@@ -374,10 +361,10 @@ def test_a_picture_to_start_from_stays_though_nothing_names_it_yet(tmp_path):
     sketch.save(tmp_path / "sketch.png")
     digest = put_picture(catalog, tmp_path / "sketch.png")
     orphan = catalog.put_blob(b"nobody's")
-    assert put_picture(catalog, tmp_path / "sketch.png") == digest and gc(
-        catalog.folder, really=True, days=0
-    ).blobs == [orphan]
-    assert catalog.has_blob(digest) and catalog.check() == []
+    assert put_picture(catalog, tmp_path / "sketch.png") == digest
+    assert gc(catalog.folder, really=True, days=0).blobs == [orphan]
+    assert catalog.has_blob(digest)
+    assert catalog.check() == []
     catalog.blob_path(digest).unlink()
     assert catalog.check() == [f"picture {digest}: blob {digest} is missing"]
 
@@ -397,13 +384,28 @@ def test_a_picture_to_start_from_comes_out_of_the_studio(base, tmp_path):
     )
     artifact = generate(catalog, base, [Attempt(slot=1, attempt=1, recipe=made)])[0]
     image, texts = read_png(catalog.blob(artifact.file_digest))
-    assert (
-        np.abs(np.asarray(image).astype(int) - np.asarray(sketch)).mean() < 40
-        and "Denoising strength: 0.3" in texts["parameters"]
-    )
+    assert np.abs(np.asarray(image).astype(int) - np.asarray(sketch)).mean() < 40
+    assert "Denoising strength: 0.3" in texts["parameters"]
     (tmp_path / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(BadPicture, match=r"torn\.png"):
         put_picture(catalog, tmp_path / "torn.png")
+
+
+@pytest.mark.slow
+def test_the_chapter_looks_after_some_steps(tmp_path):
+    "While there are too few verdicts for a bound, every candidate runs to the end, and its preview is kept."
+    parameters = {"studio": str(tmp_path / "studio"), "collection": str(TINY), "quantity": 2, "look_after": 1}
+    papermill.execute_notebook(CHAPTER, tmp_path / "out.ipynb", parameters, cwd=CHAPTER.parent)
+    catalog = Catalog(tmp_path / "studio")
+    assert set(catalog.all("artifact")) == {key.rsplit("/", 1)[1] for key in catalog.all("preview")} != set()
+
+
+@pytest.mark.slow
+def test_looking_after_some_steps_needs_the_serial_executor(tmp_path):
+    parameters = {"studio": str(tmp_path / "studio"), "look_after": 2, "executor": "process"}
+    with pytest.raises(papermill.PapermillExecutionError, match="NotSerial.*look_after to 0"):
+        papermill.execute_notebook(CHAPTER, tmp_path / "out.ipynb", parameters, cwd=CHAPTER.parent)
+    assert not Catalog(tmp_path / "studio").all("attempt")
 
 
 def test_other_pixels_for_a_known_recipe_are_a_mismatch(base, tmp_path):

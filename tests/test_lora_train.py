@@ -9,29 +9,38 @@ import sys
 import numpy as np
 import pytest
 import torch
-from tests.families import saved
 from PIL import Image
 
+from artmint.core.records import AdapterUse, Recipe
+from artmint.lora_train import (
+    NoTracker,
+    OtherTraining,
+    UnknownFamily,
+    UnknownOptimiser,
+    tracked,
+    train,
+)
 from artmint.make.adapters import (
     ALPHAS,
     NotAnAdapter,
+    from_kohya,
     layers_of,
     lineage_of,
+    merge,
+    original_name,
     pack_tensors,
+    pack_word,
     peft_facts,
+    to_kohya,
     unpack_tensors,
 )
 from artmint.make.base import load_base, load_judge
-from artmint.train.drawings import GROUNDS, MOTIFS, draw, subjects
 from artmint.make.engine import UnknownChoice
 from artmint.make.render import render
+from artmint.train.drawings import GROUNDS, MOTIFS, draw, subjects
 from artmint.train.examples import TrainConfig
-from artmint.make.adapters import from_kohya, original_name, to_kohya
-from artmint.lora_train import OtherTraining, UnknownFamily, UnknownOptimiser, train
-from artmint.make.adapters import merge, pack_word
-from artmint.core.records import AdapterUse, Recipe
 from artmint.train.style import BadStyleSet, draft_captions, load_style, practice_style, split_style
-from artmint.lora_train import NoTracker, tracked
+from tests.families import saved
 
 SMALL = dict(steps=7, batch=3, rank=4, alpha=2.0, resolution=32, every=3, warmup=2, prior_batch=2, rate=5e-3)
 UNETS = ("sd1", "sd2", "sdxl")
@@ -100,12 +109,16 @@ def test_twice_trained_is_the_same_file(bases, style, trained, tmp_path, name):
 PROGRAM = """
 import sys
 from pathlib import Path
-from artmint.make.base import load_base, load_judge
-from artmint.train.examples import TrainConfig
 from artmint.lora_train import train
+from artmint.make.base import load_base
+from artmint.train.examples import TrainConfig
 from artmint.train.style import load_style
-base, style, folder, config = sys.argv[1:]
-train(load_style(style, 32), load_base(base), TrainConfig.model_validate_json(config), Path(folder), progress=lambda step, loss: print(step, flush=True))
+base, style, folder, settings = sys.argv[1:]
+config = TrainConfig.model_validate_json(settings)
+def report(step, loss):
+    print(step, flush=True)
+
+train(load_style(style, 32), load_base(base), config, Path(folder), progress=report)
 """
 
 
@@ -164,12 +177,11 @@ def test_a_tracker_that_is_not_there_is_refused(tmp_path, monkeypatch):
 
 def test_a_part_of_the_set_is_held_out(style):
     learnt, held = split_style(style)
-    assert len(held.pictures) == 1 and {p.file for p in learnt.pictures} | {
-        p.file for p in held.pictures
-    } == {p.file for p in style.pictures}
-    assert (
-        len(learnt.pictures) == 5 and learnt.digest != style.digest and split_style(style) == (learnt, held)
-    )
+    assert (len(learnt.pictures), len(held.pictures)) == (5, 1)
+    files, learnt_files, held_files = ({p.file for p in part.pictures} for part in (style, learnt, held))
+    assert learnt_files | held_files == files
+    assert learnt.digest != style.digest
+    assert split_style(style) == (learnt, held)
 
 
 def test_another_training_is_not_continued(bases, style, tmp_path):
@@ -196,7 +208,8 @@ def test_another_training_is_not_continued(bases, style, tmp_path):
 def test_every_setting_trains_and_repeats(bases, style, trained, tmp_path, change):
     config = TrainConfig(**SMALL | {"steps": 3} | change)
     first, again = (train(style, bases("sdxl"), config, tmp_path / part).read_bytes() for part in ("a", "b"))
-    assert sha(first) == sha(again) and all(t.isfinite().all() for t in unpack_tensors(first)[0].values())
+    assert sha(first) == sha(again)
+    assert all(t.isfinite().all() for t in unpack_tensors(first)[0].values())
     assert ("text_encoder_2" in {k.split(".")[0] for k in unpack_tensors(first)[0]}) == bool(
         change.get("text_encoder")
     )
@@ -207,15 +220,10 @@ def test_prior_and_predecessor_stand_in_the_lineage(bases, style, trained, tmp_p
     data = train(
         style, bases("sd1"), TrainConfig(**SMALL), tmp_path / "more", prior, trained("sd1")
     ).read_bytes()
-    found = lineage_of(data)
-    assert (found.base, found.predecessor, found.data, found.prior, found.step, found.licences) == (
-        bases("sd1").digest,
-        sha(trained("sd1")),
-        style.digest,
-        prior.digest,
-        7,
-        ("Apache-2.0",),
-    )
+    lineage = lineage_of(data)
+    assert (lineage.base, lineage.predecessor) == (bases("sd1").digest, sha(trained("sd1")))
+    assert (lineage.data, lineage.prior) == (style.digest, prior.digest)
+    assert (lineage.step, lineage.licences) == (7, ("Apache-2.0",))
     assert sha(data) != sha(trained("sd1"))
 
 
@@ -236,17 +244,16 @@ def test_kohya_and_back_changes_no_bit_and_no_picture(bases, trained, name):
     data = trained(name)
     kohya = to_kohya(data)
     back, facts = unpack_tensors(from_kohya(kohya, base.pipeline))
-    own, told = unpack_tensors(data)
-    assert (
-        set(back) == set(own)
-        and all(torch.equal(back[k], own[k]) for k in own)
-        and sha(to_kohya(from_kohya(kohya, base.pipeline))) == sha(kohya)
-    )
-    assert facts == told
+    own, own_facts = unpack_tensors(data)
+    assert set(back) == set(own)
+    assert all(torch.equal(back[name], own[name]) for name in own)
+    assert sha(to_kohya(from_kohya(kohya, base.pipeline))) == sha(kohya)
+    assert facts == own_facts
     plain = painted(base, [])
     ours = painted(base, [(data, 1.0)])
     theirs = painted(base, [(kohya, 1.0)])
-    assert np.abs(ours - plain).max() > 8 and np.abs(ours - theirs).max() <= 1
+    assert np.abs(ours - plain).max() > 8
+    assert np.abs(ours - theirs).max() <= 1
 
 
 ALPHA: dict[tuple[str, str], float] = {}
@@ -312,24 +319,19 @@ def test_every_kind_of_layer_goes_to_kohya_and_back(bases, name, targets):
         for n in names
     )
     if name == "sdxl":
-        assert not [n for n in names if "down_blocks" in n or "mid_block" in n or "up_blocks" in n] and any(
-            n.startswith("lora_te2_text_model_") for n in names
-        )
-    for each in (ours, kohya):
+        assert not [n for n in names if "down_blocks" in n or "mid_block" in n or "up_blocks" in n]
+        assert any(n.startswith("lora_te2_text_model_") for n in names)
+    for file in (ours, kohya):
         moved = load_base(base.folder)
-        merge(moved.pipeline, [(each, 0.7)])
+        merge(moved.pipeline, [(file, 0.7)])
         for (part, layer), sides in layers_of(unpack_tensors(ours)[0]).items():
             before, after = (getattr(of.pipeline, part) for of in (base, moved))
-            name = (
-                layer
-                if hasattr(before, "text_model") or part == "unet"
-                else layer.removeprefix("text_model.")
-            )
+            short = part != "unet" and not hasattr(before, "text_model")
+            own = layer.removeprefix("text_model.") if short else layer
+            weight = before.get_submodule(own).weight
             product = sides["lora_B"].flatten(1) @ sides["lora_A"].flatten(1)
-            wanted = before.get_submodule(name).weight + 0.7 * ALPHA[part, layer] / 2 * product.view_as(
-                before.get_submodule(name).weight
-            )
-            assert torch.allclose(after.get_submodule(name).weight, wanted, atol=1e-5), layer
+            wanted = weight + 0.7 * ALPHA[part, layer] / 2 * product.view_as(weight)
+            assert torch.allclose(after.get_submodule(own).weight, wanted, atol=1e-5), layer
 
 
 # Names as kohya's own files for SDXL have them.
@@ -366,13 +368,12 @@ def test_stabilitys_names_of_sdxl():
 def test_alpha_is_not_lost(bases, trained, name):
     "Alpha 2 at rank 4 is half as strong as alpha 4; a loader that drops it can't tell them apart."
     base = bases(name)
-    (tensors, facts) = unpack_tensors(trained(name))
-    told = json.loads(facts["lora_adapter_metadata"])
-    louder = pack_tensors(
-        tensors, facts | {"lora_adapter_metadata": json.dumps(told | {"unet.lora_alpha": 4.0})}
-    )
-    assert np.abs(painted(base, [(louder, 0.5)]) - painted(base, [(trained(name), 1.0)])).max() <= 1
-    assert np.abs(painted(base, [(to_kohya(louder), 0.5)]) - painted(base, [(trained(name), 1.0)])).max() <= 1
+    tensors, facts = unpack_tensors(trained(name))
+    config = json.loads(facts[ALPHAS]) | {"unet.lora_alpha": 4.0}
+    louder = pack_tensors(tensors, facts | {ALPHAS: json.dumps(config)})
+    wanted = painted(base, [(trained(name), 1.0)])
+    assert np.abs(painted(base, [(louder, 0.5)]) - wanted).max() <= 1
+    assert np.abs(painted(base, [(to_kohya(louder), 0.5)]) - wanted).max() <= 1
 
 
 @pytest.mark.parametrize("profile, layout", [("fast", bytes), ("portable", bytes), ("fast", to_kohya)])
@@ -411,11 +412,9 @@ def test_several_weighted_adapters(bases, style, trained, tmp_path):
     both = painted(base, [(trained("sd1"), 0.6), (other, -0.4)])
     one = painted(base, [(trained("sd1"), 0.6)])
     none = painted(base, [])
-    assert (
-        np.abs(both - one).max() > 2
-        and np.array_equal(painted(base, [(trained("sd1"), 0.0)]), none)
-        and np.array_equal(painted(base, []), none)
-    )
+    assert np.abs(both - one).max() > 2
+    assert np.array_equal(painted(base, [(trained("sd1"), 0.0)]), none)
+    assert np.array_equal(painted(base, []), none)
 
 
 def test_adapters_change_the_dna():
@@ -496,9 +495,8 @@ def test_an_embedding_seed_is_a_word_of_the_prompt(bases):
         )
         return np.asarray(render(base, [recipe], blob={sha(f): f for f in files}.get)[0])
 
-    assert np.array_equal(paint("rings", [word]), paint("rings", [])) and not np.array_equal(
-        paint("<studio> rings", [word]), paint("<studio> rings", [])
-    )
+    assert np.array_equal(paint("rings", [word]), paint("rings", []))
+    assert not np.array_equal(paint("<studio> rings", [word]), paint("<studio> rings", []))
     with pytest.raises(NotAnAdapter, match="doesn't name its word"):
         pack_word(pack_tensors({"emb_params": vector}, {}))
     with pytest.raises(NotAnAdapter, match="wide"):
@@ -523,16 +521,14 @@ def test_captions_may_come_in_one_file(tmp_path):
 
 
 def test_captions_are_drafted_by_the_judge():
-    shown = [
-        s for s in subjects() if s.density == "dense" and s.placement == "centred" and s.motif != "nebula"
-    ][::5]
-    drafts = draft_captions(
-        [draw(s, 9000 + i) for i, s in enumerate(shown)],
-        load_judge(),
-        {"subject": list(MOTIFS), "ground": [f"mountains on {g}" for g in GROUNDS]},
-    )
-    right = [(s.motif in d.split(", ")[0], s.ground in d) for s, d in zip(shown, drafts)]
-    assert sum(motif for motif, _ in right) >= 0.7 * len(shown) and all(d.count(", ") == 1 for d in drafts)
+    dense = [s for s in subjects() if s.density == "dense" and s.placement == "centred"]
+    shown = [s for s in dense if s.motif != "nebula"][::5]
+    drawn = [draw(s, 9000 + i) for i, s in enumerate(shown)]
+    words = {"subject": list(MOTIFS), "ground": [f"mountains on {g}" for g in GROUNDS]}
+    drafts = draft_captions(drawn, load_judge(), words)
+    right = [s.motif in draft.split(", ")[0] for s, draft in zip(shown, drafts)]
+    assert sum(right) >= 0.7 * len(shown)
+    assert all(draft.count(", ") == 1 for draft in drafts)
 
 
 @pytest.mark.parametrize(

@@ -13,26 +13,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from artmint.publish import audit as audit_room
 from artmint import metadata
-from artmint.studio.blobs import CorruptBlob
-from artmint.seeds import frozen_slots
-from artmint.studio.catalog import Catalog
+from artmint.core.canon import canonical
+from artmint.core.collection import example
+from artmint.core.manifest import BadMetadata, read_manifest
+from artmint.core.picture import pixel_digest, png_bytes
+from artmint.core.records import Artifact, Edition
 from artmint.ipfs.car import check_car, open_car, read_file, resolve
 from artmint.ipfs.cid import CID
-from artmint.core.records import Edition
-from artmint.train.drawings import Subject, draw
-from artmint.core.records import Artifact
 from artmint.metadata import AuditFailed, NoSuchSlots, OverlappingDrop, UnfilledSlot, is_complete, pack
+from artmint.publish import audit as audit_room
 from artmint.publish.audit import AuditedDrop, audit, check_token
-from artmint.publish.tokens import BaseFacts
-from artmint.core.picture import pixel_digest, png_bytes
-from artmint.core.canon import canonical
-from artmint.seeds import load_collection, recipes
-from artmint.core.manifest import BadMetadata, read_manifest
-from artmint.publish.tokens import TokenMetadata, json_schema, public_source, read_token
+from artmint.publish.tokens import BaseFacts, TokenMetadata, json_schema, public_source, read_token
+from artmint.seeds import frozen_slots, load_collection, recipes
+from artmint.studio.blobs import CorruptBlob
+from artmint.studio.catalog import Catalog
+from artmint.train.drawings import Subject, draw
 
-FOLDER = Path(__file__).parents[1] / "collections" / "demo"
+FOLDER = example()
 DEMO = load_collection(FOLDER)
 BASE = BaseFacts(digest="0" * 64, source="bundled")
 WEIGHTS = {"model_index.json": b"{}", "unet/weights.safetensors": bytes(range(256))}
@@ -66,13 +64,18 @@ def fill(folder: Path, quantity: int, collection=DEMO) -> Catalog:
     return catalog
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Path:
-    "The folder of a studio with the whole demo packed; not to be changed."
-    catalog = fill(tmp_path_factory.mktemp("made"), 16)
+def pack_demo(folder: Path) -> Path:
+    "A studio in a folder, with all of the demo in one drop."
+    catalog = fill(folder, 16)
     pack(catalog, DEMO, 1, 1, 16, BASE, WEIGHTS)
     catalog.close()
     return catalog.folder
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    "The folder of a studio with the demo packed; not to be changed."
+    return pack_demo(tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture
@@ -88,7 +91,7 @@ def drop_of(catalog: Catalog) -> Path:
 
 def known(catalog: Catalog) -> AuditedDrop:
     "What the studio knows of its drop."
-    return metadata._known(catalog, DEMO, 1, 1, 16, BASE)
+    return metadata._open_drop(catalog, DEMO, 1, 1, 16, BASE)
 
 
 def manifest_of(folder: Path):
@@ -113,9 +116,8 @@ def test_every_token_is_valid_and_what_marketplaces_read(made):
         said = json.loads((root / f"{slot}.json").read_bytes())
         validator.validate(said)
         assert {"name", "description", "image", "attributes", "license", "artmint"} == set(said)
-        assert said["name"] == f"First Light #{slot}" and all(
-            set(each) == {"trait_type", "value"} for each in said["attributes"]
-        )
+        assert said["name"] == f"First Light #{slot}"
+        assert all(set(each) == {"trait_type", "value"} for each in said["attributes"])
         assert [each["trait_type"] for each in said["attributes"]] == list(DEMO.traits)
     with pytest.raises(jsonschema.ValidationError):
         validator.validate(said | {"image": "https://example.com/1.png"})
@@ -139,7 +141,8 @@ def test_every_token_is_valid_and_what_marketplaces_read(made):
 )
 def test_a_token_is_read_strictly(made, old, new, why):
     data = (made / "drops" / "demo-1" / "root" / "1.json").read_bytes()
-    assert read_token(data).data == data and old in data
+    assert read_token(data).data == data
+    assert old in data
     with pytest.raises(BadMetadata) as caught:
         read_token(data.replace(old, new, 1))
     assert any(why in reason for reason in caught.value.reasons), caught.value.reasons
@@ -306,11 +309,8 @@ def test_each_entry_of_the_manifest_is_held_against_the_files(made, field):
     manifest = manifest_of(drop_of(catalog))
     entry = manifest.tokens[4]
     value = getattr(entry, field)
-    tokens = (
-        *manifest.tokens[:4],
-        entry.model_copy(update={field: value[:-1] + ("a" if value[-1] != "a" else "b")}),
-        *manifest.tokens[5:],
-    )
+    changed = value[:-1] + ("a" if value[-1] != "a" else "b")
+    tokens = (*manifest.tokens[:4], entry.model_copy(update={field: changed}), *manifest.tokens[5:])
     found = audit(known(catalog), manifest.model_copy(update={"tokens": tokens}), drop_of(catalog) / "root")
     assert [(each.token, each.field) for each in found] == [(5, f"manifest's {field}")]
 
@@ -331,7 +331,8 @@ def test_the_manifests_own_facts_are_held_against_the_drop(made, change, field):
     found = audit(
         known(catalog), manifest_of(drop_of(catalog)).model_copy(update=change), drop_of(catalog) / "root"
     )
-    assert field in {each.field for each in found} and {each.token for each in found} == {None}
+    assert field in {each.field for each in found}
+    assert {each.token for each in found} == {None}
 
 
 def test_the_studios_own_records_are_held_against_each_other(made):
@@ -413,7 +414,8 @@ def test_any_flipped_bit_is_found_and_blamed_on_its_file(made, data):
         found += audit_room._check_entry(token, *files, read_token(files[0]))
     except BadMetadata:
         pass
-    assert found and {each.token for each in found} == {slot}
+    assert found
+    assert {each.token for each in found} == {slot}
 
 
 # ------------------------------------------------------------------ packing
@@ -433,18 +435,15 @@ def test_packing_again_changes_nothing(catalog):
     manifest = pack(catalog, DEMO, 1, 1, 16, BASE, WEIGHTS)
     assert {path: path.stat().st_mtime_ns for path in drop_of(catalog).rglob("*")} == before
     assert is_complete(drop_of(catalog), manifest)
-    assert (
-        len(catalog.history("drop", "demo/1")) == 1 and catalog.get("drop", "demo/1")["root"] == manifest.root
-    )
+    assert len(catalog.history("drop", "demo/1")) == 1
+    assert catalog.get("drop", "demo/1")["root"] == manifest.root
 
 
 def test_another_studio_packs_the_same_bytes(made, tmp_path):
     pack(fill(tmp_path / "other", 16), DEMO, 1, 1, 16, BASE, WEIGHTS)
     assert contents(tmp_path / "other" / "drops" / "demo-1") == contents(made / "drops" / "demo-1")
-    assert (
-        b"studio" not in (made / "drops" / "demo-1" / "drop.json").read_bytes()
-        and str(made).encode() not in (made / "drops" / "demo-1" / "drop.car").read_bytes()
-    )
+    assert b"studio" not in (made / "drops" / "demo-1" / "drop.json").read_bytes()
+    assert str(made).encode() not in (made / "drops" / "demo-1" / "drop.car").read_bytes()
 
 
 def test_the_archive_holds_everything_under_the_root(made):
@@ -453,14 +452,15 @@ def test_the_archive_holds_everything_under_the_root(made):
     car = open_car(folder / "drop.car")
     root = CID.parse(manifest.root)
     paths = check_car(car, root)
-    assert {f"{i}.json" for i in range(1, 17)} | {f"images/{i}.png" for i in range(1, 17)} | {
-        "schema.json",
-        f"weights/{BASE.digest}/unet/weights.safetensors",
-    } <= set(paths)
+    wanted = {"schema.json", f"weights/{BASE.digest}/unet/weights.safetensors"}
+    for i in range(1, 17):
+        wanted |= {f"{i}.json", f"images/{i}.png"}
+    assert wanted <= set(paths)
     for token in manifest.tokens:
         assert str(paths[f"images/{token.id}.png"]) == token.image_cid
         said = read_token(read_file(resolve(root, f"{token.id}.json", car.block), car.block, 10**6))
-        assert said.image == f"ipfs://{token.image_cid}" and said.artmint.dna == token.dna
+        assert said.image == f"ipfs://{token.image_cid}"
+        assert said.artmint.dna == token.dna
     assert manifest.weights[0].path == f"weights/{BASE.digest}"
 
 
@@ -468,7 +468,8 @@ def test_secret_weights_stay_in_the_studio(tmp_path):
     manifest = pack(
         fill(tmp_path, 2), DEMO.model_copy(update={"publish_weights": False}), 1, 1, 2, BASE, WEIGHTS
     )
-    assert manifest.weights[0].path is None and manifest.weights[0].digest == BASE.digest
+    assert manifest.weights[0].path is None
+    assert manifest.weights[0].digest == BASE.digest
     assert not (tmp_path / "drops" / "demo-1" / "root" / "weights").exists()
 
 
@@ -531,20 +532,9 @@ def test_a_killed_packer_leaves_no_half_drop_and_the_next_gives_the_same_bytes(
 ):
     folder = tmp_path / "studio"
     shutil.copytree(made, folder, ignore=lambda path, names: ["drops"] if Path(path) == made else [])
-    child = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            HANG.replace("WEIGHTS", repr(WEIGHTS)),
-            str(FOLDER),
-            str(folder),
-            place,
-            name,
-            str(times),
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    program = HANG.replace("WEIGHTS", repr(WEIGHTS))
+    arguments = [str(FOLDER), str(folder), place, name, str(times)]
+    child = subprocess.Popen([sys.executable, "-c", program, *arguments], stdout=subprocess.PIPE, text=True)
     assert child.stdout.readline() == "ready\n"
     child.send_signal(signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL
@@ -559,7 +549,8 @@ def test_an_unfilled_slot_blocks_the_drop(tmp_path):
     catalog = fill(tmp_path, 3)
     with pytest.raises(UnfilledSlot) as caught:
         pack(catalog, DEMO, 1, 2, 4, BASE, {})
-    assert caught.value.slots == [4, 5] and not (tmp_path / "drops").exists()
+    assert caught.value.slots == [4, 5]
+    assert not (tmp_path / "drops").exists()
 
 
 @pytest.mark.parametrize("first, quantity", [(0, 1), (1, 0), (16, 2), (17, 1), (1, -1)])
@@ -580,7 +571,8 @@ def test_drops_do_not_overlap(tmp_path):
 def test_a_mended_description_is_packed_anew_on_record(catalog):
     first = manifest_of(drop_of(catalog))
     second = pack(catalog, DEMO.model_copy(update={"description": "Other words."}), 1, 1, 16, BASE, WEIGHTS)
-    assert second.root != first.root and is_complete(drop_of(catalog), second)
+    assert second.root != first.root
+    assert is_complete(drop_of(catalog), second)
     assert [body["root"] for body in catalog.history("drop", "demo/1")] == [first.root, second.root]
 
 

@@ -80,7 +80,8 @@ def test_what_happens_inside_is_charged_in_equal_parts_also_when_it_fails(tmp_pa
         1 / 0
     found = {(line.key, line.unit): line.amount for line in ledger_lines(catalog)}
     assert set(found) == {(key, unit) for key in "ab" for unit in ("wall", "cpu", "bytes")}
-    assert found["a", "wall"] == found["b", "wall"] >= 0.01 and found["a", "bytes"] == 15
+    assert found["a", "wall"] == found["b", "wall"] >= 0.01
+    assert found["a", "bytes"] == 15
 
 
 def test_a_device_is_charged_by_the_clock(tmp_path):
@@ -90,14 +91,16 @@ def test_a_device_is_charged_by_the_clock(tmp_path):
     meter.charge(["a"])
     meter.charge([])
     found = {line.unit: line.amount for line in ledger_lines(catalog)}
-    assert found["gpu"] == found["wall"] >= 0.01 and len(found) == 3
+    assert found["gpu"] == found["wall"] >= 0.01
+    assert len(found) == 3
 
 
 def test_wei_keep_all_their_digits(tmp_path):
     catalog = Catalog(tmp_path)
     wei = 12345678901234567891
     catalog.spend("mint", "0x", str(wei), "wei")
-    assert catalog.costs()[0]["amount"] == str(wei) and ledger_lines(catalog)[0].amount == float(wei)
+    assert catalog.costs()[0]["amount"] == str(wei)
+    assert ledger_lines(catalog)[0].amount == float(wei)
 
 
 def test_a_line_is_priced_at_the_rate_of_its_day(tmp_path):
@@ -131,7 +134,9 @@ def test_what_has_no_rate_is_named_and_never_free(tmp_path):
         ],
         load_money(tmp_path),
     )
-    assert found.missing == {"cpu_hour": 10.0, "people_hour": 5.0} and found.total == 0 and not found.whole
+    assert found.missing == {"cpu_hour": 10.0, "people_hour": 5.0}
+    assert found.total == 0
+    assert not found.fully_priced
 
 
 @pytest.mark.parametrize(
@@ -159,7 +164,8 @@ def test_money_lives_beside_stores(tmp_path):
 @given(st.lists(st.floats(0, 10_000), min_size=1, max_size=20))
 def test_nobody_looks_longer_than_a_pause(times):
     found = looking_seconds({"mira": [(at, str(i)) for i, at in enumerate(times)]})
-    assert len(found) == len(times) and all(0 <= seconds <= 120 for _, seconds, _ in found)
+    assert len(found) == len(times)
+    assert all(0 <= seconds <= 120 for _, seconds, _ in found)
     assert len(times) > 1 or found[0][1] == LOOK_SECONDS
 
 
@@ -177,132 +183,160 @@ def rows(studio: Path, kind: str) -> list[tuple[str, dict, float]]:
         ]
 
 
-def again(studio: Path, name: str, slots: range) -> dict:
+class Again:
     "Every number of a batch, from the rows alone; rates as in RATES."
-    tries = {
-        body["dna"]: (int(key.split("/")[1]), at)
-        for key, body, at in rows(studio, "attempt")
-        if key.startswith(name + "/") and int(key.split("/")[1]) in slots
-    }
-    chosen = {body["dna"]: body["slot"] for _, body, _ in rows(studio, "edition") if body["dna"] in tries}
-    said = {}
-    judged = {}
-    when = {}
-    mine = defaultdict(list)
-    for dna, body, at in rows(studio, "decision"):
-        if dna not in tries:
-            continue
-        if body["by"] == "machine":
-            said.setdefault(dna, {})["machine"], judged[dna] = body["decision"], at
-        else:
-            said.setdefault(dna, {})["people"], when[dna] = (
-                body["decision"],
-                datetime.fromisoformat(body["at"]).timestamp(),
-            )
-            mine[body["by"]].append((when[dna], dna))
-    final = {dna: each.get("people", each.get("machine")) for dna, each in said.items()}
-    sent = {body["hash"] for _, body, _ in rows(studio, "transaction")}
-    whole = f"{name}/{slots[0]}-{slots[-1]}"
-    own = [
-        (body, at)
-        for _, body, at in rows(studio, "cost")
-        if body["key"] in tries or body["key"] == whole or body["key"] in sent
-    ]
-    people = 0.0
-    for each in mine.values():
-        each.sort()
-        gaps = [b[0] - a[0] for a, b in zip(each, each[1:])]
-        short = sorted(gap for gap in gaps if gap <= 120)
-        usual = short[len(short) // 2] if short else 10.0
-        people += usual + sum(gap if gap <= 120 else usual for gap in gaps)
 
-    def total(*units, keys=None, stages=None):
-        return sum(
-            float(body["amount"])
-            for body, _ in own
-            if body["unit"] in units
-            and (keys is None or body["key"] in keys)
-            and (stages is None or body["stage"] in stages)
-        )
+    def __init__(self, studio: Path, name: str, slots: range):
+        self.studio, self.name = studio, name
+        self.whole = f"{name}/{slots[0]}-{slots[-1]}"
+        self.tries = {}
+        for key, body, at in rows(studio, "attempt"):
+            if key.startswith(name + "/") and int(key.split("/")[1]) in slots:
+                self.tries[body["dna"]] = (int(key.split("/")[1]), at)
+        editions = (body for _, body, _ in rows(studio, "edition"))
+        self.chosen = {body["dna"]: body["slot"] for body in editions if body["dna"] in self.tries}
+        self.sent = {body["hash"] for _, body, _ in rows(studio, "transaction")}
+        mine = {*self.tries, self.whole, *self.sent}
+        self.costs = [body for _, body, _ in rows(studio, "cost") if body["key"] in mine]
+        self.minted = {}
+        for key, _, at in rows(studio, "token"):
+            if key.startswith(name + "/"):
+                self.minted.setdefault(int(key.split("/")[1]), at)
+        self.read_decisions()
+        self.refused = len(self.tries) - len(self.chosen)
 
-    def worth(*stages):
+    def read_decisions(self) -> None:
+        "Who said what, when; and how long people looked."
+        said = defaultdict(dict)
+        self.judged, self.when = {}, {}
+        mine = defaultdict(list)
+        for dna, body, at in rows(self.studio, "decision"):
+            if dna not in self.tries:
+                continue
+            if body["by"] == "machine":
+                said[dna]["machine"], self.judged[dna] = body["decision"], at
+                continue
+            self.when[dna] = datetime.fromisoformat(body["at"]).timestamp()
+            said[dna]["people"] = body["decision"]
+            mine[body["by"]].append((self.when[dna], dna))
+        self.final = {dna: each.get("people", each.get("machine")) for dna, each in said.items()}
+        self.people = sum(map(looked, mine.values()))
+
+    def total(self, *units, keys=None, stages=None) -> float:
+        "What was used, in these units."
+        found = 0
+        for body in self.costs:
+            of_keys = keys is None or body["key"] in keys
+            if body["unit"] in units and of_keys and (stages is None or body["stage"] in stages):
+                found += float(body["amount"])
+        return found
+
+    def worth(self, *stages) -> float:
+        "Money of some stages, or of all."
         rates = {
             ("cpu",): 0.05 / 3600,
             ("bytes",): 24 * 0.02 / 1e9,
             ("pinned",): 24 * 0.1 / 1e9,
             ("wei", "l1-wei"): 2500 / 1e18,
         }
-        return sum(
-            total(*units, stages=stages or None) * rate for units, rate in rates.items()
-        ) + people / 3600 * 30 * (not stages or "review" in stages)
+        money = sum(self.total(*units, stages=stages or None) * rate for units, rate in rates.items())
+        return money + self.people / 3600 * 30 * (not stages or "review" in stages)
 
-    minted = {}
-    for key, _, at in rows(studio, "token"):
-        if key.startswith(name + "/"):
-            minted.setdefault(int(key.split("/")[1]), at)
-    owed = 0 if sent else len(chosen) * GAS_TOKEN + GAS_DROP
-    good = sum(word == "accept" for word in final.values())
-    refused = len(tries) - len(chosen)
-    hours = total("wall", keys=tries) / 3600
-    bounds = tuple(binomtest(good, len(final)).proportion_ci(0.95, "exact"))
-    fates = Counter({"minted": 0} | {"minted" if chosen[dna] in minted else "chosen": 0 for dna in chosen})
-    for dna in tries:
-        fates[
-            "minted"
-            if chosen.get(dna) in minted
-            else "chosen"
-            if dna in chosen
-            else {"accept": "accepted", "reject": "rejected"}[final[dna]]
-        ] += 1
-    saved = {"gas": refused * GAS_TOKEN} | {
-        unit: total(unit, stages=("pack", "pin")) / len(chosen) * refused for unit in ("bytes", "pinned")
-    }
-    saved["money"] = (
-        saved["gas"] * 0.02e-9 * 2500 + saved["bytes"] / 1e9 * 24 * 0.02 + saved["pinned"] / 1e9 * 24 * 0.1
-    )
-    marks = [
-        found[-1][2] if (found := [row for row in rows(studio, kind) if row[0] == key]) else None
-        for kind, key in (("drop", f"{name}/1"), ("pin", f"{name}/1"), ("proof", whole))
-    ]
-    legs = defaultdict(list)
-    for dna, slot in chosen.items():
-        judge = judged[dna]
-        first = min(at for s, at in tries.values() if s == slot)
-        waited = max(when[dna] - judge, 0.0) if dna in when else 0.0
-        ends = np.maximum.accumulate(
-            [judge + waited, *(at for at in (*marks[:2], minted.get(slot), marks[2]) if at)]
-        )
-        for leg, seconds in zip(
-            ("make and judge", "wait for people", "pack", "pin", "mint", "prove"),
-            (judge - first, waited, *np.diff(ends)),
-        ):
-            legs[leg].append(seconds)
-        legs["total"].append(ends[-1] - first)
-        legs["total without people"].append(ends[-1] - first - waited)
-    return {
-        "attempts": len(tries),
-        "editions": len(chosen),
-        "tokens": len(minted),
-        "seconds": total("cpu", "gpu"),
-        "cost": worth(),
-        "cpfa": (worth() + owed * 0.02e-9 * 2500) / len(chosen),
-        "market_ready": worth("generate", "curate", "review", "pack", "pin") / len(chosen),
-        "seconds_per_asset": total("cpu", "gpu") / len(chosen),
-        "rur": total("cpu", keys=chosen) / total("cpu", keys=tries),
-        "acceptance": (good / len(final), *bounds),
-        "velocity": (good, hours, good / hours, *(share * len(final) / hours for share in bounds)),
-        "mia": rows(studio, "audit")[-1][1]["mia"],
-        "discipline": refused / len(chosen),
-        "saved": saved,
-        "fates": {fate: count for fate, count in fates.items() if count},
-        "people": people,
-        "legs": legs,
-        "stages": {
-            stage: worth(stage)
-            for stage in {body["stage"] for body, _ in own} | ({"review"} if people else set())
-        },
-        "gas": total("gas"),
-    }
+    def fates(self) -> dict[str, int]:
+        "What became of the candidates."
+        words = {"accept": "accepted", "reject": "rejected"}
+        counts = Counter()
+        for dna in self.tries:
+            fate = "chosen" if dna in self.chosen else words[self.final[dna]]
+            counts["minted" if self.chosen.get(dna) in self.minted else fate] += 1
+        return dict(counts)
+
+    def saved(self) -> dict[str, float]:
+        "What refused candidates would have cost from packing on."
+        saved = {"gas": self.refused * GAS_TOKEN}
+        for unit in ("bytes", "pinned"):
+            saved[unit] = self.total(unit, stages=("pack", "pin")) / len(self.chosen) * self.refused
+        gas, kept = saved["gas"] * 0.02e-9 * 2500, saved["bytes"] / 1e9 * 24 * 0.02
+        saved["money"] = gas + kept + saved["pinned"] / 1e9 * 24 * 0.1
+        return saved
+
+    def mark(self, kind: str, key: str) -> float | None:
+        "When the last record of a kind was written."
+        return next((at for own, _, at in reversed(rows(self.studio, kind)) if own == key), None)
+
+    def legs(self) -> dict[str, list[float]]:
+        "Seconds of each leg of every chosen candidate's way."
+        packed, pinned = (self.mark(kind, f"{self.name}/1") for kind in ("drop", "pin"))
+        proven = self.mark("proof", self.whole)
+        names = ("make and judge", "wait for people", "pack", "pin", "mint", "prove")
+        legs = defaultdict(list)
+        for dna, slot in self.chosen.items():
+            judged = self.judged[dna]
+            first = min(at for s, at in self.tries.values() if s == slot)
+            waited = max(self.when[dna] - judged, 0.0) if dna in self.when else 0.0
+            marks = [at for at in (packed, pinned, self.minted.get(slot), proven) if at]
+            ends = np.maximum.accumulate([judged + waited, *marks])
+            for leg, seconds in zip(names, (judged - first, waited, *np.diff(ends))):
+                legs[leg].append(seconds)
+            legs["total"].append(ends[-1] - first)
+            legs["total without people"].append(ends[-1] - first - waited)
+        return legs
+
+    def costs_of_all(self) -> dict:
+        "The numbers that are money or compute."
+        count = len(self.chosen)
+        owed = 0 if self.sent else count * GAS_TOKEN + GAS_DROP
+        compute = self.total("cpu", "gpu")
+        stages = {body["stage"] for body in self.costs} | ({"review"} if self.people else set())
+        before = self.worth("generate", "curate", "review", "pack", "pin")
+        cpfa = (self.worth() + owed * 0.02e-9 * 2500) / count
+        work = {"seconds": compute, "seconds_per_asset": compute / count}
+        return work | {
+            "cost": self.worth(),
+            "cpfa": cpfa,
+            "market_ready": before / count,
+            "stages": {stage: self.worth(stage) for stage in stages},
+        }
+
+    def shares(self) -> dict:
+        "Acceptance, velocity, utilisation."
+        good = sum(word == "accept" for word in self.final.values())
+        hours = self.total("wall", keys=self.tries) / 3600
+        judged = len(self.final)
+        bounds = tuple(binomtest(good, judged).proportion_ci(0.95, "exact"))
+        speeds = (share * judged / hours for share in bounds)
+        kept, rendered = (self.total("cpu", keys=keys) for keys in (self.chosen, self.tries))
+        return {
+            "rur": kept / rendered,
+            "acceptance": (good / judged, *bounds),
+            "velocity": (good, hours, good / hours, *speeds),
+        }
+
+    def numbers(self) -> dict:
+        "All of them."
+        counts = {"attempts": len(self.tries), "editions": len(self.chosen), "tokens": len(self.minted)}
+        rest = {
+            "mia": rows(self.studio, "audit")[-1][1]["mia"],
+            "discipline": self.refused / len(self.chosen),
+            "people": self.people,
+            "gas": self.total("gas"),
+        }
+        made = {"saved": self.saved(), "fates": self.fates(), "legs": self.legs()}
+        return counts | rest | made | self.costs_of_all() | self.shares()
+
+
+def looked(decisions: list[tuple[float, str]]) -> float:
+    "Seconds that one person looked: gaps, and the usual gap for the first one and after a pause."
+    decisions.sort()
+    gaps = [later[0] - sooner[0] for sooner, later in zip(decisions, decisions[1:])]
+    short = sorted(gap for gap in gaps if gap <= 120)
+    usual = short[len(short) // 2] if short else 10.0
+    return usual + sum(gap if gap <= 120 else usual for gap in gaps)
+
+
+def again(studio: Path, name: str, slots: range) -> dict:
+    "Every number of a batch, from the rows alone."
+    return Again(studio, name, slots).numbers()
 
 
 def agrees(numbers, other: dict) -> None:
@@ -322,18 +356,19 @@ def agrees(numbers, other: dict) -> None:
         "saved",
     ):
         assert getattr(numbers, name) == pytest.approx(other[name], rel=1e-9), name
-    assert numbers.acceptance == pytest.approx(other["acceptance"], abs=1e-6) and not numbers.missing
+    assert numbers.acceptance == pytest.approx(other["acceptance"], abs=1e-6)
+    assert not numbers.missing
     (speed,) = numbers.velocity
     assert (speed.accepted, speed.hours, speed.per_hour, speed.low, speed.high) == pytest.approx(
         other["velocity"], rel=1e-6
-    ) and speed.tries == other["attempts"]
+    )
+    assert speed.tries == other["attempts"]
     assert {fate: count for fate, count in numbers.fates.items() if count} == other["fates"]
     assert {stage: row.get("money", 0.0) for stage, row in numbers.stages.items()} == pytest.approx(
         other["stages"]
     )
-    assert numbers.stages.get("review", {}).get("people", 0.0) == pytest.approx(other["people"]) and sum(
-        row.get("gas", 0.0) for row in numbers.stages.values()
-    ) == pytest.approx(other["gas"])
+    assert numbers.stages.get("review", {}).get("people", 0.0) == pytest.approx(other["people"])
+    assert sum(row.get("gas", 0.0) for row in numbers.stages.values()) == pytest.approx(other["gas"])
     assert set(numbers.latency) == set(other["legs"])
     for leg, row in other["legs"].items():
         assert numbers.latency[leg] == pytest.approx(
@@ -423,12 +458,12 @@ def test_every_number_of_a_small_batch_is_what_its_lines_say(small):
     catalog, tiny = small
     numbers = kpis(batch_history(catalog, tiny, range(1, 5)), load_money(catalog.folder))
     agrees(numbers, again(catalog.folder, "tiny", range(1, 5)))
-    assert (
-        numbers.mia == 1.0 and not numbers.missing and numbers.editions == 4 and numbers.fates["chosen"] == 4
-    )
-    assert set(numbers.stages) == {"generate", "curate", "review", "pack"} and all(
-        row["money"] > 0 for row in numbers.stages.values()
-    )
+    assert numbers.mia == 1.0
+    assert not numbers.missing
+    assert numbers.editions == 4
+    assert numbers.fates["chosen"] == 4
+    assert set(numbers.stages) == {"generate", "curate", "review", "pack"}
+    assert all(row["money"] > 0 for row in numbers.stages.values())
 
 
 @pytest.mark.slow
@@ -436,24 +471,19 @@ def test_every_number_of_six_hundred_real_candidates_is_what_its_lines_say(tmp_p
     "Before it is minted, when gas is expected, and after, when it was paid."
     catalog, tiny = made(tmp_path, 100, 6)
     numbers = kpis(batch_history(catalog, tiny, range(1, 101)), load_money(catalog.folder))
-    assert numbers.attempts == 600 and numbers.editions == 100 and not numbers.tokens
+    assert numbers.attempts == 600
+    assert numbers.editions == 100
+    assert not numbers.tokens
     agrees(numbers, again(catalog.folder, "tiny", range(1, 101)))
     finished(catalog, tiny)
     numbers = kpis(batch_history(catalog, tiny, range(1, 101)), load_money(catalog.folder))
-    assert (
-        numbers.tokens == numbers.fates["minted"] == 100
-        and set(numbers.stages) == {"generate", "curate", "review", "pack", "pin", "mint", "verify"}
-        and "prove" in numbers.latency
-    )
+    assert numbers.tokens == numbers.fates["minted"] == 100
+    assert set(numbers.stages) == {"generate", "curate", "review", "pack", "pin", "mint", "verify"}
+    assert "prove" in numbers.latency
     agrees(numbers, again(catalog.folder, "tiny", range(1, 101)))
-    print(
-        *(" | ".join(row) for row in spoken(numbers)),
-        *(f"{leg}: {row}" for leg, row in numbers.latency.items()),
-        numbers.stages,
-        numbers.saved,
-        len(batch_history(catalog, tiny, range(1, 101)).lines),
-        sep="\n",
-    )
+    print(*(" | ".join(row) for row in spoken(numbers)), sep="\n")
+    print(*(f"{leg}: {row}" for leg, row in numbers.latency.items()), sep="\n")
+    print(numbers.stages, numbers.saved, len(batch_history(catalog, tiny, range(1, 101)).lines), sep="\n")
 
 
 def test_another_batch_s_lines_do_not_count(small):
@@ -474,9 +504,8 @@ def test_the_tenth_drop_is_not_the_first(tmp_path):
         catalog.append("drop", f"demo/{drop}", {"first": first, "quantity": 4})
     catalog.append("pin", "demo/10", {})
     catalog.append("proof", "demo/1-40", {})
-    assert set(batch_history(catalog, demo, range(1, 5)).marks) == {"packed"} and set(
-        batch_history(catalog, demo, range(37, 41)).marks
-    ) == {"packed", "pinned"}
+    assert set(batch_history(catalog, demo, range(1, 5)).marks) == {"packed"}
+    assert set(batch_history(catalog, demo, range(37, 41)).marks) == {"packed", "pinned"}
 
 
 class Counted(Catalog):
@@ -520,37 +549,37 @@ def test_a_batch_is_read_without_the_rest_of_the_studio(tmp_path):
     for slot in range(3, 40):
         tried(slot, 1)
     grown, more = numbers()
-    assert grown == small and small["seconds"] > 0
+    assert grown == small
+    assert small["seconds"] > 0
     assert more == few + 37  # the keys of the collection's other attempts
 
 
 def test_a_studio_without_rates_gets_seconds_and_is_told(small, tmp_path):
     catalog, tiny = small
     numbers = kpis(batch_history(catalog, tiny, range(1, 5)), load_money(tmp_path))
-    assert (
-        numbers.cost is numbers.cpfa is numbers.market_ready is None
-        and numbers.seconds > 0
-        and numbers.seconds_per_asset > 0
-    )
+    assert numbers.cost is numbers.cpfa is numbers.market_ready is None
+    assert numbers.seconds > 0
+    assert numbers.seconds_per_asset > 0
     assert {"cpu_hour", "people_hour", "storage_gb_month", "ether and gas_gwei"} == set(numbers.missing)
     told = spoken(numbers)
-    assert ("CPFA", "no rates") in [row[:2] for row in told] and [
-        row[1] for row in told if row[0] == "missing"
-    ] == list(numbers.missing)
+    assert ("CPFA", "no rates") in [row[:2] for row in told]
+    assert [row[1] for row in told if row[0] == "missing"] == list(numbers.missing)
 
 
 def test_gas_and_l1_of_a_real_mint_belong_to_their_drops(minted):
     "Each drop bears its own transactions, and its part of the contract's."
     studio, _ = minted
     catalog = Catalog(studio)
-    parts = [
-        sum(line.amount for line in batch_history(catalog, TINY, slots).lines if line.unit == "gas")
-        for slots in (range(1, 3), range(3, 5), range(1, 5))
-    ]
+    parts = []
+    for slots in (range(1, 3), range(3, 5), range(1, 5)):
+        lines = batch_history(catalog, TINY, slots).lines
+        parts.append(sum(line.amount for line in lines if line.unit == "gas"))
     every = sum(body["amount"] for _, body, _ in rows(studio, "cost") if body["unit"] == "gas")
-    assert parts[2] == every == pytest.approx(parts[0] + parts[1]) and min(parts) > 0
+    assert parts[2] == every == pytest.approx(parts[0] + parts[1])
+    assert min(parts) > 0
     numbers = kpis(batch_history(catalog, TINY, range(1, 5)), load_money(studio))
-    assert numbers.tokens == 4 and "ether" not in numbers.missing  # a test chain's money is worth nothing
+    assert numbers.tokens == 4
+    assert "ether" not in numbers.missing  # a test chain's money is worth nothing
     assert {line.unit for line in batch_history(catalog, TINY, range(1, 5)).lines if "wei" in line.unit} == {
         "test-wei"
     }
@@ -593,7 +622,8 @@ def test_waiting_for_people_stands_apart():
         "mint": 20.0,
         "prove": 10.0,
     }
-    assert sum(ways[2].values()) == 160.0 and ways[2]["pack"] == 115.0
+    assert sum(ways[2].values()) == 160.0
+    assert ways[2]["pack"] == 115.0
     assert quantiles(ways)["total without people"]["p50"] == pytest.approx((60 + 160) / 2)
 
 
@@ -622,11 +652,12 @@ def batch_of(
     "Candidates of prompts that are easy and hard: attempts at one slot correlate by `alike`, as they did in real pictures."
     more = 1 / alike - 1
     odds = rng.beta(share * more, (1 - share) * more, size=slots)
-    return [
-        a_try(slot, attempt + 1, "accepted" if good else "rejected")
-        for attempt, row in enumerate(rng.random((attempts, slots)) < odds)
-        for slot, good in enumerate(row, 1)
-    ]
+    tries = []
+    for attempt, row in enumerate(rng.random((attempts, slots)) < odds, 1):
+        tries += [
+            a_try(slot, attempt, "accepted" if good else "rejected") for slot, good in enumerate(row, 1)
+        ]
+    return tries
 
 
 def test_no_more_false_alarms_in_fifty_stationary_runs_than_the_stated_rate():
@@ -651,17 +682,18 @@ def test_a_fall_is_seen_within_the_stated_delay():
     for _ in range(200):
         signal = follow(chart, [*(rng.random(150) < chart.p0 + 0.05), *(rng.random(chart.delay) < chart.p1)])
         late += signal.alarm is None
-    assert late <= 10 + 3 * 3.1 and chart.delay < 600
-    assert "retrain" in verdict(chart, follow(chart, [False] * 200)) and "no change" in verdict(
-        chart, follow(chart, [True] * 200)
-    )
+    assert late <= 10 + 3 * 3.1
+    assert chart.delay < 600
+    assert "retrain" in verdict(chart, follow(chart, [False] * 200))
+    assert "no change" in verdict(chart, follow(chart, [True] * 200))
 
 
 def test_the_change_is_found_where_it_was():
     chart = design_chart(200, 400)
     rng = np.random.default_rng(1)
     signal = follow(chart, [*(rng.random(300) < 0.55), *(rng.random(300) < 0.05)])
-    assert 300 < signal.alarm < 300 + chart.delay and abs(signal.since - 300) <= 25
+    assert 300 < signal.alarm < 300 + chart.delay
+    assert abs(signal.since - 300) <= 25
 
 
 def test_too_little_is_not_watched():
@@ -689,14 +721,13 @@ def test_the_training_batch_can_be_planned(tmp_path):
     path = retrain_batch(TINY, FOLDER, tmp_path / "studio", style=str(tmp_path / 'sty"le'), steps=7)
     order = load_batch(path)
     (stage,) = plan(order, tmp_path / "studio")
-    assert (
-        stage.notebook == "10_lora_train"
-        and stage.parameters["steps"] == 7
-        and stage.parameters["base"] == "bundled"
-    )
+    assert stage.notebook == "10_lora_train"
+    assert stage.parameters["steps"] == 7
+    assert stage.parameters["base"] == "bundled"
     assert (
         tmp_path / "studio/runs/retrain-tiny" / stage.parameters["style"]
-    ).resolve() == tmp_path / 'sty"le' and order.folder.resolve() == FOLDER.resolve()
+    ).resolve() == tmp_path / 'sty"le'
+    assert order.folder.resolve() == FOLDER.resolve()
 
 
 # The gate.
@@ -724,9 +755,8 @@ def test_nothing_is_gated_without_a_revenue_or_rates_and_it_says_so(small, tmp_p
     catalog, tiny = small
     bare = load_money(tmp_path)
     numbers = kpis(batch_history(catalog, tiny, range(1, 5)), bare)
-    assert "revenue_per_token" in gate(numbers, bare) and "rates" in gate(
-        numbers, bare.model_copy(update={"revenue_per_token": 1.0})
-    )
+    assert "revenue_per_token" in gate(numbers, bare)
+    assert "rates" in gate(numbers, bare.model_copy(update={"revenue_per_token": 1.0}))
     priced, money = costly(small, 1000.0)
     assert "has no rate" in gate(
         kpis(
@@ -739,18 +769,15 @@ def test_nothing_is_gated_without_a_revenue_or_rates_and_it_says_so(small, tmp_p
 
 def test_remedies_follow_the_formula(small):
     numbers, _ = costly(small, 1.0)
+    measured = [
+        ("now", "nothing", 8.0, 4, 0.5),
+        ("steps 1", "fewer", 4.0, 4, 0.4),
+        ("scheduler", "other", 2.0, 0, 0.1),
+        ("previews", "previews after 1 of 2 steps", 2.0, 0, 0.0),
+    ]
     trials = [
-        Trial(name="now", says="nothing", pictures=8, seconds=8.0, accepted=4, merit=0.5),
-        Trial(name="steps 1", says="fewer", pictures=8, seconds=4.0, accepted=4, merit=0.4),
-        Trial(name="scheduler", says="other", pictures=8, seconds=2.0, accepted=0, merit=0.1),
-        Trial(
-            name="previews",
-            says="previews after 1 of 2 steps",
-            pictures=8,
-            seconds=2.0,
-            accepted=0,
-            merit=0.0,
-        ),
+        Trial(name=name, says=says, pictures=8, seconds=seconds, accepted=accepted, merit=merit)
+        for name, says, seconds, accepted, merit in measured
     ]
     make = numbers.stages["generate"]["money"] / 4
     each = numbers.cpfa
@@ -770,16 +797,44 @@ def test_remedies_follow_the_formula(small):
     )
     rest = sum(numbers.stages[stage]["money"] for stage in ("curate", "review")) / 4
     found = {cure.name: cure for cure in remedies(numbers, trials, padded=0.25, pruner=pruner, steps=2)}
-    assert found["steps 1"].cpfa == pytest.approx(each - make / 2) and found[
-        "batch shape"
-    ].cpfa == pytest.approx(each - make / 4)
+    assert found["steps 1"].cpfa == pytest.approx(each - make / 2)
+    assert found["batch shape"].cpfa == pytest.approx(each - make / 4)
     assert "scheduler" not in found  # four times as many candidates: dearer than it is
     q = 0.25 + 0.4 * 0.5
     expected = each - make - rest + (q * make + rest) / 0.9
-    assert ("seed pruning" in found) == (expected < each) and (
-        expected >= each or found["seed pruning"].cpfa == pytest.approx(expected)
-    )
+    assert ("seed pruning" in found) == (expected < each)
+    assert expected >= each or found["seed pruning"].cpfa == pytest.approx(expected)
     assert [cure.cpfa for cure in found.values()] == sorted(cure.cpfa for cure in found.values())
+
+
+def test_pruning_is_advised_by_its_parameter(small):
+    "Previews that cost nothing and stop most candidates are worth it; the remedy names what to write into the batch file."
+    numbers, _ = costly(small, 1.0)
+    trials = [
+        Trial(name="now", says="nothing", pictures=8, seconds=8.0, accepted=4, merit=0.5),
+        Trial(
+            name="previews",
+            says="previews after 1 of 2 steps",
+            pictures=8,
+            seconds=0.08,
+            accepted=0,
+            merit=0.0,
+        ),
+    ]
+    bound = {
+        "judge": "",
+        "rules": "",
+        "scorers": ("clip",),
+        "middle": (0.0,),
+        "spread": (1.0,),
+        "weights": (1.0,),
+    }
+    pruner = Pruner(step=1, threshold=0.0, keep=0.999, confidence=0.9, accepts=30, stopped=0.9, **bound)
+    (cure,) = remedies(numbers, trials, pruner=pruner, steps=2)
+    assert cure.name == "seed pruning"
+    assert "look_after = 1 in [parameters.15_generate]" in cure.says
+    assert "stop 90% of candidates" in cure.says
+    assert "20_prune" not in cure.says
 
 
 def test_padding_is_what_the_last_batches_lacked():
@@ -804,13 +859,12 @@ def test_changes_are_tried_out_on_real_pictures(small):
     )
     trials = try_out(catalog, base, judge, tiny, slots, attempts)
     names = [each.name for each in trials]
-    assert (
-        names[0] == "now"
-        and set(variants(attempts[0].recipe)) <= set(names)
-        and "previews" in names
-        and all(each.seconds > 0 for each in trials)
-    )
-    assert tried_out(catalog, tiny, base.digest) == trials and tried_out(catalog, tiny, "0" * 64) == []
+    assert names[0] == "now"
+    assert "previews" in names
+    assert set(variants(attempts[0].recipe)) <= set(names)
+    assert all(each.seconds > 0 for each in trials)
+    assert tried_out(catalog, tiny, base.digest) == trials
+    assert tried_out(catalog, tiny, "0" * 64) == []
     after = Counter(
         kind
         for kind, _ in sqlite3.connect(catalog.folder / "catalog.sqlite").execute(
@@ -840,17 +894,14 @@ def test_exports_say_what_the_numbers_say(small, tmp_path):
         for each in family.samples
     }
     batch = (("collection", "tiny"), ("slots", "1-4"))
-    assert (
-        read["artmint_cpfa_money", batch[0], ("currency", "EUR"), batch[1]] == pytest.approx(numbers.cpfa)
-        and read["artmint_rur_ratio", *batch] == numbers.rur
-    )
+    cpfa = read["artmint_cpfa_money", batch[0], ("currency", "EUR"), batch[1]]
+    assert cpfa == pytest.approx(numbers.cpfa)
+    assert read["artmint_rur_ratio", *batch] == numbers.rur
     table = pandas.read_csv(files["ledger.csv"])
-    assert len(table) == len(
-        batch_history(catalog, tiny, range(1, 5)).lines
-    ) and table.money.sum() == pytest.approx(numbers.cost)
-    assert json.loads(files["kpis.json"].read_text())["fates"] == numbers.fates and len(
-        pandas.read_csv(files["kpis.csv"])
-    ) == len(read)
+    assert len(table) == len(batch_history(catalog, tiny, range(1, 5)).lines)
+    assert table.money.sum() == pytest.approx(numbers.cost)
+    assert json.loads(files["kpis.json"].read_text())["fates"] == numbers.fates
+    assert len(pandas.read_csv(files["kpis.csv"])) == len(read)
 
 
 def test_a_label_cannot_break_out_and_a_cell_is_no_formula(tmp_path):
@@ -861,7 +912,8 @@ def test_a_label_cannot_break_out_and_a_cell_is_no_formula(tmp_path):
     (family,) = text_string_to_metric_families(
         prometheus([Sample("artmint_x", {"stage": wild}, 2.0, "It counts.")])
     )
-    assert family.samples[0].labels == {"stage": wild} and family.samples[0].value == 2.0
+    assert family.samples[0].labels == {"stage": wild}
+    assert family.samples[0].value == 2.0
     _csv(tmp_path / "x.csv", ("key",), [{"key": "=HYPERLINK(1)"}])
     assert "'=HYPERLINK(1)" in (tmp_path / "x.csv").read_text()
 
@@ -886,7 +938,8 @@ def test_without_pyarrow_the_rest_is_written_and_parquet_refused(small, tmp_path
     catalog, tiny = small
     with pytest.raises(NoParquet, match="artmint\\[parquet\\]"):
         export(catalog, tiny, range(1, 5), tmp_path, parquet=True)
-    assert (tmp_path / "ledger.csv").exists() and not (tmp_path / "ledger.parquet").exists()
+    assert (tmp_path / "ledger.csv").exists()
+    assert not (tmp_path / "ledger.parquet").exists()
 
 
 def test_the_page_shows_the_numbers_and_escapes_what_is_from_outside(small):
@@ -895,7 +948,9 @@ def test_the_page_shows_the_numbers_and_escapes_what_is_from_outside(small):
     catalog, tiny = small
     told = report_facts(catalog, tiny, 1, range(1, 5))
     made_page = report_page(told, [], [])
-    assert made_page.count("<svg") == len(told["plots"]) == 3 and "CPFA" in made_page and "EUR" in made_page
+    assert made_page.count("<svg") == len(told["plots"]) == 3
+    assert "CPFA" in made_page
+    assert "EUR" in made_page
     told["spoken"] = [("<script>alert(1)</script>", "1", "&")]
     assert "<script" not in report_page(told, [], [])
     from artmint.report.page import bars

@@ -20,6 +20,7 @@ from web3.exceptions import MethodUnavailable
 from artmint.chain import admin as admin_room
 from artmint.chain import journal as journal_room
 from artmint import mint as room
+from artmint.core.collection import example
 from artmint.ipfs.cid import CID
 from artmint.studio.catalog import Catalog
 from artmint.chain.connect import WrongChain, connect
@@ -37,10 +38,11 @@ from artmint.chain.transaction import (
     SenderBusy,
 )
 from artmint.seeds import load_collection
+from artmint.chain.preflight import AllowanceTooSmall, BadBatchSize, NotCommitted, Paused, mint_plan
 from artmint.chain.signers import KeystoreSigner, MissingKey, WrongPassphrase, new_keystore
 
 ROOT = Path(__file__).resolve().parents[1]
-DEMO = load_collection(ROOT / "collections/demo")
+DEMO = load_collection(example())
 FAST = 2**4  # scrypt's cost of keys in tests
 
 
@@ -67,11 +69,11 @@ class Drop:
 
     @property
     def tokens(self):
-        digest = lambda *facts: hashlib.sha256(repr((self.word, *facts)).encode()).hexdigest()
-        return [
-            Token(i, digest("image", i), digest("json", i))
-            for i in range(self.first, self.first + self.quantity)
-        ]
+        ids = range(self.first, self.first + self.quantity)
+        return [Token(id, self._digest("image", id), self._digest("json", id)) for id in ids]
+
+    def _digest(self, *facts):
+        return hashlib.sha256(repr((self.word, *facts)).encode()).hexdigest()
 
 
 class Studio:
@@ -118,12 +120,16 @@ def fund(chain, count=1):
         chain.fund("0x" + f"{i + 1:02x}" * 20, 7)
 
 
+def hashes(web3):
+    return [web3.eth.get_block(i)["hash"] for i in range(web3.eth.block_number + 1)]
+
+
 def test_opening_again_gives_the_same_blocks(tmp_path):
     first = Studio(tmp_path).ready()
     first.mint()
     again = connect("embedded", tmp_path / "chain")
-    ask = lambda web3: [web3.eth.get_block(i)["hash"] for i in range(web3.eth.block_number + 1)]
-    assert ask(again) == ask(first.web3) and again.eth.block_number >= 9
+    assert hashes(again) == hashes(first.web3)
+    assert again.eth.block_number >= 9
     assert contract_at(again, first.contract.address).functions.ownerOf(16).call() == first.who.treasury
 
 
@@ -144,11 +150,10 @@ def test_a_torn_last_line_is_cut_off(tmp_path, tail):
     assert (tmp_path / "blocks.jsonl").read_bytes() == whole + tail  # a reader leaves it
     chain.fund("0x" + "33" * 20, 1)
     lines = (tmp_path / "blocks.jsonl").read_bytes()
-    assert (
-        lines.startswith(whole)
-        and [sorted(json.loads(line)) for line in lines.splitlines()]
-        == [["faucet", "parent", "timestamp"]] * 3
-    )
+    assert lines.startswith(whole)
+    assert [sorted(json.loads(line)) for line in lines.splitlines()] == [
+        ["faucet", "parent", "timestamp"]
+    ] * 3
     EmbeddedChain(tmp_path)
 
 
@@ -212,7 +217,8 @@ def test_what_the_chain_refuses_leaves_no_trace(tmp_path):
     ):
         with pytest.raises(TransactionRefused):
             web3.eth.send_raw_transaction(bad)
-    assert (tmp_path / "blocks.jsonl").read_bytes() == before and web3.eth.block_number == 2
+    assert (tmp_path / "blocks.jsonl").read_bytes() == before
+    assert web3.eth.block_number == 2
     assert web3.eth.send_raw_transaction(account.sign_transaction(fields | {"nonce": 1}).raw_transaction)
 
 
@@ -249,14 +255,15 @@ def test_another_chain_than_meant_is_refused(tmp_path):
 
 def test_transactions_are_not_retried_by_web3():
     allowed = connect("http://127.0.0.1:9", Path()).provider.exception_retry_configuration.method_allowlist
-    assert "eth_getTransactionReceipt" in allowed and "eth_sendRawTransaction" not in allowed
+    assert "eth_getTransactionReceipt" in allowed
+    assert "eth_sendRawTransaction" not in allowed
 
 
 def test_write_new_never_replaces(tmp_path):
-    assert write_new(tmp_path / "a/b", b"1", 0o600) and not write_new(tmp_path / "a/b", b"2")
-    assert (tmp_path / "a/b").read_bytes() == b"1" and stat.S_IMODE(
-        (tmp_path / "a/b").stat().st_mode
-    ) == 0o600
+    assert write_new(tmp_path / "a/b", b"1", 0o600)
+    assert not write_new(tmp_path / "a/b", b"2")
+    assert (tmp_path / "a/b").read_bytes() == b"1"
+    assert stat.S_IMODE((tmp_path / "a/b").stat().st_mode) == 0o600
     assert os.listdir(tmp_path / "a") == ["b"]
 
 
@@ -267,7 +274,8 @@ def test_keys_are_encrypted_and_their_owners_only(studio):
     for path in (studio.folder / "keys").iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
     stored = json.loads((studio.folder / "keys/minter.json").read_text())
-    assert stored["crypto"]["kdf"] == "scrypt" and "privatekey" not in json.dumps(stored).lower()
+    assert stored["crypto"]["kdf"] == "scrypt"
+    assert "privatekey" not in json.dumps(stored).lower()
     addresses = {studio.who.admin.address, studio.who.minter.address, studio.who.treasury}
     assert len(addresses) == 3
     again = admin_room.parties(studio.web3, studio.folder / "keys", rounds=FAST)
@@ -283,7 +291,8 @@ def test_a_wrong_passphrase_and_a_missing_key(tmp_path):
     new_keystore(tmp_path / "key.json", "canary-word", FAST)
     with pytest.raises(WrongPassphrase) as caught:
         KeystoreSigner(tmp_path / "key.json", "canary-wrong")
-    assert "canary" not in str(caught.value) and caught.value.__cause__ is None
+    assert "canary" not in str(caught.value)
+    assert caught.value.__cause__ is None
     (tmp_path / "junk.json").write_text("{}")
     with pytest.raises(WrongPassphrase):
         KeystoreSigner(tmp_path / "junk.json", "x")
@@ -309,7 +318,8 @@ def test_secrets_are_written_nowhere_else(ready):
     for path in ready.folder.rglob("*"):
         if path.is_file() and path.name != "passphrase":
             data = path.read_bytes().lower()
-            assert secret.encode() not in data and passphrase.lower().encode() not in data, path
+            assert secret.encode() not in data, path
+            assert passphrase.lower().encode() not in data, path
 
 
 # Once
@@ -317,7 +327,8 @@ def test_secrets_are_written_nowhere_else(ready):
 
 def test_a_drop_is_minted_once(ready):
     assert [each.purpose["quantity"] for each in ready.mint()] == [5, 5, 5, 1]
-    assert ready.mint() == [] and admin_room.commit_drop(ready.admin, ready.contract, ready.drop) is None
+    assert ready.mint() == []
+    assert admin_room.commit_drop(ready.admin, ready.contract, ready.drop) is None
     assert ready.supply() == 16
     assert [ready.contract.functions.ownerOf(i).call() for i in range(1, 17)] == [ready.who.treasury] * 16
     assert len(ready.catalog.all("token", "demo/")) == 16
@@ -362,9 +373,8 @@ def test_costs_are_ledger_lines(ready):
     lines = [line for line in ready.catalog.costs() if line["key"] == sent[0].hash]
     assert {line["unit"]: line["amount"] for line in lines} == {"gas": sent[0].gas, "test-wei": sent[0].wei}
     receipt = ready.web3.eth.get_transaction_receipt(sent[0].hash)
-    assert int(sent[0].wei) == receipt["gasUsed"] * receipt["effectiveGasPrice"] and len(
-        ready.catalog.costs()
-    ) == 2 * (4 + 4)
+    assert int(sent[0].wei) == receipt["gasUsed"] * receipt["effectiveGasPrice"]
+    assert len(ready.catalog.costs()) == 2 * (4 + 4)
 
 
 @pytest.mark.parametrize(
@@ -381,7 +391,8 @@ def test_a_lost_answer_is_no_second_mint(ready, monkeypatch, answer, means):
 
     monkeypatch.setattr(ready.web3.provider.chain, "send", deaf)
     sent = ready.mint()
-    assert sent[0].answer == means and ready.supply() == 16
+    assert sent[0].answer == means
+    assert ready.supply() == 16
     assert len({each.hash for each in sent}) == 4
 
 
@@ -397,7 +408,9 @@ def test_a_transaction_that_never_arrived_is_sent_again_unchanged(ready, monkeyp
 
     monkeypatch.setattr(ready.web3.provider.chain, "send", lossy)
     room.mint(ready.minter, ready.contract, ready.drop, batch=16)
-    assert len(tries) == 3 and len(set(tries)) == 1 and ready.supply() == 16
+    assert len(tries) == 3
+    assert len(set(tries)) == 1
+    assert ready.supply() == 16
     assert "canary" not in json.dumps(ready.catalog.history("transaction", f"{ready.minter._prefix}0"))
 
 
@@ -416,7 +429,8 @@ def test_while_one_is_open_no_other_is_signed(ready, monkeypatch):
         (3, "signed"),
     ]  # one flight, and no second
     monkeypatch.undo()
-    assert ready.mint() == [] and ready.supply() == 16
+    assert ready.mint() == []
+    assert ready.supply() == 16
     assert [each.state for each in ready.minter.transactions()] == ["confirmed"] * 4
 
 
@@ -442,7 +456,9 @@ def test_another_transaction_took_the_nonce(ready, monkeypatch):
     monkeypatch.setattr(chain, "send", outside)
     with pytest.raises(Reverted, match="replaced"):
         ready.mint()
-    assert ready.supply() == 0 and len(ready.mint()) == 4 and ready.supply() == 16
+    assert ready.supply() == 0
+    assert len(ready.mint()) == 4
+    assert ready.supply() == 16
 
 
 def test_a_batch_that_somebody_else_minted(ready, monkeypatch):
@@ -466,11 +482,10 @@ def test_a_batch_that_somebody_else_minted(ready, monkeypatch):
     monkeypatch.setattr(journal_room, "_prepared", late)
     with pytest.raises(Reverted, match="reverted"):
         ready.mint()
-    assert (
-        ready.supply() == 16
-        and [each.state for each in ready.minter.transactions()] == ["reverted"] + ["confirmed"] * 3
-    )
-    assert ready.mint() == [] and len(ready.catalog.all("token", "demo/")) == 16
+    assert ready.supply() == 16
+    assert [each.state for each in ready.minter.transactions()] == ["reverted"] + ["confirmed"] * 3
+    assert ready.mint() == []
+    assert len(ready.catalog.all("token", "demo/")) == 16
 
 
 def test_two_operators(ready):
@@ -490,7 +505,8 @@ def test_two_operators(ready):
         with pytest.raises(SenderBusy, match=f"process {other.pid}"):
             ready.mint()
         other.stdin.close()
-    assert ready.supply() == 0 and len(ready.mint()) == 4
+    assert ready.supply() == 0
+    assert len(ready.mint()) == 4
 
 
 # Refused before anything is sent
@@ -511,12 +527,12 @@ def refused(studio, refusal, call):
 def test_not_committed(studio):
     studio.contract = admin_room.deploy(studio.admin, DEMO, studio.who.treasury)
     admin_room.authorize(studio.admin, studio.contract, studio.who.minter.address, 16)
-    assert refused(studio, room.NotCommitted, studio.mint).committed == 0
+    assert refused(studio, NotCommitted, studio.mint).committed == 0
 
 
 def test_allowance_too_small(studio):
     studio.ready(allowance=15)
-    found = refused(studio, room.AllowanceTooSmall, studio.mint)
+    found = refused(studio, AllowanceTooSmall, studio.mint)
     assert (found.left, found.wanted) == (15, 16)
 
 
@@ -542,7 +558,8 @@ def test_a_role_revoked_in_mid_run(ready):
         room.mint(ready.minter, ready.contract, ready.drop, 5, 5, revoke, flight=1)
     assert ready.supply() == 5
     admin_room.authorize(ready.admin, ready.contract, ready.who.minter.address, 16)
-    assert len(ready.mint()) == 3 and ready.supply() == 16
+    assert len(ready.mint()) == 3
+    assert ready.supply() == 16
 
 
 def test_paused(ready):
@@ -553,7 +570,7 @@ def test_paused(ready):
         {"verb": "grantRole"},
     )
     ready.admin.send(ready.contract.functions.pause(), {"verb": "pause"})
-    refused(ready, room.Paused, ready.mint)
+    refused(ready, Paused, ready.mint)
 
 
 def test_the_minter_is_no_admin(ready):
@@ -610,15 +627,13 @@ def test_drops_come_in_order(tmp_path):
     )
     studio.mint()
     room.mint(studio.minter, studio.contract, second)
-    assert (
-        studio.supply() == 8
-        and studio.contract.functions.tokenURI(5).call() == f"ipfs://{second.root}/5.json"
-    )
+    assert studio.supply() == 8
+    assert studio.contract.functions.tokenURI(5).call() == f"ipfs://{second.root}/5.json"
 
 
 @pytest.mark.parametrize("batch", [0, -1, 101])
 def test_batch_size(ready, batch):
-    refused(ready, room.BadBatchSize, lambda: ready.mint(batch))
+    refused(ready, BadBatchSize, lambda: ready.mint(batch))
 
 
 def test_gas_money_runs_out_and_comes_back(ready, monkeypatch):
@@ -664,10 +679,8 @@ def test_a_record_from_another_chain_with_the_same_id(ready, tmp_path_factory):
     other = connect("embedded", tmp_path_factory.mktemp("other"))
     with pytest.raises(WrongChain):
         contract_of(ready.catalog, other, "demo")
-    assert (
-        contract_of(ready.catalog, ready.web3, "demo").address == ready.contract.address
-        and contract_of(ready.catalog, ready.web3, "none") is None
-    )
+    assert contract_of(ready.catalog, ready.web3, "demo").address == ready.contract.address
+    assert contract_of(ready.catalog, ready.web3, "none") is None
 
 
 def test_foreign_code(ready):
@@ -681,16 +694,15 @@ def test_foreign_code(ready):
 
 def test_the_plan_sends_nothing(ready):
     before = ready.web3.eth.block_number
-    plan = room.mint_plan(ready.contract, ready.who.minter.address, ready.drop, 5)
-    assert (
-        plan.batches == ((1, 5), (6, 5), (11, 5), (16, 1))
-        and plan.problems == ()
-        and plan.minted == 0
-        and plan.left == 16
-    )
+    plan = mint_plan(ready.contract, ready.who.minter.address, ready.drop, 5)
+    assert plan.batches == ((1, 5), (6, 5), (11, 5), (16, 1))
+    assert plan.problems == ()
+    assert plan.minted == 0
+    assert plan.left == 16
     spent = sum(each.gas for each in ready.mint())
-    assert before + 4 == ready.web3.eth.block_number and spent <= plan.gas <= 2 * spent
-    done = room.mint_plan(ready.contract, ready.who.minter.address, ready.drop, 5)
+    assert before + 4 == ready.web3.eth.block_number
+    assert spent <= plan.gas <= 2 * spent
+    done = mint_plan(ready.contract, ready.who.minter.address, ready.drop, 5)
     assert (done.batches, done.minted, done.problems, done.gas) == ((), 16, (), 0)
 
 
@@ -756,15 +768,9 @@ def test_no_secret_in_anything_that_a_mint_leaves_behind(minted, tmp_path, start
         "ARTMINT_PASSPHRASE": word,
         "ARTMINT_RPC_SEPOLIA": f"http://reader:canary-node@127.0.0.1:{node.port}/",
     }
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(studio / "mint.ipynb"), json.dumps(values)],
-        cwd=ROOT,
-        env=os.environ | hidden,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
+    command = [sys.executable, "-c", program, str(studio / "mint.ipynb"), json.dumps(values)]
+    kept = {"capture_output": True, "text": True, "timeout": 600, "check": False}
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | hidden, **kept)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "2 tokens at 11155111" in (studio / "mint.ipynb").read_text()
     texts = {"streams": done.stdout + done.stderr}
@@ -793,8 +799,8 @@ from artmint import mint
 from artmint.chain import signers
 from tests.test_mint import Studio
 
-owner, name, when = {"before_journal": (signers.KeystoreSigner, "sign", "after"), "in_journal": (journal.Journal, "_keep_all", "after"), "before_append": (chain.EmbeddedChain, "_append", "before"),
-                     "after_append": (chain.EmbeddedChain, "_append", "after"), "after_send": (chain.EmbeddedChain, "send", "after"), "before_costs": (journal, "_settled", "before"),
+owner, name, when = {"before_journal": (signers.KeystoreSigner, "sign", "after"), "in_journal": (journal.Journal, "_keep_all", "after"), "before_append": (chain.BlockLog, "append", "before"),
+                     "after_append": (chain.BlockLog, "append", "after"), "after_send": (chain.EmbeddedChain, "send", "after"), "before_costs": (journal, "_settled", "before"),
                      "after_confirmed": (journal, "_settled", "after"), "before_token": (mint, "_record", "before"), "after_token": (mint, "_record", "after")}[sys.argv[3]]
 original, left = getattr(owner, name), [int(sys.argv[4])]
 
@@ -808,21 +814,18 @@ def wrapped(*args, **kwargs):
 setattr(owner, name, wrapped)
 Studio(sys.argv[1]).ready().mint()
 """
-POINTS = [
-    (place, nth)
-    for place, nths in {
-        "before_journal": (5,),
-        "in_journal": (1, 13, 14, 15),
-        "before_append": (3, 8),
-        "after_append": (1, 3, 8),
-        "after_send": (6,),
-        "before_costs": (1, 5),
-        "after_confirmed": (1, 5),
-        "before_token": (2,),
-        "after_token": (2,),
-    }.items()
-    for nth in nths
-]
+CALLS = {  # at which of a function's calls the process is killed
+    "before_journal": (5,),
+    "in_journal": (1, 13, 14, 15),
+    "before_append": (3, 8),
+    "after_append": (1, 3, 8),
+    "after_send": (6,),
+    "before_costs": (1, 5),
+    "after_confirmed": (1, 5),
+    "before_token": (2,),
+    "after_token": (2,),
+}
+POINTS = [(place, nth) for place, calls in CALLS.items() for nth in calls]
 SHORT = [
     ("before_journal", 5),
     ("in_journal", 13),
@@ -851,16 +854,14 @@ def test_killed_at_any_point_and_run_again(tmp_path, place, nth):
     assert done.returncode == -signal.SIGKILL, done.stderr
     studio = Studio(tmp_path).ready()
     studio.mint()
-    assert (
-        studio.supply() == 16
-        and [studio.contract.functions.ownerOf(i).call() for i in range(1, 17)] == [studio.who.treasury] * 16
-    )
-    assert (
-        studio.contract.functions.dropCount().call() == 1
-        and studio.web3.eth.get_transaction_count(studio.who.admin.address) == 4
-    )
+    assert studio.supply() == 16
+    assert [studio.contract.functions.ownerOf(i).call() for i in range(1, 17)] == [studio.who.treasury] * 16
+    assert studio.contract.functions.dropCount().call() == 1
+    assert studio.web3.eth.get_transaction_count(studio.who.admin.address) == 4
     assert studio.web3.eth.get_transaction_count(studio.who.minter.address) == 4
     states = studio.admin.transactions() + studio.minter.transactions()
-    assert [each.state for each in states] == ["confirmed"] * 8 and len({each.hash for each in states}) == 8
-    assert len(studio.catalog.costs()) == 16 and len(studio.catalog.all("token", "demo/")) == 16
+    assert [each.state for each in states] == ["confirmed"] * 8
+    assert len({each.hash for each in states}) == 8
+    assert len(studio.catalog.costs()) == 16
+    assert len(studio.catalog.all("token", "demo/")) == 16
     assert sum(len(studio.catalog.history("token", f"demo/{i}")) for i in range(1, 17)) == 16

@@ -27,17 +27,13 @@ def sent(receipt: dict) -> list[bool]:
 def test_publishing_twice_sends_once(drop, tmp_path):
     built, car, store = drop
     receipt = publish(car, built.root, [store])
-    assert (
-        sent(receipt) == [True]
-        and receipt["root"] == str(built.root)
-        and receipt["blocks"] == len(built.blocks)
-    )
+    assert sent(receipt) == [True]
+    assert receipt["root"] == str(built.root)
+    assert receipt["blocks"] == len(built.blocks)
     made = store.get(built.root).stat().st_mtime_ns
     assert sent(publish(car, built.root, [store, FolderStore(tmp_path / "other")])) == [False, True]
-    assert (
-        store.get(built.root).stat().st_mtime_ns == made
-        and store.get(built.root).read_bytes() == car.read_bytes()
-    )
+    assert store.get(built.root).stat().st_mtime_ns == made
+    assert store.get(built.root).read_bytes() == car.read_bytes()
     assert read_back(store, built.root) == built.paths
 
 
@@ -75,11 +71,9 @@ def test_a_store_that_lies_is_refused_and_the_block_named(drop, tmp_path):
     built, car, _ = drop
     with pytest.raises(PublishedElsewise) as refused:
         publish(car, built.root, [Liar(tmp_path / "liar")])
-    assert (
-        refused.value.root == str(built.root)
-        and str(built.paths["images/1.png"]) in str(refused.value)
-        and isinstance(refused.value.__cause__, BadBlock)
-    )
+    assert refused.value.root == str(built.root)
+    assert str(built.paths["images/1.png"]) in str(refused.value)
+    assert isinstance(refused.value.__cause__, BadBlock)
 
 
 def test_a_store_with_another_archive_under_the_name_is_refused(drop, tmp_path):
@@ -108,7 +102,8 @@ def test_what_a_store_lacks_is_named(drop):
     built, _, store = drop
     with pytest.raises(MissingContent) as refused:
         store.get(built.root)
-    assert refused.value.root == str(built.root) and store.name in str(refused.value)
+    assert refused.value.root == str(built.root)
+    assert store.name in str(refused.value)
 
 
 def test_a_copy_that_is_cut_off_leaves_nothing(drop, tmp_path):

@@ -101,26 +101,21 @@ def test_a_blind_look_sees_nothing_and_decides_nothing(tmp_path):
     record_action(ada, Action(id="1", dnas=dnas[:20], decision="accept"))
     record_action(ada, Action(id="2", dnas=dnas[20:], decision="reject"))
     sample = second_look(ben, 0.5)
-    assert len(sample) == 16 == len(set(sample)) and sample == second_look(ben, 0.5) != sorted(
-        sample, key=dnas.index
-    )
+    assert len(sample) == 16 == len(set(sample))
+    assert sample == second_look(ben, 0.5) != sorted(sample, key=dnas.index)
     card = ben.card(ben.candidates()[sample[0]])
-    assert (
-        card["machine"] is None
-        and card["people"] == []
-        and card["scores"] == {}
-        and card["counts"] is None
-        and card["mine"] is None
-    )
+    assert card["machine"] is None
+    assert card["people"] == []
+    assert card["scores"] == {}
+    assert card["counts"] is None
+    assert card["mine"] is None
     for i, dna in enumerate(sample):
         record_action(ben, Action(id=f"b{i}", dnas=(dna,), decision="reject"))
     assert all(current_verdict(catalog, dna).by == "ada" for dna in sample)
     found = agreement(catalog)
-    assert (
-        found.pictures == 16
-        and found.kappa == pytest.approx(0)
-        and found.same == sum(dna in dnas[20:] for dna in sample) / 16
-    )
+    assert found.pictures == 16
+    assert found.kappa == pytest.approx(0)
+    assert found.same == sum(dna in dnas[20:] for dna in sample) / 16
     record_action(
         ben, Action(id="again", dnas=tuple(dna for dna in sample if dna in dnas[:20]), decision="accept")
     )
@@ -128,7 +123,8 @@ def test_a_blind_look_sees_nothing_and_decides_nothing(tmp_path):
 
 
 def test_kappa_by_hand():
-    assert kappa([]) is None and kappa([(True, True)] * 3) is None
+    assert kappa([]) is None
+    assert kappa([(True, True)] * 3) is None
     agreed = [(True, True)] * 20 + [(False, False)] * 15
     differed = [(True, False)] * 5 + [(False, True)] * 10
     assert kappa(agreed + differed) == pytest.approx(0.4)
@@ -152,11 +148,9 @@ def test_what_people_pick_is_chosen_and_the_rest_waits(tmp_path):
     picked = [dna for dna, c in look.candidates().items() if c.slot.id < 4 and c.attempt == 2]
     record_action(look, Action(id="1", dnas=tuple(picked), decision="accept"))
     choice = choose(catalog, asks, judge, SLOTS[:4], 1)
-    assert (
-        choice.open == (4,)
-        and [edition.dna for edition in choice.editions] == picked
-        and slots_awaiting_review(catalog, asks, range(1, 5)) == {4: 2}
-    )
+    assert choice.open == (4,)
+    assert [edition.dna for edition in choice.editions] == picked
+    assert slots_awaiting_review(catalog, asks, range(1, 5)) == {4: 2}
 
 
 # ---- the server, without a browser
@@ -200,16 +194,12 @@ def test_the_page_may_load_nothing_from_elsewhere(client):
     for path in ("/?token=secret", "/board.js", "/page.js", "/board.css", "/"):
         answer = client.get(path)
         assert {name: answer.headers[name] for name in SAFE_HEADERS} == SAFE_HEADERS
-    assert (
-        "default-src 'none'" in SAFE_HEADERS["Content-Security-Policy"]
-        and "unsafe" not in SAFE_HEADERS["Content-Security-Policy"]
-    )
+    assert "default-src 'none'" in SAFE_HEADERS["Content-Security-Policy"]
+    assert "unsafe" not in SAFE_HEADERS["Content-Security-Policy"]
     source = (ROOT / "artmint/data/board.js").read_text()
-    assert (
-        "innerHTML" not in source
-        and "insertAdjacentHTML" not in source
-        and not re.search(r"https?://", source)
-    )
+    assert "innerHTML" not in source
+    assert "insertAdjacentHTML" not in source
+    assert not re.search(r"https?://", source)
     assert not re.search(r"https?://|<style|style=|onload", (ROOT / "artmint/data/board.html").read_text())
 
 
@@ -350,15 +340,14 @@ def test_by_keyboard_alone(browser, tmp_path):
             "reject",
             "accept",
             "reject",
-        ] and errors == []
+        ]
+        assert errors == []
         notes = [
             row.get("note") for dna in dnas for row in catalog.history("decision", dna) if row.get("note")
         ]
-        assert (
-            notes
-            and set(notes) == {"p x u are letters here, <b>not</b> commands"}
-            and page.locator("b").count() == 0
-        )
+        assert notes
+        assert set(notes) == {"p x u are letters here, <b>not</b> commands"}
+        assert page.locator("b").count() == 0
         page.close()
     finally:
         served.kill()
@@ -456,9 +445,11 @@ def test_five_thousand_candidates_stay_smooth(browser, tmp_path):
         print(
             f"a key takes {keys[100]:.1f} ms (median), {keys[-2]:.1f} ms at worst; a jump {jumps[10]:.1f} ms"
         )
-        assert (
-            ready < 20 and keys[100] < 50 and jumps[10] < 100 and tiles < 100 and len(people(catalog)) == 100
-        )
+        assert ready < 20
+        assert keys[100] < 50
+        assert jumps[10] < 100
+        assert tiles < 100
+        assert len(people(catalog)) == 100
         page.close()
     finally:
         served.kill()

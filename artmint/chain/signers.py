@@ -48,14 +48,14 @@ def recovered(
     s = min(s, N - s)
     for parity in (0, 1):
         try:
-            found = keys.Signature(vrs=(parity, r, s)).recover_public_key_from_msg_hash(digest)
+            public = keys.Signature(vrs=(parity, r, s)).recover_public_key_from_msg_hash(digest)
         except (Unusable, ValidationError):
             continue
-        if found.to_checksum_address() == address:
+        if public.to_checksum_address() == address:
             return parity, r, s
     raise BadSignature(address)
 
-
+# %% ../../nbs/chain/signers.ipynb #5c58ee3a
 def address_of_key(
     point: bytes,  # of the public key: x and y, 32 bytes each, at the end of any encoding
 ) -> str:
@@ -64,9 +64,9 @@ def address_of_key(
 
     return to_checksum_address(keccak(point[-64:])[12:])
 
-# %% ../../nbs/chain/signers.ipynb #5c58ee3a
+# %% ../../nbs/chain/signers.ipynb #e7331221
 class Signer(ABC):
-    "A key that signs. Another one needs `address`, `lock` and `_sign`; tests/test_signers.py holds what all must do."
+    "A key that signs. Another one needs `address`, `lock` and `_sign`; tests/chain/test_signers.py holds what all must do."
 
     address: str
     lock: Path  # where its users take turns: the start of a file's name
@@ -88,11 +88,8 @@ class Signer(ABC):
         from eth_account.typed_transactions import TypedTransaction
         from eth_utils import keccak
 
-        fields = {
-            "type": 2,
-            "to": b"",
-            **{name: value for name, value in transaction.items() if name != "from"},
-        }
+        kept = {name: value for name, value in transaction.items() if name != "from"}
+        fields = {"type": 2, "to": b"", **kept}
         digest = bytes(TypedTransaction.from_dict(fields).hash())
         parity, r, s = recovered(digest, *self._sign(digest), self.address)
         raw = TypedTransaction.from_dict({**fields, "v": parity, "r": r, "s": s}).encode()
@@ -103,8 +100,8 @@ class Signer(ABC):
         from eth_account.messages import encode_typed_data
         from eth_utils import keccak
 
-        said = encode_typed_data(full_message=data)
-        return "0x" + self.signature(keccak(b"\x19" + said.version + said.header + said.body)).hex()
+        message = encode_typed_data(full_message=data)
+        return "0x" + self.signature(keccak(b"\x19" + message.version + message.header + message.body)).hex()
 
 # %% ../../nbs/chain/signers.ipynb #12de3b72
 class MissingKey(Refusal):
@@ -126,7 +123,11 @@ class WrongPassphrase(Refusal):
 class KeystoreSigner(Signer):
     "A key from an encrypted file. Its secret is never shown. Raises MissingKey, WrongPassphrase."
 
-    def __init__(self, path: Path, passphrase: str):
+    def __init__(
+        self,
+        path: Path,  # the keystore
+        passphrase: str,  # what it opens with
+    ):
         from eth_account import Account
 
         self.lock = Path(path)
@@ -151,12 +152,10 @@ def new_keystore(
     "Make a key, encrypted, readable by its owner only."
     from eth_account import Account
 
-    if not Path(path).exists():
-        write_new(
-            Path(path),
-            json.dumps(Account.encrypt(Account.create().key, passphrase, "scrypt", rounds)).encode(),
-            0o600,
-        )
+    if Path(path).exists():
+        return
+    keystore = Account.encrypt(Account.create().key, passphrase, "scrypt", rounds)
+    write_new(Path(path), json.dumps(keystore).encode(), 0o600)
 
 
 def local_passphrase(path: Path) -> str:
@@ -180,11 +179,11 @@ def _session(library: str, token: str, pin: str) -> Any:
     import pkcs11
 
     try:
-        found = pkcs11.lib(library).get_token(token_label=token)
+        slot = pkcs11.lib(library).get_token(token_label=token)
         try:
-            return found.open(user_pin=pin, rw=True)
+            return slot.open(user_pin=pin, rw=True)
         except pkcs11.UserAlreadyLoggedIn:
-            return found.open(rw=True)  # a process logs in to a token once
+            return slot.open(rw=True)  # a process logs in to a token once
     except (pkcs11.PKCS11Error, RuntimeError) as error:
         raise NoModuleKey(f"The token {token} of {Path(library).name}", type(error).__name__) from None
 
@@ -202,28 +201,32 @@ def new_module_key(
     with _session(library, token, pin) as session:
         curve = {pkcs11.Attribute.EC_PARAMS: encode_named_curve_parameters("1.3.132.0.10")}
         inside = {pkcs11.Attribute.SENSITIVE: True, pkcs11.Attribute.EXTRACTABLE: False}
-        session.create_domain_parameters(pkcs11.KeyType.EC, curve, local=True).generate_keypair(
-            store=True, label=label, private_template=inside
-        )
+        domain = session.create_domain_parameters(pkcs11.KeyType.EC, curve, local=True)
+        domain.generate_keypair(store=True, label=label, private_template=inside)
 
-
+# %% ../../nbs/chain/signers.ipynb #69a473f8
 class ModuleSigner(Signer):
     "A key inside of a PKCS#11 module. Raises NoModuleKey."
 
-    def __init__(self, library: str, token: str, pin: str, label: str, lock: Path):
+    def __init__(
+        self,
+        library: str,  # the module's PKCS#11 library
+        token: str,  # label of the token
+        pin: str,  # the user's
+        label: str,  # of the key
+        lock: Path,  # where its users take turns
+    ):
         import pkcs11
 
         self.lock = Path(lock)
         self._module = _session(library, token, pin)
+        kinds = pkcs11.ObjectClass
         try:
-            self._key, public = (
-                self._module.get_key(object_class=kind, label=label)
-                for kind in (pkcs11.ObjectClass.PRIVATE_KEY, pkcs11.ObjectClass.PUBLIC_KEY)
-            )
+            self._key = self._module.get_key(object_class=kinds.PRIVATE_KEY, label=label)
+            public = self._module.get_key(object_class=kinds.PUBLIC_KEY, label=label)
         except pkcs11.PKCS11Error as error:
-            raise NoModuleKey(
-                f"The token {token} of {Path(library).name}", f"{label}: {type(error).__name__}"
-            ) from None
+            where = f"The token {token} of {Path(library).name}"
+            raise NoModuleKey(where, f"{label}: {type(error).__name__}") from None
         self.address = address_of_key(public[pkcs11.Attribute.EC_POINT])
 
     def _sign(self, digest: bytes) -> tuple[int, int]:
@@ -235,18 +238,20 @@ class ModuleSigner(Signer):
 # %% ../../nbs/chain/signers.ipynb #8442648c
 def _two_numbers(der: bytes) -> tuple[int, int]:
     "The numbers of an ECDSA-Sig-Value (RFC 3279, section 2.2.3): SEQUENCE { INTEGER, INTEGER }, each shorter than 128 bytes."
-    first = 4 + der[3]
-    return int.from_bytes(der[4:first], "big"), int.from_bytes(
-        der[first + 2 : first + 2 + der[first + 1]], "big"
-    )
+    end = 4 + der[3]
+    second = der[end + 2 : end + 2 + der[end + 1]]
+    return int.from_bytes(der[4:end], "big"), int.from_bytes(second, "big")
 
-
+# %% ../../nbs/chain/signers.ipynb #935a8b87
 class KmsSigner(Signer):
     "A key in AWS KMS. What may use it is decided there. Raises NoModuleKey, BadSignature."
 
     def __init__(
-        self, client: Any, key: str, lock: Path
-    ):  # a boto3 client for kms; the key's id, alias or ARN
+        self,
+        client: Any,  # a boto3 client for kms
+        key: str,  # the key's id, alias or ARN
+        lock: Path,  # where its users take turns
+    ):
         self.lock = Path(lock)
         self._client = client
         self._key = key
@@ -256,14 +261,10 @@ class KmsSigner(Signer):
             raise NoModuleKey("KMS", type(error).__name__) from None  # its words may hold account numbers
 
     def _sign(self, digest: bytes) -> tuple[int, int]:
-        asked = {
-            "KeyId": self._key,
-            "Message": digest,
-            "MessageType": "DIGEST",
-            "SigningAlgorithm": "ECDSA_SHA_256",
-        }
+        request = {"KeyId": self._key, "Message": digest, "MessageType": "DIGEST"}
         try:
-            return _two_numbers(self._client.sign(**asked)["Signature"])
+            answer = self._client.sign(**request, SigningAlgorithm="ECDSA_SHA_256")
+            return _two_numbers(answer["Signature"])
         except Exception as error:
             raise NoModuleKey("KMS", type(error).__name__) from None
 
@@ -276,6 +277,18 @@ class BlockedByPolicy(Refusal):
     says = "The policy of {address} doesn't allow this: {reason}. Nothing was signed. If it is what you want, change the policy, knowing that a hot key can do it from then on."
 
 
+TRANSACTION_FIELDS = {
+    *("type", "chainId", "nonce", "from", "to", "value", "data"),
+    *("gas", "maxFeePerGas", "maxPriorityFeePerGas"),
+}
+
+
+def _selector_of(transaction: dict) -> str:
+    "The first four bytes of a call, as 0x and 8 hex digits."
+    data = transaction.get("data") or "0x"
+    return ("0x" + bytes(data).hex() if isinstance(data, bytes) else str(data))[:10]
+
+# %% ../../nbs/chain/signers.ipynb #9edd07ae
 class Policy(Record):
     "What a hot key may sign. Everything else is blocked."
 
@@ -286,52 +299,45 @@ class Policy(Record):
     most_in_a_day: int  # wei that the gas of any 24 hours may cost
     gas: int = 2**24  # units in one transaction; what EIP-7825 allows at most
 
-    def against(
+    def violations(
         self,
         transaction: dict,  # as it would be signed
         spent: int,  # wei that was signed for in the last 24 hours
     ) -> list[str]:  # empty: it may be signed
         "Everything that speaks against a transaction."
-        data = transaction.get("data") or "0x"
-        most = transaction.get("gas", 0) * transaction.get("maxFeePerGas", 0)
-        selector = ("0x" + bytes(data).hex() if isinstance(data, bytes) else str(data))[:10]
-        allowed = {each.lower() for each in self.contracts}
-        wrong = {
-            f"chain {transaction.get('chainId')}": transaction.get("chainId") not in self.chains,
-            f"a transaction to {transaction.get('to') or 'nobody (a deployment)'}": str(
-                transaction.get("to")
-            ).lower()
-            not in allowed,
-            f"the call {selector}": selector not in self.selectors,
-            f"a value of {transaction.get('value')} wei": transaction.get("value") != 0,
-            f"{transaction.get('gas')} units of gas": not 0 < transaction.get("gas", 0) <= self.gas,
-            f"gas for {most} wei, above {self.most} for one transaction": not 0 < most <= self.most,
-            f"gas for {spent + most} wei in 24 hours, above {self.most_in_a_day}": spent + most
-            > self.most_in_a_day,
-            f"fields that nobody reads: {sorted(set(transaction) - TRANSACTION_FIELDS)}": not set(transaction)
-            <= TRANSACTION_FIELDS,
-        }
-        return [what for what, so in wrong.items() if so]
-
-
-TRANSACTION_FIELDS = {
-    "type",
-    "chainId",
-    "nonce",
-    "from",
-    "to",
-    "value",
-    "data",
-    "gas",
-    "maxFeePerGas",
-    "maxPriorityFeePerGas",
-}
+        to = transaction.get("to")
+        selector = _selector_of(transaction)
+        gas = transaction.get("gas", 0)
+        most = gas * transaction.get("maxFeePerGas", 0)
+        strange = sorted(set(transaction) - TRANSACTION_FIELDS)
+        problems = []
+        if transaction.get("chainId") not in self.chains:
+            problems.append(f"chain {transaction.get('chainId')}")
+        if str(to).lower() not in {address.lower() for address in self.contracts}:
+            problems.append(f"a transaction to {to or 'nobody (a deployment)'}")
+        if selector not in self.selectors:
+            problems.append(f"the call {selector}")
+        if transaction.get("value") != 0:
+            problems.append(f"a value of {transaction.get('value')} wei")
+        if not 0 < gas <= self.gas:
+            problems.append(f"{transaction.get('gas')} units of gas")
+        if not 0 < most <= self.most:
+            problems.append(f"gas for {most} wei, above {self.most} for one transaction")
+        if spent + most > self.most_in_a_day:
+            problems.append(f"gas for {spent + most} wei in 24 hours, above {self.most_in_a_day}")
+        if strange:
+            problems.append(f"fields that nobody reads: {strange}")
+        return problems
 
 # %% ../../nbs/chain/signers.ipynb #bee8dd74
 class Guarded(Signer):
     "A signer behind a policy. It signs transactions only, never bare digests."
 
-    def __init__(self, signer: Signer, policy: Policy):
+    def __init__(
+        self,
+        signer: Signer,  # the key
+        policy: Policy,  # what it may sign
+    ):
         self.address = signer.address
         self.lock = signer.lock
         self.policy = policy
@@ -340,8 +346,17 @@ class Guarded(Signer):
 
     def spent(self, now: float) -> int:
         "Wei that the gas of what was signed in the 24 hours before `now` (seconds since 1970) may cost."
-        lines = self._ledger.read_text().splitlines() if self._ledger.exists() else []
-        return sum(int(line["most"]) for line in map(json.loads, lines) if line["time"] > now - 86400)
+        text = self._ledger.read_text() if self._ledger.exists() else ""
+        lines = [json.loads(line) for line in text.splitlines()]
+        return sum(int(line["most"]) for line in lines if line["time"] > now - 86400)
+
+    def _note(self, line: dict) -> None:
+        "Add a line to the ledger, on disk when this returns."
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        with open(os.open(self._ledger, flags, 0o600), "a") as file:
+            file.write(json.dumps(line) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
 
     def _sign(self, digest: bytes) -> tuple[int, int]:
         raise BlockedByPolicy(self.address, "a bare digest")
@@ -350,20 +365,9 @@ class Guarded(Signer):
         "As every signer's. Raises BlockedByPolicy."
         with FileLock(self._ledger.with_suffix(".lock"), mode=0o600):
             now = time.time()
-            if against := self.policy.against(transaction, self.spent(now)):
-                raise BlockedByPolicy(self.address, ", ".join(against))
-            line = (
-                json.dumps(
-                    {
-                        "time": now,
-                        "most": str(transaction["gas"] * transaction["maxFeePerGas"]),
-                        "nonce": transaction["nonce"],
-                    }
-                )
-                + "\n"
-            )
-            with open(os.open(self._ledger, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as file:
-                file.write(line)
-                file.flush()
-                os.fsync(file.fileno())
+            problems = self.policy.violations(transaction, self.spent(now))
+            if problems:
+                raise BlockedByPolicy(self.address, ", ".join(problems))
+            most = transaction["gas"] * transaction["maxFeePerGas"]
+            self._note({"time": now, "most": str(most), "nonce": transaction["nonce"]})
             return self._signer.sign(transaction)

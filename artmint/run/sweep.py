@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Sweep', 'load_sweep', 'Point', 'run_sweep']
 
-# %% ../../nbs/run/sweep.ipynb #fd56c855
+# %% ../../nbs/run/sweep.ipynb #b3467f64
 import csv
 import io
 import itertools
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-# %% ../../nbs/run/sweep.ipynb #79852dac
+# %% ../../nbs/run/sweep.ipynb #b57c54fb
 from ..core.canon import Record, Refusal, canonical, digest, error_lines
 from ..core.collection import Name
 from .batch import BadBatch, UnknownStage, checked, declared, notebooks
@@ -27,7 +27,7 @@ from .runner import StageFailed, code_digests, execute_stage, ran_to_end
 from ..studio.catalog import Catalog
 from ..studio.files import write_whole
 
-# %% ../../nbs/run/sweep.ipynb #605a73a3
+# %% ../../nbs/run/sweep.ipynb #7e4baaf8
 class Sweep(Record):
     "One notebook, what stays the same, and what is varied."
 
@@ -38,16 +38,19 @@ class Sweep(Record):
     grid: dict[str, tuple[str | int | float | bool, ...]] = Field(min_length=1)
 
 
-def load_sweep(path: Path) -> Sweep:
+def load_sweep(
+    path: Path,  # a sweep's file
+) -> Sweep:
     "Read a sweep's file. Raises BadBatch."
     try:
-        return Sweep.model_validate_json(canonical(tomllib.loads(Path(path).read_text(encoding="utf-8"))))
+        entries = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return Sweep.model_validate_json(canonical(entries))
     except ValidationError as error:
         raise BadBatch(str(path), error_lines(error, Sweep)) from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, Refusal) as error:
         raise BadBatch(str(path), [str(error)]) from error
 
-
+# %% ../../nbs/run/sweep.ipynb #33f667f5
 @dataclass(frozen=True)
 class Point:
     "One combination of a grid."
@@ -60,49 +63,57 @@ class Point:
 def _points(sweep: Sweep, studio: str) -> list[Point]:
     "Every combination, in order. Raises UnknownStage, UnknownParameter, WrongType."
     if sweep.notebook not in notebooks():
-        raise UnknownStage(sweep.notebook, [*notebooks()])
-    known = declared(notebooks()[sweep.notebook])
-    found = []
+        raise UnknownStage(sweep.notebook, list(notebooks()))
+    types = declared(notebooks()[sweep.notebook])
+    points = []
     for number, values in enumerate(itertools.product(*sweep.grid.values()), 1):
-        name = f"{sweep.notebook}-{number:03}"
-        where = {"studio": name if sweep.apart else studio} if "studio" in known else {}
-        found.append(
-            Point(
-                name,
-                sweep.notebook,
-                checked(sweep.notebook, where | sweep.parameters | dict(zip(sweep.grid, values)), known),
-            )
-        )
-    return found
+        name = f"{sweep.notebook.replace('/', '.')}-{number:03}"
+        given = sweep.parameters | dict(zip(sweep.grid, values))
+        if "studio" in types:
+            given = {"studio": name if sweep.apart else studio} | given
+        points.append(Point(name, sweep.notebook, checked(sweep.notebook, given, types)))
+    return points
 
-# %% ../../nbs/run/sweep.ipynb #52368213
-def _results(path: Path) -> dict:
+# %% ../../nbs/run/sweep.ipynb #94ff3304
+def _shown_figures(path: Path) -> dict:
     "What an executed notebook showed as JSON, put together."
-    found: dict = {}
+    figures: dict = {}
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-        for shown in (output.get("data", {}).get("application/json") for output in cell.get("outputs", [])):
+        for output in cell.get("outputs", []):
+            shown = output.get("data", {}).get("application/json")
             if isinstance(shown, dict):
-                found |= shown
-    return found
+                figures |= shown
+    return figures
 
 
 def _run_point(point: Point, here: Path, catalog: Catalog, key: str, say: Callable[[str], None]) -> dict:
     "Run a point unless it is finished, and give its row."
     record = catalog.find("sweep", key)
     path = here / f"{point.name}.ipynb"
-    varied = digest([point.parameters, code_digests(point.notebook)])
-    if not (record and record["key"] == varied and ran_to_end(path)):
+    depends_on = digest([point.parameters, code_digests(point.notebook)])
+    if not (record and record["key"] == depends_on and ran_to_end(path)):
         started = time.monotonic()
         try:
             execute_stage(here, point, say, lambda text: None)
         except StageFailed as failure:
             say(str(failure))
             return {"error": f"{failure.error}: {failure.message}"}
-        record = {"key": varied, "results": _results(path), "seconds": round(time.monotonic() - started, 2)}
+        seconds = round(time.monotonic() - started, 2)
+        record = {"key": depends_on, "results": _shown_figures(path), "seconds": seconds}
         catalog.append("sweep", key, record)
     return record["results"] | {"seconds": record["seconds"]}
 
 
+def _table(rows: list[dict]) -> str:
+    "Rows as CSV, with a column for every name that any of them has."
+    columns = dict.fromkeys(name for row in rows for name in row)
+    out = io.StringIO()
+    table = csv.DictWriter(out, list(columns))
+    table.writeheader()
+    table.writerows(rows)
+    return out.getvalue()
+
+# %% ../../nbs/run/sweep.ipynb #7c0fa57e
 def run_sweep(
     order: Sweep,  # what is varied
     studio: Path,  # the studio's folder
@@ -110,28 +121,14 @@ def run_sweep(
 ) -> tuple[list[dict], Path]:  # a row for each point, and the table as a file
     "Run a notebook over a grid. Raises UnknownStage, UnknownParameter, WrongType before anything runs."
     here = Path(studio) / "runs" / order.name
-    rows = []
     points = _points(order, os.path.relpath(studio, here))
     here.mkdir(parents=True, exist_ok=True)
     catalog = Catalog(studio)
+    rows = []
     for point in points:
         varied = {name: point.parameters[name] for name in order.grid}
         say(f"{point.name}: " + ", ".join(f"{name} {value}" for name, value in varied.items()))
-        rows.append(
-            {
-                "notebook": point.name,
-                **varied,
-                **_run_point(point, here, catalog, f"{order.name}/{point.name}", say),
-            }
-        )
+        figures = _run_point(point, here, catalog, f"{order.name}/{point.name}", say)
+        rows.append({"notebook": point.name, **varied, **figures})
     write_whole(here / "sweep.csv", _table(rows).encode())
     return rows, here / "sweep.csv"
-
-
-def _table(rows: list[dict]) -> str:
-    "Rows as CSV, with a column for every name that any of them has."
-    out = io.StringIO()
-    table = csv.DictWriter(out, list(dict.fromkeys(name for row in rows for name in row)))
-    table.writeheader()
-    table.writerows(rows)
-    return out.getvalue()

@@ -44,7 +44,8 @@ class Subject:
 # %% ../../nbs/train/drawings.ipynb #d80299a6
 def subjects() -> list[Subject]:
     "Every subject there is, in a fixed order."
-    return [Subject(*each) for each in itertools.product(MOTIFS, PALETTES, GROUNDS, DENSITIES, PLACEMENTS)]
+    words = itertools.product(MOTIFS, PALETTES, GROUNDS, DENSITIES, PLACEMENTS)
+    return [Subject(*combination) for combination in words]
 
 # %% ../../nbs/train/drawings.ipynb #bce461fb
 def held_out_subjects(subject: Subject) -> bool:
@@ -60,7 +61,8 @@ def _rgb(colour: str) -> tuple[int, int, int]:
 def _nudge(rgb: tuple[int, int, int], by: float) -> tuple[int, int, int]:
     "The same hue a little lighter (by > 0) or darker."
     hue, light, saturation = colorsys.rgb_to_hls(*(c / 255 for c in rgb))
-    return tuple(round(c * 255) for c in colorsys.hls_to_rgb(hue, min(max(light + by, 0), 1), saturation))
+    shifted = colorsys.hls_to_rgb(hue, min(max(light + by, 0), 1), saturation)
+    return tuple(round(c * 255) for c in shifted)
 
 
 def _paints(subject: Subject, rng: np.random.Generator) -> list[tuple[int, int, int]]:
@@ -82,10 +84,15 @@ def _disc(pen: ImageDraw.ImageDraw, centre: np.ndarray, radius: float, fill: tup
     "A filled circle."
     pen.ellipse([*(centre - radius), *(centre + radius)], fill=fill)
 
+
+def _empty(subject: Subject, side: int) -> Image.Image:
+    "The bare ground."
+    return Image.new("RGB", (side, side), _rgb(GROUNDS[subject.ground]))
+
 # %% ../../nbs/train/drawings.ipynb #2e64ac96
 def _rings(subject: Subject, rng: np.random.Generator, side: int) -> Image.Image:
     "Concentric discs of unequal widths."
-    image = Image.new("RGB", (side, side), _rgb(GROUNDS[subject.ground]))
+    image = _empty(subject, side)
     pen = ImageDraw.Draw(image)
     paints = _paints(subject, rng)
     count = rng.integers(3, 5) if subject.density == "sparse" else rng.integers(6, 9)
@@ -106,7 +113,8 @@ def _layers(rng: np.random.Generator, count: int, side: int, top: float, jagged:
         line = np.zeros(side)
         for octave in range(3 if jagged else 2):
             phase = (x * rng.uniform(1.1, 2.1) * 2**octave + rng.uniform()) % 1
-            line += (2 * abs(2 * phase - 1) - 1 if jagged else np.sin(2 * np.pi * phase)) / 2**octave
+            wave = 2 * abs(2 * phase - 1) - 1 if jagged else np.sin(2 * np.pi * phase)
+            line += wave / 2**octave
         lines.append(side * (level + line * rng.uniform(0.05, 0.09)))
     return lines
 
@@ -121,36 +129,39 @@ def _fill_below(image: Image.Image, lines: list[np.ndarray], paints: list[tuple]
 # %% ../../nbs/train/drawings.ipynb #e88fb346
 def _waves(subject: Subject, rng: np.random.Generator, side: int) -> Image.Image:
     "Rolling bands from the upper third down."
-    image = Image.new("RGB", (side, side), _rgb(GROUNDS[subject.ground]))
+    image = _empty(subject, side)
     count = rng.integers(3, 5) if subject.density == "sparse" else rng.integers(6, 8)
     top = rng.uniform(0.15, 0.25) if subject.placement == "centred" else rng.uniform(0.42, 0.52)
-    _fill_below(image, _layers(rng, count, side, top, jagged=False), _paints(subject, rng))
+    ridges = _layers(rng, count, side, top, jagged=False)
+    _fill_below(image, ridges, _paints(subject, rng))
     return image
+
+
+def _sun_x(subject: Subject, rng: np.random.Generator) -> float:
+    "Where a sun stands: near the middle, or at one side."
+    if subject.placement == "centred":
+        return 0.5 + rng.uniform(-0.04, 0.04)
+    return rng.choice([0.22, 0.78]) + rng.uniform(-0.05, 0.05)
 
 
 def _mountains(subject: Subject, rng: np.random.Generator, side: int) -> Image.Image:
     "Jagged ridges below a sun."
-    image = Image.new("RGB", (side, side), _rgb(GROUNDS[subject.ground]))
+    image = _empty(subject, side)
     paints = _paints(subject, rng)
-    x = (
-        0.5 + rng.uniform(-0.04, 0.04)
-        if subject.placement == "centred"
-        else rng.choice([0.22, 0.78]) + rng.uniform(-0.05, 0.05)
-    )
-    _disc(
-        ImageDraw.Draw(image),
-        side * np.array([x, rng.uniform(0.2, 0.3)]),
-        side * rng.uniform(0.09, 0.16),
-        paints.pop(rng.integers(len(paints))),
-    )
+    x = _sun_x(subject, rng)
+    centre = side * np.array([x, rng.uniform(0.2, 0.3)])
+    radius = side * rng.uniform(0.09, 0.16)
+    sun = paints.pop(rng.integers(len(paints)))
+    _disc(ImageDraw.Draw(image), centre, radius, sun)
     count = rng.integers(2, 4) if subject.density == "sparse" else rng.integers(4, 6)
-    _fill_below(image, _layers(rng, count, side, rng.uniform(0.45, 0.55), jagged=True), paints)
+    ridges = _layers(rng, count, side, rng.uniform(0.45, 0.55), jagged=True)
+    _fill_below(image, ridges, paints)
     return image
 
 # %% ../../nbs/train/drawings.ipynb #9392745f
 def _mandala(subject: Subject, rng: np.random.Generator, side: int) -> Image.Image:
     "Two or three crowns of round petals about a core."
-    image = Image.new("RGB", (side, side), _rgb(GROUNDS[subject.ground]))
+    image = _empty(subject, side)
     pen = ImageDraw.Draw(image)
     paints = _paints(subject, rng)
     centre = _centre(subject, rng, side)
@@ -158,24 +169,24 @@ def _mandala(subject: Subject, rng: np.random.Generator, side: int) -> Image.Ima
     reach = side * rng.uniform(0.38, 0.44)
     turn = rng.uniform(0, 2 * np.pi)
     start = rng.integers(len(paints))
-    for crown in range(3):
-        distance = reach * (0.74, 0.48, 0.24)[crown]
+    for crown, share in enumerate((0.74, 0.48, 0.24)):
+        distance = reach * share
+        paint = paints[(start + crown) % len(paints)]
         angles = turn + (np.arange(petals) + crown / 2) * 2 * np.pi / petals
         radius = min(distance * np.sin(np.pi / petals) * rng.uniform(0.85, 1.15), reach * 0.3)
         for angle in angles:
-            _disc(
-                pen,
-                centre + distance * np.array([np.cos(angle), np.sin(angle)]),
-                radius,
-                paints[(start + crown) % len(paints)],
-            )
+            _disc(pen, centre + distance * np.array([np.cos(angle), np.sin(angle)]), radius, paint)
     _disc(pen, centre, reach * rng.uniform(0.12, 0.2), paints[(start + 3) % len(paints)])
     return image
 
 # %% ../../nbs/train/drawings.ipynb #4fd3311c
+# Where the quarter arc about a cell's corner begins, in degrees.
+_ARCS = {(0, 0): 0, (1, 0): 90, (1, 1): 180, (0, 1): 270}
+
+
 def _truchet(subject: Subject, rng: np.random.Generator, side: int) -> Image.Image:
     "Quarter arcs on a grid, joined into loops and paths (Smith, 1987)."
-    image = Image.new("RGB", (side, side), _rgb(GROUNDS[subject.ground]))
+    image = _empty(subject, side)
     pen = ImageDraw.Draw(image)
     paints = _paints(subject, rng)
     cells = 3 if subject.density == "sparse" else 5
@@ -187,58 +198,57 @@ def _truchet(subject: Subject, rng: np.random.Generator, side: int) -> Image.Ima
         for corner in ((0, 0), (1, 1)) if flip else ((1, 0), (0, 1)):
             x = (column + corner[0]) * cell
             y = (row + corner[1]) * cell
-            box = [
-                x - cell / 2 - width / 2,
-                y - cell / 2 - width / 2,
-                x + cell / 2 + width / 2,
-                y + cell / 2 + width / 2,
-            ]
-            start = {(0, 0): 0, (1, 0): 90, (1, 1): 180, (0, 1): 270}[corner]
+            box = [x - cell / 2 - width / 2, y - cell / 2 - width / 2]
+            box += [x + cell / 2 + width / 2, y + cell / 2 + width / 2]
+            start = _ARCS[corner]
             pen.arc(box, start, start + 90, fill=paint[(row + column) % 2], width=round(width))
     return image
 
 # %% ../../nbs/train/drawings.ipynb #f2faf3ea
-def _nebula(subject: Subject, rng: np.random.Generator, side: int) -> Image.Image:
-    "Clouds of smooth noise in the palette, fading into the ground."
+def _smooth_noise(rng: np.random.Generator, side: int) -> np.ndarray:
+    "Three octaves of bicubic noise, (side, side) in [0, 1]."
     fields = []
     for cells in (3, 6, 12):
         grid = Image.fromarray(rng.random((cells + 1, cells + 1)).astype(np.float32))
         fields.append(np.asarray(grid.resize((side, side), Image.Resampling.BICUBIC)) * 3 / cells)
     noise = sum(fields)
-    noise = (noise - noise.min()) / (noise.max() - noise.min())
+    return (noise - noise.min()) / (noise.max() - noise.min())
+
+
+def _nebula(subject: Subject, rng: np.random.Generator, side: int) -> Image.Image:
+    "Clouds of smooth noise in the palette, fading into the ground."
+    noise = _smooth_noise(rng, side)
     paints = np.array([_rgb(GROUNDS[subject.ground]), *_paints(subject, rng)], dtype=np.float32)
     floor = 0.45 if subject.density == "sparse" else 0.2
+    spread = 0.16 if subject.density == "sparse" else 0.4
     x, y = np.meshgrid(*[np.linspace(0, 1, side)] * 2)
     centre = _centre(subject, rng, 1)
-    fade = np.exp(
-        -((x - centre[0]) ** 2 + (y - centre[1]) ** 2) / (0.16 if subject.density == "sparse" else 0.4)
-    )
+    fade = np.exp(-((x - centre[0]) ** 2 + (y - centre[1]) ** 2) / spread)
     depth = np.clip((noise * (0.35 + fade) - floor) / (1.1 - floor), 0, 0.999) * (len(paints) - 1)
     low = depth.astype(int)
-    part = (depth % 1)[..., None]
-    part = np.clip((part - 0.25) * 2, 0, 1)
-    return Image.fromarray(
-        (paints[low] * (1 - part) + paints[np.minimum(low + 1, len(paints) - 1)] * part)
-        .round()
-        .astype(np.uint8)
-    )
+    high = np.minimum(low + 1, len(paints) - 1)
+    part = np.clip(((depth % 1)[..., None] - 0.25) * 2, 0, 1)
+    mixed = paints[low] * (1 - part) + paints[high] * part
+    return Image.fromarray(mixed.round().astype(np.uint8))
 
 # %% ../../nbs/train/drawings.ipynb #bf433355
+_BY_MOTIF = {
+    "rings": _rings,
+    "waves": _waves,
+    "mountains": _mountains,
+    "mandala": _mandala,
+    "truchet": _truchet,
+    "nebula": _nebula,
+}
+
+
 def draw(
     subject: Subject,  # what to draw
     seed: int,  # how this one comes out
     size: int = 128,  # side of the square picture, in pixels
 ) -> Image.Image:  # RGB, size x size
     "Draw a subject. Raises KeyError for a word outside the vocabulary."
-    motif = {
-        "rings": _rings,
-        "waves": _waves,
-        "mountains": _mountains,
-        "mandala": _mandala,
-        "truchet": _truchet,
-        "nebula": _nebula,
-    }
-    oversampled = motif[subject.motif](subject, np.random.default_rng(seed), size * 3)
+    oversampled = _BY_MOTIF[subject.motif](subject, np.random.default_rng(seed), size * 3)
     return oversampled.reduce(3)
 
 # %% ../../nbs/train/drawings.ipynb #4752bddd
@@ -257,5 +267,5 @@ def caption(
     subject: Subject,  # what the drawing shows
     seed: int = 0,  # which wording
 ) -> str:
-    "Say a subject in one of several wordings."
+    "A subject in one of several wordings."
     return CAPTIONS[seed % len(CAPTIONS)].format(**vars(subject))

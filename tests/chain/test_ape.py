@@ -27,10 +27,12 @@ def ape_test(folder: Path, *network: str) -> subprocess.CompletedProcess:
 @pytest.mark.slow
 def test_on_apes_own_chain(tmp_path):
     got = ape_test(tmp_path)
-    assert got.returncode == 0 and "3 passed" in got.stdout, got.stdout[-3000:] + got.stderr[-2000:]
+    assert got.returncode == 0, got.stdout[-3000:] + got.stderr[-2000:]
+    assert "3 passed" in got.stdout, got.stdout[-3000:] + got.stderr[-2000:]
 
 
 @pytest.mark.slow
 def test_on_anvil(tmp_path, start_anvil):
     got = ape_test(tmp_path, "--network", f"ethereum:local:{start_anvil('--chain-id', '1337').url}")
-    assert got.returncode == 0 and "3 passed" in got.stdout, got.stdout[-3000:] + got.stderr[-2000:]
+    assert got.returncode == 0, got.stdout[-3000:] + got.stderr[-2000:]
+    assert "3 passed" in got.stdout, got.stdout[-3000:] + got.stderr[-2000:]

@@ -91,19 +91,27 @@ def desk(tmp_path, request):
     )
 
 
+def errors():
+    "Name and types of the contract's errors, by the four bytes that stand for them."
+    table = {}
+    for entry in ARTIFACT["abi"]:
+        if entry["type"] == "error":
+            types = [value["type"] for value in entry["inputs"]]
+            table[keccak(text=f"{entry['name']}({','.join(types)})")[:4]] = entry["name"], types
+    return table
+
+
+ERRORS = errors()
+
+
 def refusal(desk, account, call):
     "Name and values of the error a call is refused with; the transaction itself must fail too."
-    errors = {
-        keccak(text=f"{e['name']}({','.join(i['type'] for i in e['inputs'])})")[:4]: e
-        for e in ARTIFACT["abi"]
-        if e["type"] == "error"
-    }
     with pytest.raises(ContractCustomError) as caught:
         call.call({"from": account.address})
     data = bytes.fromhex(caught.value.data[2:])
-    error = errors[data[:4]]
+    name, types = ERRORS[data[:4]]
     assert desk.send(account, call)["status"] == 0
-    return error["name"], *desk.web3.codec.decode([i["type"] for i in error["inputs"]], data[4:])
+    return name, *desk.web3.codec.decode(types, data[4:])
 
 
 def cid(digest):
@@ -115,7 +123,8 @@ def test_first_token_is_one_and_goes_to_the_treasury(desk):
     receipt = desk.send(desk.minter, desk.calls.mintBatch(1, 3, 0))
     assert receipt["status"] == 1
     assert [desk.calls.ownerOf(i).call() for i in (1, 2, 3)] == [desk.treasury.address] * 3
-    assert desk.calls.totalSupply().call() == 3 and desk.calls.nextToken().call() == 4
+    assert desk.calls.totalSupply().call() == 3
+    assert desk.calls.nextToken().call() == 4
     assert [log["args"]["tokenId"] for log in desk.contract.events.Transfer().process_receipt(receipt)] == [
         1,
         2,
@@ -280,6 +289,21 @@ def test_verify_token(desk):
     assert not desk.calls.verifyToken(1, images[0], jsons[0], []).call()
 
 
+VALUES = {  # what each verb is called with, where no key is meant
+    "commitDrop": (101, 5, ROOT_A, CID_A),
+    "commitSealedDrop": (101, 5, ROOT_A),
+    "reveal": (2, ROOT_A, CID_A, ROOT_B),
+    "cancelDrop": (1,),
+    "lowerMaxSupply": (200,),
+    "burnRemainder": (),
+    "setContractURI": ("ipfs://x",),
+    "setPlaceholderURI": ("ipfs://x",),
+    "unpause": (),
+    "pause": (),
+    "mintBatch": (1, 1, 0),
+}
+
+
 @pytest.mark.parametrize(
     "verb",
     [
@@ -308,23 +332,14 @@ def test_roles(desk, verb):
             desk.admin,
             desk.calls.commitSealedDrop(101, 5, desk.calls.commitmentOf(2, ROOT_A, CID_A, ROOT_B).call()),
         )
-    values = {
-        "commitDrop": (101, 5, ROOT_A, CID_A),
-        "commitSealedDrop": (101, 5, ROOT_A),
-        "reveal": (2, ROOT_A, CID_A, ROOT_B),
-        "cancelDrop": (1,),
-        "lowerMaxSupply": (200,),
-        "burnRemainder": (),
-        "setContractURI": ("ipfs://x",),
-        "setPlaceholderURI": ("ipfs://x",),
+    stranger = desk.stranger.address
+    of_keys = {
         "setAllowance": (desk.minter.address, 9, 0, 0),
-        "setTreasury": (desk.stranger.address,),
-        "setRoyalty": (desk.stranger.address, 9),
-        "unpause": (),
-        "pause": (),
-        "mintBatch": (1, 1, 0),
-        "grantRole": (desk.calls.MINTER_ROLE().call(), desk.stranger.address),
-    }[verb]
+        "setTreasury": (stranger,),
+        "setRoyalty": (stranger, 9),
+        "grantRole": (desk.calls.MINTER_ROLE().call(), stranger),
+    }
+    values = (VALUES | of_keys)[verb]
     allowed = {"mintBatch": desk.minter, "pause": desk.pauser}.get(verb, desk.admin)
     for account in (desk.stranger, desk.minter, desk.pauser, desk.admin):
         if account is not allowed:
@@ -411,7 +426,8 @@ def test_a_sealed_drop_is_told_later(desk):
     desk.send(desk.admin, desk.calls.commitSealedDrop(1, 5, commitment))
     desk.send(desk.admin, desk.calls.setAllowance(desk.minter.address, 5, 0, 0))
     desk.send(desk.minter, desk.calls.mintBatch(1, 5, 2))
-    assert desk.calls.tokenURI(3).call() == "ipfs://sealed" and desk.calls.dropOf(3).call() == (
+    assert desk.calls.tokenURI(3).call() == "ipfs://sealed"
+    assert desk.calls.dropOf(3).call() == (
         commitment,
         bytes(32),
         1,
@@ -427,10 +443,8 @@ def test_a_sealed_drop_is_told_later(desk):
         tuple(log["args"].values())
         for log in desk.contract.events.BatchMetadataUpdate().process_receipt(receipt, DISCARD)
     ] == [(1, 5)]
-    assert (
-        desk.calls.tokenURI(3).call() == f"ipfs://{cid(CID_A)}/3.json"
-        and desk.calls.contentRootOf(3).call() == ROOT_A
-    )
+    assert desk.calls.tokenURI(3).call() == f"ipfs://{cid(CID_A)}/3.json"
+    assert desk.calls.contentRootOf(3).call() == ROOT_A
     assert refusal(desk, desk.admin, desk.calls.reveal(1, ROOT_A, CID_A, ROOT_B)) == ("NotSealed", 1)
     desk.send(desk.admin, desk.calls.setPlaceholderURI("ipfs://other"))
     assert desk.calls.tokenURI(3).call() == f"ipfs://{cid(CID_A)}/3.json"
@@ -445,7 +459,8 @@ def test_only_the_last_drop_without_a_token_is_cancelled(desk):
     desk.send(desk.admin, desk.calls.commitDrop(5, 2, ROOT_B, CID_B))
     desk.send(desk.minter, desk.calls.mintBatch(1, 5, 0))
     assert refusal(desk, desk.admin, desk.calls.cancelDrop(5)) == ("AlreadyMinting", 5, 6)
-    assert desk.calls.dropCount().call() == 2 and desk.calls.nextUncommitted().call() == 7
+    assert desk.calls.dropCount().call() == 2
+    assert desk.calls.nextUncommitted().call() == 7
 
 
 def test_the_supply_falls_and_never_rises(desk):
@@ -455,9 +470,8 @@ def test_the_supply_falls_and_never_rises(desk):
     desk.send(desk.admin, desk.calls.lowerMaxSupply(10))
     assert refusal(desk, desk.admin, desk.calls.commitDrop(5, 7, ROOT_B, CID_B)) == ("AboveMaxSupply", 7, 6)
     desk.send(desk.admin, desk.calls.burnRemainder())
-    assert desk.calls.maxSupply().call() == 4 and refusal(
-        desk, desk.admin, desk.calls.commitDrop(5, 1, ROOT_B, CID_B)
-    ) == ("AboveMaxSupply", 1, 0)
+    assert desk.calls.maxSupply().call() == 4
+    assert refusal(desk, desk.admin, desk.calls.commitDrop(5, 1, ROOT_B, CID_B)) == ("AboveMaxSupply", 1, 0)
 
 
 def test_a_window_limits_what_a_minter_may_do(desk):
@@ -500,10 +514,8 @@ def test_the_window_moves_on_with_the_clock(tmp_path, start_anvil):
 
 def test_the_collection_describes_itself(desk):
     receipt = desk.send(desk.admin, desk.calls.setContractURI("ipfs://collection"))
-    assert (
-        desk.calls.contractURI().call() == "ipfs://collection"
-        and len(desk.contract.events.ContractURIUpdated().process_receipt(receipt)) == 1
-    )
+    assert desk.calls.contractURI().call() == "ipfs://collection"
+    assert len(desk.contract.events.ContractURIUpdated().process_receipt(receipt)) == 1
 
 
 @pytest.mark.parametrize("inner", [0, 1, 3, 10, 100])
@@ -513,9 +525,8 @@ def test_inner_mints_change_nothing_but_gas(desk, inner):
     assert [log["args"]["tokenId"] for log in desk.contract.events.Transfer().process_receipt(receipt)] == [
         *range(1, 11)
     ]
-    assert {desk.calls.ownerOf(i).call() for i in range(1, 11)} == {
-        desk.treasury.address
-    } and desk.calls.balanceOf(desk.treasury.address).call() == 10
+    assert {desk.calls.ownerOf(i).call() for i in range(1, 11)} == {desk.treasury.address}
+    assert desk.calls.balanceOf(desk.treasury.address).call() == 10
 
 
 # Gas
@@ -567,13 +578,10 @@ def test_the_gas_table_is_what_is_measured():
 
 
 def test_the_code_on_chain_is_a_known_one(desk):
-    assert (
-        code_hash(desk.web3, desk.address) == ARTIFACT["codeHash"]
-        and "0x" + keccak(bytes.fromhex(ARTIFACT["deployedBytecode"][2:])).hex() == ARTIFACT["codeHash"]
-    )
-    assert (
-        contract_at(desk.web3, desk.address).address == desk.address and ARTIFACT["codeHash"] in known_code()
-    )
+    assert code_hash(desk.web3, desk.address) == ARTIFACT["codeHash"]
+    assert "0x" + keccak(bytes.fromhex(ARTIFACT["deployedBytecode"][2:])).hex() == ARTIFACT["codeHash"]
+    assert contract_at(desk.web3, desk.address).address == desk.address
+    assert ARTIFACT["codeHash"] in known_code()
 
 
 @pytest.fixture
@@ -658,16 +666,16 @@ def forge(
 
 def test_forge():
     got = forge()
-    assert got.returncode == 0 and "26 tests passed, 0 failed" in got.stdout, got.stdout[-3000:]
+    assert got.returncode == 0, got.stdout[-3000:]
+    assert "26 tests passed, 0 failed" in got.stdout, got.stdout[-3000:]
 
 
 @pytest.mark.slow
 def test_forge_long():
     "55,000 calls for each invariant."
     got = forge("long")
-    assert got.returncode == 0 and re.search(
-        r"invariant_idsAreDense\(\) \(runs: 110, calls: 55000", got.stdout
-    ), got.stdout[-3000:]
+    assert got.returncode == 0, got.stdout[-3000:]
+    assert re.search(r"invariant_idsAreDense\(\) \(runs: 110, calls: 55000", got.stdout), got.stdout[-3000:]
 
 
 MUTANTS = [
@@ -698,7 +706,8 @@ def test_forge_notices_a_mistake(tmp_path, old, new):
     assert source.count(old) >= 1
     (tmp_path / "c/ArtMint.sol").write_text(source.replace(old, new))
     got = forge("default", tmp_path / "c")
-    assert got.returncode == 1 and re.search(r"FAIL", got.stdout), got.stdout[-2000:] + got.stderr[-2000:]
+    assert got.returncode == 1, got.stdout[-2000:] + got.stderr[-2000:]
+    assert re.search(r"FAIL", got.stdout), got.stdout[-2000:] + got.stderr[-2000:]
 
 
 @pytest.mark.slow

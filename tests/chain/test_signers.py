@@ -50,6 +50,7 @@ from artmint.chain.signers import (
     N,
     NoModuleKey,
     Policy,
+    address_of_key,
     new_keystore,
     new_module_key,
     recovered,
@@ -159,12 +160,11 @@ def test_every_signer_signs_transactions_that_nodes_take(signer):
     for nonce in range(12):
         fields = {**FIELDS, "nonce": nonce}
         hash, raw = signer.sign(fields)
-        assert Account.recover_transaction(raw) == signer.address and hash == "0x" + keccak(hexstr=raw).hex()
-    assert (
-        signer.address == Account.recover_transaction(raw)
-        and signer.address in repr(signer)
-        and signer.lock.parent.exists()
-    )
+        assert Account.recover_transaction(raw) == signer.address
+        assert hash == "0x" + keccak(hexstr=raw).hex()
+    assert signer.address == Account.recover_transaction(raw)
+    assert signer.address in repr(signer)
+    assert signer.lock.parent.exists()
 
 
 @pytest.mark.parametrize("kind", ["keystore", "module", "kms"])
@@ -172,7 +172,9 @@ def test_signers_of_digests_give_what_contracts_check(request, kind):
     signer = request.getfixturevalue(f"{kind}_signer")
     digest = keccak(text="what is signed")
     found = signer.signature(digest)
-    assert len(found) == 65 and found[64] in (27, 28) and int.from_bytes(found[32:64], "big") <= N // 2
+    assert len(found) == 65
+    assert found[64] in (27, 28)
+    assert int.from_bytes(found[32:64], "big") <= N // 2
     assert (
         keys.Signature(found[:64] + bytes([found[64] - 27]))
         .recover_public_key_from_msg_hash(digest)
@@ -194,10 +196,8 @@ def test_a_transaction_of_a_module_is_mined(module_signer, node):
 def test_the_module_never_gives_its_key(module_signer):
     import pkcs11
 
-    assert (
-        module_signer._key[pkcs11.Attribute.EXTRACTABLE] is False
-        and module_signer._key[pkcs11.Attribute.SENSITIVE] is True
-    )
+    assert module_signer._key[pkcs11.Attribute.EXTRACTABLE] is False
+    assert module_signer._key[pkcs11.Attribute.SENSITIVE] is True
     with pytest.raises(pkcs11.PKCS11Error):
         module_signer._key[pkcs11.Attribute.VALUE]
 
@@ -241,19 +241,17 @@ def many(count: int) -> None:
     )
     rng = random.Random(1)
     short = set()
-    address = room.address_of(
-        b"".join(
-            each.to_bytes(32, "big")
-            for each in (secret.public_key().public_numbers().x, secret.public_key().public_numbers().y)
-        )
-    )
+    point = secret.public_key().public_numbers()
+    address = address_of_key(point.x.to_bytes(32, "big") + point.y.to_bytes(32, "big"))
     for _ in range(count):
         digest = rng.randbytes(32)
         r, s = decode_dss_signature(secret.sign(digest, cryptography.ECDSA(Prehashed(SHA256()))))
         forced = max(s, N - s)
         short |= {name for name, value in (("r", r), ("s", min(s, N - s))) if value < 1 << 247}
         parity, r2, s2 = recovered(digest, *room._two_numbers(encode_dss_signature(r, forced)), address)
-        assert r2 == r and s2 == N - forced <= N // 2 and parity in (0, 1)
+        assert r2 == r
+        assert s2 == N - forced <= N // 2
+        assert parity in (0, 1)
     if count >= 2000:
         assert short == {"r", "s"}
 
@@ -301,7 +299,8 @@ def test_a_signature_by_another_key_is_refused(keystore_signer):
 def test_the_policy_blocks_all_else(guarded_signer, change, word):
     with pytest.raises(BlockedByPolicy, match=word):
         guarded_signer.sign({**FIELDS, **change})
-    assert guarded_signer.spent(time.time()) == 0 and guarded_signer.sign(FIELDS)
+    assert guarded_signer.spent(time.time()) == 0
+    assert guarded_signer.sign(FIELDS)
     with pytest.raises(BlockedByPolicy, match="bare digest"):
         guarded_signer.signature(b"d" * 32)
 
@@ -362,37 +361,23 @@ class House:
 
     def new_safe(self) -> str:
         "A 2-of-3 Safe, made by Safe's own factory."
-        made = {
-            name: self.purse.send(
-                self.web3.eth.contract(
-                    abi=artifact_of(path)["abi"], bytecode=artifact_of(path)["bytecode"]
-                ).constructor(),
-                {"verb": "deploy", "what": name},
-            )
-            for name, path in (
-                ("Safe", "Safe.sol/Safe.json"),
-                ("Factory", "proxies/SafeProxyFactory.sol/SafeProxyFactory.json"),
-            )
-        }
-        at = {
-            name: self.web3.eth.get_transaction_receipt(each.hash)["contractAddress"]
-            for name, each in made.items()
-        }
+        safe = self.deployed("Safe", "Safe.sol/Safe.json")
+        factory = self.deployed("Factory", "proxies/SafeProxyFactory.sol/SafeProxyFactory.json")
         zero = "0x" + "00" * 20
-        safe = self.web3.eth.contract(abi=artifact_of("Safe.sol/Safe.json")["abi"])
-        owners = [each.address for each in (self.anna, self.ben, self.cleo)]
-        factory = self.web3.eth.contract(
-            at["Factory"], abi=artifact_of("proxies/SafeProxyFactory.sol/SafeProxyFactory.json")["abi"]
-        )
-        done = self.purse.send(
-            factory.functions.createProxyWithNonce(
-                at["Safe"], safe.encode_abi("setup", [owners, 2, zero, b"", zero, zero, 0, zero]), 7
-            ),
-            {"verb": "createProxyWithNonce"},
-        )
-        return factory.events.ProxyCreation().process_receipt(
-            self.web3.eth.get_transaction_receipt(done.hash), DISCARD
-        )[0]["args"]["proxy"]
+        owners = [key.address for key in (self.anna, self.ben, self.cleo)]
+        setup = safe.encode_abi("setup", [owners, 2, zero, b"", zero, zero, 0, zero])
+        call = factory.functions.createProxyWithNonce(safe.address, setup, 7)
+        sent = self.purse.send(call, {"verb": "createProxyWithNonce"})
+        receipt = self.web3.eth.get_transaction_receipt(sent.hash)
+        return factory.events.ProxyCreation().process_receipt(receipt, DISCARD)[0]["args"]["proxy"]
+
+    def deployed(self, name: str, path: str):
+        "A contract of Safe's, on the node."
+        artifact = artifact_of(path)
+        call = self.web3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"]).constructor()
+        sent = self.purse.send(call, {"verb": "deploy", "what": name})
+        address = self.web3.eth.get_transaction_receipt(sent.hash)["contractAddress"]
+        return self.web3.eth.contract(address, abi=artifact["abi"])
 
     def decide(self, call, *owners):
         "Propose, let the owners sign copies of their own, put them together, execute."
@@ -422,9 +407,8 @@ def test_a_safe_commits_and_a_module_mints(house, monkeypatch):
     for call in allowance_calls(house.contract, house.minter.address, 20, 12, 86_400):
         house.decide(call, house.ben, house.anna)
     journal = Journal(house.catalog, house.web3, Guarded(house.minter, minter_policy(house)))
-    assert [
-        each.gas for each in mint(journal, house.contract, Drop(1, 10))
-    ] and house.contract.functions.balanceOf(house.treasury).call() == 10
+    assert [each.gas for each in mint(journal, house.contract, Drop(1, 10))]
+    assert house.contract.functions.balanceOf(house.treasury).call() == 10
     house.decide(commit_call(house.contract, Drop(11, 6, 2)), house.ben, house.cleo)
     with pytest.raises(WindowSpent) as caught:
         mint(journal, house.contract, Drop(11, 6, 2))
@@ -433,7 +417,8 @@ def test_a_safe_commits_and_a_module_mints(house, monkeypatch):
     script = importlib.import_module("stolen_key")
     said = []
     assert script.steal(house.contract, house.minter, said.append) == []
-    assert len(said) >= 10 and all(line.startswith("refused") for line in said), said
+    assert len(said) >= 10, said
+    assert all(line.startswith("refused") for line in said), said
     with pytest.raises(BlockedByPolicy):
         journal.signer.sign(
             {
@@ -501,9 +486,8 @@ def test_what_a_safe_refuses(house):
         propose(house.web3, house.safe, house.contract.functions.commitDrop(1, 10, b"r" * 32, b"c" * 32))
     with pytest.raises(NotASafe):
         propose(house.web3, house.contract.address, house.contract.functions.pause())
-    assert both.model_validate_json(both.model_dump_json()) == both and both.meaning().startswith(
-        "commitDrop(firstTokenId 1, quantity 10"
-    )
+    assert both.model_validate_json(both.model_dump_json()) == both
+    assert both.meaning().startswith("commitDrop(firstTokenId 1, quantity 10")
 
 
 # Who can read what
@@ -541,12 +525,19 @@ def test_the_process_that_mints_cannot_read_the_admins_key(tmp_path):
             cwd=ROOT,
             check=False,
         )
-        assert got.stdout.split()[1:] == ["denied", "denied"] and got.stdout.startswith("0x"), got.stderr
+        assert got.stdout.split()[1:] == ["denied", "denied"], got.stderr
+        assert got.stdout.startswith("0x"), got.stderr
     finally:
         shutil.rmtree(place)
 
 
 CANARY = "canary7f3a9"
+
+
+def without_this_file(text: str) -> str:
+    "Lines that aren't lines of this file, which tracebacks quote."
+    code = {line.strip() for line in Path(__file__).read_text().splitlines()}
+    return "\n".join(line for line in text.splitlines() if line.strip() not in code)
 
 
 def test_no_secret_is_written_or_said(tmp_path, monkeypatch, capfd, softhsm, node):
@@ -559,8 +550,8 @@ def test_no_secret_is_written_or_said(tmp_path, monkeypatch, capfd, softhsm, nod
     admin, minter = (KeystoreSigner(folder / "keys" / f"{name}.json", word) for name in ("admin", "minter"))
     for signer in (admin, minter):
         node.fund(signer.address)
-    secrets = [CANARY, *(each._account.key.hex() for each in (admin, minter))]
-    said = []
+    secrets = [CANARY, admin._account.key.hex(), minter._account.key.hex()]
+    texts = []
     url = f"{node.url}/?key={CANARY}"
     web3 = connect(url, folder)
     catalog = Catalog(folder)
@@ -582,16 +573,9 @@ def test_no_secret_is_written_or_said(tmp_path, monkeypatch, capfd, softhsm, nod
     ):
         with pytest.raises(Refusal) as caught:
             attempt()
-        said.append("".join(traceback.format_exception(caught.value, chain=True)))
-    for signer in (admin, minter):
-        said.append(repr(signer) + str(signer))
-    said += [str(catalog.costs()), *capfd.readouterr()]
-    for path in folder.rglob("*"):
-        if path.is_file():
-            said.append(path.read_bytes().decode("latin-1"))
-    lines = "\n".join(said)
-    code = {line.strip() for line in Path(__file__).read_text().splitlines()}
-    lines = "\n".join(
-        line for line in lines.splitlines() if line.strip() not in code
-    )  # a traceback quotes this file
+        texts.append("".join(traceback.format_exception(caught.value, chain=True)))
+    texts += [repr(admin) + str(admin), repr(minter) + str(minter)]
+    texts += [str(catalog.costs()), *capfd.readouterr()]
+    texts += [path.read_bytes().decode("latin-1") for path in folder.rglob("*") if path.is_file()]
+    lines = without_this_file("\n".join(texts))
     assert [secret for secret in secrets if secret in lines] == []

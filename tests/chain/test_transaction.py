@@ -11,7 +11,7 @@ from artmint.chain.connect import NodeSilent
 
 # Words as the nodes' sources have them; what stands for a value is filled in. go-ethereum core/txpool/errors.go, core/error.go, core/txpool/validation.go; Nethermind AcceptTxResult.cs (both spellings);
 # Erigon txnprovider/txpool/txpoolcfg; Besu RpcErrorType.java; Reth crates/rpc/rpc-eth-types/src/error/mod.rs; Arbitrum Nitro's sequencer; foundry crates/anvil/src/eth/error.rs.
-SAID = {
+WORDS = {
     "known": [
         "already known",
         "ALREADY_EXISTS: already known",
@@ -113,13 +113,13 @@ SAID = {
 }
 
 
-@pytest.mark.parametrize("means, words", [(means, words) for means, each in SAID.items() for words in each])
+@pytest.mark.parametrize("means, words", [(means, words) for means, each in WORDS.items() for words in each])
 def test_words_of_nodes(means, words):
     assert classify_error(words) == means
 
 
 def test_every_row_is_tested():
-    assert {row[0] for row in ERROR_TABLE} == set(SAID) - {"unknown"}
+    assert {row[0] for row in ERROR_TABLE} == set(WORDS) - {"unknown"}
 
 
 def test_no_answer_is_no_answer():
@@ -143,49 +143,51 @@ def answers(web3, send, fund):
         "nonce": 0,
     }
 
-    def said(**wrong):
+    def answer(**wrong):
         try:
             send(account.sign_transaction({**right, **wrong}).raw_transaction)
         except Exception as error:
             return classify_error(error)
         return "taken"
 
-    return said
+    return answer
 
 
 def test_what_anvil_says(start_anvil):
     node = start_anvil()
     web3 = connect(node.url, None)
-    said = answers(web3, web3.eth.send_raw_transaction, node.fund)
+    answer = answers(web3, web3.eth.send_raw_transaction, node.fund)
     node("evm_setAutomine", False)
     assert [
-        said(),
-        said(),
-        said(to="0x" + "12" * 20),
-        said(nonce=1, maxFeePerGas=1, maxPriorityFeePerGas=1),
+        answer(),
+        answer(),
+        answer(to="0x" + "12" * 20),
+        answer(nonce=1, maxFeePerGas=1, maxPriorityFeePerGas=1),
     ] == ["taken", "known", "rival", "too cheap"]
     node("evm_mine")
     assert [
-        said(),
-        said(nonce=1, chainId=5),
-        said(nonce=1, gas=1000),
-        said(nonce=1, gas=10**9),
-        said(nonce=1, value=10**30),
+        answer(),
+        answer(nonce=1, chainId=5),
+        answer(nonce=1, gas=1000),
+        answer(nonce=1, gas=10**9),
+        answer(nonce=1, value=10**30),
     ] == ["nonce used", "other chain", "never", "never", "no money"]
 
 
 def test_what_py_evm_says(tmp_path):
     web3 = connect("embedded", tmp_path)
-    said = answers(
+    answer = answers(
         web3, web3.eth.send_raw_transaction, lambda address: web3.provider.chain.fund(address, 10**9)
     )
-    assert [
-        said(),
-        said(),
-        said(maxFeePerGas=1, maxPriorityFeePerGas=1, nonce=1),
-        said(nonce=1, chainId=5),
-        said(nonce=1, gas=1000),
-        said(nonce=1, value=10**30),
-    ] == ["taken", "nonce used", "too cheap", "other chain", "never", "no money"]
+    wrong = [
+        {},
+        {},
+        {"maxFeePerGas": 1, "maxPriorityFeePerGas": 1, "nonce": 1},
+        {"nonce": 1, "chainId": 5},
+        {"nonce": 1, "gas": 1000},
+        {"nonce": 1, "value": 10**30},
+    ]
+    meanings = ["taken", "nonce used", "too cheap", "other chain", "never", "no money"]
+    assert [answer(**fields) for fields in wrong] == meanings
     with pytest.raises(TransactionRefused):
         web3.eth.send_raw_transaction("0x02")

@@ -94,4 +94,5 @@ def test_noise_is_refused_and_never_an_error_of_another_kind(noise, at):
 
 def test_a_sound_one_is_read():
     image, texts = read_png(GOOD)
-    assert pixel_digest(image) == pixel_digest(IMAGE) and set(texts) == {"parameters", "artmint"}
+    assert pixel_digest(image) == pixel_digest(IMAGE)
+    assert set(texts) == {"parameters", "artmint"}

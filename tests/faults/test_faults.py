@@ -1,17 +1,12 @@
 "Minting, broken on purpose: a few schedules of `make faults`, and single faults looked at closely."
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from tests.conftest import node_tool
-from tests.chain.test_networks import Studio, between, predeploys  # noqa: F401 fixtures
-from tests.test_mint import Studio as Embedded
 
 from artmint.chain.connect import connect
-from artmint.chain.networks import BadDepth, horizon
 from artmint.chain.journal import Journal
+from artmint.chain.networks import ORACLE, BadDepth, horizon
 from artmint.chain.transaction import (
     FeeAboveCeiling,
     NodeBehind,
@@ -19,50 +14,52 @@ from artmint.chain.transaction import (
     OutOfGasMoney,
     RefusedByContract,
 )
-from artmint.mint import _batch, mint
-from artmint.chain.networks import ORACLE
-from artmint.mint import stamp_drop
+from artmint.mint import _batch, mint, stamp_drop
+from tests.chain.test_networks import Studio, between, predeploys  # noqa: F401 fixtures
+from tests.conftest import node_tool
+from tests.test_mint import Studio as Embedded
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
-import faults
+from .disks import can_mount
+from .proxy import Proxy
+from .schedule import Outcome, schedule
 
-# Schedules. Without the full disk, for which one has to be able to mount, so that numbers mean the same everywhere
+# Schedules. Without the full disk, for which one has to be able to mount: numbers mean the same everywhere
 
 
 @pytest.fixture(scope="module")
 def proxy():
     node_tool("anvil")
-    proxy = faults.Proxy()
+    proxy = Proxy()
     yield proxy
-    proxy.process.terminate()
+    proxy.end()
 
 
-def holds(row):
-    assert not row["wrong"], (
-        f"schedule {row['number']}: {[each.name for each in row['faults']]}, {row['ends']}: {row['wrong']}"
-    )
+def assert_right(outcome: Outcome) -> None:
+    "Nothing is wrong; else the schedule with its faults and ends is named."
+    names = [fault.name for fault in outcome.faults]
+    assert not outcome.wrong, f"schedule {outcome.number}: {names}, {outcome.ends}: {outcome.wrong}"
 
 
 @pytest.mark.parametrize("number", [2, 19])
 def test_on_the_chain_in_a_folder(number):
-    holds(faults.schedule(number, None, disks=False))
+    assert_right(schedule(number, None, disks=False))
 
 
 @pytest.mark.parametrize("number", [25, 27])
 def test_on_a_node(number, proxy):
-    holds(faults.schedule(number, proxy, disks=False))
+    assert_right(schedule(number, proxy, disks=False))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(101, 121))
 def test_more_on_the_chain_in_a_folder(number):
-    holds(faults.schedule(number, None, faults.can_mount()))
+    assert_right(schedule(number, None, can_mount()))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(301, 342))
 def test_more_on_a_node(number, proxy):
-    holds(faults.schedule(number, proxy, faults.can_mount()))
+    assert_right(schedule(number, proxy, can_mount()))
 
 
 # A price that rises
@@ -78,9 +75,21 @@ def studio(tmp_path, start_anvil):
 
 
 def journal(studio, **limits):
+    "The minter's journal, impatient."
     return Journal(
         studio.catalog, studio.web3, studio.minter.signer, **{"patience": 1, "bump": 0.1, **limits}
     )
+
+
+def mine_at(node, fee):
+    "A block with this base fee, in wei."
+    node("anvil_setNextBlockBaseFeePerGas", hex(fee))
+    node("evm_mine")
+
+
+def kept(studio, name):
+    "A field of all that the minter's journal keeps."
+    return [getattr(transaction, name) for transaction in studio.minter.transactions()]
 
 
 def left_behind(studio):
@@ -88,44 +97,37 @@ def left_behind(studio):
     studio.node("evm_setAutomine", False)
     with pytest.raises(NotYetMined):
         mint(journal(studio), studio.contract, studio.drop)
-    studio.node("anvil_setNextBlockBaseFeePerGas", hex(30 * 10**9))
-    studio.node("evm_mine")
+    mine_at(studio.node, 30 * 10**9)
     studio.node("evm_setAutomine", True)
     return studio.minter.transactions()[0]
 
 
 def test_a_higher_price_keeps_the_nonce(studio):
     waiting = left_behind(studio)
-    done = journal(studio, patience=5).settle()[0]
-    assert (
-        (done.state, done.nonce, done.purpose) == ("confirmed", waiting.nonce, waiting.purpose)
-        and done.hash != waiting.hash
-        and done.earlier == [waiting.raw]
-    )
-    assert (
-        int(done.wei) <= int(done.most)
-        and studio.contract.functions.totalSupply().call() == 16
-        and studio.web3.eth.get_transaction_count(done.sender) == 1
-    )
-    assert mint(journal(studio), studio.contract, studio.drop) == [] and len(studio.catalog.costs()) == 2 * (
-        1 + 4
-    )
+    done = journal(studio, patience=5).reconcile()[0]
+    assert (done.state, done.nonce, done.purpose) == ("confirmed", waiting.nonce, waiting.purpose)
+    assert done.hash != waiting.hash
+    assert done.earlier == [waiting.raw]
+    assert int(done.wei) <= int(done.most)
+    assert studio.contract.functions.totalSupply().call() == 16
+    assert studio.web3.eth.get_transaction_count(done.sender) == 1
+    assert mint(journal(studio), studio.contract, studio.drop) == []
+    assert len(studio.catalog.costs()) == 2 * (1 + 4)
 
 
 def test_no_price_above_the_ceiling(studio):
     waiting = left_behind(studio)
     with pytest.raises(NotYetMined):
-        journal(studio, ceiling=20).settle()
-    assert [each.hash for each in studio.minter.transactions()] == [waiting.hash]
+        journal(studio, ceiling=20).reconcile()
+    assert kept(studio, "hash") == [waiting.hash]
     with pytest.raises(NotYetMined):
         mint(journal(studio, ceiling=20), studio.contract, studio.drop)  # and nothing new beside it
     studio.node("anvil_mine", "0x28")  # empty blocks: the price falls
-    assert journal(studio, ceiling=20).settle()[0].hash == waiting.hash
+    assert journal(studio, ceiling=20).reconcile()[0].hash == waiting.hash
 
 
 def test_a_ceiling_before_anything_is_signed(studio):
-    studio.node("anvil_setNextBlockBaseFeePerGas", hex(30 * 10**9))
-    studio.node("evm_mine")
+    mine_at(studio.node, 30 * 10**9)
     with pytest.raises(FeeAboveCeiling):
         mint(journal(studio, ceiling=20), studio.contract, studio.drop)
     assert studio.minter.transactions() == []
@@ -136,66 +138,52 @@ def test_a_ceiling_before_anything_is_signed(studio):
 
 def test_a_reorg_moves_a_transaction_back_and_it_is_sent_again(studio):
     sent = mint(studio.minter, studio.contract, studio.drop, 8)
-    assert [each.standing for each in sent] == ["confirmed"] * 2
+    assert [transaction.status for transaction in sent] == ["confirmed"] * 2
     studio.node("anvil_reorg", 3, [])
     assert studio.contract.functions.totalSupply().call() == 0
-    again = studio.minter.ripen()
-    assert [(each.hash, each.standing) for each in again] == [
-        (each.hash, "confirmed") for each in sent
-    ] and studio.contract.functions.totalSupply().call() == 16
+    again = studio.minter.update_finality()
+    assert [transaction.hash for transaction in again] == [transaction.hash for transaction in sent]
+    assert [transaction.status for transaction in again] == ["confirmed"] * 2
+    assert studio.contract.functions.totalSupply().call() == 16
     history = studio.catalog.history("transaction", f"{studio.minter._prefix}0")
-    assert (
-        [each["state"] for each in history][:4] == ["signed", "sent", "confirmed", "sent"]
-        and history[3]["answer"] == "gone with its block"
-        and history[-1]["block_hash"] != history[2]["block_hash"]
-    )
-    for each in again:
-        receipt = studio.web3.eth.get_transaction_receipt(each.hash)
-        assert (
-            sum(
-                int(line["amount"])
-                for line in studio.catalog.history("cost", f"mint/{each.hash}")
-                if line["unit"].endswith("wei")
-            )
-            == receipt["gasUsed"] * receipt["effectiveGasPrice"]
-        )
+    assert [row["state"] for row in history][:4] == ["signed", "sent", "confirmed", "sent"]
+    assert history[3]["answer"] == "gone with its block"
+    assert history[-1]["block_hash"] != history[2]["block_hash"]
+    for transaction in again:
+        receipt = studio.web3.eth.get_transaction_receipt(transaction.hash)
+        costs = studio.catalog.history("cost", f"mint/{transaction.hash}")
+        recorded = sum(int(cost["amount"]) for cost in costs if cost["unit"].endswith("wei"))
+        assert recorded == receipt["gasUsed"] * receipt["effectiveGasPrice"]
 
 
 def test_a_drop_is_stamped_at_the_depth_that_was_chosen(studio):
     mint(studio.minter, studio.contract, studio.drop, 8)
     assert stamp_drop(studio.minter, studio.contract, studio.drop, "latest").proven
-    assert [
-        stamp_drop(studio.minter, studio.contract, studio.drop, depth).proven for depth in ("", "safe", "3")
-    ] == [False] * 3
+    for depth in ("", "safe", "3"):
+        assert not stamp_drop(studio.minter, studio.contract, studio.drop, depth).proven
     studio.node("anvil_mine", "0x3")
-    assert (
-        stamp_drop(studio.minter, studio.contract, studio.drop, "3").proven
-        and not stamp_drop(studio.minter, studio.contract, studio.drop).proven
-    )
+    assert stamp_drop(studio.minter, studio.contract, studio.drop, "3").proven
+    assert not stamp_drop(studio.minter, studio.contract, studio.drop).proven
     studio.node("anvil_reorg", 6, [])
-    found = stamp_drop(studio.minter, studio.contract, studio.drop, "3")
-    assert not found.proven and found.tokens == 0 and found.waiting == 2  # sent again, in young blocks
+    young = stamp_drop(studio.minter, studio.contract, studio.drop, "3")
+    assert (young.proven, young.tokens, young.waiting) == (False, 0, 2)  # sent again, in young blocks
     studio.node("anvil_mine", "0x28")
-    assert [each.standing for each in studio.minter.ripen()] == ["safe"] * 2 and not stamp_drop(
-        studio.minter, studio.contract, studio.drop
-    ).proven
+    assert [transaction.status for transaction in studio.minter.update_finality()] == ["safe"] * 2
+    assert not stamp_drop(studio.minter, studio.contract, studio.drop).proven
     studio.node("anvil_mine", "0x64")
-    final = stamp_drop(studio.minter, studio.contract, studio.drop)
-    assert (
-        final.proven
-        and [each.standing for each in studio.minter.transactions()] == ["finalized"] * 2
-        and studio.minter.ripen() == []
-    )
-    assert [(each["depth"], each["proven"]) for each in studio.catalog.history("stamp", "demo/1@31337")][
-        -1
-    ] == ("finalized", True)
+    assert stamp_drop(studio.minter, studio.contract, studio.drop).proven
+    assert kept(studio, "standing") == ["finalized"] * 2
+    assert studio.minter.update_finality() == []
+    stamps = studio.catalog.history("stamp", "demo/1@31337")
+    assert (stamps[-1]["depth"], stamps[-1]["proven"]) == ("finalized", True)
     with pytest.raises(BadDepth):
         stamp_drop(studio.minter, studio.contract, studio.drop, "deep")
 
 
 def test_the_horizon_of_a_node_without_finality(studio):
     seen = horizon(studio.web3)
-    assert seen.finalized == -1 and seen.depth(seen.latest) == "latest"
+    assert seen.finalized == -1
+    assert seen.depth(seen.latest) == "latest"
 
 
 # Flights
@@ -205,23 +193,17 @@ def test_batches_go_out_together(studio):
     studio.node("evm_setAutomine", False)
     studio.node("evm_setIntervalMining", 1)
     sent = mint(studio.minter, studio.contract, studio.drop, 2, 2)
-    assert (
-        len(sent) == 8
-        and len({each.block for each in sent}) <= 3
-        and [each.nonce for each in sent] == list(range(8))
-    )
+    assert [transaction.nonce for transaction in sent] == list(range(8))
+    assert len({transaction.block for transaction in sent}) <= 3
 
 
 def test_a_flight_is_no_larger_than_purse_and_window(studio):
-    ask = studio.contract.functions
-    minter = studio.minter.signer.address
+    ask, minter = studio.contract.functions, studio.minter.signer.address
     studio.admin.send(ask.setAllowance(minter, 16, 5, 600), {"verb": "setAllowance"})
     with pytest.raises(RefusedByContract, match="WindowTooSmall"):
         mint(studio.minter, studio.contract, studio.drop, 2, 2)
-    assert (
-        ask.totalSupply().call() == 4
-        and [each.state for each in studio.minter.transactions()] == ["confirmed"] * 2
-    )
+    assert ask.totalSupply().call() == 4
+    assert kept(studio, "state") == ["confirmed"] * 2
 
 
 def test_no_flight_is_signed_that_l1_makes_too_dear(tmp_path, start_anvil, predeploys):  # noqa: F811
@@ -234,7 +216,8 @@ def test_no_flight_is_signed_that_l1_makes_too_dear(tmp_path, start_anvil, prede
     node.fund(studio.minter.signer.address, gas * fee + 1000)  # the gas, and next to nothing for L1
     with pytest.raises(OutOfGasMoney) as caught:
         studio.minter.send(*call)
-    assert caught.value.needed > gas * fee + 16 * 7_000_000 * 200 and studio.minter.transactions() == []
+    assert caught.value.needed > gas * fee + 16 * 7_000_000 * 200
+    assert studio.minter.transactions() == []
 
 
 # Nodes that lag, and clients that are wrong
@@ -243,40 +226,36 @@ def test_no_flight_is_signed_that_l1_makes_too_dear(tmp_path, start_anvil, prede
 def test_a_node_that_is_behind_the_journal(tmp_path, node, between):  # noqa: F811
     studio = Studio(tmp_path, node)
     mint(studio.minter, studio.contract, replace(studio.drop, quantity=16), 8)
-    late = between(
-        lambda method, answer: (
-            {**answer, "result": hex(int(answer["result"], 16) - 1)}
-            if method == "eth_getTransactionCount"
-            else None
-        )
-    )
+
+    def one_less(method, answer):
+        if method != "eth_getTransactionCount":
+            return None
+        return {**answer, "result": hex(int(answer["result"], 16) - 1)}
+
+    late = between(one_less)
     hot = Journal(studio.catalog, connect(late.address, tmp_path), studio.minter.signer, patience=2)
     with pytest.raises(NodeBehind) as caught:
         hot.send(studio.contract.functions.nextToken(), {"verb": "nextToken"})
-    assert (caught.value.mined, caught.value.known) == (1, 2) and len(studio.minter.transactions()) == 2
+    assert (caught.value.mined, caught.value.known) == (1, 2)
+    assert len(studio.minter.transactions()) == 2
 
 
 def test_a_client_that_repeats_everything_mints_nothing_twice(tmp_path):
-    "It keeps no book, takes a fresh nonce for each try, and sends every batch three times: the contract compares, and swaps once."
+    """It keeps no book, takes a fresh nonce for each try, and sends every batch three times.
+
+    The contract compares, and swaps once.
+    """
     ready = Embedded(tmp_path).ready()
-    signer = ready.who.minter
-    ask = ready.web3.eth
-    states = []
+    ask, mint_batch = ready.web3.eth, ready.contract.functions.mintBatch
+    fees = {"maxFeePerGas": 3 * 10**9, "maxPriorityFeePerGas": 10**9, "gas": 300_000}
+    results = []
     for first in (1, 1, 1, 5, 5, 5, 1, 9, 13, 13, 9):
-        fields = {
-            "from": signer.address,
-            "nonce": ask.get_transaction_count(signer.address),
-            "maxFeePerGas": 3 * 10**9,
-            "maxPriorityFeePerGas": 10**9,
-            "gas": 300_000,
-            "value": 0,
-            "chainId": 31337,
-        }
-        hash = ask.send_raw_transaction(
-            signer.sign(ready.contract.functions.mintBatch(first, 4, 4).build_transaction(fields))[1]
-        )
-        states.append(ask.get_transaction_receipt(hash)["status"])
-    assert states == [1, 0, 0, 1, 0, 0, 0, 1, 1, 0, 0] and ready.supply() == 16
-    assert [ready.contract.functions.ownerOf(i).call() for i in range(1, 17)] == [
-        ready.who.treasury
-    ] * 16 and ready.contract.functions.balanceOf(ready.who.treasury).call() == 16
+        nonce = ask.get_transaction_count(ready.who.minter.address)
+        fields = {"from": ready.who.minter.address, "nonce": nonce, "value": 0, "chainId": 31337, **fees}
+        _, raw = ready.who.minter.sign(mint_batch(first, 4, 4).build_transaction(fields))
+        results.append(ask.get_transaction_receipt(ask.send_raw_transaction(raw))["status"])
+    assert results == [1, 0, 0, 1, 0, 0, 0, 1, 1, 0, 0]
+    assert ready.supply() == 16
+    owners = {ready.contract.functions.ownerOf(number).call() for number in range(1, 17)}
+    assert owners == {ready.who.treasury}
+    assert ready.contract.functions.balanceOf(ready.who.treasury).call() == 16

@@ -22,22 +22,10 @@ def name(rng: random.Random) -> str:
 
 def size(rng: random.Random, most: int) -> int:
     "Bytes of a file, often at an edge."
-    return min(
-        most,
-        rng.choice(
-            [
-                0,
-                1,
-                rng.randrange(300),
-                rng.randrange(300_000),
-                MIB - 1,
-                MIB,
-                MIB + 1,
-                rng.randrange(5 * MIB),
-                rng.randrange(40 * MIB + 1),
-            ]
-        ),
-    )
+    small = [0, 1, rng.randrange(300), rng.randrange(300_000)]
+    edges = [MIB - 1, MIB, MIB + 1]
+    large = [rng.randrange(5 * MIB), rng.randrange(40 * MIB + 1)]
+    return min(most, rng.choice(small + edges + large))
 
 
 def tree(number: int, stream: int) -> list[tuple[str, int, int | None]]:
@@ -58,10 +46,10 @@ def tree(number: int, stream: int) -> list[tuple[str, int, int | None]]:
     files: dict[str, tuple[int, int | None]] = {}
     for i in range(count):
         length = size(rng, most)
-        files[
-            rng.choice(folders[-1:] if count > 1000 else folders)
-            + (f"{i}.json" if number % 20 == 0 else f"{i}{name(rng)}")
-        ] = (rng.randrange(stream - length), length)
+        start = rng.randrange(stream - length)
+        folder = rng.choice(folders[-1:] if count > 1000 else folders)
+        last = f"{i}.json" if number % 20 == 0 else f"{i}{name(rng)}"
+        files[folder + last] = (start, length)
     if number % 7 == 0:
         files["~nothing in here"] = (0, None)
     return [(path, *place) for path, place in files.items()]
@@ -94,8 +82,7 @@ def test_roots_of_200_random_trees_are_the_importer_s(tmp_path):
     assert done.returncode == 0, done.stderr
     theirs = done.stdout.split()
     ours = [str(build(nested(files, memoryview(stream))).root) for files in trees]
-    assert len(set(ours)) == len(theirs) == 200 and [i for i in range(200) if ours[i] != theirs[i]] == []
-    assert (
-        max(len(files) for files in trees) == 12_000
-        and max(length or 0 for files in trees for *_, length in files) > 30 * MIB
-    )
+    assert len(set(ours)) == len(theirs) == 200
+    assert [i for i in range(200) if ours[i] != theirs[i]] == []
+    assert max(len(files) for files in trees) == 12_000
+    assert max(length or 0 for files in trees for *_, length in files) > 30 * MIB

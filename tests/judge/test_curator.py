@@ -64,22 +64,19 @@ def test_rates_and_costs_by_hand():
     scores = np.array([4.0, 3.0, 2.0, 1.0])
     good = np.array([True, False, True, False])
     line = curve(scores, good, Prices(make=1.0, look=2.0), True)
-    assert (
-        line.thresholds.tolist() == [4, 3, 2, 1]
-        and line.recall.tolist() == [0.5, 0.5, 1, 1]
-        and line.false_rate.tolist() == [0, 0.5, 0.5, 1]
-    )
-    assert line.precision.tolist() == [1, 0.5, pytest.approx(2 / 3), 0.5] and line.cost.tolist() == [
+    assert line.thresholds.tolist() == [4, 3, 2, 1]
+    assert line.recall.tolist() == [0.5, 0.5, 1, 1]
+    assert line.false_rate.tolist() == [0, 0.5, 0.5, 1]
+    assert line.precision.tolist() == [1, 0.5, pytest.approx(2 / 3), 0.5]
+    assert line.cost.tolist() == [
         6,
         8,
         5,
         6,
     ]
     assert curve(-scores, good, Prices(1.0, 2.0), False).cost.tolist() == [6, 8, 5, 6]
-    assert (
-        area_under(scores, good, True) == 0.75 == area_under(-scores, good, False)
-        and area_under(np.zeros(4), good, True) == 0.5
-    )
+    assert area_under(scores, good, True) == 0.75 == area_under(-scores, good, False)
+    assert area_under(np.zeros(4), good, True) == 0.5
 
 
 @settings(max_examples=30, deadline=None)
@@ -96,10 +93,8 @@ def test_the_choice_is_the_cheapest_that_keeps_enough(seed, signal, highest):
     for each, recall, cost in zip(found.curve.thresholds, found.curve.recall, found.curve.cost):
         assert recall < 0.8 or cost >= found.curve.cost[found.chosen]
     past = hindsight(found, scores, good)
-    assert (
-        past["never looked at"] == past["rejects spared"] + past["accepts lost"]
-        and past["cost after"] <= past["cost before"] + 1e-9
-    )
+    assert past["never looked at"] == past["rejects spared"] + past["accepts lost"]
+    assert past["cost after"] <= past["cost before"] + 1e-9
 
 
 def test_bands_hold_what_was_measured_and_narrow_with_more():
@@ -109,7 +104,8 @@ def test_bands_hold_what_was_measured_and_narrow_with_more():
         good = rng.random(n) < 0.3
         found = tune("s", rng.normal(good * 1.5, 1), good, draws=100)
         low, high = found.bands["recall"]
-        assert (low <= found.curve.recall + 1e-9).all() and (found.curve.recall <= high + 1e-9).all()
+        assert (low <= found.curve.recall + 1e-9).all()
+        assert (found.curve.recall <= high + 1e-9).all()
         widths.append(found.area[2] - found.area[0])
         assert found.area[0] <= found.area[1] <= found.area[2]
     assert widths[1] < widths[0] / 2
@@ -149,12 +145,12 @@ def test_a_proposal_is_a_diff_and_is_written_only_when_asked(tmp_path):
     good = rng.random(200) < 0.4
     found = tune("clip", rng.normal(good, 0.5), good, draws=20)
     diff = proposal(path, found)
-    assert "-min = 0.5\n" in diff and f"+min = {found.threshold:g}\n" in diff and path.read_text() == TOML
-    assert (
-        proposal(path, found, apply=True) == diff
-        and proposal(path, found) == ""
-        and sorted(tmp_path.iterdir()) == [path]
-    )
+    assert "-min = 0.5\n" in diff
+    assert f"+min = {found.threshold:g}\n" in diff
+    assert path.read_text() == TOML
+    assert proposal(path, found, apply=True) == diff
+    assert proposal(path, found) == ""
+    assert sorted(tmp_path.iterdir()) == [path]
 
 
 def test_only_peoples_last_words_are_learned_from(tmp_path, judge):  # noqa: F811
@@ -234,7 +230,8 @@ def test_shrinkage_makes_a_thin_cloud_usable():
     rng = np.random.default_rng(0)
     thin = rng.normal(size=(20, 64))
     wide = rng.normal(size=(5000, 8)) * np.arange(1, 9)
-    assert np.isfinite(shrunk_precision(thin)).all() and np.linalg.cond(shrunk_precision(thin)) < 100
+    assert np.isfinite(shrunk_precision(thin)).all()
+    assert np.linalg.cond(shrunk_precision(thin)) < 100
     assert np.allclose(np.diag(shrunk_precision(wide)) * np.arange(1, 9) ** 2, 1, atol=0.15)
 
 
@@ -270,7 +267,8 @@ def test_a_style_score_refuses_as_many_of_the_style_as_it_says(judge, tmp_path):
             if each.palette == "forest" and each.motif in ("rings", "truchet")
         ]
     )
-    assert (same < 0.1).mean() <= 0.35 and (other < 0.1).mean() >= 0.9
+    assert (same < 0.1).mean() <= 0.35
+    assert (other < 0.1).mean() >= 0.9
     with pytest.raises(BadHead):
         fit_style(judge, style[:10])
 
@@ -381,11 +379,9 @@ def liked(taught, judge, rows: np.ndarray, scores: dict[str, np.ndarray]) -> np.
 def test_few_decisions_bound_nothing(judge):  # noqa: F811
     images, good = simulated(80, 1)
     taught = fit_curator(judge, *read(judge, images), good)
-    assert (
-        taught.facts["threshold"] is None
-        and "rejected" not in taught.facts
-        and describe_guarantee(taught.facts).startswith("bounds nothing")
-    )
+    assert taught.facts["threshold"] is None
+    assert "rejected" not in taught.facts
+    assert describe_guarantee(taught.facts).startswith("bounds nothing")
     assert (
         fit_curator(judge, *read(judge, images), good).digest == taught.digest
     )  # the same decisions make the same file
@@ -405,7 +401,9 @@ def test_versions_follow_each_other_and_drift_is_reported(judge, tmp_path):  # n
         (second.digest, first.digest),
     ]
     facts = {"held_out": 400, "rejected": 0.75}
-    assert not drift(facts, 100, 400).left and drift(facts, 40, 400).left and drift(facts, 170, 400).left
+    assert not drift(facts, 100, 400).left
+    assert drift(facts, 40, 400).left
+    assert drift(facts, 170, 400).left
 
 
 @pytest.mark.slow
@@ -413,7 +411,8 @@ def test_the_curator_rejects_noise_and_keeps_its_promise(judge):  # noqa: F811
     "1,500 decisions, at least 120 held-out accepts; the promise (95% kept, 95% confidence) in 200 resamplings of 120 accepts against 1,000 others."
     images, good = simulated(1500, 3)
     taught = fit_curator(judge, *read(judge, images), good)
-    assert taught.facts["held_out_accepts"] >= 120 and taught.facts["rejected_noise"] >= 0.8, taught.facts
+    assert taught.facts["held_out_accepts"] >= 120, taught.facts
+    assert taught.facts["rejected_noise"] >= 0.8, taught.facts
     fresh, truth = simulated(3600, 4)
     found = np.floor(liked(taught, judge, *read(judge, fresh)) * 1e4) / 1e4
     accepts = found[truth]

@@ -114,7 +114,8 @@ def test_the_share_of_wrongly_stopped_is_bounded(ties):
         scores, good = drawn(rng, 4000, ties)
         fits = fits + 1
         broken = broken + ((made.value(scores[good]) < made.threshold).mean() > 0.1)
-    assert fits > 100 and broken <= 0.1 * fits + 3 * (0.09 * fits) ** 0.5
+    assert fits > 100
+    assert broken <= 0.1 * fits + 3 * (0.09 * fits) ** 0.5
 
 
 def test_too_few_accepts_promise_nothing():
@@ -163,14 +164,16 @@ def studio(base, tmp_path_factory):
 def test_a_pruned_round_is_judged_without_the_stopped(base, studio, tmp_path):
     catalog, tiny, judge, slots, attempts, pruner, made = studio
     stopped = catalog.all("stopped")
-    assert (
-        0 < len(stopped) < 9 and len(made) == 12 - len(stopped) and not {a.dna for a in made} & set(stopped)
-    )
+    assert 0 < len(stopped) < 9
+    assert len(made) == 12 - len(stopped)
+    assert not {a.dna for a in made} & set(stopped)
     assert all(body["value"] < pruner.threshold == body["threshold"] for body in stopped.values())
     choice = choose(catalog, tiny, judge, slots, 1)
-    assert {e.dna for e in choice.editions} <= {a.dna for a in made} and choice.editions
+    assert {e.dna for e in choice.editions} <= {a.dna for a in made}
+    assert choice.editions
     numbers = kpis(batch_history(catalog, tiny, range(1, 5)), load_money(catalog.folder))
-    assert numbers.fates["stopped"] == len(stopped) and numbers.attempts == 12
+    assert numbers.fates["stopped"] == len(stopped)
+    assert numbers.attempts == 12
     plain = Catalog(tmp_path)
     frozen_slots(plain, tiny, "tiny")
     whole = {a.dna: a.pixel_digest for a in generate(plain, base, attempts)}
@@ -195,7 +198,8 @@ def test_a_lost_file_is_painted_again_without_asking(base, studio):
         )
         == made
     )
-    assert catalog.has_blob(made[0].file_digest) and catalog.all("stopped") == stopped
+    assert catalog.has_blob(made[0].file_digest)
+    assert catalog.all("stopped") == stopped
 
 
 def test_no_bound_before_there_are_verdicts(base, studio):

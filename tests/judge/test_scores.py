@@ -113,14 +113,16 @@ def test_every_planted_palette_is_found_and_no_true_one_is_refused():
         }
         right.append(margins.pop(subject.palette) > 0)
         wrong += [margin < 0 for margin in margins.values()]
-    assert np.mean(right) >= 0.97 and np.mean(wrong) >= 0.99
+    assert np.mean(right) >= 0.97
+    assert np.mean(wrong) >= 0.99
 
 
 def test_palette_distance_by_hand():
     half = Image.new("RGB", (64, 64), "#000000")
     half.paste("#ffffff", (0, 0, 32, 64))
     found = off_palette(half, ("#000000",))
-    assert found.shape == (64, 64) and found[:, 40:].max() < 1e-6
+    assert found.shape == (64, 64)
+    assert found[:, 40:].max() < 1e-6
     assert found[:, :32] == pytest.approx(100, abs=0.01)  # CIEDE2000 of black and white
     assert off_palette(half, ("#000000", "#ffffff")).max() < 1e-6
 
@@ -243,8 +245,10 @@ def test_an_embedding_is_made_once(tmp_path, judge, monkeypatch):
     ]
     one = embed_pictures(catalog, judge, made[2:3])
     rows = embed_pictures(catalog, judge, made)
-    assert asked == [1, 4] and np.array_equal(one[0], rows[2])
-    assert np.array_equal(embed_pictures(catalog, judge, made[::-1]), rows[::-1]) and asked == [1, 4]
+    assert asked == [1, 4]
+    assert np.array_equal(one[0], rows[2])
+    assert np.array_equal(embed_pictures(catalog, judge, made[::-1]), rows[::-1])
+    assert asked == [1, 4]
     assert np.allclose(np.linalg.norm(rows, axis=1), 1)
     assert embed_pictures(catalog, judge, []).shape[0] == 0
 

@@ -60,7 +60,8 @@ def studio(tmp_path):
     )
 )
 def test_a_work_is_what_its_facts_say(work):
-    assert parse_facts(work.facts()) == work and len(work.dna) == 64
+    assert parse_facts(work.facts()) == work
+    assert len(work.dna) == 64
     with pytest.raises(NotARecipe):
         Recipe.parse(work.facts())
     for spoiled in (
@@ -91,37 +92,29 @@ def test_the_whole_line_of_a_work(studio):
             base.digest,
         ),
     )
-    assert choose(catalog, COLLECTION, judge, slots, 1).open == (2,) and slots_awaiting_review(
-        catalog, COLLECTION, range(1, 5)
-    ) == {2: 1}
+    assert choose(catalog, COLLECTION, judge, slots, 1).open == (2,)
+    assert slots_awaiting_review(catalog, COLLECTION, range(1, 5)) == {2: 1}
     assert current_verdict(catalog, work.dna).reasons[-1] == "made by hand; people decide"
     look = ReviewSession(catalog, COLLECTION, "Grace")
     card = look.card(look.candidates()[work.dna])
-    assert (
-        card["attempt"] == 0
-        and card["parameters"]["artist"] == "Ada"
-        and card["parameters"]["made"] == "by hand"
-    )  # by which the board tells it from a recipe
+    assert card["attempt"] == 0
+    assert card["parameters"]["artist"] == "Ada"
+    assert card["parameters"]["made"] == "by hand"  # by which the board tells it from a recipe
     record_action(look, Action(id="1", dnas=(work.dna,), decision="accept"))
     choice = choose(catalog, COLLECTION, judge, slots, 1)
-    assert (
-        not choice.open
-        and choice.editions[1].dna == work.dna
-        and choice.editions[1].attempt == 0
-        and "contrast" in choice.editions[1].scores
-    )
+    assert not choice.open
+    assert choice.editions[1].dna == work.dna
+    assert choice.editions[1].attempt == 0
+    assert "contrast" in choice.editions[1].scores
     pack(catalog, COLLECTION, 1, 1, 4, BaseFacts(digest=base.digest, source=base.source), weights_files(base))
     root = catalog.folder / "drops" / "tiny-1" / "root"
     said = read_token((root / "2.json").read_bytes()).artmint
-    assert (
-        said.base is None
-        and said.recipe == work.recipe
-        and {each.name for each in (root / "images").iterdir()} == {"1.png", "2.png", "3.png", "4.png"}
-    )
+    assert said.base is None
+    assert said.recipe == work.recipe
+    assert {each.name for each in (root / "images").iterdir()} == {"1.png", "2.png", "3.png", "4.png"}
     image, texts = read_png((root / "images/2.png").read_bytes())
-    assert pixel_digest(image) == work.pixel_digest == said.recipe["pixel_digest"] and set(texts) == {
-        "artmint"
-    }
+    assert pixel_digest(image) == work.pixel_digest == said.recipe["pixel_digest"]
+    assert set(texts) == {"artmint"}
     with pytest.raises(SlotTaken, match="it has its edition"):
         enter(catalog, COLLECTION, 2, root / "images/1.png", "Ada")
     proven(catalog.folder)
@@ -151,8 +144,10 @@ def proven(folder):
     mint(minter, contract, manifest)
     proof = verify(f"embedded:{contract.address}", folder, regenerate=True)
     again = [(step.status, step.evidence) for step in proof.steps if step.name == "regenerate"]
-    assert proof.exit_code == 0 and [status for status, _ in again] == ["unchecked", "held"], proof.text()
-    assert "1 of 4 are made by hand" in again[0][1] and "3 of 3 pictures" in again[1][1]
+    assert proof.exit_code == 0, proof.text()
+    assert [status for status, _ in again] == ["unchecked", "held"], proof.text()
+    assert "1 of 4 are made by hand" in again[0][1]
+    assert "3 of 3 pictures" in again[1][1]
 
 
 def test_a_rejected_work_leaves_its_slot_to_another_work(studio, tmp_path):
@@ -161,9 +156,8 @@ def test_a_rejected_work_leaves_its_slot_to_another_work(studio, tmp_path):
     record_action(
         ReviewSession(catalog, COLLECTION, "Grace"), Action(id="1", dnas=(work.dna,), decision="reject")
     )
-    assert choose(catalog, COLLECTION, judge, slots[1:2], 1).open == (2,) and not slots_awaiting_review(
-        catalog, COLLECTION, range(1, 5)
-    )
+    assert choose(catalog, COLLECTION, judge, slots[1:2], 1).open == (2,)
+    assert not slots_awaiting_review(catalog, COLLECTION, range(1, 5))
     better = enter(catalog, COLLECTION, 2, drawing(tmp_path / "better.png", 2), "Ada")
     record_action(
         ReviewSession(catalog, COLLECTION, "Grace"), Action(id="2", dnas=(better.dna,), decision="accept")
@@ -197,7 +191,9 @@ def test_any_mode_is_kept_as_plain_rgb(studio, tmp_path, mode):
     path = drawing(tmp_path / "some.tiff", 4, mode)
     made = enter(catalog, COLLECTION, 4, path, "Ada")
     image, _ = read_png(catalog.blob(made.file_digest))
-    assert image.mode == "RGB" and image.size == (72, 96) and pixel_digest(image) == made.pixel_digest
+    assert image.mode == "RGB"
+    assert image.size == (72, 96)
+    assert pixel_digest(image) == made.pixel_digest
 
 
 def test_what_cannot_be_entered_is_refused_by_name(studio, tmp_path):
@@ -233,5 +229,6 @@ def test_the_console_enters(tmp_path, capsys):
                 str(tmp_path / "studio"),
             ]
         )
-    assert end.value.code == 0 and "slot 2 waits" in capsys.readouterr().out
+    assert end.value.code == 0
+    assert "slot 2 waits" in capsys.readouterr().out
     assert Catalog(tmp_path / "studio").find("attempt", "tiny/2/0")

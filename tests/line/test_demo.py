@@ -85,7 +85,8 @@ def test_the_last_line_is_the_very_command(home):
         r"\S*artmint verify embedded:0x[0-9a-fA-F]{40} --studio studio --regenerate", said[-1]
     )
     again = subprocess.run(said[-1], shell=True, cwd=folder, capture_output=True, text=True)
-    assert again.returncode == 0 and "✗" not in again.stdout, again.stdout + again.stderr
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "✗" not in again.stdout, again.stdout + again.stderr
 
 
 def test_run_again_makes_nothing_twice(home, studio):
@@ -93,10 +94,10 @@ def test_run_again_makes_nothing_twice(home, studio):
     drop = (studio / "drops/tiny-1/drop.json").stat().st_mtime_ns
     started = time.monotonic()
     done = artmint("run", "tiny.toml", "--json", cwd=home[0])
-    assert done.returncode == 0 and all(
-        stage["skipped"] for stage in json.loads(done.stdout.splitlines()[-1])["stages"]
-    )
-    assert everything(studio) == before and (studio / "drops/tiny-1/drop.json").stat().st_mtime_ns == drop
+    assert done.returncode == 0
+    assert all(stage["skipped"] for stage in json.loads(done.stdout.splitlines()[-1])["stages"])
+    assert everything(studio) == before
+    assert (studio / "drops/tiny-1/drop.json").stat().st_mtime_ns == drop
     assert time.monotonic() - started < 20
 
 
@@ -134,9 +135,12 @@ def test_no_secret_leaves_the_keys(studio):
 
 def test_the_report_is_complete_in_itself(studio):
     page = (studio / "runs/tiny/report.html").read_text()
-    assert page.count("<article") == 4 and page.count("data:image/png;base64,") >= 4
+    assert page.count("<article") == 4
+    assert page.count("data:image/png;base64,") >= 4
     assert not re.search(r"<script|<link|<iframe|\son\w+=|(?:src|href)=[\"'](?!data:)", page)
-    assert "Proven from the contract" in page and "--regenerate" in page and "Tiny #4" in page
+    assert "Proven from the contract" in page
+    assert "--regenerate" in page
+    assert "Tiny #4" in page
 
 
 def reached(stage: str, studio: Path) -> bool:
@@ -192,16 +196,12 @@ def test_ctrl_c_stops_in_mid_stage_and_the_batch_goes_on(studio, tmp_path):
         assert at_work_in(folder / "studio/runs/tiny")
         os.killpg(running.pid, signal.SIGINT)
         said = running.communicate(timeout=120)[1]
-        assert (
-            running.returncode == 1
-            and f"Stopped in {stage}" in said
-            and "run the same batch again" in said
-            and "Traceback" not in said
-        ), said
-        assert (
-            at_work_in(folder / "studio/runs/tiny") == []
-            and (folder / f"studio/runs/tiny/{stage}.interrupted.ipynb").exists()
-        )
+        assert running.returncode == 1, said
+        assert f"Stopped in {stage}" in said, said
+        assert "run the same batch again" in said, said
+        assert "Traceback" not in said, said
+        assert at_work_in(folder / "studio/runs/tiny") == []
+        assert (folder / f"studio/runs/tiny/{stage}.interrupted.ipynb").exists()
     done = artmint("run", "tiny.toml", "--to", "metadata", "--json", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert {
@@ -239,7 +239,8 @@ def test_a_flipped_byte_is_named(home, copy):
     data[len(data) // 2] ^= 1
     car.write_bytes(data)
     done = artmint("verify", home[1].stdout.split()[-4], "--studio", str(copy), cwd=home[0])
-    assert done.returncode == 1 and re.search(r"✗.*bafk|✗.*bafy", done.stdout), done.stdout
+    assert done.returncode == 1, done.stdout
+    assert re.search(r"✗.*bafk|✗.*bafy", done.stdout), done.stdout
 
 
 def test_no_store_is_3(home, copy):
@@ -256,8 +257,6 @@ def test_doctor_deep_names_a_changed_row(home, copy):
         )
     done = artmint("doctor", "--deep", "--studio", str(copy), "--json", cwd=home[0])
     odd = [check for check in json.loads(done.stdout)["checks"] if check["status"] != "held"]
-    assert (
-        done.returncode == 1
-        and len(odd) == 1
-        and re.fullmatch("decision [0-9a-f]{64}: row changed", odd[0]["evidence"])
-    ), done.stdout
+    assert done.returncode == 1, done.stdout
+    assert len(odd) == 1, done.stdout
+    assert re.fullmatch("decision [0-9a-f]{64}: row changed", odd[0]["evidence"]), done.stdout

@@ -86,19 +86,17 @@ def test_records_are_written_once_whoever_writes(hosts):
     for worker in workers:
         worker.join()
     catalog = Catalog(hosts[0])
-    assert (
-        catalog.engine.dialect.name == "postgresql"
-        and len(catalog.all("slot")) == 50
-        and catalog.check() == []
-    )
+    assert catalog.engine.dialect.name == "postgresql"
+    assert len(catalog.all("slot")) == 50
+    assert catalog.check() == []
     with pytest.raises(RecordConflict):
         catalog.put_all("slot", {"demo/new": {"v": 1}, "demo/1": {"value": 9}})
-    assert catalog.find("slot", "demo/new") is None and not (hosts[0] / "catalog.sqlite").exists()
+    assert catalog.find("slot", "demo/new") is None
+    assert not (hosts[0] / "catalog.sqlite").exists()
     for i in range(3):
         catalog.append("decision", "a", {"i": i, "text": "é\x00\n東京"})
-    assert [body["i"] for body in catalog.history("decision", "a")] == [0, 1, 2] and catalog.find(
-        "decision", "a"
-    )["text"] == "é\x00\n東京"
+    assert [body["i"] for body in catalog.history("decision", "a")] == [0, 1, 2]
+    assert catalog.find("decision", "a")["text"] == "é\x00\n東京"
 
 
 def test_keys_are_found_by_their_beginnings(hosts):
@@ -142,7 +140,9 @@ def test_two_hosts_make_the_same_pictures(base, expected, hosts):  # noqa: F811
     other.start()
     process(order, base, silent)
     other.join()
-    assert batches[0] > 0 and made(catalog, attempts) == expected and catalog.check() == []
+    assert batches[0] > 0
+    assert made(catalog, attempts) == expected
+    assert catalog.check() == []
     third = Catalog(hosts[2])
     assert all(third.blob(third.get("artifact", a.recipe.dna)["file_digest"]) for a in attempts)
 
@@ -161,8 +161,8 @@ one, two = Blobs(sys.argv[1]), Blobs(sys.argv[2])
 name = one.put_blob(b"a picture" * 1000)
 assert one.put_blob(b"a picture" * 1000) == name and two.has_blob(name) and not two.blob_path(name).exists()
 assert two.blob(name) == b"a picture" * 1000 and two.blob_path(name).exists() and two.blob_names() == [name] and two.check_blobs() == []
-far, root = one._far
-far.pipe_file(one._far_path(name), b"a pictura" * 1000)
+far = one.shared.system
+far.pipe_file(one.shared.path(name), b"a pictura" * 1000)
 assert one.check_blobs() == [f"blob {name}: bytes changed"]
 one.put_blob(b"a picture" * 1000)
 assert one.check_blobs() == [] and abs(one.blob_time(name) - __import__("time").time()) < 3600

@@ -47,7 +47,8 @@ def sold(tmp_path_factory):
     mint(minter, contract, packed[0])
     address = f"embedded:{contract.address}"
     before = verify(f"embedded:{contract.address}", folder)
-    assert before.exit_code == 3 and "sealed" in before.text()
+    assert before.exit_code == 3
+    assert "sealed" in before.text()
     reveal_drop(admin, contract, packed[0])
     commit_drop(admin, contract, packed[1])
     half = verify(address, folder, provenance="0" * 64)
@@ -71,29 +72,28 @@ def test_a_stranger_computes_the_collectors_hash_from_the_published_pictures(sol
         proof = verify(address, folder, provenance=given)
         assert proof.exit_code == 0, proof.text()
         ((status, evidence),) = said(proof, "provenance")
-        assert status == "held" and expected in evidence and ("as was published" in evidence) == bool(given)
+        assert status == "held"
+        assert expected in evidence
+        assert ("as was published" in evidence) == bool(given)
 
 
 def test_another_hash_fails_the_proof_and_names_both(sold):
     folder, address, expected, _ = sold
     proof = verify(address, folder, provenance="ab" * 32)
     ((status, evidence),) = said(proof, "provenance")
-    assert (
-        status == "failed"
-        and expected in evidence
-        and "ab" * 32 in evidence
-        and proof.exit_code == 1
-        and proof.levels["content"] == "failed"
-    )
+    assert status == "failed"
+    assert expected in evidence
+    assert "ab" * 32 in evidence
+    assert proof.exit_code == 1
+    assert proof.levels["content"] == "failed"
 
 
 def test_a_part_of_the_collection_has_no_hash(sold):
     folder, address, expected, half = sold
-    assert (
-        said(half, "provenance")
-        == [("unchecked", "the hash is over all 16 pictures of the collection, and not all of them are here")]
-        and half.exit_code == 3
-    )
+    assert said(half, "provenance") == [
+        ("unchecked", "the hash is over all 16 pictures of the collection, and not all of them are here")
+    ]
+    assert half.exit_code == 3
     assert said(verify(f"{address}/3", folder), "provenance") == []
     assert said(verify(f"{address}/3", folder, provenance=expected), "provenance")[0][0] == "unchecked"
 
@@ -102,21 +102,19 @@ def test_a_sealed_drop_is_shown_to_be_what_was_sealed_before_it_was_minted(sold)
     folder, address, *_ = sold
     claim = ask_chain(parse_address(address), folder, "", [])
     (seal,) = claim.seals
-    assert (
-        (seal.first, seal.quantity, seal.opens) == (1, 10, True)
-        and seal.sealed < seal.minted < seal.told
-        and claim.supply == 16
-    )
+    assert (seal.first, seal.quantity, seal.opens) == (1, 10, True)
+    assert seal.sealed < seal.minted < seal.revealed
+    assert claim.supply == 16
     ((status, evidence),) = said(verify(address, folder), "seal")
+    assert status == "held"
     assert (
-        status == "held"
-        and f"sealed in block {seal.sealed}, minted from block {seal.minted} on, told in block {seal.told}"
+        f"sealed in block {seal.sealed}, minted from block {seal.minted} on, told in block {seal.revealed}"
         in evidence
     )
 
 
 def test_what_opens_no_seal_or_comes_in_the_wrong_order_fails():
-    good = Seal(1, 4, sealed=7, told=12, minted=9, opens=True)
+    good = Seal(1, 4, sealed=7, revealed=12, minted=9, opens=True)
     claim = ChainClaim(1, "0x", range(1, 5), {}, ())
     for seal, status in (
         (good, "held"),
@@ -124,11 +122,13 @@ def test_what_opens_no_seal_or_comes_in_the_wrong_order_fails():
         (replace(good, minted=13), "held"),
         (replace(good, opens=False), "failed"),
         (replace(good, minted=6), "failed"),
-        (replace(good, told=6), "failed"),
+        (replace(good, revealed=6), "failed"),
     ):
         assert [step.status for step in check_seals(replace(claim, seals=(seal,)))] == [status], seal
     (step,) = check_seals(replace(claim, seals=None))
-    assert step.status == "unchecked" and not step.asked and [*check_seals(claim)] == []
+    assert step.status == "unchecked"
+    assert not step.asked
+    assert [*check_seals(claim)] == []
 
 
 def test_a_node_that_tells_no_past_leaves_the_rest_of_the_proof_whole(sold, monkeypatch):
@@ -140,11 +140,9 @@ def test_a_node_that_tells_no_past_leaves_the_rest_of_the_proof_whole(sold, monk
 
     monkeypatch.setattr(ContractEvent, "get_logs", limited)
     proof = verify(sold[1], sold[0])
-    assert (
-        proof.exit_code == 0
-        and said(proof, "seal")[0][0] == "unchecked"
-        and said(proof, "provenance")[0][0] == "held"
-    )
+    assert proof.exit_code == 0
+    assert said(proof, "seal")[0][0] == "unchecked"
+    assert said(proof, "provenance")[0][0] == "held"
 
 
 def test_a_node_that_tells_another_past_is_noticed(sold, monkeypatch):
@@ -159,28 +157,28 @@ def test_a_node_that_tells_another_past_is_noticed(sold, monkeypatch):
 
     monkeypatch.setattr(web3.eth.Eth, "get_transaction", other)
     proof = verify(sold[1], sold[0])
-    assert proof.exit_code == 1 and said(proof, "seal")[0][0] == "failed", proof.text()
+    assert proof.exit_code == 1, proof.text()
+    assert said(proof, "seal")[0][0] == "failed", proof.text()
 
 
 def test_the_record_for_marketplaces(sold, tmp_path, capsys):
     folder, address, expected, _ = sold
     with pytest.raises(SystemExit) as end:
         main(["provenance", str(FOLDER), "--studio", str(folder), "--out", str(tmp_path / "provenance.json")])
-    assert end.value.code == 0 and capsys.readouterr().out.strip() == expected
+    assert end.value.code == 0
+    assert capsys.readouterr().out.strip() == expected
     record = read_json((tmp_path / "provenance.json").read_bytes())
     assert canonical(record) == (tmp_path / "provenance.json").read_bytes() == provenance_record(folder, DEMO)
-    assert record["concatenated"] == "".join(record["pictures"][str(i)] for i in range(1, 17)) and (
-        record["collection"],
-        record["first"],
-        record["last"],
-    ) == ("demo", 1, 16)
+    assert record["concatenated"] == "".join(record["pictures"][str(i)] for i in range(1, 17))
+    assert (record["collection"], record["first"], record["last"]) == ("demo", 1, 16)
     assert hashlib.sha256(record["concatenated"].encode()).hexdigest() == record["provenance"] == expected
     with pytest.raises(SystemExit):
         main(["provenance", str(FOLDER), "--studio", str(folder)])
     assert json.loads(capsys.readouterr().out)["provenance"] == expected
     with pytest.raises(SystemExit) as end:
         main(["verify", address, "--studio", str(folder), "--provenance", expected])
-    assert end.value.code == 0 and "as was published" in capsys.readouterr().out
+    assert end.value.code == 0
+    assert "as was published" in capsys.readouterr().out
 
 
 def test_a_collection_with_a_drop_missing_has_no_record(sold, tmp_path):
@@ -195,9 +193,10 @@ def test_a_collection_with_a_drop_missing_has_no_record(sold, tmp_path):
 def test_pictures_that_are_not_the_committed_ones_have_no_hash(sold, tmp_path, monkeypatch):
     import artmint.prove.evidence
 
-    monkeypatch.setattr(artmint.evidence, "content_root", lambda *_: (bytes(32), {}))
+    monkeypatch.setattr(artmint.prove.evidence, "content_root", lambda *_: (bytes(32), {}))
     proof = verify(sold[1], sold[0])
-    assert said(proof, "content root")[0][0] == "failed" and said(proof, "provenance") == []
+    assert said(proof, "content root")[0][0] == "failed"
+    assert said(proof, "provenance") == []
 
 
 def test_no_tokens_have_no_hash():

@@ -1,4 +1,4 @@
-"Trackers for real: a training is logged by MLflow and by Weights & Biases, read back from what they wrote, and nobody outside hears of it."
+"A training logged by MLflow and by Weights & Biases, read back from their files; no server is asked."
 
 import hashlib
 import json
@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy
 import pytest
-from tests.families import saved
-from tests.services import ROOT, environment
 
+from artmint.lora_train import train
 from artmint.make.base import load_base
 from artmint.train.examples import TrainConfig
-from artmint.lora_train import train
 from artmint.train.style import practice_style
+from tests.families import saved
+from tests.services import ROOT, environment
 
 pytestmark = pytest.mark.slow
 SMALL = TrainConfig(steps=3, batch=2, rank=4, resolution=32, every=3, warmup=1, prior_batch=0)
@@ -27,42 +27,57 @@ TRAIN = """
 import hashlib, json, struct, sys
 from pathlib import Path
 sys.path.append(sys.argv.pop())  # torch and what else a tracker's own environment lacks
+from artmint.lora_train import tracked, train
 from artmint.make.base import load_base
 from artmint.train.examples import TrainConfig
-from artmint.lora_train import train
 from artmint.train.style import load_style
-from artmint.train.watch import tracked
-kind, folder, base, style, config = sys.argv[1], Path(sys.argv[2]), load_base(sys.argv[3]), load_style(sys.argv[4], 32), TrainConfig.model_validate_json(sys.argv[5])
+kind, folder = sys.argv[1], Path(sys.argv[2])
+base = load_base(sys.argv[3])
+style = load_style(sys.argv[4], 32)
+config = TrainConfig.model_validate_json(sys.argv[5])
 seen = []
+
 def show(step, loss):
     seen.append([step, loss])
     log(step, loss)
-with tracked(kind, "riso", folder, config) as log: file = train(style, base, config, folder / "adapter", progress=show)
+
+with tracked(kind, "riso", folder, config) as log:
+    file = train(style, base, config, folder / "adapter", progress=show)
 
 def records(data):
-    "What an offline run of Weights & Biases holds: a log in LevelDB's format behind seven bytes, blocks of 32 KiB."
+    "What an offline run of Weights & Biases holds: a log in LevelDB's format, blocks of 32 KiB after 7 bytes."
     from wandb.proto.wandb_internal_pb2 import Record
-    at, whole = 7, b""
+    at = 7
+    record = b""
     while at + 7 <= len(data):
-        if at % 32768 > 32761: at += -at % 32768
+        if at % 32768 > 32761:
+            at += -at % 32768
         _, size, part = struct.unpack_from("<IHB", data, at)
-        whole, at = whole + data[at + 7 : at + 7 + size], at + 7 + size
-        if part in (1, 4): yield Record.FromString(whole)
-        if part in (1, 4): whole = b""
+        record += data[at + 7 : at + 7 + size]
+        at += 7 + size
+        if part in (1, 4):
+            yield Record.FromString(record)
+            record = b""
 
 if kind == "mlflow":
     import mlflow
     run, = mlflow.search_runs(experiment_names=["artmint"], output_format="list")
     name, settings = run.info.run_name, run.data.params
-    told = [[m.step, m.value] for m in mlflow.MlflowClient().get_metric_history(run.info.run_id, "loss")]
+    history = mlflow.MlflowClient().get_metric_history(run.info.run_id, "loss")
+    logged = [[metric.step, metric.value] for metric in history]
 else:
     path, = folder.glob("wandb/offline-run-*/*.wandb")
-    found = list(records(path.read_bytes()))
-    run = next(each.run for each in found if each.WhichOneof("record_type") == "run")
+    log = list(records(path.read_bytes()))
+    run = next(record.run for record in log if record.WhichOneof("record_type") == "run")
     name, settings = run.display_name, {item.key: item.value_json for item in run.config.update}
-    rows = [{(item.nested_key or [item.key])[0]: json.loads(item.value_json) for item in each.history.item} for each in found if each.WhichOneof("record_type") == "history"]
-    told = [[row["_step"], row["loss"]] for row in rows]
-print(json.dumps({"name": name, "steps": settings["steps"], "rate": settings["rate"], "seen": seen, "told": told, "adapter": hashlib.sha256(file.read_bytes()).hexdigest()}))
+    logged = []
+    for record in log:
+        if record.WhichOneof("record_type") == "history":
+            row = {(i.nested_key or [i.key])[0]: json.loads(i.value_json) for i in record.history.item}
+            logged.append([row["_step"], row["loss"]])
+adapter = hashlib.sha256(file.read_bytes()).hexdigest()
+settings = {"steps": settings["steps"], "rate": settings["rate"]}
+print(json.dumps({"name": name, "seen": seen, "logged": logged, "adapter": adapter} | settings))
 """
 
 
@@ -134,11 +149,11 @@ def test_a_training_is_told_of_and_comes_out_the_same(kind, heard, tmp_path):
         timeout=300,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert told["name"] == "riso" and (told["steps"], float(told["rate"])) == ("3", SMALL.rate)
-    assert len(told["seen"]) == 3 and told["told"] == told["seen"]
-    assert (
-        told["adapter"]
-        == hashlib.sha256(train(style, load_base(base), SMALL, tmp_path / "without").read_bytes()).hexdigest()
-    )
+    run = json.loads(done.stdout.splitlines()[-1])
+    assert run["name"] == "riso"
+    assert (run["steps"], float(run["rate"])) == ("3", SMALL.rate)
+    assert len(run["seen"]) == 3
+    assert run["logged"] == run["seen"]
+    untracked = train(style, load_base(base), SMALL, tmp_path / "without").read_bytes()
+    assert run["adapter"] == hashlib.sha256(untracked).hexdigest()
     assert asked == []

@@ -71,9 +71,8 @@ def test_one_changed_weight_is_another_base(base, copy):
     path = copy / "unet" / "diffusion_pytorch_model.safetensors"
     weights = load_file(path)
     name = sorted(weights)[0]
-    weights[name].view(-1)[0] = torch.nextafter(
-        weights[name].view(-1)[0], torch.tensor(9, dtype=weights[name].dtype)
-    )
+    values = weights[name].view(-1)
+    values[0] = torch.nextafter(values[0], torch.tensor(9, dtype=values.dtype))
     save_file(weights, path, {"format": "pt"})
     assert load_base(copy).digest != base.digest
 

@@ -11,14 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from artmint.publish.approve import Unapproved, approval_data, approved_by, require_approval, sign_approval
-from artmint.core.collection import Approval
-from artmint.core.collection import InconsistentCollection
-from artmint.seeds import load_collection
+from artmint.core.collection import Approval, InconsistentCollection, example
 from artmint.core.manifest import Manifest, Token
+from artmint.publish.approve import Unapproved, approval_data, approved_by, require_approval, sign_approval
+from artmint.seeds import load_collection
 
 DATA = Path(__file__).parents[1] / "data"
-DEMO = load_collection(Path(__file__).parents[2] / "collections" / "demo")
+DEMO = load_collection(example())
 TOKEN = Token(
     id=1,
     dna="0" * 64,
@@ -78,11 +77,9 @@ def test_enough_of_the_right_people(tmp_path):
     sign_approval(ADA, drop)
     with pytest.raises(Unapproved) as refusal:
         require_approval(asks, drop)
-    assert (
-        refusal.value.missing == [BEN.address]
-        and refusal.value.exit_code == 4
-        and "1 of 2" in str(refusal.value)
-    )
+    assert refusal.value.missing == [BEN.address]
+    assert refusal.value.exit_code == 4
+    assert "1 of 2" in str(refusal.value)
     sign_approval(BEN, drop)
     assert set(require_approval(asks, drop)) == {ADA.address, BEN.address}
     assert require_approval(DEMO, tmp_path / "nowhere") == []
@@ -128,11 +125,9 @@ def test_the_typed_data_is_what_wallets_show():
     from eth_account.messages import encode_typed_data
 
     data = approval_data(MANIFEST.data)
-    assert (
-        data["message"]["statement"] == "I approve this drop for publication."
-        and data["message"]["root"] == MANIFEST.root
-        and "chainId" not in data["domain"]
-    )
+    assert data["message"]["statement"] == "I approve this drop for publication."
+    assert data["message"]["root"] == MANIFEST.root
+    assert "chainId" not in data["domain"]
     assert len(encode_typed_data(full_message=data).body) == 32
 
 
@@ -148,7 +143,7 @@ def test_more_signatures_than_signers_is_refused(tmp_path):
 def test_a_batch_waits_for_people_and_goes_on(tmp_path):
     "Rules send everything to people; they decide; somebody signs; only then is it minted. Each stop is exit code 4."
     from artmint.studio.catalog import Catalog
-    from artmint.chain.journal import new_keystore
+    from artmint.chain.signers import new_keystore
     from artmint.judge.decisions import Action, ReviewSession, record_action
 
     shutil.copytree(DATA / "tiny", tmp_path / "tiny")
@@ -172,7 +167,8 @@ def test_a_batch_waits_for_people_and_goes_on(tmp_path):
         )
 
     done = artmint("run", "tiny.toml")
-    assert done.returncode == 4 and "[1, 2, 3, 4] are open after 1 rounds" in done.stderr, done.stderr
+    assert done.returncode == 4, done.stderr
+    assert "[1, 2, 3, 4] are open after 1 rounds" in done.stderr, done.stderr
     look = ReviewSession(Catalog(tmp_path / "studio"), load_collection(tmp_path / "tiny"), "ada")
     record_action(
         look,
@@ -183,7 +179,8 @@ def test_a_batch_waits_for_people_and_goes_on(tmp_path):
         ),
     )
     done = artmint("run", "tiny.toml")
-    assert done.returncode == 4 and "0 of 1 signatures" in done.stderr, done.stderr
+    assert done.returncode == 4, done.stderr
+    assert "0 of 1 signatures" in done.stderr, done.stderr
     assert {edition["attempt"] for edition in look.catalog.all("edition").values()} == {2}
     assert artmint("approve", "tiny.toml", "--key", "ada.json").returncode == 0
     done = artmint("run", "tiny.toml")

@@ -10,18 +10,15 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.test_metadata import BASE, DEMO, WEIGHTS, drop_of, fill, known, made, manifest_of  # noqa: F401
+from tests.test_metadata import BASE, DEMO, drop_of, fill, known, manifest_of, pack_demo
 
-from artmint.core.records import Finding
-from artmint.publish.audit import accuracy, audit, check_token, probe_of, rarity
-from artmint.studio.catalog import Catalog
-from artmint.ipfs.cid import cid
-from artmint.train.drawings import Subject, draw
-from artmint.metadata import pack
-from artmint.core.picture import pixel_digest, public_png, read_png
 from artmint.core.canon import canonical, read_json
-from artmint.core.records import Recipe
 from artmint.core.manifest import BadMetadata, provenance_hash
+from artmint.core.picture import pixel_digest, public_png, read_png
+from artmint.core.records import Finding, Recipe
+from artmint.ipfs.cid import cid
+from artmint.metadata import pack
+from artmint.publish.audit import accuracy, audit, check_token, probe_of, rarity
 from artmint.publish.tokens import (
     ContractMetadata,
     NoOpeningSalt,
@@ -33,8 +30,16 @@ from artmint.publish.tokens import (
     withheld_digest,
     withheld_digests,
 )
+from artmint.studio.catalog import Catalog
+from artmint.train.drawings import Subject, draw
 
 SECRET = DEMO.model_copy(update={"withheld": ("prompt", "negative_prompt")})
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    "The folder of a studio with the demo packed; not to be changed."
+    return pack_demo(tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +62,9 @@ def test_a_withheld_prompt_is_nowhere_and_can_be_opened(quiet):
         facts = catalog.get("artifact", edition["dna"])["recipe"]
         said = read_token((root / f"{slot}.json").read_bytes())
         picture = (root / f"images/{slot}.png").read_bytes()
-        assert (
-            "prompt" not in said.artmint.recipe
-            and said.artmint.recipe["seed"] == facts["seed"]
-            and set(said.artmint.withheld) == {"prompt", "negative_prompt"} & set(facts)
-        )
+        assert "prompt" not in said.artmint.recipe
+        assert said.artmint.recipe["seed"] == facts["seed"]
+        assert set(said.artmint.withheld) == {"prompt", "negative_prompt"} & set(facts)
         assert all(
             facts["prompt"].encode() not in data
             for data in (
@@ -73,17 +76,16 @@ def test_a_withheld_prompt_is_nowhere_and_can_be_opened(quiet):
         assert said.artmint.withheld["prompt"] == withheld_digest(
             "prompt", facts["prompt"], opening_salt(DEMO.salt, edition["dna"], "prompt")
         )
-        assert (
-            said.artmint.dna == edition["dna"] == Recipe.parse(facts).dna
-            and pixel_digest(read_png(picture)[0]) == edition["pixel_digest"]
-        )
+        assert said.artmint.dna == edition["dna"] == Recipe.parse(facts).dna
+        assert pixel_digest(read_png(picture)[0]) == edition["pixel_digest"]
         assert said.artmint.file_digest == hashlib.sha256(picture).hexdigest() != edition["file_digest"]
         assert check_token(slot, (root / f"{slot}.json").read_bytes(), picture) == []
 
 
 def test_a_salt_opens_one_field_of_one_token():
     salts = {opening_salt("studio", dna, name) for dna in ("1" * 64, "2" * 64) for name in ("prompt", "seed")}
-    assert len(salts) == 4 and withheld_digest("prompt", "a", "1") != withheld_digest("prompt", "a", "2")
+    assert len(salts) == 4
+    assert withheld_digest("prompt", "a", "1") != withheld_digest("prompt", "a", "2")
     with pytest.raises(NoOpeningSalt):
         withheld_digests({"prompt": "x"}, ["prompt"], "1" * 64, "")
     assert withheld_digests({"seed": 7}, ["prompt"], "1" * 64, "") == {}
@@ -113,10 +115,8 @@ def test_a_public_picture_has_the_same_pixels_byte_for_byte(quiet):
     catalog = Catalog(quiet)
     data = catalog.blob(catalog.get("edition", "demo/1")["file_digest"])
     public = public_png(data, {"note": "日本 prompt"})
-    assert (
-        read_png(public)[1] == {"artmint": '{"note":"日本 prompt"}'}
-        and read_png(public)[0].tobytes() == read_png(data)[0].tobytes()
-    )
+    assert read_png(public)[1] == {"artmint": '{"note":"日本 prompt"}'}
+    assert read_png(public)[0].tobytes() == read_png(data)[0].tobytes()
     assert public[-60:] == data[-60:]
 
 
@@ -133,18 +133,13 @@ def test_a_stranger_is_told_what_is_withheld(quiet, tmp_path, monkeypatch):
     contract = "0x" + "ab" * 20
     root = CID.parse(manifest.root)
     FolderStore(tmp_path / "store").put(quiet / "drops/demo-1/drop.car", root)
-    claim = ChainClaim(
-        1,
-        contract,
-        range(1, 5),
-        {i: f"ipfs://{root}/{i}.json" for i in range(1, 5)},
-        (Committed(1, 4, content_root(1, contract, manifest.tokens)[0], root),),
-    )
+    addresses = {i: f"ipfs://{root}/{i}.json" for i in range(1, 5)}
+    committed = Committed(1, 4, content_root(1, contract, manifest.tokens)[0], root)
+    claim = ChainClaim(1, contract, range(1, 5), addresses, (committed,))
     monkeypatch.setattr(artmint.verify, "ask_chain", lambda *_: claim)
     proof = verify(f"1:{contract}", tmp_path, regenerate=True)
-    assert proof.exit_code == 3 and {step.status for step in proof.steps} == {"held", "unchecked"}, (
-        proof.text()
-    )
+    assert proof.exit_code == 3, proof.text()
+    assert {step.status for step in proof.steps} == {"held", "unchecked"}, proof.text()
     assert proof.levels == {
         "chain": "held",
         "content": "held",
@@ -166,7 +161,8 @@ def test_the_collection_s_json_is_packed_and_held_against_it(made):
         "First Light",
         "DEMO",
         DEMO.description,
-    ) and said.image == f"ipfs://{cid(root / 'images/1.png')}"
+    )
+    assert said.image == f"ipfs://{cid(root / 'images/1.png')}"
     assert said.data == contract_json(DEMO, said.image.removeprefix("ipfs://"))
 
 
@@ -213,19 +209,23 @@ def test_rarity_is_what_it_says(tokens):
     counts, ranked = rarity(tokens)
     assert {trait: sum(values.values()) for trait, values in counts.items()} == dict.fromkeys(
         "ab", len(tokens)
-    ) and len(ranked) == len(tokens)
+    )
+    assert len(ranked) == len(tokens)
     for each in ranked:
         same = [other for other, traits in tokens.items() if traits == tokens[each.token]]
-        assert each.unique == (len(same) == 1) and each.score == pytest.approx(
-            sum(len(tokens) / counts[trait][value] for trait, value in tokens[each.token].items())
-        )
+        assert each.unique == (len(same) == 1)
+        score = sum(len(tokens) / counts[trait][value] for trait, value in tokens[each.token].items())
+        assert each.score == pytest.approx(score)
         assert each.rank == 1 + sum(other.score > each.score + 1e-9 for other in ranked)
 
 
 def test_accuracy_counts_tokens():
-    assert accuracy(10, [])["mia"] == 1 and accuracy(
-        10, [Finding(3, "a", "", ""), Finding(3, "b", "", "")]
-    ) == {"mia": 0.9, "tokens": [3], "fields": {"a": 1, "b": 1}}
+    assert accuracy(10, [])["mia"] == 1
+    assert accuracy(10, [Finding(3, "a", "", ""), Finding(3, "b", "", "")]) == {
+        "mia": 0.9,
+        "tokens": [3],
+        "fields": {"a": 1, "b": 1},
+    }
     assert accuracy(10, [Finding(None, "root", "", "")])["mia"] == 0 == accuracy(0, [])["mia"]
 
 
@@ -390,11 +390,11 @@ def test_a_manifest_mutated_in_one_percent_is_found_in_full(made):
             rng.randrange(16): rng.choice(["dna", "pixel_digest", "file_digest", "metadata_digest"])
             for _ in range(3)
         }
-        tokens = tuple(
-            each.model_copy(update={spoiled[i]: rng.randbytes(32).hex()}) if i in spoiled else each
-            for i, each in enumerate(manifest.tokens)
-        )
-        found = audit(drop, manifest.model_copy(update={"tokens": tokens}), drop_of(catalog) / "root")
+        tokens = list(manifest.tokens)
+        for i, field in sorted(spoiled.items()):
+            tokens[i] = tokens[i].model_copy(update={field: rng.randbytes(32).hex()})
+        changed = manifest.model_copy(update={"tokens": tuple(tokens)})
+        found = audit(drop, changed, drop_of(catalog) / "root")
         assert {(each.token - 1, each.field) for each in found} == {
             (i, f"manifest's {field}") for i, field in spoiled.items()
         }
@@ -421,21 +421,22 @@ def test_a_wrong_picture_whose_papers_are_in_order_is_seen(made, probe):
         if each.field.startswith("seen")
     ] == []
     one = 1
+    first = drop.slots[0].traits
     other = next(
-        i
-        for i in range(2, 17)
-        if drop.slots[i - 1].traits["palette"] != drop.slots[0].traits["palette"]
-        and drop.slots[i - 1].traits["ground"] != drop.slots[0].traits["ground"]
+        slot.id
+        for slot in drop.slots
+        if slot.traits["palette"] != first["palette"] and slot.traits["ground"] != first["ground"]
     )
-    swapped = lambda pictures, collection: [
-        row
-        for i in range(16)
-        for row in [probe([pictures[{one - 1: other - 1, other - 1: one - 1}.get(i, i)]], collection)[0]]
-    ]  # noqa: E731
+
+    def swapped(pictures, collection):
+        "What is seen when the two change places, picture by picture."
+        order = list(range(16))
+        order[one - 1], order[other - 1] = other - 1, one - 1
+        return [probe([pictures[i]], collection)[0] for i in order]
+
     found = audit(drop, manifest_of(drop_of(catalog)), root, swapped)
-    assert {each.token for each in found} == {one, other} and {each.field for each in found} <= {
-        f"seen {trait}" for trait in DEMO.traits
-    }
+    assert {each.token for each in found} == {one, other}
+    assert {each.field for each in found} <= {f"seen {trait}" for trait in DEMO.traits}
 
 
 @pytest.mark.slow
@@ -445,22 +446,22 @@ def test_the_probe_s_recall_and_that_it_raises_no_false_alarm(probe, capsys):
 
     slots = [slot for number in range(6) for slot in allocate(DEMO, f"recall {number}")]
     seen = probe([draw(Subject(**slot.traits), 500 + i, 128) for i, slot in enumerate(slots)], DEMO)
-    false = [
-        (slot.traits, row)
-        for slot, row in zip(slots, seen)
-        if any(slot.traits[trait] != value for trait, value in row.items())
-    ]
+
+    def wrong(slot, row):
+        "Whether the probe is sure of something that the slot doesn't have."
+        return any(slot.traits[trait] != value for trait, value in row.items())
+
+    false = [(slot.traits, row) for slot, row in zip(slots, seen) if wrong(slot, row)]
     pairs = [
         (slot, row)
         for slot in slots
         for other, row in zip(slots, seen)
         if other.traits["palette"] != slot.traits["palette"]
     ]
-    caught = sum(
-        any(slot.traits[trait] != value for trait, value in row.items()) for slot, row in pairs
-    ) / len(pairs)
+    caught = sum(wrong(slot, row) for slot, row in pairs) / len(pairs)
     with capsys.disabled():
         print(
             f"\nwrong pictures caught by the probe: {caught:.1%} of {len(pairs)}; false alarms: {len(false)} of {len(slots)}"
         )
-    assert false == [] and caught >= 0.8
+    assert false == []
+    assert caught >= 0.8

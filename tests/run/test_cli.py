@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from artmint.run import cli
+from artmint.run.console import verify_command
 from artmint.run.runner import WaitingForPeople
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +35,8 @@ def artmint(*words: str, cwd: Path = ROOT, **environment: str) -> subprocess.Com
 def test_help_documents_the_exit_codes(words):
     done = artmint(*words)
     said = " ".join(done.stdout.split())
-    assert done.returncode == 0 and all(
+    assert done.returncode == 0
+    assert all(
         code in said
         for code in ("0 held", "1 failed", "2 wrong use", "3 could not be checked", "4 waiting for people")
     )
@@ -46,7 +48,9 @@ def test_help_documents_the_exit_codes(words):
 )
 def test_wrong_use_is_2_and_one_sentence(words, tmp_path):
     done = artmint(*words, cwd=tmp_path)
-    assert done.returncode == 2 and "Traceback" not in done.stderr and done.stdout == ""
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
     assert list(tmp_path.iterdir()) == []
 
 
@@ -56,11 +60,9 @@ def test_debug_shows_the_traceback(tmp_path):
 
 def test_an_error_is_one_json_document(tmp_path):
     done = artmint("run", "none.toml", "--json", cwd=tmp_path)
-    assert (
-        json.loads(done.stdout)["error"] == "BadBatch"
-        and json.loads(done.stdout)["exit_code"] == done.returncode == 2
-        and done.stderr == ""
-    )
+    assert json.loads(done.stdout)["error"] == "BadBatch"
+    assert json.loads(done.stdout)["exit_code"] == done.returncode == 2
+    assert done.stderr == ""
 
 
 def test_it_runs_in_a_thread_too(tmp_path, capsys):
@@ -76,18 +78,17 @@ def test_it_runs_in_a_thread_too(tmp_path, capsys):
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert codes == [2] and json.loads(capsys.readouterr().out)["error"] == "BadBatch"
+    assert codes == [2]
+    assert json.loads(capsys.readouterr().out)["error"] == "BadBatch"
 
 
 def test_the_plan_runs_nothing():
     done = artmint("run", "batches/demo.toml", "--plan", "--json", "--studio", "no-such-studio")
     stages = json.loads(done.stdout)
-    assert [stage["notebook"] for stage in stages][:3] == ["00_seeds", "15_generate", "20_curate"] and not (
-        ROOT / "no-such-studio"
-    ).exists()
-    assert (
-        stages[0]["parameters"]["collection"] == "../../../collections/demo" and str(ROOT) not in done.stdout
-    )
+    assert [stage["notebook"] for stage in stages][:3] == ["00_seeds", "15_generate", "20_curate"]
+    assert not (ROOT / "no-such-studio").exists()
+    assert stages[0]["parameters"]["collection"] == "../../../collections/demo"
+    assert str(ROOT) not in done.stdout
 
 
 def test_scripts_run_is_the_same(tmp_path):
@@ -97,7 +98,8 @@ def test_scripts_run_is_the_same(tmp_path):
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 2 and json.loads(done.stdout)["error"] == "BadBatch"
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["error"] == "BadBatch"
 
 
 def test_version():
@@ -111,20 +113,16 @@ def test_doctor_names_a_key_that_others_can_read(tmp_path):
     key.chmod(0o644)
     done = artmint("doctor", "--studio", str(tmp_path), "--json")
     checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
-    assert (
-        done.returncode == 1
-        and checks["keys/minter.json"]["status"] == "failed"
-        and checks["keys/minter.json"]["evidence"].startswith("readable by others (mode 644)")
-    )
+    assert done.returncode == 1
+    assert checks["keys/minter.json"]["status"] == "failed"
+    assert checks["keys/minter.json"]["evidence"].startswith("readable by others (mode 644)")
     key.chmod(0o600)
     assert artmint("doctor", "--studio", str(tmp_path)).returncode == 0
 
 
 def test_doctor_reads_and_writes_nothing_where_no_studio_is(tmp_path):
-    assert (
-        artmint("doctor", "--studio", "studio", cwd=tmp_path).returncode == 0
-        and list(tmp_path.iterdir()) == []
-    )
+    assert artmint("doctor", "--studio", "studio", cwd=tmp_path).returncode == 0
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_doctor_deep_names_a_changed_row(tmp_path):
@@ -145,17 +143,17 @@ def test_doctor_deep_names_a_changed_row(tmp_path):
 @pytest.mark.parametrize(
     "statuses, code", [((), 0), (("held",), 0), (("held", "unchecked"), 3), (("unchecked", "failed"), 1)]
 )
-def test_the_worst_status_decides(statuses, code):
+def test_the_exit_code_of_decides(statuses, code):
     assert cli._worst([{"status": status} for status in statuses]) == code
 
 
 def test_the_command_can_be_typed_here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert cli.verify_command("embedded:0xAb", tmp_path / "my studio").endswith(
+    assert verify_command("embedded:0xAb", tmp_path / "my studio").endswith(
         "verify embedded:0xAb --studio 'my studio' --regenerate"
     )
     monkeypatch.chdir(ROOT)
-    assert f"--studio {tmp_path}" in cli.verify_command("embedded:0xAb", tmp_path)
+    assert f"--studio {tmp_path}" in verify_command("embedded:0xAb", tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -169,10 +167,11 @@ def test_an_error_is_one_sentence_and_its_code(monkeypatch, capsys, error, code,
     def broken(path: Path):
         raise error
 
-    monkeypatch.setattr("artmint.run.runner.load_batch", broken)
+    monkeypatch.setattr("artmint.run.batch.load_batch", broken)
     with pytest.raises(SystemExit) as end:
         cli.main(["run", "x.toml"])
-    assert end.value.code == code and capsys.readouterr().err.strip().endswith(said)
+    assert end.value.code == code
+    assert capsys.readouterr().err.strip().endswith(said)
 
 
 # ------------------------------------------------------------------ a studio's folder
@@ -180,16 +179,16 @@ def test_an_error_is_one_sentence_and_its_code(monkeypatch, capsys, error, code,
 
 def test_init_makes_a_studio_that_can_be_planned(tmp_path):
     done = artmint("init", "home", "--name", "dawn", cwd=tmp_path)
-    assert done.returncode == 0 and "artmint run batches/dawn.toml --plan" in done.stdout, done.stderr
+    assert done.returncode == 0, done.stderr
+    assert "artmint run batches/dawn.toml --plan" in done.stdout, done.stderr
     again = artmint("init", "home", "--name", "dawn", cwd=tmp_path)
-    assert again.returncode == 2 and "already has" in again.stderr
+    assert again.returncode == 2
+    assert "already has" in again.stderr
     rows = json.loads(artmint("run", "batches/dawn.toml", "--plan", "--json", cwd=tmp_path / "home").stdout)
-    assert (
-        rows[1]["notebook"] == "15_generate"
-        and rows[1]["pictures"] == [12, 36]
-        and rows[1]["seconds"] > 0
-        and not (tmp_path / "home/studio/catalog.sqlite").exists()
-    )
+    assert rows[1]["notebook"] == "15_generate"
+    assert rows[1]["pictures"] == [12, 36]
+    assert rows[1]["seconds"] > 0
+    assert not (tmp_path / "home/studio/catalog.sqlite").exists()
     part = json.loads(
         artmint(
             "run",
@@ -214,7 +213,8 @@ def test_init_makes_a_studio_that_can_be_planned(tmp_path):
 @pytest.mark.parametrize("name", ["../up", "First", "", "9a"])
 def test_init_refuses_a_name_that_is_none(tmp_path, name):
     done = artmint("init", "home", "--name", name, cwd=tmp_path)
-    assert done.returncode == 2 and list(tmp_path.iterdir()) == []
+    assert done.returncode == 2
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture
@@ -238,21 +238,21 @@ def studio(tmp_path):
 def test_gc_removes_what_nothing_refers_to_and_only_when_told(studio):
     catalog, names = studio
     looked = json.loads(artmint("gc", "--studio", str(catalog.folder), "--days", "0", "--json").stdout)
-    assert (
-        looked["blobs"] == [names["lost"]]
-        and looked["jobs"] == 1
-        and not looked["removed"]
-        and catalog.has_blob(names["lost"])
-    )
+    assert looked["blobs"] == [names["lost"]]
+    assert looked["jobs"] == 1
+    assert not looked["removed"]
+    assert catalog.has_blob(names["lost"])
     assert (
         json.loads(artmint("gc", "--studio", str(catalog.folder), "--json").stdout)["blobs"] == []
     )  # all of them are young
     assert artmint("gc", "--studio", str(catalog.folder), "--days", "0", "--really").returncode == 0
-    assert (
-        [catalog.has_blob(names[name]) for name in ("recorded", "published", "lost")] == [True, True, False]
-        and catalog.check() == []
-        and catalog.finished_jobs() == 0
-    )
+    assert [catalog.has_blob(names[name]) for name in ("recorded", "published", "lost")] == [
+        True,
+        True,
+        False,
+    ]
+    assert catalog.check() == []
+    assert catalog.finished_jobs() == 0
 
 
 def test_gc_waits_for_a_run(studio):
@@ -270,13 +270,12 @@ def test_a_backup_is_a_studio_and_tells_no_keys(studio, tmp_path):
 
     catalog, names = studio
     done = artmint("backup", str(tmp_path / "copy"), "--studio", str(catalog.folder))
-    assert done.returncode == 0 and "keys were left out" in done.stdout, done.stderr
+    assert done.returncode == 0, done.stderr
+    assert "keys were left out" in done.stdout, done.stderr
     copy = Catalog(tmp_path / "copy")
-    assert (
-        copy.get("artifact", "dna") == catalog.get("artifact", "dna")
-        and copy.blob(names["recorded"]) == b"recorded"
-        and not (tmp_path / "copy/keys").exists()
-    )
+    assert copy.get("artifact", "dna") == catalog.get("artifact", "dna")
+    assert copy.blob(names["recorded"]) == b"recorded"
+    assert not (tmp_path / "copy/keys").exists()
     catalog.put("artifact", "later", {"file_digest": catalog.put_blob(b"later")})
     assert (
         json.loads(
@@ -286,10 +285,8 @@ def test_a_backup_is_a_studio_and_tells_no_keys(studio, tmp_path):
         )["files"]
         == 3
     )  # the catalog, the new blob, the key
-    assert (
-        Catalog(tmp_path / "copy").find("artifact", "later")
-        and (tmp_path / "copy/keys/minter.json").read_text() == "secret"
-    )
+    assert Catalog(tmp_path / "copy").find("artifact", "later")
+    assert (tmp_path / "copy/keys/minter.json").read_text() == "secret"
 
 
 def test_a_backup_of_a_damaged_studio_says_so(studio, tmp_path):

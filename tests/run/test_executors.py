@@ -124,9 +124,9 @@ def test_two_nodes_one_killed_then_the_driver_killed(base, expected, nodes, guar
     driver.communicate()
     left = catalog.left(order.stage)
     out, error = start(order, guarded).communicate(timeout=900)
-    assert left > 0 and made(catalog, attempts) == expected and catalog.left(order.stage) == 0, (
-        error.decode()[-2000:]
-    )  # the driver killed and started again
+    assert left > 0, error.decode()[-2000:]
+    assert made(catalog, attempts) == expected, error.decode()[-2000:]
+    assert catalog.left(order.stage) == 0, error.decode()[-2000:]  # the driver killed and started again
 
     catalog, order, attempts = listed(tmp_path / "node", base, crew)
     driver = start(order, guarded)
@@ -136,9 +136,9 @@ def test_two_nodes_one_killed_then_the_driver_killed(base, expected, nodes, guar
     for pid in [nodes["raylet"], *children(nodes["raylet"])]:
         os.kill(pid, signal.SIGKILL)
     out, error = driver.communicate(timeout=900)
-    assert driver.returncode == 0 and made(catalog, attempts) == expected and catalog.check() == [], (
-        error.decode()[-2000:]
-    )  # a node killed in mid-batch
+    assert driver.returncode == 0, error.decode()[-2000:]
+    assert made(catalog, attempts) == expected, error.decode()[-2000:]
+    assert catalog.check() == [], error.decode()[-2000:]  # a node killed in mid-batch
 
 
 @RAY
@@ -163,7 +163,8 @@ def test_without_a_token_nothing_is_started(guarded):
         text=True,
         timeout=300,
     )
-    assert "RayUnguarded" in done.stderr and "RAY_AUTH_MODE=token" in done.stderr
+    assert "RayUnguarded" in done.stderr
+    assert "RAY_AUTH_MODE=token" in done.stderr
 
 
 def test_without_ray_the_refusal_says_what_to_do():
@@ -173,10 +174,12 @@ def test_without_ray_the_refusal_says_what_to_do():
         text=True,
         timeout=300,
     )
-    assert "NoRay" in done.stderr and "artmint[ray]" in done.stderr
+    assert "NoRay" in done.stderr
+    assert "artmint[ray]" in done.stderr
 
 
 def test_an_order_can_be_sent(base, tmp_path):
     "What workers on other hosts are told is plain data."
     _, order, _ = listed(tmp_path, base)
-    assert pickle.loads(pickle.dumps(order)) == order and dataclasses.is_dataclass(order)
+    assert pickle.loads(pickle.dumps(order)) == order
+    assert dataclasses.is_dataclass(order)

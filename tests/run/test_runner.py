@@ -12,12 +12,9 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from artmint.run import batch as file
-from artmint.run import runner as outcome
-from artmint.run import batch as planning
-from artmint.run import runner as room
-from artmint.run import sweep as sweeping
+from artmint.run import batch, runner, sweep
 from artmint.studio.catalog import Catalog
+from artmint.studio.files import StudioBusy, hold_studio
 
 DATA = Path(__file__).parents[1] / "data"
 WRITE = "from pathlib import Path\nfrom artmint.studio.catalog import Catalog\nbook = Catalog(Path(studio))\nbook.append('trace', '{name}', {{'round': globals().get('round', 1)}})\n"
@@ -65,7 +62,7 @@ def books(tmp_path, monkeypatch):
         + FILL.format(slots=(4,), round=2),
     )
     notebook(folder, "25_metadata", STUDIO, WRITE.format(name="metadata"))
-    for where in (room, planning, sweeping):
+    for where in (batch, runner, sweep):
         monkeypatch.setattr(
             where, "notebooks", lambda: {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
         )
@@ -76,7 +73,7 @@ def books(tmp_path, monkeypatch):
 def order(tmp_path):
     "Make a batch from keys that differ from the usual ones."
 
-    def make(**changes) -> file.Batch:
+    def make(**changes) -> batch.Batch:
         facts = {
             "name": "small",
             "collection": str(DATA / "tiny"),
@@ -84,7 +81,7 @@ def order(tmp_path):
             "path": str(tmp_path / "small.toml"),
             "stages": ("00_seeds", "15_generate", "20_curate", "25_metadata"),
         }
-        return file.Batch(**(facts | changes))
+        return batch.Batch(**(facts | changes))
 
     return make
 
@@ -106,44 +103,46 @@ def traces(studio: Path, name: str) -> list[int]:
 )
 def test_a_bad_batch_file_is_refused(tmp_path, text, said):
     (tmp_path / "batch.toml").write_text(text)
-    with pytest.raises(file.BadBatch) as refusal:
-        file.load_batch(tmp_path / "batch.toml")
-    assert said in str(refusal.value) and refusal.value.exit_code == 2
+    with pytest.raises(batch.BadBatch) as refusal:
+        batch.load_batch(tmp_path / "batch.toml")
+    assert said in str(refusal.value)
+    assert refusal.value.exit_code == 2
 
 
 def test_a_missing_batch_file_is_refused(tmp_path):
-    with pytest.raises(file.BadBatch):
-        file.load_batch(tmp_path / "none.toml")
+    with pytest.raises(batch.BadBatch):
+        batch.load_batch(tmp_path / "none.toml")
 
 
 @pytest.mark.parametrize(
     "stage, given, error",
     [
-        ("00_seeds", {"sed": 1}, file.UnknownParameter),
-        ("00_seeds", {"quantity": "4"}, file.WrongType),
-        ("00_seeds", {"quantity": True}, file.WrongType),
-        ("00_seeds", {"warm": 1}, file.WrongType),
-        ("00_seeds", {"scale": "big"}, file.WrongType),
-        ("99_none", {}, file.UnknownStage),
+        ("00_seeds", {"sed": 1}, batch.UnknownParameter),
+        ("00_seeds", {"quantity": "4"}, batch.WrongType),
+        ("00_seeds", {"quantity": True}, batch.WrongType),
+        ("00_seeds", {"warm": 1}, batch.WrongType),
+        ("00_seeds", {"scale": "big"}, batch.WrongType),
+        ("99_none", {}, batch.UnknownStage),
     ],
 )
 def test_parameters_are_refused_before_anything_runs(books, order, tmp_path, stage, given, error):
     with pytest.raises(error) as refusal:
-        room.run(order(parameters={stage: given}), tmp_path / "studio")
-    assert refusal.value.exit_code == 2 and not (tmp_path / "studio").exists()
+        runner.run_batch(order(parameters={stage: given}), tmp_path / "studio")
+    assert refusal.value.exit_code == 2
+    assert not (tmp_path / "studio").exists()
 
 
 def test_an_unknown_stage_is_refused(books, order, tmp_path):
-    with pytest.raises(file.UnknownStage, match="05_nowhere"):
-        room.plan(order(stages=("05_nowhere",)), tmp_path)
+    with pytest.raises(batch.UnknownStage, match="05_nowhere"):
+        runner.plan(order(stages=("05_nowhere",)), tmp_path)
 
 
 def test_a_whole_number_is_fine_for_a_float(books, order, tmp_path):
-    assert room.plan(order(parameters={"00_seeds": {"scale": 2}}), tmp_path)[0].parameters["scale"] == 2
+    assert runner.plan(order(parameters={"00_seeds": {"scale": 2}}), tmp_path)[0].parameters["scale"] == 2
 
 
 def test_the_plan_names_no_machine_path(books, order, tmp_path):
-    stages = room.plan(order(), tmp_path / "studio")
+    stages = runner.plan(order(), tmp_path / "studio")
     assert [stage.repeats for stage in stages] == [False, True, True, False]
     assert stages[0].parameters == {"studio": "../..", "quantity": 4}
 
@@ -152,7 +151,7 @@ def test_rounds_resumption_and_repair(books, order, tmp_path):
     "Two rounds fill the slots; a second run does nothing; a changed parameter runs its stage and what follows; a lost notebook runs again."
     studio = tmp_path / "studio"
     said = []
-    ran = room.run(order(), studio, said.append)
+    ran = runner.run_batch(order(), studio, said.append)
     assert [stage.name for stage in ran] == [
         "00_seeds",
         "15_generate",
@@ -161,41 +160,46 @@ def test_rounds_resumption_and_repair(books, order, tmp_path):
         "20_curate-r2",
         "25_metadata",
     ]
-    assert traces(studio, "curate") == [1, 2] and "  hello" in said
-    executed = nbformat.read(room.runs(studio, order()) / "20_curate-r2.ipynb", as_version=4)
-    assert executed.metadata.papermill.end_time and str(tmp_path) not in json.dumps(executed)
+    assert traces(studio, "curate") == [1, 2]
+    assert "  hello" in said
+    executed = nbformat.read(runner.run_folder(studio, order()) / "20_curate-r2.ipynb", as_version=4)
+    assert executed.metadata.papermill.end_time
+    assert str(tmp_path) not in json.dumps(executed)
 
-    assert all(stage.skipped for stage in room.run(order(), studio, said.append)) and traces(
-        studio, "seeds"
-    ) == [1]
+    assert all(stage.skipped for stage in runner.run_batch(order(), studio, said.append))
+    assert traces(studio, "seeds") == [1]
 
-    (room.runs(studio, order()) / "25_metadata.ipynb").unlink()
-    assert [stage.name for stage in room.run(order(), studio, said.append) if not stage.skipped] == [
+    (runner.run_folder(studio, order()) / "25_metadata.ipynb").unlink()
+    assert [stage.name for stage in runner.run_batch(order(), studio, said.append) if not stage.skipped] == [
         "25_metadata"
     ]
 
-    ran = room.run(order(parameters={"00_seeds": {"warm": True}}), studio, said.append)
-    assert len(ran) == 6 and not any(stage.skipped for stage in ran) and traces(studio, "seeds") == [1, 1]
+    ran = runner.run_batch(order(parameters={"00_seeds": {"warm": True}}), studio, said.append)
+    assert len(ran) == 6
+    assert not any(stage.skipped for stage in ran)
+    assert traces(studio, "seeds") == [1, 1]
 
 
 def test_a_changed_notebook_runs_again(books, order, tmp_path):
     one = order(stages=("00_seeds",))
-    room.run(one, tmp_path / "studio", print)
+    runner.run_batch(one, tmp_path / "studio", print)
     node = nbformat.read(books / "00_seeds.ipynb", as_version=4)
     node.cells[0].source = "# Only prose"
     nbformat.write(node, books / "00_seeds.ipynb")
-    assert room.run(one, tmp_path / "studio", print)[0].skipped
+    assert runner.run_batch(one, tmp_path / "studio", print)[0].skipped
     node.cells[-1].source += "\nprint('and more')"
     nbformat.write(node, books / "00_seeds.ipynb")
-    assert not room.run(one, tmp_path / "studio", print)[0].skipped
+    assert not runner.run_batch(one, tmp_path / "studio", print)[0].skipped
 
 
 def test_open_slots_after_the_last_round_wait_for_people(books, order, tmp_path):
     notebook(books, "20_curate", ROUND, WRITE.format(name="curate") + FILL.format(slots=(1, 3), round=1))
-    with pytest.raises(room.WaitingForPeople) as refusal:
-        room.run(order(), tmp_path / "studio", print)
-    assert refusal.value.slots == [2, 4] and refusal.value.exit_code == 4
-    assert traces(tmp_path / "studio", "curate") == [1, 2] and traces(tmp_path / "studio", "metadata") == []
+    with pytest.raises(runner.WaitingForPeople) as refusal:
+        runner.run_batch(order(), tmp_path / "studio", print)
+    assert refusal.value.slots == [2, 4]
+    assert refusal.value.exit_code == 4
+    assert traces(tmp_path / "studio", "curate") == [1, 2]
+    assert traces(tmp_path / "studio", "metadata") == []
 
 
 def test_a_failed_stage_is_one_clear_error(books, order, tmp_path):
@@ -205,19 +209,17 @@ def test_a_failed_stage_is_one_clear_error(books, order, tmp_path):
         ROUND,
         "from artmint.seeds import Refusal\nclass NoPaint(Refusal):\n    colour: str\n    says = 'There is no {colour} left.'\nraise NoPaint('red')",
     )
-    with pytest.raises(room.StageFailed) as refusal:
-        room.run(order(), tmp_path / "studio", print)
+    with pytest.raises(runner.StageFailed) as refusal:
+        runner.run_batch(order(), tmp_path / "studio", print)
     assert (refusal.value.stage, refusal.value.error, refusal.value.exit_code) == (
         "15_generate",
         "NoPaint",
         1,
     )
-    assert (
-        "There is no red left." in str(refusal.value)
-        and Path(refusal.value.path).name == "15_generate.failed.ipynb"
-        and Path(refusal.value.path).exists()
-    )
-    assert not (room.runs(tmp_path / "studio", order()) / "15_generate.ipynb").exists()
+    assert "There is no red left." in str(refusal.value)
+    assert Path(refusal.value.path).name == "15_generate.failed.ipynb"
+    assert Path(refusal.value.path).exists()
+    assert not (runner.run_folder(tmp_path / "studio", order()) / "15_generate.ipynb").exists()
 
 
 def test_a_refusal_of_a_room_keeps_its_exit_code(books, order, tmp_path):
@@ -225,19 +227,21 @@ def test_a_refusal_of_a_room_keeps_its_exit_code(books, order, tmp_path):
         books,
         "33_evidence",
         STUDIO,
-        "from artmint.prove.evidence import NotProven\nraise NotProven('embedded:0x', 'no store has it')",
+        "from artmint.prove.proof import NotProven\nraise NotProven('embedded:0x', 'no store has it')",
     )
-    with pytest.raises(room.StageFailed) as refusal:
-        room.run(order(stages=("33_evidence",)), tmp_path / "studio", print)
-    assert refusal.value.exit_code == 3 and refusal.value.error == "NotProven"
+    with pytest.raises(runner.StageFailed) as refusal:
+        runner.run_batch(order(stages=("33_evidence",)), tmp_path / "studio", print)
+    assert refusal.value.exit_code == 3
+    assert refusal.value.error == "NotProven"
 
 
 def test_a_second_run_is_told_who_is_at_work(books, order, tmp_path):
     studio = tmp_path / "studio"
-    with room._alone(studio, order(name="other")), pytest.raises(room.StudioBusy) as refusal:
-        room.run(order(), studio, print)
-    assert f"process {os.getpid()}" in str(refusal.value) and "Batch other" in str(refusal.value)
-    room.run(order(stages=("00_seeds",)), studio, print)
+    with hold_studio(studio, "Batch other"), pytest.raises(StudioBusy) as refusal:
+        runner.run_batch(order(), studio, print)
+    assert f"process {os.getpid()}" in str(refusal.value)
+    assert "Batch other" in str(refusal.value)
+    runner.run_batch(order(stages=("00_seeds",)), studio, print)
 
 
 def test_killed_and_run_again(books, order, tmp_path):
@@ -253,11 +257,9 @@ def test_killed_and_run_again(books, order, tmp_path):
     )
     program = f"""
 from pathlib import Path
-from artmint.run import batch as file
-from artmint.run import plan
-from artmint.run import runner as room
-room.notebooks = plan.notebooks = lambda: {{path.stem: path for path in sorted(Path({str(books)!r}).glob('*.ipynb'))}}
-room.run(file.Batch.model_validate_json({order().model_dump_json()!r}), Path({str(studio)!r}))
+from artmint.run import batch, runner
+batch.notebooks = runner.notebooks = lambda: {{path.stem: path for path in sorted(Path({str(books)!r}).glob('*.ipynb'))}}
+runner.run_batch(batch.Batch.model_validate_json({order().model_dump_json()!r}), Path({str(studio)!r}))
 """
     killed = subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -268,15 +270,12 @@ room.run(file.Batch.model_validate_json({order().model_dump_json()!r}), Path({st
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     said: list[str] = []
-    ran = room.run(order(), studio, said.append)
-    assert (
-        "interrupted" in said[0] and (room.runs(studio, order()) / "15_generate.interrupted.ipynb").exists()
-    )
-    assert (
-        [stage.skipped for stage in ran[:2]] == [True, False]
-        and traces(studio, "seeds") == [1]
-        and len(traces(studio, "generate")) == 2
-    )
+    ran = runner.run_batch(order(), studio, said.append)
+    assert "interrupted" in said[0]
+    assert (runner.run_folder(studio, order()) / "15_generate.interrupted.ipynb").exists()
+    assert [stage.skipped for stage in ran[:2]] == [True, False]
+    assert traces(studio, "seeds") == [1]
+    assert len(traces(studio, "generate")) == 2
 
 
 # ------------------------------------------------------------------ a part of a batch
@@ -286,18 +285,16 @@ def test_from_here_to_there(books, order, tmp_path):
     "A part ends where it is told to; a part that begins later takes what is before it as it was left; the whole then finds all of it finished."
     studio = tmp_path / "studio"
     said = []
-    with pytest.raises(room.NotYetMade, match="00_seeds"):
-        room.run(order(), studio, print, first="generate")
-    assert [stage.name for stage in room.run(order(), studio, said.append, last="generate")] == [
+    with pytest.raises(runner.NotYetMade, match="00_seeds"):
+        runner.run_batch(order(), studio, print, first="generate")
+    assert [stage.name for stage in runner.run_batch(order(), studio, said.append, last="generate")] == [
         "00_seeds",
         "15_generate",
     ]
-    assert (
-        traces(studio, "generate") == [1]
-        and traces(studio, "curate") == []
-        and outcome.finished(order(), studio) == ["00_seeds", "15_generate"]
-    )
-    ran = room.run(order(), studio, said.append, first="20_curate", last="curate")
+    assert traces(studio, "generate") == [1]
+    assert traces(studio, "curate") == []
+    assert runner.finished(order(), studio) == ["00_seeds", "15_generate"]
+    ran = runner.run_batch(order(), studio, said.append, first="20_curate", last="curate")
     assert [(stage.name, stage.skipped) for stage in ran] == [
         ("00_seeds", True),
         ("15_generate", True),
@@ -305,24 +302,24 @@ def test_from_here_to_there(books, order, tmp_path):
         ("15_generate-r2", False),
         ("20_curate-r2", False),
     ]
-    ran = room.run(order(), studio, said.append)
-    assert [stage.name for stage in ran if not stage.skipped] == ["25_metadata"] and len(
-        outcome.finished(order(), studio)
-    ) == 6
+    ran = runner.run_batch(order(), studio, said.append)
+    assert [stage.name for stage in ran if not stage.skipped] == ["25_metadata"]
+    assert len(runner.finished(order(), studio)) == 6
 
 
 @pytest.mark.parametrize(
     "ends, error",
     [
-        (("mint", ""), file.UnknownStage),
-        (("", "05_none"), file.UnknownStage),
-        (("metadata", "seeds"), planning.NothingChosen),
+        (("mint", ""), batch.UnknownStage),
+        (("", "05_none"), batch.UnknownStage),
+        (("metadata", "seeds"), batch.NothingChosen),
     ],
 )
 def test_a_part_that_is_none_is_refused(books, order, tmp_path, ends, error):
     with pytest.raises(error) as refusal:
-        room.run(order(), tmp_path / "studio", print, first=ends[0], last=ends[1])
-    assert refusal.value.exit_code == 2 and not (tmp_path / "studio").exists()
+        runner.run_batch(order(), tmp_path / "studio", print, first=ends[0], last=ends[1])
+    assert refusal.value.exit_code == 2
+    assert not (tmp_path / "studio").exists()
 
 
 def test_papermill_s_own_unfinished_notebook_is_known(books, order, tmp_path):
@@ -330,19 +327,17 @@ def test_papermill_s_own_unfinished_notebook_is_known(books, order, tmp_path):
     studio = tmp_path / "studio"
     said = []
     one = order(stages=("00_seeds",))
-    room.run(one, studio, said.append)
-    path = room.runs(studio, one) / "00_seeds.ipynb"
+    runner.run_batch(one, studio, said.append)
+    path = runner.run_folder(studio, one) / "00_seeds.ipynb"
     node = nbformat.read(path, as_version=4)
     node.metadata.papermill.end_time = None
     nbformat.write(node, path)
-    assert outcome.finished(one, studio) == []
-    ran = room.run(one, studio, said.append)
-    assert (
-        not ran[0].skipped
-        and any("interrupted" in line for line in said)
-        and path.with_name("00_seeds.interrupted.ipynb").exists()
-        and traces(studio, "seeds") == [1, 1]
-    )
+    assert runner.finished(one, studio) == []
+    ran = runner.run_batch(one, studio, said.append)
+    assert not ran[0].skipped
+    assert any("interrupted" in line for line in said)
+    assert path.with_name("00_seeds.interrupted.ipynb").exists()
+    assert traces(studio, "seeds") == [1, 1]
 
 
 def test_events_tell_programs_what_happens(books, order, tmp_path):
@@ -353,15 +348,12 @@ def test_events_tell_programs_what_happens(books, order, tmp_path):
         "import sys, time\nfor i in (1, 2, 3): print(f'draw: {i}/3 [00:0{i}<00:00]', file=sys.stderr, flush=True); time.sleep(0.3)",
     )
     events, shown = [], []
-    room.run(order(stages=("00_seeds",)), tmp_path / "studio", print, shown.append, events.append)
-    assert (
-        [event["event"] for event in events][:1] == ["started"]
-        and events[-1]["event"] == "finished"
-        and events[-1]["name"] == "00_seeds"
-    )
-    assert {"event": "progress", "stage": "00_seeds", "done": 3, "of": 3} in events and any(
-        line.startswith("[1/1] 00_seeds draw: 3/3") for line in shown
-    )
+    runner.run_batch(order(stages=("00_seeds",)), tmp_path / "studio", print, shown.append, events.append)
+    assert [event["event"] for event in events][:1] == ["started"]
+    assert events[-1]["event"] == "finished"
+    assert events[-1]["name"] == "00_seeds"
+    assert {"event": "progress", "stage": "00_seeds", "done": 3, "of": 3} in events
+    assert any(line.startswith("[1/1] 00_seeds draw: 3/3") for line in shown)
 
 
 def test_a_run_is_stopped_and_goes_on(books, order, tmp_path):
@@ -376,12 +368,9 @@ def test_a_run_is_stopped_and_goes_on(books, order, tmp_path):
     )
     program = f"""
 from pathlib import Path
-from artmint.run import batch as file
-from artmint.run import cli
-from artmint.run import plan
-from artmint.run import runner as room
-room.notebooks = plan.notebooks = lambda: {{path.stem: path for path in sorted(Path({str(books)!r}).glob('*.ipynb'))}}
-room.load_batch = lambda path: file.Batch.model_validate_json({order().model_dump_json()!r})
+from artmint.run import batch, cli, runner
+batch.notebooks = runner.notebooks = lambda: {{path.stem: path for path in sorted(Path({str(books)!r}).glob('*.ipynb'))}}
+batch.load_batch = lambda path: batch.Batch.model_validate_json({order().model_dump_json()!r})
 cli.main(['run', 'small.toml', '--studio', {str(studio)!r}, '--to', 'generate'])
 """
     stopped = subprocess.Popen(
@@ -396,9 +385,11 @@ cli.main(['run', 'small.toml', '--studio', {str(studio)!r}, '--to', 'generate'])
         time.sleep(0.05)
     stopped.send_signal(signal.SIGTERM)
     said = stopped.communicate(timeout=300)[1]
-    assert stopped.returncode == 1 and "Stopped in 15_generate" in said and "Traceback" not in said, said
-    assert (room.runs(studio, order()) / "15_generate.interrupted.ipynb").exists()
-    ran = room.run(order(), studio, print, last="generate")
+    assert stopped.returncode == 1, said
+    assert "Stopped in 15_generate" in said, said
+    assert "Traceback" not in said, said
+    assert (runner.run_folder(studio, order()) / "15_generate.interrupted.ipynb").exists()
+    ran = runner.run_batch(order(), studio, print, last="generate")
     assert [(stage.name, stage.skipped) for stage in ran] == [("00_seeds", True), ("15_generate", False)]
 
 
@@ -408,28 +399,28 @@ cli.main(['run', 'small.toml', '--studio', {str(studio)!r}, '--to', 'generate'])
 def test_the_plan_learns_from_what_was(books, order, tmp_path):
     studio = tmp_path / "studio"
     some = order(stages=("00_seeds", "15_generate"))
-    first = planning.forecast(some, studio)
+    first = batch.forecast_stages(some, studio)
+    assert not studio.exists()
+    assert [each.seconds is None for each in first] == [True, False]
+    assert first[1].basis.startswith("assumed")
+    assert first[1].pictures == (8, 16)
+    assert first[1].slots == 4
+    runner.run_batch(some, studio, print, last="seeds")
+    again = batch.forecast_stages(some, studio)[0]
+    assert again.basis == "as 1 times before here"
+    assert again.seconds > 0
     assert (
-        not studio.exists()
-        and [each.seconds is None for each in first] == [True, False]
-        and first[1].basis.startswith("assumed")
-    )
-    assert first[1].pictures == (8, 16) and first[1].slots == 4
-    room.run(some, studio, print, last="seeds")
-    again = planning.forecast(some, studio)[0]
-    assert again.basis == "as 1 times before here" and again.seconds > 0
-    assert (
-        planning.forecast(order(name="more", stages=("00_seeds",), quantity=2), studio)[0].seconds
+        batch.forecast_stages(order(name="more", stages=("00_seeds",), quantity=2), studio)[0].seconds
         == again.seconds
     )  # a kernel takes its time for two slots as for four
 
 
 def test_the_rate_in_force_is_taken(tmp_path):
-    assert planning.rate_of(tmp_path) is None
+    assert batch.rate_of(tmp_path) is None
     (tmp_path / "studio.toml").write_text(
         "currency = 'EUR'\n[[rates]]\nsince = 2099-01-01\ncpu_hour = 9.0\n[[rates]]\nsince = 2020-01-01\ncpu_hour = 0.1\n[[rates]]\nsince = 2021-01-01\ncpu_hour = 0.2\n"
     )
-    assert planning.rate_of(tmp_path) == (0.2, "EUR")
+    assert batch.rate_of(tmp_path) == (0.2, "EUR")
 
 
 # ------------------------------------------------------------------ a sweep
@@ -442,24 +433,20 @@ def test_a_sweep_gathers_one_table_and_goes_on(books, tmp_path):
     (tmp_path / "sweep.toml").write_text(
         "name = 'trial'\nnotebook = '04_drawings'\n[grid]\nseed = [1, 3]\nside = ['x', 'y']\n"
     )
-    order = sweeping.load_sweep(tmp_path / "sweep.toml")
-    rows, table = sweeping.sweep(order, tmp_path / "studio", print)
+    order = sweep.load_sweep(tmp_path / "sweep.toml")
+    rows, table = sweep.run_sweep(order, tmp_path / "studio", print)
     assert [(row["seed"], row["side"], row.get("double"), row.get("error")) for row in rows] == [
         (1, "x", 2, None),
         (1, "y", 2, None),
         (3, "x", None, "ValueError: no three"),
         (3, "y", None, "ValueError: no three"),
     ]
-    assert (
-        table.read_text().splitlines()[0] == "notebook,seed,side,double,seconds,error"
-        and len(table.read_text().splitlines()) == 5
-    )
+    assert table.read_text().splitlines()[0] == "notebook,seed,side,double,seconds,error"
+    assert len(table.read_text().splitlines()) == 5
     said: list = []
     before = (table.parent / "04_drawings-001.ipynb").stat().st_mtime_ns
-    assert (
-        sweeping.sweep(order, tmp_path / "studio", said.append)[0] == rows
-        and (table.parent / "04_drawings-001.ipynb").stat().st_mtime_ns == before
-    )
+    assert sweep.run_sweep(order, tmp_path / "studio", said.append)[0] == rows
+    assert (table.parent / "04_drawings-001.ipynb").stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize("apart, counts", [(False, [1, 2]), (True, [1, 1])])
@@ -471,11 +458,10 @@ def test_points_share_a_studio_or_have_their_own(books, tmp_path, apart, counts)
         WRITE.format(name="point")
         + "from IPython.display import JSON, display\ndisplay(JSON({'count': len(book.history('trace', 'point'))}))",
     )
-    order = sweeping.Sweep(name="trial", notebook="04_drawings", apart=apart, grid={"seed": (1, 2)})
-    rows, table = sweeping.sweep(order, tmp_path / "studio", print)
-    assert [row["count"] for row in rows] == counts and len(Catalog(tmp_path / "studio").all("trace")) == (
-        not apart
-    )
+    order = sweep.Sweep(name="trial", notebook="04_drawings", apart=apart, grid={"seed": (1, 2)})
+    rows, table = sweep.run_sweep(order, tmp_path / "studio", print)
+    assert [row["count"] for row in rows] == counts
+    assert len(Catalog(tmp_path / "studio").all("trace")) == (not apart)
     assert [
         (table.parent / name / "catalog.sqlite").exists() for name in ("04_drawings-001", "04_drawings-002")
     ] == [apart, apart]
@@ -484,16 +470,17 @@ def test_points_share_a_studio_or_have_their_own(books, tmp_path, apart, counts)
 @pytest.mark.parametrize(
     "text, error",
     [
-        ("name = 'a'\nnotebook = '04_drawings'\n[grid]\nsed = [1]", file.UnknownParameter),
-        ("name = 'a'\nnotebook = '04_drawings'\n[grid]\nseed = ['x']", file.WrongType),
-        ("name = 'a'\nnotebook = '99_none'\n[grid]\nseed = [1]", file.UnknownStage),
-        ("name = 'a'\nnotebook = '04_drawings'", file.BadBatch),
-        ("name = ", file.BadBatch),
+        ("name = 'a'\nnotebook = '04_drawings'\n[grid]\nsed = [1]", batch.UnknownParameter),
+        ("name = 'a'\nnotebook = '04_drawings'\n[grid]\nseed = ['x']", batch.WrongType),
+        ("name = 'a'\nnotebook = '99_none'\n[grid]\nseed = [1]", batch.UnknownStage),
+        ("name = 'a'\nnotebook = '04_drawings'", batch.BadBatch),
+        ("name = ", batch.BadBatch),
     ],
 )
 def test_a_sweep_is_refused_before_anything_runs(books, tmp_path, text, error):
     notebook(books, "04_drawings", "seed: int = 1  # a seed", "1")
     (tmp_path / "sweep.toml").write_text(text)
     with pytest.raises(error) as refusal:
-        sweeping.sweep(sweeping.load_sweep(tmp_path / "sweep.toml"), tmp_path / "studio", print)
-    assert refusal.value.exit_code == 2 and not (tmp_path / "studio").exists()
+        sweep.run_sweep(sweep.load_sweep(tmp_path / "sweep.toml"), tmp_path / "studio", print)
+    assert refusal.value.exit_code == 2
+    assert not (tmp_path / "studio").exists()

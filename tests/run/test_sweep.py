@@ -1,5 +1,6 @@
 "Sweeps of the project's own notebooks: each shows the figures that a studio would compare. Kernels, models and chains are real."
 
+import ast
 import csv
 import shutil
 from pathlib import Path
@@ -28,7 +29,9 @@ FIGURES = {
 @pytest.mark.parametrize("name", FIGURES)
 def test_what_a_studio_varies_ends_in_figures(name):
     last = [cell.source for cell in working_copy(notebooks()[name]).cells if cell.cell_type == "code"][-1]
-    assert last.splitlines()[-1].startswith("JSON("), last
+    shown = ast.parse(last).body[-1]
+    assert isinstance(shown, ast.Expr), last
+    assert ast.unparse(shown).startswith("JSON("), last
 
 
 def swept(studio: Path, notebook: str, grid: dict, apart: bool = False, **parameters) -> list[dict]:
@@ -44,9 +47,8 @@ def swept(studio: Path, notebook: str, grid: dict, apart: bool = False, **parame
         studio,
         print,
     )
-    assert [row.get("error") for row in rows] == [None] * len(rows) and all(
-        FIGURES[notebook] <= set(row) for row in rows
-    )
+    assert [row.get("error") for row in rows] == [None] * len(rows)
+    assert all(FIGURES[notebook] <= set(row) for row in rows)
     with open(table, newline="") as file:
         assert [row["notebook"] for row in csv.DictReader(file)] == [row["notebook"] for row in rows]
     return rows
@@ -63,7 +65,8 @@ def test_whoever_paints_the_digest_is_the_same(tmp_path):
         collection=str(TINY),
         quantity=2,
     )
-    assert one["digest"] == two["digest"] and one["painted"] == two["painted"] == one["pictures"] > 0
+    assert one["digest"] == two["digest"]
+    assert one["painted"] == two["painted"] == one["pictures"] > 0
 
 
 @pytest.mark.slow
@@ -71,9 +74,9 @@ def test_two_trainings_of_one_style_are_compared(tmp_path):
     one, two = swept(
         tmp_path / "studio", "10_lora_train", {"rate": (0.001, 0.003)}, apart=True, steps=2, prior=0
     )
-    assert (
-        one["adapter"] != two["adapter"] and 0 < one["loss"] < 10 and one["pictures"] == two["pictures"] > 0
-    )
+    assert one["adapter"] != two["adapter"]
+    assert 0 < one["loss"] < 10
+    assert one["pictures"] == two["pictures"] > 0
 
 
 @pytest.mark.slow
@@ -88,17 +91,13 @@ def test_curating_and_counting_are_compared_in_one_studio(tmp_path):
         attempts_of(catalog, tiny, frozen_slots(catalog, tiny, tiny.salt), tiny.salt, 1, base.digest),
     )
     half, whole = swept(studio, "20_curate", {"quantity": (2, 4)}, collection=str(TINY))
-    assert (
-        (half["slots"], whole["slots"]) == (2, 4)
-        and (half["candidates"], whole["candidates"]) == (4, 8)
-        and half["accept"] + half["review"] + half["reject"] == 4
-    )
+    assert (half["slots"], whole["slots"]) == (2, 4)
+    assert (half["candidates"], whole["candidates"]) == (4, 8)
+    assert half["accept"] + half["review"] + half["reject"] == 4
     few, all_ = swept(studio, "40_metrics", {"quantity": (2, 4)}, collection=str(TINY))
-    assert (
-        (few["editions"], all_["editions"]) == (half["editions"], whole["editions"])
-        and all_["compute_seconds"] > few["compute_seconds"] > 0
-        and all_["acceptance"] == whole["acceptance"]
-    )
+    assert (few["editions"], all_["editions"]) == (half["editions"], whole["editions"])
+    assert all_["compute_seconds"] > few["compute_seconds"] > 0
+    assert all_["acceptance"] == whole["acceptance"]
 
 
 @pytest.mark.slow

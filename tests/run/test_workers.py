@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from artmint.run import executors
 from artmint.run import workers as room
 from artmint.make.base import load_base
 from artmint.studio.files import BadSettings
@@ -70,7 +71,7 @@ def worker_pids(parent: int) -> list[int]:
             words = (path.parent / "cmdline").read_bytes()
         except OSError:
             continue
-        if int(fields[1]) == parent and b"artmint.scale" in words:
+        if int(fields[1]) == parent and b"artmint.run.executors" in words:
             found.append(int(path.parent.name))
     return sorted(found)
 
@@ -94,23 +95,23 @@ def test_a_lost_file_is_on_the_list_again(base, expected, tmp_path):
     lost = catalog.get("artifact", attempts[5].recipe.dna)["file_digest"]
     catalog.blob_path(lost).unlink()
     again = order_of(catalog, base, attempts, Crew())
-    assert [any(a is attempts[5] for a in part) for part in again.batches.values()] == [
-        True
-    ] and catalog.left(again.stage) == 1
+    assert [any(a is attempts[5] for a in part) for part in again.batches.values()] == [True]
+    assert catalog.left(again.stage) == 1
     serial(again, base, silent)
-    assert (
-        made(catalog, attempts) == expected
-        and catalog.has_blob(lost)
-        and not order_of(catalog, base, attempts, Crew()).batches
-    )
+    assert made(catalog, attempts) == expected
+    assert catalog.has_blob(lost)
+    assert not order_of(catalog, base, attempts, Crew()).batches
 
 
 def test_serial_makes_the_same(base, expected, tmp_path):
     catalog, order, attempts = listed(tmp_path, base)
     told: list = []
     serial(order, base, lambda *counts: told.append(counts))
-    assert made(catalog, attempts) == expected and catalog.left(order.stage) == 0 and catalog.check() == []
-    assert told[-1] == (len(attempts), len(attempts)) and told == sorted(told)
+    assert made(catalog, attempts) == expected
+    assert catalog.left(order.stage) == 0
+    assert catalog.check() == []
+    assert told[-1] == (len(attempts), len(attempts))
+    assert told == sorted(told)
     assert order_of(catalog, base, attempts, Crew()).batches == {}
 
 
@@ -121,19 +122,17 @@ def test_three_processes_and_one_killed_in_mid_batch(base, expected, tmp_path):
     killer.start()
     process(order, base, silent)
     killer.join()
-    assert (
-        killed
-        and made(catalog, attempts) == expected
-        and catalog.left(order.stage) == 0
-        and catalog.check() == []
-        and worker_pids(os.getpid()) == []
-    )
+    assert killed
+    assert made(catalog, attempts) == expected
+    assert catalog.left(order.stage) == 0
+    assert catalog.check() == []
+    assert worker_pids(os.getpid()) == []
 
 
 @pytest.mark.slow
 def test_the_driver_killed_and_started_again(base, expected, tmp_path):
     catalog, order, attempts = listed(tmp_path, base, Crew(executor="process", workers=2, lease=3), rounds=2)
-    program = "import pickle, sys; from artmint.run.workers import process; process(pickle.load(sys.stdin.buffer), None, lambda made, asked: print(made, flush=True))"
+    program = "import pickle, sys; from artmint.run.executors import process; process(pickle.load(sys.stdin.buffer), None, lambda made, asked: print(made, flush=True))"
     driver = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     driver.stdin.write(pickle.dumps(order))
     driver.stdin.close()
@@ -143,10 +142,13 @@ def test_the_driver_killed_and_started_again(base, expected, tmp_path):
     driver.wait()
     driver.stdout.close()
     missing = order_of(catalog, base, attempts, order.crew)
-    assert left and missing.stage == order.stage and len(missing.batches) < len(order.batches)
+    assert left
+    assert missing.stage == order.stage
+    assert len(missing.batches) < len(order.batches)
     if missing.batches:
         process(missing, base, silent)
-    assert made(catalog, attempts) == expected and catalog.check() == []
+    assert made(catalog, attempts) == expected
+    assert catalog.check() == []
     deadline = time.monotonic() + 120
     while any(Path(f"/proc/{pid}").exists() for pid in left) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -163,11 +165,9 @@ def test_another_machine_is_turned_away(base, tmp_path):
     for executor in (serial, process):
         with pytest.raises(CanaryDiffers, match="another") as refusal:
             executor(order, base, silent)
-    assert (
-        refusal.value.expected == "0" * 64
-        and catalog.all("artifact") == {}
-        and catalog.left(order.stage) == len(order.batches)
-    )
+    assert refusal.value.expected == "0" * 64
+    assert catalog.all("artifact") == {}
+    assert catalog.left(order.stage) == len(order.batches)
 
 
 def test_the_first_worker_sets_the_canary(base, tmp_path):
@@ -178,10 +178,11 @@ def test_the_first_worker_sets_the_canary(base, tmp_path):
 
 def test_workers_that_always_die_are_given_up(base, tmp_path, monkeypatch):
     catalog, order, _ = listed(tmp_path, base, Crew(executor="process", workers=1))
-    monkeypatch.setattr(room.sys, "executable", "/bin/false")
+    monkeypatch.setattr(executors.sys, "executable", "/bin/false")
     with pytest.raises(WorkersLost) as refusal:
         process(order, base, silent)
-    assert refusal.value.count == 3 and "code 1" in str(refusal.value)
+    assert refusal.value.count == 3
+    assert "code 1" in str(refusal.value)
 
 
 def test_batches_are_full_and_the_list_outlives_what_is_made(base, tmp_path):
@@ -189,7 +190,8 @@ def test_batches_are_full_and_the_list_outlives_what_is_made(base, tmp_path):
     assert [len(part) for part in order.batches.values()] == [4] * (len(attempts) // 4)
     generate(catalog, base, next(iter(order.batches.values())))
     again = order_of(catalog, base, attempts, Crew())
-    assert again.stage == order.stage and list(again.batches) == list(order.batches)[1:]
+    assert again.stage == order.stage
+    assert list(again.batches) == list(order.batches)[1:]
 
 
 def test_an_order_that_cannot_be_rendered_is_refused_before_anything_is_listed(base, tmp_path):

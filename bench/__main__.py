@@ -1,0 +1,107 @@
+"""Measure the hot paths and write studio/bench.json: a list of {name, value, unit, against, limit, how}.
+
+Every ratio is taken in one run, against an alternative measured beside it: machines are noisy, ratios less
+so. A row is written and printed as soon as it is measured. A subject that fails doesn't stop the others;
+the exit code is 1 then.
+"""
+
+import argparse
+import json
+import sys
+import traceback
+from importlib import import_module
+from pathlib import Path
+
+from artmint.studio.files import write_whole
+
+SUBJECTS = (
+    "generation",
+    "training",
+    "content",
+    "curation",
+    "duplicates",
+    "gas",
+    "minting",
+    "workers",
+    "catalog",
+    "pruning",
+    "metrics",
+)
+
+
+class Report:
+    "The rows in the file, which is whole at every moment."
+
+    def __init__(self, path: Path, rows: list[dict]):
+        self.path, self.rows = path, {row["name"]: row for row in rows}
+
+    def add(self, row: dict) -> None:
+        "Write and print a row; it takes the place of an earlier one of that name."
+        self.rows[row["name"]] = row
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(self.path, (json.dumps(list(self.rows.values()), indent=2) + "\n").encode())
+        print(line(row), flush=True)
+
+
+def line(row: dict) -> str:
+    "A row in a line."
+    figure = f"{row['name']:24} {row['value']:8} {row['unit']:6} ({row['limit']})"
+    return f"{figure} against {row['against']}; {row['how']}"
+
+
+def earlier(path: Path) -> list[dict]:
+    "The rows in a file, if there is one. Raises ValueError for a file that isn't JSON."
+    return json.loads(path.read_text()) if path.exists() else []
+
+
+def measured(subject: str, rounds: int, report: Report) -> bool:
+    "Measure a subject, row by row; whether it came to its end."
+    try:
+        for row in import_module(f".{subject}", __package__).measure(rounds):
+            report.add(row)
+    except Exception as error:  # noqa: BLE001 the other subjects are measured all the same
+        traceback.print_exc()
+        print(f"{subject} failed: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        return False
+    return True
+
+
+def parsed() -> argparse.Namespace:
+    "The command line."
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__, formatter_class=raw)
+    parser.add_argument(
+        "subjects",
+        nargs="*",
+        metavar="SUBJECT",
+        help=f"of {', '.join(SUBJECTS)} (all, into a new file, when none is named)",
+    )
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--into", type=Path, default=Path("studio/bench.json"))
+    options = parser.parse_args()
+    for subject in options.subjects:
+        if subject not in SUBJECTS:
+            parser.error(f"there is no subject {subject!r}: choose from {', '.join(SUBJECTS)}")
+    return options
+
+
+def main() -> int:
+    "0 when all was measured, 1 when a subject failed, 130 when it was interrupted."
+    options = parsed()
+    subjects = options.subjects or SUBJECTS
+    report = Report(options.into, earlier(options.into) if options.subjects else [])
+    failed = []
+    try:
+        for subject in subjects:
+            if not measured(subject, options.rounds, report):
+                failed.append(subject)
+    except KeyboardInterrupt:
+        print(f"Interrupted; what was measured is in {options.into}.", file=sys.stderr)
+        return 130
+    if failed:
+        print(f"Failed: {', '.join(failed)}. The other figures are in {options.into}.", file=sys.stderr)
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

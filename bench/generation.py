@@ -1,0 +1,58 @@
+"Rendering in the fast profile, against the plain pipeline and against the bare forward passes of a batch."
+
+from collections.abc import Iterator
+
+import torch
+
+from artmint.core.records import Recipe
+from artmint.make.base import Base, load_base
+from artmint.make.engine import engine
+from artmint.make.render import render
+
+from .measure import ratio, row
+from .samples import Forwards, recipe
+
+COUNT, STEPS = 16, 20
+
+
+def plain(base: Base, recipes: list[Recipe]) -> None:
+    "The pipeline as diffusers' own pages use it, one prompt at a time."
+    for one in recipes:
+        base.pipeline(
+            one.prompt,
+            num_inference_steps=STEPS,
+            guidance_scale=one.guidance,
+            width=one.width,
+            height=one.height,
+            generator=torch.Generator().manual_seed(one.seed),
+        )
+
+
+def measure(rounds: int) -> Iterator[dict]:
+    "generate_vs_plain, generate_vs_arithmetic."
+    base = load_base()
+    recipes = [recipe(base, seed, STEPS) for seed in range(COUNT)]
+    forwards = Forwards(engine(base, recipes[0]), STEPS)
+
+    def ours() -> None:
+        render(base, recipes)
+
+    def theirs() -> None:
+        plain(base, recipes)
+
+    def arithmetic() -> None:
+        forwards.run(COUNT // forwards.batch)
+
+    for work in (ours, theirs, arithmetic):  # warms up
+        work()
+    threads = torch.get_num_threads()
+    how = (
+        f"{COUNT} pictures, {STEPS} DDIM steps with guidance, float32, {threads} threads, median of {rounds}"
+    )
+    our_time, plain_time, times = ratio(ours, theirs, rounds)
+    against = f"StableDiffusionPipeline, one prompt at a time: {COUNT / plain_time:.2f} pictures/s"
+    rate = f"ours {COUNT / our_time:.2f} pictures/s"
+    yield row("generate_vs_plain", round(times, 3), "times", against, ">= 2.3", f"{how}; {rate}")
+    _, bare_time, share = ratio(ours, arithmetic, rounds)
+    against = f"bare UNet and VAE forwards at the same batch shape: {bare_time:.2f} s"
+    yield row("generate_vs_arithmetic", round(share, 3), "share", against, ">= 0.95", how)

@@ -1,0 +1,98 @@
+"Canonical JSON, digests, refusals, text that is published."
+
+import pickle
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from artmint.core.canon import NotPlainJSON, Refusal, canonical, read_json, unsafe_text
+from artmint.seeds import load_collection
+
+
+def test_canonical_is_rfc8785():
+    # the example of RFC 8785, section 3.2.2 (the numbers that JSON text can carry exactly)
+    value = {
+        "numbers": [333333333.33333329, 1e30, 4.50, 2e-3, 0.000000000000000000000000001],
+        "string": '\u20ac$\u000f\nA\'B"\\\\"/',
+        "literals": [None, True, False],
+    }
+    assert (
+        canonical(value)
+        == (
+            '{"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27],'
+            '"string":"€$\\u000f\\nA\'B\\"\\\\\\\\\\"/"}'
+        ).encode()
+    )
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 2**60, "\ud800", {1: 2}, object(), {"a": {1}}])
+def test_what_is_no_json_is_refused(value):
+    with pytest.raises(NotPlainJSON):
+        canonical(value)
+
+
+@pytest.mark.parametrize("text", ["{", '{"a":1,"a":2}', "[NaN]", "[-Infinity]", b"\xff", "[" * 100_000, ""])
+def test_ambiguous_or_broken_json_is_refused(text):
+    with pytest.raises(NotPlainJSON):
+        read_json(text)
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+NUMBERS = st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+SCALARS = st.none() | st.booleans() | NUMBERS | TEXT
+JSON = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner), max_leaves=8)
+
+
+@given(JSON)
+def test_reading_is_the_inverse_of_writing(value):
+    assert read_json(canonical(value)) == value
+    assert canonical(read_json(canonical(value))) == canonical(value)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "[" * 65 + "]" * 65])
+def test_deep_json_is_refused_whatever_python_s_limit(text):
+    "Libraries raise the recursion limit for the whole process; a deep text would then end it."
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(10**6)
+    try:
+        with pytest.raises(NotPlainJSON, match="deeper"):
+            read_json(text)
+    finally:
+        sys.setrecursionlimit(before)
+
+
+def test_a_refusal_carries_its_values_across_processes():
+    with pytest.raises(Refusal) as caught:
+        load_collection("/nowhere/small")
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert again.problems == ["the file is missing"]
+    assert str(again) == str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a\tb",
+        "a\nb",
+        "a\u202eb",
+        "\u200b",
+        "a\u2066b",
+        "<img>",
+        "a</b>",
+        "<!--",
+        "&lt;",
+        "\x7f",
+        "\U000e0041",
+    ],
+)
+def test_unsafe_text_is_found(text):
+    assert unsafe_text(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["3 < 4 & 5 > 2", "Zürich, 東京", "👩\u200d🎨", "R & B", "Q&A", 'it\'s "fine"']
+)
+def test_plain_text_is_left_alone(text):
+    assert unsafe_text(text) == []

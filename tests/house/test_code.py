@@ -1,0 +1,214 @@
+"Code that can be read: one thing a statement, names of the field, documented and formatted."
+
+import ast
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .house import MODULES, NOTEBOOKS, ROOT, code_of, exported, tool, tree_of
+
+SOURCES = sorted(
+    path
+    for folder in ("tests", "scripts", "bench")
+    for path in (ROOT / folder).rglob("*.py")
+    if not {"node", "data", "node_modules"} & set(path.relative_to(ROOT).parts)
+)
+COMPOUND = (
+    ast.If,
+    ast.For,
+    ast.AsyncFor,
+    ast.With,
+    ast.AsyncWith,
+    ast.Try,
+    ast.While,
+    ast.FunctionDef,
+    ast.AsyncFunctionDef,
+    ast.ClassDef,
+    ast.Import,
+    ast.ImportFrom,
+    ast.Match,
+)
+TABLE = (ast.Dict, ast.List, ast.Tuple, ast.Set)
+NODES = {"artmint": 50, "bench": 60, "scripts": 60, "tests": 60}  # that a statement may have
+DIALECT = {"said", "told", "found", "each", "known", "whole"}  # nobody's name for a thing
+
+each_module = pytest.mark.parametrize("module", MODULES)
+each_source = pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
+
+
+def size(node: ast.AST) -> int:
+    "How many syntax nodes there are below a node, itself included."
+    return sum(1 for _ in ast.walk(node))
+
+
+def weight(node: ast.stmt) -> int:
+    "A statement's size. A table that is assigned or returned weighs as much as its heaviest entry: it is read line by line."
+    value = getattr(node, "value", None)
+    if isinstance(node, ast.Assign | ast.AnnAssign | ast.Return) and isinstance(value, TABLE):
+        entries = getattr(value, "elts", None) or value.values
+        return max(map(size, entries), default=0)
+    return size(node)
+
+
+def heavy_statements(tree: ast.Module, most: int) -> list[str]:
+    "Statements of more syntax nodes than may be."
+    plain = [node for node in ast.walk(tree) if isinstance(node, ast.stmt) and not isinstance(node, COMPOUND)]
+    return [
+        f"line {node.lineno}: {weight(node)} nodes: {ast.unparse(node)[:60]}"
+        for node in plain
+        if weight(node) > most
+    ]
+
+
+def side_effects(tree: ast.Module) -> list[str]:
+    "Expressions that stand for what they do on the way: `a() or b()`, comma statements, ternaries, comprehensions."
+    disguised = (
+        ast.BoolOp,
+        ast.IfExp,
+        ast.Tuple,
+        ast.ListComp,
+        ast.SetComp,
+        ast.DictComp,
+        ast.GeneratorExp,
+        ast.Compare,
+    )
+    return [
+        f"line {node.lineno}: {ast.unparse(node)[:60]}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, disguised)
+    ]
+
+
+def functions(tree: ast.Module):
+    "Every function."
+    return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def arguments(node: ast.FunctionDef) -> list[ast.arg]:
+    "A function's parameters."
+    every = (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
+    return [arg for arg in every if arg.arg not in ("self", "cls")]
+
+
+@each_module
+def test_a_statement_does_one_thing(module):
+    tree = tree_of(MODULES[module])
+    assert heavy_statements(tree, NODES["artmint"]) == []
+    assert side_effects(tree) == []
+
+
+@each_source
+def test_a_statement_of_tests_and_scripts_can_be_read(path):
+    folder = path.relative_to(ROOT).parts[0]
+    assert heavy_statements(tree_of(path), NODES[folder]) == []
+    assert side_effects(tree_of(path)) == []
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_cells_can_be_read(notebook):
+    "What people edit in a notebook is held to the same as the module."
+    heavy = []
+    for cell in code_of(notebook):
+        lines = cell.source.splitlines()
+        if exported(cell) and len(lines) > 40:
+            heavy.append(f"an exported cell of {len(lines)} lines: {lines[1][:60]}")
+        heavy += heavy_statements(ast.parse(cell.source), NODES["artmint"])
+    assert heavy == []
+
+
+@each_module
+def test_functions_have_at_most_thirty_statements(module):
+    long = []
+    for node in functions(tree_of(MODULES[module])):
+        count = sum(isinstance(part, ast.stmt) for part in ast.walk(node)) - 1
+        if count > 30:
+            long.append(f"{node.name}: {count} statements")
+    assert long == []
+
+
+@each_module
+def test_names_are_of_the_field(module):
+    tree = tree_of(MODULES[module])
+    wrong = [node.name for node in tree.body if getattr(node, "name", "").lower() in DIALECT]
+    for node in functions(tree):
+        wrong += [f"{node.name}({arg.arg})" for arg in arguments(node) if arg.arg in DIALECT]
+    assert wrong == []
+
+
+def public(module: str):
+    "Public functions, classes and methods of a module: (qualified name, node)."
+    for node in tree_of(MODULES[module]).body:
+        if not isinstance(node, ast.FunctionDef | ast.ClassDef) or node.name.startswith("_"):
+            continue
+        yield node.name, node
+        if isinstance(node, ast.ClassDef):
+            for method in node.body:
+                if isinstance(method, ast.FunctionDef) and not method.name.startswith("_"):
+                    yield f"{node.name}.{method.name}", method
+
+
+@each_module
+def test_public_names_are_documented_and_typed(module):
+    lines = MODULES[module].read_text(encoding="utf-8").splitlines()
+    missing = []
+    for name, node in public(module):
+        if not ast.get_docstring(node):
+            missing.append(f"{name}: no docstring")
+        if isinstance(node, ast.ClassDef):
+            continue
+        missing += [f"{name}: {arg.arg} has no type" for arg in arguments(node) if arg.annotation is None]
+        if "." not in name and len(arguments(node)) > 1:
+            bare = [arg for arg in arguments(node) if not commented(lines, arg)]
+            missing += [f"{name}: {arg.arg} has no comment" for arg in bare]
+    assert missing == []
+
+
+def commented(lines: list[str], arg: ast.arg) -> bool:
+    "Whether a parameter has a comment on the lines that it takes, its default's included."
+    end = arg.lineno
+    while end < len(lines) and not lines[end - 1].split("#")[0].rstrip().endswith(","):
+        end += 1
+    return any("#" in line for line in lines[arg.lineno - 1 : end])
+
+
+@each_module
+def test_modules_read_no_environment(module):
+    "Functions take values: they never read the environment or the package's settings. The script alone does."
+    source = MODULES[module].read_text(encoding="utf-8").split("def main(")[0]
+    assert [word for word in ("os.environ", "getenv", "settings.ini") if word in source] == []
+
+
+@each_module
+def test_every_refusal_derives_from_refusal(module):
+    "An exception of a room is a Refusal: it carries the values, and says what happened, what it means and what to do."
+    builtin = {"Exception", "ValueError", "KeyError", "TypeError", "RuntimeError", "OSError", "LookupError"}
+    strangers = [
+        node.name
+        for node in tree_of(MODULES[module]).body
+        if isinstance(node, ast.ClassDef) and builtin & {ast.unparse(base) for base in node.bases}
+    ]
+    assert [name for name in strangers if (module, name) != ("core.canon", "Refusal")] == []
+
+
+def ruff(*arguments: str) -> subprocess.CompletedProcess:
+    "Ruff over all that people write."
+    folders = [
+        name for name in ("nbs", "tests", "scripts", "bench", "setup.py") if Path(ROOT / name).exists()
+    ]
+    return subprocess.run([tool("ruff"), *arguments, *folders], cwd=ROOT, capture_output=True, text=True)
+
+
+def test_ruff_has_nothing_to_say():
+    done = ruff("check", "--output-format", "concise")
+    assert done.returncode == 0, done.stdout
+
+
+def test_everything_is_formatted():
+    done = ruff("format", "--check")
+    assert done.returncode == 0, done.stdout
+
+
+def test_nobody_silences_a_check_in_a_notebook():
+    silenced = [name for name in NOTEBOOKS if any("noqa" in cell.source for cell in code_of(name))]
+    assert silenced == []

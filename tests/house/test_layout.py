@@ -1,0 +1,130 @@
+"Twelve chapters on the street, eleven folders behind them, and imports that go one way."
+
+import collections
+
+import pytest
+
+from .house import CHAPTERS, MODULES, NOTEBOOKS, defined, imports_of, module_of
+
+FOLDERS = "core studio ipfs make train judge publish chain prove report run".split()
+STREET = """00_seeds 10_lora_train 15_generate 18_evaluate 20_curate 22_review
+25_metadata 27_pin 30_mint 35_verify 40_metrics 42_gate""".split()
+# A chapter is the face of a folder; 00_seeds stands between studio and make.
+FACE = {
+    "seeds": "studio",
+    "lora_train": "train",
+    "generate": "make",
+    "evaluate": "judge",
+    "curate": "judge",
+    "review": "judge",
+    "metadata": "publish",
+    "pin": "publish",
+    "mint": "chain",
+    "verify": "prove",
+    "metrics": "report",
+    "gate": "report",
+}
+ROOMS = """core: canon collection manifest picture records
+studio: blobs catalog files ledger maintenance
+ipfs: car cid http services stores
+make: adapters base engine render
+train: drawings examples style
+judge: curator decisions duplicates heads pixels prune scores thresholds
+publish: approve audit credentials tokens
+chain: admin connect contract embedded journal networks preflight safe signers transaction
+prove: evidence proof regenerate tokens
+report: exports page signal
+run: batch cli commands console executors runner sample sweep workers"""
+
+
+def place(module: str) -> float:
+    "Where a module stands in the order of the folders."
+    if module == "seeds":
+        return FOLDERS.index("studio") + 0.5
+    return FOLDERS.index(FACE.get(module) or module.split(".")[0])
+
+
+def test_the_street_has_twelve_chapters():
+    assert CHAPTERS == STREET
+
+
+def test_the_folders_hold_what_the_plan_says():
+    "A new room is written into the listing here: it needs a chapter, or three rooms that import it."
+    listing = {}
+    for name in NOTEBOOKS:
+        if "/" in name:
+            folder, room = name.split("/")
+            listing.setdefault(folder, []).append(room)
+    planned = dict(line.split(": ") for line in ROOMS.splitlines())
+    assert {folder: " ".join(sorted(rooms)) for folder, rooms in listing.items()} == planned
+
+
+def test_the_package_is_the_same_tree():
+    assert set(MODULES) == {module_of(name) for name in NOTEBOOKS}
+
+
+def test_imports_go_within_a_folder_or_to_an_earlier_one():
+    back = [
+        f"{module} imports {other}"
+        for module in MODULES
+        for other, _ in imports_of(module)
+        if other in MODULES and place(other) > place(module)
+    ]
+    assert back == []
+
+
+def test_no_room_imports_itself_through_others():
+    "No circle, imports inside of functions included."
+    arrows = {module: {other for other, _ in imports_of(module)} - {module} for module in MODULES}
+    while arrows:
+        leaves = [module for module, others in arrows.items() if not others & set(arrows)]
+        assert leaves, f"a circle among {sorted(arrows)}"
+        for leaf in leaves:
+            del arrows[leaf]
+
+
+def test_names_are_imported_from_where_they_are_defined():
+    "No re-exports, and nothing private crosses a wall."
+    wrong = []
+    for module in MODULES:
+        for other, name in imports_of(module):
+            if other not in MODULES:
+                wrong.append(f"{module} imports {name} from {other or 'artmint'}, which is no room")
+            elif name and name not in defined(other):
+                wrong.append(f"{module} imports {name} from {other}, which doesn't define it")
+            elif name.startswith("_"):
+                wrong.append(f"{module} imports the private {name} of {other}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_nothing_is_re_exported(notebook):
+    from .house import code_of, exported
+
+    assert not [cell for cell in code_of(notebook) if exported(cell) and "_all_" in cell.source]
+
+
+def test_a_public_name_means_one_thing():
+    "A command of the console may be called as the function that it calls."
+    commands = {"run.commands", "run.cli"}
+    homes = collections.defaultdict(list)
+    for module in MODULES:
+        if module not in commands:
+            for name in set(defined(module)):
+                homes[name].append(module)
+    public = {name: rooms for name, rooms in homes.items() if not name.startswith("_")}
+    assert {name: rooms for name, rooms in public.items() if len(rooms) > 1} == {}
+
+
+def test_no_room_is_a_crumb():
+    "A room under 80 lines of code has three rooms that import it."
+    users = collections.defaultdict(set)
+    for module in MODULES:
+        for other, _ in imports_of(module):
+            users[other].add(module)
+    crumbs = []
+    for module, path in MODULES.items():
+        lines = sum(bool(line.strip()) for line in path.read_text(encoding="utf-8").splitlines())
+        if "." in module and lines < 80 and len(users[module]) < 3:
+            crumbs.append(f"{module}: {lines} lines, imported by {sorted(users[module])}")
+    assert crumbs == []

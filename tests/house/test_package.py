@@ -1,0 +1,133 @@
+"What is exported, what an import costs, and what is under version control."
+
+import configparser
+import importlib.metadata
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from .house import MODULES, PACKAGE, ROOT, python, tool, tracked
+
+HEAVY = "torch diffusers transformers open_clip scipy skimage web3 eth_tester papermill pandas matplotlib"
+WITHOUT_TORCH = ("core.", "studio.", "ipfs.", "publish.", "chain.")
+PUBLISHING = [
+    module
+    for module in MODULES
+    if module.startswith(WITHOUT_TORCH)
+    or module
+    in ("seeds", "metadata", "pin", "mint", "verify", "prove.proof", "prove.evidence", "prove.tokens")
+]
+
+
+def texts(root: Path, pattern: str) -> dict[str, str]:
+    "Files below a folder, by their path."
+    return {
+        path.relative_to(root).as_posix(): path.read_text(encoding="utf-8")
+        for path in root.rglob(pattern)
+        if not {".ipynb_checkpoints", "__pycache__"} & set(path.parts)
+    }
+
+
+def test_make_export_changes_nothing(tmp_path):
+    "Nothing in the package is edited by hand, and every notebook is clean."
+    for name in ("pyproject.toml", "settings.ini", "README.md"):
+        shutil.copy(ROOT / name, tmp_path)
+    for name in ("nbs", "scripts"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    (tmp_path / "artmint").mkdir()
+    shutil.copy(PACKAGE / "__init__.py", tmp_path / "artmint")
+    clean = [sys.executable, str(tmp_path / "scripts" / "clean_notebooks.py")]
+    for command in (clean, [tool("nbdev-clean")], [tool("nbdev-export")]):
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    for folder, pattern in (("nbs", "*.ipynb"), ("artmint", "*.py")):
+        before = texts(ROOT / folder, pattern)
+        after = texts(tmp_path / folder, pattern)
+        assert set(before) == set(after)
+        assert [name for name in before if before[name] != after[name]] == []
+
+
+def test_facts_agree():
+    "settings.ini, pyproject.toml and the installed package name one version."
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "settings.ini", encoding="utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert settings["DEFAULT"]["lib_name"] == project["name"] == "artmint"
+    assert "version" in project["dynamic"]
+    assert "version" not in project
+    assert importlib.metadata.version("artmint") == settings["DEFAULT"]["version"]
+
+
+def seconds_to_import(name: str) -> float:
+    "The best of three fresh interpreters."
+    program = (
+        "import sys, time; t = time.perf_counter(); __import__(sys.argv[1]); print(time.perf_counter() - t)"
+    )
+    return min(float(python(program, name)) for _ in range(3))
+
+
+def test_import_is_fast_and_loads_no_torch():
+    assert seconds_to_import("artmint") < 0.3
+    assert python("import artmint, sys; print('torch' in sys.modules)") == "False"
+
+
+def test_the_package_hands_on_the_verbs_of_the_line():
+    "Each of them, from where it is defined; and a name that isn't there is refused with those that are."
+    program = "import artmint; print(*(getattr(artmint, name).__name__ for name in artmint.VERBS))"
+    assert python(program).split() == python("import artmint; print(*artmint.VERBS)").split()
+    chapters = "import artmint; print(*(getattr(artmint, name).__name__ for name in artmint.CHAPTERS))"
+    assert python(chapters).split()[:2] == ["artmint.seeds", "artmint.lora_train"]
+    with pytest.raises(AssertionError, match="no attribute 'rendr'; it hands on"):
+        python("import artmint; artmint.rendr")
+
+
+def test_the_console_script_starts_fast():
+    assert seconds_to_import("artmint.run.cli") < 0.5
+
+
+def test_every_module_imports_without_the_model_stack():
+    "Making and chain libraries are imported where they are used; the module that brings a heavy one is named."
+    program = f"""
+import importlib, sys
+for name in sys.argv[1:]:
+    importlib.import_module("artmint." + name)
+    heavy = [library for library in {HEAVY!r}.split() if library in sys.modules]
+    if heavy:
+        print(name, *heavy)
+        break
+"""
+    assert python(program, *MODULES) == ""
+
+
+def test_publishing_rooms_run_without_torch():
+    "They import where the model stack can't be imported at all."
+    program = """
+import sys
+sys.modules.update(dict.fromkeys(["torch", "diffusers", "open_clip", "transformers"]))
+for name in sys.argv[1:]:
+    __import__("artmint." + name)
+"""
+    python(program, *PUBLISHING)
+
+
+def test_no_machine_paths_and_no_keys():
+    "What is published says nothing about the machine it was made on, and opens nothing."
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a clone")
+    pattern = r"(?<![\w.~:/-])/(?:work|root|home/\w+)/[\w./-]*|-----BEGIN [A-Z ]*PRIVATE KEY"
+    matches = []
+    for path in tracked():
+        if path == Path(__file__) or path.stat().st_size > 5_000_000:
+            continue
+        text = path.read_bytes().decode("utf-8", "ignore")
+        matches += [f"{path.relative_to(ROOT)}: {match}" for match in re.findall(pattern, text)]
+    assert matches == []
+
+
+def test_the_package_says_that_it_is_typed():
+    assert (PACKAGE / "py.typed").exists()

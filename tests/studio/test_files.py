@@ -1,0 +1,76 @@
+"Files written whole, settings, and the studio's lock."
+
+import os
+
+import pytest
+
+from artmint.studio.catalog import Catalog
+from artmint.studio.files import BadSettings, StudioBusy, hold_studio, replacing, write_new, write_whole
+
+
+def full(handle: int) -> None:
+    "fsync on a full disk."
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("write", [write_whole, write_new])
+def test_a_write_that_fails_leaves_nothing(tmp_path, monkeypatch, write):
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write(tmp_path / "file", b"new")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_raises_inside_leaves_the_old_file(tmp_path):
+    write_whole(tmp_path / "file", b"old")
+    with pytest.raises(RuntimeError), replacing(tmp_path / "file") as file:
+        file.write(b"ne")
+        raise RuntimeError
+    assert (tmp_path / "file").read_bytes() == b"old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_new_file_has_its_mode_and_is_never_replaced(tmp_path):
+    assert write_new(tmp_path / "keys" / "salt", b"first", 0o600)
+    assert not write_new(tmp_path / "keys" / "salt", b"second", 0o644)
+    path = tmp_path / "keys" / "salt"
+    assert path.read_bytes() == b"first"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_studio_is_held_by_one(tmp_path):
+    with hold_studio(tmp_path, "monday"):
+        with pytest.raises(StudioBusy) as refusal, hold_studio(tmp_path, "tuesday"):
+            pass
+        assert refusal.value.holder["batch"] == "monday"
+        assert refusal.value.holder["pid"] == os.getpid()
+    with hold_studio(tmp_path, "tuesday"):
+        pass
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    write_whole(path, b"old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_whole(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    "text, reason",
+    [
+        ('[catalog]\nurl = "postgresql+psycopg://me:secret@host/db"', "password"),
+        ("[catalog", "studio.toml"),
+        ('catalog = "x"', "no table"),
+        ('[blobs]\nurl = "nowhere://x"', "nowhere"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_refused(tmp_path, text, reason):
+    (tmp_path / "studio.toml").write_text(text)
+    with pytest.raises(BadSettings, match=reason) as refusal:
+        Catalog(tmp_path).put_blob(b"x")
+    assert refusal.value.exit_code == 2
+    assert "secret" not in str(refusal.value)
