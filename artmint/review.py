@@ -215,7 +215,7 @@ class BoardApi:
     def call(self, verb: str, args: dict[str, Any]) -> list[dict[str, Any]]:
         "Do what a board asks: cards, act or undo; the cards that it should show now. Raises BadRequest."
         if verb == "cards":
-            self._load()
+            self.candidates = _on_the_table(self.session, self.share)
             return self.cards(tuple(self.candidates))
         asked = _parsed(verb, args)
         self._check(asked.dnas)
@@ -231,21 +231,22 @@ class BoardApi:
             return self.session.catalog.blob(candidate.artifact.file_digest)
         return _reason_png(self.session, candidate, card, reason)
 
-    def _load(self) -> None:
-        "Put the candidates on the table; for a blind look a sample of what others decided."
-        every = self.session.candidates()
-        dnas = second_look(self.session, self.share) if self.session.blind else every
-        self.candidates = {dna: every[dna] for dna in dnas}
-
     def _check(self, dnas: tuple[str, ...]) -> None:
         "Raise BadRequest for a candidate that isn't on the table."
         if not self.candidates:
-            self._load()
+            self.candidates = _on_the_table(self.session, self.share)
         strange = [dna for dna in dnas if dna not in self.candidates]
         if strange:
             raise BadRequest(f"{strange[0]:.12} is not on this board")
 
 # %% ../nbs/22_review.ipynb #f7daabc2
+def _on_the_table(session: ReviewSession, share: float) -> dict[str, Candidate]:
+    "Candidates by dna; for a blind look a sample of what others decided."
+    every = session.candidates()
+    dnas = second_look(session, share) if session.blind else every
+    return {dna: every[dna] for dna in dnas}
+
+
 def _reason_png(session: ReviewSession, candidate: Candidate, card: dict[str, Any], reason: int) -> bytes:
     "The overlay that shows one of the reasons on a card, as PNG. Raises BadRequest."
     reasons = card["machine"]["reasons"] if card["machine"] else []
