@@ -141,10 +141,9 @@ def test_the_best_by_the_first_rule_wins_and_of_equals_the_earlier(tmp_path, jud
     assert edition.scores["sharpness"] == max(scores)
     least = PLAIN.model_copy(update={"rules": (Rule(scorer="palette", max=99.0),)})
     other = choose(studio(tmp_path / "least", {1: "aaa"}), least, judge, SLOTS[:1], 1).editions[0]
-    assert other.scores["palette"] == min(
-        current_verdict(Catalog(tmp_path / "least"), c.dna).scores["palette"]
-        for c in candidates(catalog, PLAIN, SLOTS[:1], 1)
-    )
+    dnas = [c.dna for c in candidates(catalog, PLAIN, SLOTS[:1], 1)]
+    verdicts = [current_verdict(Catalog(tmp_path / "least"), dna) for dna in dnas]
+    assert other.scores["palette"] == min(verdict.scores["palette"] for verdict in verdicts)
     none = PLAIN.model_copy(update={"rules": ()})
     assert choose(studio(tmp_path / "none", {1: "bbb"}), none, judge, SLOTS[:1], 1).editions[0].attempt == 1
     assert merit((Rule(scorer="palette", max=1.0),), {"palette": 3.0}) == -3.0
@@ -357,9 +356,12 @@ def test_nobody_has_decided_yet(tmp_path):
     assert current_verdict(Catalog(tmp_path), "ab" * 32) is None
 
 
-unit = hnp.arrays(
-    np.float64, st.tuples(st.integers(1, 40), st.just(6)), elements=st.floats(-1, 1, width=32)
-).map(lambda a: (a + 1e-3) / np.linalg.norm(a + 1e-3, axis=1, keepdims=True))
+def of_length_one(rows: np.ndarray) -> np.ndarray:
+    return (rows + 1e-3) / np.linalg.norm(rows + 1e-3, axis=1, keepdims=True)
+
+
+shapes = st.tuples(st.integers(1, 40), st.just(6))
+unit = hnp.arrays(np.float64, shapes, elements=st.floats(-1, 1, width=32)).map(of_length_one)
 
 
 @settings(max_examples=60, deadline=None)

@@ -83,10 +83,9 @@ def test_undo_restores_what_was_said_before_and_spares_what_was_said_since(tmp_p
     record_action(look, Action(id="2", dnas=(a, b, c), decision="accept"))
     record_action(look, Action(id="3", dnas=(c,), decision="reject"))
     undo_action(look, "4", "2", (a, b, c))
-    said = [look.card(look.candidates()[dna])["mine"] for dna in (a, b, c)]
-    assert (said[0]["decision"], said[0]["stars"], said[0]["note"]) == ("reject", 2, "too busy")
-    assert said[1] is None
-    assert said[2]["decision"] == "reject"
+    mine = [look.card(look.candidates()[dna])["mine"] for dna in (a, b, c)]
+    assert [mine[0][key] for key in ("decision", "stars", "note")] == ["reject", 2, "too busy"]
+    assert mine[1] is None and mine[2]["decision"] == "reject"
     assert [row["decision"] for row in look.catalog.history("decision", a) if row["by"] == "ada"] == [
         "reject",
         "accept",
@@ -126,9 +125,9 @@ def test_a_blind_look_sees_nothing_and_decides_nothing(tmp_path):
 def test_kappa_by_hand():
     assert kappa([]) is None
     assert kappa([(True, True)] * 3) is None
-    assert kappa(
-        [(True, True)] * 20 + [(True, False)] * 5 + [(False, True)] * 10 + [(False, False)] * 15
-    ) == pytest.approx(0.4)
+    agreed = [(True, True)] * 20 + [(False, False)] * 15
+    differed = [(True, False)] * 5 + [(False, True)] * 10
+    assert kappa(agreed + differed) == pytest.approx(0.4)
 
 
 def test_what_people_pick_is_chosen_and_the_rest_waits(tmp_path):
@@ -184,7 +183,7 @@ def test_nothing_is_given_or_taken_without_the_token(client):
             ).status_code
             == 403
         )
-    assert client.app.state.desk.call("cards", {})[0]["mine"] is None
+    assert client.app.state.api.call("cards", {})[0]["mine"] is None
 
 
 def test_other_hosts_names_are_refused(client):
@@ -221,14 +220,16 @@ def test_a_strange_request_is_refused(client, body):
 
 
 def test_a_card_that_is_not_on_the_board_cannot_be_decided_on(tmp_path):
-    desk = BoardApi(ReviewSession(table(tmp_path), DEMO, "ada", slots=range(1, 3)))
+    api = BoardApi(ReviewSession(table(tmp_path), DEMO, "ada", slots=range(1, 3)))
     outside = next(
-        dna for dna, c in ReviewSession(desk.look.catalog, DEMO, "ada").candidates().items() if c.slot.id == 9
+        dna
+        for dna, c in ReviewSession(api.session.catalog, DEMO, "ada").candidates().items()
+        if c.slot.id == 9
     )
     with pytest.raises(BadRequest):
-        desk.call("act", {"id": "1", "dnas": [outside], "decision": "accept"})
+        api.call("act", {"id": "1", "dnas": [outside], "decision": "accept"})
     with pytest.raises(BadRequest):
-        desk.picture(outside)
+        api.picture(outside)
 
 
 # ---- in a real browser
@@ -258,15 +259,14 @@ class Served:
 
     def start(self) -> None:
         program = (
-            "import sys; from pathlib import Path; from artmint.studio.catalog import Catalog; from artmint.judge.people import Look; from artmint.review import Desk, serve; from artmint.seeds import load_collection\n"
-            "serve(Desk(Look(Catalog(sys.argv[1]), load_collection(sys.argv[2]), 'ada')), int(sys.argv[3]), lambda line: print(line, flush=True), 'secret')"
+            "import sys; from artmint.studio.catalog import Catalog; from artmint.judge.decisions import ReviewSession; "
+            "from artmint.review import BoardApi, serve_board; from artmint.seeds import load_collection\n"
+            "session = ReviewSession(Catalog(sys.argv[1]), load_collection(sys.argv[2]), 'ada')\n"
+            "serve_board(BoardApi(session), int(sys.argv[3]), lambda line: print(line, flush=True), 'secret')"
         )
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", program, str(self.folder), str(ROOT / "collections/demo"), str(self.port)],
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-        )
+        arguments = [str(self.folder), str(ROOT / "collections/demo"), str(self.port)]
+        command = [sys.executable, "-c", program, *arguments]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
         self.address = self.process.stdout.readline().strip()
 
     def kill(self) -> None:
@@ -441,8 +441,9 @@ def test_five_thousand_candidates_stay_smooth(browser, tmp_path):
         tiles = page.evaluate(
             "() => document.querySelector('#board').shadowRoot.querySelectorAll('.tile').length"
         )
+        print(f"{len(names) + 16:,} candidates: ready in {ready:.1f} s; {tiles} tiles in the page;")
         print(
-            f"{len(names) + 16:,} candidates: ready in {ready:.1f} s; a key takes {keys[100]:.1f} ms (median), {keys[-2]:.1f} ms at worst; a jump {jumps[10]:.1f} ms; {tiles} tiles in the page"
+            f"a key takes {keys[100]:.1f} ms (median), {keys[-2]:.1f} ms at worst; a jump {jumps[10]:.1f} ms"
         )
         assert ready < 20
         assert keys[100] < 50
@@ -475,63 +476,80 @@ def test_text_is_readable_in_both_schemes(browser, tmp_path, scheme):
         served.kill()
 
 
-@pytest.mark.slow
-def test_the_same_board_in_jupyterlab(browser, tmp_path):
-    "Keys reach the board and not the notebook: P would be nothing there, X would cut the cell."
+def board_notebook(folder: Path, studio: Path) -> None:
+    "A notebook whose first cell shows the board."
     import nbformat
 
-    if not shutil.which("jupyter-lab", path=str(Path(sys.executable).parent)):
-        pytest.skip("JupyterLab is not installed")
-    catalog = table(tmp_path / "studio")
     cell = (
-        "from pathlib import Path\nfrom artmint.studio.catalog import Catalog\nfrom artmint.judge.people import Look\nfrom artmint.review import Desk, board\nfrom artmint.seeds import load_collection\n"
-        f"board(Desk(Look(Catalog({str(tmp_path / 'studio')!r}), load_collection({str(ROOT / 'collections/demo')!r}), 'ada')), 520)"
+        "from artmint.studio.catalog import Catalog\nfrom artmint.judge.decisions import ReviewSession\n"
+        "from artmint.review import BoardApi, board\nfrom artmint.seeds import load_collection\n"
+        f"demo = load_collection({str(ROOT / 'collections/demo')!r})\n"
+        f"board(BoardApi(ReviewSession(Catalog({str(studio)!r}), demo, 'ada')), 520)"
     )
     book = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(cell), nbformat.v4.new_code_cell("1 + 1")],
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
     )
-    (tmp_path / "lab").mkdir()
-    nbformat.write(book, tmp_path / "lab" / "board.ipynb")
+    folder.mkdir()
+    nbformat.write(book, folder / "board.ipynb")
+
+
+def jupyterlab(folder: Path, port: int) -> subprocess.Popen:
+    "JupyterLab over a folder, answering at a port."
+    options = [
+        "--no-browser",
+        "--allow-root",
+        f"--port={port}",
+        "--ServerApp.port_retries=0",
+        "--IdentityProvider.token=secret",
+        f"--notebook-dir={folder / 'lab'}",
+    ]
+    own = {
+        "PYTHONPATH": str(ROOT),
+        "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(folder / "spaces"),
+    }
+    lab = subprocess.Popen(
+        [sys.executable, "-m", "jupyterlab", *options],
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | own,
+    )
+    for _ in range(240):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        time.sleep(0.5)
+    return lab
+
+
+def shown_in_lab(browser, port: int):
+    "The notebook's page with the board in it, the board under the pointer."
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    page.goto(f"http://127.0.0.1:{port}/lab/tree/board.ipynb?token=secret", timeout=120_000)
+    page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=120_000)
+    page.wait_for_function("() => document.body.innerText.includes('| Idle')", timeout=120_000)
+    page.locator(".jp-Notebook .jp-CodeCell .jp-InputArea-editor").first.click()
+    page.keyboard.press("Shift+Enter")
+    page.wait_for_selector(".board[data-ready]", timeout=180_000)
+    page.locator(".board .tile").first.click()
+    return page
+
+
+@pytest.mark.slow
+def test_the_same_board_in_jupyterlab(browser, tmp_path):
+    "Keys reach the board and not the notebook: P would be nothing there, X would cut the cell."
+    if not shutil.which("jupyter-lab", path=str(Path(sys.executable).parent)):
+        pytest.skip("JupyterLab is not installed")
+    catalog = table(tmp_path / "studio")
+    board_notebook(tmp_path / "lab", tmp_path / "studio")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    lab = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "jupyterlab",
-            "--no-browser",
-            "--allow-root",
-            f"--port={port}",
-            "--ServerApp.port_retries=0",
-            "--IdentityProvider.token=secret",
-            f"--notebook-dir={tmp_path / 'lab'}",
-        ],
-        cwd=tmp_path,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=os.environ
-        | {
-            "PYTHONPATH": str(ROOT),
-            "JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings"),
-            "JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / "spaces"),
-        },
-    )
+    lab = jupyterlab(tmp_path, port)
     try:
-        for _ in range(240):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.5)
-        page = browser.new_page(viewport={"width": 1400, "height": 900})
-        page.goto(f"http://127.0.0.1:{port}/lab/tree/board.ipynb?token=secret", timeout=120_000)
-        page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=120_000)
-        page.wait_for_function("() => document.body.innerText.includes('| Idle')", timeout=120_000)
-        page.locator(".jp-Notebook .jp-CodeCell .jp-InputArea-editor").first.click()
-        page.keyboard.press("Shift+Enter")
-        page.wait_for_selector(".board[data-ready]", timeout=180_000)
-        page.locator(".board .tile").first.click()
+        page = shown_in_lab(browser, port)
         for key in ("p", "x", "p", "ArrowLeft", "2", "u"):
             page.keyboard.press(key)
         page.wait_for_timeout(500)

@@ -129,7 +129,8 @@ def pairs(
     return [(int(i), int(j), cosine) for (i, j), cosine in sorted(best.items())]
 
 # %% ../../nbs/judge/duplicates.ipynb #7b1af427
-DUPLICATE, ALIKE = "duplicate", "alike"  # the two scores that depend on what has been chosen before
+DUPLICATE = "duplicate"  # this and the next score depend on what has been chosen before
+ALIKE = "alike"
 
 
 def add_references(

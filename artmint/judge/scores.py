@@ -45,7 +45,7 @@ class Scorer(Protocol):
 def preview_candidate(
     slot: Slot,  # what is claimed
     recipe: dict[str, Any],  # the recipe's facts, of which scorers read the prompt
-    attempt: int = 1,
+    attempt: int = 1,  # 1, 2, ...
     dna: str = "0" * 64,  # of the recipe
 ) -> Candidate:
     "A candidate whose picture is no file: a preview, or a drawing."

@@ -14,7 +14,6 @@ from artmint.studio.catalog import Catalog
 from artmint.core.collection import read_collection
 from artmint.judge.heads import scorers_for
 from artmint.train.drawings import draw, subjects
-from artmint.core.records import Artifact
 from artmint.judge.heads import (
     BadHead,
     aesthetic_weights,
@@ -37,8 +36,7 @@ from artmint.judge.curator import (
 )
 from artmint.judge.pixels import contrast, sharpness
 from artmint.judge.decisions import Action, ReviewSession, record_action
-from artmint.core.records import Candidate
-from artmint.judge.scores import score
+from artmint.judge.scores import preview_candidate, score
 from artmint.core.collection import Rule
 from artmint.core.records import Slot
 from artmint.judge.thresholds import (
@@ -203,17 +201,13 @@ def test_aesthetic_heads_in_the_formats_that_people_have(tmp_path, judge, form):
 
     torch.manual_seed(1)
     width = judge.encode_images([Image.new("RGB", (8, 8))]).shape[1]
-    net = (
-        torch.nn.Linear(width, 1)
-        if form == "linear"
-        else torch.nn.Sequential(
-            torch.nn.Linear(width, 64), torch.nn.Dropout(0.2), torch.nn.Linear(64, 16), torch.nn.Linear(16, 1)
-        )
-    )
-    state = {
-        ("" if form == "linear" else "layers.") + name: tensor
-        for name, tensor in net.eval().state_dict().items()
-    }
+    prefix = ""
+    net = torch.nn.Linear(width, 1)
+    if form != "linear":
+        prefix = "layers."
+        first, middle, last = torch.nn.Linear(width, 64), torch.nn.Linear(64, 16), torch.nn.Linear(16, 1)
+        net = torch.nn.Sequential(first, torch.nn.Dropout(0.2), middle, last)
+    state = {prefix + name: tensor for name, tensor in net.eval().state_dict().items()}
     out = io.BytesIO()
     torch.save(state, out)
     catalog = Catalog(tmp_path)
@@ -286,36 +280,27 @@ def test_heads_give_each_picture_the_same_number_in_any_company(judge, tmp_path)
     rows = judge.encode_images(images)
     good = np.array([each.palette in ("ocean", "forest") for each in some])
     taught = fit_curator(judge, rows, {"contrast": np.array([contrast(image) for image in images])}, good)
+    style = catalog.put_blob(fit_style(judge, images[:32]))
+    curator = catalog.put_blob(taught.data)
+    probe = catalog.put_blob(fit_probe(judge, "motif", images, [subject.motif for subject in some]))
     models = (
-        Model(scorer="style", kind="style", digest=catalog.put_blob(fit_style(judge, images[:32]))),
-        Model(scorer="curator", kind="curator", digest=catalog.put_blob(taught.data)),
-        Model(
-            scorer="probe",
-            kind="probe",
-            trait="motif",
-            digest=catalog.put_blob(fit_probe(judge, "motif", images, [each.motif for each in some])),
-        ),
+        Model(scorer="style", kind="style", digest=style),
+        Model(scorer="curator", kind="curator", digest=curator),
+        Model(scorer="probe", kind="probe", trait="motif", digest=probe),
     )
     known = all_scorers(catalog, PLAIN.model_copy(update={"models": models}), judge)
 
-    def candidate(subject):
-        return Candidate(
-            Slot(id=1, traits=vars(subject)),
-            1,
-            Artifact(dna="0" * 64, recipe={"prompt": ""}, pixel_digest="", file_digest="", environment={}),
-        )
-
+    claims = [preview_candidate(Slot(id=1, traits=vars(subject)), {"prompt": ""}) for subject in some]
     order = np.random.default_rng(0).permutation(8)
     for name in ("style", "curator", "probe"):
-        whole = known[name].measure([candidate(each) for each in some[:8]], images[:8], rows[:8])
+        expected = known[name].measure(claims[:8], images[:8], rows[:8])
         for size in (1, 7):
             for start in range(0, 8, size):
                 part = order[start : start + size]
-                assert known[name].measure(
-                    [candidate(some[i]) for i in part],
-                    [images[i] for i in part],
-                    judge.encode_images([images[i] for i in part]),
-                ) == [whole[i] for i in part]
+                some_images = [images[i] for i in part]
+                embedded = judge.encode_images(some_images)
+                values = known[name].measure([claims[i] for i in part], some_images, embedded)
+                assert values == [expected[i] for i in part]
 
 
 @pytest.mark.slow
@@ -331,7 +316,7 @@ def test_nsfw_runs_where_it_is_asked_for(judge, tmp_path):  # noqa: F811
     scorer = all_scorers(catalog, named, judge)["nsfw"]
     images = [draw(subjects()[i], i) for i in (3, 200)]
     found = scorer.measure([None] * 2, images, np.zeros((2, 1)))
-    assert all(0 <= each < 0.5 for each in found)
+    assert all(0 <= value < 0.5 for value in found)
     assert found[::-1] == scorer.measure([None] * 2, images[::-1], np.zeros((2, 1)))
     with pytest.raises(BadHead):
         all_scorers(
@@ -384,14 +369,11 @@ def read(judge, images: list[Image.Image]) -> tuple[np.ndarray, dict[str, np.nda
 
 def liked(taught, judge, rows: np.ndarray, scores: dict[str, np.ndarray]) -> np.ndarray:  # noqa: F811
     _, tensors = read_head("curator", taught.data, "curator", judge)
-    return np.array(
-        [
-            predict_proba(
-                features(row, [column[i] for column in scores.values()], tensors), tensors["theta"]
-            )[1]
-            for i, row in enumerate(rows)
-        ]
-    )
+    chances = []
+    for i, row in enumerate(rows):
+        read = features(row, [column[i] for column in scores.values()], tensors)
+        chances.append(predict_proba(read, tensors["theta"])[1])
+    return np.array(chances)
 
 
 def test_few_decisions_bound_nothing(judge):  # noqa: F811
@@ -439,10 +421,11 @@ def test_the_curator_rejects_noise_and_keeps_its_promise(judge):  # noqa: F811
     for _ in range(200):
         order = rng.permutation(len(accepts))
         kept.append(float((accepts[order[120:]] >= recall_threshold(accepts[order[:120]])).mean()))
-    print(
-        describe_guarantee(taught.facts),
-        f"on fresh candidates: {(found[truth] >= taught.facts['threshold']).mean():.3f} of accepts kept, {(found[~truth] < taught.facts['threshold']).mean():.3f} of noise rejected;",
-        f"promise held in {np.mean(np.array(kept) >= 0.95):.3f} of 200 resamplings, {len(accepts)} accepts in the pool",
-    )
-    assert np.mean(np.array(kept) >= 0.95) >= 0.93
-    assert (found[~truth] < taught.facts["threshold"]).mean() >= 0.8
+    held = np.mean(np.array(kept) >= 0.95)
+    accepts_kept = (found[truth] >= taught.facts["threshold"]).mean()
+    noise_rejected = (found[~truth] < taught.facts["threshold"]).mean()
+    print(describe_guarantee(taught.facts))
+    print(f"on fresh candidates: {accepts_kept:.3f} of accepts kept, {noise_rejected:.3f} of noise rejected")
+    print(f"promise held in {held:.3f} of 200 resamplings, {len(accepts)} accepts in the pool")
+    assert held >= 0.93
+    assert noise_rejected >= 0.8

@@ -70,14 +70,9 @@ def planted(count: int, seed: int, made: list[tuple[Subject, Image.Image]] = [])
                 }
             )
         if fault == "blank":
-            image = Image.fromarray(
-                (
-                    np.array(Image.new("RGB", (128, 128), GROUNDS[claim.ground]))
-                    + rng.normal(0, 2, (128, 128, 3))
-                )
-                .clip(0, 255)
-                .astype(np.uint8)
-            )
+            ground = np.array(Image.new("RGB", (128, 128), GROUNDS[claim.ground]))
+            noisy = ground + rng.normal(0, 2, (128, 128, 3))
+            image = Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
         if fault == "blur":
             image = image.filter(ImageFilter.GaussianBlur(5))
         if fault == "copy":
@@ -95,11 +90,8 @@ def recall_and_precision(flagged: np.ndarray, true: np.ndarray) -> tuple[float, 
 def margin(each: Planted) -> float:
     "The palette margin under the claim."
     grounds = (GROUNDS[each.claim.ground],)
-    return palette_margin(
-        each.image,
-        PALETTES[each.claim.palette] + grounds,
-        [colours + grounds for name, colours in PALETTES.items() if name != each.claim.palette],
-    )
+    others = [colours + grounds for name, colours in PALETTES.items() if name != each.claim.palette]
+    return palette_margin(each.image, PALETTES[each.claim.palette] + grounds, others)
 
 
 def held(found: list[Planted], judge) -> dict[str, tuple[float, float]]:  # noqa: F811
@@ -115,10 +107,8 @@ def held(found: list[Planted], judge) -> dict[str, tuple[float, float]]:  # noqa
         np.array([sharpness(each.image) for each in found])[~blank] < 0.075, (faults == "blur")[~blank]
     )
     there = np.flatnonzero(~blank)
-    twins = {
-        (int(there[i]), int(there[j]))
-        for i, j, _ in pairs(DctEncoder().encode_images([found[i].image for i in there]))
-    }
+    prints = DctEncoder().encode_images([found[i].image for i in there])
+    twins = {(int(there[i]), int(there[j])) for i, j, _ in pairs(prints)}
     group = [each.original if each.original >= 0 else i for i, each in enumerate(found)]
     true = {(i, j) for i in there for j in there if i < j and group[i] == group[j]}
     figures["copy"] = (len(twins & true) / len(true), len(twins & true) / max(len(twins), 1))
@@ -143,14 +133,10 @@ def probed(found: list[Planted], judge, taught: int) -> tuple[float, float]:  # 
         facts["values"][int(predict_proba(row, tensors["theta"]).argmax())]
         for row in judge.encode_images([each.image for each in sound])
     ]
-    return facts["accuracy"], float(
-        np.mean(
-            [
-                (value == each.claim.motif) == (each.fault == "none")
-                for value, each in zip(seen, sound, strict=True)
-            ]
-        )
-    )
+    right = []
+    for value, each in zip(seen, sound, strict=True):
+        right.append((value == each.claim.motif) == (each.fault == "none"))
+    return facts["accuracy"], float(np.mean(right))
 
 
 def test_planted_faults_are_found(judge):  # noqa: F811

@@ -17,7 +17,15 @@ from artmint.judge.pixels import contrast, sharpness
 from artmint.judge.pixels import off_palette, palette_margin
 from artmint.core.picture import pixel_digest, png_bytes
 from artmint.core.records import Candidate
-from artmint.judge.scores import FormulaScorer, embed_pictures, every_scorer, picture, score, stored_scores
+from artmint.judge.scores import (
+    FormulaScorer,
+    embed_pictures,
+    every_scorer,
+    picture,
+    preview_candidate,
+    score,
+    stored_scores,
+)
 from artmint.core.records import Slot
 from artmint.seeds import load_collection, recipes
 
@@ -146,24 +154,14 @@ def test_scores_do_not_depend_on_the_company(tmp_path, judge):
 def test_a_scorer_gives_each_candidate_the_same_number_in_any_batch(judge, order, size):
     scorers = every_scorer(DEMO, judge)
     recipe = recipes(DEMO, [Slot(id=1, traits=vars(PICTURES[0][0]))], "salt", range(1, 2), "0" * 64)[0].recipe
-    made = [
-        Candidate(
-            Slot(id=1, traits=vars(s)),
-            1,
-            Artifact(dna="0" * 64, recipe=recipe.facts(), pixel_digest="", file_digest="", environment={}),
-        )
-        for s, _ in PICTURES[:6]
-    ]
+    made = [preview_candidate(Slot(id=1, traits=vars(s)), recipe.facts()) for s, _ in PICTURES[:6]]
     images = [image for _, image in PICTURES[:6]]
     for name in ("clip", "trait-motif", "palette"):
         whole = scorers[name].measure(made, images, judge.encode_images(images))
         for start in range(0, 6, size):
             part = order[start : start + size]
-            got = scorers[name].measure(
-                [made[i] for i in part],
-                [images[i] for i in part],
-                judge.encode_images([images[i] for i in part]),
-            )
+            some = [images[i] for i in part]
+            got = scorers[name].measure([made[i] for i in part], some, judge.encode_images(some))
             assert got == [whole[i] for i in part]
 
 
@@ -172,24 +170,13 @@ def test_the_judge_tells_true_claims_from_false_ones(judge):
     rows = judge.encode_images([image for _, image in PICTURES])
 
     def measured(name: str, **false: str) -> np.ndarray:
-        slots = [
-            Slot(id=1, traits=vars(s) | {k: v if v != vars(s)[k] else w for k, (v, w) in false.items()})
-            for s, _ in PICTURES
-        ]
-        made = [
-            Candidate(
-                slot,
-                1,
-                Artifact(
-                    dna="0" * 64,
-                    recipe={"prompt": DEMO.template.format(**slot.traits)},
-                    pixel_digest="",
-                    file_digest="",
-                    environment={},
-                ),
-            )
-            for slot in slots
-        ]
+        made = []
+        for subject, _ in PICTURES:
+            traits = dict(vars(subject))
+            for trait, (value, instead) in false.items():
+                traits[trait] = value if value != traits[trait] else instead
+            prompt = DEMO.template.format(**traits)
+            made.append(preview_candidate(Slot(id=1, traits=traits), {"prompt": prompt}))
         return np.array(scorers[name].measure(made, [], rows))
 
     assert (measured("trait-motif") > 0).mean() >= 0.75
