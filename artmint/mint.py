@@ -66,7 +66,7 @@ def mint(
                 say(first + quantity - manifest.first, manifest.quantity)
         return sent
 
-# %% ../nbs/30_mint.ipynb #c448b632
+# %% ../nbs/30_mint.ipynb #8803e8cf
 def _batch(
     contract: "Contract", manifest: Manifest, first: int, quantity: int, inner: int
 ) -> tuple["ContractFunction", dict]:
@@ -103,7 +103,7 @@ def _record(
         journal.catalog.append_all("token", list(new.items()))
     recorded |= new
 
-# %% ../nbs/30_mint.ipynb #eb8bcc29
+# %% ../nbs/30_mint.ipynb #a0c4c04e
 def _by_window(batches: list[tuple[int, int]], left: int) -> int:
     "How many batches the allowance of this stretch of time has room for."
     total = 0
@@ -130,7 +130,7 @@ def _by_ceiling(batches: list[tuple[int, int]], cost: GasForecast, ceilings: Cei
             return n
     return len(batches)
 
-# %% ../nbs/30_mint.ipynb #bc57c16f
+# %% ../nbs/30_mint.ipynb #cbf8a4a7
 def _flight(
     journal: Journal, contract: "Contract", batches: list[tuple[int, int]], inner: int, ceilings: Ceilings
 ) -> int:
@@ -148,7 +148,7 @@ def _flight(
     by_balance = _by_balance(journal, cost)
     return max(1, min(by_window, by_balance, by_ceiling))
 
-# %% ../nbs/30_mint.ipynb #324243ec
+# %% ../nbs/30_mint.ipynb #1f73a129
 def _wait_for_ceilings(
     journal: Journal, contract: "Contract", batch: tuple[int, int, int], ceilings: Ceilings
 ) -> None:
@@ -232,7 +232,7 @@ def stamp_summary(
     missing = f"{stamp.waiting} transactions wait for it; run again to stamp the drop"
     return f"drop {manifest.drop}: {stamp.tokens} of {manifest.quantity} tokens are {deep} yet, {missing}"
 
-# %% ../nbs/30_mint.ipynb #4a65a01b
+# %% ../nbs/30_mint.ipynb #9297643f
 def _tokens_at(contract: "Contract", manifest: Manifest, block: int) -> int:
     "How many tokens of a drop a contract has at a block."
     from web3.exceptions import BadFunctionCallOutput, ContractLogicError, Web3RPCError
@@ -273,7 +273,7 @@ def _current_stamp(journal: Journal, contract: "Contract", manifest: Manifest, d
         contract=contract.address,
     )
 
-# %% ../nbs/30_mint.ipynb #92976d2d
+# %% ../nbs/30_mint.ipynb #a1179ec1
 def stamp_drop(
     journal: Journal,  # the minter's
     contract: "Contract",  # the collection's

@@ -122,7 +122,7 @@ def _constructor(
     factory = journal.web3.eth.contract(abi=artifact()["abi"], bytecode=artifact()["bytecode"])
     return factory.constructor(*names, admin, delay, treasury, receiver, royalty.basis_points)
 
-# %% ../../nbs/chain/admin.ipynb #f8371312
+# %% ../../nbs/chain/admin.ipynb #0a2507e3
 def deploy(
     journal: Journal,  # of whoever pays for it
     collection: Collection,  # whose contract
@@ -179,7 +179,7 @@ def check_commitment(
     if committed != expected:
         raise CommittedElsewise(manifest.first, _described_drop(expected), _described_drop(committed))
 
-# %% ../../nbs/chain/admin.ipynb #e2cb7e00
+# %% ../../nbs/chain/admin.ipynb #5b553f6f
 def commit_call(
     contract: "Contract",  # the collection's
     manifest: Manifest,  # the drop's
@@ -200,7 +200,7 @@ def commit_call(
     commitment = sealed(contract.w3.eth.chain_id, contract.address, number, root, cid, salt)
     return ask.commitSealedDrop(manifest.first, manifest.quantity, commitment)
 
-# %% ../../nbs/chain/admin.ipynb #ff77ea9a
+# %% ../../nbs/chain/admin.ipynb #c5edb4bf
 def _admin_sends(
     journal: Journal, contract: "Contract", call: "ContractFunction", manifest: Manifest
 ) -> Transaction:
@@ -252,7 +252,7 @@ def seal_drop(
         journal.catalog.put("salt", key, {"salt": secrets.token_hex(32)})
     return commit_drop(journal, contract, manifest, salt_of_drop(journal, manifest))
 
-# %% ../../nbs/chain/admin.ipynb #28e022f6
+# %% ../../nbs/chain/admin.ipynb #69681853
 def reveal_drop(
     journal: Journal,  # the admin's
     contract: "Contract",  # the collection's

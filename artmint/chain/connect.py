@@ -49,7 +49,7 @@ class WrongChain(Refusal):
     got: str
     says = "The chain that answers is {got}, and {expected} was meant. Nothing was signed. Give the address of the right node."
 
-# %% ../../nbs/chain/connect.ipynb #0dd558f0
+# %% ../../nbs/chain/connect.ipynb #d24e0700
 def redact_url(
     url: str,  # of a node
 ) -> str:
@@ -85,7 +85,7 @@ def _silence(url: str, error: Exception) -> NodeSilent:
     status = getattr(getattr(error, "response", None), "status_code", None)
     return NodeSilent(redact_url(url), f"HTTP {status}" if status else type(error).__name__)
 
-# %% ../../nbs/chain/connect.ipynb #40cd8617
+# %% ../../nbs/chain/connect.ipynb #191365fa
 def one_node(
     url: str,  # http or https
     seconds: float = 20,  # for one answer
@@ -139,7 +139,7 @@ def _majority(
         raise NodesDisagree(method, agree, count)
     return next(answer for answer in answers if _content(answer) == best)
 
-# %% ../../nbs/chain/connect.ipynb #fbf3f33a
+# %% ../../nbs/chain/connect.ipynb #44609221
 class SeveralNodes:
     "Nodes in order of preference, as one web3.py provider. Raises NodeSilent, NodesDisagree."
 

@@ -45,7 +45,7 @@ class TransactionRefused(Refusal):
     reason: str
     says = "The chain refused the transaction: {reason}. Nothing was mined. Ask the chain for the sender's nonce and balance."
 
-# %% ../../nbs/chain/embedded.ipynb #3b404423
+# %% ../../nbs/chain/embedded.ipynb #eb140ec6
 class BlockLog:
     "The blocks of an embedded chain as lines of JSON, and how far they were read."
 
@@ -123,7 +123,7 @@ def _head(backend: "PyEVMBackend") -> str:
     "Hash of the newest block, as 0x and 64 hex digits."
     return "0x" + backend.chain.header.parent_hash.hex()
 
-# %% ../../nbs/chain/embedded.ipynb #292539d4
+# %% ../../nbs/chain/embedded.ipynb #f26db5c0
 def _apply(backend: "PyEVMBackend", block: dict) -> None:
     "Put one line's transaction into the block that is being made. Raises what py-evm raises."
     chain = backend.chain
@@ -253,7 +253,7 @@ def _fresh(chain: EmbeddedChain, answer: Callable) -> Callable:
 
     return call
 
-# %% ../../nbs/chain/embedded.ipynb #c41d026e
+# %% ../../nbs/chain/embedded.ipynb #f51cd6c3
 def rpc_endpoints(
     chain: EmbeddedChain,  # who answers
 ) -> dict[str, dict[str, Callable]]:  # by namespace and name, as eth-tester's provider takes them

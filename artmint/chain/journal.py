@@ -44,7 +44,7 @@ from artmint.chain.transaction import (
 )
 from ..studio.catalog import Catalog
 
-# %% ../../nbs/chain/journal.ipynb #8de47841
+# %% ../../nbs/chain/journal.ipynb #00e8c970
 class _SenderLock:
     "The right to send with a key on a chain: one process at a time."
 
@@ -138,7 +138,7 @@ class TransactionBook:
         self._book |= {state.nonce: state for state in states}
         return states
 
-# %% ../../nbs/chain/journal.ipynb #c91a4e99
+# %% ../../nbs/chain/journal.ipynb #14093a71
 class Journal(TransactionBook):
     "A key's book, and what is done with it: reconcile, send. Its verbs hold the key's lock and raise SenderBusy when another process does."
 
@@ -219,7 +219,7 @@ def _next_nonce(journal: TransactionBook) -> int:
         raise KeyUsedElsewhere(address, mined, pending)
     return mined
 
-# %% ../../nbs/chain/journal.ipynb #c6b0e51f
+# %% ../../nbs/chain/journal.ipynb #b6de1fce
 MOST_GAS = 2**24  # no chain takes more in one transaction (EIP-7825)
 
 
@@ -252,7 +252,7 @@ def _prepared(journal: Journal, calls: Sequence[tuple["ContractFunction", dict]]
     }
     return [call.build_transaction({**fields, "nonce": nonce + i}) for i, (call, _) in enumerate(calls)]
 
-# %% ../../nbs/chain/journal.ipynb #0c7791bd
+# %% ../../nbs/chain/journal.ipynb #475c2b0a
 def _signed(journal: Journal, calls: Sequence[tuple["ContractFunction", dict]]) -> list[Transaction]:
     "Signed transactions that are in no book yet; as many as the signer's policy allows, and at least one. Raises OutOfGasMoney, BlockedByPolicy."
     ready = _prepared(journal, calls)
@@ -317,7 +317,7 @@ def _broadcast(journal: Journal, transaction: Transaction) -> Transaction:
         return transaction
     return journal._keep(transaction, state="sent", answer=answer)
 
-# %% ../../nbs/chain/journal.ipynb #6cc0cd31
+# %% ../../nbs/chain/journal.ipynb #a20290b7
 def _replacement_fields(journal: Journal, transaction: Transaction) -> dict | None:
     "The same transaction at today's price and an eighth more than before; None while its price is still good enough."
     fee, tip = fee_of(journal.web3)
@@ -370,7 +370,7 @@ def _node_has(web3: "Web3", transaction: Transaction) -> bool:
             return bool(web3.eth.get_transaction(hash))
     return False
 
-# %% ../../nbs/chain/journal.ipynb #cc127af2
+# %% ../../nbs/chain/journal.ipynb #6384a206
 class _Backoff:
     "The pace of a question that is asked until it is answered or patience ends."
 
@@ -406,7 +406,7 @@ class _Backoff:
         time.sleep(self.pause)
         self.pause = min(self.pause * 1.4, self.longest)
 
-# %% ../../nbs/chain/journal.ipynb #9d031520
+# %% ../../nbs/chain/journal.ipynb #8daf5f53
 def _follow(journal: Journal, transaction: Transaction) -> Transaction:
     "Ask the chain until it says what became of a transaction. Raises NotYetMined."
     pace = _Backoff(journal.patience)
@@ -460,7 +460,7 @@ def _replaced(journal: Journal, transaction: Transaction) -> Transaction:
         transaction, state="replaced", block=journal.web3.eth.block_number, block_hash="", depth="latest"
     )
 
-# %% ../../nbs/chain/journal.ipynb #630dc7ed
+# %% ../../nbs/chain/journal.ipynb #ad4f4578
 def _charge(journal: Journal, transaction: Transaction, mined: str, gas: int, wei: int, l1: int = 0) -> None:
     "Make the ledger's lines add up: what the version that was mined did cost, L1's part apart, and nothing for the others."
     play = "test-" if network_of(journal.chain_id).test else ""
@@ -478,7 +478,7 @@ def _charge(journal: Journal, transaction: Transaction, mined: str, gas: int, we
     if lines:
         journal.catalog.append_all("cost", lines)
 
-# %% ../../nbs/chain/journal.ipynb #0dc0c1c2
+# %% ../../nbs/chain/journal.ipynb #df8f51c9
 def _reopened(journal: Journal, transaction: Transaction) -> Transaction:
     "A reorg took a transaction away: it is sent, not mined."
     nowhere = {"block": None, "block_hash": "", "depth": "", "gas": None, "wei": None}

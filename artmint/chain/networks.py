@@ -33,8 +33,13 @@ class Network:
     test: bool = False
     final: str = "finalized"  # the tag of blocks that won't be undone
 
+<<<<<<< HEAD
 # %% ../../nbs/chain/networks.ipynb #6a469d9d
 CHAIN_ROWS = (  # name, number, fees, explorer, name at Infura, name at Alchemy, whether it is a test network
+=======
+# %% ../../nbs/chain/networks.ipynb #23bcd318
+PROFILES = (  # name, number, fees, explorer, name at Infura, name at Alchemy, whether it is a test network
+>>>>>>> 22ebef4a70574e17700a6ba6c19bc9efa09e7baf
     ("ethereum", 1, "ethereum", "https://etherscan.io", "mainnet", "eth-mainnet"),
     ("sepolia", 11155111, "ethereum", "https://sepolia.etherscan.io", "sepolia", "eth-sepolia", True),
     ("optimism", 10, "op", "https://optimistic.etherscan.io", "optimism-mainnet", "opt-mainnet"),
@@ -62,7 +67,7 @@ CHAIN_ROWS = (  # name, number, fees, explorer, name at Infura, name at Alchemy,
 )
 NETWORKS = {row[0]: Network(*row) for row in CHAIN_ROWS}
 
-# %% ../../nbs/chain/networks.ipynb #7af0ac64
+# %% ../../nbs/chain/networks.ipynb #16164d0c
 def network_of(
     chain_id: int,  # as the node says
 ) -> Network:
@@ -131,7 +136,7 @@ def _call_predeploy(
     }
     return web3.eth.contract(address, abi=[abi]).functions[name](*values).call()
 
-# %% ../../nbs/chain/networks.ipynb #d8a5eb10
+# %% ../../nbs/chain/networks.ipynb #972d0516
 _PLACEHOLDER_SIGNATURE = {
     "v": 1,
     "r": 0xA7 * 256**31 + 0x5D3B91 * 7**60,
@@ -148,7 +153,7 @@ def _as_if_signed(fields: dict) -> bytes:
         TypedTransaction.from_dict({"type": 2, "to": b"", **kept, **_PLACEHOLDER_SIGNATURE}).encode()
     )
 
-# %% ../../nbs/chain/networks.ipynb #949fcab3
+# %% ../../nbs/chain/networks.ipynb #4ec40e2b
 class GasForecast(Record):
     "What a transaction will cost, before it is signed. Wei, but for the gas."
 
@@ -182,7 +187,7 @@ def forecast_gas(
     l1 = _call_predeploy(web3, ORACLE, "getL1Fee", "bytes", [_as_if_signed(fields)])
     return GasForecast(gas=gas, price=price, l1=l1, operator=operator)
 
-# %% ../../nbs/chain/networks.ipynb #2454a1ec
+# %% ../../nbs/chain/networks.ipynb #0f6a50ee
 def l1_gas(
     web3: "Web3",  # an Arbitrum chain
     fields: dict,  # the transaction
@@ -202,7 +207,7 @@ def l1_gas(
     )
     return estimate[0]
 
-# %% ../../nbs/chain/networks.ipynb #c175b66b
+# %% ../../nbs/chain/networks.ipynb #b18791c6
 def _number(receipt: "TxReceipt", name: str) -> int:
     "A number of a receipt; 0 where the chain has no such thing."
     value = receipt.get(name) or 0
@@ -295,7 +300,7 @@ class Horizon(Record):
             raise BadDepth(depth)
         return max(self.latest - int(depth), -1)
 
-# %% ../../nbs/chain/networks.ipynb #56cde64a
+# %% ../../nbs/chain/networks.ipynb #e06153d9
 def _tagged(web3: "Web3", tag: str) -> int:
     "The number of the block that a tag means, or -1."
     from web3.exceptions import BlockNotFound, Web3RPCError

@@ -49,7 +49,7 @@ class WindowSpent(Refusal):
     says = "{minter} may mint {left} more tokens in this stretch of time, and the next batch has {wanted}. Nothing was sent: run again later, it goes on where it stopped; or take smaller batches."
     exit_code = 3
 
-# %% ../../nbs/chain/preflight.ipynb #b9c1707c
+# %% ../../nbs/chain/preflight.ipynb #e3991737
 class Paused(Refusal):
     "Minting is paused."
 
@@ -65,7 +65,7 @@ class BadBatchSize(Refusal):
     says = "A batch has {batch} tokens, and 1 to {most} can be minted at once. Nothing was sent: choose another size."
     exit_code = 2
 
-# %% ../../nbs/chain/preflight.ipynb #b01f6573
+# %% ../../nbs/chain/preflight.ipynb #7f6777c6
 def _commitment_problem(
     contract: "Contract", manifest: Manifest, next_token: int, salt: bytes
 ) -> NotCommitted | CommittedElsewise | None:
@@ -94,7 +94,7 @@ def _minter_problems(contract: "Contract", minter: str, left: int, size: int) ->
         problems.append(WindowSpent(minter, now, size))
     return problems
 
-# %% ../../nbs/chain/preflight.ipynb #468fff2e
+# %% ../../nbs/chain/preflight.ipynb #3d88d230
 def _problems(
     contract: "Contract", minter: str, manifest: Manifest, next_token: int, size: int, salt: bytes
 ) -> list[Refusal]:
@@ -111,7 +111,7 @@ def _problems(
         problems.append(Paused(contract.address))
     return problems
 
-# %% ../../nbs/chain/preflight.ipynb #a3646f6e
+# %% ../../nbs/chain/preflight.ipynb #39ce5d17
 def batch_cost(
     contract: "Contract",  # the collection's
     minter: str,  # address
@@ -254,7 +254,7 @@ def described(
     rows += [("problem", str(problem)) for problem in plan.problems]
     return [f"{name:<10} {words}" for name, words in rows]
 
-# %% ../../nbs/chain/preflight.ipynb #25df9113
+# %% ../../nbs/chain/preflight.ipynb #e67db56c
 GAS_PER_TOKEN = 2593  # in a batch of 100, see contracts/README.md
 GAS_PER_BATCH = 260_000
 LEAST_GAS = 200_000  # what a balance must reach for
@@ -292,7 +292,7 @@ def _money_checks(contract: "Contract", minter: str, ceilings: Ceilings) -> list
         _row("price", not ceilings.token or token <= ceilings.token, price),
     ]
 
-# %% ../../nbs/chain/preflight.ipynb #2e4323f1
+# %% ../../nbs/chain/preflight.ipynb #e51a6f77
 def mint_checks(
     contract: "Contract",  # the collection's
     minter: str,  # address

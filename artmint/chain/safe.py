@@ -79,7 +79,7 @@ def _call_hash(to: str, data: str, nonce: int) -> bytes:
     values = [to, 0, keccak(hexstr=data), 0, 0, 0, 0, ZERO, ZERO, nonce]
     return _struct_hash(SAFE_TX, _SAFE_TX_TYPES, values)
 
-# %% ../../nbs/chain/safe.ipynb #e9f70960
+# %% ../../nbs/chain/safe.ipynb #656828a9
 class Proposal(Record):
     "A call that a Safe shall make, and who has signed it."
 
@@ -136,7 +136,7 @@ SAFE_ABI = [
     ),
 ]
 
-# %% ../../nbs/chain/safe.ipynb #69fc2476
+# %% ../../nbs/chain/safe.ipynb #a07ea4b7
 def safe_at(
     web3: "Web3",  # the chain
     address: str,  # the Safe's
@@ -163,7 +163,7 @@ def _try_out(web3: "Web3", fields: dict, verb: str) -> None:
     except ContractLogicError as error:
         raise RefusedByContract(verb, revert_reason(error)) from None
 
-# %% ../../nbs/chain/safe.ipynb #f45d8989
+# %% ../../nbs/chain/safe.ipynb #642714e0
 def propose(
     web3: "Web3",  # the chain
     safe: str,  # the Safe's address
@@ -205,7 +205,7 @@ def together(
         signatures |= proposal.signatures
     return first.model_copy(update={"signatures": signatures})
 
-# %% ../../nbs/chain/safe.ipynb #efea4763
+# %% ../../nbs/chain/safe.ipynb #03b8b4dc
 def _signed_by(digest: bytes, signature: bytes) -> str:
     "The address whose key signed. Raises whatever a library raises for bytes that are no signature."
     from eth_keys import keys
@@ -227,7 +227,7 @@ def _valid_signatures(proposal: Proposal, owners: list[str]) -> dict[str, bytes]
             valid[owner] = signature
     return dict(sorted(valid.items(), key=lambda item: int(item[0], 16)))
 
-# %% ../../nbs/chain/safe.ipynb #c97bb045
+# %% ../../nbs/chain/safe.ipynb #9050de9c
 def execute(
     journal: Journal,  # of any key that pays for the gas
     proposal: Proposal,  # with enough signatures
