@@ -33,13 +33,8 @@ class Network:
     test: bool = False
     final: str = "finalized"  # the tag of blocks that won't be undone
 
-<<<<<<< HEAD
-# %% ../../nbs/chain/networks.ipynb #6a469d9d
-CHAIN_ROWS = (  # name, number, fees, explorer, name at Infura, name at Alchemy, whether it is a test network
-=======
 # %% ../../nbs/chain/networks.ipynb #23bcd318
-PROFILES = (  # name, number, fees, explorer, name at Infura, name at Alchemy, whether it is a test network
->>>>>>> 22ebef4a70574e17700a6ba6c19bc9efa09e7baf
+CHAIN_ROWS = (  # name, number, fees, explorer, name at Infura, name at Alchemy, whether it is a test network
     ("ethereum", 1, "ethereum", "https://etherscan.io", "mainnet", "eth-mainnet"),
     ("sepolia", 11155111, "ethereum", "https://sepolia.etherscan.io", "sepolia", "eth-sepolia", True),
     ("optimism", 10, "op", "https://optimistic.etherscan.io", "optimism-mainnet", "opt-mainnet"),
