@@ -119,7 +119,7 @@ def record(
     catalog.put_all("artifact", {artifact.dna: artifact.model_dump(mode="json") for artifact in artifacts})
     return artifacts
 
-# %% ../nbs/15_generate.ipynb #59fa65d3
+# %% ../nbs/15_generate.ipynb #57c79565
 def lacking(
     catalog: Catalog,  # what exists
     wanted: Iterable[Recipe],  # what there should be
@@ -191,7 +191,7 @@ def _refuse_work(
     if problems:
         raise InconsistentCollection(str(path), [f"the artist or the medium: {p}" for p in problems])
 
-# %% ../nbs/15_generate.ipynb #98ff921d
+# %% ../nbs/15_generate.ipynb #b2367157
 def enter(
     catalog: Catalog,  # where to
     collection: Collection,  # for which
@@ -219,7 +219,7 @@ def enter(
     catalog.append("attempt", key, {"dna": work.dna, "recipe": work.facts()})
     return artifact
 
-# %% ../nbs/15_generate.ipynb #b67752e9
+# %% ../nbs/15_generate.ipynb #169e47dc
 class NotSerial(Refusal):
     "Early stopping was asked for with several workers."
 
