@@ -194,7 +194,10 @@ def test_every_refusal_derives_from_refusal(module):
         for node in tree_of(MODULES[module]).body
         if isinstance(node, ast.ClassDef) and builtin & {ast.unparse(base) for base in node.bases}
     ]
-    roots = {("core.canon", "Refusal"), ("ipfs.cid", "ContentError")}  # content addressing needs the standard library alone
+    roots = {
+        ("core.canon", "Refusal"),
+        ("ipfs.cid", "ContentError"),
+    }  # content addressing needs the standard library alone
     assert [name for name in strangers if (module, name) not in roots] == []
 
 
