@@ -47,17 +47,18 @@ class Ours:
     "Steps of artmint's own loop."
 
     def __init__(self, base: Base, config: TrainConfig, examples: Examples):
-        self.config, self.steps_done = config, count()
+        self.steps_done = count()
         self.pipe = lora_train._adapted(base, config)
-        self.scheduler = DDIMScheduler.from_config(base.pipeline.scheduler.config)
         self.optimiser = lora_train._optimiser(self.pipe, config)
-        self.courses = lora_train._courses(self.pipe, base, config, examples, None)
+        scheduler = DDIMScheduler.from_config(base.pipeline.scheduler.config)
+        streams = lora_train._streams(self.pipe, base, config, examples, None)
+        parts = (self.pipe, config, None, self.optimiser, scheduler, Path(), "", streams)
+        self.training = lora_train._Training(*parts)  # it has no lineage, because nothing is saved
 
     def run(self) -> None:
         "Train for so many steps."
         for _ in range(STEPS):
-            step = next(self.steps_done)
-            lora_train._step(self.optimiser, self.courses, self.scheduler, self.config, step)
+            self.training.step(next(self.steps_done))
 
 
 class ExampleLoop:
