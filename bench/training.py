@@ -127,7 +127,11 @@ class Passes:
     "The bare forward and backward passes of the UNet with an adapter."
 
     def __init__(self, ours: Ours):
-        self.unet, self.parameters, self.batch = ours.pipe.unet, trained(ours.optimiser), ours.config.batch
+        self.unet, self.parameters, self.batch = (
+            ours.pipe.unet,
+            trained(ours.optimiser),
+            ours.training.config.batch,
+        )
         self.latents = torch.randn(self.batch, 4, 32, 32)
         self.text = torch.randn(self.batch, 32, 128)
 
@@ -149,7 +153,7 @@ def measure(rounds: int) -> Iterator[dict]:
     "lora_vs_plain_loop, lora_vs_arithmetic."
     base, config, examples = load_base(), TrainConfig(prior_batch=0, steps=10_000), Examples(24)
     ours = Ours(base, config, examples)
-    loop, passes = ExampleLoop(base, config, examples, ours.scheduler), Passes(ours)
+    loop, passes = ExampleLoop(base, config, examples, ours.training.scheduler), Passes(ours)
     for way in (ours, loop, passes):  # warms up
         way.run()
     our_time, loop_time, times = ratio(ours.run, loop.run, rounds)
