@@ -47,7 +47,10 @@ class UnfilledSlot(Refusal):
     "Slots of a drop have no edition."
 
     slots: list[int]
-    says = "Slots {slots} have no edition, and a drop has no gaps. Give more rounds, relax a rule, or accept an attempt by hand."
+    says = (
+        "Slots {slots} have no edition, and a drop has no gaps. Give more rounds, relax a rule, or accept "
+        "an attempt by hand."
+    )
 
 
 class NoSuchSlots(Refusal):
@@ -56,7 +59,10 @@ class NoSuchSlots(Refusal):
     first: int
     quantity: int
     supply: int
-    says = "A drop of {quantity} from slot {first} is not within the collection's slots 1 to {supply}. Nothing was packed."
+    says = (
+        "A drop of {quantity} from slot {first} is not within the collection's slots 1 to {supply}. Nothing "
+        "was packed."
+    )
 
 
 class OverlappingDrop(Refusal):
@@ -65,7 +71,10 @@ class OverlappingDrop(Refusal):
     drop: int
     other: int
     slots: list[int]
-    says = "Drop {drop} would hold slots {slots}, which drop {other} holds already. Nothing was packed: choose the next free slots."
+    says = (
+        "Drop {drop} would hold slots {slots}, which drop {other} holds already. Nothing was packed: choose "
+        "the next free slots."
+    )
 
 
 class AuditFailed(Refusal):
@@ -235,7 +244,8 @@ def is_complete(
     folder: Path,  # of the drop
     manifest: Manifest,  # what it should hold
 ) -> bool:
-    "Whether a drop's folder holds exactly this manifest, and an archive and files with its root, every byte hashed."
+    """Whether a drop's folder holds exactly this manifest, and an archive and files with its root, every byte
+    hashed."""
     root = CID.parse(manifest.root)
     try:
         if (folder / "drop.json").read_bytes() != manifest.data:
@@ -319,7 +329,8 @@ def provenance_record(
     studio: Path,  # the studio's folder
     collection: Collection,  # all of whose drops are packed
 ) -> bytes:
-    "A collection's provenance record, canonical JSON. Raises BadMetadata when drops are missing or there is none."
+    """A collection's provenance record, canonical JSON. Raises BadMetadata when drops are missing or there is
+    none."""
     tokens = []
     for path in sorted((Path(studio) / "drops").glob("*/drop.json")):
         manifest = read_manifest(path.read_bytes())

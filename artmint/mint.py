@@ -42,7 +42,8 @@ def mint(
     ceilings: Ceilings = Ceilings(),  # what it may cost, and what to do above that
     flight: int = FLIGHT,  # transactions that may be under way together
 ) -> list[Transaction]:  # what was sent now; empty: all of it was minted before
-    "Mint what isn't minted of a drop, flight by flight. Raises the first problem of the plan, FeeLimitExceeded, and the journal's refusals."
+    """Mint what isn't minted of a drop, flight by flight. Raises the first problem of the plan,
+    FeeLimitExceeded, and the journal's refusals."""
     with journal:
         journal.update_finality()
         salt = _salt(journal, manifest)
@@ -115,7 +116,8 @@ def _by_window(batches: list[tuple[int, int]], left: int) -> int:
 
 
 def _by_balance(journal: Journal, cost: GasForecast) -> int:
-    "How many batches like this one the minter can pay for: a fifth more gas at the highest price, a quarter more for L1."
+    """How many batches like this one the minter can pay for: a fifth more gas at the highest price, a quarter
+    more for L1."""
     fee, _ = fee_of(journal.web3)
     most = cost.gas * 6 // 5 * fee + (cost.l1 + cost.operator) * 5 // 4
     return journal.web3.eth.get_balance(journal.signer.address) // most
@@ -134,7 +136,8 @@ def _by_ceiling(batches: list[tuple[int, int]], cost: GasForecast, ceilings: Cei
 def _flight(
     journal: Journal, contract: "Contract", batches: list[tuple[int, int]], inner: int, ceilings: Ceilings
 ) -> int:
-    "How many of the next batches may go out together, one at least. Raises FeeLimitExceeded, RefusedByContract."
+    """How many of the next batches may go out together, one at least. Raises FeeLimitExceeded,
+    RefusedByContract."""
     minter = journal.signer.address
     limited = ceilings.above != "mint" and bool(ceilings.token or ceilings.day)
     if len(batches) == 1 and not limited:
@@ -280,7 +283,8 @@ def stamp_drop(
     manifest: Manifest,  # the drop's
     depth: str = "",  # latest, safe, finalized, or how many blocks must lie on top; empty: the chain's own word for final
 ) -> Stamp:
-    "Look how deep a drop's tokens lie, and write it down when that has changed. Raises BadDepth and what `Journal.update_finality` raises."
+    """Look how deep a drop's tokens lie, and write it down when that has changed. Raises BadDepth and what
+    `Journal.update_finality` raises."""
     with journal:
         depth = chosen_depth(journal.web3, depth)
         key = f"{drop_key(manifest.collection, manifest.drop)}@{journal.chain_id}"

@@ -43,7 +43,10 @@ class TransactionRefused(Refusal):
     "The embedded chain can't take a transaction as it is."
 
     reason: str
-    says = "The chain refused the transaction: {reason}. Nothing was mined. Ask the chain for the sender's nonce and balance."
+    says = (
+        "The chain refused the transaction: {reason}. Nothing was mined. Ask the chain for the sender's "
+        "nonce and balance."
+    )
 
 # %% ../../nbs/chain/embedded.ipynb #eb140ec6
 class BlockLog:
@@ -151,7 +154,8 @@ def _mine(backend: "PyEVMBackend", block: dict) -> None:
 
 
 def _repeat(backend: "PyEVMBackend", line: bytes) -> None:
-    "Run one line of the log. Raises what py-evm raises, ValueError when the line doesn't follow the block before it."
+    """Run one line of the log. Raises what py-evm raises, ValueError when the line doesn't follow the block
+    before it."""
     block = json.loads(line)
     head = _head(backend)
     if block["parent"] != head:
@@ -161,7 +165,8 @@ def _repeat(backend: "PyEVMBackend", line: bytes) -> None:
 
 # %% ../../nbs/chain/embedded.ipynb #bd739ced
 class EmbeddedChain:
-    "An Ethereum chain in a folder: made when missing, opened by running its blocks again. Raises ChainDamaged."
+    """An Ethereum chain in a folder: made when missing, opened by running its blocks again. Raises
+    ChainDamaged."""
 
     def __init__(
         self,

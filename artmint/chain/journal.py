@@ -81,7 +81,8 @@ class _SenderLock:
 
 # %% ../../nbs/chain/journal.ipynb #43e0281c
 class TransactionBook:
-    "What a key has signed on a chain. As a context it holds the key's lock. Raises SenderBusy, NotWritten, NodeSilent."
+    """What a key has signed on a chain. As a context it holds the key's lock. Raises SenderBusy, NotWritten,
+    NodeSilent."""
 
     def __init__(
         self,
@@ -140,7 +141,8 @@ class TransactionBook:
 
 # %% ../../nbs/chain/journal.ipynb #14093a71
 class Journal(TransactionBook):
-    "A key's book, and what is done with it: reconcile, send. Its verbs hold the key's lock and raise SenderBusy when another process does."
+    """A key's book, and what is done with it: reconcile, send. Its verbs hold the key's lock and raise
+    SenderBusy when another process does."""
 
     def __init__(
         self,
@@ -157,14 +159,16 @@ class Journal(TransactionBook):
         self.bump = bump
 
     def reconcile(self) -> list[Transaction]:
-        "Find out what became of every open transaction, and give those. Raises NotYetMined, OutOfGasMoney, WrongChain."
+        """Find out what became of every open transaction, and give those. Raises NotYetMined, OutOfGasMoney,
+        WrongChain."""
         with self:
             _same_chain(self)
             mark_reorged(self)
             return [_follow(self, transaction) for transaction in self.transactions() if transaction.open]
 
     def update_finality(self) -> list[Transaction]:
-        "Look how deep every transaction lies that isn't final, follow those that a reorg took away, and give them all. Raises what reconcile raises."
+        """Look how deep every transaction lies that isn't final, follow those that a reorg took away, and
+        give them all. Raises what reconcile raises."""
         with self:
             self.reconcile()
             now = horizon(self.web3)
@@ -188,7 +192,8 @@ class Journal(TransactionBook):
             tuple["ContractFunction", dict]
         ],  # with what each is for; the first needs the most gas
     ) -> list[Transaction]:  # confirmed; fewer than calls when the signer's policy has no room for more
-        "Sign all, write all down, send all in this order, wait for every receipt. Raises this room's refusals."
+        """Sign all, write all down, send all in this order, wait for every receipt. Raises this room's
+        refusals."""
         with self:
             self.reconcile()
             flight = self._keep_all(_signed(self, calls))
@@ -235,7 +240,8 @@ def _estimate(journal: Journal, call: "ContractFunction", verb: str) -> int:
 
 
 def _prepared(journal: Journal, calls: Sequence[tuple["ContractFunction", dict]]) -> list[dict]:
-    "Transactions, ready to be signed: the next nonces, today's fees, as much gas as the first one needs. Raises FeeAboveCeiling."
+    """Transactions, ready to be signed: the next nonces, today's fees, as much gas as the first one needs.
+    Raises FeeAboveCeiling."""
     _same_chain(journal)
     fee, tip = fee_of(journal.web3)
     if fee > journal.ceiling * 10**9:
@@ -254,7 +260,8 @@ def _prepared(journal: Journal, calls: Sequence[tuple["ContractFunction", dict]]
 
 # %% ../../nbs/chain/journal.ipynb #475c2b0a
 def _signed(journal: Journal, calls: Sequence[tuple["ContractFunction", dict]]) -> list[Transaction]:
-    "Signed transactions that are in no book yet; as many as the signer's policy allows, and at least one. Raises OutOfGasMoney, BlockedByPolicy."
+    """Signed transactions that are in no book yet; as many as the signer's policy allows, and at least one.
+    Raises OutOfGasMoney, BlockedByPolicy."""
     ready = _prepared(journal, calls)
     address = journal.signer.address
     most = most_of(journal.web3, ready[0])
@@ -296,7 +303,8 @@ def send_flight(
     journal: Journal,  # whose book it stands in
     flight: list[Transaction],  # signed, in order of their nonces
 ) -> list[Transaction]:  # all of them; those that went out are sent
-    "Send a flight in order, up to the first one that isn't taken (those behind it have to wait), and note the answers."
+    """Send a flight in order, up to the first one that isn't taken (those behind it have to wait), and note
+    the answers."""
     for i, transaction in enumerate(flight):
         answer = _send_raw(journal, transaction)
         flight[i] = transaction.model_copy(update={"state": "sent", "answer": answer})
@@ -319,7 +327,8 @@ def _broadcast(journal: Journal, transaction: Transaction) -> Transaction:
 
 # %% ../../nbs/chain/journal.ipynb #a20290b7
 def _replacement_fields(journal: Journal, transaction: Transaction) -> dict | None:
-    "The same transaction at today's price and an eighth more than before; None while its price is still good enough."
+    """The same transaction at today's price and an eighth more than before; None while its price is still
+    good enough."""
     fee, tip = fee_of(journal.web3)
     fields = fields_of(transaction.raw)
     old_fee = fields["maxFeePerGas"]
@@ -335,7 +344,8 @@ def bump_fee(
     journal: Journal,  # whose book it stands in
     transaction: Transaction,  # open
 ) -> Transaction:
-    "Sign the same nonce at a higher price and send it, where prices have risen, and ceiling, policy and purse allow it; else the same transaction."
+    """Sign the same nonce at a higher price and send it, where prices have risen, and ceiling, policy and
+    purse allow it; else the same transaction."""
     fields = _replacement_fields(journal, transaction)
     if fields is None or fields["maxFeePerGas"] > journal.ceiling * 10**9:
         return transaction
@@ -462,7 +472,8 @@ def _replaced(journal: Journal, transaction: Transaction) -> Transaction:
 
 # %% ../../nbs/chain/journal.ipynb #ad4f4578
 def _charge(journal: Journal, transaction: Transaction, mined: str, gas: int, wei: int, l1: int = 0) -> None:
-    "Make the ledger's lines add up: what the version that was mined did cost, L1's part apart, and nothing for the others."
+    """Make the ledger's lines add up: what the version that was mined did cost, L1's part apart, and nothing
+    for the others."""
     play = "test-" if network_of(journal.chain_id).test else ""
     owed = {"gas": gas, f"{play}wei": wei - l1, f"{play}l1-wei": l1}
     lines = []
@@ -488,7 +499,8 @@ def _reopened(journal: Journal, transaction: Transaction) -> Transaction:
 def mark_reorged(
     journal: Journal,  # whose book is compared
 ) -> None:
-    "Reopen what a reorg took away as far as the sender's nonce shows it; one question, before anything is signed."
+    """Reopen what a reorg took away as far as the sender's nonce shows it; one question, before anything is
+    signed."""
     mined = journal.web3.eth.get_transaction_count(journal.signer.address, "latest")
     for transaction in journal.transactions():
         if transaction.nonce >= mined and not transaction.open and transaction.depth != "finalized":

@@ -78,7 +78,10 @@ class NoNode(Refusal):
 
     name: str
     variable: str
-    says = "No node is known for {name}. Set {variable} to the address of one (or several, with commas between), or INFURA_KEY, or ALCHEMY_KEY."
+    says = (
+        "No node is known for {name}. Set {variable} to the address of one (or several, with commas "
+        "between), or INFURA_KEY, or ALCHEMY_KEY."
+    )
     exit_code = 2
 
 
@@ -212,7 +215,8 @@ def _number(receipt: "TxReceipt", name: str) -> int:
 def paid(
     receipt: "TxReceipt",  # of a mined transaction
 ) -> int:
-    "Wei that a transaction did cost: its gas, and what an OP-stack chain took besides (`l1Fee`, and the operator's fee)."
+    """Wei that a transaction did cost: its gas, and what an OP-stack chain took besides (`l1Fee`, and the
+    operator's fee)."""
     gas = _number(receipt, "gasUsed")
     share = gas * _number(receipt, "operatorFeeScalar") // 10**6  # op-geth, Isthmus
     operator = share + _number(receipt, "operatorFeeConstant")
@@ -222,7 +226,8 @@ def paid(
 def paid_l1(
     receipt: "TxReceipt",  # of a mined transaction
 ) -> int:
-    "The part of it that was taken for L1: `l1Fee` of an OP-stack chain, `gasUsedForL1` of Arbitrum; elsewhere 0."
+    """The part of it that was taken for L1: `l1Fee` of an OP-stack chain, `gasUsedForL1` of Arbitrum;
+    elsewhere 0."""
     return _number(receipt, "l1Fee") + _number(receipt, "gasUsedForL1") * _number(
         receipt, "effectiveGasPrice"
     )
@@ -234,7 +239,10 @@ class FeeLimitExceeded(Refusal):
     what: str
     wei: int
     ceiling: int
-    says = "{what} would cost {wei} wei now, and the ceiling is {ceiling}. Nothing was signed: run again when it is cheaper, or raise the ceiling."
+    says = (
+        "{what} would cost {wei} wei now, and the ceiling is {ceiling}. Nothing was signed: run again when "
+        "it is cheaper, or raise the ceiling."
+    )
     exit_code = 3
 
 
@@ -288,7 +296,8 @@ class Horizon(Record):
         return "latest"
 
     def newest(self, depth: str) -> int:
-        "The newest block that is so deep: a word, or how many blocks must lie on top. -1: none is. Raises BadDepth."
+        """The newest block that is so deep: a word, or how many blocks must lie on top. -1: none is. Raises
+        BadDepth."""
         if depth in DEPTHS:
             return getattr(self, depth)
         if not depth.isdigit():

@@ -28,7 +28,10 @@ class NotCommitted(Refusal):
     first: int
     last: int
     committed: int
-    says = "Tokens {first} to {last} are to be minted, and tokens are committed up to {committed}. Nothing was sent: let the admin commit the drop first."
+    says = (
+        "Tokens {first} to {last} are to be minted, and tokens are committed up to {committed}. Nothing was "
+        "sent: let the admin commit the drop first."
+    )
 
 
 class AllowanceTooSmall(Refusal):
@@ -37,7 +40,10 @@ class AllowanceTooSmall(Refusal):
     minter: str
     left: int
     wanted: int
-    says = "{minter} may mint {left} more tokens and {wanted} are left to mint. Nothing was sent: let the admin raise the allowance."
+    says = (
+        "{minter} may mint {left} more tokens and {wanted} are left to mint. Nothing was sent: let the "
+        "admin raise the allowance."
+    )
 
 
 class WindowSpent(Refusal):
@@ -46,7 +52,10 @@ class WindowSpent(Refusal):
     minter: str
     left: int
     wanted: int
-    says = "{minter} may mint {left} more tokens in this stretch of time, and the next batch has {wanted}. Nothing was sent: run again later, it goes on where it stopped; or take smaller batches."
+    says = (
+        "{minter} may mint {left} more tokens in this stretch of time, and the next batch has {wanted}. "
+        "Nothing was sent: run again later, it goes on where it stopped; or take smaller batches."
+    )
     exit_code = 3
 
 # %% ../../nbs/chain/preflight.ipynb #e3991737
@@ -54,7 +63,10 @@ class Paused(Refusal):
     "Minting is paused."
 
     contract: str
-    says = "{contract} is paused. Nothing was sent: find out who paused it and why; only the admin can unpause it."
+    says = (
+        "{contract} is paused. Nothing was sent: find out who paused it and why; only the admin can unpause "
+        "it."
+    )
 
 
 class BadBatchSize(Refusal):
@@ -62,7 +74,10 @@ class BadBatchSize(Refusal):
 
     batch: int
     most: int
-    says = "A batch has {batch} tokens, and 1 to {most} can be minted at once. Nothing was sent: choose another size."
+    says = (
+        "A batch has {batch} tokens, and 1 to {most} can be minted at once. Nothing was sent: choose "
+        "another size."
+    )
     exit_code = 2
 
 # %% ../../nbs/chain/preflight.ipynb #7f6777c6
@@ -184,7 +199,8 @@ def mint_plan(
     inner: int = 20,  # tokens that share one written owner
     salt: bytes = b"",  # of a drop that is still sealed
 ) -> MintPlan:
-    "Say what minting a drop would do and cost, and what stands in its way. Sends nothing. Raises BadBatchSize."
+    """Say what minting a drop would do and cost, and what stands in its way. Sends nothing. Raises
+    BadBatchSize."""
     _check_sizes(contract, batch, inner)
     ask = contract.functions
     next_token = ask.nextToken().call()

@@ -34,7 +34,10 @@ class OtherProposal(Refusal):
 
     first: str
     second: str
-    says = "One file proposes {first}, the other {second}. Signatures for one are worth nothing for the other: collect them for one proposal."
+    says = (
+        "One file proposes {first}, the other {second}. Signatures for one are worth nothing for the other: "
+        "collect them for one proposal."
+    )
     exit_code = 2
 
 
@@ -43,7 +46,10 @@ class StaleProposal(Refusal):
 
     nonce: int
     expected: int
-    says = "The proposal is number {nonce} of the Safe, and the next one is {expected}. Nothing was sent: a lower number was used up already, propose again; for a higher one, execute the earlier ones first."
+    says = (
+        "The proposal is number {nonce} of the Safe, and the next one is {expected}. Nothing was sent: a "
+        "lower number was used up already, propose again; for a higher one, execute the earlier ones first."
+    )
 
 
 class TooFewSignatures(Refusal):
@@ -51,11 +57,17 @@ class TooFewSignatures(Refusal):
 
     owners: list[str]
     needed: int
-    says = "Owners who have signed: {owners}; the Safe needs {needed}. Nothing was sent: hand the proposal to another owner."
+    says = (
+        "Owners who have signed: {owners}; the Safe needs {needed}. Nothing was sent: hand the proposal to "
+        "another owner."
+    )
     exit_code = 4
 
 # %% ../../nbs/chain/safe.ipynb #2b5e3fff
-SAFE_TX = "SafeTx(address to,uint256 value,bytes data,uint8 operation,uint256 safeTxGas,uint256 baseGas,uint256 gasPrice,address gasToken,address refundReceiver,uint256 nonce)"
+SAFE_TX = (
+    "SafeTx(address to,uint256 value,bytes data,uint8 operation,uint256 safeTxGas,uint256 baseGas,uint256 "
+    "gasPrice,address gasToken,address refundReceiver,uint256 nonce)"
+)
 SAFE_DOMAIN = "EIP712Domain(uint256 chainId,address verifyingContract)"
 ZERO = "0x" + "00" * 20
 
@@ -170,7 +182,8 @@ def propose(
     call: "ContractFunction",  # what it shall do, as from `commit_call` and `allowance_calls`
     later: int = 0,  # how many proposals that aren't executed yet stand before this one
 ) -> Proposal:
-    "A proposal without signatures. Raises NotASafe, and RefusedByContract when the contract would refuse the call now."
+    """A proposal without signatures. Raises NotASafe, and RefusedByContract when the contract would refuse
+    the call now."""
     nonce = safe_at(web3, safe).functions.nonce().call() + later
     fields = {"from": safe, "to": call.address, "data": call._encode_transaction_data()}
     if not later:
@@ -232,7 +245,8 @@ def execute(
     journal: Journal,  # of any key that pays for the gas
     proposal: Proposal,  # with enough signatures
 ) -> Transaction:
-    "Let the Safe act. Raises TooFewSignatures, StaleProposal, RefusedByContract, NotASafe and the journal's refusals."
+    """Let the Safe act. Raises TooFewSignatures, StaleProposal, RefusedByContract, NotASafe and the journal's
+    refusals."""
     with journal:
         journal.reconcile()
         ask = safe_at(journal.web3, proposal.safe).functions

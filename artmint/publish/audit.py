@@ -169,7 +169,8 @@ def public_statement(
 def _check_withheld(
     token: int, metadata: TokenMetadata, image: Image.Image, texts: dict[str, str]
 ) -> list[Finding]:
-    "A token that withholds something: no dna can be computed, and nothing withheld may be published after all."
+    """A token that withholds something: no dna can be computed, and nothing withheld may be published after
+    all."""
     about = metadata.artmint
     try:
         recipe = Recipe.parse({"prompt": "withheld", "seed": 0} | about.recipe)
@@ -219,7 +220,8 @@ class AuditedDrop:
 
 # %% ../../nbs/publish/audit.ipynb #ff6c96b0
 def _derived_facts(drop: AuditedDrop, slot: Slot, edition: Edition, facts: dict) -> dict:
-    "What is public of the recipe that the collection derives for an edition; of a work made by hand, its own."
+    """What is public of the recipe that the collection derives for an edition; of a work made by hand, its
+    own."""
     if "made" not in facts:
         attempts = range(edition.attempt, edition.attempt + 1)
         derived = recipes(drop.collection, [slot], drop.salt, attempts, facts["base"], drop.adapter_digests)
@@ -276,7 +278,8 @@ def _check_edition(
 def _check_file(
     drop: AuditedDrop, edition: Edition, facts: dict, picture: bytes, metadata: TokenMetadata
 ) -> list[Finding]:
-    "The published file against the chosen one: the same bytes, but for content credentials where the studio signs."
+    """The published file against the chosen one: the same bytes, but for content credentials where the studio
+    signs."""
     try:
         plain = bare_png(picture)
     except BadPicture:
