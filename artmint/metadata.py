@@ -76,7 +76,7 @@ class OverlappingDrop(Refusal):
         "the next free slots."
     )
 
-
+# %% ../nbs/25_metadata.ipynb #9800d147
 class AuditFailed(Refusal):
     "Something in a drop does not agree. `findings` has all of it."
 

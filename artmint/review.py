@@ -117,7 +117,7 @@ def nearest_picture(
     artifact = Artifact(**catalog.get("artifact", edition["dna"]))
     return picture(catalog, artifact), named[4] or TURNS[0]
 
-
+# %% ../nbs/22_review.ipynb #3d669ace
 def side_by_side(
     image: Image.Image,  # the candidate
     other: Image.Image,  # what it is like

@@ -264,7 +264,7 @@ def _differing(collection: Collection, slots: list[Slot]) -> list[str]:
             differing.append(trait)
     return differing
 
-
+# %% ../nbs/00_seeds.ipynb #9eb0586c
 def frozen_slots(
     catalog: Catalog,  # the studio's
     collection: Collection,  # a consistent collection

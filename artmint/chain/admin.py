@@ -66,7 +66,7 @@ class CommittedElsewise(Refusal):
         "be changed: find the drop.json that was committed."
     )
 
-
+# %% ../../nbs/chain/admin.ipynb #c7d3ca7d
 class NoDropSalt(Refusal):
     "A sealed drop can't be opened without its salt."
 

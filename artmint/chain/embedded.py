@@ -165,8 +165,7 @@ def _repeat(backend: "PyEVMBackend", line: bytes) -> None:
 
 # %% ../../nbs/chain/embedded.ipynb #bd739ced
 class EmbeddedChain:
-    """An Ethereum chain in a folder: made when missing, opened by running its blocks again. Raises
-    ChainDamaged."""
+    "An Ethereum chain in a folder, opened by running its blocks again. Raises ChainDamaged."
 
     def __init__(
         self,

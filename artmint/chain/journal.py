@@ -141,8 +141,7 @@ class TransactionBook:
 
 # %% ../../nbs/chain/journal.ipynb #14093a71
 class Journal(TransactionBook):
-    """A key's book, and what is done with it: reconcile, send. Its verbs hold the key's lock and raise
-    SenderBusy when another process does."""
+    "A key's book and what is done with it. Raises SenderBusy while another process has the key."
 
     def __init__(
         self,
@@ -159,16 +158,14 @@ class Journal(TransactionBook):
         self.bump = bump
 
     def reconcile(self) -> list[Transaction]:
-        """Find out what became of every open transaction, and give those. Raises NotYetMined, OutOfGasMoney,
-        WrongChain."""
+        "Follow every open transaction to its end. Raises NotYetMined, OutOfGasMoney, WrongChain."
         with self:
             _same_chain(self)
             mark_reorged(self)
             return [_follow(self, transaction) for transaction in self.transactions() if transaction.open]
 
     def update_finality(self) -> list[Transaction]:
-        """Look how deep every transaction lies that isn't final, follow those that a reorg took away, and
-        give them all. Raises what reconcile raises."""
+        "Look how deep what isn't final lies, and follow what a reorg took away. Raises as reconcile does."
         with self:
             self.reconcile()
             now = horizon(self.web3)

@@ -199,8 +199,7 @@ def mint_plan(
     inner: int = 20,  # tokens that share one written owner
     salt: bytes = b"",  # of a drop that is still sealed
 ) -> MintPlan:
-    """Say what minting a drop would do and cost, and what stands in its way. Sends nothing. Raises
-    BadBatchSize."""
+    "What minting a drop would do and cost, and what stands in its way. Raises BadBatchSize."
     _check_sizes(contract, batch, inner)
     ask = contract.functions
     next_token = ask.nextToken().call()

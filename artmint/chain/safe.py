@@ -51,7 +51,7 @@ class StaleProposal(Refusal):
         "lower number was used up already, propose again; for a higher one, execute the earlier ones first."
     )
 
-
+# %% ../../nbs/chain/safe.ipynb #bc85ad73
 class TooFewSignatures(Refusal):
     "Not enough of the owners have signed."
 

@@ -130,7 +130,7 @@ class WrongPassphrase(Refusal):
     )
     exit_code = 2
 
-
+# %% ../../nbs/chain/signers.ipynb #31c152e7
 class KeystoreSigner(Signer):
     "A key from an encrypted file. Its secret is never shown. Raises MissingKey, WrongPassphrase."
 
@@ -202,7 +202,7 @@ def _session(library: str, token: str, pin: str) -> Any:
     except (pkcs11.PKCS11Error, RuntimeError) as error:
         raise NoModuleKey(f"The token {token} of {Path(library).name}", type(error).__name__) from None
 
-
+# %% ../../nbs/chain/signers.ipynb #d3cd7143
 def new_module_key(
     library: str,  # the module's PKCS#11 library
     token: str,  # label of the token

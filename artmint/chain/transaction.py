@@ -255,7 +255,7 @@ class RefusedByContract(Refusal):
         "drops, roles and allowances."
     )
 
-
+# %% ../../nbs/chain/transaction.ipynb #10877a41
 class NotWritten(Refusal):
     "The journal can't be written: a full disk, a lost mount."
 

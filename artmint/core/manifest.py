@@ -99,7 +99,7 @@ def read_strictly(
         raise BadMetadata(what, ["its bytes are not canonical"])
     return record
 
-
+# %% ../../nbs/core/manifest.ipynb #651aa5ca
 def read_manifest(
     data: bytes,  # drop.json
 ) -> Manifest:

@@ -113,7 +113,7 @@ def _full(base: Base, recipes: list[Recipe], waiting: list[int]) -> list[list[in
 def _ignore(indices: list[int], images: list[Image.Image]) -> None:
     "Nobody is told of a finished batch."
 
-
+# %% ../../nbs/judge/prune.ipynb #e8d065f7
 def render_some(
     base: Base,  # the model that the recipes name
     recipes: list[Recipe],  # in any number and order

@@ -180,7 +180,7 @@ def _mismatches(
         mismatches.append(_Mismatch(finding, difference, recipe.profile))
     return mismatches
 
-
+# %% ../../nbs/prove/regenerate.ipynb #9830c3d7
 def _pixel_steps(mismatches: list[_Mismatch], tokens: list[int], base: str) -> Iterator[Step]:
     "What equal and other pixels come to."
     if mismatches and all(mismatch.profile == "fast" for mismatch in mismatches):
@@ -251,7 +251,7 @@ def _is_regenerable(report: TokenReport) -> bool:
     facts = report.metadata.artmint if report.metadata else None
     return bool(not report.findings and not facts.withheld and facts.base)
 
-
+# %% ../../nbs/prove/regenerate.ipynb #0cef9e27
 def regenerate_tokens(
     archives: list[Archive],  # all of the proof's
     reports: list[TokenReport],  # of all tokens

@@ -147,7 +147,7 @@ class UnknownDatabase(Refusal):
     )
     exit_code = 2
 
-
+# %% ../../nbs/studio/catalog.ipynb #a904fd0f
 def _open(folder: Path, url: str | None) -> sa.Engine:
     """Connect to a studio's database, by URL or in its folder, and bring its layout up to date. Raises
     NewerCatalog, UnknownDatabase."""

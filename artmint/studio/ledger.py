@@ -100,7 +100,7 @@ class Meter:
         spend_on(self.catalog, self.stage, keys, used | (more or {}))
         self._start()
 
-
+# %% ../../nbs/studio/ledger.ipynb #2d3cbeaf
 @contextmanager
 def metered(
     catalog: Catalog,  # where to
