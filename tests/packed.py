@@ -1,9 +1,6 @@
 "A studio with the demo packed, drawn by the program."
 
-import shutil
 from pathlib import Path
-
-import pytest
 
 from artmint import metadata
 from artmint.core.collection import example
@@ -16,20 +13,6 @@ from artmint.publish.tokens import BaseFacts
 from artmint.seeds import frozen_slots, load_collection, recipes
 from artmint.studio.catalog import Catalog
 from artmint.train.drawings import Subject, draw
-
-
-@pytest.fixture
-def catalog(made, tmp_path) -> Catalog:
-    "A copy of that studio."
-    shutil.copytree(made, tmp_path / "studio")
-    return Catalog(tmp_path / "studio")
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Path:
-    "The folder of a studio with the demo packed; not to be changed."
-    return pack_demo(tmp_path_factory.mktemp("made"))
-
 
 FOLDER = example()
 DEMO = load_collection(FOLDER)
