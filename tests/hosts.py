@@ -50,9 +50,6 @@ def killed(code: str, *arguments, after: str = "ready") -> str:
     return line.strip()
 
 
-# ------------------------------------------------------------------ records
-
-
 def _write_slots(folder: str, value: int, answers) -> None:
     "Try to write fifty records, and answer how many were refused."
     catalog = Catalog(folder)
@@ -95,9 +92,6 @@ def keys_are_found_by_their_beginnings(catalog: Catalog) -> None:
         assert rows == [(key, i) for i, key in enumerate(KEYS * 2) if key in wanted]
     assert sorted(catalog.heads("cost")) == sorted({key.split("/")[0] for key in KEYS})
     assert catalog.heads("nothing") == []
-
-
-# ------------------------------------------------------------------ leases
 
 
 def _work(folder: str, worker: str, answers) -> None:

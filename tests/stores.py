@@ -57,9 +57,6 @@ def contract(store, car, built, tmp_path):
     assert KEY not in store.name + repr(store) + str(receipt)
 
 
-# -- trouble on the way
-
-
 UPLOAD = """
 import sys
 from pathlib import Path
@@ -70,9 +67,6 @@ def told(done, total):
     sys.stdin.readline()
 KuboStore(sys.argv[1], sys.argv[4], seconds=2).put(Path(sys.argv[2]), CID.parse(sys.argv[3]), told)
 """
-
-
-# -- the gate
 
 
 def forged(car: bytes) -> bytes:

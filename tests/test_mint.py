@@ -117,9 +117,6 @@ def test_a_role_revoked_in_mid_run(ready):
     assert ready.supply() == 16
 
 
-# The plan and the roots
-
-
 @pytest.mark.slow
 def test_no_secret_in_anything_that_a_mint_leaves_behind(minted, tmp_path, start_anvil):
     "A passphrase, a key, and a node's address with a password in it: the notebook runs with them, and they are in no cell, output, picture, archive, record or log."

@@ -130,8 +130,5 @@ def test_the_truth_told_by_somebody_else_holds(lie):
     assert proof.exit_code == 0, proof.text()
 
 
-# -- weights from the archive
-
-
 def test_the_catalog_of_the_fixture_is_sound(minted):
     assert Catalog(minted[0]).check() == []

@@ -11,8 +11,6 @@ from artmint.chain.signers import MissingKey
 from artmint.chain.transaction import RefusedByContract
 from tests.studios import FAST, Drop, Studio, refused
 
-# Keys
-
 
 def test_keys_are_encrypted_and_their_owners_only(studio):
     for path in (studio.folder / "keys").iterdir():
@@ -33,9 +31,6 @@ def test_no_keys_are_made_for_another_chain(tmp_path, studio):
     with pytest.raises(MissingKey):
         admin_room.parties(Node, tmp_path / "other", "word", studio.who.treasury)
     assert not (tmp_path / "other").exists()
-
-
-# Refused before anything is sent
 
 
 def test_role_missing(ready):

@@ -106,9 +106,6 @@ def test_transactions_are_not_retried_by_web3():
     assert "eth_sendRawTransaction" not in allowed
 
 
-# Refused before anything is sent
-
-
 def test_the_node_changes_chain_in_mid_run(ready, tmp_path_factory):
     other = connect("embedded", tmp_path_factory.mktemp("other"))
     other.provider.chain.fund(ready.who.minter.address, 10**9)

@@ -741,16 +741,10 @@ def test_lock_file_names_no_registry():
     assert all("integrity" in package for name, package in packages.items() if name)
 
 
-# Refused before anything is sent
-
-
 def test_foreign_code(ready):
     for address in (ready.who.treasury, "0x" + "11" * 20):
         with pytest.raises(ForeignCode):
             contract_at(ready.web3, address)
-
-
-# The plan and the roots
 
 
 @settings(max_examples=40, deadline=None)

@@ -6,8 +6,6 @@ from artmint.chain import admin as admin_room
 from artmint.chain.preflight import AllowanceTooSmall, BadBatchSize, NotCommitted, Paused, mint_plan
 from tests.studios import DEMO, refused
 
-# Refused before anything is sent
-
 
 def test_not_committed(studio):
     studio.contract = admin_room.deploy(studio.admin, DEMO, studio.who.treasury)
@@ -35,9 +33,6 @@ def test_paused(ready):
 @pytest.mark.parametrize("batch", [0, -1, 101])
 def test_batch_size(ready, batch):
     refused(ready, BadBatchSize, lambda: ready.mint(batch))
-
-
-# The plan and the roots
 
 
 def test_the_plan_sends_nothing(ready):

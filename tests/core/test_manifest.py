@@ -15,9 +15,6 @@ def made(tmp_path_factory) -> Path:
     return pack_demo(tmp_path_factory.mktemp("made"))
 
 
-# -- the collection and its numbers
-
-
 def test_the_provenance_hash_is_the_one_that_collectors_compute(made):
     manifest = manifest_of(made / "drops/demo-1")
     root = made / "drops/demo-1/root"
@@ -32,9 +29,6 @@ def test_the_provenance_hash_is_the_one_that_collectors_compute(made):
     for wrong in ((), manifest.tokens[:8] * 2, manifest.tokens[:3] + manifest.tokens[4:]):
         with pytest.raises(BadMetadata):
             provenance_hash(wrong)
-
-
-# ------------------------------------------------------------------ tokens
 
 
 @pytest.mark.parametrize(

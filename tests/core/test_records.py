@@ -78,9 +78,6 @@ def test_facts_that_no_recipe_gives_are_refused(change):
         Recipe.parse({k: v for k, v in facts.items() if v is not None})
 
 
-# ---------------------------------------------------------------- exchange
-
-
 def test_adapters_change_the_dna():
     plain = Recipe(base="0" * 64, prompt="", seed=1, width=8, height=8)
     uses = [

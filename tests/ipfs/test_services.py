@@ -150,9 +150,6 @@ def test_nonsense_about_an_upload_is_refused(server, tmp_path, drop, offset):
     drop[0].with_name(".drop.car.upload").unlink()
 
 
-# -- the gate
-
-
 @pytest.mark.parametrize(
     "answer",
     [

@@ -12,8 +12,6 @@ from artmint.prove.proof import ProofFailed
 from artmint.verify import verify
 from tests.lies import NOWHERE, Studio, failed, status
 
-# -- what is true
-
 
 def test_of_many_tokens_the_ends_of_each_drop_are_asked(minted, monkeypatch):
     monkeypatch.setattr("artmint.prove.evidence.URIS", 2)
@@ -35,9 +33,6 @@ def test_of_many_tokens_the_ends_of_each_drop_are_asked(minted, monkeypatch):
     assert step.status == "failed"
     assert step.token == 9
     assert "gateway.example" in step.evidence
-
-
-# -- the archive
 
 
 def test_every_flipped_byte_in_a_store_fails_and_is_named(studio):
@@ -72,9 +67,6 @@ def test_an_archive_packed_anew_is_another_archive(studio):
     assert str(built.root) in failed(verify(address, folder))["archive"]
     path.write_bytes(path.read_bytes().replace(built.root.bytes, old.bytes, 1))
     assert f"block {old} of '/' is missing" in failed(verify(address, folder))["archive"]
-
-
-# -- the chain
 
 
 @pytest.mark.parametrize(
@@ -140,9 +132,6 @@ def test_a_changed_chain_is_named(studio):
     proof = verify(address, folder)
     assert proof.exit_code == 1
     assert "Line 4" in failed(proof)["chain"]
-
-
-# -- a studio that lies, and puts its lie on chain
 
 
 def test_a_root_on_chain_that_the_files_do_not_give(lie):

@@ -10,8 +10,6 @@ from artmint.ipfs.cid import cid
 from artmint.verify import verify
 from tests.lies import altered, failed, repaint, restate, status
 
-# -- the manifest
-
 
 @pytest.mark.parametrize(
     "field, value",
@@ -51,9 +49,6 @@ def test_a_manifest_that_is_none_fails_and_one_that_is_absent_does_not(studio):
     proof = verify(address, folder)
     assert proof.exit_code == 0
     assert status(proof, "manifest") == {"unchecked"}
-
-
-# -- a studio that lies, and puts its lie on chain
 
 
 @pytest.mark.parametrize(

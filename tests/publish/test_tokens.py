@@ -28,9 +28,6 @@ def made(tmp_path_factory) -> Path:
     return pack_demo(tmp_path_factory.mktemp("made"))
 
 
-# -- withheld
-
-
 def test_a_salt_opens_one_field_of_one_token():
     salts = {opening_salt("studio", dna, name) for dna in ("1" * 64, "2" * 64) for name in ("prompt", "seed")}
     assert len(salts) == 4
@@ -38,9 +35,6 @@ def test_a_salt_opens_one_field_of_one_token():
     with pytest.raises(NoOpeningSalt):
         withheld_digests({"prompt": "x"}, ["prompt"], "1" * 64, "")
     assert withheld_digests({"seed": 7}, ["prompt"], "1" * 64, "") == {}
-
-
-# -- the collection and its numbers
 
 
 def test_traits_that_are_numbers_are_shown_as_numbers():
@@ -57,9 +51,6 @@ def test_traits_that_are_numbers_are_shown_as_numbers():
     validator = jsonschema.Draft202012Validator({"$defs": schema["$defs"], **schema["$defs"]["Attribute"]})
     for each in shown:
         validator.validate(each.model_dump(mode="json", exclude_none=True))
-
-
-# ------------------------------------------------------------------ tokens
 
 
 def test_the_published_schema_is_that_of_the_models():

@@ -130,9 +130,6 @@ def test_the_exit_code_of_decides(statuses, code):
     assert cli._worst([{"status": status} for status in statuses]) == code
 
 
-# The same collection through the console script
-
-
 def test_doctor_looks_at_the_contract(minted, capsys):
     with pytest.raises(SystemExit):
         cli.main(["doctor", "--studio", str(minted[0])])

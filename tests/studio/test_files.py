@@ -77,9 +77,6 @@ def test_settings_that_cannot_be_used_are_refused(tmp_path, text, reason):
     assert "secret" not in str(refusal.value)
 
 
-# The embedded chain
-
-
 def test_write_new_never_replaces(tmp_path):
     assert write_new(tmp_path / "a/b", b"1", 0o600)
     assert not write_new(tmp_path / "a/b", b"2")

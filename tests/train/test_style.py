@@ -9,8 +9,6 @@ from artmint.make.base import load_judge
 from artmint.train.drawings import GROUNDS, MOTIFS, draw, subjects
 from artmint.train.style import BadStyleSet, draft_captions, load_style, practice_style, split_style
 
-# ---------------------------------------------------------------- training
-
 
 def test_a_part_of_the_set_is_held_out(style):
     learnt, held = split_style(style)
@@ -19,9 +17,6 @@ def test_a_part_of_the_set_is_held_out(style):
     assert learnt_files | held_files == files
     assert learnt.digest != style.digest
     assert split_style(style) == (learnt, held)
-
-
-# ---------------------------------------------------------------- style sets
 
 
 def test_a_style_set_is_named_by_all_that_it_says(style, tmp_path):
