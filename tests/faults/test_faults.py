@@ -15,9 +15,9 @@ from artmint.chain.transaction import (
     RefusedByContract,
 )
 from artmint.mint import _batch, mint, stamp_drop
-from tests.chain.test_networks import Studio, between, predeploys  # noqa: F401 fixtures
 from tests.conftest import node_tool
-from tests.test_mint import Studio as Embedded
+from tests.nodes import Studio
+from tests.studios import Studio as Embedded
 
 from .disks import can_mount
 from .proxy import Proxy
@@ -206,7 +206,7 @@ def test_a_flight_is_no_larger_than_purse_and_window(studio):
     assert kept(studio, "state") == ["confirmed"] * 2
 
 
-def test_no_flight_is_signed_that_l1_makes_too_dear(tmp_path, start_anvil, predeploys):  # noqa: F811
+def test_no_flight_is_signed_that_l1_makes_too_dear(tmp_path, start_anvil, predeploys):
     node = start_anvil("--chain-id", "8453")
     node("anvil_setCode", ORACLE, predeploys["GasPriceOracle"])
     studio = Studio(tmp_path, node)
@@ -223,7 +223,7 @@ def test_no_flight_is_signed_that_l1_makes_too_dear(tmp_path, start_anvil, prede
 # Nodes that lag, and clients that are wrong
 
 
-def test_a_node_that_is_behind_the_journal(tmp_path, node, between):  # noqa: F811
+def test_a_node_that_is_behind_the_journal(tmp_path, node, between):
     studio = Studio(tmp_path, node)
     mint(studio.minter, studio.contract, replace(studio.drop, quantity=16), 8)
 
