@@ -236,7 +236,7 @@ def test_a_node_that_is_behind_the_journal(tmp_path, node, between):
     hot = Journal(studio.catalog, connect(late.address, tmp_path), studio.minter.signer, patience=2)
     with pytest.raises(NodeBehind) as caught:
         hot.send(studio.contract.functions.nextToken(), {"verb": "nextToken"})
-    assert (caught.value.mined, caught.value.known) == (1, 2)
+    assert (caught.value.mined, caught.value.seen) == (1, 2)
     assert len(studio.minter.transactions()) == 2
 
 
