@@ -124,13 +124,6 @@ def test_doctor_deep_names_a_changed_row(tmp_path):
     ]
 
 
-@pytest.mark.parametrize(
-    "statuses, code", [((), 0), (("held",), 0), (("held", "unchecked"), 3), (("unchecked", "failed"), 1)]
-)
-def test_the_exit_code_of_decides(statuses, code):
-    assert exit_code_of([{"status": status} for status in statuses]) == code
-
-
 def test_doctor_looks_at_the_contract(minted, capsys):
     with pytest.raises(SystemExit):
         cli.main(["doctor", "--studio", str(minted[0])])

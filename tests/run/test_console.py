@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from artmint.run import cli
-from artmint.run.console import verify_command
+from artmint.run.console import exit_code_of, verify_command
 from artmint.run.runner import WaitingForPeople
 from tests.studios import ROOT
 
@@ -35,3 +35,10 @@ def test_an_error_is_one_sentence_and_its_code(monkeypatch, capsys, error, code,
         cli.main(["run", "x.toml"])
     assert end.value.code == code
     assert capsys.readouterr().err.strip().endswith(said)
+
+
+@pytest.mark.parametrize(
+    "statuses, code", [((), 0), (("held",), 0), (("held", "unchecked"), 3), (("unchecked", "failed"), 1)]
+)
+def test_the_exit_code_of_decides(statuses, code):
+    assert exit_code_of([{"status": status} for status in statuses]) == code
