@@ -8,7 +8,6 @@ import threading
 import pytest
 
 from artmint.run import cli
-from artmint.run.console import exit_code_of
 from tests.studios import ROOT, artmint
 
 
