@@ -23,7 +23,7 @@ from .core.records import Edition, Finding
 from .ipfs.car import check_car, open_car, write_car
 from .ipfs.cid import CID, PROFILE, Built, ContentError, build, cid as cid_of
 from .make.adapters import frozen_adapters
-from .publish.audit import AuditedDrop, accuracy, audit
+from .publish.audit import StudioDrop, accuracy, audit
 from .publish.credentials import open_identity, signed_once
 from artmint.publish.tokens import (
     AdapterFacts,
@@ -120,7 +120,7 @@ def _adapter_facts(catalog: Catalog, recipes: list[dict]) -> dict[str, AdapterFa
 # %% ../nbs/25_metadata.ipynb #02895983
 def _open_drop(
     catalog: Catalog, collection: Collection, drop: int, first: int, quantity: int, base: BaseFacts
-) -> AuditedDrop:
+) -> StudioDrop:
     "What the studio knows of a drop. Raises NoSuchSlots, OverlappingDrop, UnfilledSlot."
     slots = range(first, first + quantity)
     _check_range(catalog, collection, drop, slots)
@@ -131,11 +131,11 @@ def _open_drop(
     digests = frozen_adapters(catalog, collection)
     adapters = _adapter_facts(catalog, facts)
     signed = open_identity(catalog.folder) is not None
-    return AuditedDrop(collection, salt, in_drop, editions, facts, base, digests, adapters, signed)
+    return StudioDrop(collection, salt, in_drop, editions, facts, base, digests, adapters, signed)
 
 # %% ../nbs/25_metadata.ipynb #781430ff
 def _public_picture(
-    catalog: Catalog, drop: AuditedDrop, edition: Edition, facts: dict
+    catalog: Catalog, drop: StudioDrop, edition: Edition, facts: dict
 ) -> tuple[bytes, Path | None]:
     """A picture's file as it is published, and where it lies in the studio; none: nowhere.
     Raises MissingBlob, CorruptBlob, BadIdentity, NotInstalled."""
@@ -156,7 +156,7 @@ def _public_picture(
 
 
 def _root_files(
-    catalog: Catalog, drop: AuditedDrop, weights: Mapping[str, Path | bytes]
+    catalog: Catalog, drop: StudioDrop, weights: Mapping[str, Path | bytes]
 ) -> dict[str, Path | bytes]:
     "Every file of the root by its path. Raises what `_public_picture` raises."
     files: dict[str, Path | bytes] = {"schema.json": json_schema()}
@@ -186,7 +186,7 @@ def _nested(flat: Mapping[str, Any]) -> dict:
     return tree
 
 # %% ../nbs/25_metadata.ipynb #0e277216
-def _base_weights(drop: AuditedDrop, files: Iterable[str]) -> Weights:
+def _base_weights(drop: StudioDrop, files: Iterable[str]) -> Weights:
     "The manifest's entry of the base."
     folder = f"weights/{drop.base.digest}"
     published = any(path.startswith(folder) for path in files)
@@ -194,7 +194,7 @@ def _base_weights(drop: AuditedDrop, files: Iterable[str]) -> Weights:
     return Weights(role="base", digest=drop.base.digest, source=source, path=folder if published else None)
 
 
-def _named_weights(drop: AuditedDrop, digest: str, role: Role) -> Weights:
+def _named_weights(drop: StudioDrop, digest: str, role: Role) -> Weights:
     "The manifest's entry of another file that recipes name."
     path = drop.weights[digest]
     facts = drop.adapters.get(digest)
@@ -219,7 +219,7 @@ def _token_entry(edition: Edition, files: Mapping[str, Path | bytes], built: Bui
     return Token(id=edition.slot, **made, **picture, **metadata)
 
 # %% ../nbs/25_metadata.ipynb #c1fc5c80
-def _manifest(drop: AuditedDrop, number: int, files: Mapping[str, Path | bytes]) -> Manifest:
+def _manifest(drop: StudioDrop, number: int, files: Mapping[str, Path | bytes]) -> Manifest:
     "The manifest of these files."
     built = build(_nested(files))
     weights = [_base_weights(drop, files)]
@@ -269,7 +269,7 @@ def _write(folder: Path, files: Mapping[str, Path | bytes], manifest: Manifest) 
     write_whole(folder / "drop.json", manifest.data)
 
 
-def _require_agreement(catalog: Catalog, drop: AuditedDrop, manifest: Manifest, root: Path) -> None:
+def _require_agreement(catalog: Catalog, drop: StudioDrop, manifest: Manifest, root: Path) -> None:
     "Audit a drop before it gets its name, and write down how much of it agreed. Raises AuditFailed."
     findings = audit(drop, manifest, root)
     body = accuracy(manifest.quantity, findings) | {"quantity": manifest.quantity}

@@ -43,7 +43,7 @@ def mint(
     flight: int = FLIGHT,  # transactions that may be under way together
 ) -> list[Transaction]:  # what was sent now; empty: all of it was minted before
     """Mint what isn't minted of a drop, flight by flight. Raises the first problem of the plan,
-    FeeLimitExceeded, and the journal's refusals."""
+    TokenCostAboveCeiling, and the journal's refusals."""
     with journal:
         journal.update_finality()
         salt = _salt(journal, manifest)
@@ -136,7 +136,7 @@ def _by_ceiling(batches: list[tuple[int, int]], cost: GasForecast, ceilings: Cei
 def _flight(
     journal: Journal, contract: "Contract", batches: list[tuple[int, int]], inner: int, ceilings: Ceilings
 ) -> int:
-    """How many of the next batches may go out together, one at least. Raises FeeLimitExceeded,
+    """How many of the next batches may go out together, one at least. Raises TokenCostAboveCeiling,
     RefusedByContract."""
     minter = journal.signer.address
     limited = ceilings.above != "mint" and bool(ceilings.token or ceilings.day)
@@ -155,7 +155,7 @@ def _flight(
 def _wait_for_ceilings(
     journal: Journal, contract: "Contract", batch: tuple[int, int, int], ceilings: Ceilings
 ) -> None:
-    "Return when a batch may be minted: at once, or after waiting. Raises FeeLimitExceeded."
+    "Return when a batch may be minted: at once, or after waiting. Raises TokenCostAboveCeiling."
     end = time.monotonic() + ceilings.patience
     while True:
         cost = batch_cost(contract, journal.signer.address, *batch)

@@ -6,7 +6,7 @@ from artmint.core.collection import Rule
 from artmint.curate import candidates, choose
 from artmint.generate import attempts_of, generate
 from artmint.judge.decisions import Action, ReviewSession, record_action
-from artmint.judge.scores import every_scorer, score
+from artmint.judge.scores import built_in_scorers, score
 from artmint.make.base import load_base, load_judge
 from artmint.metadata import pack
 from artmint.metrics import AttemptOutcome
@@ -41,7 +41,10 @@ def made(folder: Path, supply: int, attempts: int) -> tuple[Catalog, object]:
     clip = sorted(
         each["clip"]
         for each in score(
-            catalog, judge, candidates(catalog, tiny, slots, 1), {"clip": every_scorer(tiny, judge)["clip"]}
+            catalog,
+            judge,
+            candidates(catalog, tiny, slots, 1),
+            {"clip": built_in_scorers(tiny, judge)["clip"]},
         )
     )
     tiny = tiny.model_copy(update={"rules": (Rule(scorer="clip", min=clip[len(clip) // 2]),)})

@@ -8,7 +8,7 @@ from artmint.core.manifest import read_manifest
 from artmint.core.picture import pixel_digest, png_bytes
 from artmint.core.records import Artifact, Edition
 from artmint.metadata import pack
-from artmint.publish.audit import AuditedDrop
+from artmint.publish.audit import StudioDrop
 from artmint.publish.tokens import BaseFacts
 from artmint.seeds import frozen_slots, load_collection, recipes
 from artmint.studio.catalog import Catalog
@@ -60,7 +60,7 @@ def drop_of(catalog: Catalog) -> Path:
     return catalog.folder / "drops" / "demo-1"
 
 
-def known(catalog: Catalog) -> AuditedDrop:
+def known(catalog: Catalog) -> StudioDrop:
     "What the studio knows of its drop."
     return metadata._open_drop(catalog, DEMO, 1, 1, 16, BASE)
 

@@ -26,7 +26,7 @@ from .contract import revert_reason
 from .networks import Horizon, horizon, network_of, paid, paid_l1
 from .signers import BlockedByPolicy, Signer
 from artmint.chain.transaction import (
-    FeeAboveCeiling,
+    GasPriceAboveCeiling,
     KeyUsedElsewhere,
     NodeBehind,
     NotYetMined,
@@ -238,11 +238,11 @@ def _estimate(journal: Journal, call: "ContractFunction", verb: str) -> int:
 
 def _prepared(journal: Journal, calls: Sequence[tuple["ContractFunction", dict]]) -> list[dict]:
     """Transactions, ready to be signed: the next nonces, today's fees, as much gas as the first one needs.
-    Raises FeeAboveCeiling."""
+    Raises GasPriceAboveCeiling."""
     _same_chain(journal)
     fee, tip = fee_of(journal.web3)
     if fee > journal.ceiling * 10**9:
-        raise FeeAboveCeiling(fee / 10**9, journal.ceiling)
+        raise GasPriceAboveCeiling(fee / 10**9, journal.ceiling)
     nonce = _next_nonce(journal)
     call, purpose = calls[0]
     fields = {

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CHAIN_ROWS', 'NETWORKS', 'ORACLE', 'NODE_INTERFACE', 'DEPTHS', 'Network', 'network_of', 'NoNode', 'resolve_nodes',
-           'GasForecast', 'forecast_gas', 'l1_gas', 'paid', 'paid_l1', 'FeeLimitExceeded', 'Ceilings', 'BadDepth',
+           'GasForecast', 'forecast_gas', 'l1_gas', 'paid', 'paid_l1', 'TokenCostAboveCeiling', 'Ceilings', 'BadDepth',
            'Horizon', 'horizon', 'chosen_depth']
 
 # %% ../../nbs/chain/networks.ipynb #b333c2e2
@@ -233,7 +233,7 @@ def paid_l1(
     )
 
 # %% ../../nbs/chain/networks.ipynb #c77e5c85
-class FeeLimitExceeded(Refusal):
+class TokenCostAboveCeiling(Refusal):
     "Minting costs more now than the studio allows."
 
     what: str
@@ -259,12 +259,12 @@ class Ceilings(Record):
         cost: int,  # wei for the batch that comes next
         tokens: int,  # how many it has
         spent: int,  # wei in the last 24 hours
-    ) -> FeeLimitExceeded | None:
+    ) -> TokenCostAboveCeiling | None:
         "The ceiling that a batch would break, if any."
         if self.token and cost > self.token * tokens:
-            return FeeLimitExceeded("a token", cost // tokens, self.token)
+            return TokenCostAboveCeiling("a token", cost // tokens, self.token)
         if self.day and spent + cost > self.day:
-            return FeeLimitExceeded("this day", spent + cost, self.day)
+            return TokenCostAboveCeiling("this day", spent + cost, self.day)
         return None
 
 # %% ../../nbs/chain/networks.ipynb #d08ca300

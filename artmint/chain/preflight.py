@@ -311,7 +311,7 @@ def _money_checks(contract: "Contract", minter: str, ceilings: Ceilings) -> list
 def mint_checks(
     contract: "Contract",  # the collection's
     minter: str,  # address
-    ceilings: Ceilings = Ceilings(),  # what a unit of work may cost
+    ceilings: Ceilings = Ceilings(),  # what minting may cost, in wei, and what to do above that
 ) -> list[tuple[str, str, str]]:  # name, "held" or "failed" or "unchecked", evidence
     "Chain, code, role, allowance, balance and price, as they are now."
     web3 = contract.w3

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ERROR_TABLE', 'Transaction', 'hash_of', 'fields_of', 'fee_of', 'most_of', 'classify_error', 'SenderBusy',
-           'KeyUsedElsewhere', 'NodeBehind', 'FeeAboveCeiling', 'OutOfGasMoney', 'RefusedByContract', 'NotWritten',
+           'KeyUsedElsewhere', 'NodeBehind', 'GasPriceAboveCeiling', 'OutOfGasMoney', 'RefusedByContract', 'NotWritten',
            'Reverted', 'NotYetMined', 'as_refusal', 'friendly_errors']
 
 # %% ../../nbs/chain/transaction.ipynb #59ee8e0b
@@ -221,7 +221,7 @@ class NodeBehind(Refusal):
     exit_code = 3
 
 # %% ../../nbs/chain/transaction.ipynb #54ec1304
-class FeeAboveCeiling(Refusal):
+class GasPriceAboveCeiling(Refusal):
     "Gas costs more than the studio allows."
 
     gwei: float

@@ -22,7 +22,7 @@ from ..core.canon import Refusal, canonical, digest
 from ..core.collection import Collection
 from ..core.records import Candidate
 from .duplicates import ALIKE, DUPLICATE
-from .scores import Scorer, every_scorer
+from .scores import Scorer, built_in_scorers
 from ..make.base import Judge
 from ..studio.catalog import Catalog
 
@@ -352,7 +352,7 @@ def all_scorers(
     judge: Judge,  # for the scores that need one
 ) -> dict[str, Scorer]:
     "All scorers that a collection can have, by name. Raises BadHead, MissingBlob and CorruptBlob."
-    scorers = every_scorer(collection, judge)
+    scorers = built_in_scorers(collection, judge)
     for model in collection.models if catalog else ():
         name = model.scorer
         data = b"" if model.kind == "nsfw" else catalog.blob(model.digest)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['NEGATIVE', 'ScoreIndex', 'Scorer', 'preview_candidate', 'FormulaScorer', 'formula_scorers', 'JudgeScorer',
-           'every_scorer', 'Encoder', 'picture', 'embed_pictures', 'stored_scores', 'score']
+           'built_in_scorers', 'Encoder', 'picture', 'embed_pictures', 'stored_scores', 'score']
 
 # %% ../../nbs/judge/scores.ipynb #6ea4d7c4
 import io
@@ -186,11 +186,11 @@ def _embed_texts(judge: Judge, texts: tuple[str, ...]) -> np.ndarray:
     return judge.encode_texts(list(texts))
 
 # %% ../../nbs/judge/scores.ipynb #aff9927f
-def every_scorer(
+def built_in_scorers(
     collection: Collection,  # whose palettes, traits and wording the scorers read
     judge: Judge,  # for the scores that need one
 ) -> dict[str, Scorer]:
-    "All scorers that a collection can have, by name."
+    "The scorers that need no weights of the studio's own, by name."
     probed = [trait for trait, values in collection.traits.items() if len(values) > 1]
     negative = [NEGATIVE] if collection.negative_prompt else []
     scorers = formula_scorers(collection)

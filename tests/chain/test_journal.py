@@ -11,7 +11,7 @@ import pytest
 from artmint import mint as room
 from artmint.chain.embedded import TransactionRefused
 from artmint.chain.transaction import (
-    FeeAboveCeiling,
+    GasPriceAboveCeiling,
     KeyUsedElsewhere,
     NotYetMined,
     OutOfGasMoney,
@@ -183,7 +183,7 @@ def test_gas_money_runs_out_and_comes_back(ready, monkeypatch):
 
 def test_a_fee_spike(tmp_path):
     studio = Studio(tmp_path, ceiling=0.5)
-    refused(studio, FeeAboveCeiling, studio.ready)
+    refused(studio, GasPriceAboveCeiling, studio.ready)
 
 
 def test_the_key_is_used_elsewhere(ready, monkeypatch):

@@ -11,7 +11,7 @@ from artmint.chain.networks import (
     NODE_INTERFACE,
     ORACLE,
     Ceilings,
-    FeeLimitExceeded,
+    TokenCostAboveCeiling,
     NoNode,
     forecast_gas,
     l1_gas,
@@ -127,9 +127,9 @@ def test_a_token_that_is_too_dear(tmp_path, node):
     studio = Studio(tmp_path, node)
     before = studio.web3.eth.block_number
     for limits in (Ceilings(token=10), Ceilings(day=1000)):
-        with pytest.raises(FeeLimitExceeded):
+        with pytest.raises(TokenCostAboveCeiling):
             mint(studio.minter, studio.contract, studio.drop, ceilings=limits)
-    with pytest.raises(FeeLimitExceeded):
+    with pytest.raises(TokenCostAboveCeiling):
         mint(
             studio.minter,
             studio.contract,
@@ -146,7 +146,7 @@ def test_a_token_that_is_too_dear(tmp_path, node):
 def test_a_day_counts_what_was_spent(tmp_path, node):
     studio = Studio(tmp_path, node)
     cost = mint_plan(studio.contract, studio.minter.signer.address, studio.drop, 8).cost.wei
-    with pytest.raises(FeeLimitExceeded, match="this day"):
+    with pytest.raises(TokenCostAboveCeiling, match="this day"):
         mint(studio.minter, studio.contract, studio.drop, 8, ceilings=Ceilings(day=cost * 3 // 4))
     assert studio.contract.functions.totalSupply().call() == 8
     mint(studio.minter, studio.contract, studio.drop, 8, ceilings=Ceilings(day=10 * cost))

@@ -8,7 +8,7 @@ from artmint.chain.connect import connect
 from artmint.chain.journal import Journal
 from artmint.chain.networks import ORACLE, BadDepth, horizon
 from artmint.chain.transaction import (
-    FeeAboveCeiling,
+    GasPriceAboveCeiling,
     NodeBehind,
     NotYetMined,
     OutOfGasMoney,
@@ -128,7 +128,7 @@ def test_no_price_above_the_ceiling(studio):
 
 def test_a_ceiling_before_anything_is_signed(studio):
     mine_at(studio.node, 30 * 10**9)
-    with pytest.raises(FeeAboveCeiling):
+    with pytest.raises(GasPriceAboveCeiling):
         mint(journal(studio, ceiling=20), studio.contract, studio.drop)
     assert studio.minter.transactions() == []
 
@@ -172,7 +172,7 @@ def test_a_drop_is_stamped_at_the_depth_that_was_chosen(studio):
     assert not stamp_drop(studio.minter, studio.contract, studio.drop).proven
     studio.node("anvil_mine", "0x64")
     assert stamp_drop(studio.minter, studio.contract, studio.drop).proven
-    assert kept(studio, "standing") == ["finalized"] * 2
+    assert kept(studio, "status") == ["finalized"] * 2
     assert studio.minter.update_finality() == []
     stamps = studio.catalog.history("stamp", "demo/1@31337")
     assert (stamps[-1]["depth"], stamps[-1]["proven"]) == ("finalized", True)

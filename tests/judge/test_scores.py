@@ -11,7 +11,7 @@ from artmint.core.records import Slot
 from artmint.judge.scores import (
     FormulaScorer,
     embed_pictures,
-    every_scorer,
+    built_in_scorers,
     picture,
     preview_candidate,
     score,
@@ -30,7 +30,7 @@ def colours(subject: Subject) -> tuple[str, ...]:
 
 def test_scores_do_not_depend_on_the_company(tmp_path, judge):
     "Batches of 1, 7 and 64, and any order: equal to the last decimal."
-    scorers = every_scorer(DEMO, judge)
+    scorers = built_in_scorers(DEMO, judge)
     results = []
     for i, (size, order) in enumerate([(1, 1), (7, -1), (64, 1)]):
         catalog = Catalog(tmp_path / str(i))
@@ -53,7 +53,7 @@ def test_scores_do_not_depend_on_the_company(tmp_path, judge):
 @settings(max_examples=4, deadline=None)
 @given(st.permutations(range(6)), st.integers(1, 6))
 def test_a_scorer_gives_each_candidate_the_same_number_in_any_batch(judge, order, size):
-    scorers = every_scorer(DEMO, judge)
+    scorers = built_in_scorers(DEMO, judge)
     recipe = recipes(DEMO, [Slot(id=1, traits=vars(PICTURES[0][0]))], "salt", range(1, 2), "0" * 64)[0].recipe
     made = [preview_candidate(Slot(id=1, traits=vars(s)), recipe.facts()) for s, _ in PICTURES[:6]]
     images = [image for _, image in PICTURES[:6]]
@@ -67,7 +67,7 @@ def test_a_scorer_gives_each_candidate_the_same_number_in_any_batch(judge, order
 
 
 def test_the_judge_tells_true_claims_from_false_ones(judge):
-    scorers = every_scorer(DEMO, judge)
+    scorers = built_in_scorers(DEMO, judge)
     rows = judge.encode_images([image for _, image in PICTURES])
 
     def measured(name: str, **false: str) -> np.ndarray:
@@ -107,7 +107,7 @@ def test_a_score_is_made_once_and_again_when_its_scorer_changes(tmp_path, judge)
     assert score(catalog, judge, made[:2], first) == [{"counted": 0.1235}] * 2
     score(catalog, judge, made, first)
     assert calls == [1, 2, 3, 4]
-    both = first | {"contrast": every_scorer(DEMO, judge)["contrast"]}
+    both = first | {"contrast": built_in_scorers(DEMO, judge)["contrast"]}
     assert [set(each) for each in score(catalog, judge, made, both)] == [{"counted", "contrast"}] * 4
     assert calls == [1, 2, 3, 4]  # a new scorer doesn't repeat the old ones
     score(catalog, judge, made, {"counted": counted(calls, changed=True)})
@@ -120,7 +120,7 @@ def test_a_score_belongs_to_the_claim_it_was_made_under(tmp_path, judge):
     catalog = Catalog(tmp_path)
     (subject, image) = PICTURES[0]
     made = enter(catalog, Slot(id=1, traits=vars(subject)), 1, image)
-    scorers = every_scorer(DEMO, judge)
+    scorers = built_in_scorers(DEMO, judge)
     now = {"palette": scorers["palette"]}
     score(catalog, judge, [made], now)
     again = replace(
@@ -156,11 +156,11 @@ def test_an_embedding_is_made_once(tmp_path, judge, monkeypatch):
 
 def test_a_digest_covers_what_a_scorer_reads_and_nothing_else(judge):
     other_palettes = DEMO.model_copy(update={"palettes": DEMO.palettes | {"night": ("#000000",)}})
-    here = every_scorer(DEMO, judge)
-    there = every_scorer(other_palettes, judge)
+    here = built_in_scorers(DEMO, judge)
+    there = built_in_scorers(other_palettes, judge)
     changed = {name for name in here if here[name].digest != there[name].digest}
     assert changed == {"palette", "palette-margin"}
-    better = every_scorer(DEMO, replace(judge, digest="f" * 64))
+    better = built_in_scorers(DEMO, replace(judge, digest="f" * 64))
     assert {name for name in here if here[name].digest != better[name].digest} == {
         "clip",
         *(f"trait-{trait}" for trait in DEMO.traits),
@@ -177,4 +177,4 @@ def test_a_picture_comes_back_as_it_went_in(tmp_path):
 
 def test_without_colours_there_is_no_palette_score(judge):
     bare = DEMO.model_copy(update={"colour_traits": (), "palettes": {}})
-    assert not {"palette", "palette-margin"} & every_scorer(bare, judge).keys()
+    assert not {"palette", "palette-margin"} & built_in_scorers(bare, judge).keys()

@@ -18,7 +18,7 @@ from artmint.core.records import Finding, Recipe
 from artmint.ipfs.cid import cid
 from artmint.metadata import pack
 from artmint.publish import audit as audit_room
-from artmint.publish.audit import AuditedDrop, accuracy, audit, check_token, probe_of, rarity
+from artmint.publish.audit import StudioDrop, accuracy, audit, check_token, probe_of, rarity
 from artmint.publish.tokens import (
     BaseFacts,
     ContractMetadata,
@@ -585,7 +585,7 @@ def test_the_studios_own_records_are_held_against_each_other(made):
     root = drop_of(catalog) / "root"
     manifest = manifest_of(drop_of(catalog))
 
-    def found(changed: AuditedDrop) -> set:
+    def found(changed: StudioDrop) -> set:
         return {(each.token, each.field) for each in audit(changed, manifest, root)}
 
     other = drop.editions[1].model_copy(update={"traits": drop.slots[2].traits, "attempt": 3})
