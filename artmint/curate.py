@@ -32,7 +32,10 @@ class IncompleteRound(Refusal):
 
     round: int
     missing: list[str]
-    says = "Round {round} is not complete: {missing} not made. Nothing was judged; generate this round first, then curate again."
+    says = (
+        "Round {round} is not complete: {missing} not made. Nothing was judged; generate this round first, "
+        "then curate again."
+    )
 
 
 def candidates(
@@ -88,7 +91,8 @@ class Neighbour:
 
 @dataclass
 class ReferenceIndex:
-    "Pictures that count against candidates of a drop, by place: (0, 0) references, (0, slot) earlier drops, (round, slot) this one."
+    """Pictures that count against candidates of a drop, by place: (0, 0) references, (0, slot) earlier drops,
+    (round, slot) this one."""
 
     names: list[str] = field(default_factory=list)
     places: list[tuple[int, int]] = field(default_factory=list)
@@ -186,7 +190,8 @@ def merit(
     rules: tuple[Rule, ...],  # of which the first counts
     scores: dict[str, float],  # by scorer
 ) -> float:
-    "What accepted attempts are ranked by, higher is better: the first rule's score, negated when the rule has no min."
+    """What accepted attempts are ranked by, higher is better: the first rule's score, negated when the rule
+    has no min."""
     if not rules or rules[0].scorer not in scores:
         return 0.0
     return scores[rules[0].scorer] if rules[0].min is not None else -scores[rules[0].scorer]
@@ -212,7 +217,8 @@ def _measure(
 
 
 def _verdict(collection: Collection, attempt: _Measured, copy: Neighbour, alike: Neighbour) -> Verdict:
-    "A verdict with near-duplication in it; the reason names what is repeated, or that the collection asks people."
+    """A verdict with near-duplication in it; the reason names what is repeated, or that the collection asks
+    people."""
     asked = {rule.scorer for rule in collection.rules}
     neighbours = {DUPLICATE: copy, ALIKE: alike}
     scores = dict(attempt.scores)
@@ -237,7 +243,8 @@ def _with_name(reason: str, neighbours: dict[str, Neighbour]) -> str:
 def _best(
     catalog: Catalog, collection: Collection, attempts: list[_Measured], verdicts: list[Verdict]
 ) -> int | None:
-    "Which of a slot's attempts becomes the edition: the best accepted one, of equals the earlier; None: none was accepted."
+    """Which of a slot's attempts becomes the edition: the best accepted one, of equals the earlier; None:
+    none was accepted."""
     ranked = []
     for i, (attempt, verdict) in enumerate(zip(attempts, verdicts)):
         if current_verdict(catalog, verdict.dna).decision == "accept":
@@ -293,7 +300,8 @@ def choose(
     slots: list[Slot],  # of one drop
     number: int,  # rounds made so far
 ) -> Choice:
-    "Fill what can be filled from rounds 1 to `number`; what has an edition is left alone. Raises UnknownScorer and IncompleteRound."
+    """Fill what can be filled from rounds 1 to `number`; what has an edition is left alone. Raises
+    UnknownScorer and IncompleteRound."""
     scorers = scorers_for(collection, judge, catalog)
     digests = _scorer_digests(scorers, judge)
     ordered = sorted(slots, key=lambda slot: slot.id)

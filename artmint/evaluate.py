@@ -171,7 +171,10 @@ class NoGoodCheckpoint(Refusal):
     "No checkpoint stays within the bounds."
 
     reasons: tuple[str, ...]
-    says = "No checkpoint stays within the bounds, so none was chosen: {reasons}. Train shorter or with more prior pictures, or widen the bounds."
+    says = (
+        "No checkpoint stays within the bounds, so none was chosen: {reasons}. Train shorter or with more "
+        "prior pictures, or widen the bounds."
+    )
 
 
 def _faults(checkpoint: Figures, base: Figures, bounds: Bounds) -> list[str]:
@@ -212,7 +215,8 @@ def generations(
     adapter: bytes,  # the latest
     blob: Callable[[str], bytes],  # gives the file that a digest names
 ) -> list[bytes]:  # the first adapter of the line first
-    "An adapter and its predecessors. Raises NotAnAdapter, and what `blob` raises for a file that isn't there."
+    """An adapter and its predecessors. Raises NotAnAdapter, and what `blob` raises for a file that isn't
+    there."""
     line = [adapter]
     lineage = lineage_of(adapter)
     while lineage and lineage.predecessor:

@@ -143,7 +143,8 @@ def _trial(trials: _Trials, name: str, says: str, changed: list[Recipe], work: C
 
 # %% ../nbs/42_gate.ipynb #5be811e3
 def _preview_trial(trials: _Trials, at: int) -> Trial | None:
-    "What looking at previews takes; None where the scheduler can't give any, or a recipe is more than one pass."
+    """What looking at previews takes; None where the scheduler can't give any, or a recipe is more than one
+    pass."""
     now = [recipe for _, recipe in trials.sample]
     first = now[0]
     can_pause = first.scheduler in ("DDIM", "Euler") and first.steps > 1
@@ -246,7 +247,10 @@ Effect = tuple[str, str, float, float, str]  # name, what to change, q, share of
 
 def _pruning(trial: Trial, pruner: Pruner, q: float, steps: int) -> Effect:
     "What stopping candidates after their previews would do; q is what the previews take."
-    says = f"look_after = {pruner.step} in [parameters.15_generate] of the batch file: {trial.says} stop {pruner.stopped:.0%} of candidates"
+    says = (
+        f"look_after = {pruner.step} in [parameters.15_generate] of the batch file: {trial.says} stop "
+        f"{pruner.stopped:.0%} of candidates"
+    )
     q += (1 - pruner.stopped) * (1 - pruner.step / steps)
     quality = f"at most {1 - pruner.keep:.0%} of acceptable candidates are stopped; the same pixels"
     return "seed pruning", says, q, 1 / pruner.keep, quality

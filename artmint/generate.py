@@ -163,7 +163,7 @@ def put_picture(
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise BadPicture(f"{path} can't be read as a picture ({error})") from error
     digest = catalog.put_blob(out.getvalue())
-    # So that a sweep leaves it alone before anything is painted over it.
+    # So that garbage collection leaves it alone before anything is painted over it.
     catalog.put("picture", digest, {"file_digest": digest})
     return digest
 

@@ -23,7 +23,7 @@ from .core.records import Edition, Finding
 from .ipfs.car import check_car, open_car, write_car
 from .ipfs.cid import CID, PROFILE, Built, ContentError, build, cid as cid_of
 from .make.adapters import frozen_adapters
-from .publish.audit import AuditedDrop, accuracy, audit
+from .publish.audit import StudioDrop, accuracy, audit
 from .publish.credentials import open_identity, signed_once
 from artmint.publish.tokens import (
     AdapterFacts,
@@ -47,7 +47,10 @@ class UnfilledSlot(Refusal):
     "Slots of a drop have no edition."
 
     slots: list[int]
-    says = "Slots {slots} have no edition, and a drop has no gaps. Give more rounds, relax a rule, or accept an attempt by hand."
+    says = (
+        "Slots {slots} have no edition, and a drop has no gaps. Give more rounds, relax a rule, or accept "
+        "an attempt by hand."
+    )
 
 
 class NoSuchSlots(Refusal):
@@ -56,7 +59,10 @@ class NoSuchSlots(Refusal):
     first: int
     quantity: int
     supply: int
-    says = "A drop of {quantity} from slot {first} is not within the collection's slots 1 to {supply}. Nothing was packed."
+    says = (
+        "A drop of {quantity} from slot {first} is not within the collection's slots 1 to {supply}. Nothing "
+        "was packed."
+    )
 
 
 class OverlappingDrop(Refusal):
@@ -65,9 +71,12 @@ class OverlappingDrop(Refusal):
     drop: int
     other: int
     slots: list[int]
-    says = "Drop {drop} would hold slots {slots}, which drop {other} holds already. Nothing was packed: choose the next free slots."
+    says = (
+        "Drop {drop} would hold slots {slots}, which drop {other} holds already. Nothing was packed: choose "
+        "the next free slots."
+    )
 
-
+# %% ../nbs/25_metadata.ipynb #9800d147
 class AuditFailed(Refusal):
     "Something in a drop does not agree. `findings` has all of it."
 
@@ -111,7 +120,7 @@ def _adapter_facts(catalog: Catalog, recipes: list[dict]) -> dict[str, AdapterFa
 # %% ../nbs/25_metadata.ipynb #02895983
 def _open_drop(
     catalog: Catalog, collection: Collection, drop: int, first: int, quantity: int, base: BaseFacts
-) -> AuditedDrop:
+) -> StudioDrop:
     "What the studio knows of a drop. Raises NoSuchSlots, OverlappingDrop, UnfilledSlot."
     slots = range(first, first + quantity)
     _check_range(catalog, collection, drop, slots)
@@ -122,11 +131,11 @@ def _open_drop(
     digests = frozen_adapters(catalog, collection)
     adapters = _adapter_facts(catalog, facts)
     signed = open_identity(catalog.folder) is not None
-    return AuditedDrop(collection, salt, in_drop, editions, facts, base, digests, adapters, signed)
+    return StudioDrop(collection, salt, in_drop, editions, facts, base, digests, adapters, signed)
 
 # %% ../nbs/25_metadata.ipynb #781430ff
 def _public_picture(
-    catalog: Catalog, drop: AuditedDrop, edition: Edition, facts: dict
+    catalog: Catalog, drop: StudioDrop, edition: Edition, facts: dict
 ) -> tuple[bytes, Path | None]:
     """A picture's file as it is published, and where it lies in the studio; none: nowhere.
     Raises MissingBlob, CorruptBlob, BadIdentity, NotInstalled."""
@@ -147,7 +156,7 @@ def _public_picture(
 
 
 def _root_files(
-    catalog: Catalog, drop: AuditedDrop, weights: Mapping[str, Path | bytes]
+    catalog: Catalog, drop: StudioDrop, weights: Mapping[str, Path | bytes]
 ) -> dict[str, Path | bytes]:
     "Every file of the root by its path. Raises what `_public_picture` raises."
     files: dict[str, Path | bytes] = {"schema.json": json_schema()}
@@ -177,7 +186,7 @@ def _nested(flat: Mapping[str, Any]) -> dict:
     return tree
 
 # %% ../nbs/25_metadata.ipynb #0e277216
-def _base_weights(drop: AuditedDrop, files: Iterable[str]) -> Weights:
+def _base_weights(drop: StudioDrop, files: Iterable[str]) -> Weights:
     "The manifest's entry of the base."
     folder = f"weights/{drop.base.digest}"
     published = any(path.startswith(folder) for path in files)
@@ -185,7 +194,7 @@ def _base_weights(drop: AuditedDrop, files: Iterable[str]) -> Weights:
     return Weights(role="base", digest=drop.base.digest, source=source, path=folder if published else None)
 
 
-def _named_weights(drop: AuditedDrop, digest: str, role: Role) -> Weights:
+def _named_weights(drop: StudioDrop, digest: str, role: Role) -> Weights:
     "The manifest's entry of another file that recipes name."
     path = drop.weights[digest]
     facts = drop.adapters.get(digest)
@@ -210,7 +219,7 @@ def _token_entry(edition: Edition, files: Mapping[str, Path | bytes], built: Bui
     return Token(id=edition.slot, **made, **picture, **metadata)
 
 # %% ../nbs/25_metadata.ipynb #c1fc5c80
-def _manifest(drop: AuditedDrop, number: int, files: Mapping[str, Path | bytes]) -> Manifest:
+def _manifest(drop: StudioDrop, number: int, files: Mapping[str, Path | bytes]) -> Manifest:
     "The manifest of these files."
     built = build(_nested(files))
     weights = [_base_weights(drop, files)]
@@ -235,7 +244,8 @@ def is_complete(
     folder: Path,  # of the drop
     manifest: Manifest,  # what it should hold
 ) -> bool:
-    "Whether a drop's folder holds exactly this manifest, and an archive and files with its root, every byte hashed."
+    """Whether a drop's folder holds exactly this manifest, and an archive and files with its root, every byte
+    hashed."""
     root = CID.parse(manifest.root)
     try:
         if (folder / "drop.json").read_bytes() != manifest.data:
@@ -259,7 +269,7 @@ def _write(folder: Path, files: Mapping[str, Path | bytes], manifest: Manifest) 
     write_whole(folder / "drop.json", manifest.data)
 
 
-def _require_agreement(catalog: Catalog, drop: AuditedDrop, manifest: Manifest, root: Path) -> None:
+def _require_agreement(catalog: Catalog, drop: StudioDrop, manifest: Manifest, root: Path) -> None:
     "Audit a drop before it gets its name, and write down how much of it agreed. Raises AuditFailed."
     findings = audit(drop, manifest, root)
     body = accuracy(manifest.quantity, findings) | {"quantity": manifest.quantity}
@@ -319,7 +329,8 @@ def provenance_record(
     studio: Path,  # the studio's folder
     collection: Collection,  # all of whose drops are packed
 ) -> bytes:
-    "A collection's provenance record, canonical JSON. Raises BadMetadata when drops are missing or there is none."
+    """A collection's provenance record, canonical JSON. Raises BadMetadata when drops are missing or there is
+    none."""
     tokens = []
     for path in sorted((Path(studio) / "drops").glob("*/drop.json")):
         manifest = read_manifest(path.read_bytes())

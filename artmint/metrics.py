@@ -107,7 +107,8 @@ def _outcome(dna: str, slot: int, decision: dict | None, ends: _Ends) -> str:
 
 
 def _prompt_set(recipe: dict[str, Any], seen: dict[str, str]) -> str:
-    "The digest of a recipe without prompt and seed; each is computed once, because that takes far longer than finding it again."
+    """The digest of a recipe without prompt and seed; each is computed once, because that takes far longer
+    than finding it again."""
     own = {name: value for name, value in recipe.items() if name not in ("prompt", "seed")}
     text = json.dumps(own)
     if text not in seen:
@@ -142,7 +143,8 @@ def _outcomes(attempts: list, decided: dict[str, list], ends: _Ends) -> list[Att
 def _transaction_shares(
     catalog: Catalog, name: str, slots: range, drops: dict[int, range]
 ) -> dict[str, float]:
-    "Transactions by their hash, and the batch's share of each: a drop's by its slots, a collection's by all of them."
+    """Transactions by their hash, and the batch's share of each: a drop's by its slots, a collection's by all
+    of them."""
     contracts = {body["address"] for _, body, _ in _bodies(catalog.rows("contract", f"{name}@"))}
     every = range(1, len(catalog.keys("slot", f"{name}/")) + 1)
     shares = {}
@@ -225,7 +227,8 @@ def batch_history(
     collection: Collection,  # whose batch
     slots: range,  # its slots
 ) -> BatchHistory:
-    "Read all that the catalog holds of a batch, and little else: however much a studio has made, a small drop is read quickly."
+    """Read all that the catalog holds of a batch, and little else: however much a studio has made, a small
+    drop is read quickly."""
     name = collection.name
     stretch = f"{name}/{slots[0]}-{slots[-1]}"
     attempts = _of_slots(catalog, "attempt", name, slots)
@@ -345,7 +348,8 @@ GAS_TOKEN, GAS_DROP = 2_593, 110_000  # a token in a batch of 100; a drop's comm
 
 @dataclass(frozen=True)
 class KPIs:
-    "The numbers of a batch. Money is None where the studio has no rates; what has no rate of its own is named in `missing` and not in any sum."
+    """The numbers of a batch. Money is None where the studio has no rates; what has no rate of its own is
+    named in `missing` and not in any sum."""
 
     currency: str
     attempts: int
@@ -385,7 +389,8 @@ def gas_price(
 
 
 def _saved(history: BatchHistory, money: Money, at: float, refused: int, made: int) -> dict[str, float]:
-    "What refused candidates would have used from packing on, had they gone on like the editions: gas, and bytes packed and pinned."
+    """What refused candidates would have used from packing on, had they gone on like the editions: gas, and
+    bytes packed and pinned."""
     saved = {"gas": float(refused * GAS_TOKEN)}
     later = [line for line in history.lines if line.stage in ("pack", "pin")]
     for unit in ("bytes", "pinned"):

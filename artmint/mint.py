@@ -42,7 +42,8 @@ def mint(
     ceilings: Ceilings = Ceilings(),  # what it may cost, and what to do above that
     flight: int = FLIGHT,  # transactions that may be under way together
 ) -> list[Transaction]:  # what was sent now; empty: all of it was minted before
-    "Mint what isn't minted of a drop, flight by flight. Raises the first problem of the plan, FeeLimitExceeded, and the journal's refusals."
+    """Mint what isn't minted of a drop, flight by flight. Raises the first problem of the plan,
+    TokenCostAboveCeiling, and the journal's refusals."""
     with journal:
         journal.update_finality()
         salt = _salt(journal, manifest)
@@ -66,7 +67,7 @@ def mint(
                 say(first + quantity - manifest.first, manifest.quantity)
         return sent
 
-# %% ../nbs/30_mint.ipynb #c448b632
+# %% ../nbs/30_mint.ipynb #8803e8cf
 def _batch(
     contract: "Contract", manifest: Manifest, first: int, quantity: int, inner: int
 ) -> tuple["ContractFunction", dict]:
@@ -103,7 +104,7 @@ def _record(
         journal.catalog.append_all("token", list(new.items()))
     recorded |= new
 
-# %% ../nbs/30_mint.ipynb #eb8bcc29
+# %% ../nbs/30_mint.ipynb #a0c4c04e
 def _by_window(batches: list[tuple[int, int]], left: int) -> int:
     "How many batches the allowance of this stretch of time has room for."
     total = 0
@@ -115,7 +116,8 @@ def _by_window(batches: list[tuple[int, int]], left: int) -> int:
 
 
 def _by_balance(journal: Journal, cost: GasForecast) -> int:
-    "How many batches like this one the minter can pay for: a fifth more gas at the highest price, a quarter more for L1."
+    """How many batches like this one the minter can pay for: a fifth more gas at the highest price, a quarter
+    more for L1."""
     fee, _ = fee_of(journal.web3)
     most = cost.gas * 6 // 5 * fee + (cost.l1 + cost.operator) * 5 // 4
     return journal.web3.eth.get_balance(journal.signer.address) // most
@@ -130,11 +132,12 @@ def _by_ceiling(batches: list[tuple[int, int]], cost: GasForecast, ceilings: Cei
             return n
     return len(batches)
 
-# %% ../nbs/30_mint.ipynb #bc57c16f
+# %% ../nbs/30_mint.ipynb #cbf8a4a7
 def _flight(
     journal: Journal, contract: "Contract", batches: list[tuple[int, int]], inner: int, ceilings: Ceilings
 ) -> int:
-    "How many of the next batches may go out together, one at least. Raises FeeLimitExceeded, RefusedByContract."
+    """How many of the next batches may go out together, one at least. Raises TokenCostAboveCeiling,
+    RefusedByContract."""
     minter = journal.signer.address
     limited = ceilings.above != "mint" and bool(ceilings.token or ceilings.day)
     if len(batches) == 1 and not limited:
@@ -148,11 +151,11 @@ def _flight(
     by_balance = _by_balance(journal, cost)
     return max(1, min(by_window, by_balance, by_ceiling))
 
-# %% ../nbs/30_mint.ipynb #324243ec
+# %% ../nbs/30_mint.ipynb #1f73a129
 def _wait_for_ceilings(
     journal: Journal, contract: "Contract", batch: tuple[int, int, int], ceilings: Ceilings
 ) -> None:
-    "Return when a batch may be minted: at once, or after waiting. Raises FeeLimitExceeded."
+    "Return when a batch may be minted: at once, or after waiting. Raises TokenCostAboveCeiling."
     end = time.monotonic() + ceilings.patience
     while True:
         cost = batch_cost(contract, journal.signer.address, *batch)
@@ -232,7 +235,7 @@ def stamp_summary(
     missing = f"{stamp.waiting} transactions wait for it; run again to stamp the drop"
     return f"drop {manifest.drop}: {stamp.tokens} of {manifest.quantity} tokens are {deep} yet, {missing}"
 
-# %% ../nbs/30_mint.ipynb #4a65a01b
+# %% ../nbs/30_mint.ipynb #9297643f
 def _tokens_at(contract: "Contract", manifest: Manifest, block: int) -> int:
     "How many tokens of a drop a contract has at a block."
     from web3.exceptions import BadFunctionCallOutput, ContractLogicError, Web3RPCError
@@ -273,14 +276,15 @@ def _current_stamp(journal: Journal, contract: "Contract", manifest: Manifest, d
         contract=contract.address,
     )
 
-# %% ../nbs/30_mint.ipynb #92976d2d
+# %% ../nbs/30_mint.ipynb #a1179ec1
 def stamp_drop(
     journal: Journal,  # the minter's
     contract: "Contract",  # the collection's
     manifest: Manifest,  # the drop's
     depth: str = "",  # latest, safe, finalized, or how many blocks must lie on top; empty: the chain's own word for final
 ) -> Stamp:
-    "Look how deep a drop's tokens lie, and write it down when that has changed. Raises BadDepth and what `Journal.update_finality` raises."
+    """Look how deep a drop's tokens lie, and write it down when that has changed. Raises BadDepth and what
+    `Journal.update_finality` raises."""
     with journal:
         depth = chosen_depth(journal.web3, depth)
         key = f"{drop_key(manifest.collection, manifest.drop)}@{journal.chain_id}"

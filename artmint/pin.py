@@ -56,7 +56,8 @@ def read_back(
     store: Store,  # whom to ask
     root: CID,  # what is expected
 ) -> dict[str, CID]:  # of each file and directory, by path
-    "Hash every block that a store gives and walk from the root. Raises MissingContent, PublishedElsewise, NoAnswer."
+    """Hash every block that a store gives and walk from the root. Raises MissingContent, PublishedElsewise,
+    NoAnswer."""
     with TemporaryDirectory() as folder:
         archive = store.get(root, Path(folder))
         try:

@@ -44,7 +44,8 @@ from .studio.files import slot_key
 def _heat(
     image: Image.Image, strength: np.ndarray, colour: tuple[int, int, int] = (255, 40, 60)
 ) -> Image.Image:
-    "The picture in grey with a colour laid over it; strength is (h, w) from 0 to 1 and is scaled to the picture."
+    """The picture in grey with a colour laid over it; strength is (h, w) from 0 to 1 and is scaled to the
+    picture."""
     levels = (np.clip(strength, 0, 1) * 255).astype(np.uint8)
     mask = Image.fromarray(levels).resize(image.size, Image.Resampling.BILINEAR)
     grey = Image.blend(image.convert("L").convert("RGB"), image, 0.25)
@@ -105,7 +106,8 @@ def nearest_picture(
     collection: Collection,  # of which collection
     reason: str,  # of a verdict about duplicate or alike
 ) -> tuple[Image.Image, str] | None:
-    "The picture that a reason names, and in which position the candidate is it; None when the reason names none."
+    """The picture that a reason names, and in which position the candidate is it; None when the reason names
+    none."""
     named = re.search(r"\((edition (\d+)|reference ([\w.-]+))(?:, (.+))?\)$", reason)
     if not named or not named[2]:
         return None
@@ -115,7 +117,7 @@ def nearest_picture(
     artifact = Artifact(**catalog.get("artifact", edition["dna"]))
     return picture(catalog, artifact), named[4] or TURNS[0]
 
-
+# %% ../nbs/22_review.ipynb #3d669ace
 def side_by_side(
     image: Image.Image,  # the candidate
     other: Image.Image,  # what it is like
@@ -294,7 +296,8 @@ _NO_TOKEN = '{"message": "The token in the address is missing or wrong; open the
 def _guarded(
     token: str, answer: Callable[["Request", bytes], "Response"]
 ) -> Callable[["Request"], Awaitable["Response"]]:
-    "A route that needs the token, and says refusals as JSON. Work is done aside, so that pictures don't wait for each other."
+    """A route that needs the token, and says refusals as JSON. Work is done aside, so that pictures don't
+    wait for each other."""
 
     async def route(request: "Request") -> "Response":
         from starlette.concurrency import run_in_threadpool

@@ -35,11 +35,15 @@ class TooManyCombinations(Refusal):
 
     combinations: int
     limit: int
-    says = "The traits have {combinations} combinations and at most {limit} are solved exactly. Join or drop traits, or give them fewer values."
+    says = (
+        "The traits have {combinations} combinations and at most {limit} are solved exactly. Join or drop "
+        "traits, or give them fewer values."
+    )
 
 
 class Unallocatable(Refusal):
-    "No allocation satisfies the collection. `constraints` are those without which, taken away singly, one would exist."
+    """No allocation satisfies the collection. `constraints` are those without which, taken away singly, one
+    would exist."""
 
     constraints: list[str]
     says = "No allocation has exactly these counts. {self.advice}"
@@ -85,7 +89,8 @@ def _combinations(collection: Collection) -> np.ndarray:
 def _solve(
     sums: "csc_array", counts: np.ndarray, prices: np.ndarray, room: np.ndarray, integers: bool
 ) -> np.ndarray | None:
-    "The cheapest x with sums @ x = counts and 0 <= x <= room, in integers or real numbers; None: there is none."
+    """The cheapest x with sums @ x = counts and 0 <= x <= room, in integers or real numbers; None: there is
+    none."""
     from scipy.optimize import Bounds, LinearConstraint, milp
 
     useful = np.flatnonzero((room > 0) & (sums.T @ (counts == 0) == 0))
@@ -144,7 +149,8 @@ def _prices(collection: Collection, salt: str, quantity: int) -> np.ndarray:
 
 
 def _multiplicities(collection: Collection, salt: str) -> tuple[np.ndarray, np.ndarray] | None:
-    "Valid combinations (n, traits) and how often each is used: once, or, unless unique, up to the least of 2, 4... that works. None: impossible."
+    """Valid combinations (n, traits) and how often each is used: once, or, unless unique, up to the least of
+    2, 4... that works. None: impossible."""
     grid = _combinations(collection)
     sums, counts = _equations(collection, grid)
     prices = _prices(collection, salt, len(grid))
@@ -211,7 +217,8 @@ def problems_of(
 def load_collection(
     folder: Path | str,  # the collection's
 ) -> Collection:
-    "Read `collection.toml` of a collection's folder. Raises InconsistentCollection, which names every problem."
+    """Read `collection.toml` of a collection's folder. Raises InconsistentCollection, which names every
+    problem."""
     path = Path(folder).resolve() / "collection.toml"
     collection = read_collection(path)
     problems = problems_of(collection)
@@ -226,7 +233,8 @@ def salt_of(
     collection: Collection,  # with or without a public salt
     studio: Path,  # the studio's folder; a secret salt lives in its salts/
 ) -> str:
-    "The collection's public salt, or the studio's secret one, which is drawn the first time (256 bits, readable by its owner only)."
+    """The collection's public salt, or the studio's secret one, which is drawn the first time (256 bits,
+    readable by its owner only)."""
     if collection.salt is not None:
         return collection.salt
     path = Path(studio) / "salts" / collection.name
@@ -240,7 +248,10 @@ class AllocationChanged(Refusal):
 
     collection: str
     traits: list[str]
-    says = "The slots of {collection} were fixed with other counts of {traits}. Restore the collection's file, or begin a new collection under another name."
+    says = (
+        "The slots of {collection} were fixed with other counts of {traits}. Restore the collection's file, "
+        "or begin a new collection under another name."
+    )
 
 
 def _differing(collection: Collection, slots: list[Slot]) -> list[str]:
@@ -253,13 +264,14 @@ def _differing(collection: Collection, slots: list[Slot]) -> list[str]:
             differing.append(trait)
     return differing
 
-
+# %% ../nbs/00_seeds.ipynb #9eb0586c
 def frozen_slots(
     catalog: Catalog,  # the studio's
     collection: Collection,  # a consistent collection
     salt: str,  # its salt
 ) -> list[Slot]:  # 1..supply
-    "The collection's slots, allocated the first time and read ever after. Raises AllocationChanged, Unallocatable."
+    """The collection's slots, allocated the first time and read ever after. Raises AllocationChanged,
+    Unallocatable."""
     name = collection.name
     bodies = catalog.all("slot", f"{name}/")
     if not bodies:
@@ -323,7 +335,10 @@ class UnsettledAdapter(Refusal):
     "A collection names an adapter without its digest, and nobody says which file that is."
 
     name: str
-    says = "Adapter {name!r} has no digest in the collection, and none was given. No recipe was written: a studio settles it (`frozen_adapters`), or the collection's file names the digest."
+    says = (
+        "Adapter {name!r} has no digest in the collection, and none was given. No recipe was written: a "
+        "studio settles it (`frozen_adapters`), or the collection's file names the digest."
+    )
 
 
 def adapters_of(
@@ -362,7 +377,8 @@ def recipes(
     base: str,  # digest of the base model
     adapter_digests: Mapping[str, str] = {},  # by name, for adapters that the collection names without
 ) -> list[Attempt]:  # slot by slot, attempts in order
-    "Every attempt's recipe. An attempt's recipe doesn't depend on which others are asked for. Raises UnsettledAdapter."
+    """Every attempt's recipe. An attempt's recipe doesn't depend on which others are asked for. Raises
+    UnsettledAdapter."""
     common = _common(collection, base, adapter_digests)
     made = []
     for slot in slots:

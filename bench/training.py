@@ -47,17 +47,18 @@ class Ours:
     "Steps of artmint's own loop."
 
     def __init__(self, base: Base, config: TrainConfig, examples: Examples):
-        self.config, self.steps_done = config, count()
+        self.steps_done = count()
         self.pipe = lora_train._adapted(base, config)
-        self.scheduler = DDIMScheduler.from_config(base.pipeline.scheduler.config)
         self.optimiser = lora_train._optimiser(self.pipe, config)
-        self.courses = lora_train._courses(self.pipe, base, config, examples, None)
+        scheduler = DDIMScheduler.from_config(base.pipeline.scheduler.config)
+        streams = lora_train._streams(self.pipe, base, config, examples, None)
+        parts = (self.pipe, config, None, self.optimiser, scheduler, Path(), "", streams)
+        self.training = lora_train._Training(*parts)  # it has no lineage, because nothing is saved
 
     def run(self) -> None:
         "Train for so many steps."
         for _ in range(STEPS):
-            step = next(self.steps_done)
-            lora_train._step(self.optimiser, self.courses, self.scheduler, self.config, step)
+            self.training.step(next(self.steps_done))
 
 
 class ExampleLoop:
@@ -126,7 +127,11 @@ class Passes:
     "The bare forward and backward passes of the UNet with an adapter."
 
     def __init__(self, ours: Ours):
-        self.unet, self.parameters, self.batch = ours.pipe.unet, trained(ours.optimiser), ours.config.batch
+        self.unet, self.parameters, self.batch = (
+            ours.pipe.unet,
+            trained(ours.optimiser),
+            ours.training.config.batch,
+        )
         self.latents = torch.randn(self.batch, 4, 32, 32)
         self.text = torch.randn(self.batch, 32, 128)
 
@@ -148,7 +153,7 @@ def measure(rounds: int) -> Iterator[dict]:
     "lora_vs_plain_loop, lora_vs_arithmetic."
     base, config, examples = load_base(), TrainConfig(prior_batch=0, steps=10_000), Examples(24)
     ours = Ours(base, config, examples)
-    loop, passes = ExampleLoop(base, config, examples, ours.scheduler), Passes(ours)
+    loop, passes = ExampleLoop(base, config, examples, ours.training.scheduler), Passes(ours)
     for way in (ours, loop, passes):  # warms up
         way.run()
     our_time, loop_time, times = ratio(ours.run, loop.run, rounds)

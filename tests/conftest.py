@@ -1,9 +1,14 @@
 "What several tests build on."
 
+import http.server
 import os
+import shutil
+import sys
+import threading
 from pathlib import Path
 
 import pytest
+
 from tests.anvil import CONTRACTS, Anvil, ProgramMissing, ask, program  # noqa: F401 tests import some of them from here
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -19,20 +24,19 @@ TINY = Path(__file__).parent / "data" / "tiny"
 def minted(tmp_path_factory):
     "A studio with the tiny collection in two drops of two, rendered, packed, published and minted: (folder, contract's address)."
     from artmint.chain.admin import authorize, commit_drop, deploy, parties
-    from artmint.make.base import load_base, weights_files
-    from artmint.ipfs.cid import CID
-    from artmint.seeds import frozen_slots
-    from artmint.studio.catalog import Catalog
     from artmint.chain.connect import connect
+    from artmint.chain.journal import Journal
     from artmint.core.records import Edition
     from artmint.generate import generate
-    from artmint.chain.journal import Journal
-    from artmint.metadata import pack
-    from artmint.publish.tokens import BaseFacts
-    from artmint.mint import mint
+    from artmint.ipfs.cid import CID
     from artmint.ipfs.stores import FolderStore
+    from artmint.make.base import load_base, weights_files
+    from artmint.metadata import pack
+    from artmint.mint import mint
     from artmint.pin import publish
-    from artmint.seeds import load_collection, recipes
+    from artmint.publish.tokens import BaseFacts
+    from artmint.seeds import frozen_slots, load_collection, recipes
+    from artmint.studio.catalog import Catalog
 
     studio, tiny, base = tmp_path_factory.mktemp("minted") / "studio", load_collection(TINY), load_base()
     studio.mkdir()
@@ -105,3 +109,141 @@ def start_anvil():
     yield start
     for anvil in nodes:
         anvil.end()
+
+
+# Studios, models and nodes that tests of several folders build on
+
+
+@pytest.fixture(scope="session")
+def judge():
+    from artmint.make.base import load_judge
+
+    return load_judge()
+
+
+@pytest.fixture(scope="module")
+def style(tmp_path_factory):
+    from artmint.train.style import practice_style
+
+    return practice_style(tmp_path_factory.mktemp("style") / "riso", 6, 64)
+
+
+@pytest.fixture(scope="module")
+def bases(tmp_path_factory):
+    from artmint.make.base import load_base
+    from tests.families import saved
+
+    known = {}
+
+    def base(name):
+        if name not in known:
+            known[name] = load_base(saved(name, tmp_path_factory.mktemp(name)))
+        return known[name]
+
+    return base
+
+
+@pytest.fixture(scope="module")
+def trained(bases, style, tmp_path_factory):
+    "A family's adapter, trained for seven steps."
+    from artmint.lora_train import train
+    from artmint.train.examples import TrainConfig
+    from tests.styles import SMALL
+
+    known = {}
+
+    def adapter(name):
+        if name not in known:
+            known[name] = train(
+                style, bases(name), TrainConfig(**SMALL), tmp_path_factory.mktemp(name)
+            ).read_bytes()
+        return known[name]
+
+    return adapter
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    from tests.batches import made
+
+    return made(tmp_path_factory.mktemp("small"), 4, 2)
+
+
+@pytest.fixture
+def studio(minted, tmp_path):
+    "The minted studio as a stranger has it (chain, store, manifests), to be spoiled, and its contract's address."
+    for name in ("chain", "store", "drops"):
+        shutil.copytree(
+            minted[0] / name, tmp_path / name, ignore=shutil.ignore_patterns("root", "drop.car", "*.lock")
+        )
+    return tmp_path, f"embedded:{minted[1]}"
+
+
+@pytest.fixture
+def lie(minted, tmp_path):
+    "Change the files of the first drop, commit them, and prove."
+    from artmint.verify import verify
+    from tests.lies import Studio, tree
+
+    def told(change, regenerate: bool = False, content: bytes = b"", weights: bool = False, **more):
+        files = {
+            path: data
+            for path, data in tree(minted[0] / "drops" / "tiny-1" / "root").items()
+            if weights or not path.startswith("weights/")
+        }
+        change(files)
+        return verify(
+            Studio(tmp_path / "lies").publish(files, [1, 2], content),
+            tmp_path / "lies",
+            regenerate=regenerate,
+            **more,
+        )
+
+    return told
+
+
+@pytest.fixture(scope="module")
+def expected(base, tmp_path_factory):
+    "What `generate` alone makes of it."
+    from artmint.generate import generate
+    from artmint.run.executors import pictures_digest
+    from tests.hosts import listed
+
+    catalog, _, attempts = listed(tmp_path_factory.mktemp("alone"), base)
+    return pictures_digest(generate(catalog, base, attempts))
+
+
+@pytest.fixture(scope="session")
+def predeploys():
+    "Code by name, compiled from tests/data/chains."
+    node_tool("anvil")
+    sys.path.insert(0, str(CONTRACTS.parent / "scripts"))
+    from compile_contracts import compiled
+
+    made = compiled(
+        sources={"Predeploys.sol": (CONTRACTS.parent / "tests/data/chains/Predeploys.sol").read_text()}
+    )["contracts"]["Predeploys.sol"]
+    return {name: "0x" + each["evm"]["deployedBytecode"]["object"] for name, each in made.items()}
+
+
+@pytest.fixture
+def between(node):
+    "Starts proxies in front of the node: between(fault)."
+    from tests.nodes import Between
+
+    servers = []
+
+    def start(fault=lambda method, answer: None):
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Between)
+        server.url = node.url
+        server.fault = fault
+        server.seen = []
+        server.address = f"http://127.0.0.1:{server.server_port}/v3/canary"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return server
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()

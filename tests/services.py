@@ -3,15 +3,22 @@
 import hashlib
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import time
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
+from artmint.ipfs.http import NoAnswer, Request, request
+
 ROOT = Path(__file__).parent.parent
+
+
 TOOLS = ROOT / "build" / "tools"
 
 
@@ -91,3 +98,59 @@ def quiet(command: list, cwd: Path | None = None) -> None:
     if done.returncode:
         reasons = done.stderr.strip().splitlines() or ["no reason given"]
         pytest.skip(f"{Path(str(command[0])).name} {command[1]} failed: {reasons[-1][:200]}")
+
+
+def free_port() -> int:
+    "A port of the loopback address that nobody listens on."
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def up(process: subprocess.Popen, url: str, method: str = "GET") -> None:
+    "Wait until a server answers."
+    for _ in range(300):
+        if process.poll() is not None:
+            pytest.fail(f"it ended with {process.returncode}")
+        try:
+            return request(Request(url, method, seconds=5)) and None
+        except NoAnswer:
+            time.sleep(0.1)
+        except Exception:
+            return None
+    pytest.fail("it doesn't answer")
+
+
+def stop(process: subprocess.Popen) -> None:
+    "End a server."
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def s3_server(bucket: str):
+    "The address of a moto server with a bucket."
+    import boto3
+
+    port = free_port()
+    server = subprocess.Popen(
+        [environment("moto", "moto[server]==5.2.1") / "bin/moto_server", "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        up(server, f"http://127.0.0.1:{port}/moto-api/")
+        boto3.client(
+            "s3",
+            endpoint_url=f"http://127.0.0.1:{port}",
+            aws_access_key_id="id",
+            aws_secret_access_key="secret",
+            region_name="us-east-1",
+        ).create_bucket(Bucket=bucket)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        stop(server)

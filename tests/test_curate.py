@@ -1,93 +1,21 @@
 "Curation: verdicts with reasons, and a choice that comes out the same in whatever pieces it is made."
 
 import random
-from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
-from PIL import Image, ImageFilter
 
-from artmint.studio.catalog import Catalog
+from artmint.core.collection import Rule
 from artmint.core.records import Edition
 from artmint.curate import IncompleteRound, candidates, choose, merit, show_candidates, show_scores
-from artmint.judge.duplicates import ALIKE, DUPLICATE
+from artmint.judge.decisions import current_verdict
+from artmint.judge.duplicates import DUPLICATE
 from artmint.judge.heads import UnknownScorer, scorers_for
-from artmint.train.drawings import Subject, draw
-from artmint.judge.duplicates import add_references, nearest
-from artmint.judge.scores import FormulaScorer
-from artmint.core.collection import Rule
-from artmint.core.records import Slot
-from artmint.seeds import allocate
-from artmint.judge.decisions import Verdict, current_verdict, decide, record_verdict
-from tests.judge.test_scores import DEMO, enter, judge  # noqa: F401
-
-RULES = (
-    Rule(scorer="sharpness", min=0.05),
-    Rule(scorer="palette-margin", min=0.0),
-    Rule(scorer="contrast", min=3.0),
-    Rule(scorer=DUPLICATE, max=0.9999),
-)
-PLAIN = DEMO.model_copy(update={"rules": RULES})
-SLOTS = allocate(DEMO, "salt")
+from artmint.studio.catalog import Catalog
+from tests.drawn import NO_COLOUR, PLAIN, RULES, SLOTS, art, enter, studio
 
 
-def art(slot: Slot, attempt: int) -> Image.Image:
-    "What an attempt at a slot would ideally show."
-    return draw(Subject(**slot.traits), slot.id * 100 + attempt)
-
-
-def off(slot: Slot, attempt: int) -> Image.Image:
-    "The same in the wrong colours."
-    return draw(
-        Subject(**slot.traits | {"palette": "ember" if slot.traits["palette"] != "ember" else "ocean"}),
-        slot.id * 100 + attempt,
-    )
-
-
-def blank(slot: Slot, attempt: int) -> Image.Image:
-    "Nothing at all, in another shade each time."
-    return Image.new("RGB", (128, 128), (attempt, slot.id, 40))
-
-
-def soft(slot: Slot, attempt: int) -> Image.Image:
-    "Far out of focus."
-    return art(slot, attempt).filter(ImageFilter.GaussianBlur(6))
-
-
-def studio(folder: Path, plan: dict[int, str], slots: list[Slot] = SLOTS) -> Catalog:
-    "A studio whose attempts came out as planned: a letter for each attempt, a right, o off its palette, b blank, s soft."
-    catalog = Catalog(folder)
-    by_letter = {"a": art, "o": off, "b": blank, "s": soft}
-    for slot in slots:
-        for attempt, letter in enumerate(plan.get(slot.id, ""), 1):
-            enter(catalog, slot, attempt, by_letter[letter](slot, attempt))
-    return catalog
-
-
-def test_a_verdict_says_which_rule_failed_and_by_how_much():
-    rules = (
-        Rule(scorer="palette", max=18.0),
-        Rule(scorer="contrast", min=3.0),
-        Rule(scorer="clip", min=0.2, severity="review"),
-    )
-    assert decide("d", {"palette": 31.2, "contrast": 9.0, "clip": 0.5}, rules) == Verdict(
-        "d", "reject", ("palette 31.2 is above 18 by 13.2",), {"palette": 31.2, "contrast": 9.0, "clip": 0.5}
-    )
-    assert decide("d", {"palette": 3.0, "contrast": 3.0, "clip": 0.15}, rules).reasons == (
-        "clip 0.15 is below 0.2 by 0.05",
-    )
-    assert decide("d", {"palette": 3.0, "contrast": 3.0, "clip": 0.15}, rules).decision == "review"
-    assert decide("d", {"palette": 30.0, "contrast": 1.0, "clip": 0.15}, rules).decision == "reject"
-    assert len(decide("d", {"palette": 30.0, "contrast": 1.0, "clip": 0.15}, rules).reasons) == 3
-    assert decide("d", {"palette": 18.0, "contrast": 3.0, "clip": 0.2}, rules) == Verdict(
-        "d", "accept", (), {"palette": 18.0, "contrast": 3.0, "clip": 0.2}
-    )
-
-
-def test_a_rule_without_a_scorer_is_refused_before_anything_is_written(tmp_path, judge):  # noqa: F811
+def test_a_rule_without_a_scorer_is_refused_before_anything_is_written(tmp_path, judge):
     catalog = studio(tmp_path, {1: "aaa"})
     strange = PLAIN.model_copy(update={"rules": (*RULES, Rule(scorer="beauty", min=1.0))})
     with pytest.raises(UnknownScorer) as refusal:
@@ -98,15 +26,7 @@ def test_a_rule_without_a_scorer_is_refused_before_anything_is_written(tmp_path,
     assert catalog.all("score") == catalog.all("decision") == catalog.all("edition") == {}
 
 
-def test_a_palette_rule_without_palettes_is_refused(judge):  # noqa: F811
-    bare = DEMO.model_copy(
-        update={"colour_traits": (), "palettes": {}, "rules": (Rule(scorer="palette", max=9.0),)}
-    )
-    with pytest.raises(UnknownScorer):
-        scorers_for(bare, judge)
-
-
-def test_half_a_round_is_refused(tmp_path, judge):  # noqa: F811
+def test_half_a_round_is_refused(tmp_path, judge):
     catalog = studio(tmp_path, {1: "aaa", 2: "aa"})
     with pytest.raises(IncompleteRound) as refusal:
         choose(catalog, PLAIN, judge, SLOTS[:2], 1)
@@ -117,7 +37,7 @@ def test_half_a_round_is_refused(tmp_path, judge):  # noqa: F811
     assert choose(catalog, PLAIN, judge, SLOTS[:2], 1).open == ()
 
 
-def test_planted_faults_are_rejected_for_their_own_reason(tmp_path, judge):  # noqa: F811
+def test_planted_faults_are_rejected_for_their_own_reason(tmp_path, judge):
     catalog = studio(tmp_path, {slot.id: "oba" for slot in SLOTS[:6]} | {7: "sss"})
     choice = choose(catalog, PLAIN, judge, SLOTS[:7], 1)
     assert choice.open == (7,)
@@ -131,7 +51,7 @@ def test_planted_faults_are_rejected_for_their_own_reason(tmp_path, judge):  # n
         assert any(why.startswith("sharpness") for why in current_verdict(catalog, candidate.dna).reasons)
 
 
-def test_the_best_by_the_first_rule_wins_and_of_equals_the_earlier(tmp_path, judge):  # noqa: F811
+def test_the_best_by_the_first_rule_wins_and_of_equals_the_earlier(tmp_path, judge):
     catalog = studio(tmp_path, {1: "aaa"})
     edition = choose(catalog, PLAIN, judge, SLOTS[:1], 1).editions[0]
     scores = [
@@ -149,7 +69,7 @@ def test_the_best_by_the_first_rule_wins_and_of_equals_the_earlier(tmp_path, jud
     assert merit((Rule(scorer="palette", max=1.0),), {"palette": 3.0}) == -3.0
 
 
-def test_an_edition_carries_its_scores_and_their_digests(tmp_path, judge):  # noqa: F811
+def test_an_edition_carries_its_scores_and_their_digests(tmp_path, judge):
     catalog = studio(tmp_path, {1: "aaa"})
     edition = choose(catalog, PLAIN, judge, SLOTS[:1], 1).editions[0]
     assert Edition(**catalog.get("edition", "demo/1")) == edition
@@ -166,12 +86,7 @@ def test_an_edition_carries_its_scores_and_their_digests(tmp_path, judge):  # no
     )
 
 
-NO_COLOUR = PLAIN.model_copy(
-    update={"rules": (Rule(scorer="sharpness", min=0.01), Rule(scorer=DUPLICATE, max=0.9999))}
-)
-
-
-def test_a_picture_is_not_chosen_twice_and_the_reason_names_its_twin(tmp_path, judge):  # noqa: F811
+def test_a_picture_is_not_chosen_twice_and_the_reason_names_its_twin(tmp_path, judge):
     catalog = Catalog(tmp_path)
     twin = art(SLOTS[0], 1)
     for attempt in (1, 2, 3):
@@ -187,49 +102,7 @@ def test_a_picture_is_not_chosen_twice_and_the_reason_names_its_twin(tmp_path, j
     assert verdict.reasons == ("duplicate 1 is above 0.9999 by 0.0001 (edition 1)",)
 
 
-@pytest.mark.parametrize(
-    "turn, word",
-    [
-        (Image.Transpose.FLIP_LEFT_RIGHT, "mirrored"),
-        (Image.Transpose.ROTATE_90, "turned by 90° clockwise"),
-        (Image.Transpose.TRANSPOSE, "transposed"),
-    ],
-)
-def test_a_turned_copy_is_a_copy_and_the_reason_says_how(tmp_path, judge, turn, word):  # noqa: F811
-    catalog = Catalog(tmp_path)
-    twin = art(SLOTS[0], 1)
-    for attempt in (1, 2, 3):
-        enter(catalog, SLOTS[0], attempt, twin)
-    for attempt in (1, 2):
-        enter(catalog, SLOTS[1], attempt, twin.transpose(turn))
-    enter(catalog, SLOTS[1], 3, art(SLOTS[1], 3))
-    rules = NO_COLOUR.model_copy(
-        update={"rules": (Rule(scorer="sharpness", min=0.01), Rule(scorer=DUPLICATE, max=0.95))}
-    )
-    assert [edition.attempt for edition in choose(catalog, rules, judge, SLOTS[:2], 1).editions][1] == 3
-    why = current_verdict(catalog, candidates(catalog, rules, SLOTS[1:2], 1)[0].dna).reasons[0]
-    assert why.startswith("duplicate ")
-    assert why.endswith(f"(edition 1, {word})")
-
-
-def test_training_pictures_count_as_editions_do(tmp_path, judge):  # noqa: F811
-    catalog = studio(tmp_path, {1: "aaa"})
-    add_references(catalog, "demo", "style", [art(SLOTS[0], 2).transpose(Image.Transpose.ROTATE_180)])
-    rules = NO_COLOUR.model_copy(
-        update={"rules": (Rule(scorer=DUPLICATE, max=0.95), Rule(scorer=ALIKE, max=2.0))}
-    )
-    edition = choose(catalog, rules, judge, SLOTS[:1], 1).editions[0]
-    assert edition.attempt != 2
-    assert 0 < edition.scores[ALIKE] <= 1
-    assert set(edition.scorers) == {DUPLICATE, ALIKE}
-    assert (
-        current_verdict(catalog, candidates(catalog, rules, SLOTS[:1], 1)[1].dna)
-        .reasons[0]
-        .endswith("(reference style, turned by 180°)")
-    )
-
-
-def test_earlier_drops_count_and_later_ones_do_not(tmp_path, judge):  # noqa: F811
+def test_earlier_drops_count_and_later_ones_do_not(tmp_path, judge):
     for name, order in (("up", [SLOTS[:2], SLOTS[2:4]]), ("down", [SLOTS[2:4], SLOTS[:2]])):
         catalog = Catalog(tmp_path / name)
         twin = art(SLOTS[0], 1)
@@ -263,6 +136,8 @@ def killed_after(catalog: Catalog, editions: int, monkeypatch) -> None:
 
 
 PLAN = {1: "oaa" + "aaa", 2: "ooo" + "baa", 3: "aaa", 4: "bob" + "oao", 5: "aoa", 6: "sss" + "sso"}
+
+
 EXPECTED_OPEN = (6,)
 
 
@@ -271,7 +146,7 @@ def editions_of(catalog: Catalog) -> dict:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory, judge):  # noqa: F811
+def undisturbed(tmp_path_factory, judge):
     "Editions of one quiet run over two rounds, and the decisions."
     catalog = studio(tmp_path_factory.mktemp("quiet"), PLAN)
     assert choose(catalog, PLAIN, judge, SLOTS[:6], 2).open == EXPECTED_OPEN
@@ -285,7 +160,7 @@ def test_two_rounds_fill_what_can_be_filled(undisturbed):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_order_and_pieces_change_nothing(tmp_path, judge, undisturbed, seed):  # noqa: F811
+def test_order_and_pieces_change_nothing(tmp_path, judge, undisturbed, seed):
     catalog = studio(tmp_path, PLAN)
     mixed = random.Random(seed).sample(SLOTS[:6], 6)
     if seed:
@@ -297,7 +172,7 @@ def test_order_and_pieces_change_nothing(tmp_path, judge, undisturbed, seed):  #
 
 
 @pytest.mark.parametrize("written", range(5))
-def test_killed_anywhere_and_run_again(tmp_path, judge, undisturbed, written, monkeypatch):  # noqa: F811
+def test_killed_anywhere_and_run_again(tmp_path, judge, undisturbed, written, monkeypatch):
     catalog = studio(tmp_path, PLAN)
     killed_after(catalog, written, monkeypatch)
     with pytest.raises(Killed):
@@ -307,7 +182,7 @@ def test_killed_anywhere_and_run_again(tmp_path, judge, undisturbed, written, mo
     assert (editions_of(again), dict(sorted(again.all("decision").items()))) == undisturbed
 
 
-def test_running_again_adds_nothing(tmp_path, judge, monkeypatch):  # noqa: F811
+def test_running_again_adds_nothing(tmp_path, judge, monkeypatch):
     catalog = studio(tmp_path, PLAN)
     first = choose(catalog, PLAIN, judge, SLOTS[:6], 2)
     appended = []
@@ -319,24 +194,7 @@ def test_running_again_adds_nothing(tmp_path, judge, monkeypatch):  # noqa: F811
     assert appended == []
 
 
-def test_a_person_counts_before_the_machine(tmp_path, judge):  # noqa: F811
-    catalog = studio(tmp_path, {1: "ooo", 2: "aaa"})
-    assert choose(catalog, PLAIN, judge, SLOTS[:2], 1).open == (1,)
-    second = candidates(catalog, PLAIN, SLOTS[:1], 1)[1]
-    record_verdict(catalog, Verdict(second.dna, "accept", ("the colours are the point",), {}, "ada"))
-    choice = choose(catalog, PLAIN, judge, SLOTS[:2], 1)
-    assert choice.open == ()
-    assert choice.editions[0].attempt == 2
-    assert current_verdict(catalog, second.dna).by == "ada"
-    record_verdict(catalog, Verdict(second.dna, "reject", (), {}, "ada"))
-    assert current_verdict(catalog, second.dna).decision == "reject"
-    assert [row["decision"] for row in catalog.history("decision", second.dna) if row["by"] == "ada"] == [
-        "accept",
-        "reject",
-    ]
-
-
-def test_review_waits_for_people(tmp_path, judge):  # noqa: F811
+def test_review_waits_for_people(tmp_path, judge):
     asks = PLAIN.model_copy(update={"rules": (Rule(scorer="palette-margin", min=0.0, severity="review"),)})
     catalog = studio(tmp_path, {1: "ooo"})
     assert choose(catalog, asks, judge, SLOTS[:1], 1).open == (1,)
@@ -345,41 +203,14 @@ def test_review_waits_for_people(tmp_path, judge):  # noqa: F811
     }
 
 
-def test_a_relaxed_rule_is_judged_anew(tmp_path, judge):  # noqa: F811
+def test_a_relaxed_rule_is_judged_anew(tmp_path, judge):
     catalog = studio(tmp_path, {1: "ooo"})
     assert choose(catalog, PLAIN, judge, SLOTS[:1], 1).open == (1,)
     relaxed = PLAIN.model_copy(update={"rules": RULES[:1]})
     assert choose(catalog, relaxed, judge, SLOTS[:1], 1).open == ()
 
 
-def test_nobody_has_decided_yet(tmp_path):
-    assert current_verdict(Catalog(tmp_path), "ab" * 32) is None
-
-
-def of_length_one(rows: np.ndarray) -> np.ndarray:
-    return (rows + 1e-3) / np.linalg.norm(rows + 1e-3, axis=1, keepdims=True)
-
-
-shapes = st.tuples(st.integers(1, 40), st.just(6))
-unit = hnp.arrays(np.float64, shapes, elements=st.floats(-1, 1, width=32)).map(of_length_one)
-
-
-@settings(max_examples=60, deadline=None)
-@given(unit, unit, st.integers(1, 50))
-def test_nearest_is_exact_whatever_the_block(rows, others, block):
-    index, cosine = nearest(rows, others, block)
-    brute = np.array([[(row * each).sum() for each in others] for row in rows])
-    assert np.allclose(cosine, brute.max(1), atol=1e-12)
-    assert np.allclose(brute[np.arange(len(rows)), index], brute.max(1), atol=1e-12)
-
-
-def test_nearest_of_nothing():
-    index, cosine = nearest(np.eye(3), np.zeros((0, 3)))
-    assert index.tolist() == [-1] * 3
-    assert cosine.tolist() == [0] * 3
-
-
-def test_the_contact_sheet_and_histograms_show_every_candidate(tmp_path, judge):  # noqa: F811
+def test_the_contact_sheet_and_histograms_show_every_candidate(tmp_path, judge):
     catalog = studio(tmp_path, {1: "oba"})
     choose(catalog, PLAIN, judge, SLOTS[:1], 1)
     found = candidates(catalog, PLAIN, SLOTS[:1], 1)
@@ -390,8 +221,3 @@ def test_the_contact_sheet_and_histograms_show_every_candidate(tmp_path, judge):
         for axis in show_scores([current_verdict(catalog, c.dna) for c in found], RULES).axes
         if axis.get_title()
     ] == [rule.scorer for rule in RULES]
-
-
-def test_scorers_come_in_the_rules_order_and_only_those(judge):  # noqa: F811
-    assert list(scorers_for(PLAIN, judge)) == ["sharpness", "palette-margin", "contrast"]
-    assert isinstance(scorers_for(PLAIN, judge)["contrast"], FormulaScorer)

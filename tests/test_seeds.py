@@ -31,9 +31,11 @@ from artmint.seeds import (
     slot_seeds,
 )
 from artmint.studio.catalog import Catalog
-from tests.core.test_collection import collection
+from tests.studios import collection
 
 DEMO = example()
+
+
 BASE = "0" * 64
 
 

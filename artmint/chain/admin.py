@@ -37,7 +37,10 @@ class RoleMissing(Refusal):
     address: str
     role: str
     contract: str
-    says = "{address} isn't {role} of {contract}. Nothing was sent: use the right key, or let the admin grant the role."
+    says = (
+        "{address} isn't {role} of {contract}. Nothing was sent: use the right key, or let the admin grant "
+        "the role."
+    )
 
 
 class EarlierDropOpen(Refusal):
@@ -46,7 +49,10 @@ class EarlierDropOpen(Refusal):
     first: int
     expected: int
     what: str
-    says = "The drop begins with token {first}, and the next token to be {what} is {expected}. Nothing was sent: finish the drop that holds token {expected}."
+    says = (
+        "The drop begins with token {first}, and the next token to be {what} is {expected}. Nothing was "
+        "sent: finish the drop that holds token {expected}."
+    )
 
 
 class CommittedElsewise(Refusal):
@@ -55,14 +61,20 @@ class CommittedElsewise(Refusal):
     first: int
     expected: str
     committed: str
-    says = "Token {first} was committed with {committed}, and this manifest has {expected}. A commitment can't be changed: find the drop.json that was committed."
+    says = (
+        "Token {first} was committed with {committed}, and this manifest has {expected}. A commitment can't "
+        "be changed: find the drop.json that was committed."
+    )
 
-
+# %% ../../nbs/chain/admin.ipynb #c7d3ca7d
 class NoDropSalt(Refusal):
     "A sealed drop can't be opened without its salt."
 
     drop: str
-    says = "The salt of {drop} isn't in this studio's catalog, and the commitment can't be opened without it. Nothing was sent: find the catalog that sealed the drop."
+    says = (
+        "The salt of {drop} isn't in this studio's catalog, and the commitment can't be opened without it. "
+        "Nothing was sent: find the catalog that sealed the drop."
+    )
 
 # %% ../../nbs/chain/admin.ipynb #714052f0
 @dataclass(frozen=True)
@@ -122,7 +134,7 @@ def _constructor(
     factory = journal.web3.eth.contract(abi=artifact()["abi"], bytecode=artifact()["bytecode"])
     return factory.constructor(*names, admin, delay, treasury, receiver, royalty.basis_points)
 
-# %% ../../nbs/chain/admin.ipynb #f8371312
+# %% ../../nbs/chain/admin.ipynb #0a2507e3
 def deploy(
     journal: Journal,  # of whoever pays for it
     collection: Collection,  # whose contract
@@ -179,7 +191,7 @@ def check_commitment(
     if committed != expected:
         raise CommittedElsewise(manifest.first, _described_drop(expected), _described_drop(committed))
 
-# %% ../../nbs/chain/admin.ipynb #e2cb7e00
+# %% ../../nbs/chain/admin.ipynb #5b553f6f
 def commit_call(
     contract: "Contract",  # the collection's
     manifest: Manifest,  # the drop's
@@ -200,7 +212,7 @@ def commit_call(
     commitment = sealed(contract.w3.eth.chain_id, contract.address, number, root, cid, salt)
     return ask.commitSealedDrop(manifest.first, manifest.quantity, commitment)
 
-# %% ../../nbs/chain/admin.ipynb #ff77ea9a
+# %% ../../nbs/chain/admin.ipynb #c5edb4bf
 def _admin_sends(
     journal: Journal, contract: "Contract", call: "ContractFunction", manifest: Manifest
 ) -> Transaction:
@@ -217,7 +229,8 @@ def commit_drop(
     manifest: Manifest,  # the drop's
     salt: bytes = b"",  # 32 bytes: seal the drop with them
 ) -> Transaction | None:  # None: it was committed before
-    "Fix a drop's content on chain. Raises RoleMissing, EarlierDropOpen, CommittedElsewise and the journal's refusals."
+    """Fix a drop's content on chain. Raises RoleMissing, EarlierDropOpen, CommittedElsewise and the journal's
+    refusals."""
     with journal:
         journal.reconcile()
         call = commit_call(contract, manifest, salt)
@@ -252,13 +265,14 @@ def seal_drop(
         journal.catalog.put("salt", key, {"salt": secrets.token_hex(32)})
     return commit_drop(journal, contract, manifest, salt_of_drop(journal, manifest))
 
-# %% ../../nbs/chain/admin.ipynb #28e022f6
+# %% ../../nbs/chain/admin.ipynb #69681853
 def reveal_drop(
     journal: Journal,  # the admin's
     contract: "Contract",  # the collection's
     manifest: Manifest,  # the drop's
 ) -> Transaction | None:  # None: it was revealed before
-    "Tell a sealed drop's content. Raises NoDropSalt, CommittedElsewise, RoleMissing and the journal's refusals."
+    """Tell a sealed drop's content. Raises NoDropSalt, CommittedElsewise, RoleMissing and the journal's
+    refusals."""
     with journal:
         journal.reconcile()
         salt = salt_of_drop(journal, manifest)
@@ -276,7 +290,8 @@ def cancel_drop(
     contract: "Contract",  # the collection's
     manifest: Manifest,  # the drop's
 ) -> Transaction:
-    "Take back the last drop, of which nothing is minted. Raises RoleMissing and the journal's refusals, RefusedByContract among them."
+    """Take back the last drop, of which nothing is minted. Raises RoleMissing and the journal's refusals,
+    RefusedByContract among them."""
     with journal:
         journal.reconcile()
         return _admin_sends(journal, contract, contract.functions.cancelDrop(manifest.first), manifest)

@@ -28,7 +28,10 @@ class NodeSilent(Refusal):
 
     where: str
     why: str
-    says = "{where} gives no answer ({why}). Whether a transaction that was on its way has arrived isn't known; the next run asks. Check the connection, or name another node."
+    says = (
+        "{where} gives no answer ({why}). Whether a transaction that was on its way has arrived isn't "
+        "known; the next run asks. Check the connection, or name another node."
+    )
     exit_code = 3
 
 
@@ -38,7 +41,10 @@ class NodesDisagree(Refusal):
     method: str
     needed: int
     most: int
-    says = "{most} nodes agree on {method}, and {needed} must. One of them lags far behind or lies. Nothing is believed: ask again, or other nodes."
+    says = (
+        "{most} nodes agree on {method}, and {needed} must. One of them lags far behind or lies. Nothing is "
+        "believed: ask again, or other nodes."
+    )
     exit_code = 3
 
 
@@ -47,9 +53,12 @@ class WrongChain(Refusal):
 
     expected: str
     got: str
-    says = "The chain that answers is {got}, and {expected} was meant. Nothing was signed. Give the address of the right node."
+    says = (
+        "The chain that answers is {got}, and {expected} was meant. Nothing was signed. Give the address of "
+        "the right node."
+    )
 
-# %% ../../nbs/chain/connect.ipynb #0dd558f0
+# %% ../../nbs/chain/connect.ipynb #d24e0700
 def redact_url(
     url: str,  # of a node
 ) -> str:
@@ -85,12 +94,13 @@ def _silence(url: str, error: Exception) -> NodeSilent:
     status = getattr(getattr(error, "response", None), "status_code", None)
     return NodeSilent(redact_url(url), f"HTTP {status}" if status else type(error).__name__)
 
-# %% ../../nbs/chain/connect.ipynb #40cd8617
+# %% ../../nbs/chain/connect.ipynb #191365fa
 def one_node(
     url: str,  # http or https
     seconds: float = 20,  # for one answer
 ) -> "HTTPProvider":
-    "A node that repeats questions, never transactions, and whose errors don't show its address. It raises NodeSilent."
+    """A node that repeats questions, never transactions, and whose errors don't show its address. It raises
+    NodeSilent."""
     from web3 import HTTPProvider
 
     class Node(HTTPProvider):
@@ -139,7 +149,7 @@ def _majority(
         raise NodesDisagree(method, agree, count)
     return next(answer for answer in answers if _content(answer) == best)
 
-# %% ../../nbs/chain/connect.ipynb #fbf3f33a
+# %% ../../nbs/chain/connect.ipynb #44609221
 class SeveralNodes:
     "Nodes in order of preference, as one web3.py provider. Raises NodeSilent, NodesDisagree."
 

@@ -32,7 +32,8 @@ def artifact() -> dict:
 
 @cache
 def known_code() -> dict[str, str]:
-    "Hashes (keccak, 0x and hex digits) of the code that this package can speak to, and the version that brought each."
+    """Hashes (keccak, 0x and hex digits) of the code that this package can speak to, and the version that
+    brought each."""
     return json.loads((files("artmint") / "data/contracts/known.json").read_text())
 
 # %% ../../nbs/chain/contract.ipynb #48f07c30
@@ -41,7 +42,10 @@ class ForeignCode(Refusal):
 
     address: str
     got: str
-    says = "The code at {address} (hash {got}) isn't the ArtMint contract of this package. Nothing was sent: check the address and the chain."
+    says = (
+        "The code at {address} (hash {got}) isn't the ArtMint contract of this package. Nothing was sent: "
+        "check the address and the chain."
+    )
 
 
 def code_hash(
@@ -108,7 +112,8 @@ def contract_of(
     web3: "Web3",  # the chain
     collection: str,  # its name
 ) -> "Contract | None":  # None when none is deployed
-    "A collection's contract on this chain. Raises WrongChain when another chain has the same id, ForeignCode."
+    """A collection's contract on this chain. Raises WrongChain when another chain has the same id,
+    ForeignCode."""
     body = catalog.find("contract", f"{collection}@{web3.eth.chain_id}")
     if not body:
         return None

@@ -43,9 +43,12 @@ class TransactionRefused(Refusal):
     "The embedded chain can't take a transaction as it is."
 
     reason: str
-    says = "The chain refused the transaction: {reason}. Nothing was mined. Ask the chain for the sender's nonce and balance."
+    says = (
+        "The chain refused the transaction: {reason}. Nothing was mined. Ask the chain for the sender's "
+        "nonce and balance."
+    )
 
-# %% ../../nbs/chain/embedded.ipynb #3b404423
+# %% ../../nbs/chain/embedded.ipynb #eb140ec6
 class BlockLog:
     "The blocks of an embedded chain as lines of JSON, and how far they were read."
 
@@ -123,7 +126,7 @@ def _head(backend: "PyEVMBackend") -> str:
     "Hash of the newest block, as 0x and 64 hex digits."
     return "0x" + backend.chain.header.parent_hash.hex()
 
-# %% ../../nbs/chain/embedded.ipynb #292539d4
+# %% ../../nbs/chain/embedded.ipynb #f26db5c0
 def _apply(backend: "PyEVMBackend", block: dict) -> None:
     "Put one line's transaction into the block that is being made. Raises what py-evm raises."
     chain = backend.chain
@@ -151,7 +154,8 @@ def _mine(backend: "PyEVMBackend", block: dict) -> None:
 
 
 def _repeat(backend: "PyEVMBackend", line: bytes) -> None:
-    "Run one line of the log. Raises what py-evm raises, ValueError when the line doesn't follow the block before it."
+    """Run one line of the log. Raises what py-evm raises, ValueError when the line doesn't follow the block
+    before it."""
     block = json.loads(line)
     head = _head(backend)
     if block["parent"] != head:
@@ -161,7 +165,7 @@ def _repeat(backend: "PyEVMBackend", line: bytes) -> None:
 
 # %% ../../nbs/chain/embedded.ipynb #bd739ced
 class EmbeddedChain:
-    "An Ethereum chain in a folder: made when missing, opened by running its blocks again. Raises ChainDamaged."
+    "An Ethereum chain in a folder, opened by running its blocks again. Raises ChainDamaged."
 
     def __init__(
         self,
@@ -253,7 +257,7 @@ def _fresh(chain: EmbeddedChain, answer: Callable) -> Callable:
 
     return call
 
-# %% ../../nbs/chain/embedded.ipynb #c41d026e
+# %% ../../nbs/chain/embedded.ipynb #f51cd6c3
 def rpc_endpoints(
     chain: EmbeddedChain,  # who answers
 ) -> dict[str, dict[str, Callable]]:  # by namespace and name, as eth-tester's provider takes them

@@ -26,7 +26,7 @@ from .contract import revert_reason
 from .networks import Horizon, horizon, network_of, paid, paid_l1
 from .signers import BlockedByPolicy, Signer
 from artmint.chain.transaction import (
-    FeeAboveCeiling,
+    GasPriceAboveCeiling,
     KeyUsedElsewhere,
     NodeBehind,
     NotYetMined,
@@ -44,7 +44,7 @@ from artmint.chain.transaction import (
 )
 from ..studio.catalog import Catalog
 
-# %% ../../nbs/chain/journal.ipynb #8de47841
+# %% ../../nbs/chain/journal.ipynb #00e8c970
 class _SenderLock:
     "The right to send with a key on a chain: one process at a time."
 
@@ -81,7 +81,8 @@ class _SenderLock:
 
 # %% ../../nbs/chain/journal.ipynb #43e0281c
 class TransactionBook:
-    "What a key has signed on a chain. As a context it holds the key's lock. Raises SenderBusy, NotWritten, NodeSilent."
+    """What a key has signed on a chain. As a context it holds the key's lock. Raises SenderBusy, NotWritten,
+    NodeSilent."""
 
     def __init__(
         self,
@@ -138,9 +139,9 @@ class TransactionBook:
         self._book |= {state.nonce: state for state in states}
         return states
 
-# %% ../../nbs/chain/journal.ipynb #c91a4e99
+# %% ../../nbs/chain/journal.ipynb #14093a71
 class Journal(TransactionBook):
-    "A key's book, and what is done with it: reconcile, send. Its verbs hold the key's lock and raise SenderBusy when another process does."
+    "A key's book and what is done with it. Raises SenderBusy while another process has the key."
 
     def __init__(
         self,
@@ -157,14 +158,14 @@ class Journal(TransactionBook):
         self.bump = bump
 
     def reconcile(self) -> list[Transaction]:
-        "Find out what became of every open transaction, and give those. Raises NotYetMined, OutOfGasMoney, WrongChain."
+        "Follow every open transaction to its end. Raises NotYetMined, OutOfGasMoney, WrongChain."
         with self:
             _same_chain(self)
             mark_reorged(self)
             return [_follow(self, transaction) for transaction in self.transactions() if transaction.open]
 
     def update_finality(self) -> list[Transaction]:
-        "Look how deep every transaction lies that isn't final, follow those that a reorg took away, and give them all. Raises what reconcile raises."
+        "Look how deep what isn't final lies, and follow what a reorg took away. Raises as reconcile does."
         with self:
             self.reconcile()
             now = horizon(self.web3)
@@ -188,7 +189,8 @@ class Journal(TransactionBook):
             tuple["ContractFunction", dict]
         ],  # with what each is for; the first needs the most gas
     ) -> list[Transaction]:  # confirmed; fewer than calls when the signer's policy has no room for more
-        "Sign all, write all down, send all in this order, wait for every receipt. Raises this room's refusals."
+        """Sign all, write all down, send all in this order, wait for every receipt. Raises this room's
+        refusals."""
         with self:
             self.reconcile()
             flight = self._keep_all(_signed(self, calls))
@@ -219,7 +221,7 @@ def _next_nonce(journal: TransactionBook) -> int:
         raise KeyUsedElsewhere(address, mined, pending)
     return mined
 
-# %% ../../nbs/chain/journal.ipynb #c6b0e51f
+# %% ../../nbs/chain/journal.ipynb #b6de1fce
 MOST_GAS = 2**24  # no chain takes more in one transaction (EIP-7825)
 
 
@@ -235,11 +237,12 @@ def _estimate(journal: Journal, call: "ContractFunction", verb: str) -> int:
 
 
 def _prepared(journal: Journal, calls: Sequence[tuple["ContractFunction", dict]]) -> list[dict]:
-    "Transactions, ready to be signed: the next nonces, today's fees, as much gas as the first one needs. Raises FeeAboveCeiling."
+    """Transactions, ready to be signed: the next nonces, today's fees, as much gas as the first one needs.
+    Raises GasPriceAboveCeiling."""
     _same_chain(journal)
     fee, tip = fee_of(journal.web3)
     if fee > journal.ceiling * 10**9:
-        raise FeeAboveCeiling(fee / 10**9, journal.ceiling)
+        raise GasPriceAboveCeiling(fee / 10**9, journal.ceiling)
     nonce = _next_nonce(journal)
     call, purpose = calls[0]
     fields = {
@@ -252,9 +255,10 @@ def _prepared(journal: Journal, calls: Sequence[tuple["ContractFunction", dict]]
     }
     return [call.build_transaction({**fields, "nonce": nonce + i}) for i, (call, _) in enumerate(calls)]
 
-# %% ../../nbs/chain/journal.ipynb #0c7791bd
+# %% ../../nbs/chain/journal.ipynb #475c2b0a
 def _signed(journal: Journal, calls: Sequence[tuple["ContractFunction", dict]]) -> list[Transaction]:
-    "Signed transactions that are in no book yet; as many as the signer's policy allows, and at least one. Raises OutOfGasMoney, BlockedByPolicy."
+    """Signed transactions that are in no book yet; as many as the signer's policy allows, and at least one.
+    Raises OutOfGasMoney, BlockedByPolicy."""
     ready = _prepared(journal, calls)
     address = journal.signer.address
     most = most_of(journal.web3, ready[0])
@@ -296,7 +300,8 @@ def send_flight(
     journal: Journal,  # whose book it stands in
     flight: list[Transaction],  # signed, in order of their nonces
 ) -> list[Transaction]:  # all of them; those that went out are sent
-    "Send a flight in order, up to the first one that isn't taken (those behind it have to wait), and note the answers."
+    """Send a flight in order, up to the first one that isn't taken (those behind it have to wait), and note
+    the answers."""
     for i, transaction in enumerate(flight):
         answer = _send_raw(journal, transaction)
         flight[i] = transaction.model_copy(update={"state": "sent", "answer": answer})
@@ -317,9 +322,10 @@ def _broadcast(journal: Journal, transaction: Transaction) -> Transaction:
         return transaction
     return journal._keep(transaction, state="sent", answer=answer)
 
-# %% ../../nbs/chain/journal.ipynb #6cc0cd31
+# %% ../../nbs/chain/journal.ipynb #a20290b7
 def _replacement_fields(journal: Journal, transaction: Transaction) -> dict | None:
-    "The same transaction at today's price and an eighth more than before; None while its price is still good enough."
+    """The same transaction at today's price and an eighth more than before; None while its price is still
+    good enough."""
     fee, tip = fee_of(journal.web3)
     fields = fields_of(transaction.raw)
     old_fee = fields["maxFeePerGas"]
@@ -335,7 +341,8 @@ def bump_fee(
     journal: Journal,  # whose book it stands in
     transaction: Transaction,  # open
 ) -> Transaction:
-    "Sign the same nonce at a higher price and send it, where prices have risen, and ceiling, policy and purse allow it; else the same transaction."
+    """Sign the same nonce at a higher price and send it, where prices have risen, and ceiling, policy and
+    purse allow it; else the same transaction."""
     fields = _replacement_fields(journal, transaction)
     if fields is None or fields["maxFeePerGas"] > journal.ceiling * 10**9:
         return transaction
@@ -370,7 +377,7 @@ def _node_has(web3: "Web3", transaction: Transaction) -> bool:
             return bool(web3.eth.get_transaction(hash))
     return False
 
-# %% ../../nbs/chain/journal.ipynb #cc127af2
+# %% ../../nbs/chain/journal.ipynb #6384a206
 class _Backoff:
     "The pace of a question that is asked until it is answered or patience ends."
 
@@ -406,7 +413,7 @@ class _Backoff:
         time.sleep(self.pause)
         self.pause = min(self.pause * 1.4, self.longest)
 
-# %% ../../nbs/chain/journal.ipynb #9d031520
+# %% ../../nbs/chain/journal.ipynb #8daf5f53
 def _follow(journal: Journal, transaction: Transaction) -> Transaction:
     "Ask the chain until it says what became of a transaction. Raises NotYetMined."
     pace = _Backoff(journal.patience)
@@ -460,9 +467,10 @@ def _replaced(journal: Journal, transaction: Transaction) -> Transaction:
         transaction, state="replaced", block=journal.web3.eth.block_number, block_hash="", depth="latest"
     )
 
-# %% ../../nbs/chain/journal.ipynb #630dc7ed
+# %% ../../nbs/chain/journal.ipynb #ad4f4578
 def _charge(journal: Journal, transaction: Transaction, mined: str, gas: int, wei: int, l1: int = 0) -> None:
-    "Make the ledger's lines add up: what the version that was mined did cost, L1's part apart, and nothing for the others."
+    """Make the ledger's lines add up: what the version that was mined did cost, L1's part apart, and nothing
+    for the others."""
     play = "test-" if network_of(journal.chain_id).test else ""
     owed = {"gas": gas, f"{play}wei": wei - l1, f"{play}l1-wei": l1}
     lines = []
@@ -478,7 +486,7 @@ def _charge(journal: Journal, transaction: Transaction, mined: str, gas: int, we
     if lines:
         journal.catalog.append_all("cost", lines)
 
-# %% ../../nbs/chain/journal.ipynb #0dc0c1c2
+# %% ../../nbs/chain/journal.ipynb #df8f51c9
 def _reopened(journal: Journal, transaction: Transaction) -> Transaction:
     "A reorg took a transaction away: it is sent, not mined."
     nowhere = {"block": None, "block_hash": "", "depth": "", "gas": None, "wei": None}
@@ -488,7 +496,8 @@ def _reopened(journal: Journal, transaction: Transaction) -> Transaction:
 def mark_reorged(
     journal: Journal,  # whose book is compared
 ) -> None:
-    "Reopen what a reorg took away as far as the sender's nonce shows it; one question, before anything is signed."
+    """Reopen what a reorg took away as far as the sender's nonce shows it; one question, before anything is
+    signed."""
     mined = journal.web3.eth.get_transaction_count(journal.signer.address, "latest")
     for transaction in journal.transactions():
         if transaction.nonce >= mined and not transaction.open and transaction.depth != "finalized":

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CHAIN_ROWS', 'NETWORKS', 'ORACLE', 'NODE_INTERFACE', 'DEPTHS', 'Network', 'network_of', 'NoNode', 'resolve_nodes',
-           'GasForecast', 'forecast_gas', 'l1_gas', 'paid', 'paid_l1', 'FeeLimitExceeded', 'Ceilings', 'BadDepth',
+           'GasForecast', 'forecast_gas', 'l1_gas', 'paid', 'paid_l1', 'TokenCostAboveCeiling', 'Ceilings', 'BadDepth',
            'Horizon', 'horizon', 'chosen_depth']
 
 # %% ../../nbs/chain/networks.ipynb #b333c2e2
@@ -33,7 +33,7 @@ class Network:
     test: bool = False
     final: str = "finalized"  # the tag of blocks that won't be undone
 
-# %% ../../nbs/chain/networks.ipynb #6a469d9d
+# %% ../../nbs/chain/networks.ipynb #23bcd318
 CHAIN_ROWS = (  # name, number, fees, explorer, name at Infura, name at Alchemy, whether it is a test network
     ("ethereum", 1, "ethereum", "https://etherscan.io", "mainnet", "eth-mainnet"),
     ("sepolia", 11155111, "ethereum", "https://sepolia.etherscan.io", "sepolia", "eth-sepolia", True),
@@ -62,7 +62,7 @@ CHAIN_ROWS = (  # name, number, fees, explorer, name at Infura, name at Alchemy,
 )
 NETWORKS = {row[0]: Network(*row) for row in CHAIN_ROWS}
 
-# %% ../../nbs/chain/networks.ipynb #7af0ac64
+# %% ../../nbs/chain/networks.ipynb #16164d0c
 def network_of(
     chain_id: int,  # as the node says
 ) -> Network:
@@ -78,7 +78,10 @@ class NoNode(Refusal):
 
     name: str
     variable: str
-    says = "No node is known for {name}. Set {variable} to the address of one (or several, with commas between), or INFURA_KEY, or ALCHEMY_KEY."
+    says = (
+        "No node is known for {name}. Set {variable} to the address of one (or several, with commas "
+        "between), or INFURA_KEY, or ALCHEMY_KEY."
+    )
     exit_code = 2
 
 
@@ -131,7 +134,7 @@ def _call_predeploy(
     }
     return web3.eth.contract(address, abi=[abi]).functions[name](*values).call()
 
-# %% ../../nbs/chain/networks.ipynb #d8a5eb10
+# %% ../../nbs/chain/networks.ipynb #972d0516
 _PLACEHOLDER_SIGNATURE = {
     "v": 1,
     "r": 0xA7 * 256**31 + 0x5D3B91 * 7**60,
@@ -148,7 +151,7 @@ def _as_if_signed(fields: dict) -> bytes:
         TypedTransaction.from_dict({"type": 2, "to": b"", **kept, **_PLACEHOLDER_SIGNATURE}).encode()
     )
 
-# %% ../../nbs/chain/networks.ipynb #949fcab3
+# %% ../../nbs/chain/networks.ipynb #4ec40e2b
 class GasForecast(Record):
     "What a transaction will cost, before it is signed. Wei, but for the gas."
 
@@ -182,7 +185,7 @@ def forecast_gas(
     l1 = _call_predeploy(web3, ORACLE, "getL1Fee", "bytes", [_as_if_signed(fields)])
     return GasForecast(gas=gas, price=price, l1=l1, operator=operator)
 
-# %% ../../nbs/chain/networks.ipynb #2454a1ec
+# %% ../../nbs/chain/networks.ipynb #0f6a50ee
 def l1_gas(
     web3: "Web3",  # an Arbitrum chain
     fields: dict,  # the transaction
@@ -202,7 +205,7 @@ def l1_gas(
     )
     return estimate[0]
 
-# %% ../../nbs/chain/networks.ipynb #c175b66b
+# %% ../../nbs/chain/networks.ipynb #b18791c6
 def _number(receipt: "TxReceipt", name: str) -> int:
     "A number of a receipt; 0 where the chain has no such thing."
     value = receipt.get(name) or 0
@@ -212,7 +215,8 @@ def _number(receipt: "TxReceipt", name: str) -> int:
 def paid(
     receipt: "TxReceipt",  # of a mined transaction
 ) -> int:
-    "Wei that a transaction did cost: its gas, and what an OP-stack chain took besides (`l1Fee`, and the operator's fee)."
+    """Wei that a transaction did cost: its gas, and what an OP-stack chain took besides (`l1Fee`, and the
+    operator's fee)."""
     gas = _number(receipt, "gasUsed")
     share = gas * _number(receipt, "operatorFeeScalar") // 10**6  # op-geth, Isthmus
     operator = share + _number(receipt, "operatorFeeConstant")
@@ -222,19 +226,23 @@ def paid(
 def paid_l1(
     receipt: "TxReceipt",  # of a mined transaction
 ) -> int:
-    "The part of it that was taken for L1: `l1Fee` of an OP-stack chain, `gasUsedForL1` of Arbitrum; elsewhere 0."
+    """The part of it that was taken for L1: `l1Fee` of an OP-stack chain, `gasUsedForL1` of Arbitrum;
+    elsewhere 0."""
     return _number(receipt, "l1Fee") + _number(receipt, "gasUsedForL1") * _number(
         receipt, "effectiveGasPrice"
     )
 
 # %% ../../nbs/chain/networks.ipynb #c77e5c85
-class FeeLimitExceeded(Refusal):
+class TokenCostAboveCeiling(Refusal):
     "Minting costs more now than the studio allows."
 
     what: str
     wei: int
     ceiling: int
-    says = "{what} would cost {wei} wei now, and the ceiling is {ceiling}. Nothing was signed: run again when it is cheaper, or raise the ceiling."
+    says = (
+        "{what} would cost {wei} wei now, and the ceiling is {ceiling}. Nothing was signed: run again when "
+        "it is cheaper, or raise the ceiling."
+    )
     exit_code = 3
 
 
@@ -251,12 +259,12 @@ class Ceilings(Record):
         cost: int,  # wei for the batch that comes next
         tokens: int,  # how many it has
         spent: int,  # wei in the last 24 hours
-    ) -> FeeLimitExceeded | None:
+    ) -> TokenCostAboveCeiling | None:
         "The ceiling that a batch would break, if any."
         if self.token and cost > self.token * tokens:
-            return FeeLimitExceeded("a token", cost // tokens, self.token)
+            return TokenCostAboveCeiling("a token", cost // tokens, self.token)
         if self.day and spent + cost > self.day:
-            return FeeLimitExceeded("this day", spent + cost, self.day)
+            return TokenCostAboveCeiling("this day", spent + cost, self.day)
         return None
 
 # %% ../../nbs/chain/networks.ipynb #d08ca300
@@ -288,14 +296,15 @@ class Horizon(Record):
         return "latest"
 
     def newest(self, depth: str) -> int:
-        "The newest block that is so deep: a word, or how many blocks must lie on top. -1: none is. Raises BadDepth."
+        """The newest block that is so deep: a word, or how many blocks must lie on top. -1: none is. Raises
+        BadDepth."""
         if depth in DEPTHS:
             return getattr(self, depth)
         if not depth.isdigit():
             raise BadDepth(depth)
         return max(self.latest - int(depth), -1)
 
-# %% ../../nbs/chain/networks.ipynb #56cde64a
+# %% ../../nbs/chain/networks.ipynb #e06153d9
 def _tagged(web3: "Web3", tag: str) -> int:
     "The number of the block that a tag means, or -1."
     from web3.exceptions import BlockNotFound, Web3RPCError

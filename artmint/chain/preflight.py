@@ -28,7 +28,10 @@ class NotCommitted(Refusal):
     first: int
     last: int
     committed: int
-    says = "Tokens {first} to {last} are to be minted, and tokens are committed up to {committed}. Nothing was sent: let the admin commit the drop first."
+    says = (
+        "Tokens {first} to {last} are to be minted, and tokens are committed up to {committed}. Nothing was "
+        "sent: let the admin commit the drop first."
+    )
 
 
 class AllowanceTooSmall(Refusal):
@@ -37,7 +40,10 @@ class AllowanceTooSmall(Refusal):
     minter: str
     left: int
     wanted: int
-    says = "{minter} may mint {left} more tokens and {wanted} are left to mint. Nothing was sent: let the admin raise the allowance."
+    says = (
+        "{minter} may mint {left} more tokens and {wanted} are left to mint. Nothing was sent: let the "
+        "admin raise the allowance."
+    )
 
 
 class WindowSpent(Refusal):
@@ -46,15 +52,21 @@ class WindowSpent(Refusal):
     minter: str
     left: int
     wanted: int
-    says = "{minter} may mint {left} more tokens in this stretch of time, and the next batch has {wanted}. Nothing was sent: run again later, it goes on where it stopped; or take smaller batches."
+    says = (
+        "{minter} may mint {left} more tokens in this stretch of time, and the next batch has {wanted}. "
+        "Nothing was sent: run again later, it goes on where it stopped; or take smaller batches."
+    )
     exit_code = 3
 
-# %% ../../nbs/chain/preflight.ipynb #b9c1707c
+# %% ../../nbs/chain/preflight.ipynb #e3991737
 class Paused(Refusal):
     "Minting is paused."
 
     contract: str
-    says = "{contract} is paused. Nothing was sent: find out who paused it and why; only the admin can unpause it."
+    says = (
+        "{contract} is paused. Nothing was sent: find out who paused it and why; only the admin can unpause "
+        "it."
+    )
 
 
 class BadBatchSize(Refusal):
@@ -62,10 +74,13 @@ class BadBatchSize(Refusal):
 
     batch: int
     most: int
-    says = "A batch has {batch} tokens, and 1 to {most} can be minted at once. Nothing was sent: choose another size."
+    says = (
+        "A batch has {batch} tokens, and 1 to {most} can be minted at once. Nothing was sent: choose "
+        "another size."
+    )
     exit_code = 2
 
-# %% ../../nbs/chain/preflight.ipynb #b01f6573
+# %% ../../nbs/chain/preflight.ipynb #7f6777c6
 def _commitment_problem(
     contract: "Contract", manifest: Manifest, next_token: int, salt: bytes
 ) -> NotCommitted | CommittedElsewise | None:
@@ -94,7 +109,7 @@ def _minter_problems(contract: "Contract", minter: str, left: int, size: int) ->
         problems.append(WindowSpent(minter, now, size))
     return problems
 
-# %% ../../nbs/chain/preflight.ipynb #468fff2e
+# %% ../../nbs/chain/preflight.ipynb #3d88d230
 def _problems(
     contract: "Contract", minter: str, manifest: Manifest, next_token: int, size: int, salt: bytes
 ) -> list[Refusal]:
@@ -111,7 +126,7 @@ def _problems(
         problems.append(Paused(contract.address))
     return problems
 
-# %% ../../nbs/chain/preflight.ipynb #a3646f6e
+# %% ../../nbs/chain/preflight.ipynb #39ce5d17
 def batch_cost(
     contract: "Contract",  # the collection's
     minter: str,  # address
@@ -184,7 +199,7 @@ def mint_plan(
     inner: int = 20,  # tokens that share one written owner
     salt: bytes = b"",  # of a drop that is still sealed
 ) -> MintPlan:
-    "Say what minting a drop would do and cost, and what stands in its way. Sends nothing. Raises BadBatchSize."
+    "What minting a drop would do and cost, and what stands in its way. Raises BadBatchSize."
     _check_sizes(contract, batch, inner)
     ask = contract.functions
     next_token = ask.nextToken().call()
@@ -254,7 +269,7 @@ def described(
     rows += [("problem", str(problem)) for problem in plan.problems]
     return [f"{name:<10} {words}" for name, words in rows]
 
-# %% ../../nbs/chain/preflight.ipynb #25df9113
+# %% ../../nbs/chain/preflight.ipynb #e67db56c
 GAS_PER_TOKEN = 2593  # in a batch of 100, see contracts/README.md
 GAS_PER_BATCH = 260_000
 LEAST_GAS = 200_000  # what a balance must reach for
@@ -292,11 +307,11 @@ def _money_checks(contract: "Contract", minter: str, ceilings: Ceilings) -> list
         _row("price", not ceilings.token or token <= ceilings.token, price),
     ]
 
-# %% ../../nbs/chain/preflight.ipynb #2e4323f1
+# %% ../../nbs/chain/preflight.ipynb #e51a6f77
 def mint_checks(
     contract: "Contract",  # the collection's
     minter: str,  # address
-    ceilings: Ceilings = Ceilings(),  # what a unit of work may cost
+    ceilings: Ceilings = Ceilings(),  # what minting may cost, in wei, and what to do above that
 ) -> list[tuple[str, str, str]]:  # name, "held" or "failed" or "unchecked", evidence
     "Chain, code, role, allowance, balance and price, as they are now."
     web3 = contract.w3

@@ -34,7 +34,10 @@ class OtherProposal(Refusal):
 
     first: str
     second: str
-    says = "One file proposes {first}, the other {second}. Signatures for one are worth nothing for the other: collect them for one proposal."
+    says = (
+        "One file proposes {first}, the other {second}. Signatures for one are worth nothing for the other: "
+        "collect them for one proposal."
+    )
     exit_code = 2
 
 
@@ -43,19 +46,28 @@ class StaleProposal(Refusal):
 
     nonce: int
     expected: int
-    says = "The proposal is number {nonce} of the Safe, and the next one is {expected}. Nothing was sent: a lower number was used up already, propose again; for a higher one, execute the earlier ones first."
+    says = (
+        "The proposal is number {nonce} of the Safe, and the next one is {expected}. Nothing was sent: a "
+        "lower number was used up already, propose again; for a higher one, execute the earlier ones first."
+    )
 
-
+# %% ../../nbs/chain/safe.ipynb #bc85ad73
 class TooFewSignatures(Refusal):
     "Not enough of the owners have signed."
 
     owners: list[str]
     needed: int
-    says = "Owners who have signed: {owners}; the Safe needs {needed}. Nothing was sent: hand the proposal to another owner."
+    says = (
+        "Owners who have signed: {owners}; the Safe needs {needed}. Nothing was sent: hand the proposal to "
+        "another owner."
+    )
     exit_code = 4
 
 # %% ../../nbs/chain/safe.ipynb #2b5e3fff
-SAFE_TX = "SafeTx(address to,uint256 value,bytes data,uint8 operation,uint256 safeTxGas,uint256 baseGas,uint256 gasPrice,address gasToken,address refundReceiver,uint256 nonce)"
+SAFE_TX = (
+    "SafeTx(address to,uint256 value,bytes data,uint8 operation,uint256 safeTxGas,uint256 baseGas,uint256 "
+    "gasPrice,address gasToken,address refundReceiver,uint256 nonce)"
+)
 SAFE_DOMAIN = "EIP712Domain(uint256 chainId,address verifyingContract)"
 ZERO = "0x" + "00" * 20
 
@@ -79,7 +91,7 @@ def _call_hash(to: str, data: str, nonce: int) -> bytes:
     values = [to, 0, keccak(hexstr=data), 0, 0, 0, 0, ZERO, ZERO, nonce]
     return _struct_hash(SAFE_TX, _SAFE_TX_TYPES, values)
 
-# %% ../../nbs/chain/safe.ipynb #e9f70960
+# %% ../../nbs/chain/safe.ipynb #656828a9
 class Proposal(Record):
     "A call that a Safe shall make, and who has signed it."
 
@@ -136,7 +148,7 @@ SAFE_ABI = [
     ),
 ]
 
-# %% ../../nbs/chain/safe.ipynb #69fc2476
+# %% ../../nbs/chain/safe.ipynb #a07ea4b7
 def safe_at(
     web3: "Web3",  # the chain
     address: str,  # the Safe's
@@ -163,14 +175,15 @@ def _try_out(web3: "Web3", fields: dict, verb: str) -> None:
     except ContractLogicError as error:
         raise RefusedByContract(verb, revert_reason(error)) from None
 
-# %% ../../nbs/chain/safe.ipynb #f45d8989
+# %% ../../nbs/chain/safe.ipynb #642714e0
 def propose(
     web3: "Web3",  # the chain
     safe: str,  # the Safe's address
     call: "ContractFunction",  # what it shall do, as from `commit_call` and `allowance_calls`
     later: int = 0,  # how many proposals that aren't executed yet stand before this one
 ) -> Proposal:
-    "A proposal without signatures. Raises NotASafe, and RefusedByContract when the contract would refuse the call now."
+    """A proposal without signatures. Raises NotASafe, and RefusedByContract when the contract would refuse
+    the call now."""
     nonce = safe_at(web3, safe).functions.nonce().call() + later
     fields = {"from": safe, "to": call.address, "data": call._encode_transaction_data()}
     if not later:
@@ -205,7 +218,7 @@ def together(
         signatures |= proposal.signatures
     return first.model_copy(update={"signatures": signatures})
 
-# %% ../../nbs/chain/safe.ipynb #efea4763
+# %% ../../nbs/chain/safe.ipynb #03b8b4dc
 def _signed_by(digest: bytes, signature: bytes) -> str:
     "The address whose key signed. Raises whatever a library raises for bytes that are no signature."
     from eth_keys import keys
@@ -227,12 +240,13 @@ def _valid_signatures(proposal: Proposal, owners: list[str]) -> dict[str, bytes]
             valid[owner] = signature
     return dict(sorted(valid.items(), key=lambda item: int(item[0], 16)))
 
-# %% ../../nbs/chain/safe.ipynb #c97bb045
+# %% ../../nbs/chain/safe.ipynb #9050de9c
 def execute(
     journal: Journal,  # of any key that pays for the gas
     proposal: Proposal,  # with enough signatures
 ) -> Transaction:
-    "Let the Safe act. Raises TooFewSignatures, StaleProposal, RefusedByContract, NotASafe and the journal's refusals."
+    """Let the Safe act. Raises TooFewSignatures, StaleProposal, RefusedByContract, NotASafe and the journal's
+    refusals."""
     with journal:
         journal.reconcile()
         ask = safe_at(journal.web3, proposal.safe).functions

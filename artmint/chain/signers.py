@@ -30,7 +30,10 @@ class BadSignature(Refusal):
     "What a signer gave isn't a signature by its key."
 
     signer: str
-    says = "{signer} gave something that isn't a signature of what was asked by its own key. Nothing was sent: look at the key's type (secp256k1) and at whether it signs digests as they are."
+    says = (
+        "{signer} gave something that isn't a signature of what was asked by its own key. Nothing was sent: "
+        "look at the key's type (secp256k1) and at whether it signs digests as they are."
+    )
     exit_code = 1
 
 
@@ -66,7 +69,8 @@ def address_of_key(
 
 # %% ../../nbs/chain/signers.ipynb #e7331221
 class Signer(ABC):
-    "A key that signs. Another one needs `address`, `lock` and `_sign`; tests/chain/test_signers.py holds what all must do."
+    """A key that signs. Another one needs `address`, `lock` and `_sign`; tests/chain/test_signers.py holds
+    what all must do."""
 
     address: str
     lock: Path  # where its users take turns: the start of a file's name
@@ -84,7 +88,8 @@ class Signer(ABC):
         return r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes([27 + parity])
 
     def sign(self, transaction: dict) -> tuple[str, str]:
-        "The hash and the signed bytes of an EIP-1559 transaction, both as 0x and hex digits. Raises BadSignature."
+        """The hash and the signed bytes of an EIP-1559 transaction, both as 0x and hex digits. Raises
+        BadSignature."""
         from eth_account.typed_transactions import TypedTransaction
         from eth_utils import keccak
 
@@ -108,7 +113,10 @@ class MissingKey(Refusal):
     "There is no keystore where one is needed."
 
     path: str
-    says = "There is no key at {path}, and artmint makes keys for the embedded chain only. Put an encrypted keystore (Web3 Secret Storage, JSON) there."
+    says = (
+        "There is no key at {path}, and artmint makes keys for the embedded chain only. Put an encrypted "
+        "keystore (Web3 Secret Storage, JSON) there."
+    )
     exit_code = 2
 
 
@@ -116,10 +124,13 @@ class WrongPassphrase(Refusal):
     "A keystore doesn't open."
 
     path: str
-    says = "{path} doesn't open with this passphrase, or isn't a keystore. Nothing was signed: give the passphrase that it was made with."
+    says = (
+        "{path} doesn't open with this passphrase, or isn't a keystore. Nothing was signed: give the "
+        "passphrase that it was made with."
+    )
     exit_code = 2
 
-
+# %% ../../nbs/chain/signers.ipynb #31c152e7
 class KeystoreSigner(Signer):
     "A key from an encrypted file. Its secret is never shown. Raises MissingKey, WrongPassphrase."
 
@@ -159,7 +170,8 @@ def new_keystore(
 
 
 def local_passphrase(path: Path) -> str:
-    "The passphrase in a file of the studio, made when missing, readable by its owner only. For keys of the embedded chain."
+    """The passphrase in a file of the studio, made when missing, readable by its owner only. For keys of the
+    embedded chain."""
     if not path.exists():
         write_new(path, secrets.token_urlsafe(32).encode(), 0o600)
     return path.read_text()
@@ -170,7 +182,10 @@ class NoModuleKey(Refusal):
 
     where: str
     reason: str
-    says = "{where} gives no key to sign with: {reason}. Nothing was signed: check the module or service, the key's name, and the right to use it."
+    says = (
+        "{where} gives no key to sign with: {reason}. Nothing was signed: check the module or service, the "
+        "key's name, and the right to use it."
+    )
     exit_code = 2
 
 
@@ -187,7 +202,7 @@ def _session(library: str, token: str, pin: str) -> Any:
     except (pkcs11.PKCS11Error, RuntimeError) as error:
         raise NoModuleKey(f"The token {token} of {Path(library).name}", type(error).__name__) from None
 
-
+# %% ../../nbs/chain/signers.ipynb #d3cd7143
 def new_module_key(
     library: str,  # the module's PKCS#11 library
     token: str,  # label of the token
@@ -237,7 +252,8 @@ class ModuleSigner(Signer):
 
 # %% ../../nbs/chain/signers.ipynb #8442648c
 def _two_numbers(der: bytes) -> tuple[int, int]:
-    "The numbers of an ECDSA-Sig-Value (RFC 3279, section 2.2.3): SEQUENCE { INTEGER, INTEGER }, each shorter than 128 bytes."
+    """The numbers of an ECDSA-Sig-Value (RFC 3279, section 2.2.3): SEQUENCE { INTEGER, INTEGER }, each
+    shorter than 128 bytes."""
     end = 4 + der[3]
     second = der[end + 2 : end + 2 + der[end + 1]]
     return int.from_bytes(der[4:end], "big"), int.from_bytes(second, "big")
@@ -274,7 +290,10 @@ class BlockedByPolicy(Refusal):
 
     address: str
     reason: str
-    says = "The policy of {address} doesn't allow this: {reason}. Nothing was signed. If it is what you want, change the policy, knowing that a hot key can do it from then on."
+    says = (
+        "The policy of {address} doesn't allow this: {reason}. Nothing was signed. If it is what you want, "
+        "change the policy, knowing that a hot key can do it from then on."
+    )
 
 
 TRANSACTION_FIELDS = {

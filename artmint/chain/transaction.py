@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ERROR_TABLE', 'Transaction', 'hash_of', 'fields_of', 'fee_of', 'most_of', 'classify_error', 'SenderBusy',
-           'KeyUsedElsewhere', 'NodeBehind', 'FeeAboveCeiling', 'OutOfGasMoney', 'RefusedByContract', 'NotWritten',
+           'KeyUsedElsewhere', 'NodeBehind', 'GasPriceAboveCeiling', 'OutOfGasMoney', 'RefusedByContract', 'NotWritten',
            'Reverted', 'NotYetMined', 'as_refusal', 'friendly_errors']
 
 # %% ../../nbs/chain/transaction.ipynb #59ee8e0b
@@ -98,7 +98,8 @@ def most_of(
     web3: "Web3",  # the chain
     fields: dict,  # a transaction
 ) -> int:
-    "Wei that a transaction may cost at most: all its gas at the highest price, and a quarter more than L1 takes now."
+    """Wei that a transaction may cost at most: all its gas at the highest price, and a quarter more than L1
+    takes now."""
     forecast = forecast_gas(web3, fields)
     return fields["gas"] * fields["maxFeePerGas"] + (forecast.l1 + forecast.operator) * 5 // 4
 
@@ -173,7 +174,8 @@ def _words(error: Exception) -> str:
 def classify_error(
     error: Exception | str,  # as web3.py raised it, or a node's words
 ) -> str:  # a word of the table, "silent" or "unknown"
-    "What an error that came back for a transaction means. It holds none of the node's own words: those may hold its address."
+    """What an error that came back for a transaction means. It holds none of the node's own words: those may
+    hold its address."""
     if isinstance(error, (NodeSilent, ConnectionError, TimeoutError)):
         return "silent"
     words = error if isinstance(error, str) else _words(error)
@@ -188,7 +190,10 @@ class SenderBusy(Refusal):
 
     address: str
     holder: str
-    says = "{address} is in use by {holder}. Two senders would fight over one nonce, so nothing was signed. Wait for it, or end it."
+    says = (
+        "{address} is in use by {holder}. Two senders would fight over one nonce, so nothing was signed. "
+        "Wait for it, or end it."
+    )
 
 
 class KeyUsedElsewhere(Refusal):
@@ -197,7 +202,10 @@ class KeyUsedElsewhere(Refusal):
     address: str
     mined: int
     pending: int
-    says = "{address} has sent {pending} transactions and {mined} are mined; the others aren't in this journal. Nothing was signed: wait for them, or find who uses the key."
+    says = (
+        "{address} has sent {pending} transactions and {mined} are mined; the others aren't in this "
+        "journal. Nothing was signed: wait for them, or find who uses the key."
+    )
 
 
 class NodeBehind(Refusal):
@@ -206,16 +214,22 @@ class NodeBehind(Refusal):
     address: str
     mined: int
     seen: int
-    says = "The node says that {address} has {mined} transactions mined, and the journal has seen {seen}. The node is behind, or its chain is being reorganised. Nothing was signed: run again."
+    says = (
+        "The node says that {address} has {mined} transactions mined, and the journal has seen {seen}. The "
+        "node is behind, or its chain is being reorganised. Nothing was signed: run again."
+    )
     exit_code = 3
 
 # %% ../../nbs/chain/transaction.ipynb #54ec1304
-class FeeAboveCeiling(Refusal):
+class GasPriceAboveCeiling(Refusal):
     "Gas costs more than the studio allows."
 
     gwei: float
     ceiling: float
-    says = "A unit of gas may cost {gwei:.2f} gwei now, and the ceiling is {ceiling:.2f}. Nothing was signed: run again when it is cheaper, or raise the ceiling."
+    says = (
+        "A unit of gas may cost {gwei:.2f} gwei now, and the ceiling is {ceiling:.2f}. Nothing was signed: "
+        "run again when it is cheaper, or raise the ceiling."
+    )
     exit_code = 3
 
 
@@ -225,7 +239,10 @@ class OutOfGasMoney(Refusal):
     address: str
     needed: int
     balance: int
-    says = "{address} has {balance} wei and needs up to {needed}. Nothing new was sent: send it gas money and run again; it goes on where it stopped."
+    says = (
+        "{address} has {balance} wei and needs up to {needed}. Nothing new was sent: send it gas money and "
+        "run again; it goes on where it stopped."
+    )
 
 
 class RefusedByContract(Refusal):
@@ -233,15 +250,21 @@ class RefusedByContract(Refusal):
 
     verb: str
     reason: str
-    says = "The contract would refuse {verb}: {reason}. Nothing was signed. Look at what the contract says of drops, roles and allowances."
+    says = (
+        "The contract would refuse {verb}: {reason}. Nothing was signed. Look at what the contract says of "
+        "drops, roles and allowances."
+    )
 
-
+# %% ../../nbs/chain/transaction.ipynb #10877a41
 class NotWritten(Refusal):
     "The journal can't be written: a full disk, a lost mount."
 
     where: str
     why: str
-    says = "{where} can't be written ({why}). Nothing was sent that isn't in the journal. Make room, or mend the disk, and run again; it goes on where it stopped."
+    says = (
+        "{where} can't be written ({why}). Nothing was sent that isn't in the journal. Make room, or mend "
+        "the disk, and run again; it goes on where it stopped."
+    )
     exit_code = 3
 
 # %% ../../nbs/chain/transaction.ipynb #320da958
@@ -251,7 +274,10 @@ class Reverted(Refusal):
     verb: str
     hash: str
     state: str
-    says = "{verb} {hash} is {state}: it changed nothing, and only gas was paid, if anything. Somebody else was faster, or the contract's limits changed in between. Run again."
+    says = (
+        "{verb} {hash} is {state}: it changed nothing, and only gas was paid, if anything. Somebody else "
+        "was faster, or the contract's limits changed in between. Run again."
+    )
 
 
 class NotYetMined(Refusal):
@@ -260,7 +286,10 @@ class NotYetMined(Refusal):
     hash: str
     seconds: float
     answer: str
-    says = "{hash} isn't mined after {seconds:.0f} s (the node said: {answer}). It may still be. It stays in the journal, and the next run asks for it before anything else."
+    says = (
+        "{hash} isn't mined after {seconds:.0f} s (the node said: {answer}). It may still be. It stays in "
+        "the journal, and the next run asks for it before anything else."
+    )
     exit_code = 3
 
 # %% ../../nbs/chain/transaction.ipynb #fb8a2b92

@@ -35,7 +35,10 @@ class NotPlainJSON(Refusal):
     "A value can't be written as canonical JSON."
 
     reason: str
-    says = "This value has no canonical JSON: {reason}. Use text, finite numbers below 2^53, lists and tables with text keys."
+    says = (
+        "This value has no canonical JSON: {reason}. Use text, finite numbers below 2^53, lists and tables "
+        "with text keys."
+    )
 
 
 def canonical(
@@ -64,7 +67,8 @@ def _entries(pairs: list[tuple[str, Any]]) -> dict:
 
 
 def _number(digits: str) -> int | float:
-    "A number written without a point. Beyond 2^53 it was a float (canonical JSON writes 1e17 with all its digits)."
+    """A number written without a point. Beyond 2^53 it was a float (canonical JSON writes 1e17 with all its
+    digits)."""
     if len(digits) < 16:
         return int(digits)
     if len(digits) < 20 and abs(int(digits)) < 2**53:
@@ -94,7 +98,8 @@ def _too_deep(text: str) -> bool:
 def read_json(
     text: bytes | str,  # JSON; bytes are UTF-8
 ) -> Any:
-    "Plain JSON types from JSON text; the inverse of `canonical`. Raises NotPlainJSON for anything ambiguous or broken."
+    """Plain JSON types from JSON text; the inverse of `canonical`. Raises NotPlainJSON for anything ambiguous
+    or broken."""
     if isinstance(text, bytes):
         try:
             text = text.decode()
@@ -118,7 +123,8 @@ def unsafe_text(
     text: str,  # what is to be published
     lines: bool = False,  # whether line breaks are allowed
 ) -> list[str]:
-    "What makes a text unfit for publishing, in words: control, bidirectional or invisible characters, HTML. Empty: fit."
+    """What makes a text unfit for publishing, in words: control, bidirectional or invisible characters, HTML.
+    Empty: fit."""
     faults = [
         f"invisible character U+{ord(character):04X}" for character in sorted(set(_UNSAFE.findall(text)))
     ]
@@ -165,7 +171,8 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 
 def _fields(model: type[BaseModel], place: list) -> list[str]:
-    "Names of the fields at a place inside a model; steps that are no field of it (a list's indices) stay in it."
+    """Names of the fields at a place inside a model; steps that are no field of it (a list's indices) stay in
+    it."""
     for step in place:
         if step in model.model_fields:
             model = _model_in(model.model_fields[step].annotation) or model

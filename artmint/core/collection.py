@@ -74,7 +74,8 @@ class Model(Record):
 
 # %% ../../nbs/core/collection.ipynb #d1797968
 class Adapter(Record):
-    "A LoRA adapter that every picture of the collection is painted with. Without a digest it is the one that the studio has under this name when the first recipe is written."
+    """A LoRA adapter that every picture of the collection is painted with. Without a digest it is the one
+    that the studio has under this name when the first recipe is written."""
 
     name: Name  # what the studio calls it
     digest: Hex64 | None = None  # SHA-256 of its file
@@ -114,7 +115,8 @@ class Generation(Record):
 
 # %% ../../nbs/core/collection.ipynb #2090df4d
 class TraitPlan(Record):
-    "What a collection shows: its name and size, the prompt's template, traits with exact counts and what they exclude."
+    """What a collection shows: its name and size, the prompt's template, traits with exact counts and what
+    they exclude."""
 
     name: Name
     title: Text
@@ -173,7 +175,8 @@ def _count_problems(collection: Collection) -> list[str]:
 
 
 def _template_problems(collection: Collection) -> list[str]:
-    "Slots of the template without a trait, traits that no prompt would say, and anything fancier than {trait}."
+    """Slots of the template without a trait, traits that no prompt would say, and anything fancier than
+    {trait}."""
     try:
         parts = list(string.Formatter().parse(collection.template))
     except ValueError as error:
@@ -211,7 +214,8 @@ def _pair_problems(collection: Collection) -> list[str]:
 
 # %% ../../nbs/core/collection.ipynb #3d38dee5
 def _colour_problems(collection: Collection) -> list[str]:
-    "Colour traits that are no traits, values without a palette, palettes without a value, palettes without colours."
+    """Colour traits that are no traits, values without a palette, palettes without a value, palettes without
+    colours."""
     traits = [trait for trait in collection.colour_traits if trait in collection.traits]
     strange = [trait for trait in collection.colour_traits if trait not in collection.traits]
     used = {value for trait in traits for value in collection.traits[trait]}
@@ -291,7 +295,8 @@ _CHECKS = (
 def contradictions(
     collection: Collection,  # of any kind
 ) -> list[str]:
-    "What in a collection contradicts itself, in words; whether its traits can be allocated is another question."
+    """What in a collection contradicts itself, in words; whether its traits can be allocated is another
+    question."""
     return [problem for check in _CHECKS for problem in check(collection)]
 
 # %% ../../nbs/core/collection.ipynb #95609caf
@@ -316,7 +321,10 @@ class NoSuchExample(Refusal):
 
     name: str
     names: list[str]
-    says = "There is no example {name!r}; there are {names}. Nothing was read: name one of these, or a folder of your own."
+    says = (
+        "There is no example {name!r}; there are {names}. Nothing was read: name one of these, or a folder "
+        "of your own."
+    )
     exit_code = 2
 
 

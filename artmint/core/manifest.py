@@ -74,7 +74,10 @@ class BadMetadata(Refusal):
 
     what: str
     reasons: list[str]
-    says = "{what} is refused, because it is not what artmint writes: {reasons}. It was changed, or belongs to another version."
+    says = (
+        "{what} is refused, because it is not what artmint writes: {reasons}. It was changed, or belongs to "
+        "another version."
+    )
 
 
 Strict = TypeVar("Strict", bound=Record)
@@ -96,7 +99,7 @@ def read_strictly(
         raise BadMetadata(what, ["its bytes are not canonical"])
     return record
 
-
+# %% ../../nbs/core/manifest.ipynb #651aa5ca
 def read_manifest(
     data: bytes,  # drop.json
 ) -> Manifest:
@@ -113,7 +116,8 @@ def read_manifest(
 def provenance_hash(
     tokens: Iterable[Any],  # of a collection, in any order; each has an id and its picture's file_digest
 ) -> dict:  # first and last token, the digests one after the other, and the hash over them
-    "The provenance hash of a collection, as marketplaces publish it. Raises BadMetadata when tokens are missing or doubled."
+    """The provenance hash of a collection, as marketplaces publish it. Raises BadMetadata when tokens are
+    missing or doubled."""
     inorder = sorted(tokens, key=lambda token: token.id)
     ids = [token.id for token in inorder]
     if not ids or ids != list(range(ids[0], ids[0] + len(ids))):

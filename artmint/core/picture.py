@@ -56,7 +56,8 @@ def png_bytes(
     recipe: Recipe | Work,  # what it was made from
     model: str = "",  # the base's name, for people
 ) -> bytes:
-    "A PNG with the text chunks `artmint` (the recipe's canonical JSON) and, where there is a recipe, `parameters` (infotext)."
+    """A PNG with the text chunks `artmint` (the recipe's canonical JSON) and, where there is a recipe,
+    `parameters` (infotext)."""
     chunks = PngInfo()
     out = BytesIO()
     if isinstance(recipe, Recipe):
@@ -160,7 +161,8 @@ _KINDS = {b"IHDR", b"IDAT", b"IEND", b"tEXt", b"iTXt", CREDENTIALS}
 
 
 def _check_header(header: bytes, limit: int) -> int:
-    "The header promises 8-bit RGB of at most `limit` pixels; how many bytes these are, unpacked. Raises BadPicture."
+    """The header promises 8-bit RGB of at most `limit` pixels; how many bytes these are, unpacked. Raises
+    BadPicture."""
     width, height, *form = struct.unpack(">IIBBBBB", header)
     if not 0 < width * height <= limit:
         raise BadPicture(f"{width}x{height} is not between 1 and {limit} pixels")
@@ -185,7 +187,8 @@ def read_png(
     data: bytes,  # a whole file
     limit: int = 64_000_000,  # most pixels
 ) -> tuple[Image.Image, dict[str, str]]:
-    "Decode an 8-bit RGB PNG and its text chunks. Raises BadPicture for anything else, trailing bytes included."
+    """Decode an 8-bit RGB PNG and its text chunks. Raises BadPicture for anything else, trailing bytes
+    included."""
     chunks = _chunks(data)
     if chunks[0][0] != b"IHDR" or len(chunks[0][1]) != 13:
         raise BadPicture("it has no header")

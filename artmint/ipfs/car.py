@@ -231,7 +231,8 @@ def read_file(
     limit: int,  # the most bytes to take in
     path: str = "",  # what to call it in a refusal
 ) -> bytes:  # all of the file
-    "Read a file, every block of it checked. Raises ContentTooLarge, MissingPath for a directory, and as `walk`."
+    """Read a file, every block of it checked. Raises ContentTooLarge, MissingPath for a directory, and as
+    `walk`."""
     parts = []
     size = 0
     for visit in walk(file, get_block):
@@ -326,7 +327,8 @@ class Car:
     index: dict[CID, tuple[int, int]] = field(repr=False)  # offset and length
 
     def unchecked(self, cid: CID) -> bytes:
-        "The bytes stored under a CID, for a caller that hashes them itself (as `walk` does). Raises MissingBlock."
+        """The bytes stored under a CID, for a caller that hashes them itself (as `walk` does). Raises
+        MissingBlock."""
         if cid not in self.index:
             raise MissingBlock(cid)
         offset, length = self.index[cid]

@@ -28,7 +28,8 @@ FANOUT = 256  # places of a shard
 
 # %% ../../nbs/ipfs/cid.ipynb #fa69e2ba
 class ContentError(ValueError):
-    "The root of the refusals of content. A ValueError of the standard library, as this room needs nothing else."
+    """The root of the refusals of content. A ValueError of the standard library, as this room needs nothing
+    else."""
 
 
 class BadCID(ContentError):

@@ -50,7 +50,10 @@ class TooMuch(Refusal):
 
     host: str
     limit: int
-    says = "{host} sends more than {limit} bytes, the limit for this answer. It was cut off and nothing of it is used."
+    says = (
+        "{host} sends more than {limit} bytes, the limit for this answer. It was cut off and nothing of it "
+        "is used."
+    )
 
 
 class PrivateAddress(Refusal):
@@ -252,7 +255,8 @@ def with_retries(
     most: float = 60,  # seconds of one pause at most
     sleep: Callable[[float], None] = time.sleep,  # waits
 ) -> Any:  # what the work gives
-    "Do something that a server may be too busy for. Raises what the work raises; NoAnswer only after the last try."
+    """Do something that a server may be too busy for. Raises what the work raises; NoAnswer only after the
+    last try."""
     for number in range(1, tries + 1):
         try:
             return work()

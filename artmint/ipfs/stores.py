@@ -67,7 +67,8 @@ class FolderStore:
         self.name = f"folder {self.folder.name}"  # not the whole path: it goes into records
 
     def put(self, car: Path, root: CID, progress: ByteProgress = no_progress) -> CID:
-        "Keep a copy of an archive, in place of an older one. Raises OSError and leaves nothing half when the disk is full."
+        """Keep a copy of an archive, in place of an older one. Raises OSError and leaves nothing half when
+        the disk is full."""
         self.folder.mkdir(parents=True, exist_ok=True)
         copy = self.folder / f"{root}.car"
         with open(car, "rb") as source, replacing(copy) as target:

@@ -34,7 +34,8 @@ def recall_threshold(
     keep: float = 0.95,  # least share of acceptable pictures that is kept
     confidence: float = 0.95,  # how sure
 ) -> float | None:
-    "The highest threshold with the promise (scores at or above it are kept); None when there are too few accepts for any."
+    """The highest threshold with the promise (scores at or above it are kept); None when there are too few
+    accepts for any."""
     from scipy.stats import beta
 
     n = len(accepts)
@@ -67,7 +68,8 @@ def _best_ridge(rows: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> fl
 def _fit_hard(
     rows: np.ndarray, labels: np.ndarray, weights: np.ndarray, ridge: float, rounds: int
 ) -> tuple[np.ndarray, list[int]]:
-    "Train, and again with hard negatives counted twice as much; the weights, and how many were hard in each round."
+    """Train, and again with hard negatives counted twice as much; the weights, and how many were hard in each
+    round."""
     theta = logistic(rows, labels, weights, ridge)
     hard = []
     for _ in range(rounds):
@@ -80,7 +82,8 @@ def _fit_hard(
 
 # %% ../../nbs/judge/curator.ipynb #a6b044d7
 def _calibrated(theta: np.ndarray, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    "The same order, with probabilities fitted to decisions (Platt, 1999); left alone when the fit would turn the order round."
+    """The same order, with probabilities fitted to decisions (Platt, 1999); left alone when the fit would
+    turn the order round."""
     lead = theta[1] - theta[0]
     raw = (rows @ lead[:-1] + lead[-1])[:, None]
     fit = logistic(raw, labels, np.ones(len(labels)), 1e-4)
@@ -171,9 +174,18 @@ def describe_guarantee(
 ) -> str:
     "What a curator promises, in words."
     if facts["threshold"] is None:
-        return f"bounds nothing: {facts['held_out_accepts']} held-out accepts, and the promise needs {facts['accepts_needed']}"
-    keeps = f"keeps at least {facts['keep']:.0%} of what people would accept, with confidence {facts['confidence']:.0%}"
-    rejects = f"rejects {facts['rejected']:.0%} of candidates ({facts['rejected_noise']:.0%} of those that people refuse)"
+        return (
+            f"bounds nothing: {facts['held_out_accepts']} held-out accepts, and the promise needs "
+            f"{facts['accepts_needed']}"
+        )
+    keeps = (
+        f"keeps at least {facts['keep']:.0%} of what people would accept, with confidence "
+        f"{facts['confidence']:.0%}"
+    )
+    rejects = (
+        f"rejects {facts['rejected']:.0%} of candidates ({facts['rejected_noise']:.0%} of those that people "
+        "refuse)"
+    )
     counts = f"{facts['held_out_accepts']} held-out accepts, {facts['accepts_needed']} needed"
     return f"{keeps}, and {rejects}; {counts}"
 
@@ -209,7 +221,8 @@ def drift(
     kept: int,  # candidates of late at or above its threshold
     seen: int,  # candidates of late
 ) -> Drift:
-    "Whether the share of candidates that a curator keeps has left its band (beta-binomial prediction from the held-out decisions)."
+    """Whether the share of candidates that a curator keeps has left its band (beta-binomial prediction from
+    the held-out decisions)."""
     from scipy.stats import betabinom
 
     n = facts["held_out"]

@@ -106,7 +106,8 @@ def record_opinions(
 def effective_decision(
     rows: Iterable[dict[str, Any]],  # all decisions on an artifact, oldest first
 ) -> dict[str, Any] | None:
-    "The decision that counts: of people's last words that weren't withdrawn or blind the latest, else the machine's latest, else None."
+    """The decision that counts: of people's last words that weren't withdrawn or blind the latest, else the
+    machine's latest, else None."""
     last: dict[str, dict] = {}
     for row in rows:
         if row.get("blind"):
@@ -260,7 +261,8 @@ def record_action(
 
 # %% ../../nbs/judge/decisions.ipynb #3f6fa932
 def _before(own: list[dict[str, Any]], undone: str, id: str) -> dict[str, Any] | None:
-    "What an artifact's opinion was before an action; None when there is nothing to take back, or more was said since."
+    """What an artifact's opinion was before an action; None when there is nothing to take back, or more was
+    said since."""
     at = next((i for i, row in enumerate(own) if row.get("action") == undone), None)
     if at is None or any(row.get("action") == id for row in own):
         return None

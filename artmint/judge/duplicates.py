@@ -39,7 +39,8 @@ class DctEncoder:
 
 
 def _imprint(image: Image.Image) -> np.ndarray:
-    "One picture's imprint: 16 x 16 frequencies of L*, a* and b*, without the mean, times their frequency; the last place says blank."
+    """One picture's imprint: 16 x 16 frequencies of L*, a* and b*, without the mean, times their frequency;
+    the last place says blank."""
     from scipy.fft import dctn
 
     small = image.convert("RGB").resize((64, 64), Image.Resampling.BOX)
@@ -103,7 +104,8 @@ def nearest_turned(
     rows: np.ndarray,  # (n, 769) imprints
     others: np.ndarray,  # (m, 769) imprints
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # index, cosine and place in TURNS, (n,) each
-    "For each imprint the most similar of the others in any position; index -1 and cosine 0 when there are none."
+    """For each imprint the most similar of the others in any position; index -1 and cosine 0 when there are
+    none."""
     answers = [nearest(position, others) for position in turned(rows)]
     index = np.array([answer[0] for answer in answers])
     cosine = np.array([answer[1] for answer in answers])

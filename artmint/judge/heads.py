@@ -22,7 +22,7 @@ from ..core.canon import Refusal, canonical, digest
 from ..core.collection import Collection
 from ..core.records import Candidate
 from .duplicates import ALIKE, DUPLICATE
-from .scores import Scorer, every_scorer
+from .scores import Scorer, built_in_scorers
 from ..make.base import Judge
 from ..studio.catalog import Catalog
 
@@ -32,7 +32,10 @@ class BadHead(Refusal):
 
     scorer: str
     reason: str
-    says = "The weights of scorer {scorer} are refused: {reason}. Nothing was scored with them; correct [[models]] in collection.toml, or train the head again."
+    says = (
+        "The weights of scorer {scorer} are refused: {reason}. Nothing was scored with them; correct "
+        "[[models]] in collection.toml, or train the head again."
+    )
 
 
 def pack_head(
@@ -237,7 +240,8 @@ def fit_probe(
     images: list[Image.Image],  # whose value is known
     values: list[str],  # of each picture
 ) -> bytes:
-    "A head that tells a trait's values apart, with its accuracy on every fourth picture, held out. Raises BadHead."
+    """A head that tells a trait's values apart, with its accuracy on every fourth picture, held out. Raises
+    BadHead."""
     names = sorted(set(values))
     if len(names) < 2 or len(images) < 8 * len(names):
         reason = f"{len(images)} pictures of {len(names)} values are too few; 8 of each are the least"
@@ -285,7 +289,8 @@ def features(
 
 @dataclass(frozen=True)
 class CuratorScorer:
-    "How probably people would accept a candidate, 0 to 1, by its embedding and the scores that the curator reads."
+    """How probably people would accept a candidate, 0 to 1, by its embedding and the scores that the curator
+    reads."""
 
     name: str
     digest: str
@@ -347,7 +352,7 @@ def all_scorers(
     judge: Judge,  # for the scores that need one
 ) -> dict[str, Scorer]:
     "All scorers that a collection can have, by name. Raises BadHead, MissingBlob and CorruptBlob."
-    scorers = every_scorer(collection, judge)
+    scorers = built_in_scorers(collection, judge)
     for model in collection.models if catalog else ():
         name = model.scorer
         data = b"" if model.kind == "nsfw" else catalog.blob(model.digest)
@@ -370,7 +375,10 @@ class UnknownScorer(Refusal):
 
     names: list[str]
     available: list[str]
-    says = "Rules ask for {names}, and there is no such scorer, so nothing was judged. Correct [[rules]] in collection.toml; this collection can have: {available}."
+    says = (
+        "Rules ask for {names}, and there is no such scorer, so nothing was judged. Correct [[rules]] in "
+        "collection.toml; this collection can have: {available}."
+    )
 
 
 def scorers_for(
@@ -378,7 +386,8 @@ def scorers_for(
     judge: Judge,  # for the scores that need one
     catalog: Catalog | None = None,  # where the studio's own weights are
 ) -> dict[str, Scorer]:
-    "The scorers that the collection's rules name, in the rules' order. Raises UnknownScorer, and what all_scorers raises."
+    """The scorers that the collection's rules name, in the rules' order. Raises UnknownScorer, and what
+    all_scorers raises."""
     scorers = all_scorers(catalog, collection, judge)
     wanted = list(dict.fromkeys(rule.scorer for rule in collection.rules))
     available = [*scorers, DUPLICATE, ALIKE]

@@ -32,7 +32,8 @@ def lightness(image: Image.Image) -> np.ndarray:
 
 # %% ../../nbs/judge/pixels.ipynb #5be784cf
 def contrast(image: Image.Image) -> float:
-    "Standard deviation of L*, in units of L* (RMS contrast: Peli, 1990). Below about 2 a picture looks blank."
+    """Standard deviation of L*, in units of L* (RMS contrast: Peli, 1990). Below about 2 a picture looks
+    blank."""
     return float(lightness(image).std())
 
 
@@ -85,7 +86,8 @@ def frame(image: Image.Image) -> float:
 
 # %% ../../nbs/judge/pixels.ipynb #9970aa81
 def saliency(image: Image.Image) -> np.ndarray:
-    "A map (height, width) that sums to 1: distance in CIELAB of the blurred pixel to the mean colour (Achanta et al., 2009). Uniform for a blank picture."
+    """A map (height, width) that sums to 1: distance in CIELAB of the blurred pixel to the mean colour
+    (Achanta et al., 2009). Uniform for a blank picture."""
     from scipy.ndimage import gaussian_filter
 
     colours = lab(image)
@@ -105,18 +107,21 @@ def _centre(image: Image.Image) -> np.ndarray:
 
 
 def thirds(image: Image.Image) -> float:
-    "1 when the saliency's centre of mass lies where lines at a third and two thirds cross (rule of thirds: Datta et al., 2006), 0 in the middle or as far away as that."
+    """1 when the saliency's centre of mass lies where lines at a third and two thirds cross (rule of thirds:
+    Datta et al., 2006), 0 in the middle or as far away as that."""
     away = np.linalg.norm(np.abs(_centre(image)) - 1 / 3)
     return float(max(0, 1 - away / np.hypot(1 / 3, 1 / 3)))
 
 
 def balance(image: Image.Image) -> float:
-    "1 when the saliency's centre of mass is the middle (visual weight: Lok, Feiner and Ngai, 2004), 0 when it is a corner."
+    """1 when the saliency's centre of mass is the middle (visual weight: Lok, Feiner and Ngai, 2004), 0 when
+    it is a corner."""
     return float(1 - np.linalg.norm(_centre(image)) / np.sqrt(2))
 
 # %% ../../nbs/judge/pixels.ipynb #eddad830
 def symmetry(image: Image.Image) -> float:
-    "The larger correlation of L* with its mirror image, left-right or top-bottom: 1 for a mirror-symmetric picture, about 0 for none; 1 when it is blank."
+    """The larger correlation of L* with its mirror image, left-right or top-bottom: 1 for a mirror-symmetric
+    picture, about 0 for none; 1 when it is blank."""
     light = lightness(image) - lightness(image).mean()
     power = (light**2).sum()
     if power <= 1e-6:
@@ -127,7 +132,8 @@ def symmetry(image: Image.Image) -> float:
 
 
 def negative_space(image: Image.Image) -> float:
-    "Share of pixels, 0 to 1, within 4 pixels of which L* changes by less than 2: ground on which nothing happens."
+    """Share of pixels, 0 to 1, within 4 pixels of which L* changes by less than 2: ground on which nothing
+    happens."""
     from scipy.ndimage import maximum_filter, minimum_filter
 
     light = lightness(image)
@@ -135,7 +141,8 @@ def negative_space(image: Image.Image) -> float:
 
 
 def edge_density(image: Image.Image) -> float:
-    "Share of pixels, 0 to 1, where L* climbs by more than 5 a pixel (Sobel's operator; as a measure of clutter: Rosenholtz et al., 2007)."
+    """Share of pixels, 0 to 1, where L* climbs by more than 5 a pixel (Sobel's operator; as a measure of
+    clutter: Rosenholtz et al., 2007)."""
     from scipy.ndimage import sobel
 
     light = lightness(image)
@@ -173,7 +180,8 @@ def off_palette(
     image: Image.Image,  # RGB
     colours: tuple[str, ...],  # the allowed ones, `#rrggbb`
 ) -> np.ndarray:  # (64, 64)
-    "How far each pixel of the averaged picture is from the nearest allowed colour, in CIEDE2000. Its mean is the score `palette`."
+    """How far each pixel of the averaged picture is from the nearest allowed colour, in CIEDE2000. Its mean
+    is the score `palette`."""
     return colour_distances(image, colours).min(2)
 
 

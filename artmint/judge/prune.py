@@ -113,7 +113,7 @@ def _full(base: Base, recipes: list[Recipe], waiting: list[int]) -> list[list[in
 def _ignore(indices: list[int], images: list[Image.Image]) -> None:
     "Nobody is told of a finished batch."
 
-
+# %% ../../nbs/judge/prune.ipynb #e8d065f7
 def render_some(
     base: Base,  # the model that the recipes name
     recipes: list[Recipe],  # in any number and order
@@ -126,7 +126,8 @@ def render_some(
     ] = _ignore,  # called with indices and pictures of a finished batch
     blob: _Blob | None = None,  # gives the files that recipes name by digest
 ) -> list[Image.Image | None]:  # in the order of the recipes; None: stopped
-    "Render what `keep` keeps. Raises what `check` raises, and UnknownChoice for recipes that can't be stopped halfway."
+    """Render what `keep` keeps. Raises what `check` raises, and UnknownChoice for recipes that can't be
+    stopped halfway."""
     _check_stoppable(base, recipes, step)
     check(base, recipes, blob)
     images: list[Image.Image | None] = [None] * len(recipes)
@@ -204,7 +205,8 @@ def conditions_digest(
     collection: Collection,  # whose rules
     base: str,  # digest of the base
 ) -> str:
-    "Digest of what a bound depends on beside the judge: all of the collection that can touch a picture or a verdict."
+    """Digest of what a bound depends on beside the judge: all of the collection that can touch a picture or a
+    verdict."""
     words = {"title", "description", "license", "supply", "royalty"}
     left_out = {name: True for name in words} | {"generation": {"attempts", "rounds"}}
     return digest({"base": base, **collection.model_dump(mode="json", exclude=left_out)})
@@ -224,7 +226,8 @@ def _made_before(
 
 
 def _outcomes(catalog: Catalog, prefix: str) -> list[tuple[dict[str, float], bool]]:
-    "Scores of previews that were kept, and whether the finished pictures were accepted; undecided ones are left out."
+    """Scores of previews that were kept, and whether the finished pictures were accepted; undecided ones are
+    left out."""
     rows = []
     for key, body in catalog.all("preview", prefix).items():
         verdict = current_verdict(catalog, key.rsplit("/", 1)[1])
@@ -241,7 +244,8 @@ def current_pruner(
     step: int,  # after how many steps
     promise: tuple[float, float] = (0.95, 0.95),  # share of acceptable candidates that goes on, confidence
 ) -> Pruner | None:
-    "The bound for a collection as it is now: made once, as soon as there are enough verdicts; None before that."
+    """The bound for a collection as it is now: made once, as soon as there are enough verdicts; None before
+    that."""
     rules = conditions_digest(collection, base)
     scorers = tuple(scorers_for(collection, judge, catalog))
     about = {"step": step, "judge": judge.digest, "rules": rules, "scorers": scorers}
@@ -340,7 +344,8 @@ def generate_some(
     pruner: Pruner | int,  # who decides; a number: nobody yet, previews after so many steps are kept
     progress: Callable[[int, int], None] = _no_progress,  # called with counts after each batch
 ) -> list[Artifact]:  # of those that went to the end
-    "Make the artifacts that the catalog lacks, except those that are stopped. What they took, stopped ones too, goes into the ledger."
+    """Make the artifacts that the catalog lacks, except those that are stopped. What they took, stopped ones
+    too, goes into the ledger."""
     every = {attempt.recipe.dna: attempt for attempt in attempts}
     made = {row.key for row in catalog.rows_of("artifact", every)}
     stopped = {row.key for row in catalog.rows_of("stopped", every)}

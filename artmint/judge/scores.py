@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['NEGATIVE', 'ScoreIndex', 'Scorer', 'preview_candidate', 'FormulaScorer', 'formula_scorers', 'JudgeScorer',
-           'every_scorer', 'Encoder', 'picture', 'embed_pictures', 'stored_scores', 'score']
+           'built_in_scorers', 'Encoder', 'picture', 'embed_pictures', 'stored_scores', 'score']
 
 # %% ../../nbs/judge/scores.ipynb #6ea4d7c4
 import io
@@ -110,7 +110,8 @@ def _palette_scorers(collection: Collection) -> list[FormulaScorer]:
 def formula_scorers(
     collection: Collection,  # whose colours
 ) -> list[Scorer]:
-    "All measures of pixels; palette, palette-margin and forbidden-colours too when the collection says what they should be held against."
+    """All measures of pixels; palette, palette-margin and forbidden-colours too when the collection says what
+    they should be held against."""
     scorers: list[Scorer] = [_pixel_scorer(name) for name in MEASURES]
     if collection.forbidden_colours:
         scorers.append(_forbidden_scorer(collection.forbidden_colours))
@@ -124,7 +125,8 @@ NEGATIVE = "negative prompt"  # no trait can be called so
 
 @dataclass(frozen=True)
 class JudgeScorer:
-    "Cosine of picture and prompt, or its lead over other texts: the same prompt with one trait swapped, or the negative prompt."
+    """Cosine of picture and prompt, or its lead over other texts: the same prompt with one trait swapped, or
+    the negative prompt."""
 
     judge: Judge = field(repr=False)
     collection: Collection = field(repr=False)
@@ -184,11 +186,11 @@ def _embed_texts(judge: Judge, texts: tuple[str, ...]) -> np.ndarray:
     return judge.encode_texts(list(texts))
 
 # %% ../../nbs/judge/scores.ipynb #aff9927f
-def every_scorer(
+def built_in_scorers(
     collection: Collection,  # whose palettes, traits and wording the scorers read
     judge: Judge,  # for the scores that need one
 ) -> dict[str, Scorer]:
-    "All scorers that a collection can have, by name."
+    "The scorers that need no weights of the studio's own, by name."
     probed = [trait for trait, values in collection.traits.items() if len(values) > 1]
     negative = [NEGATIVE] if collection.negative_prompt else []
     scorers = formula_scorers(collection)
@@ -197,7 +199,8 @@ def every_scorer(
 
 # %% ../../nbs/judge/scores.ipynb #d91ccb97
 class Encoder(Protocol):
-    "Anything that turns pictures into unit vectors that don't depend on the pictures beside them: a judge, an imprint."
+    """Anything that turns pictures into unit vectors that don't depend on the pictures beside them: a judge,
+    an imprint."""
 
     digest: str
 
@@ -237,7 +240,8 @@ def embed_pictures(
 
 
 def _keep_embeddings(catalog: Catalog, keys: list[str], rows: np.ndarray) -> dict[str, dict]:
-    "Put rows into one blob and record where each is, unless another worker was first; the records that stand."
+    """Put rows into one blob and record where each is, unless another worker was first; the records that
+    stand."""
     packed = io.BytesIO()
     np.save(packed, rows, allow_pickle=False)
     blob = catalog.put_blob(packed.getvalue())

@@ -30,7 +30,10 @@ class TooFewDecisions(Refusal):
     accepts: int
     rejects: int
     needed: int
-    says = "People accepted {accepts} pictures and rejected {rejects}; at least {needed} of each are needed. Nothing was changed: review more candidates (artmint review)."
+    says = (
+        "People accepted {accepts} pictures and rejected {rejects}; at least {needed} of each are needed. "
+        "Nothing was changed: review more candidates (artmint review)."
+    )
     exit_code = 4
 
 
@@ -119,7 +122,8 @@ def area_under(
     accepted: np.ndarray,  # (n,) of bool
     highest: bool,  # whether high scores are good
 ) -> float:
-    "Area under the ROC curve: how often a good picture has the better score of a pair, ties half (Mann and Whitney, 1947)."
+    """Area under the ROC curve: how often a good picture has the better score of a pair, ties half (Mann and
+    Whitney, 1947)."""
     from scipy.stats import rankdata
 
     ranks = rankdata(scores if highest else -scores)
@@ -130,7 +134,8 @@ def area_under(
 def _bootstrap(
     scores: np.ndarray, accepted: np.ndarray, highest: bool, prices: Prices, at: np.ndarray, draws: int
 ) -> tuple[list[Curve], list[float]]:
-    "Curves at these thresholds, and areas, of pictures drawn again with replacement; draws of one kind alone are drawn anew."
+    """Curves at these thresholds, and areas, of pictures drawn again with replacement; draws of one kind
+    alone are drawn anew."""
     rng = np.random.default_rng(0)
     curves: list[Curve] = []
     areas: list[float] = []
@@ -152,7 +157,8 @@ def tune(
     keep: float = 0.0,  # least recall that the choice must have
     draws: int = 200,  # of the bootstrap
 ) -> Tuning:
-    "The threshold with the lowest cost per finished picture, among those that keep enough. Raises TooFewDecisions."
+    """The threshold with the lowest cost per finished picture, among those that keep enough. Raises
+    TooFewDecisions."""
     good = int(accepted.sum())
     bad = len(accepted) - good
     if min(good, bad) < 10:
@@ -226,7 +232,8 @@ def hindsight(
     scores: np.ndarray,  # (n,)
     accepted: np.ndarray,  # (n,) of bool
 ) -> dict[str, int | float]:
-    "What the chosen threshold would have done to past decisions: counts, and money per finished picture before and after."
+    """What the chosen threshold would have done to past decisions: counts, and money per finished picture
+    before and after."""
     stopped = scores < tuning.threshold if tuning.highest else scores > tuning.threshold
     counts = {
         "candidates": len(scores),

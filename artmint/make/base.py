@@ -306,7 +306,8 @@ def weights_files(
 # %% ../../nbs/make/base.ipynb #b3ec018a
 @cache
 def _version(package: str) -> str:
-    "A package's version. A look-up takes as long as writing a picture, and every picture's record wants five."
+    """A package's version. A look-up takes as long as writing a picture, and every picture's record wants
+    five."""
     return version(package)
 
 

@@ -38,7 +38,10 @@ class BadAddress(Refusal):
     "An address that names no token."
 
     address: str
-    says = "{address!r} is not CHAIN:CONTRACT or CHAIN:CONTRACT/TOKEN, as in 31337:0x5FbDB2315678afecb367f032d93F642f64180aa3/7. Nothing was checked."
+    says = (
+        "{address!r} is not CHAIN:CONTRACT or CHAIN:CONTRACT/TOKEN, as in "
+        "31337:0x5FbDB2315678afecb367f032d93F642f64180aa3/7. Nothing was checked."
+    )
     exit_code = 2
 
 
@@ -286,9 +289,15 @@ def _seal_step(seal: Seal) -> Step:
     order = "not minted yet" if seal.minted is None else f"minted from block {seal.minted} on"
     later = seal.revealed if seal.minted is None else min(seal.revealed, seal.minted)
     if seal.opens and seal.sealed <= later:
-        evidence = f"{tokens}: sealed in block {seal.sealed}, {order}, told in block {seal.revealed}; what was told, hashed again with its salt, is what was sealed"
+        evidence = (
+            f"{tokens}: sealed in block {seal.sealed}, {order}, told in block {seal.revealed}; what was "
+            "told, hashed again with its salt, is what was sealed"
+        )
         return Step("seal", "held", evidence)
-    evidence = f"{tokens}: what was told in block {seal.revealed} is not what was sealed in block {seal.sealed} ({order})"
+    evidence = (
+        f"{tokens}: what was told in block {seal.revealed} is not what was sealed in block {seal.sealed} "
+        f"({order})"
+    )
     return Step("seal", "failed", evidence)
 
 
@@ -357,7 +366,10 @@ def _whole_archives(archives: list[Archive], doubts: list[str]) -> str:
     "The evidence for archives that are whole."
     blocks = sum(len(archive.car.index) for archive in archives)
     roots = _first_of([archive.drop.root for archive in archives])
-    evidence = f"{len(archives)} of {len(archives)} archives whole: {blocks} blocks hash to their CIDs, all reached from {roots}"
+    evidence = (
+        f"{len(archives)} of {len(archives)} archives whole: {blocks} blocks hash to their CIDs, all "
+        f"reached from {roots}"
+    )
     return evidence + (f"; not believed: {' '.join(doubts)}" if doubts else "")
 
 # %% ../../nbs/prove/evidence.ipynb #62a82eeb
@@ -367,7 +379,8 @@ def open_archives(
     scratch: Path,  # a folder for what is fetched
     steps: list[Step],  # receives what was looked at
 ) -> list[Archive]:  # those drops that some store has whole
-    "Get and check every drop's archive. A bad one fails, one that nobody has is unchecked; what dishonest stores said is told, even when another was honest."
+    """Get and check every drop's archive. A bad one fails, one that nobody has is unchecked; what dishonest
+    stores said is told, even when another was honest."""
     archives: list[Archive] = []
     doubts: list[str] = []
     for drop in claim.drops:

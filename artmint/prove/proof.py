@@ -56,7 +56,10 @@ class NotProven(Refusal):
 
     address: str
     reason: str
-    says = "The proof of {address} is not complete: {reason}. Nothing speaks against it; give what is missing and ask again."
+    says = (
+        "The proof of {address} is not complete: {reason}. Nothing speaks against it; give what is missing "
+        "and ask again."
+    )
     exit_code = 3
 
 # %% ../../nbs/prove/proof.ipynb #bbcad0cd
@@ -101,7 +104,8 @@ class Proof:
 
     @property
     def levels(self) -> dict[str, str]:
-        "How deep the proof goes: for each level failed, unchecked or held. What nobody looked at is unchecked."
+        """How deep the proof goes: for each level failed, unchecked or held. What nobody looked at is
+        unchecked."""
         reached = {}
         for level, names in LEVELS.items():
             steps = [step for step in self.steps if step.name in names]
@@ -146,7 +150,8 @@ def tally(
     reached: list[int],  # those of them that were looked at
     findings: list[Finding],  # what is wrong
 ) -> Iterator[Step]:
-    "Findings as failed steps, the first of them one by one; without any, one step that says how many of the tokens were looked at."
+    """Findings as failed steps, the first of them one by one; without any, one step that says how many of the
+    tokens were looked at."""
     for finding in findings[:SHOWN]:
         yield Step(name, "failed", str(finding), finding.token)
     if len(findings) > SHOWN:

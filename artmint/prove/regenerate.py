@@ -40,7 +40,8 @@ _PLAIN = re.compile(_FOLDER + _NAME + r"\.(safetensors|json|txt)")
 
 
 def _fetch_weights(archive: Archive, digest: str, folder: Path) -> bool:
-    "Write a base's files from the archive; False when it has none. Raises Unreachable for a name that isn't plain, ContentError."
+    """Write a base's files from the archive; False when it has none. Raises Unreachable for a name that isn't
+    plain, ContentError."""
     top = archive.paths.get(f"weights/{digest}")
     if not top:
         return False
@@ -74,7 +75,8 @@ def _own_classes(index: Path) -> None:
 
 
 def _base(archives: list[Archive], digest: str, given: str, folder: Path) -> "Base":
-    "The base that the recipes name: the caller's, the archive's or the package's. Raises Unreachable when none of them has the digest."
+    """The base that the recipes name: the caller's, the archive's or the package's. Raises Unreachable when
+    none of them has the digest."""
     from artmint.make.base import BUNDLED, load_base
 
     if given:
@@ -97,7 +99,8 @@ FILE_LIMIT = 1 << 30  # bytes of an adapter, an embedding or a picture to start 
 
 
 def _named_files(archives: list[Archive], recipes: list[Recipe]) -> dict[str, bytes]:
-    "The files that recipes name, by digest, as the archives have them. Raises Unreachable for one that isn't published, ContentError."
+    """The files that recipes name, by digest, as the archives have them. Raises Unreachable for one that
+    isn't published, ContentError."""
     named = {pair for recipe in recipes for pair in named_files(recipe.facts()).items()}
     files = {}
     for digest, role in sorted(named):
@@ -177,14 +180,17 @@ def _mismatches(
         mismatches.append(_Mismatch(finding, difference, recipe.profile))
     return mismatches
 
-
+# %% ../../nbs/prove/regenerate.ipynb #9830c3d7
 def _pixel_steps(mismatches: list[_Mismatch], tokens: list[int], base: str) -> Iterator[Step]:
     "What equal and other pixels come to."
     if mismatches and all(mismatch.profile == "fast" for mismatch in mismatches):
         worst = "; ".join(
             f"token {mismatch.finding.token}: {mismatch.difference}" for mismatch in mismatches[:SHOWN]
         )
-        evidence = f"{len(mismatches)} of {len(tokens)} pictures differ, and profile fast promises equal pixels only on the machine they were made on. {worst}"
+        evidence = (
+            f"{len(mismatches)} of {len(tokens)} pictures differ, and profile fast promises equal pixels "
+            f"only on the machine they were made on. {worst}"
+        )
         yield Step("regenerate", "unchecked", evidence)
         return
     evidence = f"pictures, rendered again from their recipes, have the stated pixels; base {base}"
@@ -233,7 +239,10 @@ def _not_rendered(reports: list[TokenReport]) -> Iterator[Step]:
         yield Step("regenerate", "unchecked", evidence, asked=False)
     withheld = [report for report in reports if report.metadata and report.metadata.artmint.withheld]
     if withheld:
-        evidence = f"{len(withheld)} of {len(reports)} are not regenerable: the studio withholds a part of their recipe"
+        evidence = (
+            f"{len(withheld)} of {len(reports)} are not regenerable: the studio withholds a part of their "
+            "recipe"
+        )
         yield Step("regenerate", "unchecked", evidence)
 
 
@@ -242,7 +251,7 @@ def _is_regenerable(report: TokenReport) -> bool:
     facts = report.metadata.artmint if report.metadata else None
     return bool(not report.findings and not facts.withheld and facts.base)
 
-
+# %% ../../nbs/prove/regenerate.ipynb #0cef9e27
 def regenerate_tokens(
     archives: list[Archive],  # all of the proof's
     reports: list[TokenReport],  # of all tokens

@@ -157,7 +157,10 @@ def check_tokens(
         yield from tally(name, evidence, tokens, [report.token for report in sound], findings)
 
 # %% ../../nbs/prove/tokens.ipynb #256e50a7
-SIGNED = "pictures carry content credentials whose signatures fit their bytes and their recipes; whose they are is for you to say"
+SIGNED = (
+    "pictures carry content credentials whose signatures fit their bytes and their recipes; whose they are "
+    "is for you to say"
+)
 
 
 def check_credentials(
@@ -167,7 +170,10 @@ def check_credentials(
     signed = [report for report in reports if report.signed and report.metadata and not report.findings]
     read = [report for report in signed if report.credentials is not None]
     if signed and not read:
-        evidence = f"{len(signed)} of {len(reports)} pictures carry content credentials; pip install 'artmint[c2pa]' to read them"
+        evidence = (
+            f"{len(signed)} of {len(reports)} pictures carry content credentials; pip install "
+            "'artmint[c2pa]' to read them"
+        )
         yield Step("credentials", "unchecked", evidence, asked=False)
     elif signed:
         tokens = [report.token for report in read]
@@ -187,7 +193,8 @@ def _entry(archive: Archive, report: TokenReport) -> Token:
 
 
 def _named_weights(reports: list[TokenReport], manifest: Manifest) -> set[str]:
-    "Digests of all weights that tokens name. A work made by hand names no base, so it is taken to be the manifest's."
+    """Digests of all weights that tokens name. A work made by hand names no base, so it is taken to be the
+    manifest's."""
     digests = set()
     for report in reports:
         facts = report.metadata.artmint
@@ -255,7 +262,8 @@ def check_manifests(
     studio: Path,  # the studio's folder, with its drops where they are at hand
     checked: list[tuple[Archive, list[TokenReport]]],  # each drop with its tokens
 ) -> Iterator[Step]:
-    "Hold the studio's drop.json files against the drops: for each the one that names its root, else the first of the collection."
+    """Hold the studio's drop.json files against the drops: for each the one that names its root, else the
+    first of the collection."""
     paths = sorted((studio / "drops").glob("*/drop.json"))
     manifests = {path: path.read_bytes() for path in paths if path.stat().st_size < MANIFEST_LIMIT}
     findings: list[Finding] = []

@@ -141,7 +141,8 @@ class NotInstalled(Refusal):
 
 
 def _context(trusted: bytes = b"") -> "c2pa.Context":
-    "How c2pa-python works for us: it fetches nothing, and trusts the given certificates. Raises NotInstalled."
+    """How c2pa-python works for us: it fetches nothing, and trusts the given certificates. Raises
+    NotInstalled."""
     try:
         import c2pa
     except ImportError:
@@ -187,7 +188,8 @@ def _source_in(manifest: dict) -> str:
 
 
 def _problems_in(codes: list[str], trusted: bool) -> tuple[str, ...]:
-    "What speaks against bytes and signature: codes of C2PA's failures that are neither age nor, with nobody trusted, trust."
+    """What speaks against bytes and signature: codes of C2PA's failures that are neither age nor, with nobody
+    trusted, trust."""
     ignored = {EXPIRED} if trusted else {EXPIRED, UNTRUSTED}
     return tuple(code for code in codes if code not in ignored)
 
@@ -242,7 +244,8 @@ def sign(
     facts: dict,  # what it was made from
     identity: Identity,  # who says so
 ) -> bytes:
-    "The same PNG with content credentials; other bytes each time. Raises BadIdentity, NotInstalled, BadPicture."
+    """The same PNG with content credentials; other bytes each time. Raises BadIdentity, NotInstalled,
+    BadPicture."""
     context = _context()
     import c2pa
 

@@ -93,7 +93,10 @@ class NoOpeningSalt(Refusal):
     "Something is to be withheld without a salt: short texts could be found by trying."
 
     fields: list[str]
-    says = "{fields} can't be withheld without the studio's salt. Nothing was written: give the salt of the collection."
+    says = (
+        "{fields} can't be withheld without the studio's salt. Nothing was written: give the salt of the "
+        "collection."
+    )
 
 
 def public_facts(
@@ -109,7 +112,8 @@ def opening_salt(
     dna: str,  # of the recipe
     name: str,  # of the field
 ) -> str:
-    "What has to be given, with the value, to open one withheld field of one recipe and no other: 64 hex digits."
+    """What has to be given, with the value, to open one withheld field of one recipe and no other: 64 hex
+    digits."""
     return digest(["artmint withheld salt", salt, dna, name])
 
 # %% ../../nbs/publish/tokens.ipynb #e3c1878f

@@ -123,7 +123,10 @@ class NoParquet(Refusal):
     "Parquet was asked for, and pyarrow isn't installed."
 
     path: str
-    says = "{path} wasn't written, because pyarrow isn't installed. Run pip install 'artmint[parquet]', or take the CSV, which holds the same rows."
+    says = (
+        "{path} wasn't written, because pyarrow isn't installed. Run pip install 'artmint[parquet]', or "
+        "take the CSV, which holds the same rows."
+    )
     exit_code = 2
 
 
@@ -172,7 +175,8 @@ def export(
     into: Path,  # a folder, made when missing
     parquet: bool = False,  # whether the ledger is written as Parquet too
 ) -> list[Path]:  # the files
-    "Write a batch's numbers and lines for other programs. Raises NoParquet, after everything else is written."
+    """Write a batch's numbers and lines for other programs. Raises NoParquet, after everything else is
+    written."""
     history = batch_history(catalog, collection, slots)
     money = load_money(catalog.folder)
     numbers = kpis(history, money)

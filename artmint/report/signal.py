@@ -54,7 +54,10 @@ class TooFewToWatch(Refusal):
 
     good: int
     seen: int
-    says = "{good} of {seen} reference candidates were accepted, and that is too little to know what is usual. Nothing is watched: let more batches pass first."
+    says = (
+        "{good} of {seen} reference candidates were accepted, and that is too little to know what is usual. "
+        "Nothing is watched: let more batches pass first."
+    )
 
 # %% ../../nbs/report/signal.ipynb #dfd38831
 def false_alarm(
@@ -64,7 +67,8 @@ def false_alarm(
     horizon: int,  # candidates
     cells: int = 1500,  # of the grid
 ) -> float:
-    "Probability of an alarm within the horizon, never too small (Brook and Evans, 1972, with steps rounded towards the alarm)."
+    """Probability of an alarm within the horizon, never too small (Brook and Evans, 1972, with steps rounded
+    towards the alarm)."""
     width = bound / cells
     up = math.ceil(steps[0] / width)
     down = math.floor(steps[1] / width)
@@ -151,7 +155,8 @@ def follow(
 def stream(
     batches: list[list[AttemptOutcome]],  # tries of each batch, oldest batch first
 ) -> list[bool]:
-    "Whether the first attempt at each slot was accepted, batch by batch and slot by slot; those that nobody has judged yet are left out."
+    """Whether the first attempt at each slot was accepted, batch by batch and slot by slot; those that nobody
+    has judged yet are left out."""
     outcomes = []
     for batch in batches:
         firsts = [attempt for attempt in batch if attempt.attempt == 1]
@@ -214,4 +219,7 @@ def verdict(
         return (
             f"no change: {len(signal.path)} candidates followed, evidence {evidence:.1f} of {chart.bound:.1f}"
         )
-    return f"retrain: acceptance fell below {chart.p1:.0%} about candidate {signal.since}, noticed at {signal.alarm}; before it was at least {chart.p0:.0%}"
+    return (
+        f"retrain: acceptance fell below {chart.p1:.0%} about candidate {signal.since}, noticed at "
+        f"{signal.alarm}; before it was at least {chart.p0:.0%}"
+    )

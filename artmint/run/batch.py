@@ -125,7 +125,10 @@ class UnknownStage(Refusal):
 
     stage: str
     names: list
-    says = "There is no notebook {stage}; there are {names}. Nothing was run; correct `stages` in the batch file."
+    says = (
+        "There is no notebook {stage}; there are {names}. Nothing was run; correct `stages` in the batch "
+        "file."
+    )
     exit_code = 2
 
 
@@ -224,7 +227,8 @@ def plan(
     batch: Batch,  # what to run
     studio: Path,  # the studio's folder; it need not exist yet
 ) -> list[Stage]:  # first rounds only
-    "What would run, in order. Raises UnknownStage, UnknownParameter, WrongType, and load_collection's refusals."
+    """What would run, in order. Raises UnknownStage, UnknownParameter, WrongType, and load_collection's
+    refusals."""
     there = chapters()
     here = run_folder(studio, batch)
     _check_names(batch, there)
@@ -308,7 +312,8 @@ def _past_runs(catalog: Catalog | None, notebook: str, collection: Collection) -
 
 
 def _assumed_seconds(collection: Collection, pictures: int) -> tuple[float | None, str]:
-    "Seconds for pictures of a collection on one core if there is anything to go by, and where they come from."
+    """Seconds for pictures of a collection on one core if there is anything to go by, and where they come
+    from."""
     settings = collection.generation
     if settings.base != "bundled" or settings.profile not in ASSUMED or settings.hires:
         return None, "not known: none was made here"

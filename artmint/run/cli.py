@@ -72,7 +72,8 @@ for command in (run, report, sweep, init, backup, gc):
 
 # %% ../../nbs/run/cli.ipynb #ef2bf8f0
 def _makers_catalog(target: "Target", studio: Path) -> "tuple[Catalog, list[str]] | None":
-    "The catalog of the studio that minted what is proven, and the slots that it is about. A stranger has no such catalog, and gets none."
+    """The catalog of the studio that minted what is proven, and the slots that it is about. A stranger has no
+    such catalog, and gets none."""
     from artmint.studio.catalog import Catalog
     from artmint.studio.files import read_settings
 
@@ -148,7 +149,8 @@ def verify(
     sheet: SheetFile = None,  # for people
     json: Json = False,  # for programs
 ) -> None:
-    "Prove tokens from the contract's address. Needs no key, and writes nothing but the page that is asked for, and in the maker's own ledger what it took."
+    """Prove tokens from the contract's address. Needs no key, and writes nothing but the page that is asked
+    for, and in the maker's own ledger what it took."""
     from artmint.ipfs.stores import FolderStore, Gateway
     from artmint.verify import verify as prove
 

@@ -57,7 +57,8 @@ def _plan_row(stage: "Stage", expected: "StageForecast", idle: str, rate: tuple[
 
 
 def _plan_rows(batch: "Batch", studio: Path, ends: tuple[str, str]) -> list[dict]:
-    "A row for every stage of a batch; those that are finished, or outside of the part asked for, take no time."
+    """A row for every stage of a batch; those that are finished, or outside of the part asked for, take no
+    time."""
     from artmint.run.batch import forecast_stages, plan, rate_of
     from artmint.run.runner import finished
 
@@ -266,7 +267,8 @@ def gc(
     days: Days = 7.0,  # a grace
     json: Json = False,  # for programs
 ) -> None:
-    "Find blobs that nothing refers to, leftovers of killed writers and finished jobs; remove them with --really."
+    """Find blobs that nothing refers to, leftovers of killed writers and finished jobs; remove them with
+    --really."""
     from artmint.studio.maintenance import gc as sweep_studio
 
     orphans = sweep_studio(studio, really, days)
@@ -426,7 +428,8 @@ def mint(
     above: Above = "stop",  # what to do then
     depth: Depth = "",  # when it counts
 ) -> None:
-    "Mint what isn't minted of a committed drop, and stamp it when it is final. The passphrase comes from ARTMINT_PASSPHRASE."
+    """Mint what isn't minted of a committed drop, and stamp it when it is final. The passphrase comes from
+    ARTMINT_PASSPHRASE."""
     from artmint.chain.networks import Ceilings
     from artmint.chain.transaction import friendly_errors
 
@@ -509,7 +512,8 @@ def provenance(
     studio: Studio = Path("studio"),  # where its drops are
     out: OutFile = None,  # the record's place
 ) -> None:
-    "Write the provenance record of a collection whose drops are all packed: digests of all pictures, and the hash over them."
+    """Write the provenance record of a collection whose drops are all packed: digests of all pictures, and
+    the hash over them."""
     from artmint.core.canon import read_json
     from artmint.metadata import provenance_record
     from artmint.seeds import load_collection

@@ -40,7 +40,8 @@ CLEAR_LINE = "\r\x1b[K"  # back to the line's beginning, and erase it (ECMA-48)
 
 
 def console_voice() -> tuple[Callable[[str], None], Callable[[str], None]]:
-    "Two functions that write to standard error: for lines that stay, and for lines of the moment (a terminal's last line)."
+    """Two functions that write to standard error: for lines that stay, and for lines of the moment (a
+    terminal's last line)."""
     terminal = sys.stderr.isatty()
 
     def say(line: str) -> None:

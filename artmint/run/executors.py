@@ -248,7 +248,8 @@ def ray(
     base: Base,  # not used: each worker loads its own
     progress: Progress,  # takes the counts
 ) -> None:
-    "Make everything on a Ray cluster. Raises NoRay, RayUnguarded, ClusterTooSmall besides what every executor raises."
+    """Make everything on a Ray cluster. Raises NoRay, RayUnguarded, ClusterTooSmall besides what every
+    executor raises."""
     cluster = _connected(order.crew)
     catalog = Catalog(order.studio)
     losses = Losses()

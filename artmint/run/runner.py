@@ -142,7 +142,8 @@ def modules_of(
 def code_digests(
     notebook: str,  # its name
 ) -> dict[str, str]:
-    "What a notebook runs, by digest: its own cells, the modules that it reaches, the data files of the package."
+    """What a notebook runs, by digest: its own cells, the modules that it reaches, the data files of the
+    package."""
     cells = [cell.source for cell in working_copy(notebooks()[notebook]).cells if cell.cell_type == "code"]
     data = sorted(path for path in (PACKAGE / "data").rglob("*") if path.is_file())
     files = {path.relative_to(PACKAGE).as_posix(): _sha256(path) for path in (*modules_of(notebook), *data)}
@@ -165,7 +166,8 @@ class RunContext:
     event: Callable[[dict], None] = lambda event: None  # takes what happens, for programs
 
     def progress_of(self, stage: Stage) -> Callable[[str], None]:
-        "Takes what a stage writes about its progress: shown as the batch's own, and an event where it has counts."
+        """Takes what a stage writes about its progress: shown as the batch's own, and an event where it has
+        counts."""
         place = f"[{1 + self.batch.stages.index(stage.notebook)}/{len(self.batch.stages)}] {stage.name}"
 
         def live(text: str) -> None:
@@ -298,7 +300,8 @@ def _exit_code(error: str) -> int:
 
 
 def _private_channel(private: Path) -> Any:
-    "How a notebook and its kernel speak: through files in a folder that only this user can open, where the system has such."
+    """How a notebook and its kernel speak: through files in a folder that only this user can open, where the
+    system has such."""
     from traitlets.config import Config
 
     if os.name != "posix":
@@ -478,7 +481,8 @@ def run_batch(
     first: str = "",  # name of the stage to begin with; empty: the first
     last: str = "",  # name of the stage to end with; empty: the last
 ) -> list[StageResult]:  # every stage, in order; those before `first` as they were left
-    "Run what isn't finished of a batch. Raises what plan and stage_range raise, StudioBusy, NotYetMade, StageFailed, Stopped and WaitingForPeople."
+    """Run what isn't finished of a batch. Raises what plan and stage_range raise, StudioBusy, NotYetMade,
+    StageFailed, Stopped and WaitingForPeople."""
     begin, end = stage_range(batch, first, last)
     stages = plan(batch, studio)
     collection = load_collection(batch.folder)

@@ -88,7 +88,8 @@ def order_of(
     attempts: list[Attempt],  # what there should be
     crew: Crew,  # who makes it
 ) -> Order:
-    "The list of all batches of which a picture is missing, offered in the catalog. Raises what `refuse` raises."
+    """The list of all batches of which a picture is missing, offered in the catalog. Raises what `refuse`
+    raises."""
     recipes = {attempt.recipe.dna: attempt.recipe for attempt in attempts}
     for recipe in recipes.values():
         refuse(base, recipe)
@@ -143,7 +144,8 @@ def reproduce_canary(
     base: Base,  # a worker's
     recipe: Recipe,  # one of those to be made
 ) -> str:  # the pixel digest
-    "Paint the canary and hold it against the studio's; the first worker of all sets it. Raises CanaryDiffers."
+    """Paint the canary and hold it against the studio's; the first worker of all sets it. Raises
+    CanaryDiffers."""
     canary = _canary(recipe)
     got = pixel_digest(render(base, [canary], blob=catalog.blob)[0])
     with suppress(RecordConflict):  # another worker was faster
@@ -197,7 +199,8 @@ def _use_threads(count: int) -> None:
 
 # %% ../../nbs/run/workers.ipynb #304b7c59
 class Worker:
-    "Takes batches of an order until nothing is left. `name` must be nobody else's. Raises what load_base raises, AnotherStudio and CanaryDiffers."
+    """Takes batches of an order until nothing is left. `name` must be nobody else's. Raises what load_base
+    raises, AnotherStudio and CanaryDiffers."""
 
     def __init__(self, order: Order, name: str, base: Base | None = None):
         if base is None:
@@ -212,7 +215,8 @@ class Worker:
             reproduce_canary(self.catalog, self.base, recipe)
 
     def work(self, stop: Callable[[], bool] = lambda: False, after: Callable[[], Any] = lambda: None) -> int:
-        "Make what is left, calling `after` after each batch; the number of batches made. Raises what generate raises."
+        """Make what is left, calling `after` after each batch; the number of batches made. Raises what
+        generate raises."""
         made = 0
         while not stop() and self.catalog.left(self.order.stage):
             key = self.catalog.claim(self.order.stage, self.name, self.order.crew.lease)

@@ -31,7 +31,10 @@ class CorruptBlob(Refusal):
 
     digest: str
     got: str
-    says = "Blob {digest} now has digest {got}: its file was changed or damaged. Remove it and make it again; nothing was read from it."
+    says = (
+        "Blob {digest} now has digest {got}: its file was changed or damaged. Remove it and make it again; "
+        "nothing was read from it."
+    )
 
 
 def _sha256(data: bytes) -> str:
@@ -93,7 +96,8 @@ def shared_blobs(
 
 # %% ../../nbs/studio/blobs.ipynb #ddcc6c09
 class BlobFolder:
-    "Where a studio's blobs are: in `folder`/blobs/ab/ab12..., and on the file system that its studio.toml names, if any."
+    """Where a studio's blobs are: in `folder`/blobs/ab/ab12..., and on the file system that its studio.toml
+    names, if any."""
 
     def __init__(self, folder: Path | str):
         self.folder = Path(folder)
@@ -139,7 +143,8 @@ class BlobStore(BlobFolder):
         return self.shared is not None and self.shared.has(digest)
 
     def blob(self, digest: str) -> bytes:
-        "The bytes with this digest, hashed again on the way; this host then has them in `blob_path`. Raises MissingBlob or CorruptBlob."
+        """The bytes with this digest, hashed again on the way; this host then has them in `blob_path`. Raises
+        MissingBlob or CorruptBlob."""
         path = self.blob_path(digest)
         here = path.is_file() or self.shared is None
         try:

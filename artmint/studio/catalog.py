@@ -70,7 +70,10 @@ class NewerCatalog(Refusal):
 
     layout: int
     latest: int  # that this artmint knows
-    says = "The catalog has layout {layout} and this artmint knows layouts up to {latest}. Nothing was touched: use the newer artmint."
+    says = (
+        "The catalog has layout {layout} and this artmint knows layouts up to {latest}. Nothing was "
+        "touched: use the newer artmint."
+    )
 
 
 def _first_layout(connection: sa.Connection) -> None:
@@ -122,7 +125,8 @@ def _pragmas(connection: Any, _) -> None:
 
 
 def _begin(connection: sa.Connection) -> None:
-    "Start a transaction; one that writes takes the lock at once, and is on disk when it ends unless it may be lost."
+    """Start a transaction; one that writes takes the lock at once, and is on disk when it ends unless it may
+    be lost."""
     options = connection.get_execution_options()
     losable = options.get("losable", False)
     if connection.dialect.name == "postgresql":
@@ -137,12 +141,16 @@ class UnknownDatabase(Refusal):
     "A database that artmint doesn't speak to."
 
     kind: str
-    says = "The catalog's URL names {kind}; artmint keeps its catalog in sqlite or postgresql+psycopg. Nothing was opened: correct [catalog] in studio.toml."
+    says = (
+        "The catalog's URL names {kind}; artmint keeps its catalog in sqlite or postgresql+psycopg. Nothing "
+        "was opened: correct [catalog] in studio.toml."
+    )
     exit_code = 2
 
-
+# %% ../../nbs/studio/catalog.ipynb #a904fd0f
 def _open(folder: Path, url: str | None) -> sa.Engine:
-    "Connect to a studio's database, by URL or in its folder, and bring its layout up to date. Raises NewerCatalog, UnknownDatabase."
+    """Connect to a studio's database, by URL or in its folder, and bring its layout up to date. Raises
+    NewerCatalog, UnknownDatabase."""
     place = sa.make_url(url or f"sqlite:///{folder / 'catalog.sqlite'}")
     if place.get_backend_name() not in ("sqlite", "postgresql"):
         raise UnknownDatabase(place.get_backend_name())
@@ -155,7 +163,8 @@ def _open(folder: Path, url: str | None) -> sa.Engine:
 
 # %% ../../nbs/studio/catalog.ipynb #f6d15612
 class Database:
-    "A studio's database: by URL, or as its studio.toml says, or its catalog.sqlite. One object may be used by many threads, and goes on working in a forked process."
+    """A studio's database: by URL, or as its studio.toml says, or its catalog.sqlite. One object may be used
+    by many threads, and goes on working in a forked process."""
 
     def __init__(self, folder: Path | str, url: str | None = None):
         self.folder = Path(folder)
@@ -172,7 +181,8 @@ class Database:
         return self._engine
 
     def _write(self, losable: bool = False):
-        "A transaction that holds the write lock. A losable one may be undone by a power cut (never by a kill), and is faster."
+        """A transaction that holds the write lock. A losable one may be undone by a power cut (never by a
+        kill), and is faster."""
         return self.engine.execution_options(immediate=True, losable=losable).begin()
 
     def _insert(self, table: sa.Table) -> Any:
@@ -197,7 +207,10 @@ class RecordConflict(Refusal):
     key: str
     old: str
     new: str
-    says = "{kind} {key} is written with digest {old} and the new body has {new}. The first stays: find out why the same inputs gave another result."
+    says = (
+        "{kind} {key} is written with digest {old} and the new body has {new}. The first stays: find out "
+        "why the same inputs gave another result."
+    )
 
 
 class MissingRecord(Refusal):
@@ -271,7 +284,8 @@ class RecordWriter(Database):
         return self.append_all(kind, [(key, body)], parent)[0]
 
     def append_all(self, kind: str, bodies: list[tuple[str, dict]], parent: str | None = None) -> list[str]:
-        "Add several records (key, body), all or none, on disk when this returns, and give their bodies' digests."
+        """Add several records (key, body), all or none, on disk when this returns, and give their bodies'
+        digests."""
         rows = [_row(kind, key, body, parent, once=False) for key, body in bodies]
         with self._write() as connection:
             connection.execute(sa.insert(RECORD_TABLE), rows)
@@ -308,7 +322,8 @@ class RecordFinder(Database):
         return body
 
     def rows_of(self, kind: str, keys: Iterable[str]) -> list[sa.Row]:
-        "Key, body (still a text) and time of every record of these keys, oldest first: for a few among very many."
+        """Key, body (still a text) and time of every record of these keys, oldest first: for a few among very
+        many."""
         wanted = sorted(set(keys))
         rows = []
         for start in range(0, len(wanted), 500):
@@ -334,7 +349,8 @@ class RecordLister(RecordFinder):
         return conditions
 
     def rows(self, kind: str, prefix: str = "") -> list[sa.Row]:
-        "Key, body (still a text) and time of every record of a kind whose key begins with `prefix`, oldest first."
+        """Key, body (still a text) and time of every record of a kind whose key begins with `prefix`, oldest
+        first."""
         return self._read(_TEXTS.where(*self._begins(kind, prefix)).order_by(RECORD_TABLE.c.id))
 
     def all(self, kind: str, prefix: str = "") -> dict[str, dict]:
@@ -347,7 +363,8 @@ class RecordLister(RecordFinder):
         return {row.key for row in self._read(query.distinct())}
 
     def heads(self, kind: str) -> list[str]:
-        "What the keys of a kind have before their first slash, each once. Reads a row for each, however many keys there are."
+        """What the keys of a kind have before their first slash, each once. Reads a row for each, however
+        many keys there are."""
         heads = {}
         after = ""
         query = sa.select(RECORD_TABLE.c.key).where(RECORD_TABLE.c.kind == kind).order_by(self._key).limit(1)
@@ -381,7 +398,8 @@ class WorkList(Database):
     "Lists of work, one a stage."
 
     def offer(self, stage: str, keys: Iterable[str]) -> None:
-        "Put keys on a stage's list. One that is there stays as it is; one that was finished is to be done again."
+        """Put keys on a stage's list. One that is there stays as it is; one that was finished is to be done
+        again."""
         free = {"worker": "", "until": 0.0, "done": False}
         rows = [{"stage": stage, "key": key, **free} for key in keys]
         insert = self._insert(_JOB)
@@ -418,11 +436,15 @@ class LostLease(Refusal):
     stage: str
     key: str
     worker: str
-    says = "{worker} no longer holds {stage} {key}: its lease ran out and another took it, or it was finished. Drop this work and claim again."
+    says = (
+        "{worker} no longer holds {stage} {key}: its lease ran out and another took it, or it was finished. "
+        "Drop this work and claim again."
+    )
 
 
 def _first_free(stage: str, now: float) -> sa.ScalarSelect:
-    "The key of a stage's list that has been free for longest, its row locked; passes over rows that others have locked."
+    """The key of a stage's list that has been free for longest, its row locked; passes over rows that others
+    have locked."""
     free = sa.select(_JOB.c.key).where(_JOB.c.stage == stage, ~_JOB.c.done, _JOB.c.until < now)
     first = free.order_by(_JOB.c.until, _JOB.c.key).limit(1)
     return first.with_for_update(skip_locked=True).scalar_subquery()
@@ -432,7 +454,8 @@ class Leases(WorkList):
     "Who works on what, until when."
 
     def claim(self, stage: str, worker: str, seconds: float) -> str | None:
-        "Take the first key of a stage's list that is neither finished nor held, for so many seconds. None when there is none now."
+        """Take the first key of a stage's list that is neither finished nor held, for so many seconds. None
+        when there is none now."""
         now = time.time()
         take = sa.update(_JOB).where(_JOB.c.stage == stage, _JOB.c.key == _first_free(stage, now))
         with self._write(losable=True) as connection:
@@ -470,10 +493,12 @@ def _file_of(body: str) -> str | None:
 
 
 class Catalog(Records, Leases, Blobs):
-    "A studio's records, leases and blobs: in `folder`/catalog.sqlite and `folder`/blobs, or where its studio.toml says."
+    """A studio's records, leases and blobs: in `folder`/catalog.sqlite and `folder`/blobs, or where its
+    studio.toml says."""
 
     def spend(self, stage: str, key: str, amount: float | str, unit: str = "cpu") -> str:
-        "Add a line to the ledger: what a stage used for a key, in seconds of cpu, in gas, in whatever the unit is. Gives its digest."
+        """Add a line to the ledger: what a stage used for a key, in seconds of cpu, in gas, in whatever the
+        unit is. Gives its digest."""
         line = {"stage": stage, "key": key, "amount": amount, "unit": unit}
         return self.append("cost", f"{stage}/{key}", line)
 
@@ -492,5 +517,6 @@ class Catalog(Records, Leases, Blobs):
         return lost
 
     def check(self) -> list[str]:
-        "What was changed or lost since it was written, one line each: rows, blobs, and files that records speak of."
+        """What was changed or lost since it was written, one line each: rows, blobs, and files that records
+        speak of."""
         return self.check_records() + self.check_blobs() + self._lost_files()

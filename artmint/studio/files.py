@@ -49,7 +49,8 @@ def _part_of(path: Path) -> Path:
 def replacing(
     path: Path,  # where; its folder must exist
 ) -> Iterator[BinaryIO]:  # the file to write to
-    "A file to write that takes the name `path` only when it is whole. What raises inside leaves the old file as it was."
+    """A file to write that takes the name `path` only when it is whole. What raises inside leaves the old
+    file as it was."""
     part = _part_of(path)
     try:
         with open(part, "xb") as file:
@@ -120,7 +121,10 @@ def read_settings(
     if not isinstance(settings, dict):
         raise BadSettings(str(path), f"[{table}] is no table")
     if urlsplit(str(settings.get("url", ""))).password:
-        reason = f"the URL in [{table}] holds a password, which belongs into ~/.pgpass or the bucket's own credentials"
+        reason = (
+            f"the URL in [{table}] holds a password, which belongs into ~/.pgpass or the bucket's own "
+            "credentials"
+        )
         raise BadSettings(str(path), reason)
     return settings
 
@@ -129,7 +133,10 @@ class StudioBusy(Refusal):
     "Another run is at work in this studio."
 
     holder: dict
-    says = "Batch {holder[batch]} has been running in this studio since {holder[since]} (process {holder[pid]} on {holder[host]}). Wait for it, or stop it, and run again."
+    says = (
+        "Batch {holder[batch]} has been running in this studio since {holder[since]} (process {holder[pid]} "
+        "on {holder[host]}). Wait for it, or stop it, and run again."
+    )
     exit_code = 2
 
 

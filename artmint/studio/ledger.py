@@ -75,7 +75,8 @@ def spend_on(
 
 # %% ../../nbs/studio/ledger.ipynb #1ea109c3
 class Meter:
-    "Two clocks, on the wall and in the processor (all threads of this process), that are read into the ledger."
+    """Two clocks, on the wall and in the processor (all threads of this process), that are read into the
+    ledger."""
 
     def __init__(self, catalog: Catalog, stage: str, gpu: bool = False):
         # gpu: whether a device is held meanwhile
@@ -90,7 +91,8 @@ class Meter:
         self._cpu = time.process_time()
 
     def charge(self, keys: list[str], more: dict[str, float] | None = None) -> None:
-        "Write down what was used since the last reading, in equal parts for these keys, and amounts of other units."
+        """Write down what was used since the last reading, in equal parts for these keys, and amounts of
+        other units."""
         wall = time.perf_counter() - self._wall
         used = {"wall": wall, "cpu": time.process_time() - self._cpu}
         if self.gpu:
@@ -98,7 +100,7 @@ class Meter:
         spend_on(self.catalog, self.stage, keys, used | (more or {}))
         self._start()
 
-
+# %% ../../nbs/studio/ledger.ipynb #2d3cbeaf
 @contextmanager
 def metered(
     catalog: Catalog,  # where to

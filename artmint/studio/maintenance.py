@@ -27,7 +27,10 @@ class AlreadyThere(Refusal):
 
     folder: str
     names: list
-    says = "{folder} already has {names}. Nothing was written; choose an empty folder or another name for the collection."
+    says = (
+        "{folder} already has {names}. Nothing was written; choose an empty folder or another name for the "
+        "collection."
+    )
     exit_code = 2
 
 
@@ -35,7 +38,10 @@ class NoCollectionName(Refusal):
     "A name that no collection may have."
 
     name: str
-    says = "{name!r} can't be a collection's name: small letters, digits and hyphens, a letter first. Nothing was written."
+    says = (
+        "{name!r} can't be a collection's name: small letters, digits and hyphens, a letter first. Nothing "
+        "was written."
+    )
     exit_code = 2
 
 # %% ../../nbs/studio/maintenance.ipynb #37a84e3a
@@ -43,7 +49,8 @@ def init(
     folder: Path,  # where; made when missing
     name: str = "first",  # of the collection and of its batch
 ) -> list[Path]:  # what was written
-    "Begin a studio's folder: collections/NAME, batches/NAME.toml, studio/studio.toml, .gitignore. Raises AlreadyThere, NoCollectionName."
+    """Begin a studio's folder: collections/NAME, batches/NAME.toml, studio/studio.toml, .gitignore. Raises
+    AlreadyThere, NoCollectionName."""
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,63}", name):
         raise NoCollectionName(name)
     templates = {
@@ -70,7 +77,10 @@ class CatalogElsewhere(Refusal):
     "A studio's catalog is on a server."
 
     kind: str
-    says = "The catalog is in {kind}, which copies itself with its own tools (pg_dump, and snapshots of the bucket). Nothing was copied."
+    says = (
+        "The catalog is in {kind}, which copies itself with its own tools (pg_dump, and snapshots of the "
+        "bucket). Nothing was copied."
+    )
     exit_code = 2
 
 
@@ -78,7 +88,10 @@ class DamagedStudio(Refusal):
     "A copy is not what was copied, or what was copied was damaged already."
 
     findings: list
-    says = "The copy holds things that aren't as they were written: {findings}. Earlier copies were not touched elsewhere; look at the studio with artmint doctor --deep."
+    says = (
+        "The copy holds things that aren't as they were written: {findings}. Earlier copies were not "
+        "touched elsewhere; look at the studio with artmint doctor --deep."
+    )
 
 # %% ../../nbs/studio/maintenance.ipynb #c9beb5b9
 _NOT_COPIED = {"catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm", "run.lock", "run.json"}

@@ -14,19 +14,27 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 from eth_utils import keccak
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from web3.exceptions import ContractCustomError
 from web3.logs import DISCARD
 
 from artmint.chain.connect import connect
-from artmint.chain.contract import code_hash, contract_at, known_code, sealed
-
+from artmint.chain.contract import ForeignCode, code_hash, content_root, contract_at, known_code, sealed
 from tests.conftest import node_tool
+from tests.studios import Drop
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
 ARTIFACT = json.loads((ROOT / "artmint/data/contracts/ArtMint.json").read_text())
+
+
 ROOT_A, ROOT_B, CID_A, CID_B = (
     hashlib.sha256(name).digest() for name in (b"root a", b"root b", b"cid a", b"cid b")
 )
+
+
 ZERO = "0x" + "00" * 20
 
 
@@ -731,3 +739,40 @@ def test_lock_file_names_no_registry():
     packages = json.loads((ROOT / "contracts/package-lock.json").read_text())["packages"]
     assert all("resolved" not in package for package in packages.values())
     assert all("integrity" in package for name, package in packages.items() if name)
+
+
+def test_foreign_code(ready):
+    for address in (ready.who.treasury, "0x" + "11" * 20):
+        with pytest.raises(ForeignCode):
+            contract_at(ready.web3, address)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 1000))
+def test_every_proof_leads_to_the_root(quantity, first):
+    from eth_utils import keccak
+
+    tokens = Drop(first, quantity).tokens
+    root, proofs = content_root(1, "0x" + "11" * 20, tokens)
+    assert set(proofs) == set(range(first, first + quantity))
+    leaves = {id: content_root(1, "0x" + "11" * 20, [token])[0] for id, token in zip(proofs, tokens)}
+    for id, proof in proofs.items():
+        node = leaves[id]
+        for sibling in proof:
+            node = keccak(min(node, sibling) + max(node, sibling))
+        assert node == root
+    assert root not in (
+        content_root(2, "0x" + "11" * 20, tokens)[0],
+        content_root(1, "0x" + "12" * 20, tokens)[0],
+    )
+
+
+def test_the_contract_proves_every_token(ready):
+    _, proofs = content_root(31337, ready.contract.address, ready.drop.tokens)
+    for token in ready.drop.tokens:
+        image = bytes.fromhex(token.file_digest)
+        text = bytes.fromhex(token.metadata_digest)
+        assert ready.contract.functions.verifyToken(token.id, image, text, proofs[token.id]).call()
+        assert not ready.contract.functions.verifyToken(
+            token.id % 16 + 1, image, text, proofs[token.id]
+        ).call()

@@ -1,7 +1,5 @@
 "Keys: every signer does the same, a policy blocks, a Safe decides, and a thief gets nowhere."
 
-import glob
-import importlib
 import json
 import os
 import random
@@ -14,50 +12,38 @@ import traceback
 from pathlib import Path
 
 import pytest
-from tests.conftest import CONTRACTS
 from eth_account import Account
 from eth_keys import keys
 from eth_utils import keccak
-from tests.test_mint import DEMO, FAST, Drop
-from web3.logs import DISCARD
 
 from artmint.chain import signers as room
-from artmint.chain.admin import allowance_calls, authorize, commit_call, commit_drop, deploy
-from artmint.studio.catalog import Catalog
+from artmint.chain.admin import authorize, commit_drop, deploy
 from artmint.chain.connect import connect
 from artmint.chain.journal import Journal
-from artmint.chain.transaction import RefusedByContract
-from artmint.chain.preflight import WindowSpent
-from artmint.mint import mint
-from artmint.chain.safe import (
-    NotASafe,
-    OtherProposal,
-    StaleProposal,
-    TooFewSignatures,
-    execute,
-    propose,
-    sign_proposal,
-    together,
-)
-from artmint.core.canon import Refusal
 from artmint.chain.signers import (
     BadSignature,
     BlockedByPolicy,
     Guarded,
     KeystoreSigner,
     KmsSigner,
+    MissingKey,
     ModuleSigner,
     N,
     NoModuleKey,
     Policy,
+    WrongPassphrase,
     address_of_key,
     new_keystore,
-    new_module_key,
     recovered,
 )
+from artmint.core.canon import Refusal
+from artmint.mint import mint
+from artmint.studio.catalog import Catalog
+from tests.studios import DEMO, FAST, PIN, Drop
 
 ROOT = Path(__file__).resolve().parents[2]
-PIN = "4213"
+
+
 FIELDS = {
     "chainId": 31337,
     "nonce": 0,
@@ -71,40 +57,6 @@ FIELDS = {
 
 
 # One contract for all signers
-
-
-@pytest.fixture(scope="session")
-def softhsm(tmp_path_factory):
-    "A PKCS#11 module with a token of its own: the path of its library."
-    places = (
-        "/usr/lib/softhsm",
-        "/usr/lib/*/softhsm",
-        "/usr/lib64",
-        "/usr/local/lib/softhsm",
-        "/opt/homebrew/lib/softhsm",
-    )
-    library = next((found for place in places for found in glob.glob(f"{place}/libsofthsm2.so")), None)
-    if not library or not shutil.which("softhsm2-util"):
-        pytest.skip("SoftHSM isn't installed (Debian: softhsm2)")
-    folder = tmp_path_factory.mktemp("softhsm")
-    (folder / "tokens").mkdir()
-    (folder / "softhsm2.conf").write_text(
-        f"directories.tokendir = {folder / 'tokens'}\nobjectstore.backend = file\nlog.level = ERROR\n"
-    )
-    os.environ["SOFTHSM2_CONF"] = str(folder / "softhsm2.conf")  # read once, when the library is loaded
-    subprocess.run(
-        ["softhsm2-util", "--init-token", "--free", "--label", "artmint", "--pin", PIN, "--so-pin", PIN],
-        check=True,
-        capture_output=True,
-    )
-    return library
-
-
-@pytest.fixture
-def module_signer(softhsm, tmp_path):
-    label = os.urandom(4).hex()
-    new_module_key(softhsm, "artmint", PIN, label)
-    return ModuleSigner(softhsm, "artmint", PIN, label, tmp_path / "module")
 
 
 @pytest.fixture
@@ -329,167 +281,6 @@ def test_the_policy_counts_a_day(keystore_signer, monkeypatch):
     assert stat.S_IMODE(guarded._ledger.stat().st_mode) == 0o600
 
 
-# A Safe of three owners, of whom two decide; a key in a module that mints
-
-
-def artifact_of(path: str) -> dict:
-    return json.loads(
-        (CONTRACTS / "node_modules/@safe-global/safe-contracts/build/artifacts/contracts" / path).read_text()
-    )
-
-
-class House:
-    "A studio whose admin is a real Safe on anvil, and whose minter is a key in a security module or a file."
-
-    def __init__(self, folder, node, minter):
-        self.node = node
-        self.web3 = connect(node.url, folder)
-        self.catalog = Catalog(folder)
-        for name in ("anna", "ben", "cleo", "purse"):
-            new_keystore(folder / "keys" / f"{name}.json", "word", FAST)
-        self.anna, self.ben, self.cleo, purse = (
-            KeystoreSigner(folder / "keys" / f"{name}.json", "word")
-            for name in ("anna", "ben", "cleo", "purse")
-        )
-        for address in (purse.address, minter.address):
-            node.fund(address)
-        self.purse = Journal(self.catalog, self.web3, purse)
-        self.safe = self.new_safe()
-        self.treasury = Account.create().address
-        self.contract = deploy(self.purse, DEMO, self.treasury, admin=self.safe, delay=86_400)
-        self.minter = minter
-
-    def new_safe(self) -> str:
-        "A 2-of-3 Safe, made by Safe's own factory."
-        safe = self.deployed("Safe", "Safe.sol/Safe.json")
-        factory = self.deployed("Factory", "proxies/SafeProxyFactory.sol/SafeProxyFactory.json")
-        zero = "0x" + "00" * 20
-        owners = [key.address for key in (self.anna, self.ben, self.cleo)]
-        setup = safe.encode_abi("setup", [owners, 2, zero, b"", zero, zero, 0, zero])
-        call = factory.functions.createProxyWithNonce(safe.address, setup, 7)
-        sent = self.purse.send(call, {"verb": "createProxyWithNonce"})
-        receipt = self.web3.eth.get_transaction_receipt(sent.hash)
-        return factory.events.ProxyCreation().process_receipt(receipt, DISCARD)[0]["args"]["proxy"]
-
-    def deployed(self, name: str, path: str):
-        "A contract of Safe's, on the node."
-        artifact = artifact_of(path)
-        call = self.web3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"]).constructor()
-        sent = self.purse.send(call, {"verb": "deploy", "what": name})
-        address = self.web3.eth.get_transaction_receipt(sent.hash)["contractAddress"]
-        return self.web3.eth.contract(address, abi=artifact["abi"])
-
-    def decide(self, call, *owners):
-        "Propose, let the owners sign copies of their own, put them together, execute."
-        proposal = propose(self.web3, self.safe, call)
-        return execute(self.purse, together(proposal, *(sign_proposal(proposal, owner) for owner in owners)))
-
-
-@pytest.fixture
-def house(tmp_path, node, module_signer):
-    return House(tmp_path, node, module_signer)
-
-
-def minter_policy(house) -> Policy:
-    selector = house.contract.encode_abi("mintBatch", [1, 1, 0])[:10]
-    return Policy(
-        chains=(31337,),
-        contracts=(house.contract.address,),
-        selectors=(selector,),
-        most=10**18,
-        most_in_a_day=10**19,
-    )
-
-
-def test_a_safe_commits_and_a_module_mints(house, monkeypatch):
-    "End to end on anvil: two of three owners commit and allow, the key in the module mints, the stolen key gets nowhere."
-    house.decide(commit_call(house.contract, Drop(1, 10)), house.anna, house.cleo)
-    for call in allowance_calls(house.contract, house.minter.address, 20, 12, 86_400):
-        house.decide(call, house.ben, house.anna)
-    journal = Journal(house.catalog, house.web3, Guarded(house.minter, minter_policy(house)))
-    assert [each.gas for each in mint(journal, house.contract, Drop(1, 10))]
-    assert house.contract.functions.balanceOf(house.treasury).call() == 10
-    house.decide(commit_call(house.contract, Drop(11, 6, 2)), house.ben, house.cleo)
-    with pytest.raises(WindowSpent) as caught:
-        mint(journal, house.contract, Drop(11, 6, 2))
-    assert (caught.value.left, caught.value.wanted) == (2, 6)
-    monkeypatch.syspath_prepend(ROOT / "scripts")
-    script = importlib.import_module("stolen_key")
-    said = []
-    assert script.steal(house.contract, house.minter, said.append) == []
-    assert len(said) >= 10, said
-    assert all(line.startswith("refused") for line in said), said
-    with pytest.raises(BlockedByPolicy):
-        journal.signer.sign(
-            {
-                **FIELDS,
-                "to": house.contract.address,
-                "data": house.contract.encode_abi("setTreasury", [house.minter.address]),
-            }
-        )
-
-
-def test_a_theft_that_works_is_noticed(house, monkeypatch):
-    "The script isn't blind: with a role too many it says what the thief could do."
-    house.decide(commit_call(house.contract, Drop(1, 10)), house.anna, house.cleo)
-    for call in allowance_calls(house.contract, house.minter.address, 20):
-        house.decide(call, house.ben, house.anna)
-    house.decide(
-        house.contract.functions.grantRole(
-            house.contract.functions.PAUSER_ROLE().call(), house.minter.address
-        ),
-        house.ben,
-        house.anna,
-    )
-    mint(Journal(house.catalog, house.web3, house.minter), house.contract, Drop(1, 10))
-    monkeypatch.syspath_prepend(ROOT / "scripts")
-    assert importlib.import_module("stolen_key").steal(house.contract, house.minter, lambda line: None) == [
-        "pause",
-        "something changed",
-    ]
-
-
-def test_what_a_safe_refuses(house):
-    proposal = propose(house.web3, house.safe, commit_call(house.contract, Drop(1, 10)))
-    one = sign_proposal(proposal, house.anna)
-    for few in (
-        proposal,
-        one,
-        sign_proposal(one, house.minter),
-        one.model_copy(
-            update={"signatures": {**one.signatures, house.ben.address: one.signatures[house.anna.address]}}
-        ),
-    ):
-        with pytest.raises(TooFewSignatures):
-            execute(house.purse, few)
-    both = sign_proposal(one, house.ben)
-    with pytest.raises(TooFewSignatures):
-        execute(house.purse, both.model_copy(update={"data": both.data[:-2] + "ff"}))
-    with pytest.raises(OtherProposal):
-        together(both, sign_proposal(proposal.model_copy(update={"nonce": 4}), house.cleo))
-    with pytest.raises(StaleProposal):
-        execute(
-            house.purse,
-            sign_proposal(
-                sign_proposal(
-                    propose(house.web3, house.safe, commit_call(house.contract, Drop(1, 10)), later=1),
-                    house.anna,
-                ),
-                house.ben,
-            ),
-        )
-    assert house.contract.functions.dropCount().call() == 0
-    execute(house.purse, both)
-    with pytest.raises(StaleProposal):
-        execute(house.purse, both)
-    with pytest.raises(RefusedByContract, match="NotNextUncommitted"):
-        propose(house.web3, house.safe, house.contract.functions.commitDrop(1, 10, b"r" * 32, b"c" * 32))
-    with pytest.raises(NotASafe):
-        propose(house.web3, house.contract.address, house.contract.functions.pause())
-    assert both.model_validate_json(both.model_dump_json()) == both
-    assert both.meaning().startswith("commitDrop(firstTokenId 1, quantity 10")
-
-
 # Who can read what
 
 
@@ -579,3 +370,21 @@ def test_no_secret_is_written_or_said(tmp_path, monkeypatch, capfd, softhsm, nod
     texts += [path.read_bytes().decode("latin-1") for path in folder.rglob("*") if path.is_file()]
     lines = without_this_file("\n".join(texts))
     assert [secret for secret in secrets if secret in lines] == []
+
+
+def test_keys_cost_what_wallets_take(tmp_path):
+    new_keystore(tmp_path / "key.json", "word")
+    assert json.loads((tmp_path / "key.json").read_text())["crypto"]["kdfparams"]["n"] == 2**18
+
+
+def test_a_wrong_passphrase_and_a_missing_key(tmp_path):
+    new_keystore(tmp_path / "key.json", "canary-word", FAST)
+    with pytest.raises(WrongPassphrase) as caught:
+        KeystoreSigner(tmp_path / "key.json", "canary-wrong")
+    assert "canary" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    (tmp_path / "junk.json").write_text("{}")
+    with pytest.raises(WrongPassphrase):
+        KeystoreSigner(tmp_path / "junk.json", "x")
+    with pytest.raises(MissingKey):
+        KeystoreSigner(tmp_path / "none.json", "x")

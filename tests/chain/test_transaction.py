@@ -1,7 +1,6 @@
 "What nodes say, and what is understood."
 
 import pytest
-from tests.conftest import node_tool  # noqa: F401
 from eth_account import Account
 
 from artmint.chain.transaction import ERROR_TABLE, classify_error

@@ -2,38 +2,11 @@
 
 import pytest
 
-from artmint.core.collection import Collection, Generation, InconsistentCollection, example
+from artmint.core.collection import InconsistentCollection, example
 from artmint.seeds import load_collection
+from tests.studios import collection
 
 DEMO = example()
-
-
-def collection(traits: dict, **more) -> Collection:
-    "A small collection with these traits."
-    supply = sum(next(iter(traits.values())).values())
-    facts = {
-        "name": "small",
-        "title": "Small",
-        "description": "Small.",
-        "supply": supply,
-        "license": "CC0-1.0",
-        "generation": Generation(width=64, height=64),
-    }
-    return Collection(
-        **facts | {"template": " ".join(f"{{{trait}}}" for trait in traits), "traits": traits} | more
-    )
-
-
-def test_the_demo_speaks_the_vocabulary_of_the_drawings():
-    from artmint.train import drawings
-
-    demo = load_collection(DEMO)
-    assert demo.template in drawings.CAPTIONS
-    assert set(demo.traits["motif"]) == set(drawings.MOTIFS)
-    assert {name: demo.palettes[name] for name in demo.traits["palette"]}.items() <= drawings.PALETTES.items()
-    assert {name: demo.palettes[name] for name in drawings.GROUNDS} == {
-        name: (colour,) for name, colour in drawings.GROUNDS.items()
-    }
 
 
 CHANGES = {

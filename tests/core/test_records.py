@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artmint.core.canon import canonical, digest
-from artmint.core.records import NotARecipe, Recipe
+from artmint.core.records import AdapterUse, NotARecipe, Recipe
 
 BASE = "0" * 64
 
@@ -23,6 +23,8 @@ FIELDS = {
     "height": st.just(64),
     "profile": st.sampled_from(["portable", "fast"]),
 }
+
+
 RECIPES = st.builds(Recipe, **FIELDS)
 
 
@@ -74,3 +76,13 @@ def test_facts_that_no_recipe_gives_are_refused(change):
     facts = Recipe(base=BASE, prompt="rings", seed=7, width=128, height=128).facts() | change
     with pytest.raises(NotARecipe):
         Recipe.parse({k: v for k, v in facts.items() if v is not None})
+
+
+def test_adapters_change_the_dna():
+    plain = Recipe(base="0" * 64, prompt="", seed=1, width=8, height=8)
+    uses = [
+        plain.model_copy(update={"adapters": (AdapterUse(digest=d * 64, weight=w),)}).dna
+        for d in "ab"
+        for w in (0.5, 1.0)
+    ]
+    assert len({plain.dna, *uses}) == 5

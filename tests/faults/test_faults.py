@@ -8,16 +8,16 @@ from artmint.chain.connect import connect
 from artmint.chain.journal import Journal
 from artmint.chain.networks import ORACLE, BadDepth, horizon
 from artmint.chain.transaction import (
-    FeeAboveCeiling,
+    GasPriceAboveCeiling,
     NodeBehind,
     NotYetMined,
     OutOfGasMoney,
     RefusedByContract,
 )
 from artmint.mint import _batch, mint, stamp_drop
-from tests.chain.test_networks import Studio, between, predeploys  # noqa: F401 fixtures
 from tests.conftest import node_tool
-from tests.test_mint import Studio as Embedded
+from tests.nodes import Studio
+from tests.studios import Studio as Embedded
 
 from .disks import can_mount
 from .proxy import Proxy
@@ -128,7 +128,7 @@ def test_no_price_above_the_ceiling(studio):
 
 def test_a_ceiling_before_anything_is_signed(studio):
     mine_at(studio.node, 30 * 10**9)
-    with pytest.raises(FeeAboveCeiling):
+    with pytest.raises(GasPriceAboveCeiling):
         mint(journal(studio, ceiling=20), studio.contract, studio.drop)
     assert studio.minter.transactions() == []
 
@@ -172,7 +172,7 @@ def test_a_drop_is_stamped_at_the_depth_that_was_chosen(studio):
     assert not stamp_drop(studio.minter, studio.contract, studio.drop).proven
     studio.node("anvil_mine", "0x64")
     assert stamp_drop(studio.minter, studio.contract, studio.drop).proven
-    assert kept(studio, "standing") == ["finalized"] * 2
+    assert kept(studio, "status") == ["finalized"] * 2
     assert studio.minter.update_finality() == []
     stamps = studio.catalog.history("stamp", "demo/1@31337")
     assert (stamps[-1]["depth"], stamps[-1]["proven"]) == ("finalized", True)
@@ -206,7 +206,7 @@ def test_a_flight_is_no_larger_than_purse_and_window(studio):
     assert kept(studio, "state") == ["confirmed"] * 2
 
 
-def test_no_flight_is_signed_that_l1_makes_too_dear(tmp_path, start_anvil, predeploys):  # noqa: F811
+def test_no_flight_is_signed_that_l1_makes_too_dear(tmp_path, start_anvil, predeploys):
     node = start_anvil("--chain-id", "8453")
     node("anvil_setCode", ORACLE, predeploys["GasPriceOracle"])
     studio = Studio(tmp_path, node)
@@ -223,7 +223,7 @@ def test_no_flight_is_signed_that_l1_makes_too_dear(tmp_path, start_anvil, prede
 # Nodes that lag, and clients that are wrong
 
 
-def test_a_node_that_is_behind_the_journal(tmp_path, node, between):  # noqa: F811
+def test_a_node_that_is_behind_the_journal(tmp_path, node, between):
     studio = Studio(tmp_path, node)
     mint(studio.minter, studio.contract, replace(studio.drop, quantity=16), 8)
 
@@ -236,7 +236,7 @@ def test_a_node_that_is_behind_the_journal(tmp_path, node, between):  # noqa: F8
     hot = Journal(studio.catalog, connect(late.address, tmp_path), studio.minter.signer, patience=2)
     with pytest.raises(NodeBehind) as caught:
         hot.send(studio.contract.functions.nextToken(), {"verb": "nextToken"})
-    assert (caught.value.mined, caught.value.known) == (1, 2)
+    assert (caught.value.mined, caught.value.seen) == (1, 2)
     assert len(studio.minter.transactions()) == 2
 
 

@@ -46,7 +46,7 @@ def weight(node: ast.stmt) -> int:
     "A statement's size. A table that is assigned or returned weighs as much as its heaviest entry: it is read line by line."
     value = getattr(node, "value", None)
     if isinstance(node, ast.Assign | ast.AnnAssign | ast.Return) and isinstance(value, TABLE):
-        entries = getattr(value, "elts", None) or value.values
+        entries = value.values if isinstance(value, ast.Dict) else value.elts
         return max(map(size, entries), default=0)
     return size(node)
 
@@ -105,13 +105,19 @@ def test_a_statement_of_tests_and_scripts_can_be_read(path):
     assert side_effects(tree_of(path)) == []
 
 
+def most_lines(source: str) -> int:
+    "Forty lines make a cell. A class with its methods can't be cut, and may have sixty when it has the cell to itself."
+    body = ast.parse(source).body
+    return 60 if [type(node) for node in body] == [ast.ClassDef] else 40
+
+
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_cells_can_be_read(notebook):
     "What people edit in a notebook is held to the same as the module."
     heavy = []
     for cell in code_of(notebook):
         lines = cell.source.splitlines()
-        if exported(cell) and len(lines) > 40:
+        if exported(cell) and len(lines) > most_lines(cell.source):
             heavy.append(f"an exported cell of {len(lines)} lines: {lines[1][:60]}")
         heavy += heavy_statements(ast.parse(cell.source), NODES["artmint"])
     assert heavy == []
@@ -188,7 +194,11 @@ def test_every_refusal_derives_from_refusal(module):
         for node in tree_of(MODULES[module]).body
         if isinstance(node, ast.ClassDef) and builtin & {ast.unparse(base) for base in node.bases}
     ]
-    assert [name for name in strangers if (module, name) != ("core.canon", "Refusal")] == []
+    roots = {
+        ("core.canon", "Refusal"),
+        ("ipfs.cid", "ContentError"),
+    }  # content addressing needs the standard library alone
+    assert [name for name in strangers if (module, name) not in roots] == []
 
 
 def ruff(*arguments: str) -> subprocess.CompletedProcess:

@@ -1,10 +1,11 @@
 "Twelve chapters on the street, eleven folders behind them, and imports that go one way."
 
+import ast
 import collections
 
 import pytest
 
-from .house import CHAPTERS, MODULES, NOTEBOOKS, defined, imports_of, module_of
+from .house import CHAPTERS, MODULES, NOTEBOOKS, ROOT, defined, imports_of, module_of, tree_of
 
 FOLDERS = "core studio ipfs make train judge publish chain prove report run".split()
 STREET = """00_seeds 10_lora_train 15_generate 18_evaluate 20_curate 22_review
@@ -128,3 +129,33 @@ def test_no_room_is_a_crumb():
         if "." in module and lines < 80 and len(users[module]) < 3:
             crumbs.append(f"{module}: {lines} lines, imported by {sorted(users[module])}")
     assert crumbs == []
+
+
+def home_of_tests(module: str) -> str:
+    "Where a room's or a chapter's tests lie: `chain.journal` has tests/chain/test_journal.py."
+    *folder, name = module.split(".")
+    return "/".join(["tests", *folder, f"test_{name}.py"])
+
+
+UNTESTED: dict[str, str] = {}  # a module without tests of its own, and why
+
+
+def test_every_room_has_its_tests():
+    "What crosses rooms lies in tests/line/. A file without a test is none."
+    missing = set()
+    for module in MODULES:
+        path = ROOT / home_of_tests(module)
+        names = [getattr(node, "name", "") for node in tree_of(path).body] if path.exists() else []
+        if not any(name.startswith("test_") for name in names):
+            missing.add(module)
+    assert missing == set(UNTESTED)
+
+
+def test_no_test_file_imports_from_another():
+    "What several build on is a fixture in a conftest.py, or stands in a module beside the folders."
+    wrong = []
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.ImportFrom) and ".test_" in f".{node.module}":
+                wrong.append(f"{path.relative_to(ROOT)} imports from {node.module}")
+    assert wrong == []

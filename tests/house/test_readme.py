@@ -139,7 +139,10 @@ def check(command: str, inline: bool = False) -> None:
     "Refuse a command that can't be typed. What starts with another program's name is that program's."
     program, *words = words_of(command)
     if program == "artmint":
-        parse_inline(words) if inline and not is_complete(words) else parse(words)
+        if inline and not is_complete(words):
+            parse_inline(words)
+        else:
+            parse(words)
     elif program == "make":
         assert set(words) <= targets(), f"no such target: {command}"
     elif program == "papermill":

@@ -6,26 +6,24 @@ import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.services import environment, node, node_modules
-from tests.ipfs.test_stores import UPLOAD, contract, forged
 
 from artmint.ipfs.car import open_car, write_car
 from artmint.ipfs.cid import build
-from artmint.pin import PublishedElsewise, publish, read_back
-from artmint.ipfs.services import S3Store
+from artmint.ipfs.services import PinataStore, S3Store
 from artmint.ipfs.stores import FolderStore, Gateway, KuboStore, parts_of
-from artmint.ipfs.services import PinataStore
-from artmint.ipfs.http import NoAnswer, Request, request
+from artmint.pin import PublishedElsewise, publish, read_back
+from tests.services import environment, free_port, node, node_modules, s3_server, stop, up
+from tests.stores import UPLOAD, contract, forged
 
 pytestmark = pytest.mark.slow
+
+
 MIB = 1 << 20
 
 
@@ -41,37 +39,6 @@ def drop(tmp_path_factory):
     built = write_car(folder / "drop.car", tree)
     assert len(built.blocks) > 600
     return folder / "drop.car", built
-
-
-def free_port() -> int:
-    "A port of the loopback address that nobody listens on."
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def up(process: subprocess.Popen, url: str, method: str = "GET") -> None:
-    "Wait until a server answers."
-    for _ in range(300):
-        if process.poll() is not None:
-            pytest.fail(f"it ended with {process.returncode}")
-        try:
-            return request(Request(url, method, seconds=5)) and None
-        except NoAnswer:
-            time.sleep(0.1)
-        except Exception:
-            return None
-    pytest.fail("it doesn't answer")
-
-
-def stop(process: subprocess.Popen) -> None:
-    "End a server."
-    process.terminate()
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -103,31 +70,6 @@ def js_ipfs(tmp_path_factory):
         yield f"http://127.0.0.1:{ports[0]}"
     finally:
         stop(daemon)
-
-
-@contextmanager
-def s3_server(bucket: str):
-    "The address of a moto server with a bucket."
-    import boto3
-
-    port = free_port()
-    server = subprocess.Popen(
-        [environment("moto", "moto[server]==5.2.1") / "bin/moto_server", "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        up(server, f"http://127.0.0.1:{port}/moto-api/")
-        boto3.client(
-            "s3",
-            endpoint_url=f"http://127.0.0.1:{port}",
-            aws_access_key_id="id",
-            aws_secret_access_key="secret",
-            region_name="us-east-1",
-        ).create_bucket(Bucket=bucket)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        stop(server)
 
 
 @pytest.fixture(scope="module")
@@ -330,6 +272,7 @@ def test_a_real_gateway_is_read_and_checked(helia, drop):
 
 
 # -- another implementation, over the network's own protocol
+
 
 KUBO = """
 import json, sys

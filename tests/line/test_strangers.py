@@ -4,17 +4,13 @@ import re
 import time
 
 import pytest
-from tests.doubles import drip, flood, packed, running, sent_to, stall, status
-from tests.test_verify import failed, studio  # noqa: F401
-from tests.test_verify import status as statuses
 
 from artmint.ipfs.car import open_car, write_car
-from artmint.core.picture import png_bytes, read_png
-from artmint.prove.proof import Proof, ProofCard, Step, proof_page
-from artmint.core.records import Recipe
 from artmint.ipfs.stores import FolderStore, Gateway
-from artmint.prove.regenerate import _difference
 from artmint.verify import verify
+from tests.doubles import drip, flood, packed, running, sent_to, stall, status
+from tests.lies import failed
+from tests.lies import status as statuses
 
 
 @pytest.fixture
@@ -150,97 +146,3 @@ def test_one_honest_among_many_proves_and_the_liars_are_told(minted, gateway, tm
     assert proof.exit_code == 0
     assert "not believed" in proof.text()
     assert gateway.url.removeprefix("http://") in proof.text()
-
-
-# -- the page
-
-
-def test_the_page_shows_what_was_proven_and_needs_nothing(minted):
-    proof = verify(f"embedded:{minted[1]}", minted[0])
-    page = proof_page(proof, "artmint verify here", "today")
-    assert page.count("<article") == 4
-    assert page.count("data:image/png;base64,") == 4
-    assert "Tiny #4" in page
-    assert all(level in page for level in proof.levels)
-    assert not re.search(r"<script|<link|<iframe|\son\w+=|(?:src|href)=[\"'](?!data:)|url\(|@import", page)
-    assert "default-src 'none'" in page
-    assert len(page) < 400_000
-
-
-def test_the_page_is_inert():
-    evil = "<svg onload=alert(1)>\"'`{{7*7}}<script>alert(1)</script>\u202e"
-    proof = Proof(
-        evil,
-        (Step("metadata", "failed", evil, 1), Step("archive", "unchecked", evil)),
-        (ProofCard(1, evil, {evil: evil}, evil, evil, b"\x89PNG"),),
-    )
-    page = proof_page(proof, evil, evil)
-    assert "<svg" not in page
-    assert "<script" not in page
-    assert "49" not in re.sub(r"[0-9a-f]{2,}%|rem|\d+px", "", page.split("<main>")[1])
-    assert "alert(1)&gt;" in page
-    assert "Not true" in page
-
-
-@pytest.mark.slow
-def test_nothing_runs_in_a_real_browser(tmp_path):
-    "Chromium opens the page of a hostile collection without a net: nothing runs, nothing is asked for, nothing is refused by the policy because nothing is tried."
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    evil = "<img src=x onerror=alert(1)><svg onload=alert(2)>"
-    (tmp_path / "proof.html").write_text(
-        proof_page(
-            Proof(
-                evil,
-                (Step("metadata", "failed", evil, 1),),
-                (ProofCard(1, evil, {evil: evil}, evil, evil, b"\x89PNG"),),
-            ),
-            evil,
-        )
-    )
-    with playwright.sync_playwright() as started:
-        try:
-            browser = started.chromium.launch()
-        except Exception as error:
-            pytest.skip(f"no browser: {type(error).__name__}")
-        page = browser.new_page()
-        seen = []
-        page.on("dialog", lambda dialog: seen.append(dialog.message))
-        page.on(
-            "request",
-            lambda request: (
-                seen.append(request.url) if not request.url.startswith(("file:", "data:")) else None
-            ),
-        )
-        page.goto((tmp_path / "proof.html").as_uri())
-        page.wait_for_timeout(300)
-        assert seen == []
-        assert evil in page.inner_text("main")
-        browser.close()
-
-
-# -- how far apart
-
-
-def test_a_difference_is_measured():
-    pytest.importorskip("skimage")
-    from artmint.train.drawings import Subject, draw
-
-    image = draw(Subject("rings", "ocean", "night", "dense", "centred"), 3, 64)
-    near = image.copy()
-    far = draw(Subject("waves", "ember", "paper", "sparse", "offset"), 4, 64)
-    near.putpixel((3, 3), tuple(value ^ 1 for value in near.getpixel((3, 3))))
-    assert _difference(image, near).startswith("largest difference 1 of 255, PSNR ")
-    assert _difference(image, near).endswith("similarity 1.0000")
-    found = re.fullmatch(
-        r"largest difference (\d+) of 255, PSNR ([\d.]+) dB, similarity (-?[\d.]+)", _difference(image, far)
-    )
-    assert int(found[1]) > 100
-    assert float(found[2]) < 20
-    assert float(found[3]) < 0.8
-    assert _difference(image, image.resize((32, 32))) == "sizes (64, 64) and (32, 32)"
-    assert (
-        read_png(png_bytes(near, Recipe(base="0" * 64, prompt="x", seed=1, width=64, height=64), "m"))[
-            0
-        ].tobytes()
-        == near.tobytes()
-    )

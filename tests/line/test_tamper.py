@@ -14,24 +14,29 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.test_verify import restate, tree
 
 import artmint.verify
-from artmint.ipfs.car import check_car, open_car, read_file, write_car
 from artmint.chain.contract import content_root
-from artmint.prove.evidence import ChainClaim, ChainDrop, Leaf, check_uris
-from artmint.ipfs.cid import CID, DAG_PB
-from artmint.ipfs.cid import cid
-from artmint.core.picture import pixel_digest, png_bytes, read_png
-from artmint.ipfs.stores import FolderStore
 from artmint.core.canon import canonical, read_json
+from artmint.core.picture import pixel_digest, png_bytes, read_png
 from artmint.core.records import Recipe
+from artmint.ipfs.car import check_car, open_car, read_file, write_car
+from artmint.ipfs.cid import CID, DAG_PB, cid
+from artmint.ipfs.stores import FolderStore
+from artmint.prove.evidence import ChainClaim, ChainDrop, Leaf, check_uris
 from artmint.verify import verify
+from tests.lies import restate, tree
 
 CONTRACT = "0x" + "ab" * 20
+
+
 # changes of each kind: in the short suite, in the long one
 SEED = 8
+
+
 SHORT = 4
+
+
 LONG = 44
 
 

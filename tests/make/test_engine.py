@@ -11,12 +11,16 @@ import torch
 from artmint.core.picture import pixel_digest
 from artmint.core.records import Recipe, SecondPass
 from artmint.make.base import NoSuchBase, NoSuchDevice, PickledWeights, fingerprint, load_base
-from artmint.make.engine import PromptTooLong, UnknownChoice
+from artmint.make.engine import PromptTooLong, UnknownChoice, noise
 from artmint.make.render import render
 from tests.families import FAMILIES, saved, single_file
 
 UNETS = ("sd1", "sd2", "sdxl")
+
+
 WHOLE = ("flux", "sd3")
+
+
 PROMPTS = ("rings in aurora colours", "mountains", "waves on paper", "a sparse nebula")
 
 
@@ -134,6 +138,8 @@ def test_compiled_comes_nearer_and_repeats(bases):
 
 
 # ---------------------------------------------------------------- from a picture, and larger
+
+
 @pytest.fixture(scope="module")
 def bundled():
     return load_base()
@@ -206,6 +212,8 @@ def test_strength_without_a_picture_is_no_recipe():
 
 
 # ---------------------------------------------------------------- refusals
+
+
 @pytest.mark.parametrize(
     "name, change, error, word",
     [
@@ -272,3 +280,9 @@ def test_single_files_that_are_none_are_refused(tmp_path):
     save_file({"lora_unet.up": torch.zeros(1)}, tmp_path / "c.safetensors")
     with pytest.raises(NoSuchBase, match="no checkpoint"):
         load_base(tmp_path / "c.safetensors")
+
+
+@pytest.mark.parametrize("shape", [(4, 32, 32), (4, 16, 16), (16,), (3, 7), (4, 5, 7), (1025,)])
+def test_noise_is_torchs_own(shape):
+    theirs = torch.randn(shape, generator=torch.Generator("cpu").manual_seed(2**32 - 5)).numpy()
+    assert np.abs(noise(2**32 - 5, shape) - theirs).max() < 2e-6

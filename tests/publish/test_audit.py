@@ -4,34 +4,40 @@ import hashlib
 import random
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
-import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.test_metadata import BASE, DEMO, drop_of, fill, known, manifest_of, pack_demo
 
 from artmint.core.canon import canonical, read_json
-from artmint.core.manifest import BadMetadata, provenance_hash
+from artmint.core.manifest import BadMetadata
 from artmint.core.picture import pixel_digest, public_png, read_png
 from artmint.core.records import Finding, Recipe
 from artmint.ipfs.cid import cid
 from artmint.metadata import pack
-from artmint.publish.audit import accuracy, audit, check_token, probe_of, rarity
+from artmint.publish import audit as audit_room
+from artmint.publish.audit import StudioDrop, accuracy, audit, check_token, probe_of, rarity
 from artmint.publish.tokens import (
+    BaseFacts,
     ContractMetadata,
-    NoOpeningSalt,
-    attribute,
     contract_json,
-    json_schema,
     opening_salt,
     read_token,
     withheld_digest,
-    withheld_digests,
 )
 from artmint.studio.catalog import Catalog
 from artmint.train.drawings import Subject, draw
+from tests.packed import BASE, DEMO, drop_of, fill, known, manifest_of, pack_demo
+
+
+@pytest.fixture
+def catalog(made, tmp_path) -> Catalog:
+    "A copy of that studio."
+    shutil.copytree(made, tmp_path / "studio")
+    return Catalog(tmp_path / "studio")
+
 
 SECRET = DEMO.model_copy(update={"withheld": ("prompt", "negative_prompt")})
 
@@ -82,15 +88,6 @@ def test_a_withheld_prompt_is_nowhere_and_can_be_opened(quiet):
         assert check_token(slot, (root / f"{slot}.json").read_bytes(), picture) == []
 
 
-def test_a_salt_opens_one_field_of_one_token():
-    salts = {opening_salt("studio", dna, name) for dna in ("1" * 64, "2" * 64) for name in ("prompt", "seed")}
-    assert len(salts) == 4
-    assert withheld_digest("prompt", "a", "1") != withheld_digest("prompt", "a", "2")
-    with pytest.raises(NoOpeningSalt):
-        withheld_digests({"prompt": "x"}, ["prompt"], "1" * 64, "")
-    assert withheld_digests({"seed": 7}, ["prompt"], "1" * 64, "") == {}
-
-
 @pytest.mark.parametrize(
     "change, field",
     [
@@ -123,10 +120,10 @@ def test_a_public_picture_has_the_same_pixels_byte_for_byte(quiet):
 def test_a_stranger_is_told_what_is_withheld(quiet, tmp_path, monkeypatch):
     import artmint.verify
     from artmint.chain.contract import content_root
-    from artmint.prove.evidence import ChainClaim
-    from artmint.prove.evidence import ChainDrop as Committed
     from artmint.ipfs.cid import CID
     from artmint.ipfs.stores import FolderStore
+    from artmint.prove.evidence import ChainClaim
+    from artmint.prove.evidence import ChainDrop as Committed
     from artmint.verify import verify
 
     manifest = manifest_of(quiet / "drops/demo-1")
@@ -164,38 +161,6 @@ def test_the_collection_s_json_is_packed_and_held_against_it(made):
     )
     assert said.image == f"ipfs://{cid(root / 'images/1.png')}"
     assert said.data == contract_json(DEMO, said.image.removeprefix("ipfs://"))
-
-
-def test_traits_that_are_numbers_are_shown_as_numbers():
-    collection = DEMO.model_copy(
-        update={"traits": {"rings": {"3": 8, "12": 8}, "word": {"3": 8, "three": 8}, "code": {"007": 16}}}
-    )
-    shown = [
-        attribute(collection, "rings", "12"),
-        attribute(collection, "word", "3"),
-        attribute(collection, "code", "007"),
-    ]
-    assert [(each.value, each.display_type) for each in shown] == [(12, "number"), ("3", None), ("007", None)]
-    schema = read_json(json_schema())
-    validator = jsonschema.Draft202012Validator({"$defs": schema["$defs"], **schema["$defs"]["Attribute"]})
-    for each in shown:
-        validator.validate(each.model_dump(mode="json", exclude_none=True))
-
-
-def test_the_provenance_hash_is_the_one_that_collectors_compute(made):
-    manifest = manifest_of(made / "drops/demo-1")
-    root = made / "drops/demo-1/root"
-    text = "".join(hashlib.sha256((root / f"images/{i}.png").read_bytes()).hexdigest() for i in range(1, 17))
-    assert provenance_hash(manifest.tokens) == {
-        "first": 1,
-        "last": 16,
-        "concatenated": text,
-        "provenance": hashlib.sha256(text.encode()).hexdigest(),
-    }
-    assert provenance_hash(reversed(manifest.tokens)) == provenance_hash(manifest.tokens)
-    for wrong in ((), manifest.tokens[:8] * 2, manifest.tokens[:3] + manifest.tokens[4:]):
-        with pytest.raises(BadMetadata):
-            provenance_hash(wrong)
 
 
 @given(
@@ -465,3 +430,203 @@ def test_the_probe_s_recall_and_that_it_raises_no_false_alarm(probe, capsys):
         )
     assert false == []
     assert caught >= 0.8
+
+
+# ------------------------------------------------------------------ the audit
+
+
+def test_a_sound_drop_has_no_findings_and_exact_counts(made):
+    catalog = Catalog(made)
+    folder = drop_of(catalog)
+    assert audit(known(catalog), manifest_of(folder), folder / "root") == []
+    said = [read_token((folder / "root" / f"{i}.json").read_bytes()) for i in range(1, 17)]
+    for trait, counts in DEMO.traits.items():
+        values = [each.value for token in said for each in token.attributes if each.trait_type == trait]
+        assert {value: values.count(value) for value in counts} == counts
+
+
+def rewrite(name: str, old: bytes, new: bytes):
+    "A change of one file of the root."
+
+    def change(root: Path) -> None:
+        data = (root / name).read_bytes()
+        assert old in data
+        (root / name).write_bytes(data.replace(old, new, 1))
+
+    return change
+
+
+def swap(one: str, other: str):
+    "Two files of the root change places."
+
+    def change(root: Path) -> None:
+        (root / one).rename(root / "aside")
+        (root / other).rename(root / one)
+        (root / "aside").rename(root / other)
+
+    return change
+
+
+TAMPERED = {
+    "pictures swapped": (
+        swap("images/3.png", "images/4.png"),
+        {
+            (3, "image"),
+            (4, "image"),
+            (3, "artmint.pixel_digest"),
+            (3, "picture's recipe"),
+            (4, "picture's infotext"),
+        },
+    ),
+    "tokens swapped": (
+        swap("3.json", "4.json"),
+        {(3, "artmint.slot"), (4, "artmint.slot"), (3, "name"), (3, "manifest's metadata_digest")},
+    ),
+    "a trait": (
+        rewrite("5.json", b'"value":"', b'"value":"golden '),
+        {(5, "attributes"), (5, "manifest's metadata_cid"), (None, "exact counts")},
+    ),
+    "a trait twice": (
+        rewrite("5.json", b'"attributes":[', b'"attributes":[{"trait_type":"motif","value":"rings"},'),
+        {(5, "number of attributes")},
+    ),
+    "the seed": (rewrite("6.json", b'"seed":', b'"seed":1'), {(6, "artmint.recipe")}),
+    "the prompt": (
+        rewrite("6.json", b" colours on ", b" colors on "),
+        {(6, "artmint.dna"), (6, "picture's recipe"), (6, "artmint.recipe.prompt")},
+    ),
+    "the dna": (rewrite("6.json", b'"dna":"', b'"dna":"0'), {(6, "json")}),
+    "a score": (rewrite("7.json", b'"clip":0.31', b'"clip":0.99'), {(7, "artmint.scores")}),
+    "the license": (rewrite("7.json", b"CC-BY-4.0", b"CC0-1.0"), {(7, "license")}),
+    "the base": (
+        rewrite("7.json", b'"base":{"digest":"0', b'"base":{"digest":"1'),
+        {(7, "artmint.base.digest")},
+    ),
+    "the base's source": (
+        rewrite("7.json", b'"source":"bundled"', b'"source":"mine"'),
+        {(7, "artmint.base.source")},
+    ),
+    "markup": (rewrite("8.json", b"First Light #8", b"First <svg onload=alert(1)> #8"), {(8, "name")}),
+    "a hidden turn": (rewrite("8.json", b"First Light #8", "First \u202eLight #8".encode()), {(8, "name")}),
+    "broken JSON": (rewrite("8.json", b"{", b"["), {(8, "json")}),
+    "bytes after a picture": (
+        lambda root: (root / "images/9.png").open("ab").write(b"<html>"),
+        {(9, "picture"), (9, "artmint.file_digest"), (9, "manifest's file_digest")},
+    ),
+    "a picture's text": (rewrite("images/9.png", b"Steps: 16", b"Steps: 17"), {(9, "picture"), (9, "image")}),
+    "a lost picture": (
+        lambda root: (root / "images/9.png").unlink(),
+        {(None, "missing files"), (None, "root"), (None, "exact counts")},
+    ),
+    "a stranger's file": (
+        lambda root: (root / "17.json").write_bytes(b"{}"),
+        {(None, "other files"), (None, "root")},
+    ),
+    "the schema": (
+        rewrite("schema.json", b"license", b"licence"),
+        {(None, "root/schema.json"), (None, "root")},
+    ),
+    "the weights": (
+        rewrite(f"weights/{BASE.digest}/unet/weights.safetensors", b"\x05", b"\x06"),
+        {(None, "root")},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TAMPERED)
+def test_what_was_tampered_with_is_named(catalog, name):
+    change, expected = TAMPERED[name]
+    folder = drop_of(catalog)
+    change(folder / "root")
+    found = {(each.token, each.field) for each in audit(known(catalog), manifest_of(folder), folder / "root")}
+    assert expected <= found, found
+    assert {token for token, _ in found} <= {token for token, _ in expected} | {None}, (
+        "another token was blamed"
+    )
+
+
+@pytest.mark.parametrize(
+    "field", ["dna", "pixel_digest", "file_digest", "metadata_digest", "image_cid", "metadata_cid"]
+)
+def test_each_entry_of_the_manifest_is_held_against_the_files(made, field):
+    catalog = Catalog(made)
+    manifest = manifest_of(drop_of(catalog))
+    entry = manifest.tokens[4]
+    value = getattr(entry, field)
+    changed = value[:-1] + ("a" if value[-1] != "a" else "b")
+    tokens = (*manifest.tokens[:4], entry.model_copy(update={field: changed}), *manifest.tokens[5:])
+    found = audit(known(catalog), manifest.model_copy(update={"tokens": tokens}), drop_of(catalog) / "root")
+    assert [(each.token, each.field) for each in found] == [(5, f"manifest's {field}")]
+
+
+@pytest.mark.parametrize(
+    "change, field",
+    [
+        ({"root": "b" + "a" * 58}, "root"),
+        ({"collection": "other"}, "collection"),
+        ({"collection_digest": "1" * 64}, "collection_digest"),
+        ({"quantity": 15}, "range"),
+        ({"schema_digest": "1" * 64}, "schema.json"),
+        ({"weights": ()}, "weights"),
+    ],
+)
+def test_the_manifests_own_facts_are_held_against_the_drop(made, change, field):
+    catalog = Catalog(made)
+    found = audit(
+        known(catalog), manifest_of(drop_of(catalog)).model_copy(update=change), drop_of(catalog) / "root"
+    )
+    assert field in {each.field for each in found}
+    assert {each.token for each in found} == {None}
+
+
+def test_the_studios_own_records_are_held_against_each_other(made):
+    catalog = Catalog(made)
+    drop = known(catalog)
+    root = drop_of(catalog) / "root"
+    manifest = manifest_of(drop_of(catalog))
+
+    def found(changed: StudioDrop) -> set:
+        return {(each.token, each.field) for each in audit(changed, manifest, root)}
+
+    other = drop.editions[1].model_copy(update={"traits": drop.slots[2].traits, "attempt": 3})
+    assert {(2, "edition's traits"), (2, "artmint.attempt"), (2, "artmint.recipe.seed")} <= found(
+        replace(drop, editions=[drop.editions[0], other, *drop.editions[2:]])
+    )
+    assert (1, "artmint.recipe.seed") in found(replace(drop, salt="another"))
+    assert (1, "artmint.recipe.prompt") in found(
+        replace(drop, collection=DEMO.model_copy(update={"template": DEMO.template + " at dusk"}))
+    )
+    assert (1, "artmint.recipe.steps") in found(
+        replace(
+            drop,
+            collection=DEMO.model_copy(
+                update={"generation": DEMO.generation.model_copy(update={"steps": 21})}
+            ),
+        )
+    )
+    assert (None, "bases of the recipes") in found(
+        replace(drop, base=BaseFacts(digest="1" * 64, source="bundled"))
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_any_flipped_bit_is_found_and_blamed_on_its_file(made, data):
+    root = made / "drops" / "demo-1" / "root"
+    slot = data.draw(st.integers(1, 16))
+    files = [(root / f"{slot}.json").read_bytes(), (root / "images" / f"{slot}.png").read_bytes()]
+    assert check_token(slot, *files) == []
+    which = data.draw(st.integers(0, 1))
+    at = data.draw(st.integers(0, len(files[which]) - 1))
+    bit = data.draw(st.integers(0, 7))
+    changed = bytearray(files[which])
+    changed[at] ^= 1 << bit
+    files[which] = bytes(changed)
+    token = manifest_of(made / "drops" / "demo-1").tokens[slot - 1]
+    found = check_token(slot, *files)
+    try:
+        found += audit_room._check_entry(token, *files, read_token(files[0]))
+    except BadMetadata:
+        pass
+    assert found
+    assert {each.token for each in found} == {slot}

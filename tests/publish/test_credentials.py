@@ -20,15 +20,21 @@ pytest.importorskip(
     reason="c2pa-python isn't installed (pip install 'artmint[c2pa]'), and it is what signs and validates",
 )
 
-from tests.conftest import TINY
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.line.test_by_hand import drawing
-from tests.test_metadata import BASE, DEMO, WEIGHTS, drop_of, fill, known, manifest_of
 
+from artmint.core.picture import (
+    CREDENTIALS,
+    BadPicture,
+    _chunks,
+    _joined,
+    bare_png,
+    pixel_digest,
+    public_png,
+    read_png,
+)
+from artmint.metadata import AuditFailed, pack
 from artmint.publish.audit import accuracy, audit
-from artmint.seeds import frozen_slots
-from artmint.studio.catalog import Catalog
 from artmint.publish.credentials import (
     BadIdentity,
     Identity,
@@ -40,17 +46,11 @@ from artmint.publish.credentials import (
     signed_once,
     source_type,
 )
-from artmint.metadata import AuditFailed, pack
-from artmint.core.picture import (
-    BadPicture,
-    CREDENTIALS,
-    _chunks,
-    _joined,
-    bare_png,
-    pixel_digest,
-    public_png,
-    read_png,
-)
+from artmint.seeds import frozen_slots
+from artmint.studio.catalog import Catalog
+from tests.conftest import TINY
+from tests.packed import BASE, DEMO, WEIGHTS, drop_of, fill, known, manifest_of
+from tests.studios import drawing
 
 TOML = '[credentials]\ncertificate = "keys/c2pa.pem"\nkey = "keys/c2pa.key"\n'
 
@@ -478,11 +478,11 @@ def test_what_is_withheld_is_not_in_what_is_signed(tmp_path):
 
 
 def test_a_work_made_by_hand_is_no_model_s(tmp_path):
-    from artmint.make.base import load_judge
     from artmint.curate import choose
     from artmint.generate import enter
-    from artmint.publish.tokens import BaseFacts
     from artmint.judge.decisions import Action, ReviewSession, record_action
+    from artmint.make.base import load_judge
+    from artmint.publish.tokens import BaseFacts
     from artmint.seeds import load_collection
 
     tiny = load_collection(TINY)
@@ -507,9 +507,9 @@ def minted(made, tmp_path_factory):
     from artmint.chain.admin import authorize, commit_drop, deploy, parties
     from artmint.chain.connect import connect
     from artmint.chain.journal import Journal
-    from artmint.mint import mint
     from artmint.ipfs.cid import CID
     from artmint.ipfs.stores import FolderStore
+    from artmint.mint import mint
     from artmint.pin import publish
 
     folder = tmp_path_factory.mktemp("minted") / "studio"
@@ -671,7 +671,7 @@ from pathlib import Path
 
 sys.path.insert(0, sys.argv[2])
 sys.modules["c2pa"] = None
-from tests.test_metadata import *
+from tests.packed import *
 
 pack(Catalog(Path(sys.argv[1])), DEMO, 1, 1, 1, BASE, WEIGHTS)
 """

@@ -1,32 +1,48 @@
 "A worse adapter, mounted in the middle of a real production: the studio is told to retrain, within the delay that was stated, and not before."
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from artmint.core.collection import Adapter, Collection, example
+from artmint.core.records import Slot
+from artmint.curate import choose
+from artmint.generate import attempts_of, generate
+from artmint.lora_train import train
 from artmint.make.adapters import keep_adapter
 from artmint.make.base import Base, load_base, load_judge
-from artmint.seeds import frozen_slots
-from artmint.studio.catalog import Catalog
-from artmint.core.collection import Adapter, example
-from artmint.train.examples import TrainConfig
-from artmint.curate import choose
-from artmint.train.drawings import draw, subjects
-from artmint.generate import attempts_of, generate
-from artmint.studio.ledger import load_money
-from artmint.lora_train import train
 from artmint.metrics import AttemptOutcome, BatchHistory, batch_history, kpis
-from artmint.core.collection import Collection
-from artmint.core.records import Slot
-from artmint.seeds import load_collection
-from artmint.report.signal import ControlChart, DriftSignal, design_chart, follow, stream, verdict
+from artmint.report.signal import (
+    ControlChart,
+    DriftSignal,
+    TooFewToWatch,
+    design_chart,
+    false_alarm,
+    follow,
+    retrain_batch,
+    stream,
+    verdict,
+)
+from artmint.run.batch import load_batch, plan
+from artmint.seeds import frozen_slots, load_collection
+from artmint.studio.catalog import Catalog
+from artmint.studio.ledger import load_money
+from artmint.train.drawings import draw, subjects
+from artmint.train.examples import TrainConfig
 from artmint.train.style import StyleSet, load_style, practice_style
+from tests.batches import FOLDER, TINY, a_try
 
-pytestmark = pytest.mark.slow
 DEMO = load_collection(example())
+
+
 BATCH, SIZE = 32, 96  # slots, pixels
+
+
 CHANGE, REFERENCE = 10, 200  # batches before the other adapter; candidates that say what is usual
 
 
@@ -128,6 +144,7 @@ def per_hour(production: Production) -> list[tuple[float, float, float]]:
     return [(each.per_hour, each.low, each.high) for each in found]
 
 
+@pytest.mark.slow
 def test_a_worse_adapter_is_noticed_within_the_stated_delay(production):
     "Batch after batch the studio asks: nothing while nothing has changed, then retrain."
     before = CHANGE - (len(production.batches) - len(production.said))
@@ -171,6 +188,7 @@ def drawn_again(rng: np.random.Generator, batches: list[BatchHistory], count: in
     )
 
 
+@pytest.mark.slow
 def test_no_more_false_alarms_in_fifty_stationary_runs_of_real_pictures_than_the_stated_rate(production):
     "Each measures its own reference first, and follows a thousand candidates. 5% of 50 are 2.5."
     rng = np.random.default_rng(50)
@@ -183,6 +201,7 @@ def test_no_more_false_alarms_in_fifty_stationary_runs_of_real_pictures_than_the
     assert alarms <= 2
 
 
+@pytest.mark.slow
 def test_the_delay_holds_in_a_hundred_runs_of_real_pictures(production):
     "The same pool, then the other adapter's pictures. The statement is for 95 of 100."
     rng = np.random.default_rng(51)
@@ -198,3 +217,106 @@ def test_the_delay_holds_in_a_hundred_runs_of_real_pictures(production):
         f"{late} of 100 late or early; after {np.median(delays):.0f} candidates at the median, {np.quantile(delays, 0.95):.0f} at the 95th percentile, {chart.delay} stated by the last"
     )
     assert late <= 5 + 2 * 2.2
+
+
+# The signal.
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.floats(0.15, 0.9), st.floats(0.3, 0.7), st.integers(0, 2**32 - 1))
+def test_the_computed_rate_is_not_too_small(p0, fall, seed):
+    "Against simulation: the grid rounds towards the alarm."
+    p1 = p0 * (1 - fall)
+    rng = np.random.default_rng(seed)
+    up = math.log((1 - p1) / (1 - p0))
+    down = math.log(p0 / p1)
+    s = np.zeros(3000)
+    alarmed = np.zeros(3000, bool)
+    for _ in range(300):
+        s = np.maximum(0, s + np.where(rng.random(3000) < p0, -down, up))
+        alarmed |= s >= 4.0
+    assert alarmed.mean() <= false_alarm(p0, (up, down), 4.0, 300) + 4 * (0.25 / 3000) ** 0.5
+
+
+def batch_of(
+    rng: np.random.Generator, share: float, slots: int, attempts: int, alike: float = 0.57
+) -> list[AttemptOutcome]:
+    "Candidates of prompts that are easy and hard: attempts at one slot correlate by `alike`, as they did in real pictures."
+    more = 1 / alike - 1
+    odds = rng.beta(share * more, (1 - share) * more, size=slots)
+    tries = []
+    for attempt, row in enumerate(rng.random((attempts, slots)) < odds, 1):
+        tries += [
+            a_try(slot, attempt, "accepted" if good else "rejected") for slot, good in enumerate(row, 1)
+        ]
+    return tries
+
+
+def test_no_more_false_alarms_in_fifty_stationary_runs_than_the_stated_rate():
+    "Each run measures its own reference first, as a studio does; eight attempts at a slot, and drops of sixteen. 5% of 50 are 2.5."
+    rng = np.random.default_rng(11)
+    alarms = 0
+    for _ in range(50):
+        share = rng.uniform(0.25, 0.7)
+        seen = []
+        while len(seen) < 900:
+            seen += stream([batch_of(rng, share, 16, 8)])
+        chart = design_chart(sum(seen[:300]), 300, horizon=600, rate=0.05)
+        alarms += follow(chart, seen[300:900]).alarm is not None
+    assert alarms <= 2, alarms
+
+
+def test_a_fall_is_seen_within_the_stated_delay():
+    "In at least 95 of 100 runs, however the stream began."
+    rng = np.random.default_rng(12)
+    late = 0
+    chart = design_chart(120, 300)
+    for _ in range(200):
+        signal = follow(chart, [*(rng.random(150) < chart.p0 + 0.05), *(rng.random(chart.delay) < chart.p1)])
+        late += signal.alarm is None
+    assert late <= 10 + 3 * 3.1
+    assert chart.delay < 600
+    assert "retrain" in verdict(chart, follow(chart, [False] * 200))
+    assert "no change" in verdict(chart, follow(chart, [True] * 200))
+
+
+def test_the_change_is_found_where_it_was():
+    chart = design_chart(200, 400)
+    rng = np.random.default_rng(1)
+    signal = follow(chart, [*(rng.random(300) < 0.55), *(rng.random(300) < 0.05)])
+    assert 300 < signal.alarm < 300 + chart.delay
+    assert abs(signal.since - 300) <= 25
+
+
+def test_too_little_is_not_watched():
+    for good, seen in ((0, 0), (0, 300), (1, 4)):
+        with pytest.raises(TooFewToWatch):
+            design_chart(good, seen)
+
+
+def test_only_the_first_attempt_at_a_slot_counts_and_slots_in_their_order():
+    batch = [
+        a_try(1, 1, "minted"),
+        a_try(1, 2, "rejected"),
+        a_try(2, 1, "rejected"),
+        a_try(2, 2, "accepted"),
+        a_try(1, 3, "rejected"),
+        a_try(3, 1, "review"),
+        a_try(3, 2, "stopped"),
+    ]
+    assert stream(
+        [batch, [a_try(5, 1, "stopped"), a_try(4, 1, "chosen"), a_try(6, 0, "minted"), a_try(7, 1, "open")]]
+    ) == [True, False, True, False]
+
+
+def test_the_training_batch_can_be_planned(tmp_path):
+    path = retrain_batch(TINY, FOLDER, tmp_path / "studio", style=str(tmp_path / 'sty"le'), steps=7)
+    order = load_batch(path)
+    (stage,) = plan(order, tmp_path / "studio")
+    assert stage.notebook == "10_lora_train"
+    assert stage.parameters["steps"] == 7
+    assert stage.parameters["base"] == "bundled"
+    assert (
+        tmp_path / "studio/runs/retrain-tiny" / stage.parameters["style"]
+    ).resolve() == tmp_path / 'sty"le'
+    assert order.folder.resolve() == FOLDER.resolve()

@@ -15,11 +15,12 @@ import pytest
 import sqlalchemy as sa
 
 from artmint.make.base import load_base
-from artmint.studio.catalog import Catalog
 from artmint.run.workers import Crew
-from tests.run.test_workers import expected, listed, made  # noqa: F401
+from artmint.studio.catalog import Catalog
+from tests.hosts import listed, made
 
 RAY = pytest.mark.skipif(not find_spec("ray"), reason="Ray isn't installed (pip install 'artmint[ray]')")
+
 
 # Two nodes that each say they have a GPU: Ray counts shares of it whether there is one or not.
 # Ray takes 127.0.0.1 for the address under which others reach this machine; another of the loopback interface is left alone.
@@ -33,11 +34,15 @@ raylet = second.all_processes["raylet"][0].process.pid
 print(json.dumps({"address": cluster.address, "raylet": raylet}), flush=True)
 sys.stdin.read()
 """
+
+
 DRIVER = """
 import pickle, sys
 from artmint.run.executors import ray
 ray(pickle.load(sys.stdin.buffer), None, lambda made, asked: print(made, flush=True))
 """
+
+
 ASK = "import sys; from artmint.run.executors import _connected; from artmint.run.workers import Crew; _connected(Crew(executor='ray', gpus=float(sys.argv[1]), address=sys.argv[2]))"
 
 
@@ -115,7 +120,7 @@ def children(parent: int) -> list[int]:
 
 @RAY
 @pytest.mark.slow
-def test_two_nodes_one_killed_then_the_driver_killed(base, expected, nodes, guarded, tmp_path):  # noqa: F811
+def test_two_nodes_one_killed_then_the_driver_killed(base, expected, nodes, guarded, tmp_path):
     crew = Crew(executor="ray", workers=2, gpus=0.75, address=nodes["address"], lease=20)
     catalog, order, attempts = listed(tmp_path / "driver", base, crew)
     driver = start(order, guarded)

@@ -7,15 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from artmint.make.base import load_base
-from artmint.run.batch import notebooks, working_copy
-from artmint.seeds import frozen_slots
-from artmint.studio.catalog import Catalog
 from artmint.generate import attempts_of, generate
-from artmint.seeds import load_collection
+from artmint.make.base import load_base
+from artmint.run import batch, sweep
+from artmint.run.batch import notebooks, working_copy
 from artmint.run.sweep import Sweep, run_sweep
+from artmint.seeds import frozen_slots, load_collection
+from artmint.studio.catalog import Catalog
+from tests.small import STUDIO, WRITE, notebook
 
 TINY = Path(__file__).parents[1] / "data" / "tiny"
+
+
 FIGURES = {
     "10_lora_train": {"adapter", "loss", "training_seconds"},
     "15_generate": {"pictures", "painted", "painting_seconds", "digest"},
@@ -106,3 +109,67 @@ def test_what_is_minted_already_costs_nothing_more(minted, tmp_path):
         shutil.copytree(minted[0], tmp_path / "studio"), "30_mint", {"drop": (1, 2)}, collection=str(TINY)
     )
     assert [(row["tokens"], row["transactions"], row["gas"]) for row in rows] == [(0, 0, 0)] * 2
+
+
+# ------------------------------------------------------------------ a sweep
+
+
+SHOW = "from IPython.display import JSON, display\nif seed == 3: raise ValueError('no three')\ndisplay(JSON({'double': 2 * seed, 'side': side}))"
+
+
+def test_a_sweep_gathers_one_table_and_goes_on(books, tmp_path):
+    notebook(books, "04_drawings", "seed: int = 1  # a seed\nside: str = 'a'  # a side", SHOW)
+    (tmp_path / "sweep.toml").write_text(
+        "name = 'trial'\nnotebook = '04_drawings'\n[grid]\nseed = [1, 3]\nside = ['x', 'y']\n"
+    )
+    order = sweep.load_sweep(tmp_path / "sweep.toml")
+    rows, table = sweep.run_sweep(order, tmp_path / "studio", print)
+    assert [(row["seed"], row["side"], row.get("double"), row.get("error")) for row in rows] == [
+        (1, "x", 2, None),
+        (1, "y", 2, None),
+        (3, "x", None, "ValueError: no three"),
+        (3, "y", None, "ValueError: no three"),
+    ]
+    assert table.read_text().splitlines()[0] == "notebook,seed,side,double,seconds,error"
+    assert len(table.read_text().splitlines()) == 5
+    said: list = []
+    before = (table.parent / "04_drawings-001.ipynb").stat().st_mtime_ns
+    assert sweep.run_sweep(order, tmp_path / "studio", said.append)[0] == rows
+    assert (table.parent / "04_drawings-001.ipynb").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("apart, counts", [(False, [1, 2]), (True, [1, 1])])
+def test_points_share_a_studio_or_have_their_own(books, tmp_path, apart, counts):
+    notebook(
+        books,
+        "04_drawings",
+        STUDIO + "\nseed: int = 1  # a seed",
+        WRITE.format(name="point")
+        + "from IPython.display import JSON, display\ndisplay(JSON({'count': len(book.history('trace', 'point'))}))",
+    )
+    order = sweep.Sweep(name="trial", notebook="04_drawings", apart=apart, grid={"seed": (1, 2)})
+    rows, table = sweep.run_sweep(order, tmp_path / "studio", print)
+    assert [row["count"] for row in rows] == counts
+    assert len(Catalog(tmp_path / "studio").all("trace")) == (not apart)
+    assert [
+        (table.parent / name / "catalog.sqlite").exists() for name in ("04_drawings-001", "04_drawings-002")
+    ] == [apart, apart]
+
+
+@pytest.mark.parametrize(
+    "text, error",
+    [
+        ("name = 'a'\nnotebook = '04_drawings'\n[grid]\nsed = [1]", batch.UnknownParameter),
+        ("name = 'a'\nnotebook = '04_drawings'\n[grid]\nseed = ['x']", batch.WrongType),
+        ("name = 'a'\nnotebook = '99_none'\n[grid]\nseed = [1]", batch.UnknownStage),
+        ("name = 'a'\nnotebook = '04_drawings'", batch.BadBatch),
+        ("name = ", batch.BadBatch),
+    ],
+)
+def test_a_sweep_is_refused_before_anything_runs(books, tmp_path, text, error):
+    notebook(books, "04_drawings", "seed: int = 1  # a seed", "1")
+    (tmp_path / "sweep.toml").write_text(text)
+    with pytest.raises(error) as refusal:
+        sweep.run_sweep(sweep.load_sweep(tmp_path / "sweep.toml"), tmp_path / "studio", print)
+    assert refusal.value.exit_code == 2
+    assert not (tmp_path / "studio").exists()

@@ -12,54 +12,21 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from artmint.generate import generate
+from artmint.make.base import load_base
+from artmint.make.engine import UnknownChoice
 from artmint.run import executors
 from artmint.run import workers as room
-from artmint.make.base import load_base
-from artmint.studio.files import BadSettings
-from artmint.seeds import frozen_slots
-from artmint.studio.catalog import Catalog
-from artmint.make.engine import UnknownChoice
-from artmint.core.records import Artifact
-from artmint.generate import attempts_of, generate
-from artmint.run.executors import WorkersLost, pictures_digest, process, serial
+from artmint.run.executors import WorkersLost, process, serial
 from artmint.run.workers import CanaryDiffers, Crew, order_of
-from artmint.seeds import load_collection
-
-TINY = Path(__file__).parents[1] / "data" / "tiny"
-
-
-def silent(made: int, asked: int) -> None:
-    "Takes the progress."
+from artmint.studio.catalog import Catalog
+from artmint.studio.files import BadSettings
+from tests.hosts import listed, made, silent
 
 
 @pytest.fixture(scope="module")
 def base():
     return load_base()
-
-
-def listed(folder: Path, base, crew: Crew = Crew(), rounds: int = 2) -> tuple[Catalog, room.Order, list]:
-    "A studio in which the tiny collection is to be made: several rounds of attempts at once."
-    catalog = Catalog(folder)
-    tiny = load_collection(TINY)
-    slots = frozen_slots(catalog, tiny, tiny.salt)
-    attempts = [
-        a
-        for number in range(1, rounds + 1)
-        for a in attempts_of(catalog, tiny, slots, tiny.salt, number, base.digest)
-    ]
-    return catalog, order_of(catalog, base, attempts, crew), attempts
-
-
-def made(catalog: Catalog, attempts: list) -> str:
-    "The digest of all their pictures."
-    return pictures_digest([Artifact(**catalog.get("artifact", a.recipe.dna)) for a in attempts])
-
-
-@pytest.fixture(scope="module")
-def expected(base, tmp_path_factory):
-    "What `generate` alone makes of it."
-    catalog, _, attempts = listed(tmp_path_factory.mktemp("alone"), base)
-    return pictures_digest(generate(catalog, base, attempts))
 
 
 def worker_pids(parent: int) -> list[int]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from artmint.studio.blobs import CorruptBlob, MissingBlob
 from artmint.studio.catalog import Catalog
-from tests.studio.test_catalog import killed
+from tests.hosts import killed
 
 
 @settings(max_examples=30, deadline=None)

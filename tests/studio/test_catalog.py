@@ -3,7 +3,6 @@
 import json
 import multiprocessing
 import os
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -14,9 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from artmint.studio.catalog import Catalog, LostLease, MissingRecord, NewerCatalog, RecordConflict
-from artmint.studio.catalog import MIGRATIONS, UnknownDatabase
 from artmint.core.canon import NotPlainJSON, digest
+from artmint.studio.catalog import (
+    MIGRATIONS,
+    Catalog,
+    LostLease,
+    MissingRecord,
+    NewerCatalog,
+    RecordConflict,
+    UnknownDatabase,
+)
+from tests.hosts import _work, _write_slots, keys_are_found_by_their_beginnings, killed
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -28,17 +35,6 @@ def raw(catalog: Catalog, statement: str, *values) -> list:
     connection.commit()
     connection.close()
     return rows
-
-
-def killed(code: str, *arguments, after: str = "ready") -> str:
-    "Run Python in another process until it prints a line that begins with `after`, kill it with SIGKILL, and give that line."
-    child = subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, arguments)], stdout=subprocess.PIPE, text=True
-    )
-    line = next(line for line in child.stdout if line.startswith(after))
-    child.send_signal(signal.SIGKILL)
-    assert child.wait() == -signal.SIGKILL
-    return line.strip()
 
 
 # ------------------------------------------------------------------ records
@@ -91,7 +87,11 @@ def test_what_is_missing_is_named(catalog):
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+
+
 NUMBERS = st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+
+
 SCALARS = st.none() | st.booleans() | NUMBERS | TEXT
 
 
@@ -140,18 +140,6 @@ def test_what_was_appended_survives_a_kill(catalog):
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL
 
 
-def _write_slots(folder: str, value: int, answers) -> None:
-    "Try to write fifty records, and answer how many were refused."
-    catalog = Catalog(folder)
-    refused = 0
-    for i in range(50):
-        try:
-            catalog.put("slot", f"demo/{i}", {"value": value if i % 2 else 0})
-        except RecordConflict:
-            refused += 1
-    answers.put(refused)
-
-
 def test_processes_that_open_and_write_at_once_agree(tmp_path):
     answers = SPAWN.Queue()
     workers = [
@@ -186,38 +174,6 @@ def test_threads_and_forked_children_share_a_catalog(catalog):
     os.waitpid(child, 0)
     assert len(catalog.all("score")) == 82
     assert catalog.check() == []
-
-
-KEYS = (
-    "a/1",
-    "a/10",
-    "a/2/1",
-    "a",
-    "a.b/1",
-    "a-b/1",
-    "a0/1",
-    "A/1",
-    "aé/東",
-    "a\U0001f600/1",
-    "b/1",
-    "%/1",
-    "_/1",
-)
-
-
-def keys_are_found_by_their_beginnings(catalog: Catalog) -> None:
-    "What every database must answer, whatever it thinks of the order of texts."
-    catalog.append_all("cost", [(key, {"i": i}) for i, key in enumerate(KEYS * 2)])
-    catalog.append("other", "z/1", {})
-    for prefix in ("", "a", "a/", "a/1", "a0", "aé", "%", "_/", "c", "A/"):
-        assert [row.key for row in catalog.rows("cost", prefix)] == [
-            key for key in KEYS * 2 if key.startswith(prefix)
-        ], prefix
-    for wanted in ([], ["a/10", "nobody's", "a/1", "a/10"], [*KEYS, *map(str, range(2000))]):
-        rows = [(row.key, json.loads(row.body)["i"]) for row in catalog.rows_of("cost", wanted)]
-        assert rows == [(key, i) for i, key in enumerate(KEYS * 2) if key in wanted]
-    assert sorted(catalog.heads("cost")) == sorted({key.split("/")[0] for key in KEYS})
-    assert catalog.heads("nothing") == []
 
 
 def test_keys_are_found_by_their_beginnings(catalog):
@@ -338,16 +294,6 @@ def test_a_killed_holders_work_is_taken_up(catalog):
     assert catalog.claim("s", "bob", 60) is None
     time.sleep(1.5)
     assert catalog.claim("s", "bob", 60) == "a"
-
-
-def _work(folder: str, worker: str, answers) -> None:
-    "Claim and finish until nothing is left."
-    catalog = Catalog(folder)
-    mine = []
-    while key := catalog.claim("generate", worker, 60):
-        mine.append(key)
-        catalog.done("generate", key, worker)
-    answers.put(mine)
 
 
 def test_processes_share_the_work_without_overlap(tmp_path):

@@ -1,6 +1,7 @@
 "Files written whole, settings, and the studio's lock."
 
 import os
+import stat
 
 import pytest
 
@@ -74,3 +75,11 @@ def test_settings_that_cannot_be_used_are_refused(tmp_path, text, reason):
         Catalog(tmp_path).put_blob(b"x")
     assert refusal.value.exit_code == 2
     assert "secret" not in str(refusal.value)
+
+
+def test_write_new_never_replaces(tmp_path):
+    assert write_new(tmp_path / "a/b", b"1", 0o600)
+    assert not write_new(tmp_path / "a/b", b"2")
+    assert (tmp_path / "a/b").read_bytes() == b"1"
+    assert stat.S_IMODE((tmp_path / "a/b").stat().st_mode) == 0o600
+    assert os.listdir(tmp_path / "a") == ["b"]

@@ -1,0 +1,99 @@
+"The parties, their roles and commitments."
+
+import json
+import stat
+
+import pytest
+
+from artmint import mint as room
+from artmint.chain import admin as admin_room
+from artmint.chain.signers import MissingKey
+from artmint.chain.transaction import RefusedByContract
+from tests.studios import FAST, Drop, Studio, refused
+
+
+def test_keys_are_encrypted_and_their_owners_only(studio):
+    for path in (studio.folder / "keys").iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+    stored = json.loads((studio.folder / "keys/minter.json").read_text())
+    assert stored["crypto"]["kdf"] == "scrypt"
+    assert "privatekey" not in json.dumps(stored).lower()
+    addresses = {studio.who.admin.address, studio.who.minter.address, studio.who.treasury}
+    assert len(addresses) == 3
+    again = admin_room.parties(studio.web3, studio.folder / "keys", rounds=FAST)
+    assert {again.admin.address, again.minter.address, again.treasury} == addresses
+
+
+def test_no_keys_are_made_for_another_chain(tmp_path, studio):
+    class Node:
+        provider, eth = None, None
+
+    with pytest.raises(MissingKey):
+        admin_room.parties(Node, tmp_path / "other", "word", studio.who.treasury)
+    assert not (tmp_path / "other").exists()
+
+
+def test_role_missing(ready):
+    call = ready.contract.functions.revokeRole(
+        ready.contract.functions.MINTER_ROLE().call(), ready.who.minter.address
+    )
+    ready.admin.send(call, {"verb": "revokeRole"})
+    assert refused(ready, admin_room.RoleMissing, ready.mint).role == "minter"
+
+
+def test_the_minter_is_no_admin(ready):
+    refused(
+        ready,
+        admin_room.RoleMissing,
+        lambda: admin_room.commit_drop(ready.minter, ready.contract, Drop(17, 1, 2)),
+    )
+    refused(
+        ready,
+        admin_room.RoleMissing,
+        lambda: admin_room.authorize(ready.minter, ready.contract, ready.who.minter.address, 99),
+    )
+    refused(
+        ready,
+        RefusedByContract,
+        lambda: ready.minter.send(
+            ready.contract.functions.setTreasury(ready.who.minter.address), {"verb": "setTreasury"}
+        ),
+    )
+
+
+@pytest.mark.parametrize("word, first, quantity", [("b", 1, 16), ("a", 1, 15), ("a", 2, 15)])
+def test_another_commitment(ready, word, first, quantity):
+    refused(
+        ready,
+        admin_room.CommittedElsewise,
+        lambda: admin_room.commit_drop(ready.admin, ready.contract, Drop(first, quantity, word=word)),
+    )
+    refused(
+        ready,
+        admin_room.CommittedElsewise,
+        lambda: room.mint(ready.minter, ready.contract, Drop(first, quantity, word=word)),
+    )
+
+
+def test_drops_come_in_order(tmp_path):
+    studio = Studio(tmp_path, Drop(1, 4)).ready()
+    second = Drop(5, 4, 2, "b")
+    assert (
+        refused(
+            studio,
+            admin_room.EarlierDropOpen,
+            lambda: admin_room.commit_drop(studio.admin, studio.contract, Drop(6, 4, 2)),
+        ).expected
+        == 5
+    )
+    admin_room.commit_drop(studio.admin, studio.contract, second)
+    assert (
+        refused(
+            studio, admin_room.EarlierDropOpen, lambda: room.mint(studio.minter, studio.contract, second)
+        ).expected
+        == 1
+    )
+    studio.mint()
+    room.mint(studio.minter, studio.contract, second)
+    assert studio.supply() == 8
+    assert studio.contract.functions.tokenURI(5).call() == f"ipfs://{second.root}/5.json"

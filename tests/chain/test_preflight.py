@@ -1,0 +1,49 @@
+"Refused before anything is sent."
+
+import pytest
+
+from artmint.chain import admin as admin_room
+from artmint.chain.preflight import AllowanceTooSmall, BadBatchSize, NotCommitted, Paused, mint_plan
+from tests.studios import DEMO, refused
+
+
+def test_not_committed(studio):
+    studio.contract = admin_room.deploy(studio.admin, DEMO, studio.who.treasury)
+    admin_room.authorize(studio.admin, studio.contract, studio.who.minter.address, 16)
+    assert refused(studio, NotCommitted, studio.mint).committed == 0
+
+
+def test_allowance_too_small(studio):
+    studio.ready(allowance=15)
+    found = refused(studio, AllowanceTooSmall, studio.mint)
+    assert (found.left, found.wanted) == (15, 16)
+
+
+def test_paused(ready):
+    ready.admin.send(
+        ready.contract.functions.grantRole(
+            ready.contract.functions.PAUSER_ROLE().call(), ready.who.admin.address
+        ),
+        {"verb": "grantRole"},
+    )
+    ready.admin.send(ready.contract.functions.pause(), {"verb": "pause"})
+    refused(ready, Paused, ready.mint)
+
+
+@pytest.mark.parametrize("batch", [0, -1, 101])
+def test_batch_size(ready, batch):
+    refused(ready, BadBatchSize, lambda: ready.mint(batch))
+
+
+def test_the_plan_sends_nothing(ready):
+    before = ready.web3.eth.block_number
+    plan = mint_plan(ready.contract, ready.who.minter.address, ready.drop, 5)
+    assert plan.batches == ((1, 5), (6, 5), (11, 5), (16, 1))
+    assert plan.problems == ()
+    assert plan.minted == 0
+    assert plan.left == 16
+    spent = sum(each.gas for each in ready.mint())
+    assert before + 4 == ready.web3.eth.block_number
+    assert spent <= plan.gas <= 2 * spent
+    done = mint_plan(ready.contract, ready.who.minter.address, ready.drop, 5)
+    assert (done.batches, done.minted, done.problems, done.gas) == ((), 16, (), 0)

@@ -1,0 +1,157 @@
+"Verdicts by rules and by people: said once, undone, looked at twice."
+
+import pytest
+
+from artmint.core.collection import Rule
+from artmint.curate import candidates, choose
+from artmint.judge.decisions import (
+    Action,
+    ReviewSession,
+    Verdict,
+    agreement,
+    current_verdict,
+    decide,
+    kappa,
+    record_action,
+    record_verdict,
+    second_look,
+    slots_awaiting_review,
+    undo_action,
+)
+from artmint.studio.catalog import Catalog
+from tests.drawn import DEMO, PLAIN, SLOTS, studio, table
+
+
+def test_a_verdict_says_which_rule_failed_and_by_how_much():
+    rules = (
+        Rule(scorer="palette", max=18.0),
+        Rule(scorer="contrast", min=3.0),
+        Rule(scorer="clip", min=0.2, severity="review"),
+    )
+    assert decide("d", {"palette": 31.2, "contrast": 9.0, "clip": 0.5}, rules) == Verdict(
+        "d", "reject", ("palette 31.2 is above 18 by 13.2",), {"palette": 31.2, "contrast": 9.0, "clip": 0.5}
+    )
+    assert decide("d", {"palette": 3.0, "contrast": 3.0, "clip": 0.15}, rules).reasons == (
+        "clip 0.15 is below 0.2 by 0.05",
+    )
+    assert decide("d", {"palette": 3.0, "contrast": 3.0, "clip": 0.15}, rules).decision == "review"
+    assert decide("d", {"palette": 30.0, "contrast": 1.0, "clip": 0.15}, rules).decision == "reject"
+    assert len(decide("d", {"palette": 30.0, "contrast": 1.0, "clip": 0.15}, rules).reasons) == 3
+    assert decide("d", {"palette": 18.0, "contrast": 3.0, "clip": 0.2}, rules) == Verdict(
+        "d", "accept", (), {"palette": 18.0, "contrast": 3.0, "clip": 0.2}
+    )
+
+
+def test_a_person_counts_before_the_machine(tmp_path, judge):
+    catalog = studio(tmp_path, {1: "ooo", 2: "aaa"})
+    assert choose(catalog, PLAIN, judge, SLOTS[:2], 1).open == (1,)
+    second = candidates(catalog, PLAIN, SLOTS[:1], 1)[1]
+    record_verdict(catalog, Verdict(second.dna, "accept", ("the colours are the point",), {}, "ada"))
+    choice = choose(catalog, PLAIN, judge, SLOTS[:2], 1)
+    assert choice.open == ()
+    assert choice.editions[0].attempt == 2
+    assert current_verdict(catalog, second.dna).by == "ada"
+    record_verdict(catalog, Verdict(second.dna, "reject", (), {}, "ada"))
+    assert current_verdict(catalog, second.dna).decision == "reject"
+    assert [row["decision"] for row in catalog.history("decision", second.dna) if row["by"] == "ada"] == [
+        "accept",
+        "reject",
+    ]
+
+
+def test_nobody_has_decided_yet(tmp_path):
+    assert current_verdict(Catalog(tmp_path), "ab" * 32) is None
+
+
+def test_an_action_sent_twice_is_done_once(tmp_path):
+    look = ReviewSession(table(tmp_path), DEMO, "ada")
+    dnas = tuple(look.candidates())[:5]
+    for _ in range(3):
+        record_action(look, Action(id="one", dnas=dnas, decision="accept"))
+    assert [
+        len([row for row in look.catalog.history("decision", dna) if row["by"] == "ada"]) for dna in dnas
+    ] == [1] * 5
+    for _ in range(2):
+        undo_action(look, "two", "one", dnas)
+    assert [
+        [row["decision"] for row in look.catalog.history("decision", dna) if row["by"] == "ada"]
+        for dna in dnas
+    ] == [["accept", "withdrawn"]] * 5
+    assert {current_verdict(look.catalog, dna).by for dna in dnas} == {"machine"}
+
+
+def test_undo_restores_what_was_said_before_and_spares_what_was_said_since(tmp_path):
+    look = ReviewSession(table(tmp_path), DEMO, "ada")
+    a, b, c = tuple(look.candidates())[:3]
+    record_action(look, Action(id="1", dnas=(a,), decision="reject", stars=2, note="too busy"))
+    record_action(look, Action(id="2", dnas=(a, b, c), decision="accept"))
+    record_action(look, Action(id="3", dnas=(c,), decision="reject"))
+    undo_action(look, "4", "2", (a, b, c))
+    mine = [look.card(look.candidates()[dna])["mine"] for dna in (a, b, c)]
+    assert [mine[0][key] for key in ("decision", "stars", "note")] == ["reject", 2, "too busy"]
+    assert mine[1] is None and mine[2]["decision"] == "reject"
+    assert [row["decision"] for row in look.catalog.history("decision", a) if row["by"] == "ada"] == [
+        "reject",
+        "accept",
+        "reject",
+    ]  # nothing was erased
+
+
+def test_a_blind_look_sees_nothing_and_decides_nothing(tmp_path):
+    catalog = table(tmp_path)
+    ada = ReviewSession(catalog, DEMO, "ada")
+    ben = ReviewSession(catalog, DEMO, "ben", blind=True)
+    dnas = tuple(ada.candidates())
+    record_action(ada, Action(id="1", dnas=dnas[:20], decision="accept"))
+    record_action(ada, Action(id="2", dnas=dnas[20:], decision="reject"))
+    sample = second_look(ben, 0.5)
+    assert len(sample) == 16 == len(set(sample))
+    assert sample == second_look(ben, 0.5) != sorted(sample, key=dnas.index)
+    card = ben.card(ben.candidates()[sample[0]])
+    assert card["machine"] is None
+    assert card["people"] == []
+    assert card["scores"] == {}
+    assert card["counts"] is None
+    assert card["mine"] is None
+    for i, dna in enumerate(sample):
+        record_action(ben, Action(id=f"b{i}", dnas=(dna,), decision="reject"))
+    assert all(current_verdict(catalog, dna).by == "ada" for dna in sample)
+    found = agreement(catalog)
+    assert found.pictures == 16
+    assert found.kappa == pytest.approx(0)
+    assert found.same == sum(dna in dnas[20:] for dna in sample) / 16
+    record_action(
+        ben, Action(id="again", dnas=tuple(dna for dna in sample if dna in dnas[:20]), decision="accept")
+    )
+    assert agreement(catalog).kappa == pytest.approx(1)
+
+
+def test_kappa_by_hand():
+    assert kappa([]) is None
+    assert kappa([(True, True)] * 3) is None
+    agreed = [(True, True)] * 20 + [(False, False)] * 15
+    differed = [(True, False)] * 5 + [(False, True)] * 10
+    assert kappa(agreed + differed) == pytest.approx(0.4)
+
+
+def test_what_people_pick_is_chosen_and_the_rest_waits(tmp_path):
+    from artmint.make.base import load_judge
+
+    asks = DEMO.model_copy(
+        update={
+            "rules": (Rule(scorer="contrast", min=1.0),),
+            "ask_people": True,
+            "generation": DEMO.generation.model_copy(update={"attempts": 2}),
+        }
+    )
+    catalog = table(tmp_path, 2, SLOTS[:4])
+    judge = load_judge()
+    assert choose(catalog, asks, judge, SLOTS[:4], 1).open == (1, 2, 3, 4)
+    assert slots_awaiting_review(catalog, asks, range(1, 5)) == {1: 2, 2: 2, 3: 2, 4: 2}
+    look = ReviewSession(catalog, asks, "ada")
+    picked = [dna for dna, c in look.candidates().items() if c.slot.id < 4 and c.attempt == 2]
+    record_action(look, Action(id="1", dnas=tuple(picked), decision="accept"))
+    choice = choose(catalog, asks, judge, SLOTS[:4], 1)
+    assert choice.open == (4,)
+    assert [edition.dna for edition in choice.editions] == picked
+    assert slots_awaiting_review(catalog, asks, range(1, 5)) == {4: 2}

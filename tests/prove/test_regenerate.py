@@ -1,0 +1,172 @@
+"Painted again: retouched pictures, other weights, and how far apart."
+
+import json
+import re
+
+import pytest
+
+from artmint.core.canon import read_json
+from artmint.core.picture import pixel_digest, png_bytes, read_png
+from artmint.core.records import Recipe
+from artmint.prove.proof import NotProven
+from artmint.prove.regenerate import _difference
+from artmint.verify import verify
+from tests.lies import altered, failed, repaint, status
+
+# -- how far apart
+
+
+def test_a_difference_is_measured():
+    pytest.importorskip("skimage")
+    from artmint.train.drawings import Subject, draw
+
+    image = draw(Subject("rings", "ocean", "night", "dense", "centred"), 3, 64)
+    near = image.copy()
+    far = draw(Subject("waves", "ember", "paper", "sparse", "offset"), 4, 64)
+    near.putpixel((3, 3), tuple(value ^ 1 for value in near.getpixel((3, 3))))
+    assert _difference(image, near).startswith("largest difference 1 of 255, PSNR ")
+    assert _difference(image, near).endswith("similarity 1.0000")
+    found = re.fullmatch(
+        r"largest difference (\d+) of 255, PSNR ([\d.]+) dB, similarity (-?[\d.]+)", _difference(image, far)
+    )
+    assert int(found[1]) > 100
+    assert float(found[2]) < 20
+    assert float(found[3]) < 0.8
+    assert _difference(image, image.resize((32, 32))) == "sizes (64, 64) and (32, 32)"
+    assert (
+        read_png(png_bytes(near, Recipe(base="0" * 64, prompt="x", seed=1, width=64, height=64), "m"))[
+            0
+        ].tobytes()
+        == near.tobytes()
+    )
+
+
+# -- a studio that lies, and puts its lie on chain
+
+
+def test_a_retouched_picture_that_agrees_with_itself_fails_only_when_it_is_painted_again(lie):
+    "The best lie there is: every digest, address and root is right, but the recipe doesn't give this picture."
+
+    def change(files):
+        picture = altered(files, 2)
+        repaint(files, 2, picture, artmint__pixel_digest=pixel_digest(read_png(picture)[0]))
+
+    proof = lie(change, regenerate=True)
+    assert set(failed(proof)) == {"regenerate"}
+    assert failed(proof)["regenerate"].startswith("token 2: pixels rendered again")
+    assert "largest difference 1 of 255" in failed(proof)["regenerate"]
+    assert [step.status for step in proof.steps if step.name != "regenerate" and step.asked] == ["held"] * 9
+
+
+def test_off_its_hardware_a_fast_picture_is_measured_and_not_claimed(lie):
+    "The fast profile promises equal pixels on one machine only: here another picture stands for another machine."
+
+    def change(files):
+        for token in (1, 2):
+            facts = read_json(files[f"{token}.json"])["artmint"]["recipe"] | {"profile": "fast"}
+            recipe = Recipe.parse(facts)
+            image = read_png(altered(files, token))[0]
+            repaint(
+                files,
+                token,
+                png_bytes(image, recipe, "artmint bundled"),
+                artmint__recipe=facts,
+                artmint__dna=recipe.dna,
+                artmint__pixel_digest=pixel_digest(image),
+            )
+
+    proof = lie(change, regenerate=True)
+    said = proof.steps[-1]
+    assert proof.exit_code == 3
+    assert not failed(proof)
+    assert (said.name, said.status) == ("regenerate", "unchecked")
+    assert proof.levels["regenerated"] == "unchecked"
+    assert re.search(
+        r"2 of 2 pictures differ.*token 1: largest difference \d+ of 255, PSNR [\d.]+ dB, similarity [\d.]+; token 2: ",
+        said.evidence,
+    ), said.evidence
+
+
+# -- weights from the archive
+
+
+def of_weights(files: dict, name: str) -> str:
+    "The path of one of the weights' files."
+    return next(path for path in files if path.startswith("weights/") and path.endswith(name))
+
+
+def test_weights_that_are_another_base(lie):
+    def change(files):
+        path = of_weights(files, "vae/diffusion_pytorch_model.safetensors")
+        files[path] = files[path][:-2] + b"\0\x3c"
+
+    proof = lie(change, regenerate=True, weights=True)
+    assert set(failed(proof)) == {"regenerate"}
+    assert re.search(r"should be base [0-9a-f]{64}, and are [0-9a-f]{64}", failed(proof)["regenerate"])
+
+
+@pytest.mark.parametrize(
+    "name", ["evil.py", "unet/model.bin", "a/b/c.json", "unet/.hidden.json", "tokenizer/x.pkl", "..json"]
+)
+def test_weights_with_a_strange_file_are_not_loaded(lie, name):
+    def change(files):
+        files[f"weights/{read_json(files['1.json'])['artmint']['base']['digest']}/{name}"] = b"{}"
+
+    proof = lie(change, regenerate=True, weights=True)
+    assert proof.exit_code == 3
+    assert not failed(proof)
+    assert "which is not loaded" in proof.steps[-1].evidence
+
+
+def test_weights_that_name_other_code_are_not_loaded(lie):
+    def change(files):
+        path = of_weights(files, "model_index.json")
+        files[path] = json.dumps(json.loads(files[path]) | {"unet": ["subprocess", "Popen"]}).encode()
+
+    proof = lie(change, regenerate=True, weights=True)
+    assert proof.exit_code == 3
+    assert "subprocess" in proof.steps[-1].evidence
+    assert "which is not loaded" in proof.steps[-1].evidence
+
+
+def test_broken_weights_are_unchecked(lie):
+    def change(files):
+        files[of_weights(files, "unet/diffusion_pytorch_model.safetensors")] = b"\xff" * 100
+
+    proof = lie(change, regenerate=True, weights=True)
+    assert proof.exit_code == 3
+    assert status(proof, "regenerate") == {"unchecked"}
+
+
+def test_a_base_that_is_not_published_comes_from_the_package_or_the_caller(lie, tmp_path):
+    from artmint.make.base import load_base
+
+    bundled = load_base()
+    with_given = lie(lambda files: None, regenerate=True, base=str(bundled.folder))
+    assert with_given.exit_code == 0, with_given.text()
+    proof = verify(with_given.address, tmp_path / "lies", regenerate=True)
+    assert proof.exit_code == 0
+    assert "from bundled" in proof.steps[-1].evidence
+
+
+def test_a_base_that_nobody_has_is_unchecked(lie):
+    def change(files):
+        for token in (1, 2):
+            image, _ = read_png(files[f"images/{token}.png"])
+            facts = read_json(files[f"{token}.json"])["artmint"]["recipe"] | {"base": "5" * 64}
+            recipe = Recipe.parse(facts)
+            repaint(
+                files,
+                token,
+                png_bytes(image, recipe, "artmint bundled"),
+                artmint__recipe=facts,
+                artmint__dna=recipe.dna,
+                artmint__base__digest="5" * 64,
+            )
+
+    proof = lie(change, regenerate=True)
+    assert proof.exit_code == 3
+    assert not failed(proof)
+    assert "5" * 64 in proof.steps[-1].evidence
+    with pytest.raises(NotProven, match="regenerate"):
+        proof.insist()

@@ -1,0 +1,114 @@
+"Tokens: valid, read strictly, and opened field by field."
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from artmint.core.canon import canonical, read_json
+from artmint.core.manifest import BadMetadata
+from artmint.publish.tokens import (
+    NoOpeningSalt,
+    TokenMetadata,
+    attribute,
+    json_schema,
+    opening_salt,
+    public_source,
+    read_token,
+    withheld_digest,
+    withheld_digests,
+)
+from tests.packed import DEMO, pack_demo
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    "The folder of a studio with the demo packed; not to be changed."
+    return pack_demo(tmp_path_factory.mktemp("made"))
+
+
+def test_a_salt_opens_one_field_of_one_token():
+    salts = {opening_salt("studio", dna, name) for dna in ("1" * 64, "2" * 64) for name in ("prompt", "seed")}
+    assert len(salts) == 4
+    assert withheld_digest("prompt", "a", "1") != withheld_digest("prompt", "a", "2")
+    with pytest.raises(NoOpeningSalt):
+        withheld_digests({"prompt": "x"}, ["prompt"], "1" * 64, "")
+    assert withheld_digests({"seed": 7}, ["prompt"], "1" * 64, "") == {}
+
+
+def test_traits_that_are_numbers_are_shown_as_numbers():
+    collection = DEMO.model_copy(
+        update={"traits": {"rings": {"3": 8, "12": 8}, "word": {"3": 8, "three": 8}, "code": {"007": 16}}}
+    )
+    shown = [
+        attribute(collection, "rings", "12"),
+        attribute(collection, "word", "3"),
+        attribute(collection, "code", "007"),
+    ]
+    assert [(each.value, each.display_type) for each in shown] == [(12, "number"), ("3", None), ("007", None)]
+    schema = read_json(json_schema())
+    validator = jsonschema.Draft202012Validator({"$defs": schema["$defs"], **schema["$defs"]["Attribute"]})
+    for each in shown:
+        validator.validate(each.model_dump(mode="json", exclude_none=True))
+
+
+def test_the_published_schema_is_that_of_the_models():
+    assert json.loads(json_schema()) == {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **TokenMetadata.model_json_schema(by_alias=True),
+    }
+    assert json_schema() == canonical(json.loads(json_schema()))
+
+
+def test_every_token_is_valid_and_what_marketplaces_read(made):
+    root = made / "drops" / "demo-1" / "root"
+    validator = jsonschema.Draft202012Validator(json.loads((root / "schema.json").read_bytes()))
+    for slot in range(1, 17):
+        said = json.loads((root / f"{slot}.json").read_bytes())
+        validator.validate(said)
+        assert {"name", "description", "image", "attributes", "license", "artmint"} == set(said)
+        assert said["name"] == f"First Light #{slot}"
+        assert all(set(each) == {"trait_type", "value"} for each in said["attributes"])
+        assert [each["trait_type"] for each in said["attributes"]] == list(DEMO.traits)
+    with pytest.raises(jsonschema.ValidationError):
+        validator.validate(said | {"image": "https://example.com/1.png"})
+
+
+@pytest.mark.parametrize(
+    "old, new, why",
+    [
+        (b'"schema":1,"scorers"', b'"schema":2,"scorers"', "artmint.schema"),
+        (b'"schema":1,"scorers"', b'"scorers"', "artmint.schema"),
+        (b'{"artmint"', b'{"x":1,"artmint"', "x"),
+        (b'"ipfs://', b'"https://', "image"),
+        (b'"slot":1', b'"slot":"1"', "artmint.slot"),
+        (b'"slot":1', b'"slot":1,"slot":2', "a key comes twice"),
+        (b'{"artmint"', b' {"artmint"', "canonical"),
+        (b'"clip":0.31', b'"clip":3.1e-1', "canonical"),
+        (b'"clip":0.31', b'"clip":NaN', "NaN"),
+        (b"}", b"", "Expecting"),
+        (b"First", b"\xff", "decode"),
+    ],
+)
+def test_a_token_is_read_strictly(made, old, new, why):
+    data = (made / "drops" / "demo-1" / "root" / "1.json").read_bytes()
+    assert read_token(data).data == data
+    assert old in data
+    with pytest.raises(BadMetadata) as caught:
+        read_token(data.replace(old, new, 1))
+    assert any(why in reason for reason in caught.value.reasons), caught.value.reasons
+
+
+def test_a_path_stays_in_the_studio(tmp_path):
+    assert [
+        public_source(each)
+        for each in (
+            "bundled",
+            "owner/model",
+            "owner/model@abc",
+            str(tmp_path),
+            "/srv/models/mine",
+            "../mine",
+        )
+    ] == ["bundled", "owner/model", "owner/model@abc", tmp_path.name, "mine", "mine"]

@@ -1,0 +1,109 @@
+"Batch files, parameters and forecasts, refused before anything runs."
+
+import pytest
+
+from artmint.run import batch, runner
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("", "name"),
+        ("name = ", "Invalid"),
+        ("name = 'small'\ncollection = 'c'\nquantity = 0\nstages = ['a']", "quantity"),
+        ("name = '../up'\ncollection = 'c'\nquantity = 1\nstages = ['a']", "name"),
+        ("name = 'small'\ncolection = 'c'\nquantity = 1\nstages = ['a']", "colection"),
+    ],
+)
+def test_a_bad_batch_file_is_refused(tmp_path, text, said):
+    (tmp_path / "batch.toml").write_text(text)
+    with pytest.raises(batch.BadBatch) as refusal:
+        batch.load_batch(tmp_path / "batch.toml")
+    assert said in str(refusal.value)
+    assert refusal.value.exit_code == 2
+
+
+def test_a_missing_batch_file_is_refused(tmp_path):
+    with pytest.raises(batch.BadBatch):
+        batch.load_batch(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    "stage, given, error",
+    [
+        ("00_seeds", {"sed": 1}, batch.UnknownParameter),
+        ("00_seeds", {"quantity": "4"}, batch.WrongType),
+        ("00_seeds", {"quantity": True}, batch.WrongType),
+        ("00_seeds", {"warm": 1}, batch.WrongType),
+        ("00_seeds", {"scale": "big"}, batch.WrongType),
+        ("99_none", {}, batch.UnknownStage),
+    ],
+)
+def test_parameters_are_refused_before_anything_runs(books, order, tmp_path, stage, given, error):
+    with pytest.raises(error) as refusal:
+        runner.run_batch(order(parameters={stage: given}), tmp_path / "studio")
+    assert refusal.value.exit_code == 2
+    assert not (tmp_path / "studio").exists()
+
+
+def test_an_unknown_stage_is_refused(books, order, tmp_path):
+    with pytest.raises(batch.UnknownStage, match="05_nowhere"):
+        runner.plan(order(stages=("05_nowhere",)), tmp_path)
+
+
+def test_a_whole_number_is_fine_for_a_float(books, order, tmp_path):
+    assert runner.plan(order(parameters={"00_seeds": {"scale": 2}}), tmp_path)[0].parameters["scale"] == 2
+
+
+def test_the_plan_names_no_machine_path(books, order, tmp_path):
+    stages = runner.plan(order(), tmp_path / "studio")
+    assert [stage.repeats for stage in stages] == [False, True, True, False]
+    assert stages[0].parameters == {"studio": "../..", "quantity": 4}
+
+
+# ------------------------------------------------------------------ a part of a batch
+
+
+@pytest.mark.parametrize(
+    "ends, error",
+    [
+        (("mint", ""), batch.UnknownStage),
+        (("", "05_none"), batch.UnknownStage),
+        (("metadata", "seeds"), batch.NothingChosen),
+    ],
+)
+def test_a_part_that_is_none_is_refused(books, order, tmp_path, ends, error):
+    with pytest.raises(error) as refusal:
+        runner.run_batch(order(), tmp_path / "studio", print, first=ends[0], last=ends[1])
+    assert refusal.value.exit_code == 2
+    assert not (tmp_path / "studio").exists()
+
+
+# ------------------------------------------------------------------ the plan
+
+
+def test_the_plan_learns_from_what_was(books, order, tmp_path):
+    studio = tmp_path / "studio"
+    some = order(stages=("00_seeds", "15_generate"))
+    first = batch.forecast_stages(some, studio)
+    assert not studio.exists()
+    assert [each.seconds is None for each in first] == [True, False]
+    assert first[1].basis.startswith("assumed")
+    assert first[1].pictures == (8, 16)
+    assert first[1].slots == 4
+    runner.run_batch(some, studio, print, last="seeds")
+    again = batch.forecast_stages(some, studio)[0]
+    assert again.basis == "as 1 times before here"
+    assert again.seconds > 0
+    assert (
+        batch.forecast_stages(order(name="more", stages=("00_seeds",), quantity=2), studio)[0].seconds
+        == again.seconds
+    )  # a kernel takes its time for two slots as for four
+
+
+def test_the_rate_in_force_is_taken(tmp_path):
+    assert batch.rate_of(tmp_path) is None
+    (tmp_path / "studio.toml").write_text(
+        "currency = 'EUR'\n[[rates]]\nsince = 2099-01-01\ncpu_hour = 9.0\n[[rates]]\nsince = 2020-01-01\ncpu_hour = 0.1\n[[rates]]\nsince = 2021-01-01\ncpu_hour = 0.2\n"
+    )
+    assert batch.rate_of(tmp_path) == (0.2, "EUR")
