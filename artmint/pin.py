@@ -6,7 +6,6 @@
 __all__ = ['STORE_KINDS', 'PublishedElsewise', 'RootsDiffer', 'TooFewStores', 'read_back', 'publish', 'BadStore', 'open_stores']
 
 # %% ../nbs/27_pin.ipynb #2b2ff502
-import tomllib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,6 +16,7 @@ from .ipfs.car import check_car, open_car
 from .ipfs.cid import CID, ContentError
 from .ipfs.services import PinataStore, PinningService, S3Store
 from .ipfs.stores import ByteProgress, FolderStore, KuboStore, MissingContent, Store, no_progress
+from .studio.files import studio_document
 
 # %% ../nbs/27_pin.ipynb #e79c8184
 class PublishedElsewise(Refusal):
@@ -152,11 +152,9 @@ def _open_store(studio: Path, number: int, table: dict[str, Any]) -> Store:
 def open_stores(
     studio: Path,  # the studio's folder
 ) -> list[Store]:  # the studio's own folder first
-    "The stores of a studio, as studio.toml names them. Raises BadStore."
+    "The stores of a studio, as studio.toml names them. Raises BadStore, BadSettings."
     studio = Path(studio)
-    path = studio / "studio.toml"
-    settings = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     stores: list[Store] = [FolderStore(studio / "store")]
-    for number, table in enumerate(settings.get("stores", []), 1):
+    for number, table in enumerate(studio_document(studio).get("stores", []), 1):
         stores.append(_open_store(studio, number, table))
     return stores

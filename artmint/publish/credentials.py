@@ -9,7 +9,6 @@ __all__ = ['CURVES', 'SOURCE_TYPES', 'EXPIRED', 'UNTRUSTED', 'BadIdentity', 'Ide
 # %% ../../nbs/publish/credentials.ipynb #776f85a1
 import hashlib
 import json
-import tomllib
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from io import BytesIO
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.canon import Refusal
 from ..core.picture import CREDENTIALS, bare_png, read_png
 from ..studio.catalog import Catalog
-from ..studio.files import write_whole
+from ..studio.files import studio_document, write_whole
 
 if TYPE_CHECKING:
     import c2pa
@@ -52,11 +51,8 @@ def open_identity(
     studio: Path,  # the studio's folder
 ) -> Identity | None:  # none: the studio doesn't sign
     "What studio.toml says of content credentials. Raises BadIdentity."
-    path = Path(studio) / "studio.toml"
-    if not path.exists():
-        return None
     # not `read_settings`: an empty [credentials] is a mistake here, and must not mean "unsigned"
-    settings = tomllib.loads(path.read_text(encoding="utf-8")).get("credentials")
+    settings = studio_document(studio).get("credentials")
     if settings is None:
         return None
     amiss = sorted(set(settings) - {"certificate", "key", "timestamp"})

@@ -9,7 +9,6 @@ __all__ = ['PRICED', 'PAUSE', 'LOOK_SECONDS', 'LedgerLine', 'ledger_lines', 'spe
 # %% ../../nbs/studio/ledger.ipynb #f314f5dd
 import json
 import time
-import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from pydantic import Field, ValidationError
 # %% ../../nbs/studio/ledger.ipynb #a74a9ff2
 from ..core.canon import Record, Refusal, error_lines
 from .catalog import Catalog
+from .files import BadSettings, studio_document
 
 # %% ../../nbs/studio/ledger.ipynb #3cfeaaac
 class LedgerLine(NamedTuple):
@@ -160,12 +160,10 @@ def load_money(
 ) -> Money:
     "What studio.toml says of money; a studio that says nothing counts seconds only. Raises BadRates."
     path = Path(studio) / "studio.toml"
-    if not path.exists():
-        return Money()
     try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadRates(str(path), [str(error)]) from error
+        settings = studio_document(studio)
+    except BadSettings as refusal:
+        raise BadRates(refusal.path, [refusal.reason]) from refusal
     own = {name: value for name, value in settings.items() if name in Money.model_fields}
     if isinstance(own.get("rates"), list):
         own["rates"] = tuple(own["rates"])
