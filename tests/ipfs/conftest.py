@@ -3,6 +3,7 @@
 import pytest
 
 from artmint.ipfs.car import write_car
+from artmint.ipfs.http import with_retries
 from tests.doubles import running
 from tests.stores import MIB, STORES, pinning_service
 
@@ -28,3 +29,14 @@ def store(request, server, tmp_path, drop):
     if request.param is pinning_service:
         server.keep(drop[0].read_bytes())
     return request.param(server, tmp_path)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    "Pauses between tries are not waited for."
+
+    def at_once(work, tries=6):
+        return with_retries(work, tries, sleep=lambda seconds: None)
+
+    for room in ("stores", "services"):
+        monkeypatch.setattr(f"artmint.ipfs.{room}.with_retries", at_once)

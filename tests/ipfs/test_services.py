@@ -10,6 +10,8 @@ from artmint.ipfs.http import BadAnswer, NoAnswer
 from tests.doubles import status
 from tests.stores import KEY, MIB, UPLOAD, pinata_in_parts, pinata_store, pinning_service
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 # -- Pinata's resumable uploads
 
 

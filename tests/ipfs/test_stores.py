@@ -9,7 +9,7 @@ import pytest
 
 from artmint.ipfs.car import open_car, write_car
 from artmint.ipfs.cid import CID, RAW
-from artmint.ipfs.http import BadAnswer, NoAnswer, with_retries
+from artmint.ipfs.http import BadAnswer, NoAnswer
 from artmint.ipfs.stores import FolderStore, Gateway, MissingContent, parts_of
 from artmint.pin import (
     BadStore,
@@ -33,16 +33,7 @@ from tests.stores import (
     pinning_service,
 )
 
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    "Pauses between tries are not waited for."
-
-    def at_once(work, tries=6):
-        return with_retries(work, tries, sleep=lambda seconds: None)
-
-    for room in ("stores", "services"):
-        monkeypatch.setattr(f"artmint.ipfs.{room}.with_retries", at_once)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 def test_a_store_keeps_its_contract(store, drop, tmp_path):
