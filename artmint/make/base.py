@@ -39,6 +39,9 @@ DATA_FOLDER = Path(artmint.__file__).parent / "data"
 PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 # Before anything imports onnxruntime; a studio that wants otherwise sets it.
 environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+# Before torch is loaded: its threads spin while they wait for each other, and on a busy machine that takes
+# many times as long. The same pixels come out.
+environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 class NoSuchBase(Refusal):
