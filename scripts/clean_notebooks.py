@@ -1,9 +1,10 @@
 """Clean notebooks for version control: the Library part keeps its outputs, the Run part has none.
 
 Execution counts, the metadata of outputs and what was written to standard error go as well: they differ from run
-to run. `make export` calls this before nbdev's own cleaning; it changes nothing that is clean already.
+to run. A picture is kept once, as PNG, and without text of the program that drew it. `make export` calls this before nbdev's own cleaning; it changes nothing that is clean already.
 """
 
+import base64
 import json
 import re
 import sys
@@ -18,6 +19,29 @@ def run_part(cells: list[dict]) -> int:
     return len(cells)
 
 
+def without_text(png: bytes) -> bytes:
+    "A PNG file without its text chunks; its pixels are untouched."
+    kept = [png[:8]]
+    at = 8
+    while at < len(png):
+        end = at + 12 + int.from_bytes(png[at : at + 4], "big")  # length, name, data, checksum
+        if png[at + 4 : at + 8] not in (b"tEXt", b"zTXt", b"iTXt"):
+            kept.append(png[at:end])
+        at = end
+    return b"".join(kept)
+
+
+def clean_picture(data: dict) -> None:
+    "Keep a picture once, without text."
+    if "image/png" not in data:
+        return
+    data.pop("image/jpeg", None)
+    encoded = "".join(data["image/png"])
+    png = base64.b64decode(encoded)
+    if without_text(png) != png:
+        data["image/png"] = base64.b64encode(without_text(png)).decode()
+
+
 def clean_output(output: dict) -> dict | None:
     "An output without what differs from run to run; None where nothing is left."
     if output["output_type"] == "stream" and output["name"] == "stderr":
@@ -26,6 +50,7 @@ def clean_output(output: dict) -> dict | None:
         output["execution_count"] = None
     if "metadata" in output:
         output["metadata"] = {}
+    clean_picture(output.get("data", {}))
     return output
 
 
