@@ -401,6 +401,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
             'artmint.core.collection': { 'artmint.core.collection.Adapter': ('core/collection.html#adapter', 'artmint/core/collection.py'),
                                          'artmint.core.collection.Approval': ( 'core/collection.html#approval',
                                                                                'artmint/core/collection.py'),
+                                         'artmint.core.collection.BaseFiles': ( 'core/collection.html#basefiles',
+                                                                                'artmint/core/collection.py'),
                                          'artmint.core.collection.Collection': ( 'core/collection.html#collection',
                                                                                  'artmint/core/collection.py'),
                                          'artmint.core.collection.Collection.digest': ( 'core/collection.html#collection.digest',

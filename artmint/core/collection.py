@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['Text', 'Story', 'Name', 'Trait', 'Colour', 'Count', 'Secret', 'Withheld', 'Requirement', 'Rule', 'Model', 'Adapter',
-           'Approval', 'Royalty', 'Generation', 'TraitPlan', 'Collection', 'InconsistentCollection', 'contradictions',
-           'read_collection', 'NoSuchExample', 'example']
+           'Approval', 'Royalty', 'Generation', 'BaseFiles', 'TraitPlan', 'Collection', 'InconsistentCollection',
+           'contradictions', 'read_collection', 'NoSuchExample', 'example']
 
 # %% ../../nbs/core/collection.ipynb #f843f377
 import json
@@ -19,7 +19,7 @@ from pydantic import AfterValidator, Field, ValidationError
 # %% ../../nbs/core/collection.ipynb #8ad51203
 import artmint
 from .canon import Hex64, Record, Refusal, digest, error_lines, unsafe_text
-from .records import ProfileName, SecondPass
+from .records import ProfileName, ScheduleName, SecondPass, SyntaxName
 
 # %% ../../nbs/core/collection.ipynb #3071190a
 def _fit(text: str, lines: bool = False) -> str:
@@ -99,7 +99,7 @@ class Royalty(Record):
 class Generation(Record):
     "What all recipes of a collection share, and how often is tried."
 
-    base: Text = "bundled"  # "bundled", a folder or a hub id
+    base: Text = "bundled"  # "bundled", a folder, a file or a hub id
     negative_prompt: str | None = None  # a name from the collection's library; none: the empty text
     scheduler: Text = "DDIM"
     steps: int = Field(20, gt=0, le=1000)
@@ -110,8 +110,25 @@ class Generation(Record):
     init: Hex64 | None = None  # file digest of a picture in the studio that every attempt starts from
     strength: float = Field(0.6, gt=0, le=1)  # share of the steps that are painted over it
     hires: SecondPass | None = None  # a larger second pass
+    schedule: ScheduleName = "own"
+    clip_skip: int = Field(1, ge=1, le=12)  # A1111's counting; 1: the layer that the base itself reads
+    guidance_rescale: float = Field(0.0, ge=0, le=1)  # Lin et al., 2024, section 3.4
+    prompt_syntax: SyntaxName = "plain"
     attempts: Count = 3  # for every open slot in a round
     rounds: Count = 4  # before people are asked
+
+# %% ../../nbs/core/collection.ipynb #81862012
+class BaseFiles(Record):
+    "What is said of a base beside its source; what isn't said is as its own files say."
+
+    revision: str | None = None  # the commit of a hub repository
+    config: str | None = None  # a single file's configurations, a folder in diffusers' layout
+    variant: str | None = None  # which of several files of one network, such as "fp16"
+    vae: str | None = (
+        None  # a folder in diffusers' layout, or a .safetensors file, in place of the base's own
+    )
+    prediction_type: Literal["epsilon", "v_prediction", "sample"] | None = None
+    zero_snr: bool | None = None  # whether the noise schedule ends in pure noise (Lin et al., 2024)
 
 # %% ../../nbs/core/collection.ipynb #2090df4d
 class TraitPlan(Record):
@@ -137,6 +154,7 @@ class Collection(TraitPlan):
 
     negative_prompts: dict[Text, str] = {}  # a library, by name
     generation: Generation
+    base: BaseFiles = BaseFiles()
     adapters: tuple[Adapter, ...] = ()
     embeddings: tuple[Hex64, ...] = ()  # digests of textual inversions, whose words the template may use
     secret: tuple[Secret, ...] = ()  # files that stay in the studio; only their digests are published
