@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['COMBINATIONS', 'TooManyCombinations', 'Unallocatable', 'allocate', 'problems_of', 'load_collection', 'salt_of',
-           'AllocationChanged', 'frozen_slots', 'derive_seed', 'slot_seeds', 'prompt_of', 'colours_of',
+           'AllocationChanged', 'frozen_slots', 'settle_slots', 'derive_seed', 'slot_seeds', 'prompt_of', 'colours_of',
            'UnsettledAdapter', 'adapters_of', 'recipes']
 
 # %% ../nbs/00_seeds.ipynb #bb724ab6
@@ -248,10 +248,21 @@ class AllocationChanged(Refusal):
 
     collection: str
     traits: list[str]
+    kept: list[int]  # slots whose traits can't change any more
     says = (
-        "The slots of {collection} were fixed with other counts of {traits}. Restore the collection's file, "
-        "or begin a new collection under another name."
+        "The slots of {collection} were fixed with other counts of {traits}. {self.advice} Nothing was changed; "
+        "the collection's file as it was is accepted, too."
     )
+
+    @property
+    def advice(self) -> str:
+        "What can be done."
+        if not self.kept:
+            return "No slot has an edition yet: 00_seeds or 15_generate allocate them anew."
+        return (
+            f"Slots {self.kept} have editions and keep their traits: give each of their values at least as "
+            "many slots as these take, and 00_seeds or 15_generate allocate the others anew."
+        )
 
 
 def _differing(collection: Collection, slots: list[Slot]) -> list[str]:
@@ -264,6 +275,17 @@ def _differing(collection: Collection, slots: list[Slot]) -> list[str]:
             differing.append(trait)
     return differing
 
+
+def _kept_slots(catalog: Catalog, collection: Collection) -> list[Slot]:
+    "The slots that were fixed so far and belong to the collection's supply, by id."
+    slots = [Slot(**body) for body in catalog.all("slot", f"{collection.name}/").values()]
+    return sorted((slot for slot in slots if slot.id <= collection.supply), key=lambda slot: slot.id)
+
+
+def _with_editions(catalog: Catalog, collection: Collection) -> list[int]:
+    "Slots whose traits were published, or are about to be: those with an edition."
+    return sorted(body["slot"] for body in catalog.all("edition", f"{collection.name}/").values())
+
 # %% ../nbs/00_seeds.ipynb #9eb0586c
 def frozen_slots(
     catalog: Catalog,  # the studio's
@@ -273,16 +295,51 @@ def frozen_slots(
     """The collection's slots, allocated the first time and read ever after. Raises AllocationChanged,
     Unallocatable."""
     name = collection.name
-    bodies = catalog.all("slot", f"{name}/")
-    if not bodies:
+    slots = _kept_slots(catalog, collection)
+    if not slots:
         fresh = allocate(collection, salt)
         catalog.put_all("slot", {slot_key(name, slot.id): slot.model_dump(mode="json") for slot in fresh})
-        bodies = catalog.all("slot", f"{name}/")
-    slots = sorted((Slot(**body) for body in bodies.values()), key=lambda slot: slot.id)
+        slots = _kept_slots(catalog, collection)
     differing = _differing(collection, slots)
     if differing:
-        raise AllocationChanged(name, differing)
+        raise AllocationChanged(name, differing, _with_editions(catalog, collection))
     return slots
+
+# %% ../nbs/00_seeds.ipynb #130066ca
+def _remaining(collection: Collection, kept: list[Slot]) -> Collection:
+    "What is left to allocate beside some slots. Raises AllocationChanged when they hold more than there is."
+    counts = {}
+    for trait, values in collection.traits.items():
+        used = Counter(slot.traits.get(trait) for slot in kept)
+        counts[trait] = {value: count - used.pop(value, 0) for value, count in values.items()}
+        if used or min(counts[trait].values()) < 0:
+            raise AllocationChanged(collection.name, [trait], [slot.id for slot in kept])
+    traits = {trait: {v: n for v, n in values.items() if n} for trait, values in counts.items()}
+    taken = tuple(slot.traits for slot in kept) if collection.unique and len(collection.traits) > 1 else ()
+    rest = {"traits": traits, "supply": collection.supply - len(kept)}
+    return collection.model_copy(update=rest | {"forbidden": collection.forbidden + taken})
+
+
+def settle_slots(
+    catalog: Catalog,  # the studio's
+    collection: Collection,  # a consistent collection
+    salt: str,  # its salt
+) -> tuple[list[Slot], list[int]]:  # slots 1..supply, and the ids of those that were allocated anew
+    """The collection's slots; where its counts were changed, those without an edition are allocated anew. Raises
+    AllocationChanged when slots with editions stand in the way, Unallocatable."""
+    try:
+        return frozen_slots(catalog, collection, salt), []
+    except AllocationChanged as refusal:
+        kept = [slot for slot in _kept_slots(catalog, collection) if slot.id in refusal.kept]
+        if len(kept) < len(refusal.kept):
+            raise  # editions beyond the supply
+    fixed = {slot.id for slot in kept}
+    free = [number for number in range(1, collection.supply + 1) if number not in fixed]
+    fresh = allocate(_remaining(collection, kept), salt) if free else []
+    moved = {number: Slot(id=number, traits=slot.traits) for number, slot in zip(free, fresh)}
+    key = {number: slot_key(collection.name, number) for number in moved}
+    catalog.append_all("slot", [(key[n], slot.model_dump(mode="json")) for n, slot in moved.items()])
+    return frozen_slots(catalog, collection, salt), list(moved)
 
 # %% ../nbs/00_seeds.ipynb #060be6af
 def derive_seed(
