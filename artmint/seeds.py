@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['COMBINATIONS', 'TooManyCombinations', 'Unallocatable', 'allocate', 'problems_of', 'load_collection', 'salt_of',
-           'AllocationChanged', 'frozen_slots', 'settle_slots', 'derive_seed', 'slot_seeds', 'prompt_of', 'colours_of',
-           'UnsettledAdapter', 'adapters_of', 'recipes']
+           'AllocationChanged', 'frozen_slots', 'planned_slots', 'settle_slots', 'derive_seed', 'slot_seeds',
+           'prompt_of', 'colours_of', 'UnsettledAdapter', 'adapters_of', 'recipes']
 
 # %% ../nbs/00_seeds.ipynb #bb724ab6
 import hashlib
@@ -320,6 +320,28 @@ def _remaining(collection: Collection, kept: list[Slot]) -> Collection:
     return collection.model_copy(update=rest | {"forbidden": collection.forbidden + taken})
 
 
+def planned_slots(
+    catalog: Catalog,  # the studio's; nothing is written
+    collection: Collection,  # a consistent collection
+    salt: str,  # its salt
+) -> tuple[list[Slot], list[int]]:  # slots 1..supply, and the ids of those whose traits aren't fixed yet
+    """The slots that `settle_slots` would leave. Raises AllocationChanged when slots with editions stand in the
+    way, Unallocatable."""
+    slots = _kept_slots(catalog, collection)
+    differing = _differing(collection, slots)
+    if slots and not differing:
+        return slots, []
+    fixed = _with_editions(catalog, collection)
+    if any(number > collection.supply for number in fixed):
+        raise AllocationChanged(collection.name, differing, fixed)
+    kept = {slot.id: slot for slot in slots if slot.id in fixed}
+    free = [number for number in range(1, collection.supply + 1) if number not in kept]
+    rest = _remaining(collection, list(kept.values())) if kept else collection
+    fresh = allocate(rest, salt) if free else []
+    kept |= {number: Slot(id=number, traits=slot.traits) for number, slot in zip(free, fresh)}
+    return [kept[number] for number in sorted(kept)], free
+
+
 def settle_slots(
     catalog: Catalog,  # the studio's
     collection: Collection,  # a consistent collection
@@ -327,19 +349,12 @@ def settle_slots(
 ) -> tuple[list[Slot], list[int]]:  # slots 1..supply, and the ids of those that were allocated anew
     """The collection's slots; where its counts were changed, those without an edition are allocated anew. Raises
     AllocationChanged when slots with editions stand in the way, Unallocatable."""
-    try:
+    slots, moved = planned_slots(catalog, collection, salt)
+    if not moved or not _kept_slots(catalog, collection):
         return frozen_slots(catalog, collection, salt), []
-    except AllocationChanged as refusal:
-        kept = [slot for slot in _kept_slots(catalog, collection) if slot.id in refusal.kept]
-        if len(kept) < len(refusal.kept):
-            raise  # editions beyond the supply
-    fixed = {slot.id for slot in kept}
-    free = [number for number in range(1, collection.supply + 1) if number not in fixed]
-    fresh = allocate(_remaining(collection, kept), salt) if free else []
-    moved = {number: Slot(id=number, traits=slot.traits) for number, slot in zip(free, fresh)}
-    key = {number: slot_key(collection.name, number) for number in moved}
-    catalog.append_all("slot", [(key[n], slot.model_dump(mode="json")) for n, slot in moved.items()])
-    return frozen_slots(catalog, collection, salt), list(moved)
+    bodies = {slot.id: slot.model_dump(mode="json") for slot in slots}
+    catalog.append_all("slot", [(slot_key(collection.name, n), bodies[n]) for n in moved])
+    return slots, moved
 
 # %% ../nbs/00_seeds.ipynb #060be6af
 def derive_seed(
