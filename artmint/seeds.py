@@ -281,7 +281,7 @@ def _kept_slots(catalog: Catalog, collection: Collection) -> list[Slot]:
     slots = [Slot(**body) for body in catalog.all("slot", f"{collection.name}/").values()]
     return sorted((slot for slot in slots if slot.id <= collection.supply), key=lambda slot: slot.id)
 
-
+# %% ../nbs/00_seeds.ipynb #c887eead
 def _with_editions(catalog: Catalog, collection: Collection) -> list[int]:
     "Slots whose traits were published, or are about to be: those with an edition."
     return sorted(body["slot"] for body in catalog.all("edition", f"{collection.name}/").values())
@@ -341,7 +341,7 @@ def planned_slots(
     kept |= {number: Slot(id=number, traits=slot.traits) for number, slot in zip(free, fresh)}
     return [kept[number] for number in sorted(kept)], free
 
-
+# %% ../nbs/00_seeds.ipynb #8eb02d08
 def settle_slots(
     catalog: Catalog,  # the studio's
     collection: Collection,  # a consistent collection
