@@ -135,6 +135,7 @@ def generate(
     base: Base,  # the model
     attempts: list[Attempt],  # what to make
     progress: Callable[[int, int], None] = lambda done, total: None,  # called with counts after each batch
+    stage: str = "generate",  # whose cost it is in the ledger
 ) -> list[Artifact]:  # in the order of the attempts
     """Make the artifacts that the catalog lacks, each stored as soon as its batch is done.
     Raises what `refuse` and `record` raise."""
@@ -144,7 +145,7 @@ def generate(
     count = 0
     for part in batches(base, missing):
         wanted = [missing[i] for i in part]
-        with metered(catalog, "generate", [recipe.dna for recipe in wanted], gpu=on_gpu) as more:
+        with metered(catalog, stage, [recipe.dna for recipe in wanted], gpu=on_gpu) as more:
             made = record(catalog, base, wanted, render(base, wanted, blob=catalog.blob))
             more["bytes"] = sum(catalog.blob_path(a.file_digest).stat().st_size for a in made)
             count += len(part)
