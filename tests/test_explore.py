@@ -312,7 +312,7 @@ def test_by_a_click_in_a_browser(tmp_path):
             assert "+steps = 3" in page.inner_text("#diff")
             assert load_collection(tmp_path / "tiny").generation.steps == 2
             page.click("#write")
-            page.wait_for_function("document.getElementById('answer').textContent.includes('written')")
+            page.get_by_text("is written").wait_for()
             assert load_collection(tmp_path / "tiny").generation.steps == 3
             assert complaints == []
             browser.close()
