@@ -24,6 +24,7 @@ from .make.render import batches, check, render
 from .make.rounds import Settings, record_attempts, round_attempts
 from .seeds import frozen_slots
 from .studio.catalog import Catalog
+from .studio.editions import edition_of
 from .studio.files import attempt_key, slot_key
 from .studio.ledger import metered
 
@@ -38,7 +39,7 @@ def open_slots(
     "The drop's slots to make attempts for: without an edition, and not held for a work made by hand."
     open_ones = []
     for slot in frozen_slots(catalog, collection, salt)[first - 1 : first - 1 + quantity]:
-        edition = catalog.find("edition", slot_key(collection.name, slot.id))
+        edition = edition_of(catalog, collection.name, slot.id)
         if not edition and not catalog.find("attempt", attempt_key(collection.name, slot.id, 0)):
             open_ones.append(slot)
     return open_ones
@@ -183,7 +184,7 @@ def _refuse_work(
     "Refuse a slot that can't take a work, and an artist or a medium that can't be published."
     if not 1 <= slot <= collection.supply:
         raise SlotTaken(slot, f"the collection has slots 1 to {collection.supply}")
-    if catalog.find("edition", slot_key(collection.name, slot)):
+    if edition_of(catalog, collection.name, slot):
         raise SlotTaken(slot, "it has its edition")
     artist, medium = words
     problems = unsafe_text(artist) + unsafe_text(medium)

@@ -41,6 +41,7 @@ from artmint.publish.tokens import (
 )
 from .seeds import frozen_slots, salt_of
 from .studio.catalog import Catalog
+from .studio.editions import edition_of
 from .studio.files import attempt_key, drop_folder, drop_key, slot_key, write_whole
 from .studio.ledger import metered
 
@@ -124,7 +125,7 @@ def check_range(
 
 def _editions(catalog: Catalog, collection: Collection, slots: range) -> list[Edition]:
     "The editions of slots, in order. Raises UnfilledSlot."
-    bodies = {slot: catalog.find("edition", slot_key(collection.name, slot)) for slot in slots}
+    bodies = {slot: edition_of(catalog, collection.name, slot) for slot in slots}
     empty = [slot for slot, body in bodies.items() if body is None]
     if empty:
         raise UnfilledSlot(empty)

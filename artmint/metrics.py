@@ -25,6 +25,7 @@ from .core.canon import digest
 from .core.collection import Collection
 from .judge.decisions import MACHINE, effective_decision
 from .studio.catalog import Catalog
+from .studio.editions import editions_of
 from .studio.ledger import Bill, LedgerLine, Money, bill, ledger_lines, looking_seconds
 
 # %% ../nbs/40_metrics.ipynb #2f444477
@@ -248,7 +249,8 @@ def batch_history(
     lines = _shared_lines(catalog, shares)
     lines += [LedgerLine("review", dna, seconds, "people", at) for dna, seconds, at in opinions]
     packed = _last_drop(drops, slots)
-    chosen = {body["slot"]: body["dna"] for _, body, _ in _of_slots(catalog, "edition", name, slots)}
+    editions = editions_of(catalog, name)
+    chosen = {slot: body["dna"] for slot, body in editions.items() if slot in slots}
     stopped = {row.key for row in catalog.rows_of("stopped", [body["dna"] for _, body, _ in attempts])}
     tries = _outcomes(attempts, decided, _Ends(chosen, stopped, tokens))
     marks = _marks(catalog, packed, stretch, tokens)

@@ -35,6 +35,7 @@ from .judge.pixels import lightness, off_palette, saliency
 from .judge.scores import picture
 from .seeds import colours_of
 from .studio.catalog import Catalog
+from .studio.editions import edition_of
 from .studio.files import slot_key
 from .studio.web import guarded, respond, serve_app, web_app
 
@@ -109,7 +110,7 @@ def nearest_picture(
     named = re.search(r"\((edition (\d+)|reference ([\w.-]+))(?:, (.+))?\)$", reason)
     if not named or not named[2]:
         return None
-    edition = catalog.find("edition", slot_key(collection.name, int(named[2])))
+    edition = edition_of(catalog, collection.name, int(named[2]))
     if not edition:
         return None
     artifact = Artifact(**catalog.get("artifact", edition["dna"]))

@@ -19,6 +19,7 @@ from ..core.canon import Record, digest
 from ..core.collection import Collection, Rule
 from ..core.records import Artifact, Candidate, Slot
 from ..studio.catalog import Catalog
+from ..studio.editions import edition_of, editions_of
 from ..studio.files import slot_key
 
 # %% ../../nbs/judge/decisions.ipynb #c5ff3f97
@@ -176,7 +177,7 @@ def _card(session: ReviewSession, candidate: Candidate) -> dict[str, Any]:
     card = _described(candidate) | {"mine": _public(own[-1]) if spoken else None}
     if session.blind:
         return card | HIDDEN
-    edition = session.catalog.find("edition", slot_key(session.collection.name, candidate.slot.id))
+    edition = edition_of(session.catalog, session.collection.name, candidate.slot.id)
     return card | _decided(rows, bool(edition and edition["dna"] == candidate.dna))
 
 
@@ -367,7 +368,7 @@ def slots_awaiting_review(
     slots: range,  # of which slots
 ) -> dict[int, int]:  # slot -> candidates that wait
     "Slots without an edition whose candidates people are asked about, and how many candidates there are."
-    filled = {body["slot"] for body in catalog.all("edition", f"{collection.name}/").values()}
+    filled = editions_of(catalog, collection.name)
     waiting: Counter[int] = Counter()
     for dna, slot in attempts_by_slot(catalog, collection, slots).items():
         if slot in filled:

@@ -27,7 +27,7 @@ FACE = {
     "gate": "report",
 }
 ROOMS = """core: canon collection manifest picture records
-studio: blobs catalog files ledger maintenance web
+studio: blobs catalog editions files ledger maintenance web
 ipfs: car cid http services stores
 make: adapters base engine render rounds
 train: drawings examples style
