@@ -66,11 +66,11 @@ def by_hand(
     collection: Collection,  # what they were made for
     slots: list[Slot],  # of which slots
 ) -> list[Candidate]:  # slot by slot
-    "Works made by hand: the latest that was entered for each slot, as attempt 0."
+    "Works made by hand: the latest that was entered for each slot and not withdrawn, as attempt 0."
     works = []
     for slot in slots:
         body = catalog.find("attempt", attempt_key(collection.name, slot.id, 0))
-        if body:
+        if body and not body.get("withdrawn"):
             works.append(Candidate(slot, 0, Artifact(**catalog.get("artifact", body["dna"]))))
     return works
 

@@ -192,12 +192,14 @@ def kept_picture(
 
 
 def _pictures(context: RunContext, stage: Stage) -> list:
-    "The round's pictures."
+    "The round's pictures, and the works made by hand, which hold their slots."
     name = context.collection.name
     tries = context.collection.generation.attempts
     attempts = range((stage.round - 1) * tries + 1, stage.round * tries + 1)
     keys = [attempt_key(name, slot, attempt) for slot in context.batch.slots for attempt in attempts]
-    return [kept_picture(context.catalog, key) for key in keys]
+    works = [context.catalog.find("attempt", attempt_key(name, slot, 0)) for slot in context.batch.slots]
+    held = [body["dna"] for body in works if body and not body.get("withdrawn")]
+    return [kept_picture(context.catalog, key) for key in keys] + held
 
 
 def _choice(context: RunContext, stage: Stage) -> list:

@@ -25,7 +25,7 @@ FACE = {
     "metrics": "report",
     "gate": "report",
 }
-ROOMS = """core: canon collection manifest picture records
+ROOMS = """core: canon collection intake manifest picture records
 studio: blobs catalog files ledger maintenance
 ipfs: car cid http services stores
 make: adapters base engine render
