@@ -6,7 +6,7 @@
 __all__ = ['PICTURE_FORMATS', 'PICTURE_PIXELS', 'PICTURE_BYTES', 'picture_kind', 'UnreadablePicture', 'BadGround', 'shown_name',
            'TakenPicture', 'take_picture']
 
-# %% ../../nbs/core/intake.ipynb #df4128f5
+# %% ../../nbs/core/intake.ipynb #f701b282
 import hashlib
 import os
 import re
@@ -17,14 +17,16 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, ImageColor, ImageOps
+from PIL import ExifTags, Image, ImageCms, ImageColor, ImageOps, features
 
-# %% ../../nbs/core/intake.ipynb #717cc75f
+# %% ../../nbs/core/intake.ipynb #c6ec3000
 from .canon import Refusal
 from .picture import BadPicture
 
-# %% ../../nbs/core/intake.ipynb #a55ed3e3
-PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")  # that are read
+# %% ../../nbs/core/intake.ipynb #c987d0d3
+PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")  # that are read
+if features.check("avif"):
+    PICTURE_FORMATS += ("AVIF",)
 PICTURE_PIXELS = 64_000_000  # most pixels of one
 PICTURE_BYTES = 1 << 29  # most bytes of its file
 
@@ -61,7 +63,7 @@ def picture_kind(
             return kind
     return ""
 
-# %% ../../nbs/core/intake.ipynb #6716a542
+# %% ../../nbs/core/intake.ipynb #f2b62e7c
 class UnreadablePicture(BadPicture):
     "A file from outside that can't be taken as a picture."
 
@@ -95,7 +97,7 @@ def _refused(path: Path, reason: str, cure: str) -> UnreadablePicture:
     "A refusal of a file."
     return UnreadablePicture(shown_name(path), reason, cure)
 
-# %% ../../nbs/core/intake.ipynb #9caccaad
+# %% ../../nbs/core/intake.ipynb #f4afae23
 def _ground_colour(ground: str) -> tuple[int, ...] | None:
     "Red, green and blue of a ground; None when none is named. Raises BadGround."
     if not ground:
@@ -108,7 +110,7 @@ def _ground_colour(ground: str) -> tuple[int, ...] | None:
         raise BadGround(ground)
     return colour
 
-# %% ../../nbs/core/intake.ipynb #2bf5fbb0
+# %% ../../nbs/core/intake.ipynb #b7f40cff
 def _missing(path: Path) -> UnreadablePicture:
     "Why there is no file."
     if path.is_symlink():
@@ -135,7 +137,7 @@ def _file_bytes(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         raise _refused(path, f"it can't be opened ({error})", "check its name and who may read it") from error
 
-# %% ../../nbs/core/intake.ipynb #1a1070d4
+# %% ../../nbs/core/intake.ipynb #cade1a8d
 def _check_kind(path: Path, data: bytes) -> None:
     "Refuse formats that aren't read, by name. Raises UnreadablePicture."
     kind = picture_kind(data[:512])
@@ -168,7 +170,7 @@ def _check_whole(path: Path, image: Image.Image, notes: list[str]) -> None:
         reason = f"{image.width}x{image.height} is more than {PICTURE_PIXELS // 10**6} million pixels"
         raise _refused(path, reason, "save it smaller")
 
-# %% ../../nbs/core/intake.ipynb #92b812b1
+# %% ../../nbs/core/intake.ipynb #228b7f08
 @dataclass(frozen=True)
 class _Opened:
     "A decoded picture, and what Pillow forgets of a file while it decodes it."
@@ -208,7 +210,7 @@ def _opened(path: Path, data: bytes, notes: list[str]) -> _Opened:
         reason = f"it is torn or broken ({error or type(error).__name__})"
         raise _refused(path, reason, "copy or download it again, or save it anew") from error
 
-# %% ../../nbs/core/intake.ipynb #e10f6ad6
+# %% ../../nbs/core/intake.ipynb #c6e32538
 _CICP = {
     "PNG": re.compile(rb"\0\0\0\x04cICP(.)(.)", re.DOTALL),
     "AVIF": re.compile(rb"colrnclx.(.).(.)", re.DOTALL),
@@ -240,7 +242,7 @@ def _other_colours(image: Image.Image, exif: Image.Exif, data: bytes) -> str:
         return "primaries of its own"
     return ""
 
-# %% ../../nbs/core/intake.ipynb #45a30b20
+# %% ../../nbs/core/intake.ipynb #8c89a2fd
 def _eight_bits(path: Path, opened: _Opened, image: Image.Image, notes: list[str]) -> Image.Image:
     "16-bit grey as 8-bit grey, other pictures as they are. Raises UnreadablePicture."
     if image.mode in ("I", "F"):
@@ -261,7 +263,7 @@ def _eight_bits(path: Path, opened: _Opened, image: Image.Image, notes: list[str
     white_is_zero = getattr(opened.image, "tag_v2", {}).get(262) == 0  # TIFF; of 8 bits Pillow turns it round
     return Image.fromarray(255 - values if white_is_zero else values)
 
-# %% ../../nbs/core/intake.ipynb #6f1f90d1
+# %% ../../nbs/core/intake.ipynb #8718c6a3
 def _alpha_apart(image: Image.Image, notes: list[str]) -> tuple[Image.Image, Image.Image | None]:
     "A picture without its transparency, and that (L); None where it hides nothing."
     if not image.has_transparency_data:
@@ -288,7 +290,7 @@ def _on_ground(
     notes.append(f"put on the ground {ground}")
     return Image.composite(image, Image.new("RGB", image.size, _ground_colour(ground)), alpha)
 
-# %% ../../nbs/core/intake.ipynb #93b2ba84
+# %% ../../nbs/core/intake.ipynb #2266f750
 _SPACES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # Pillow's mode for a profile's colours
 
 
@@ -312,7 +314,7 @@ def _changes_colours(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
     probe = Image.fromarray(colours).convert(mode)
     return bool(np.abs(np.asarray(transform.apply(probe)).astype(int) - colours).max() > 1)
 
-# %% ../../nbs/core/intake.ipynb #ad03253f
+# %% ../../nbs/core/intake.ipynb #d03b67be
 def _in_mode(image: Image.Image, mode: str) -> Image.Image | None:
     "A picture in the colours that its profile speaks of: grey may be meant as RGB, equal RGB as grey."
     if image.mode == mode or (image.mode, mode) == ("L", "RGB"):
@@ -322,7 +324,7 @@ def _in_mode(image: Image.Image, mode: str) -> Image.Image | None:
         return red if red.tobytes() == green.tobytes() == blue.tobytes() else None
     return None
 
-# %% ../../nbs/core/intake.ipynb #cf569294
+# %% ../../nbs/core/intake.ipynb #86081c8d
 def _srgb(path: Path, image: Image.Image, icc: bytes, notes: list[str]) -> Image.Image:
     "A picture's colours (RGB, L or CMYK) converted from its profile to sRGB. Raises UnreadablePicture."
     cure = "assign the right profile in the program that made it, or export it as sRGB"
@@ -362,7 +364,7 @@ def _in_colour(path: Path, opened: _Opened, image: Image.Image, notes: list[str]
         raise _refused(path, reason, "embed its profile, or export it as sRGB")
     return image.convert("RGB")
 
-# %% ../../nbs/core/intake.ipynb #161f673d
+# %% ../../nbs/core/intake.ipynb #6bde8243
 @dataclass(frozen=True, eq=False)
 class TakenPicture:
     "A picture from outside as the line works with it."
