@@ -24,7 +24,7 @@ from .make.base import Base, environment
 from .make.render import batches, check, render
 from .seeds import frozen_slots, recipes
 from .studio.catalog import Catalog
-from .studio.files import attempt_key, slot_key
+from .studio.files import attempt_key, hold_studio, slot_key
 from .studio.ledger import metered
 
 # %% ../nbs/15_generate.ipynb #6f19ac5d
@@ -249,16 +249,17 @@ def withdraw(
     collection: Collection,  # of which
     slot: int,  # from which slot
 ) -> str:  # dna of the work
-    "Withdraw the work that was entered for a slot. Raises NothingToWithdraw."
+    "Withdraw the work that was entered for a slot, while no batch runs. Raises NothingToWithdraw, StudioBusy."
     key = attempt_key(collection.name, slot, 0)
-    body = catalog.find("attempt", key)
-    if not body:
-        raise NothingToWithdraw(slot, "none was entered for it")
-    if body.get("withdrawn"):
-        raise NothingToWithdraw(slot, "it is withdrawn already")
-    if catalog.find("edition", slot_key(collection.name, slot)):
-        raise NothingToWithdraw(slot, "it has its edition by now")
-    catalog.append("attempt", key, body | {"withdrawn": True})
+    with hold_studio(catalog.folder, f"withdraw {key}"):  # else a run could make it the edition meanwhile
+        body = catalog.find("attempt", key)
+        if not body:
+            raise NothingToWithdraw(slot, "none was entered for it")
+        if body.get("withdrawn"):
+            raise NothingToWithdraw(slot, "it is withdrawn already")
+        if catalog.find("edition", slot_key(collection.name, slot)):
+            raise NothingToWithdraw(slot, "it has its edition by now")
+        catalog.append("attempt", key, body | {"withdrawn": True})
     return body["dna"]
 
 # %% ../nbs/15_generate.ipynb #169e47dc

@@ -89,8 +89,7 @@ def shown_name(
     path: Path | str,  # of any file
 ) -> str:
     "A file's name as it can be printed: control characters and bytes that are no text are escaped."
-    text = str(path)
-    return text if text.isprintable() else ascii(text)
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in str(path))
 
 
 def _refused(path: Path, reason: str, cure: str) -> UnreadablePicture:

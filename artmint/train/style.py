@@ -434,7 +434,7 @@ def _taken(listing: _Listing, place: str, smallest: int, ground: str) -> TakenPi
     try:
         taken = take_picture(listing.folder / place, ground)
     except UnreadablePicture as error:
-        listing.faults.append(f"{place}: can't be read: {error.reason}; {error.cure}")
+        listing.faults.append(f"{place}: can't be read: {error.reason}; {error.cure}, or move it out")
         return None
     except BadGround as error:
         raise BadStyleSet(listing.folder, (f"style.toml: {error}",)) from error
@@ -514,15 +514,16 @@ def load_style(
     pictures = _pictures(listing, facts, captions, smallest)
     if not listing.pictures and not listing.faults:
         listing.faults.append(f"it holds no pictures ({', '.join(_ENDINGS)})")
-    notes = _notes(listing, facts.get("trigger"), pictures)
+    faults = tuple(map(shown_name, listing.faults))  # they hold file names, which can hold anything
+    notes = list(map(shown_name, _notes(listing, facts.get("trigger"), pictures)))
     facts.pop("rights", None)
     record = facts | {"pictures": pictures, "folder": str(folder), "notes": notes}
     try:
         style = StyleSet.model_validate_json(json.dumps(record, default=str))
     except ValidationError as error:
-        raise BadStyleSet(listing.folder, (*listing.faults, *error_lines(error, StyleSet))) from error
-    if listing.faults:
-        raise BadStyleSet(listing.folder, tuple(listing.faults))
+        raise BadStyleSet(listing.folder, (*faults, *error_lines(error, StyleSet))) from error
+    if faults:
+        raise BadStyleSet(listing.folder, faults)
     return style
 
 # %% ../../nbs/train/style.ipynb #7242eed9

@@ -39,6 +39,7 @@ from artmint.run.cli import main
 from artmint.run.runner import LEAVES
 from artmint.seeds import frozen_slots, load_collection
 from artmint.studio.catalog import Catalog
+from artmint.studio.files import StudioBusy, hold_studio
 from tests.conftest import TINY
 from tests.foreign import DISPLAY_P3, rgb_profile, saved
 from tests.studios import drawing
@@ -254,6 +255,12 @@ def test_a_withdrawn_work_gives_its_slot_back(studio, tmp_path):
     choose(catalog, COLLECTION, judge, slots[1:2], 1)
     with pytest.raises(NothingToWithdraw, match="edition"):
         withdraw(catalog, COLLECTION, 2)
+
+
+def test_nothing_is_withdrawn_while_a_batch_runs(studio):
+    with hold_studio(studio[0].folder, "tiny"), pytest.raises(StudioBusy, match="tiny"):
+        withdraw(studio[0], COLLECTION, 2)
+    assert withdraw(studio[0], COLLECTION, 2) == studio[2].dna
 
 
 def test_a_round_is_made_again_where_a_work_was_withdrawn(studio, tmp_path):

@@ -428,8 +428,10 @@ def test_a_folder_that_is_none_says_what_to_write(tmp_path):
     assert "write one with name, trigger and [rights.default]" in faults(tmp_path)
     (tmp_path / "style.toml").write_text(TOML)
     assert "it holds no pictures" in faults(tmp_path)
-    (tmp_path / "bad\udcff.png").write_bytes(b"x")
-    assert "its name is no text" in faults(tmp_path)
+    for name in ("bad\udcff.png", "a\nb\x1b[2J.png"):
+        (tmp_path / name).write_bytes(b"x")
+    said = faults(tmp_path)
+    assert "bad\\udcff.png: its name is no text" in said and "a\\nb\\x1b[2J.png: it has no caption" in said
 
 
 def test_a_trigger_that_would_stand_twice_is_said(tmp_path):
