@@ -326,3 +326,21 @@ def test_the_console_enters_looks_and_withdraws(console, tmp_path):
         assert console(*words)[0] == 2
     code, text, _ = console("2", str(drawing(tmp_path / "plain.png")), "--artist", "Ada")
     assert code == 0 and text.startswith("slot 2 waits for people's decision")
+
+
+@pytest.mark.slow
+def test_a_slot_whose_work_was_withdrawn_is_painted_by_the_next_run(console, tmp_path):
+    "The rounds that went by without it are made up for."
+    batch, studio = str(tmp_path / "tiny.toml"), str(tmp_path / "studio")
+    catalog = Catalog(tmp_path / "studio")
+    run_to_curate = ["run", batch, "--studio", studio, "--to", "curate"]
+    assert console("2", str(drawing(tmp_path / "w.png")), "--artist", "Ada")[0] == 0
+    with pytest.raises(SystemExit) as waits:
+        main(run_to_curate)
+    assert waits.value.code == 4
+    assert not catalog.find("attempt", "tiny/2/1") and not catalog.find("edition", "tiny/2")
+    assert console("2", "--withdraw")[0] == 0
+    with pytest.raises(SystemExit) as ends:
+        main(run_to_curate)
+    assert ends.value.code == 0
+    assert catalog.find("edition", "tiny/2")["attempt"] >= 1
