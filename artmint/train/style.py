@@ -100,7 +100,7 @@ class BadStyleSet(Refusal):
 
     def __str__(self):
         heading = f"{self.folder} is no style set to train on. Nothing was trained. Mend these and try again:"
-        return "\n".join([heading, *(f"  {fault}" for fault in self.faults)])
+        return "\n".join([heading, *(f"  - {fault}" for fault in self.faults)])
 
 
 @dataclass
