@@ -33,7 +33,7 @@ from .make.base import Judge
 from .make.rounds import round_numbers, round_of, settings_now, settings_of, tried_attempts
 from .studio.catalog import Catalog
 from .studio.editions import edition_of, editions_of, fell_edition, packed_slots, place_edition
-from .studio.files import attempt_key, slot_key
+from .studio.files import attempt_key
 
 # %% ../nbs/20_curate.ipynb #525ce346
 class IncompleteRound(Refusal):
@@ -78,11 +78,11 @@ def by_hand(
     collection: Collection,  # what they were made for
     slots: list[Slot],  # of which slots
 ) -> list[Candidate]:  # slot by slot
-    "Works made by hand: the latest that was entered for each slot, as attempt 0."
+    "Works made by hand: the latest that was entered for each slot and not withdrawn, as attempt 0."
     works = []
     for slot in slots:
         body = catalog.find("attempt", attempt_key(collection.name, slot.id, 0))
-        if body:
+        if body and not body.get("withdrawn"):
             works.append(Candidate(slot, 0, Artifact(**catalog.get("artifact", body["dna"]))))
     return works
 

@@ -42,7 +42,7 @@ from artmint.publish.tokens import (
 from .seeds import frozen_slots, salt_of
 from .studio.catalog import Catalog
 from .studio.editions import edition_of
-from .studio.files import attempt_key, drop_folder, drop_key, slot_key, write_whole
+from .studio.files import attempt_key, drop_folder, drop_key, write_whole
 from .studio.ledger import metered
 
 # %% ../nbs/25_metadata.ipynb #35efad87

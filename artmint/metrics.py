@@ -72,6 +72,12 @@ def _of_slots(catalog: Catalog, kind: str, name: str, slots: range) -> list[tupl
     return _bodies(catalog.rows_of(kind, [key for key in keys if int(key.split("/")[1]) in slots]))
 
 
+def _standing(attempts: list[tuple[str, dict, float]]) -> list[tuple[str, dict, float]]:
+    "Attempts as they stand: works made by hand that were replaced or withdrawn count no more."
+    latest = {key: (key, body, at) for key, body, at in attempts}
+    return [row for row in latest.values() if not row[1].get("withdrawn")]
+
+
 def _common(some: range, others: range) -> int:
     "How many slots are in both."
     return max(min(some.stop, others.stop) - max(some.start, others.start), 0)
@@ -232,7 +238,7 @@ def batch_history(
     drop is read quickly."""
     name = collection.name
     stretch = f"{name}/{slots[0]}-{slots[-1]}"
-    attempts = _of_slots(catalog, "attempt", name, slots)
+    attempts = _standing(_of_slots(catalog, "attempt", name, slots))
     dnas = {body["dna"] for _, body, _ in attempts}
     decided = defaultdict(list)
     for dna, row, at in _bodies(catalog.rows_of("decision", dnas)):

@@ -36,7 +36,6 @@ from .judge.scores import picture
 from .seeds import colours_of
 from .studio.catalog import Catalog
 from .studio.editions import edition_of
-from .studio.files import slot_key
 from .studio.web import guarded, respond, serve_app, web_app
 
 # %% ../nbs/22_review.ipynb #14f7da04

@@ -20,7 +20,6 @@ from ..core.collection import Collection, Rule
 from ..core.records import Artifact, Candidate, Slot
 from ..studio.catalog import Catalog
 from ..studio.editions import edition_of, editions_of
-from ..studio.files import slot_key
 
 # %% ../../nbs/judge/decisions.ipynb #c5ff3f97
 MACHINE = "machine"
@@ -151,7 +150,7 @@ class ReviewSession:
         for key, body in self.catalog.all("attempt", prefix).items():
             slot, attempt = map(int, key.split("/")[1:])
             wanted = slot in slots and (self.slots is None or slot in self.slots)
-            if wanted and body["dna"] in artifacts:
+            if wanted and not body.get("withdrawn") and body["dna"] in artifacts:
                 artifact = Artifact(**artifacts[body["dna"]])
                 candidates.append(Candidate(slots[slot], attempt, artifact))
         candidates.sort(key=lambda candidate: (candidate.slot.id, candidate.attempt))
@@ -353,11 +352,11 @@ def attempts_by_slot(
     collection: Collection,  # of which collection
     slots: range,  # of which slots
 ) -> dict[str, int]:  # dna -> slot
-    "All attempts at some slots."
+    "All attempts at some slots; of works made by hand those that aren't withdrawn."
     attempts = {}
     for key, body in catalog.all("attempt", f"{collection.name}/").items():
         slot = int(key.split("/")[1])
-        if slot in slots:
+        if slot in slots and not body.get("withdrawn"):
             attempts[body["dna"]] = slot
     return attempts
 

@@ -173,7 +173,7 @@ def _others(catalog: Catalog, collection: Collection, slots: range, chosen: set[
     cards = []
     for slot in slots:
         for key, body in catalog.all("attempt", f"{slot_key(collection.name, slot)}/").items():
-            if body["dna"] not in chosen:
+            if body["dna"] not in chosen and not body.get("withdrawn"):
                 cards.append(_other(catalog, slot, int(key.split("/")[2]), body["dna"]))
     cards = [card for card in cards if card]
     return sorted(cards, key=lambda card: (card["decision"] == "accept", card["slot"], card["attempt"]))

@@ -24,7 +24,7 @@ from ..core.collection import Collection, Name
 from ..seeds import load_collection
 from ..studio.catalog import Catalog
 from ..studio.editions import edition_of
-from ..studio.files import read_settings, slot_key
+from ..studio.files import read_settings
 from ..studio.ledger import load_money
 
 # %% ../../nbs/run/batch.ipynb #db4a06f5

@@ -6,10 +6,10 @@
 __all__ = ['PlanOnly', 'From', 'To', 'JsonLines', 'ExportFolder', 'Parquet', 'CollectionFolder', 'AcrossAxis', 'DownAxis',
            'ThirdAxis', 'ShownSlots', 'SeedCount', 'GridPicture', 'GridPage', 'TakenCell', 'WriteTaken', 'CountOnly',
            'SweepFile', 'NewFolder', 'FirstName', 'CopyFolder', 'WithKeys', 'Really', 'Days', 'SlotNumber',
-           'PictureFile', 'Artist', 'Medium', 'By', 'Blind', 'Port', 'Browser', 'Keystore', 'Passphrase', 'Chain',
-           'DropNumber', 'DryRun', 'TokenCeiling', 'DayCeiling', 'Above', 'Depth', 'OutFile', 'run', 'report',
-           'explore', 'sweep', 'init', 'backup', 'gc', 'enter', 'review', 'approve', 'mint', 'provenance',
-           'minting_checks']
+           'PictureFile', 'Artist', 'Medium', 'Ground', 'Withdraw', 'Look', 'By', 'Blind', 'Port', 'Browser',
+           'Keystore', 'Passphrase', 'Chain', 'DropNumber', 'DryRun', 'TokenCeiling', 'DayCeiling', 'Above', 'Depth',
+           'OutFile', 'run', 'report', 'explore', 'sweep', 'init', 'backup', 'gc', 'enter', 'review', 'approve', 'mint',
+           'provenance', 'minting_checks']
 
 # %% ../../nbs/run/commands.ipynb #3a7c052d
 import getpass
@@ -438,31 +438,83 @@ def gc(
 
 # %% ../../nbs/run/commands.ipynb #e37fea32
 SlotNumber = Annotated[int, typer.Argument(help="The slot that it is for; its traits are fixed already.")]
-PictureFile = Annotated[Path, typer.Argument(help="Any picture file; it is kept as plain RGB.")]
+PictureFile = Annotated[
+    Path | None,
+    typer.Argument(help="PNG, JPEG, WebP, TIFF, BMP, GIF or AVIF; it is kept as plain sRGB, upright."),
+]
 Artist = Annotated[str, typer.Option(help="Who made it. This is published.")]
 Medium = Annotated[str, typer.Option(help="How it was made. This is published.")]
+Ground = Annotated[str, typer.Option(help="What a transparent picture is put on, such as '#ffffff'.")]
+Withdraw = Annotated[
+    bool, typer.Option("--withdraw", help="Take back what was entered; the slot is painted like the rest.")
+]
+Look = Annotated[bool, typer.Option("--dry-run", help="Say what would be done to it, and record nothing.")]
 
-
+# %% ../../nbs/run/commands.ipynb #97f7aa27
 def enter(
     batch: BatchFile,  # the batch file
     slot: SlotNumber,  # token id
-    picture: PictureFile,  # the work
-    artist: Artist,  # whose
+    picture: PictureFile = None,  # the work
+    artist: Artist = "",  # whose
     medium: Medium = "",  # how
+    ground: Ground = "",  # behind it
+    withdraw: Withdraw = False,  # the other way
+    dry_run: Look = False,  # no record
     studio: Studio = Path("studio"),  # the studio
+    json: Json = False,  # for programs
 ) -> None:
     "Enter a picture made by hand for a slot: it is reviewed, packed and minted like the rest."
-    from artmint.generate import enter as enter_work
     from artmint.run.batch import load_batch
     from artmint.seeds import load_collection
     from artmint.studio.catalog import Catalog
 
+    if withdraw and (picture or artist or medium or ground or dry_run):
+        raise typer.BadParameter("--withdraw takes a batch and a slot, and nothing to enter")
+    if not withdraw and not (picture and artist):
+        raise typer.BadParameter("name the picture's file and its --artist, or say --withdraw")
     collection = load_collection(load_batch(batch).folder)
-    artifact = enter_work(Catalog(studio), collection, slot, picture, artist, medium)
-    size = f"{artifact.recipe['width']}x{artifact.recipe['height']} pixels"
-    typer.echo(
-        f"slot {slot} waits for people's decision on {artifact.dna[:16]}… ({size}): artmint review {batch}"
-    )
+    catalog = Catalog(studio)
+    if withdraw:
+        return _withdraw_work(catalog, collection, slot, json)
+    outcome = _enter_work(catalog, collection, slot, picture, (artist, medium, ground), dry_run)
+    if json:
+        return print_json(outcome)
+    for note in outcome["notes"]:
+        typer.echo(note)
+    size = f"{outcome['dna'][:16]}… ({outcome['width']}x{outcome['height']} pixels)"
+    if dry_run:
+        return typer.echo(f"slot {slot} can take {size}; nothing was recorded")
+    typer.echo(f"slot {slot} waits for people's decision on {size}: artmint review {batch}")
+
+# %% ../../nbs/run/commands.ipynb #e30ff1cc
+def _enter_work(
+    catalog: "Catalog",
+    collection: "Collection",
+    slot: int,
+    path: Path,
+    words: tuple[str, str, str],
+    dry: bool,
+) -> dict:
+    "Enter a work (artist, medium, ground), or only look at it; what was done to its picture."
+    from artmint.generate import enter as enter_work
+    from artmint.generate import work_of
+
+    artist, medium, ground = words
+    work, taken = work_of(catalog, collection, slot, path, (artist, medium), ground)
+    if not dry:
+        enter_work(catalog, collection, slot, path, artist, medium, ground)
+    place = {"slot": slot, "dna": work.dna, "width": work.width, "height": work.height}
+    return place | {"notes": list(taken.notes), "recorded": not dry}
+
+
+def _withdraw_work(catalog: "Catalog", collection: "Collection", slot: int, json: bool) -> None:
+    "Withdraw what was entered for a slot, and say so."
+    from artmint.generate import withdraw
+
+    dna = withdraw(catalog, collection, slot)
+    if json:
+        return print_json({"slot": slot, "dna": dna, "withdrawn": True})
+    typer.echo(f"{dna[:16]}… is withdrawn; slot {slot} is painted like the rest by the next artmint run")
 
 # %% ../../nbs/run/commands.ipynb #9fb74d61
 By = Annotated[str, typer.Option(help="Who decides; your user's name when left out.")]

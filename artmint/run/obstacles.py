@@ -28,7 +28,6 @@ from .batch import Batch, existing_catalog
 from ..seeds import allocate, load_collection, planned_slots
 from ..studio.catalog import Catalog
 from ..studio.editions import edition_of
-from ..studio.files import slot_key
 from ..train.style import load_style
 
 # %% ../../nbs/run/obstacles.ipynb #1ede86c6

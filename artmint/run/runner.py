@@ -203,14 +203,16 @@ def kept_picture(
 
 
 def _pictures(context: RunContext, stage: Stage) -> list:
-    "The round's pictures."
+    "The round's pictures, and the works made by hand, which hold their slots."
     catalog, collection = context.catalog, context.collection
     settings = settings_now(catalog, collection)
     keys = []
     for slot in context.slots():
         numbers = round_numbers(catalog, collection, settings, slot, stage.round)
         keys += [attempt_key(collection.name, slot.id, number) for number in numbers]
-    return [kept_picture(catalog, key) for key in keys]
+    works = [catalog.find("attempt", attempt_key(collection.name, slot, 0)) for slot in context.batch.slots]
+    held = [body["dna"] for body in works if body and not body.get("withdrawn")]
+    return [kept_picture(catalog, key) for key in keys] + held
 
 
 def _rounds_of_editions(context: RunContext) -> dict[int, int]:

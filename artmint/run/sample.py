@@ -27,7 +27,7 @@ from ..publish.tokens import BaseFacts
 from ..seeds import frozen_slots, salt_of
 from ..studio.catalog import Catalog
 from ..studio.editions import edition_of, place_edition
-from ..studio.files import drop_folder, slot_key
+from ..studio.files import drop_folder
 from ..train.drawings import Subject, draw
 
 # %% ../../nbs/run/sample.ipynb #66f7fc71
