@@ -1251,6 +1251,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'artmint.metadata.MixedBases': ('metadata.html#mixedbases', 'artmint/metadata.py'),
                                   'artmint.metadata.NoSuchSlots': ('metadata.html#nosuchslots', 'artmint/metadata.py'),
                                   'artmint.metadata.OverlappingDrop': ('metadata.html#overlappingdrop', 'artmint/metadata.py'),
+                                  'artmint.metadata.RefusedByPeople': ('metadata.html#refusedbypeople', 'artmint/metadata.py'),
                                   'artmint.metadata.UnfilledSlot': ('metadata.html#unfilledslot', 'artmint/metadata.py'),
                                   'artmint.metadata._adapter_facts': ('metadata.html#_adapter_facts', 'artmint/metadata.py'),
                                   'artmint.metadata._base_weights': ('metadata.html#_base_weights', 'artmint/metadata.py'),

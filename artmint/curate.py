@@ -415,7 +415,7 @@ def _picks(catalog: Catalog, collection: Collection, slots: list[Slot]) -> list[
     of_slot = {slot.id: [one for one in recorded if one.slot.id == slot.id] for slot in slots}
     return [candidates for candidates in of_slot.values() if candidates]
 
-
+# %% ../nbs/20_curate.ipynb #d80c89a9
 def choose(
     catalog: Catalog,  # holds attempts and artifacts; receives scores, decisions and editions
     collection: Collection,  # whose rules decide

@@ -81,7 +81,7 @@ def place_edition(
     else:
         catalog.append("edition", key, body)
 
-
+# %% ../../nbs/studio/editions.ipynb #9df9a93b
 def fell_edition(
     catalog: Catalog,  # the studio's
     collection: str,  # its name

@@ -36,7 +36,7 @@ from artmint.metadata import AuditFailed, pack
 from artmint.metrics import batch_history
 from artmint.publish.tokens import BaseFacts, read_token
 from artmint.run.cli import main
-from artmint.run.runner import LEAVES
+from artmint.run.runner import LEAVES, RunContext
 from artmint.seeds import frozen_slots, load_collection
 from artmint.studio.catalog import Catalog
 from artmint.studio.files import StudioBusy, hold_studio
@@ -266,9 +266,8 @@ def test_nothing_is_withdrawn_while_a_batch_runs(studio):
 def test_a_round_is_made_again_where_a_work_was_withdrawn(studio, tmp_path):
     "The runner takes a stage for finished by what it left; whose slots are held by works is a part of that."
     catalog = studio[0]
-    context = SimpleNamespace(
-        collection=COLLECTION, catalog=catalog, batch=SimpleNamespace(slots=range(1, 5))
-    )
+    batch = SimpleNamespace(slots=range(1, 5))
+    context = RunContext(batch, COLLECTION, catalog.folder, catalog, print, print)
     stage = SimpleNamespace(round=1)
     held = LEAVES["15_generate"](context, stage)
     withdraw(catalog, COLLECTION, 2)
