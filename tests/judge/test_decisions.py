@@ -6,11 +6,14 @@ from artmint.core.collection import Rule
 from artmint.curate import candidates, choose
 from artmint.judge.decisions import (
     Action,
+    NotAPerson,
+    Opinion,
     ReviewSession,
     Verdict,
     agreement,
     current_verdict,
     decide,
+    effective_decision,
     kappa,
     record_action,
     record_verdict,
@@ -18,8 +21,9 @@ from artmint.judge.decisions import (
     slots_awaiting_review,
     undo_action,
 )
+from artmint.seeds import frozen_slots
 from artmint.studio.catalog import Catalog
-from tests.drawn import DEMO, PLAIN, SLOTS, studio, table
+from tests.drawn import DEMO, PLAIN, SLOTS, art, enter, studio, table
 
 
 def test_a_verdict_says_which_rule_failed_and_by_how_much():
@@ -155,3 +159,40 @@ def test_what_people_pick_is_chosen_and_the_rest_waits(tmp_path):
     assert choice.open == (4,)
     assert [edition.dna for edition in choice.editions] == picked
     assert slots_awaiting_review(catalog, asks, range(1, 5)) == {4: 2}
+
+
+@pytest.mark.parametrize(
+    "name", ["", "  ", "Ada\n", " Ada", "machine", "Machine", "<b>Ada</b>", "A" * 65, "Ada\u202e"]
+)
+def test_a_name_that_tells_nobody_decides_nothing(tmp_path, name):
+    with pytest.raises(NotAPerson) as refusal:
+        ReviewSession(Catalog(tmp_path), DEMO, name)
+    assert refusal.value.exit_code == 2
+    with pytest.raises(ValueError):
+        Opinion(by=name, decision="accept", at="2026-01-01T00:00:00+00:00")
+
+
+@pytest.mark.parametrize("name", ["Ada", "Ada Lovelace", "ada@studio", "エイダ", "O'Brien-Smith, J."])
+def test_names_that_people_have_are_taken(tmp_path, name):
+    assert ReviewSession(Catalog(tmp_path), DEMO, name).by == name
+
+
+@pytest.mark.parametrize("stars", [-1, 6, 99])
+def test_there_are_no_such_stars(stars):
+    with pytest.raises(ValueError):
+        Opinion(by="Ada", decision="accept", at="2026-01-01T00:00:00+00:00", stars=stars)
+
+
+def test_who_decided_under_the_machines_name_is_a_person_all_the_same(tmp_path):
+    "Such rows may stand in a studio's log for good; a board opens all the same."
+    catalog = Catalog(tmp_path)
+    machine = {"by": "machine", "decision": "accept", "reasons": [], "scores": {"clip": 0.5}}
+    person = {"by": "machine", "decision": "reject", "at": "2026-01-01T00:00:00+00:00"}
+    assert effective_decision([machine, person])["decision"] == "reject"
+    assert effective_decision([person, machine])["decision"] == "reject"
+    slot = frozen_slots(catalog, DEMO, "salt")[0]
+    candidate = enter(catalog, slot, 1, art(slot, 1))
+    for row in (machine, person):
+        catalog.append("decision", candidate.dna, row)
+    card = ReviewSession(catalog, DEMO, "Ada").card(candidate)
+    assert card["scores"] == {"clip": 0.5} and card["counts"]["decision"] == "reject"
