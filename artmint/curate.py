@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['NOTHING', 'COLOURS', 'IncompleteRound', 'candidates', 'by_hand', 'picked_earlier', 'Neighbour', 'ReferenceIndex',
-           'nearest_copies', 'most_alike', 'Choice', 'merit', 'choose', 'show_candidates', 'show_scores']
+           'nearest_copies', 'nearest_near_copies', 'most_alike', 'Choice', 'merit', 'choose', 'show_candidates',
+           'show_scores']
 
 # %% ../nbs/20_curate.ipynb #09d9fdfc
 import itertools
@@ -26,7 +27,19 @@ from artmint.judge.decisions import (
     effective_decision,
     record_verdict,
 )
-from .judge.duplicates import ALIKE, DUPLICATE, DctEncoder, TURNS, nearest, nearest_turned
+from artmint.judge.duplicates import (
+    ALIKE,
+    DUPLICATE,
+    DctEncoder,
+    LIKENESS,
+    LayoutEncoder,
+    NEAR_COPY,
+    TURNS,
+    ThumbnailEncoder,
+    nearest,
+    nearest_near_copy,
+    nearest_turned,
+)
 from .judge.heads import scorers_for
 from .judge.scores import Scorer, embed_pictures, picture, score
 from .make.base import Judge
@@ -131,6 +144,9 @@ class ReferenceIndex:
     places: list[tuple[int, int]] = field(default_factory=list)
     imprints: list[np.ndarray] = field(default_factory=list)
     embeddings: list[np.ndarray] = field(default_factory=list)
+    sights: list[tuple[np.ndarray, np.ndarray]] = field(
+        default_factory=list
+    )  # thumbnails and layouts, if asked
 
     def add(self, name: str, place: tuple[int, int], imprint: np.ndarray, embedding: np.ndarray) -> None:
         "Let a picture count against all later places."
@@ -163,6 +179,23 @@ def nearest_copies(
     ]
 
 
+def nearest_near_copies(
+    index: ReferenceIndex,  # what is compared with
+    place: tuple[int, int],  # of the candidates: (round, slot)
+    thumbs: list[np.ndarray],  # (12288,) each
+) -> list[Neighbour]:  # one for each candidate
+    "What each candidate is most likely a copy of, however it was cropped, framed, shifted or recoloured."
+    counting = index.counting(place)
+    if not counting:
+        return [NOTHING] * len(thumbs)
+    rows, layouts = (np.array(column) for column in zip(*(index.sights[i] for i in counting)))
+    neighbours = []
+    for thumb in thumbs:
+        row, score, turn = nearest_near_copy(thumb, rows, layouts)
+        neighbours.append(Neighbour(index.names[counting[row]], TURNS[turn], score) if score else NOTHING)
+    return neighbours
+
+
 def most_alike(
     index: ReferenceIndex,  # what is compared with
     place: tuple[int, int],  # of the candidates: (round, slot)
@@ -181,6 +214,18 @@ def most_alike(
 def _embed(catalog: Catalog, judge: Judge, artifacts: list[Artifact]) -> tuple[np.ndarray, np.ndarray]:
     "Imprints (n, 769) and embeddings (n, d) of pictures."
     return embed_pictures(catalog, DctEncoder(), artifacts), embed_pictures(catalog, judge, artifacts)
+
+
+def _sights(
+    catalog: Catalog, collection: Collection, artifacts: list[Artifact]
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    "Thumbnails (12288,) and layouts (1012,) of pictures; empty ones where no rule asks for near-copies."
+    if not any(rule.scorer == NEAR_COPY for rule in collection.rules):
+        return [(np.zeros(0), np.zeros(0))] * len(artifacts)
+    thumbs, layouts = (
+        embed_pictures(catalog, kind(), artifacts) for kind in (ThumbnailEncoder, LayoutEncoder)
+    )
+    return list(zip(thumbs, layouts))
 
 
 def _reference_artifact(body: dict[str, Any]) -> Artifact:
@@ -210,7 +255,8 @@ def _reference_index(
             places.append((number, edition.slot))
             artifacts.append(Artifact(**catalog.get("artifact", edition.dna)))
     imprints, embeddings = _embed(catalog, judge, artifacts)
-    return ReferenceIndex(names, places, list(imprints), list(embeddings))
+    sights = _sights(catalog, collection, artifacts)
+    return ReferenceIndex(names, places, list(imprints), list(embeddings), sights)
 
 # %% ../nbs/20_curate.ipynb #e4de8a8f
 @dataclass(frozen=True)
@@ -240,22 +286,28 @@ class _Measured:
     scores: dict[str, float]
     imprint: np.ndarray
     embedding: np.ndarray
+    sight: tuple[np.ndarray, np.ndarray]
 
 
 def _measure(
-    catalog: Catalog, judge: Judge, scorers: dict[str, Scorer], candidates: list[Candidate]
+    catalog: Catalog,
+    collection: Collection,
+    judge: Judge,
+    scorers: dict[str, Scorer],
+    candidates: list[Candidate],
 ) -> list[_Measured]:
     "Score and embed candidates."
     scores = score(catalog, judge, candidates, scorers)
-    imprints, embeddings = _embed(catalog, judge, [candidate.artifact for candidate in candidates])
-    return [_Measured(*row) for row in zip(candidates, scores, imprints, embeddings)]
+    artifacts = [candidate.artifact for candidate in candidates]
+    rows = (*_embed(catalog, judge, artifacts), _sights(catalog, collection, artifacts))
+    return [_Measured(*row) for row in zip(candidates, scores, *rows)]
 
 
-def _verdict(collection: Collection, attempt: _Measured, copy: Neighbour, alike: Neighbour) -> Verdict:
+def _verdict(collection: Collection, attempt: _Measured, *nearest_ones: Neighbour) -> Verdict:
     """A verdict with near-duplication in it; the reason names what is repeated, or that the collection asks
     people."""
     asked = {rule.scorer for rule in collection.rules}
-    neighbours = {DUPLICATE: copy, ALIKE: alike}
+    neighbours = dict(zip(LIKENESS, nearest_ones))
     scores = dict(attempt.scores)
     for name, neighbour in neighbours.items():
         if name in asked:
@@ -321,7 +373,10 @@ def _fill(
     place = (number, slot)
     copies = nearest_copies(index, place, np.array([attempt.imprint for attempt in attempts]))
     alikes = most_alike(index, place, np.array([attempt.embedding for attempt in attempts]))
-    verdicts = [_verdict(collection, *row) for row in zip(attempts, copies, alikes)]
+    near_copies = [NOTHING] * len(attempts)
+    if any(rule.scorer == NEAR_COPY for rule in collection.rules):
+        near_copies = nearest_near_copies(index, place, [attempt.sight[0] for attempt in attempts])
+    verdicts = [_verdict(collection, *row) for row in zip(attempts, copies, alikes, near_copies)]
     for verdict in verdicts:
         record_verdict(catalog, verdict)
     best = _best(catalog, collection, attempts, verdicts)
@@ -330,13 +385,16 @@ def _fill(
     edition = _edition(attempts[best], verdicts[best], digests)
     place_edition(catalog, collection.name, edition)
     index.add(f"edition {slot}", place, attempts[best].imprint, attempts[best].embedding)
+    index.sights.append(attempts[best].sight)
 
 
 def _scorer_digests(scorers: dict[str, Scorer], judge: Judge) -> dict[str, str]:
-    "The digest of every scorer, of duplicate and alike too."
+    "The digest of every scorer, of those of likeness too."
     digests = {name: scorer.digest for name, scorer in scorers.items()}
     for name, encoder in ((DUPLICATE, DctEncoder()), (ALIKE, judge)):
         digests[name] = digest({"scorer": name, "version": 2, "encoder": encoder.digest})
+    encoders = [ThumbnailEncoder().digest, LayoutEncoder().digest]
+    digests[NEAR_COPY] = digest({"scorer": NEAR_COPY, "version": 1, "encoders": encoders})
     return digests
 
 # %% ../nbs/20_curate.ipynb #fdfc5ad6
@@ -357,7 +415,7 @@ class _Curation:
 
     def measured(self, candidates: list[Candidate]) -> list[_Measured]:
         "Candidates with all that is measured of them alone."
-        return _measure(self.catalog, self.judge, self.scorers, candidates)
+        return _measure(self.catalog, self.collection, self.judge, self.scorers, candidates)
 
     def fill(self, attempts: list[_Measured], number: int) -> None:
         "Judge one slot's attempts, and give it the best accepted one as its edition."
@@ -366,7 +424,7 @@ class _Curation:
 
 def _refreshed(curation: _Curation, edition: Edition, attempt: _Measured) -> Verdict:
     "An edition's verdict by the rules as they are now; its likeness to others is as it was measured."
-    alike = {name: edition.scores[name] for name in (DUPLICATE, ALIKE) if name in edition.scores}
+    alike = {name: edition.scores[name] for name in LIKENESS if name in edition.scores}
     scores = attempt.scores | alike
     return decide(edition.dna, scores, [rule for rule in curation.collection.rules if rule.scorer in scores])
 

@@ -21,7 +21,7 @@ from PIL import Image
 from ..core.canon import Refusal, canonical, digest
 from ..core.collection import Collection
 from ..core.records import Candidate
-from .duplicates import ALIKE, DUPLICATE
+from .duplicates import LIKENESS
 from .scores import Scorer, built_in_scorers
 from ..make.base import Judge
 from ..studio.catalog import Catalog
@@ -390,7 +390,7 @@ def scorers_for(
     all_scorers raises."""
     scorers = all_scorers(catalog, collection, judge)
     wanted = list(dict.fromkeys(rule.scorer for rule in collection.rules))
-    available = [*scorers, DUPLICATE, ALIKE]
+    available = [*scorers, *LIKENESS]
     unknown = [name for name in wanted if name not in available]
     if unknown:
         raise UnknownScorer(unknown, available)
