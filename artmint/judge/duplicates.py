@@ -451,8 +451,8 @@ def _laid_over(one: _Sought, other: _Look) -> float:
     "How far a window of the one agrees with a window of the other, 0 to 1."
     rough = [_aligned(one.look.small, other.small, start, 3) for start in _starts(one, other)]
     rough = sorted(rough, key=lambda pair: -round(pair[0], 9))[:2]
-    near = [_aligned(one.look.small, other.small, by, 6) for cosine, by in rough if cosine > 0.2]
-    fine = [_aligned(one.look.edges, other.edges, by, 6) for cosine, by in near if cosine > 0.4]
+    near = [_aligned(one.look.small, other.small, by, 6) for cosine, by in rough if cosine > 0.1]
+    fine = [_aligned(one.look.edges, other.edges, by, 6) for cosine, by in near if cosine > 0.3]
     fine = [(cosine, by) for cosine, by in fine if cosine > 0 and _is_plausible(by)]
     if not fine:
         return 0.0
@@ -499,7 +499,7 @@ def nearest_near_copy(
     thumb: np.ndarray,  # (12288,), RGB
     thumbs: np.ndarray,  # (m, 12288): of the others
     layouts: np.ndarray,  # (m, 1012): of the others
-    few: int = 8,  # how many are looked at twice; half as many again for their edges
+    few: int = 12,  # how many are looked at twice; half as many again for their edges
 ) -> tuple[int, float, int]:  # index, near-copy score, place in TURNS; -1, 0 and 0 for none
     "What a picture is most a near-copy of, among any number of others."
     best = (-1, 0.0, 0)

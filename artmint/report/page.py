@@ -20,6 +20,7 @@ from markupsafe import Markup, escape
 # %% ../../nbs/report/page.ipynb #cb306327
 import artmint
 from ..core.collection import Collection
+from ..judge.curator import curator_drift
 from ..judge.decisions import current_verdict
 from ..prove.proof import STEP_SIGNS, worst_status
 from ..metrics import BatchHistory, KPIs, LEGS, batch_history, coins, duration, kpis, spoken
@@ -280,6 +281,20 @@ def _chart(catalog: Catalog, collection: Collection, history: BatchHistory, slot
     signal = follow(promised, stream([history.tries]))
     return [_plot("Has acceptance fallen?", verdict(promised, signal), chart(promised, signal))]
 
+
+def _curator(catalog: Catalog, collection: Collection) -> list[dict]:
+    "Whether the curator still keeps what people accept; nothing without one, or without audited pictures."
+    seen = curator_drift(catalog, collection)
+    if seen is None:
+        return []
+    rows = [("of late", seen.rate, f"{seen.rate:.0%}", "bad" if seen.left else "good")]
+    rows += [
+        (f"usual, {word}", share, f"{share:.0%}", "soft-bar")
+        for word, share in zip(("least", "most"), seen.band)
+    ]
+    title = "Does the curator keep what people accept?"
+    return [_plot(title, seen.description, bars("Share of accepted pictures that the curator keeps", rows))]
+
 # %% ../../nbs/report/page.ipynb #d13d0085
 def _collection_facts(collection: Collection, drop: int, slots: range) -> dict[str, Any]:
     "What is known of a drop before anything is made."
@@ -311,7 +326,9 @@ def report_facts(
     facts["open"] = sorted(set(slots) - {body["slot"] for body in bodies})
     facts["numbers"] = _numbers(len(editions) + len(others), refused, len(editions), seconds)
     facts["spoken"] = spoken(numbers)
-    facts["plots"] = _plots(numbers) + _chart(catalog, collection, history, slots)
+    facts["plots"] = (
+        _plots(numbers) + _chart(catalog, collection, history, slots) + _curator(catalog, collection)
+    )
     return facts
 
 # %% ../../nbs/report/page.ipynb #25d19b2a

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from artmint.core.collection import read_collection
 from artmint.judge.decisions import Action, ReviewSession, record_action
 from artmint.judge.thresholds import (
+    UselessScore,
     Prices,
     TooFewDecisions,
     area_under,
     curve,
     decided,
+    held_out_keep,
     hindsight,
     proposal,
     tune,
@@ -130,3 +132,32 @@ def test_only_peoples_last_words_are_learned_from(tmp_path, judge):
         (1, 1, True),
         (1, 2, False),
     ]
+
+
+@pytest.mark.parametrize("lead, fault", [(0.0, "no better than a coin"), (-1.5, "upside down")])
+def test_a_score_that_tells_nothing_gets_no_bound(tmp_path, lead, fault):
+    path = tmp_path / "collection.toml"
+    path.write_text(TOML)
+    rng = np.random.default_rng(3)
+    good = rng.random(200) < 0.4
+    tuned = tune("clip", rng.normal(good * lead, 1), good, draws=60)
+    with pytest.raises(UselessScore) as refusal:
+        proposal(path, tuned, apply=True)
+    assert fault in str(refusal.value)
+    assert path.read_text() == TOML
+
+
+def test_what_is_kept_of_other_pictures_is_said_with_a_band_that_holds_it():
+    rng = np.random.default_rng(0)
+    pool_good = rng.random(40_000) < 0.3
+    pool = rng.normal(pool_good * 1.5, 1)
+    hits, flattered = [], []
+    for _ in range(40):
+        pick = rng.integers(len(pool), size=200)
+        tuned = tune("s", pool[pick], pool_good[pick], keep=0.9, draws=1)
+        truth = (pool[pool_good] >= tuned.threshold).mean()
+        low, _, high = held_out_keep(pool[pick], pool_good[pick], keep=0.9, draws=60)
+        hits.append(low <= truth <= high)
+        flattered.append(truth < 0.9)
+    assert np.mean(flattered) > 0.25  # the share asked for is met in the sample, and often not outside of it
+    assert np.mean(hits) >= 0.9
