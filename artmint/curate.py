@@ -195,7 +195,7 @@ def nearest_near_copies(
         neighbours.append(Neighbour(index.names[counting[row]], TURNS[turn], score) if score else NOTHING)
     return neighbours
 
-
+# %% ../nbs/20_curate.ipynb #b986a86a
 def most_alike(
     index: ReferenceIndex,  # what is compared with
     place: tuple[int, int],  # of the candidates: (round, slot)
@@ -227,7 +227,7 @@ def _sights(
     )
     return list(zip(thumbs, layouts))
 
-
+# %% ../nbs/20_curate.ipynb #c1734cb8
 def _reference_artifact(body: dict[str, Any]) -> Artifact:
     "A reference picture in the shape of an artifact; nobody made it here."
     digests = {name: body[name] for name in ("pixel_digest", "file_digest")}
@@ -302,7 +302,7 @@ def _measure(
     rows = (*_embed(catalog, judge, artifacts), _sights(catalog, collection, artifacts))
     return [_Measured(*row) for row in zip(candidates, scores, *rows)]
 
-
+# %% ../nbs/20_curate.ipynb #109851c7
 def _verdict(collection: Collection, attempt: _Measured, *nearest_ones: Neighbour) -> Verdict:
     """A verdict with near-duplication in it; the reason names what is repeated, or that the collection asks
     people."""

@@ -222,7 +222,7 @@ def _agreeing(agreed: Agreement | None) -> str:
         return f"{words}, which is little (kappa {agreed.kappa:.2f}): nothing can be learnt that they don't share"
     return words
 
-
+# %% ../../nbs/judge/curator.ipynb #b653fc26
 def describe_guarantee(
     facts: dict[str, Any],  # of a curator
     agreed: Agreement | None = None,  # how far people agree
@@ -280,7 +280,7 @@ class Drift:
         usual = f"{self.band[0]:.0%} to {self.band[1]:.0%} are usual"
         return f"{word}: of {self.seen} pictures drawn at random and accepted since, it keeps {self.rate:.0%}; {usual}"
 
-
+# %% ../../nbs/judge/curator.ipynb #fbfe0f31
 def drift(
     facts: dict[str, Any],  # of the curator; it has a threshold
     kept: int,  # audited accepts of late at or above its threshold
@@ -295,7 +295,7 @@ def drift(
     low, high = betabinom.ppf((0.005, 0.995), seen, n - lost, lost + 1) / seen
     return Drift(kept / seen, (float(low), float(high)), not low <= kept / seen <= high, seen)
 
-
+# %% ../../nbs/judge/curator.ipynb #05fdcdf0
 AUDIT = "audit"  # a decision's `via` when a draw put the picture before people
 
 
@@ -305,7 +305,7 @@ def was_audited(
     "Whether a picture was drawn at random for somebody to look at."
     return any(row.get("via") == AUDIT for row in rows)
 
-
+# %% ../../nbs/judge/curator.ipynb #d1288c99
 def curator_drift(
     catalog: Catalog,  # the studio's
     collection: Collection,  # whose curator

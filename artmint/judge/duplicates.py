@@ -9,6 +9,7 @@ __all__ = ['WAVES', 'TURNS', 'THUMB', 'CERTAIN', 'DUPLICATE', 'ALIKE', 'NEAR_COP
 
 # %% ../../nbs/judge/duplicates.ipynb #ca0564ac
 import io
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -196,7 +197,7 @@ def _edges(lab: np.ndarray) -> np.ndarray:
     strength = gaussian_filter(squares.sum(-1) ** 0.25, 1.5, mode="nearest")[2::4, 2::4]
     return _unit(strength - strength.mean())
 
-
+# %% ../../nbs/judge/duplicates.ipynb #b5b89a67
 def layout(
     thumb: np.ndarray,  # (12288,) or (64, 64, 3), RGB
 ) -> np.ndarray:  # (1012,)
@@ -222,21 +223,18 @@ _LEAST = 0.4  # share of the picture that has to lie on the other
 
 def _maps() -> list[np.ndarray]:
     "The scales and angles that are tried: rows (x, y, shift), lengths in pictures' sides, (2, 3) each."
-    grid = [(size, size, 0.0) for size in _SIZES]
-    grid += [
-        (x, y, 0.0)
-        for x in _SIZES
-        for y in _SIZES
-        if x != y and min(x, y) <= 1 <= max(x, y) < 1.17 * min(x, y)
-    ]
-    grid += [(size, size, angle) for size in (0.88, 1.0, 1.13) for angle in (-4.0, 4.0)]
+    grid = [(size, size, angle) for size in (0.88, 1.0, 1.13) for angle in (-4.0, 4.0)]
+    for x, y in itertools.product(_SIZES, _SIZES):
+        narrow, wide = min(x, y), max(x, y)
+        if narrow == wide or (narrow <= 1 <= wide < 1.17 * narrow):
+            grid.append((x, y, 0.0))
     maps = []
     for x, y, angle in grid:
         cosine, sine = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
         maps.append(np.array([[x * cosine, -x * sine, 0.0], [y * sine, y * cosine, 0.0]]))
     return maps
 
-
+# %% ../../nbs/judge/duplicates.ipynb #06abb9b6
 def _grid(side: int) -> tuple[np.ndarray, np.ndarray]:
     "Places of pixels, seen from the middle: right and down, (side, side) each."
     down, right = np.indices((side, side)) - (side - 1) / 2
@@ -246,9 +244,10 @@ def _grid(side: int) -> tuple[np.ndarray, np.ndarray]:
 def _mapped(side: int, by: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     "Where pixels of the one lie on the other: columns and rows, (side, side) each."
     right, down = _grid(side)
-    return tuple(row[0] * right + row[1] * down + row[2] * side + (side - 1) / 2 for row in by)
+    columns, rows = (to[0] * right + to[1] * down + to[2] * side for to in by)
+    return columns + (side - 1) / 2, rows + (side - 1) / 2
 
-
+# %% ../../nbs/judge/duplicates.ipynb #d00d4d5e
 def _inside(side: int, columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
     "Which pixels lie on the other, and not at the rim of either."
     rim = side // 32
@@ -295,7 +294,7 @@ def _look(thumb: np.ndarray) -> _Look:
     channels = np.dstack([lab, luma, rgb.max(-1), rgb.min(-1)])
     return _Look(channels, _with_slopes(fast), _with_slopes(half))
 
-
+# %% ../../nbs/judge/duplicates.ipynb #864b7b6c
 def _spectrum(values: np.ndarray) -> np.ndarray:
     "Fourier transform over rows and columns of (n, 32, 32, ...), with room for shifts."
     return np.fft.rfft2(values, (THUMB, THUMB), axes=(1, 2))
@@ -333,7 +332,7 @@ def _sought(thumb: np.ndarray) -> _Sought:
     area, power = _correlation(spectra, own), _correlation(squares, own)
     return _Sought(look, _spectrum(np.array(warped)), spectra, area, power)
 
-
+# %% ../../nbs/judge/duplicates.ipynb #382697de
 def _starts(one: _Sought, other: _Look, count: int = 6) -> list[np.ndarray]:
     "The maps at which two pictures lie on each other best, at most one for each scale and angle."
     side = THUMB // 2
@@ -392,7 +391,7 @@ def _aligned(one: np.ndarray, other: np.ndarray, start: np.ndarray, steps: int) 
             break
     return best
 
-
+# %% ../../nbs/judge/duplicates.ipynb #4694509f
 def _is_plausible(by: np.ndarray) -> bool:
     "Whether a map only scales a little, turns a little and hardly shears."
     large, small = np.linalg.svd(by[:, :2], compute_uv=False)
@@ -432,7 +431,7 @@ def _sameness(one: np.ndarray, other: np.ndarray, mask: np.ndarray) -> float:
     reached = np.cumsum(np.sqrt(both[order]))
     return float(agreement[order][np.searchsorted(reached, 0.2 * reached[-1])])
 
-
+# %% ../../nbs/judge/duplicates.ipynb #9e49268f
 def _agreement(one: np.ndarray, other: np.ndarray, mask: np.ndarray) -> float:
     "How far two pictures agree in the kindest view, (64, 64, 6) each; 0 where one is blank."
     details = [_detail(values, mask) for values in (one, other)]
@@ -466,7 +465,7 @@ def _compared(one: _Sought, other: _Look) -> float:
     here = _agreement(one.look.channels, other.channels, np.ones((THUMB, THUMB)))
     return max(here, _laid_over(one, other)) if here < CERTAIN else here
 
-
+# %% ../../nbs/judge/duplicates.ipynb #cc643e6f
 def near_copy(
     thumb: np.ndarray,  # (12288,), RGB
     other: np.ndarray,  # (12288,), RGB
@@ -494,7 +493,7 @@ def _first_look(one: np.ndarray, layouts: np.ndarray, few: int) -> list[tuple[in
         likely |= dict.fromkeys((int(place % len(layouts)), int(place // len(layouts))) for place in order)
     return list(likely)
 
-
+# %% ../../nbs/judge/duplicates.ipynb #ed801b5c
 def nearest_near_copy(
     thumb: np.ndarray,  # (12288,), RGB
     thumbs: np.ndarray,  # (m, 12288): of the others

@@ -125,7 +125,7 @@ class Tuning:
         step = np.floor if self.highest else np.ceil
         return float(step(self.curve.thresholds[self.chosen] * 1e4) / 1e4)
 
-
+# %% ../../nbs/judge/thresholds.ipynb #ec929e85
 def area_under(
     scores: np.ndarray,  # (n,)
     accepted: np.ndarray,  # (n,) of bool

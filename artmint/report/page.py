@@ -281,7 +281,7 @@ def _chart(catalog: Catalog, collection: Collection, history: BatchHistory, slot
     signal = follow(promised, stream([history.tries]))
     return [_plot("Has acceptance fallen?", verdict(promised, signal), chart(promised, signal))]
 
-
+# %% ../../nbs/report/page.ipynb #326542ac
 def _curator(catalog: Catalog, collection: Collection) -> list[dict]:
     "Whether the curator still keeps what people accept; nothing without one, or without audited pictures."
     seen = curator_drift(catalog, collection)

@@ -213,7 +213,7 @@ def promises(way: str, draws: int, audits: int) -> list[tuple[bool, bool]]:
         audit = rng.permutation(len(rows))[:audits]
         decided = np.unique(np.concatenate([chosen, audit]))
         trained = fit_curator(Plain, rows[decided], {}, likes[decided], audited=np.isin(decided, audit))
-        rest = np.setdiff1d(np.arange(len(rows)), decided)[:1500]
+        rest = np.setdiff1d(np.arange(len(rows)), decided)
         if trained.facts["threshold"] is not None:
             outcomes.append(
                 (trained.facts["drawn_at_random"], kept_share(trained, rows[rest], likes[rest]) >= 0.94)
@@ -231,7 +231,7 @@ def hold_in_all_ways(draws: int) -> None:
             f"{way:14} promises about all: {len(held)} of {draws}, held {np.mean(held):.3f}; without audit {without}"
         )
         assert len(held) >= 0.8 * draws
-        assert np.mean(held) >= 0.9 - 1.0 / draws
+        assert np.mean(held) >= 0.92 - 1.0 / draws
         assert not any(drawn for drawn, _ in without)
 
 
