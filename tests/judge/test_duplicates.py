@@ -256,7 +256,7 @@ BEYOND["noise 40"] = lambda image: noisy(image, 40)
 BEYOND["crop 5 %, JPEG q30, hue +30°"] = lambda image: with_hue(
     jpeg(cropped(image, 0.05, 0.05, 0.05, 0.05), 30), 30
 )
-BOUND = 0.87
+BOUND = 0.8
 
 
 class Crowd:
@@ -310,13 +310,34 @@ def test_blank_and_nearly_blank_pictures_are_no_copies():
     ) == (-1, 0.0, 0)
 
 
-def test_unrelated_pictures_and_siblings_are_no_near_copies():
-    images = originals(30, seed=5)
-    siblings = [
-        draw(subjects()[i], 9000 + i) for i in np.random.default_rng(5).choice(576, 20, replace=False)
-    ]
-    crowd = Crowd(images)
-    assert max(crowd.near(image)[1] for image in [*siblings[:6], *originals(6, seed=6)]) < BOUND
+def test_unrelated_pictures_are_no_near_copies():
+    crowd = Crowd(originals(30, seed=5))
+    assert max(crowd.near(image)[1] for image in originals(12, seed=6)) < BOUND
+
+
+def drawn_siblings(count: int) -> list[tuple[Image.Image, Image.Image]]:
+    "Two drawings of each of some subjects. Truchet patterns have few tiles: two of them can come out the same."
+    rng = np.random.default_rng(1)
+    chosen = [subjects()[i] for i in rng.choice(576, 2 * count, replace=False)]
+    kept = [subject for subject in chosen if subject.motif != "truchet"][:count]
+    return [(draw(subject, 1000 + i), draw(subject, 2000 + i)) for i, subject in enumerate(kept)]
+
+
+def siblings_scores(pairs: list[tuple[Image.Image, Image.Image]]) -> list[float]:
+    "How much of a near-copy each pair is, highest first."
+    thumbs = [ThumbnailEncoder().encode_images(list(pair)) for pair in pairs]
+    return sorted((near_copy(*pair)[0] for pair in thumbs), reverse=True)
+
+
+def test_siblings_are_no_near_copies():
+    assert siblings_scores(drawn_siblings(12))[0] < BOUND
+
+
+@pytest.mark.slow
+def test_siblings_are_seldom_near_copies():
+    scores = siblings_scores(drawn_siblings(100))
+    print("drawn siblings, highest of 100:", scores[:6])
+    assert scores[2] < BOUND  # mandalas of as many petals, turned, are one picture to people too
 
 
 def test_a_near_copy_is_the_same_alone_or_among_others():
