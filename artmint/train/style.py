@@ -366,7 +366,7 @@ def _difference_hash(image: Image.Image) -> np.ndarray:
     steps = small[:, 1:] - small[:, :-1]
     return (np.abs(steps) > 2) * np.sign(steps)
 
-
+# %% ../../nbs/train/style.ipynb #31368180
 def _twins(hashes: dict[str, np.ndarray]) -> list[str]:
     "Pictures that are nearly the same, by their difference hashes; blank ones are like nothing."
     faults = []
