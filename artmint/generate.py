@@ -21,7 +21,7 @@ from .core.records import Artifact, Attempt, Recipe, Slot, Work
 from .make.adapters import frozen_adapters
 from .make.base import Base, environment
 from .make.render import batches, check, render
-from .seeds import frozen_slots, recipes
+from .seeds import frozen_slots, one_of_one_of, recipes
 from .studio.catalog import Catalog
 from .studio.files import attempt_key, slot_key
 from .studio.ledger import metered
@@ -37,6 +37,9 @@ def open_slots(
     "The drop's slots to make attempts for: without an edition, and not held for a work made by hand."
     open_ones = []
     for slot in frozen_slots(catalog, collection, salt)[first - 1 : first - 1 + quantity]:
+        work = one_of_one_of(collection, slot.traits)
+        if work and work.by_hand:
+            continue
         edition = catalog.find("edition", slot_key(collection.name, slot.id))
         if not edition and not catalog.find("attempt", attempt_key(collection.name, slot.id, 0)):
             open_ones.append(slot)

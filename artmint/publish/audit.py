@@ -35,15 +35,19 @@ from artmint.publish.tokens import (
     BaseFacts,
     TokenMetadata,
     attribute,
+    attribute_words,
     contract_json,
+    has_words,
     json_schema,
     named_files,
     public_facts,
     public_source,
+    published_attributes,
     read_token,
+    token_name,
     withheld_digests,
 )
-from ..seeds import prompt_of, recipes
+from ..seeds import one_of_one_of, prompt_of, recipes
 
 if TYPE_CHECKING:
     from artmint.make.base import Judge
@@ -231,19 +235,17 @@ def _derived_facts(drop: StudioDrop, slot: Slot, edition: Edition, facts: dict) 
 
 def _compare_attributes(findings: _Findings, drop: StudioDrop, slot: Slot, metadata: TokenMetadata) -> None:
     "A token's attributes against the slot's traits: values, number, and how marketplaces are to show them."
-    collection = drop.collection
+    wanted = published_attributes(drop.collection, slot.traits)
+    expected = {entry.trait_type: str(entry.value) for entry in wanted}
     shown = {entry.trait_type: str(entry.value) for entry in metadata.attributes}
-    findings.compare("attributes", slot.traits, shown)
-    findings.compare("number of attributes", len(slot.traits), len(metadata.attributes))
-    order = list(slot.traits)
-    wanted = [
-        attribute(collection, trait, slot.traits[trait]) for trait in order if trait in collection.traits
-    ]
+    findings.compare("attributes", expected, shown)
+    findings.compare("number of attributes", len(wanted), len(metadata.attributes))
+    order = list(expected)
     in_order = sorted(
         metadata.attributes,
         key=lambda entry: order.index(entry.trait_type) if entry.trait_type in order else -1,
     )
-    findings.compare("attributes' forms", wanted, in_order)
+    findings.compare("attributes' forms", list(wanted), in_order)
 
 # %% ../../nbs/publish/audit.ipynb #ed2dcac9
 def _check_edition(
@@ -253,10 +255,11 @@ def _check_edition(
     collection = drop.collection
     about = metadata.artmint
     findings = _Findings(slot.id)
-    findings.compare("name", f"{collection.title} #{slot.id}", metadata.name)
+    findings.compare("name", token_name(collection, slot.id, slot.traits), metadata.name)
     findings.compare("description", collection.description, metadata.description)
     findings.compare("license", collection.license, metadata.license)
     _compare_attributes(findings, drop, slot, metadata)
+    findings.compare("artmint.words", attribute_words(collection, slot, facts), about.words)
     withheld = withheld_digests(facts, collection.withheld, edition.dna, drop.salt)
     findings.compare("artmint.withheld", withheld or None, about.withheld)
     adapters = list(about.adapters or ())
@@ -335,7 +338,8 @@ def _check_manifest(drop: StudioDrop, manifest: Manifest, root: Path, names: set
     findings.compare("files that recipes name", {}, _wrong_weights(drop, root, names))
     bases = {facts.get("base", drop.base.digest) for facts in drop.facts}
     findings.compare("bases of the recipes", [drop.base.digest], sorted(bases))
-    findings.compare("schema.json", _sha256(json_schema()), manifest.schema_digest)
+    schema = json_schema(has_words(drop.collection))
+    findings.compare("schema.json", _sha256(schema), manifest.schema_digest)
     findings.compare("root", str(build(root).root), manifest.root)
     return findings
 
@@ -359,17 +363,32 @@ def _check_files(drop: StudioDrop, manifest: Manifest, root: Path, names: set[st
     return findings
 
 
+def _published_counts(collection: Collection) -> Counter:
+    "How often each attribute is published of a whole collection, by label and value."
+    counts: Counter = Counter()
+    for trait, values in collection.traits.items():
+        for value, count in values.items():
+            if entry := attribute(collection, trait, value):
+                counts[entry.trait_type, str(entry.value)] += count
+    for work in collection.one_of_ones.values():
+        for label, word in work.traits.items():
+            counts[label, word] += work.size
+    return counts
+
+
 def _check_counts(drop: StudioDrop, tokens: list[TokenMetadata]) -> list[Finding]:
     "Exact counts, once all of the collection is in the drop, and no picture twice."
     collection = drop.collection
     findings = _Findings(None)
     if len(drop.slots) == collection.supply:
-        counts = {trait: Counter() for trait in collection.traits}
-        for token in tokens:
-            for entry in token.attributes:
-                if entry.trait_type in counts:
-                    counts[entry.trait_type][str(entry.value)] += 1
-        findings.compare("exact counts", collection.traits, counts)
+        shown = Counter(
+            (entry.trait_type, str(entry.value)) for token in tokens for entry in token.attributes
+        )
+        wanted = _published_counts(collection)
+        wrong = sorted(key for key in wanted | shown if wanted[key] != shown[key])
+        expected = {f"{label} {word}": wanted[label, word] for label, word in wrong}
+        actual = {f"{label} {word}": shown[label, word] for label, word in wrong}
+        findings.compare("exact counts", expected, actual)
     pictures = Counter(token.artmint.pixel_digest for token in tokens)
     twice = [f"{token.artmint.slot}" for token in tokens if pictures[token.artmint.pixel_digest] > 1]
     findings.compare("pictures that occur twice", [], twice)
@@ -429,12 +448,14 @@ def _check_seen(drop: StudioDrop, root: Path, tokens: list[TokenMetadata], probe
         pictures.append(picture)
         readable.append(token)
     findings = []
+    ones = {slot.id for slot in drop.slots if one_of_one_of(drop.collection, slot.traits)}
     for token, seen in zip(readable, probe(pictures, drop.collection), strict=True):
         claims = {entry.trait_type: str(entry.value) for entry in token.attributes}
         for trait, value in seen.items():
-            claim = claims.get(trait)
-            if claim != value:
-                findings.append(Finding(token.artmint.slot, f"seen {trait}", claim or "none", value))
+            entry = attribute(drop.collection, trait, value)
+            claim = claims.get(drop.collection.label_of(trait), "none")
+            if token.artmint.slot not in ones and claim != (str(entry.value) if entry else "none"):
+                findings.append(Finding(token.artmint.slot, f"seen {trait}", claim, value))
     return findings
 
 # %% ../../nbs/publish/audit.ipynb #0ec18257
