@@ -21,7 +21,8 @@ from .core.records import Artifact, Attempt, Recipe, Slot, Work
 from .make.adapters import frozen_adapters
 from .make.base import Base, environment
 from .make.render import batches, check, render
-from .seeds import frozen_slots, one_of_one_of, recipes
+from .make.rounds import Settings, record_attempts, round_attempts
+from .seeds import frozen_slots, one_of_one_of
 from .studio.catalog import Catalog
 from .studio.files import attempt_key, slot_key
 from .studio.ledger import metered
@@ -52,15 +53,14 @@ def attempts_of(
     slots: list[Slot],  # for which slots
     salt: str,  # the collection's salt
     round: int,  # 1, 2, ...
-    base: str,  # digest of the base model
+    base: Base,  # the model
 ) -> list[Attempt]:  # slot by slot
-    "The attempts of a round, recorded. Raises NoSuchAdapter."
-    size = collection.generation.attempts
-    numbers = range((round - 1) * size + 1, round * size + 1)
-    attempts = recipes(collection, slots, salt, numbers, base, frozen_adapters(catalog, collection))
-    for a in attempts:
-        key = attempt_key(collection.name, a.slot, a.attempt)
-        catalog.put("attempt", key, {"dna": a.recipe.dna, "recipe": a.recipe.facts()})
+    """The attempts of a round, checked and then recorded. Raises NoSuchAdapter and what `check` raises, before
+    anything is recorded."""
+    settings = Settings(collection, base.digest, frozen_adapters(catalog, collection), salt)
+    attempts = round_attempts(catalog, settings, slots, round)
+    check(base, [attempt.recipe for attempt in attempts], catalog.blob)
+    record_attempts(catalog, settings, attempts, round)
     return attempts
 
 # %% ../nbs/15_generate.ipynb #5a710843

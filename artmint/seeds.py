@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['one_of_one_of', 'fill_wildcards', 'prompt_of', 'task_of', 'allocate', 'allocation_facts', 'allocation_lines',
-           'problems_of', 'load_collection', 'salt_of', 'AllocationChanged', 'frozen_slots', 'derive_seed',
-           'slot_seeds', 'colours_of', 'UnsettledAdapter', 'adapters_of', 'recipes']
+           'problems_of', 'load_collection', 'salt_of', 'AllocationChanged', 'frozen_slots', 'planned_slots',
+           'settle_slots', 'derive_seed', 'slot_seeds', 'colours_of', 'UnsettledAdapter', 'adapters_of', 'recipes']
 
 # %% ../nbs/00_seeds.ipynb #bb724ab6
 import itertools
@@ -92,16 +92,15 @@ def prompt_of(
 
 # %% ../nbs/00_seeds.ipynb #6fb8b5f7
 def _with_lines(collection: Collection, salt: str, slot: Slot) -> Slot:
-    "A slot with a line for each wildcard of its prompt: the one that it has, or else the salt's choice."
+    "A slot with the line that the salt chooses for each wildcard of its prompt."
     if not collection.wildcards:
         return slot
+    needed = set(WILDCARD.findall(_unfilled(collection, slot.traits)[0]))
     chosen = {}
-    said = WILDCARD.findall(_unfilled(collection, slot.traits)[0])
-    for name in sorted(set(said) & set(collection.wildcards)):
+    for name in sorted(needed & set(collection.wildcards)):
         lines = collection.wildcards[name]
         lot = int(digest(["artmint/wildcard/1", collection.name, salt, slot.id, name])[:16], 16)
-        kept = slot.wildcards.get(name)
-        chosen[name] = kept if kept in lines else lines[lot % len(lines)]
+        chosen[name] = lines[lot % len(lines)]
     return slot.model_copy(update={"wildcards": chosen})
 
 # %% ../nbs/00_seeds.ipynb #d12d2aca
@@ -119,15 +118,33 @@ def task_of(
     )
 
 
-def _works(collection: Collection, salt: str) -> dict[int, str]:
-    "The slots of one-of-ones with their names: those that the file says, then those that the salt chooses."
-    works = {slot: name for name, work in collection.one_of_ones.items() for slot in work.slots}
-    free = [slot for slot in range(1, collection.supply + 1) if slot not in works]
-    chosen = [name for name in sorted(collection.one_of_ones) if not collection.one_of_ones[name].slots]
-    names = [name for name in chosen for _ in range(collection.one_of_ones[name].quantity)]
+def _works(collection: Collection, salt: str, kept: list[Slot]) -> dict[int, str]:
+    "The slots of one-of-ones by name, kept ones left out: those that the file says, and the salt's choice."
+    taken = {slot.id for slot in kept}
+    here = Counter(slot.traits.get(ONE_OF_ONE) for slot in kept)
+    ones = {name: collection.one_of_ones[name] for name in sorted(collection.one_of_ones)}
+    works = {slot: name for name, work in ones.items() for slot in work.slots if slot not in taken}
+    names = [name for name, work in ones.items() if not work.slots for _ in range(work.quantity - here[name])]
+    free = [slot for slot in range(1, collection.supply + 1) if slot not in taken | works.keys()]
     if names:
         free.sort(key=lambda slot: digest(["artmint/one-of-one/1", collection.name, salt, slot]))
     return works | dict(zip(free, names))
+
+
+def _allocated(collection: Collection, salt: str, task: AllocationTask, kept: list[Slot]) -> list[Slot]:
+    "All slots in order: some are kept, the others are allocated. Raises Unallocatable, Undecided."
+    axes = list(task.axes.items())
+    rows = iter(allocated_rows(task, salt).tolist() if task.supply else ())
+    works = _works(collection, salt, kept)
+    slots = {slot.id: slot for slot in kept}
+    for number in range(1, collection.supply + 1):
+        if number in works:
+            slots[number] = Slot(id=number, traits={ONE_OF_ONE: works[number]})
+        elif number not in slots:
+            values = {trait: options[index] for (trait, options), index in zip(axes, next(rows))}
+            traits = {trait: values[trait] for trait in collection.traits}
+            slots[number] = Slot(id=number, traits=traits)
+    return [_with_lines(collection, salt, slots[number]) for number in sorted(slots)]
 
 
 def allocate(
@@ -136,19 +153,7 @@ def allocate(
 ) -> list[Slot]:  # slots 1..supply, in order
     """Give every slot its traits, with exact counts, or its one-of-one, and the lines of its prompt's wildcards.
     Raises Unallocatable, Undecided."""
-    task = task_of(collection)
-    axes = list(task.axes.items())
-    rows = iter(allocated_rows(task, salt).tolist())
-    works = _works(collection, salt)
-    slots = []
-    for number in range(1, collection.supply + 1):
-        if number in works:
-            traits = {ONE_OF_ONE: works[number]}
-        else:
-            values = {trait: options[index] for (trait, options), index in zip(axes, next(rows))}
-            traits = {trait: values[trait] for trait in collection.traits}
-        slots.append(_with_lines(collection, salt, Slot(id=number, traits=traits)))
-    return slots
+    return _allocated(collection, salt, task_of(collection), [])
 
 # %% ../nbs/00_seeds.ipynb #25f487b1
 def _value_facts(collection: Collection, trait: str, value: str, tokens: int) -> dict:
@@ -252,10 +257,21 @@ class AllocationChanged(Refusal):
 
     collection: str
     traits: list[str]
+    kept: list[int]  # slots whose traits can't change any more
     says = (
-        "The slots of {collection} were fixed with other counts of {traits}. Restore the collection's file, "
-        "or begin a new collection under another name."
+        "The slots of {collection} were fixed with other counts of {traits}. {self.advice} Nothing was changed; "
+        "the collection's file as it was is accepted, too."
     )
+
+    @property
+    def advice(self) -> str:
+        "What can be done."
+        if not self.kept:
+            return "No slot has an edition yet: 00_seeds or 15_generate allocate them anew."
+        return (
+            f"Slots {self.kept} have editions and keep their traits: give each of their values at least as "
+            "many slots as these take, and 00_seeds or 15_generate allocate the others anew."
+        )
 
 
 def _differing(collection: Collection, slots: list[Slot]) -> list[str]:
@@ -271,6 +287,22 @@ def _differing(collection: Collection, slots: list[Slot]) -> list[str]:
             differing.append(trait)
     return differing
 
+
+def _kept_slots(catalog: Catalog, collection: Collection) -> list[Slot]:
+    "The slots that were fixed so far and belong to the collection's supply, by id."
+    slots = [Slot(**body) for body in catalog.all("slot", f"{collection.name}/").values()]
+    return sorted((slot for slot in slots if slot.id <= collection.supply), key=lambda slot: slot.id)
+
+
+def _slot_body(slot: Slot) -> dict[str, Any]:
+    "A slot as the catalog keeps it."
+    return slot.model_dump(mode="json", exclude_defaults=True)
+
+
+def _with_editions(catalog: Catalog, collection: Collection) -> list[int]:
+    "Slots whose traits were published, or are about to be: those with an edition."
+    return sorted(body["slot"] for body in catalog.all("edition", f"{collection.name}/").values())
+
 # %% ../nbs/00_seeds.ipynb #9eb0586c
 def frozen_slots(
     catalog: Catalog,  # the studio's
@@ -280,19 +312,83 @@ def frozen_slots(
     """The collection's slots, allocated the first time and read ever after. Raises AllocationChanged,
     Unallocatable, Undecided."""
     name = collection.name
-    bodies = catalog.all("slot", f"{name}/")
-    if not bodies:
+    slots = _kept_slots(catalog, collection)
+    if not slots:
         fresh = allocate(collection, salt)
-        dumped = {
-            slot_key(name, slot.id): slot.model_dump(mode="json", exclude_defaults=True) for slot in fresh
-        }
-        catalog.put_all("slot", dumped)
-        bodies = catalog.all("slot", f"{name}/")
-    slots = sorted((Slot(**body) for body in bodies.values()), key=lambda slot: slot.id)
+        catalog.put_all("slot", {slot_key(name, slot.id): _slot_body(slot) for slot in fresh})
+        slots = _kept_slots(catalog, collection)
     differing = _differing(collection, slots)
     if differing:
-        raise AllocationChanged(name, differing)
+        raise AllocationChanged(name, differing, _with_editions(catalog, collection))
     return [_with_lines(collection, salt, slot) for slot in slots]
+
+# %% ../nbs/00_seeds.ipynb #130066ca
+def _remaining(collection: Collection, kept: list[Slot]) -> AllocationTask:
+    "What is left to allocate beside some slots. Raises AllocationChanged when they hold more than there is."
+    task = task_of(collection)
+    plain = [slot for slot in kept if ONE_OF_ONE not in slot.traits]
+    counts = {}
+    for trait, values in collection.traits.items():
+        used = Counter(slot.traits.get(trait) for slot in plain)
+        counts[trait] = {value: count - used.pop(value, 0) for value, count in values.items()}
+        if used or min(counts[trait].values()) < 0:
+            raise AllocationChanged(collection.name, [trait], [slot.id for slot in kept])
+    traits = {trait: {v: n for v, n in values.items() if n} for trait, values in counts.items()}
+    rest = {"traits": traits, "supply": task.supply - len(plain)}
+    if collection.unique and len(collection.traits) > 1:
+        rest["taken"] = tuple(slot.traits for slot in plain)
+    return task.model_copy(update=rest)
+
+
+def _check_kept_works(collection: Collection, kept: list[Slot]) -> None:
+    "Raises AllocationChanged when slots with editions are other one-of-ones than the file says."
+    slots = {slot: name for name, work in collection.one_of_ones.items() for slot in work.slots}
+    free = {name: work.quantity for name, work in collection.one_of_ones.items() if not work.slots}
+    wrong = []
+    for slot in kept:
+        name = slot.traits.get(ONE_OF_ONE)
+        if name in free:
+            free[name] -= 1
+        elif slots.get(slot.id) != name:
+            wrong.append(slot.id)
+    if wrong or min(free.values(), default=0) < 0:
+        raise AllocationChanged(collection.name, [ONE_OF_ONE], [slot.id for slot in kept])
+
+
+def planned_slots(
+    catalog: Catalog,  # the studio's; nothing is written
+    collection: Collection,  # a consistent collection
+    salt: str,  # its salt
+) -> tuple[list[Slot], list[int]]:  # slots 1..supply, and the ids of those whose traits aren't fixed yet
+    """The slots that `settle_slots` would leave. Raises AllocationChanged when slots with editions stand in the
+    way, Unallocatable."""
+    slots = _kept_slots(catalog, collection)
+    differing = _differing(collection, slots)
+    if slots and not differing:
+        return [_with_lines(collection, salt, slot) for slot in slots], []
+    fixed = _with_editions(catalog, collection)
+    if any(number > collection.supply for number in fixed):
+        raise AllocationChanged(collection.name, differing, fixed)
+    kept = [slot for slot in slots if slot.id in fixed]
+    _check_kept_works(collection, kept)
+    task = _remaining(collection, kept) if kept else task_of(collection)
+    free = sorted(set(range(1, collection.supply + 1)) - {slot.id for slot in kept})
+    return _allocated(collection, salt, task, kept), free
+
+
+def settle_slots(
+    catalog: Catalog,  # the studio's
+    collection: Collection,  # a consistent collection
+    salt: str,  # its salt
+) -> tuple[list[Slot], list[int]]:  # slots 1..supply, and the ids of those that were allocated anew
+    """The collection's slots; where its counts were changed, those without an edition are allocated anew. Raises
+    AllocationChanged when slots with editions stand in the way, Unallocatable."""
+    slots, moved = planned_slots(catalog, collection, salt)
+    if not moved or not _kept_slots(catalog, collection):
+        return frozen_slots(catalog, collection, salt), []
+    bodies = {slot.id: _slot_body(slot) for slot in slots}
+    catalog.append_all("slot", [(slot_key(collection.name, n), bodies[n]) for n in moved])
+    return slots, moved
 
 # %% ../nbs/00_seeds.ipynb #060be6af
 def derive_seed(
@@ -386,7 +482,7 @@ def recipes(
     common = _common(collection, base, adapter_digests)
     made = []
     for slot in slots:
-        prompt = prompt_of(collection, slot)
+        prompt = prompt_of(collection, _with_lines(collection, salt, slot))
         seeds = slot_seeds(collection.name, salt, slot.id, max(attempts, default=0))
         for attempt in attempts:
             recipe = Recipe(prompt=prompt, seed=seeds[attempt - 1], **common)

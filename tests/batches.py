@@ -37,7 +37,7 @@ def made(folder: Path, supply: int, attempts: int) -> tuple[Catalog, object]:
     judge = load_judge()
     (folder / "studio.toml").write_text(RATES)
     slots = frozen_slots(catalog, tiny, "tiny")
-    generate(catalog, base, attempts_of(catalog, tiny, slots, "tiny", 1, base.digest))
+    generate(catalog, base, attempts_of(catalog, tiny, slots, "tiny", 1, base))
     clip = sorted(
         each["clip"]
         for each in score(

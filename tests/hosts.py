@@ -29,7 +29,7 @@ def listed(folder: Path, base, crew: Crew = Crew(), rounds: int = 2) -> tuple[Ca
     attempts = [
         a
         for number in range(1, rounds + 1)
-        for a in attempts_of(catalog, tiny, slots, tiny.salt, number, base.digest)
+        for a in attempts_of(catalog, tiny, slots, tiny.salt, number, base)
     ]
     return catalog, order_of(catalog, base, attempts, crew), attempts
 

@@ -17,7 +17,6 @@ from artmint.core.collection import Requirement, example
 from artmint.core.records import SecondPass, Slot
 from artmint.seeds import (
     AllocationChanged,
-    TooManyCombinations,
     Unallocatable,
     allocate,
     colours_of,
@@ -170,13 +169,6 @@ def test_what_cannot_be_allocated_names_what_stands_in_the_way(wanted, blamed):
         allocate(wanted, "s")
     assert caught.value.constraints == blamed
     assert any("No allocation" in problem for problem in problems_of(wanted))
-
-
-def test_too_many_combinations_are_refused_with_advice():
-    wide = collection({f"t{i}": {f"v{j}": 1 for j in range(60)} for i in range(3)})
-    with pytest.raises(TooManyCombinations, match="Join or drop traits") as caught:
-        allocate(wide, "s")
-    assert (caught.value.combinations, caught.value.limit) == (216_000, seeds.COMBINATIONS)
 
 
 def test_ten_thousand_slots_are_exact():

@@ -6,7 +6,7 @@
 __all__ = ['Proof', 'SOLVED', 'COMBINATIONS', 'AllocationTask', 'Unallocatable', 'Undecided', 'allocated_rows',
            'require_allocation']
 
-# %% ../../nbs/core/allocation.ipynb #cbcb2b81
+# %% ../../nbs/core/allocation.ipynb #8c989ffa
 import hashlib
 import itertools
 import math
@@ -19,11 +19,11 @@ import numpy as np
 if TYPE_CHECKING:
     from scipy.sparse import csc_array
 
-# %% ../../nbs/core/allocation.ipynb #8ca505d0
+# %% ../../nbs/core/allocation.ipynb #755c238c
 from .canon import Record, Refusal, canonical, digest
 from .collection import Requirement
 
-# %% ../../nbs/core/allocation.ipynb #cf096bf8
+# %% ../../nbs/core/allocation.ipynb #a882df4f
 class AllocationTask(Record):
     "Slots, traits with exact counts, and which values may not or must meet."
 
@@ -33,6 +33,7 @@ class AllocationTask(Record):
     forbidden: tuple[dict[str, str], ...] = ()
     required: tuple[Requirement, ...] = ()
     unique: bool = False  # whether no two slots may have the same traits
+    taken: tuple[dict[str, str], ...] = ()  # traits that other slots have already, when slots must differ
 
     @property
     def axes(self) -> dict[str, list[str]]:
@@ -44,7 +45,7 @@ class AllocationTask(Record):
         "How many ways there are to take a value of every trait."
         return math.prod(map(len, self.traits.values()))
 
-# %% ../../nbs/core/allocation.ipynb #229c1bac
+# %% ../../nbs/core/allocation.ipynb #03271734
 class Unallocatable(Refusal):
     """No allocation satisfies the collection: that is proved. `constraints` are those without which, taken away
     singly, one was come by."""
@@ -82,7 +83,7 @@ class Undecided(Refusal):
         "What was tried, as a list."
         return ", ".join(self.tried)
 
-# %% ../../nbs/core/allocation.ipynb #8342cb64
+# %% ../../nbs/core/allocation.ipynb #4f173ce2
 Proof = tuple[str, list[str]]  # why there can be no allocation, and the constraints that it rests on
 
 
@@ -108,7 +109,7 @@ def _too_alike(task: AllocationTask) -> Iterator[Proof]:
 
 def _forced(task: AllocationTask, part: dict[str, str]) -> int:
     "In how many slots these values meet at least, however they are laid out."
-    counts = [task.traits[trait][value] for trait, value in part.items()]
+    counts = [task.traits[trait].get(value, 0) for trait, value in part.items()]
     return sum(counts) - (len(counts) - 1) * task.supply
 
 
@@ -120,11 +121,11 @@ def _forced_meetings(task: AllocationTask) -> Iterator[Proof]:
     for i, need in enumerate(task.required):
         least = _forced(task, need.when)
         for trait, value in need.then.items():
-            if least > (most := task.traits[trait][value]):
+            if least > (most := task.traits[trait].get(value, 0)):
                 brings = f"{_worded(need.when)}, in {least} slots, brings {_worded({trait: value})}"
                 yield f"{brings}, which {most} have", [f"required[{i}]"]
 
-# %% ../../nbs/core/allocation.ipynb #715706ce
+# %% ../../nbs/core/allocation.ipynb #f879122e
 def _brought(task: AllocationTask, first: dict[str, str]) -> tuple[dict[str, str], list[str], str]:
     "What values bring along, directly or not, the requirements that say so, and where these contradict."
     has = dict(first)
@@ -142,20 +143,22 @@ def _brought(task: AllocationTask, first: dict[str, str]) -> tuple[dict[str, str
 def _broken_chains(task: AllocationTask) -> Iterator[Proof]:
     "Values whose requirements contradict one another, a prohibition, or the counts."
     starts = {(trait, value) for need in task.required for trait, value in need.when.items()}
-    for trait, value in sorted(starts):
+    for trait, value in sorted(start for start in starts if start[1] in task.traits[start[0]]):
         start = {trait: value}
         has, used, contradiction = _brought(task, start)
         if contradiction:
             yield f"{_worded(start)} would have {contradiction}", used
         for i, part in enumerate(task.forbidden):
             if part.items() <= has.items():
-                yield f"{_worded(start)} brings {_worded(part)}", [*used, f"forbidden[{i}]"]
+                others = {key: word for key, word in part.items() if key not in start}
+                reason = f"{_worded(start)} brings {_worded(others)}, and may not"
+                yield reason, [*used, f"forbidden[{i}]"]
         for other, brought in has.items():
-            if len(used) > 1 and task.traits[other][brought] < task.traits[trait][value]:
+            if len(used) > 1 and task.traits[other].get(brought, 0) < task.traits[trait][value]:
                 brings = f"{_worded(start)} brings {_worded({other: brought})}"
                 yield f"{brings}, which has fewer slots", used
 
-# %% ../../nbs/core/allocation.ipynb #7333b8b8
+# %% ../../nbs/core/allocation.ipynb #fe1a8f76
 def _has_all(rows: np.ndarray, part: dict[int, int]) -> np.ndarray:
     "Which rows have all of these values: (n,) of bool."
     return np.all([rows[:, column] == value for column, value in part.items()], axis=0)
@@ -176,10 +179,19 @@ class _Clauses:
         for need in task.required:
             self._require(self._places(need.when), self._places(need.then))
 
+    def rows_of(self, parts: tuple[dict[str, str], ...]) -> np.ndarray:
+        "Full combinations as rows, those with values that no slot is left to have aside: (n, traits)."
+        rows = []
+        for part in parts:
+            row = [index.get(part[trait], -1) for trait, index in zip(self.columns, self.indices)]
+            if -1 not in row:
+                rows.append(row)
+        return np.array(rows, dtype=np.int32).reshape(-1, len(self.columns))
+
     def _places(self, part: dict[str, str]) -> dict[int, int]:
-        "Columns and value indices."
+        "Columns and value indices; -1: no slot is left to have the value."
         columns = {self.columns[trait]: value for trait, value in part.items()}
-        return {column: self.indices[column][value] for column, value in columns.items()}
+        return {column: self.indices[column].get(value, -1) for column, value in columns.items()}
 
     def _between(self, one: int, other: int) -> np.ndarray:
         "The table of two columns, indexed by their values."
@@ -191,15 +203,17 @@ class _Clauses:
     def _forbid(self, part: dict[int, int]) -> None:
         if len(part) != 2:
             self.sets.append((part, {}))
-            return
-        (one, value), (other, second) = part.items()
-        self._between(one, other)[value, second] = True
+        elif -1 not in part.values():
+            (one, value), (other, second) = part.items()
+            self._between(one, other)[value, second] = True
 
     def _require(self, when: dict[int, int], then: dict[int, int]) -> None:
         if len(when) > 1 or when.keys() & then.keys():
             self.sets.append((when, then))
             return
         ((one, value),) = when.items()
+        if value == -1:
+            return
         for other, only in then.items():
             self._between(one, other)[value] |= np.arange(self.sizes[other]) != only
 
@@ -213,7 +227,7 @@ class _Clauses:
                 hit &= ~_has_all(rows, then)
             yield hit, [*when, *then]
 
-# %% ../../nbs/core/allocation.ipynb #e87df239
+# %% ../../nbs/core/allocation.ipynb #c6cd6f46
 def _constraints_within(task: AllocationTask, traits: set[str]) -> list[str]:
     "Names of the constraints that speak of these traits alone."
     names = [f"forbidden[{i}]" for i, part in enumerate(task.forbidden) if part.keys() <= traits]
@@ -246,7 +260,7 @@ def _proofs(task: AllocationTask) -> list[Proof]:
     proofs = dict(proof for search in searches for proof in search(task))
     return list(proofs.items())
 
-# %% ../../nbs/core/allocation.ipynb #2ed1c4b2
+# %% ../../nbs/core/allocation.ipynb #1bf85b8e
 class _Draws:
     "Whole numbers drawn from a seed. Two draws never repeat each other."
 
@@ -276,19 +290,32 @@ def _columns(task: AllocationTask, draws: _Draws) -> np.ndarray:
         columns.append(column[draws.order(task.supply)])
     return np.stack(columns, axis=1).astype(np.int32)
 
-# %% ../../nbs/core/allocation.ipynb #6eb7c1d0
+# %% ../../nbs/core/allocation.ipynb #892a8f0a
+def _among(numbers: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    "Which of the numbers asked for are among sorted ones: (n,) of bool."
+    if not len(numbers):
+        return np.zeros(len(asked), dtype=bool)
+    return numbers[np.searchsorted(numbers, asked) % len(numbers)] == asked
+
+# %% ../../nbs/core/allocation.ipynb #9c1a411c
 class _Table:
     "Rows on the way to keeping every constraint."
 
-    def __init__(self, rows: np.ndarray, clauses: _Clauses, unique: bool, draws: _Draws):
-        self.rows, self.clauses, self.unique, self.draws = rows.copy(), clauses, unique, draws
-        self.marks = [draws.numbers(size) for size in clauses.sizes]
-        self.sums = np.zeros(len(rows), dtype=np.uint64)
-        for column, marks in enumerate(self.marks):
-            self.sums += marks[rows[:, column]]
+    def __init__(self, rows: np.ndarray, task: AllocationTask, draws: _Draws):
+        self.rows, self.clauses, self.unique, self.draws = rows.copy(), _Clauses(task), task.unique, draws
+        self.marks = [draws.numbers(size) for size in self.clauses.sizes]
+        self.sums = self.sum(rows)
+        self.taken = np.unique(self.sum(self.clauses.rows_of(task.taken)))
         self.broken = self.count(rows)
         self.again = np.zeros(len(rows), dtype=bool)
         self.note_repeats()
+
+    def sum(self, rows: np.ndarray) -> np.ndarray:
+        "The sums of rows' marks: (n,)."
+        total = np.zeros(len(rows), dtype=np.uint64)
+        for column, marks in enumerate(self.marks):
+            total += marks[rows[:, column]]
+        return total
 
     def count(self, rows: np.ndarray) -> np.ndarray:
         "How many constraints each row breaks: (n,)."
@@ -304,11 +331,11 @@ class _Table:
         order = np.argsort(self.sums, kind="stable")
         self.sorted = self.sums[order]
         self.again[order] = np.append(False, self.sorted[1:] == self.sorted[:-1])
+        self.again |= _among(self.taken, self.sums)
 
     def holds(self, sums: np.ndarray) -> np.ndarray:
-        "Which of these sums some row has: (n,) of bool."
-        place = np.searchsorted(self.sorted, sums)
-        return self.sorted[place % len(self.sorted)] == sums
+        "Which of these sums some row has, or a taken one: (n,) of bool."
+        return _among(self.sorted, sums) | _among(self.taken, sums)
 
     def step(self, column: int, new: np.ndarray, old: np.ndarray) -> np.ndarray:
         "What a row's sum gains when a column changes from old to new values: (n,)."
@@ -326,7 +353,7 @@ class _Table:
         self.broken[changed] = self.count(self.rows[changed])
         self.note_repeats()
 
-# %% ../../nbs/core/allocation.ipynb #bbb9b62b
+# %% ../../nbs/core/allocation.ipynb #e18986f5
 class _Swaps:
     "Rows, other rows, and the column in which each two would change places: (n,) each."
 
@@ -370,7 +397,7 @@ class _Swaps:
         owner[ends] = first // 2
         return (owner[self.row] == place) & (owner[self.other] == place)
 
-# %% ../../nbs/core/allocation.ipynb #8dd080d6
+# %% ../../nbs/core/allocation.ipynb #932c403e
 _LOOKS = 40_000  # swaps that a round considers
 _ROUNDS = 40  # that must mend a fiftieth
 _AT_ONCE = 4_000  # rows that a round mends
@@ -420,7 +447,7 @@ def _repaired(table: _Table) -> int:
             return int(np.count_nonzero(faults))
         _mend(table, np.flatnonzero(faults))
 
-# %% ../../nbs/core/allocation.ipynb #fe10b40f
+# %% ../../nbs/core/allocation.ipynb #7bbfd962
 SOLVED = 5_000  # combinations up to which the solver allocates
 COMBINATIONS = 200_000  # combinations that it is given at most, where repair fails
 
@@ -430,11 +457,13 @@ def _grid(task: AllocationTask) -> np.ndarray:
     sizes = [len(values) for values in task.axes.values()]
     grid = np.indices(sizes).reshape(len(sizes), -1).T
     keep = np.ones(len(grid), dtype=bool)
-    for hit, _ in _Clauses(task).hits(grid):
+    clauses = _Clauses(task)
+    for hit, _ in clauses.hits(grid):
         keep &= ~hit
+    keep[np.ravel_multi_index(tuple(clauses.rows_of(task.taken).T), sizes)] = False
     return grid[keep]
 
-# %% ../../nbs/core/allocation.ipynb #68a7029b
+# %% ../../nbs/core/allocation.ipynb #b6a10d0f
 def _solve(
     sums: "csc_array", counts: np.ndarray, prices: np.ndarray, room: np.ndarray, integers: bool
 ) -> np.ndarray | None:
@@ -458,7 +487,7 @@ def _solve(
     answer[useful] = result.x
     return answer
 
-# %% ../../nbs/core/allocation.ipynb #437244ee
+# %% ../../nbs/core/allocation.ipynb #0d22945a
 def _solve_integers(
     sums: "csc_array", counts: np.ndarray, prices: np.ndarray, most: int
 ) -> np.ndarray | None:
@@ -477,7 +506,7 @@ def _solve_integers(
             return np.rint(kept + rest).astype(int)
     return None
 
-# %% ../../nbs/core/allocation.ipynb #46d93877
+# %% ../../nbs/core/allocation.ipynb #4c57df93
 def _equations(task: AllocationTask, grid: np.ndarray) -> tuple["csc_array", np.ndarray]:
     "Sums (values, n) and the counts (values,) that they must give."
     from scipy.sparse import coo_array
@@ -520,12 +549,15 @@ def _solved(task: AllocationTask, salt: str) -> np.ndarray | None:
     names = [digest(["artmint/slot/1", task.name, salt, i]) for i in range(len(chosen))]
     return chosen[sorted(range(len(chosen)), key=names.__getitem__)]
 
-# %% ../../nbs/core/allocation.ipynb #fc677fed
+# %% ../../nbs/core/allocation.ipynb #9a90a779
+_TRIED = 24  # constraints that are left out in turn, of those whose absence might help
+
+
 def _eased(task: AllocationTask) -> dict[str, AllocationTask]:
     "The task without each of its constraints in turn, by the constraint's name."
     eased = {}
     if task.unique:
-        eased["unique"] = task.model_copy(update={"unique": False})
+        eased["unique"] = task.model_copy(update={"unique": False, "taken": ()})
     for field in ("forbidden", "required"):
         constraints = getattr(task, field)
         for i in range(len(constraints)):
@@ -537,7 +569,7 @@ def _eased(task: AllocationTask) -> dict[str, AllocationTask]:
 def _start(task: AllocationTask, salt: str) -> _Table:
     "Shuffled columns, with every count right and every other constraint still to be kept."
     draws = _Draws("artmint/rows/1", task.name, salt)
-    return _Table(_columns(task, draws), _Clauses(task), task.unique, draws)
+    return _Table(_columns(task, draws), task, draws)
 
 
 def _exists(task: AllocationTask) -> bool:
@@ -552,12 +584,12 @@ def _exists(task: AllocationTask) -> bool:
 def _blamed(task: AllocationTask, proofs: list[Proof]) -> Unallocatable:
     "The refusal of a task without an allocation: what was proved, and which constraints it would do without."
     involved = {name for _, names in proofs for name in names}
-    constraints = [
-        name for name, eased in _eased(task).items() if name in (involved or {name}) and _exists(eased)
-    ]
+    eased = {name: other for name, other in _eased(task).items() if not involved or name in involved}
+    hopeful = [name for name, other in eased.items() if not _proofs(other)]
+    constraints = [name for name in hopeful[:_TRIED] if _exists(eased[name])]
     return Unallocatable(constraints, [reason for reason, _ in proofs])
 
-# %% ../../nbs/core/allocation.ipynb #b71ed7ed
+# %% ../../nbs/core/allocation.ipynb #f56cce19
 def _linked(task: AllocationTask) -> list[set[str]]:
     "Traits that constraints link, directly or through others."
     groups: list[set[str]] = []
@@ -594,7 +626,7 @@ def _parts(task: AllocationTask) -> Iterator[set[str]]:
                 if (part.forbidden or part.required) and part.combinations <= SOLVED:
                     yield traits
 
-# %% ../../nbs/core/allocation.ipynb #2c02695b
+# %% ../../nbs/core/allocation.ipynb #086dc5ce
 def _begun_again(task: AllocationTask, salt: str) -> _Table:
     "Rows whose linked traits the solver laid out. Raises Unallocatable when some of them can't be."
     table = _start(task, salt)
@@ -607,7 +639,7 @@ def _begun_again(task: AllocationTask, salt: str) -> _Table:
             raise _blamed(task, [(alone, _constraints_within(task, traits))])
         if traits in _linked(task):
             table.rows[:, [columns.index(trait) for trait in part.axes]] = rows
-    return _Table(table.rows, table.clauses, task.unique, table.draws)
+    return _Table(table.rows, task, table.draws)
 
 
 def _laid_out(task: AllocationTask, salt: str) -> np.ndarray:
@@ -626,7 +658,7 @@ def _laid_out(task: AllocationTask, salt: str) -> np.ndarray:
         raise _blamed(task, [])
     return rows
 
-# %% ../../nbs/core/allocation.ipynb #20d0d0ec
+# %% ../../nbs/core/allocation.ipynb #b35bc1b4
 def allocated_rows(
     task: AllocationTask,  # what is to be allocated
     salt: str,  # which of the possible allocations

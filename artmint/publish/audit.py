@@ -27,6 +27,7 @@ from ..core.picture import BadPicture, bare_png, infotext, pixel_digest, read_pn
 from ..core.records import Edition, Finding, NotARecipe, Recipe, Slot, Work, parse_facts
 from ..ipfs.cid import build, cid as cid_of
 from ..make.base import base_name
+from ..make.rounds import Settings
 from .credentials import disagreements
 from artmint.publish.tokens import (
     PLACES,
@@ -47,7 +48,7 @@ from artmint.publish.tokens import (
     token_name,
     withheld_digests,
 )
-from ..seeds import one_of_one_of, prompt_of, recipes
+from ..seeds import one_of_one_of, prompt_of
 
 if TYPE_CHECKING:
     from artmint.make.base import Judge
@@ -204,6 +205,8 @@ class StudioDrop:
     adapter_digests: Mapping[str, str] = field(default_factory=dict)  # of the collection's adapters, by name
     adapters: Mapping[str, AdapterFacts] = field(default_factory=dict)  # what their files say, by digest
     signed: bool = False  # whether its pictures carry content credentials
+    # the settings that an edition was painted under, by slot, where they aren't the collection's present ones
+    earlier: Mapping[int, Settings] = field(default_factory=dict)
 
     @property
     def named(self) -> dict[str, Role]:
@@ -224,12 +227,12 @@ class StudioDrop:
 
 # %% ../../nbs/publish/audit.ipynb #ff6c96b0
 def _derived_facts(drop: StudioDrop, slot: Slot, edition: Edition, facts: dict) -> dict:
-    """What is public of the recipe that the collection derives for an edition; of a work made by hand, its
-    own."""
+    """What is public of the recipe that the collection derives for an edition, as it was when the edition was
+    painted; of a work made by hand, its own."""
     if "made" not in facts:
-        attempts = range(edition.attempt, edition.attempt + 1)
-        derived = recipes(drop.collection, [slot], drop.salt, attempts, facts["base"], drop.adapter_digests)
-        facts = derived[0].recipe.facts()
+        now = Settings(drop.collection, facts["base"], drop.adapter_digests, drop.salt)
+        settings = drop.earlier.get(slot.id, now)
+        facts = settings.attempts(slot, [edition.attempt])[0].recipe.facts()
     return public_facts(facts, drop.collection.withheld)
 
 

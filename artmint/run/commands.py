@@ -31,6 +31,7 @@ from artmint.run.console import (
     near_path,
     print_json,
     print_line,
+    show_steps,
     verify_command,
 )
 
@@ -56,22 +57,28 @@ def _plan_row(stage: "Stage", expected: "StageForecast", idle: str, rate: tuple[
     return row | {"basis": idle or expected.basis, "cost": cost, "currency": rate[1] if rate else None}
 
 
-def _plan_rows(batch: "Batch", studio: Path, ends: tuple[str, str]) -> list[dict]:
-    """A row for every stage of a batch; those that are finished, or outside of the part asked for, take no
-    time."""
+def _plan_rows(
+    batch: "Batch", studio: Path, ends: tuple[str, str], environment: Mapping[str, str]
+) -> list[dict]:
+    """A row for every stage of a batch, with what it would refuse; those that are finished, or outside of the part
+    asked for, take no time and are asked nothing."""
     from artmint.run.batch import forecast_stages, plan, rate_of
+    from artmint.run.obstacles import obstacles
     from artmint.run.runner import finished
 
     done = {name.split("-r")[0] for name in finished(batch, studio)}
     names = batch.stages
     chosen = names[names.index(ends[0]) : names.index(ends[1]) + 1]
     rate = rate_of(studio)
+    asked = tuple(name for name in chosen if name not in done)
+    findings = list(obstacles(batch, studio, environment, asked)) if asked else []
     rows = []
     for stage, expected in zip(plan(batch, studio), forecast_stages(batch, studio)):
         idle = "" if stage.notebook in chosen else "not asked for"
         if stage.notebook in done:
             idle = "finished"
-        rows.append(_plan_row(stage, expected, idle, rate))
+        own = [finding for finding in findings if finding["name"] == stage.notebook]
+        rows.append(_plan_row(stage, expected, idle, rate) | {"findings": own})
     return rows
 
 # %% ../../nbs/run/commands.ipynb #b51ae8b7
@@ -93,10 +100,18 @@ def _print_plan(rows: list[dict]) -> None:
         money = f", {sum(costs):.2f} {rows[0]['currency']} of machine time"
     rest = f"; unknown: {', '.join(unknown)}" if unknown else ""
     typer.echo(f"in all {duration_words(seconds)} for the first round{money}{rest}")
+    findings = [finding for row in rows for finding in row["findings"]]
+    show_steps([finding for finding in findings if finding["status"] != "held"])
+    if findings and all(finding["status"] == "held" for finding in findings):
+        typer.echo(f"{len(findings)} questions asked, and no stage would refuse anything that is known now")
 
 # %% ../../nbs/run/commands.ipynb #07920d3c
 PlanOnly = Annotated[
-    bool, typer.Option("--plan", help="Say what would run, how long it takes and what it costs, and stop.")
+    bool,
+    typer.Option(
+        "--plan",
+        help="Say what would run, how long it takes, what it costs and what would be refused, and stop.",
+    ),
 ]
 From = Annotated[
     str,
@@ -114,6 +129,7 @@ JsonLines = Annotated[
 
 # %% ../../nbs/run/commands.ipynb #6dcd433c
 def run(
+    context: typer.Context,  # its `obj` is the environment of the process
     batch: BatchFile,  # the batch file
     studio: Studio = Path("studio"),  # the studio
     plan: PlanOnly = False,  # plan only
@@ -127,8 +143,11 @@ def run(
 
     order = load_batch(batch)
     if plan:
-        rows = _plan_rows(order, studio, stage_range(order, first, last))
-        return print_json(rows) if json else _print_plan(rows)
+        rows = _plan_rows(order, studio, stage_range(order, first, last), context.obj)
+        show = print_json if json else _print_plan
+        show(rows)
+        refused = any(finding["status"] == "failed" for row in rows for finding in row["findings"])
+        raise typer.Exit(1 if refused else 0)
     say, live = console_voice()
     event = print_line if json else (lambda happening: None)
     try:

@@ -29,7 +29,9 @@ from typing import Any
 import artmint
 from ..core.canon import Refusal, digest
 from ..core.collection import Collection
+from ..core.records import Slot
 from ..judge.decisions import MACHINE, attempts_by_slot, slots_awaiting_review
+from ..make.rounds import round_numbers, round_of, settings_now
 from ..report.page import report_facts, report_page
 from artmint.run.batch import (
     PACKAGE,
@@ -165,6 +167,14 @@ class RunContext:
     live: Callable[[str], None]  # takes a line to be shown for a moment
     event: Callable[[dict], None] = lambda event: None  # takes what happens, for programs
 
+    def slots(self) -> list[Slot]:
+        "The drop's slots as they were fixed; without traits, where none are yet."
+        slots = []
+        for number in self.batch.slots:
+            body = self.catalog.find("slot", slot_key(self.collection.name, number))
+            slots.append(Slot(**(body or {"id": number, "traits": {}})))
+        return slots
+
     def progress_of(self, stage: Stage) -> Callable[[str], None]:
         """Takes what a stage writes about its progress: shown as the batch's own, and an event where it has
         counts."""
@@ -193,20 +203,35 @@ def kept_picture(
 
 def _pictures(context: RunContext, stage: Stage) -> list:
     "The round's pictures."
-    name = context.collection.name
-    tries = context.collection.generation.attempts
-    attempts = range((stage.round - 1) * tries + 1, stage.round * tries + 1)
-    keys = [attempt_key(name, slot, attempt) for slot in context.batch.slots for attempt in attempts]
-    return [kept_picture(context.catalog, key) for key in keys]
+    catalog, collection = context.catalog, context.collection
+    settings = settings_now(catalog, collection)
+    keys = []
+    for slot in context.slots():
+        numbers = round_numbers(catalog, collection, settings, slot, stage.round)
+        keys += [attempt_key(collection.name, slot.id, number) for number in numbers]
+    return [kept_picture(catalog, key) for key in keys]
+
+
+def _rounds_of_editions(context: RunContext) -> dict[int, int]:
+    "In which round of the present settings each edition of the drop was made, by slot; 0: before the first."
+    catalog, collection = context.catalog, context.collection
+    settings = settings_now(catalog, collection)
+    rounds = {}
+    for slot in context.slots():
+        edition = catalog.find("edition", slot_key(collection.name, slot.id))
+        if edition:
+            rounds[slot.id] = round_of(catalog, collection, settings, slot, edition["attempt"])
+    return rounds
 
 
 def _choice(context: RunContext, stage: Stage) -> list:
     "The editions of the rounds so far, and what people decided."
     catalog = context.catalog
-    last = stage.round * context.collection.generation.attempts
-    keys = [slot_key(context.collection.name, slot) for slot in context.batch.slots]
-    rows = [catalog.find("edition", key) for key in keys]
-    editions = [row for row in rows if row and row["attempt"] <= last]
+    rounds = _rounds_of_editions(context)
+    keys = [
+        slot_key(context.collection.name, slot) for slot, number in rounds.items() if number <= stage.round
+    ]
+    editions = [catalog.find("edition", key) for key in keys]
     decisions = []
     for dna in attempts_by_slot(catalog, context.collection, context.batch.slots):
         decisions += [[dna, row] for row in catalog.history("decision", dna) if row["by"] != MACHINE]
@@ -443,13 +468,8 @@ def _tidy(here: Path, say: Callable[[str], None]) -> None:
 
 def _open_slots(context: RunContext, number: int) -> list[int]:
     "Slots of the drop that no attempt of the first rounds has filled."
-    last = number * context.collection.generation.attempts
-    slots = []
-    for slot in context.batch.slots:
-        edition = context.catalog.find("edition", slot_key(context.collection.name, slot))
-        if not edition or edition["attempt"] > last:
-            slots.append(slot)
-    return slots
+    rounds = _rounds_of_editions(context)
+    return [slot for slot in context.batch.slots if rounds.get(slot, number + 1) > number]
 
 # %% ../../nbs/run/runner.ipynb #a0d7bac4
 def _splits_round(batch: Batch, stage: Stage) -> bool:

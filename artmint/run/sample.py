@@ -16,9 +16,10 @@ from ..core.manifest import Manifest
 from ..core.picture import pixel_digest, png_bytes
 from ..core.records import Artifact, Attempt, Edition, Slot
 from ..curate import choose
-from ..generate import attempts_of, generate
+from ..generate import generate
 from ..ipfs.cid import CID
 from ..ipfs.stores import FolderStore
+from ..make.rounds import record_attempts, round_attempts, settings_now
 from ..make.base import load_base, load_judge, weights_files
 from ..metadata import pack
 from ..pin import publish
@@ -121,7 +122,9 @@ def sample_studio(
     print(f"A sample studio is made: {len(slots)} slots, {until}.")
     base = None if drawn else load_base(collection.generation.base)
     facts = BaseFacts(digest=base.digest if base else "0" * 64, source=base.source if base else "drawings")
-    attempts = attempts_of(catalog, collection, slots, salt, 1, facts.digest)
+    settings = settings_now(catalog, collection, facts.digest)
+    attempts = round_attempts(catalog, settings, slots, 1)
+    record_attempts(catalog, settings, attempts, 1)
     _fill(catalog, collection, slots, attempts, base, until)
     if until not in ("painted", "chosen", "filled"):
         weights = weights_files(base) if base else {}

@@ -25,17 +25,17 @@ FACE = {
     "metrics": "report",
     "gate": "report",
 }
-ROOMS = """core: canon collection manifest picture records
+ROOMS = """core: allocation canon collection manifest picture records
 studio: blobs catalog files ledger maintenance
 ipfs: car cid http services stores
-make: adapters base engine render
+make: adapters base engine render rounds
 train: drawings examples style
 judge: curator decisions duplicates heads pixels prune scores thresholds
 publish: approve audit credentials tokens
 chain: admin connect contract embedded journal networks preflight safe signers transaction
 prove: evidence proof regenerate tokens
 report: exports page signal
-run: batch cli commands console executors runner sample sweep workers"""
+run: batch cli commands console executors obstacles runner sample sweep workers"""
 
 
 def place(module: str) -> float:

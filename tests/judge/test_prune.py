@@ -136,7 +136,7 @@ def studio(base, tmp_path_factory):
     catalog = Catalog(tmp_path_factory.mktemp("pruned"))
     judge = load_judge()
     slots = frozen_slots(catalog, tiny, "tiny")
-    attempts = attempts_of(catalog, tiny, slots, "tiny", 1, base.digest)
+    attempts = attempts_of(catalog, tiny, slots, "tiny", 1, base)
     generate_some(catalog, base, judge, tiny, slots, attempts[:3], 1)
     previews = catalog.all("preview", f"{conditions_digest(tiny, base.digest)}/1/")
     values = sorted(body["scores"]["contrast"] for body in previews.values())

@@ -86,7 +86,7 @@ def test_the_whole_line_of_a_work(studio):
             open_slots(catalog, COLLECTION, COLLECTION.salt, 1, 4),
             COLLECTION.salt,
             1,
-            base.digest,
+            base,
         ),
     )
     assert choose(catalog, COLLECTION, judge, slots, 1).open == (2,)

@@ -94,7 +94,7 @@ def packed(studio: Path, collection, files: dict[str, bytes], init: Path | None 
         put_picture(catalog, init)
     slots = open_slots(catalog, collection, collection.salt, 1, 2)
     attempts = [
-        a for a in attempts_of(catalog, collection, slots, collection.salt, 1, base.digest) if a.attempt == 1
+        a for a in attempts_of(catalog, collection, slots, collection.salt, 1, base) if a.attempt == 1
     ]
     for slot, artifact in zip(slots, generate(catalog, base, attempts)):
         kept = artifact.model_dump(include={"dna", "pixel_digest", "file_digest"})

@@ -97,7 +97,7 @@ def asked(batches: list[list[AttemptOutcome]]) -> tuple[ControlChart, DriftSigna
 
 def made(catalog: Catalog, collection: Collection, base: Base, judge, slots: list[Slot]) -> BatchHistory:
     "A batch: painted, judged by the collection's rules, and read again from the catalog."
-    generate(catalog, base, attempts_of(catalog, collection, slots, collection.salt, 1, base.digest))
+    generate(catalog, base, attempts_of(catalog, collection, slots, collection.salt, 1, base))
     choose(catalog, collection, judge, slots, 1)
     return batch_history(catalog, collection, range(slots[0].id, slots[-1].id + 1))
 

@@ -91,7 +91,7 @@ def test_curating_and_counting_are_compared_in_one_studio(tmp_path):
     generate(
         catalog,
         base,
-        attempts_of(catalog, tiny, frozen_slots(catalog, tiny, tiny.salt), tiny.salt, 1, base.digest),
+        attempts_of(catalog, tiny, frozen_slots(catalog, tiny, tiny.salt), tiny.salt, 1, base),
     )
     half, whole = swept(studio, "20_curate", {"quantity": (2, 4)}, collection=str(TINY))
     assert (half["slots"], whole["slots"]) == (2, 4)

@@ -1,0 +1,121 @@
+"A plan sees what later stages would refuse, makes nothing, and says what it couldn't look at."
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from artmint.run.batch import load_batch
+from artmint.run.obstacles import QUESTIONS, obstacles
+from artmint.seeds import frozen_slots, load_collection
+from artmint.studio.catalog import Catalog
+from tests.conftest import TINY
+
+STAGES = ["00_seeds", "15_generate", "20_curate", "25_metadata", "27_pin", "30_mint", "35_verify"]
+
+
+@pytest.fixture
+def order(tmp_path):
+    "A function that writes a batch over a changed tiny collection, and loads it."
+    shutil.copytree(TINY, tmp_path / "tiny")
+    file = tmp_path / "tiny" / "collection.toml"
+    text = file.read_text()
+
+    def write(old: str = "", new: str = "", extra: str = "", quantity: int = 4):
+        assert old in text
+        file.write_text(text.replace(old, new, 1) if old else text)
+        lines = [
+            'name = "b"',
+            'collection = "tiny"',
+            f"quantity = {quantity}",
+            f"stages = {json.dumps(STAGES)}",
+        ]
+        (tmp_path / "b.toml").write_text("\n".join([*lines, extra]))
+        return load_batch(tmp_path / "b.toml")
+
+    return write
+
+
+def failures(batch, studio, environment=None) -> dict[str, str]:
+    "What would be refused, by stage."
+    rows = list(obstacles(batch, studio, environment or {}))
+    assert all(row["evidence"] for row in rows)
+    return {row["name"]: row["evidence"] for row in rows if row["status"] == "failed"}
+
+
+def test_a_batch_in_order_has_none_and_nothing_is_made(order, tmp_path):
+    assert failures(order(), tmp_path / "studio") == {}
+    assert not (tmp_path / "studio").exists()
+
+
+@pytest.mark.parametrize(
+    "stage, old, new, extra, words",
+    [
+        ("20_curate", 'scorer = "contrast"', 'scorer = "beauty"', "", "beauty"),
+        ("15_generate", "steps = 2", 'steps = 2\nscheduler = "Eulr"', "", "Eulr"),
+        ("15_generate", "steps = 2", 'steps = 2\nscheduler = "Euler"', "", "portable"),
+        ("15_generate", "{motif} in", "waves " * 90 + "{motif} in", "", "tokens"),
+        ("30_mint", "", "", 'chain = "sepola"', "sepola"),
+        ("30_mint", "", "", 'chain = "base-sepolia"', "ARTMINT_RPC_BASE_SEPOLIA"),
+    ],
+)
+def test_what_a_later_stage_refuses_is_in_the_plan(order, tmp_path, stage, old, new, extra, words):
+    seen = failures(order(old, new, extra), tmp_path / "studio")
+    assert words in seen[stage]
+    assert not (tmp_path / "studio").exists()
+
+
+def test_more_slots_than_there_are(order, tmp_path):
+    seen = failures(order(quantity=5), tmp_path / "studio")
+    assert "slots 1 to 4" in seen["15_generate"] and "25_metadata" in seen
+
+
+def test_traits_that_editions_hold_are_named(order, tmp_path):
+    tiny = load_collection(TINY)
+    catalog = Catalog(tmp_path / "studio")
+    slot = frozen_slots(catalog, tiny, tiny.salt)[0]
+    kept = slot.traits["motif"]
+    catalog.put("edition", "tiny/1", {"slot": 1, "traits": slot.traits})
+    other = {"rings": "waves", "waves": "rings"}[kept]
+    counts = "\nrings = 2\nwaves = 2\n"
+    before = catalog.all("slot")
+    batch = order(counts, f"\n{other} = 4\n")
+    file = tmp_path / "tiny" / "collection.toml"
+    file.write_text(file.read_text().replace("unique = true\n", ""))
+    seen = failures(batch, tmp_path / "studio")
+    assert "[1]" in seen["00_seeds"]
+    assert Catalog(tmp_path / "studio").all("slot") == before
+
+
+def test_an_adapter_that_is_not_there_is_named(order, tmp_path):
+    Catalog(tmp_path / "studio")
+    batch = order("[generation]", '[[adapters]]\nname = "mine"\n\n[generation]')
+    assert "'mine'" in failures(batch, tmp_path / "studio")["15_generate"]
+
+
+def test_what_can_not_be_looked_at_is_said(order, tmp_path):
+    batch = order("steps = 2", 'steps = 2\nbase = "somebody/model"')
+    rows = [row for row in obstacles(batch, tmp_path / "studio", {}) if row["status"] == "unchecked"]
+    assert any("somebody/model" in row["evidence"] for row in rows)
+
+
+def test_the_console_ends_with_one_where_something_would_be_refused(order, tmp_path):
+    order('scorer = "contrast"', 'scorer = "beauty"')
+    call = [sys.executable, "-m", "artmint.run.cli", "run", "b.toml", "--plan", "--json"]
+    code = "import sys; from artmint.run.cli import main; main(sys.argv[1:])"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *call[3:]], cwd=tmp_path, capture_output=True, text=True
+    )
+    rows = json.loads(done.stdout)
+    assert done.returncode == 1, done.stderr
+    findings = {row["notebook"]: row["findings"] for row in rows}
+    assert findings["20_curate"][0]["status"] == "failed"
+    assert not (tmp_path / "studio").exists()
+
+
+def test_every_question_belongs_to_a_chapter():
+    from artmint.run.batch import chapters
+
+    assert set(QUESTIONS) <= set(chapters())
