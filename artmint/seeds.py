@@ -69,7 +69,7 @@ def _tidy(prompt: str, gaps: bool) -> str:
     prompt = re.sub(r"\s+", " ", prompt)
     return re.sub(r"(\s*,)+", ",", prompt).strip(" ,")
 
-
+# %% ../nbs/00_seeds.ipynb #2187bc96
 def fill_wildcards(
     collection: Collection,  # whose lines
     slot: Slot,  # which of them it was given
@@ -130,7 +130,7 @@ def _works(collection: Collection, salt: str, kept: list[Slot]) -> dict[int, str
         free.sort(key=lambda slot: digest(["artmint/one-of-one/1", collection.name, salt, slot]))
     return works | dict(zip(free, names))
 
-
+# %% ../nbs/00_seeds.ipynb #f3e54584
 def _allocated(collection: Collection, salt: str, task: AllocationTask, kept: list[Slot]) -> list[Slot]:
     "All slots in order: some are kept, the others are allocated. Raises Unallocatable, Undecided."
     axes = list(task.axes.items())
@@ -191,7 +191,7 @@ def allocation_facts(
         "one_of_ones": [{"name": name, "slots": work.size, "by_hand": work.by_hand} for name, work in works],
     }
 
-
+# %% ../nbs/00_seeds.ipynb #219e81ba
 def allocation_lines(
     facts: dict[str, Any],  # from allocation_facts
 ) -> list[str]:
@@ -287,7 +287,7 @@ def _differing(collection: Collection, slots: list[Slot]) -> list[str]:
             differing.append(trait)
     return differing
 
-
+# %% ../nbs/00_seeds.ipynb #5f0a1e1c
 def _kept_slots(catalog: Catalog, collection: Collection) -> list[Slot]:
     "The slots that were fixed so far and belong to the collection's supply, by id."
     slots = [Slot(**body) for body in catalog.all("slot", f"{collection.name}/").values()]
@@ -354,7 +354,7 @@ def _check_kept_works(collection: Collection, kept: list[Slot]) -> None:
     if wrong or min(free.values(), default=0) < 0:
         raise AllocationChanged(collection.name, [ONE_OF_ONE], [slot.id for slot in kept])
 
-
+# %% ../nbs/00_seeds.ipynb #e5aebec7
 def planned_slots(
     catalog: Catalog,  # the studio's; nothing is written
     collection: Collection,  # a consistent collection

@@ -25,9 +25,8 @@ def task_of(shape: list[int], supply: int = 10_000, counts=even, **more) -> Allo
 
 MANY = [23] * 11 + [22, 22]  # generative-art-opensource, issue 25: 13 traits, 297 values
 LAYERS = [5, 2, 19, 26, 7, 11, 21, 3, 5, 10]  # hashlips_art_engine, issue 852
-PAIRS = tuple(
-    {f"t{i:02}": f"v{j:02}", f"t{i + 1:02}": f"v{(3 * j + 1) % 11:02}"} for i in range(12) for j in range(11)
-)
+CROSSES = [(trait, value, (3 * value + 1) % 11) for trait in range(12) for value in range(11)]
+PAIRS = tuple({f"t{t:02}": f"v{value:02}", f"t{t + 1:02}": f"v{other:02}"} for t, value, other in CROSSES)
 NEEDS = (
     Requirement(when={"t00": "v05"}, then={"t03": "v01"}),
     Requirement(when={"t01": "v20"}, then={"t04": "v00", "t05": "v02"}),

@@ -66,7 +66,7 @@ def _fit_trait(text: str) -> str:
         f"[labels] {key} = {text!r} for what is published"
     )
 
-
+# %% ../../nbs/core/collection.ipynb #94cdd360
 Text = Annotated[str, AfterValidator(_fit)]
 Story = Annotated[str, AfterValidator(_fit_lines)]
 Prompt = Annotated[str, AfterValidator(_fit_prompt)]
@@ -74,7 +74,7 @@ Words = Annotated[str, AfterValidator(_fit_words)]
 Name = Annotated[str, Field(pattern="^[a-z][a-z0-9-]*$", max_length=64)]
 Trait = Annotated[str, AfterValidator(_fit_trait)]
 Wildcard = Annotated[str, Field(pattern="^[A-Za-z0-9]([A-Za-z0-9/_-]*[A-Za-z0-9])?$")]
-Weight = Annotated[float, Field(gt=0)] | Text
+Weight = Annotated[int, Field(gt=0)] | Annotated[float, Field(gt=0)] | Text
 Colour = Annotated[str, Field(pattern="^#[0-9a-f]{6}$")]
 Count = Annotated[int, Field(gt=0)]
 Secret = Literal["adapters", "embeddings", "init"]  # what recipes name and the studio may keep
@@ -165,7 +165,7 @@ class BaseFiles(Record):
     prediction_type: Literal["epsilon", "v_prediction", "sample"] | None = None
     zero_snr: bool | None = None  # whether the noise schedule ends in pure noise (Lin et al., 2024)
 
-# %% ../../nbs/core/collection.ipynb #f35d863f
+# %% ../../nbs/core/collection.ipynb #10e746c5
 class BadWeights(Refusal):
     "Weights from which no counts can be made."
 
@@ -201,7 +201,7 @@ def _shares(weights: Mapping[str, float | str]) -> dict[str, Fraction]:
         raise BadWeights([f"the percentages add up to {float(total):g}, not to 100"])
     return shares
 
-
+# %% ../../nbs/core/collection.ipynb #9e1f010f
 def counts_of(
     weights: Mapping[str, float | str],  # of each value: numbers, "#40", or "12.5 %", all of one kind
     total: int,  # slots
@@ -220,7 +220,7 @@ def counts_of(
         raise BadWeights([*reasons, "give more weight, drop the value, or write counts under [traits]"])
     return counts
 
-# %% ../../nbs/core/collection.ipynb #6273b186
+# %% ../../nbs/core/collection.ipynb #0afb4f07
 class OneOfOne(Record):
     """Slots beside the traits' counts, with a prompt of their own, or held for a work made by hand. They are
     counted in the supply."""
@@ -240,7 +240,7 @@ class OneOfOne(Record):
 # %% ../../nbs/core/collection.ipynb #2090df4d
 ONE_OF_ONE = "one_of_one"  # the key under which a slot names its one-of-one in the place of traits
 
-
+# %% ../../nbs/core/collection.ipynb #06d021da
 class TraitPlan(Record):
     """What a collection shows: its name and size, the prompt's template, traits with exact counts and what
     they exclude, and what is said and published of them."""
@@ -349,7 +349,7 @@ def _weight_problems(collection: Collection) -> list[str]:
             problems.append(f"weights.{trait}: traits.{trait} has other counts; give one of them")
     return problems
 
-
+# %% ../../nbs/core/collection.ipynb #3b3b204d
 def _template_problems(collection: Collection) -> list[str]:
     """Slots of the template without a trait, traits that no prompt would say, and anything fancier than
     {trait}."""
@@ -372,7 +372,7 @@ def _template_problems(collection: Collection) -> list[str]:
             problems.append(f"traits.{trait}: not in the template, so no picture would show it; {advice}")
     return problems
 
-# %% ../../nbs/core/collection.ipynb #34834a20
+# %% ../../nbs/core/collection.ipynb #8bbd8132
 def _value_tables(collection: Collection) -> Iterator[tuple[str, str, Iterable[str]]]:
     "Tables that speak of values: their places, traits, and the values that they name."
     for field in ("value_labels", "words", "absent"):
@@ -401,7 +401,7 @@ def _label_problems(collection: Collection) -> list[str]:
         problems.append(f"traits.{ONE_OF_ONE}: slots keep one-of-ones under this name; choose another")
     return problems
 
-
+# %% ../../nbs/core/collection.ipynb #06fdb19a
 def _silence_problems(collection: Collection) -> list[str]:
     "Words that no prompt would say, labels that nothing would show, colours that are absent."
     silent = [trait for trait in collection.words if trait in collection.silent]
@@ -415,7 +415,7 @@ def _silence_problems(collection: Collection) -> list[str]:
             problems.append(f"absent.{trait}: values of a colour trait have palettes and can't be absent")
     return problems
 
-# %% ../../nbs/core/collection.ipynb #0a7ae36e
+# %% ../../nbs/core/collection.ipynb #9c075ba3
 WILDCARD = re.compile("__([A-Za-z0-9](?:[A-Za-z0-9/_-]*?[A-Za-z0-9])?)__")
 _A1111 = re.compile(r"\([^()]*:\s*\d+(?:\.\d+)?\s*\)|\bBREAK\b")
 
@@ -453,7 +453,7 @@ def _wildcard_problems(collection: Collection) -> list[str]:
         problems += [f"{place}: __{name}__ is not filled in here" for name in WILDCARD.findall(text)]
     return problems
 
-
+# %% ../../nbs/core/collection.ipynb #4889222e
 def _syntax_problems(collection: Collection) -> list[str]:
     "Emphasis and breaks of A1111's syntax in a collection whose prompts are plain."
     if collection.generation.prompt_syntax != "plain":
@@ -471,7 +471,7 @@ def _negative_text(collection: Collection) -> str:
     "The negative prompt, where the library has it."
     return collection.negative_prompts.get(collection.generation.negative_prompt or "", "")
 
-# %% ../../nbs/core/collection.ipynb #e432f7c8
+# %% ../../nbs/core/collection.ipynb #b6f1211a
 def _one_of_one_problems(collection: Collection) -> list[str]:
     "One-of-ones without a picture to come, slots that aren't there or are given twice."
     problems = []
@@ -606,7 +606,7 @@ def contradictions(
     question."""
     return [problem for check in _CHECKS for problem in check(collection)]
 
-# %% ../../nbs/core/collection.ipynb #5b3dea48
+# %% ../../nbs/core/collection.ipynb #5ec5bc7c
 def _lines(folder: Path, name: str) -> list[str]:
     "The lines of a text file beside a collection's. Raises ValueError, which says what is wrong with it."
     path = folder / name
@@ -643,7 +643,7 @@ def _with_files(raw: dict, folder: Path) -> tuple[dict, list[str]]:
             raw[field][name] = lines if field == "wildcards" else dict(Counter(lines))
     return raw, problems
 
-# %% ../../nbs/core/collection.ipynb #936d0d19
+# %% ../../nbs/core/collection.ipynb #805e8c99
 def _reserved(one_of_ones: Any) -> int:
     "Slots of one-of-ones, as far as raw tables can be read."
     works = one_of_ones.values() if isinstance(one_of_ones, dict) else ()

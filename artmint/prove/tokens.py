@@ -91,7 +91,7 @@ def _credentials(
     ]
     return tuple(findings), True
 
-
+# %% ../../nbs/prove/tokens.ipynb #105744b1
 def _unnamed_traits(token: int, metadata: TokenMetadata) -> list[Finding]:
     """Traits that a stated prompt doesn't name, neither by their value nor by the words that the JSON has for
     it, and words for no trait."""
@@ -155,7 +155,7 @@ def _findings_of(check: str, reports: list[TokenReport]) -> list[Finding]:
         if _CHECK_OF.get(finding.field, "metadata") == check
     ]
 
-
+# %% ../../nbs/prove/tokens.ipynb #2b87f57f
 def check_tokens(
     reports: list[TokenReport],  # of all tokens
 ) -> Iterator[Step]:

@@ -378,7 +378,7 @@ def _published_counts(collection: Collection) -> Counter:
             counts[label, word] += work.size
     return counts
 
-
+# %% ../../nbs/publish/audit.ipynb #8b776f6e
 def _check_counts(drop: StudioDrop, tokens: list[TokenMetadata]) -> list[Finding]:
     "Exact counts, once all of the collection is in the drop, and no picture twice."
     collection = drop.collection

@@ -166,7 +166,7 @@ def public_source(
         return source
     return Path(source).name
 
-# %% ../../nbs/publish/tokens.ipynb #a7e68a5e
+# %% ../../nbs/publish/tokens.ipynb #a6c7f2f8
 def attribute(
     collection: Collection,  # whose trait
     trait: str,  # its name
@@ -205,7 +205,7 @@ def token_name(
     work = one_of_one_of(collection, traits)
     return work.title if work and work.title else f"{collection.title} #{slot}"
 
-# %% ../../nbs/publish/tokens.ipynb #5c9267fc
+# %% ../../nbs/publish/tokens.ipynb #0c6ef5e2
 def has_words(
     collection: Collection,  # of any kind
 ) -> bool:
@@ -269,13 +269,14 @@ def token_json(
     "The token's JSON: canonical, the same bytes for the same edition. Raises NoOpeningSalt."
     slot = Slot(id=edition.slot, traits=edition.traits, wildcards=dict(wildcards))
     chosen = edition.model_dump(include={"slot", "attempt", "dna", "pixel_digest", "scores", "scorers"})
+    public = _public_recipe(collection, edition, recipe, salt, adapters)
+    public["words"] = attribute_words(collection, slot, recipe)
     provenance = Provenance(
         schema=1,
         collection=collection.name,
         file_digest=file_digest or edition.file_digest,
         base=_base_facts(recipe, source),
-        words=attribute_words(collection, slot, recipe),
-        **_public_recipe(collection, edition, recipe, salt, adapters),
+        **public,
         **chosen,
     )
     metadata = TokenMetadata(
@@ -288,7 +289,7 @@ def token_json(
     )
     return metadata.data
 
-
+# %% ../../nbs/publish/tokens.ipynb #476ba0ea
 def read_token(
     data: bytes,  # the JSON
 ) -> TokenMetadata:
