@@ -80,7 +80,7 @@ class MixedBases(Refusal):
         "the collection the base back that they have."
     )
 
-
+# %% ../nbs/25_metadata.ipynb #87f02094
 class OverlappingDrop(Refusal):
     "Two drops share slots."
 
@@ -144,7 +144,7 @@ def refuse_mixed_bases(
     if others:
         raise MixedBases(others, base.source)
 
-
+# %% ../nbs/25_metadata.ipynb #3e8dab7f
 def _earlier_settings(catalog: Catalog, now: Settings, editions: list[Edition]) -> dict[int, Settings]:
     "The settings that editions were painted under, by slot, where they aren't the present ones."
     name = now.collection.name

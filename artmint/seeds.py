@@ -298,7 +298,7 @@ def _slot_body(slot: Slot) -> dict[str, Any]:
     "A slot as the catalog keeps it."
     return slot.model_dump(mode="json", exclude_defaults=True)
 
-
+# %% ../nbs/00_seeds.ipynb #c887eead
 def _with_editions(catalog: Catalog, collection: Collection) -> list[int]:
     "Slots whose traits were published, or are about to be: those with an edition."
     return sorted(body["slot"] for body in catalog.all("edition", f"{collection.name}/").values())
@@ -375,7 +375,7 @@ def planned_slots(
     free = sorted(set(range(1, collection.supply + 1)) - {slot.id for slot in kept})
     return _allocated(collection, salt, task, kept), free
 
-
+# %% ../nbs/00_seeds.ipynb #8eb02d08
 def settle_slots(
     catalog: Catalog,  # the studio's
     collection: Collection,  # a consistent collection

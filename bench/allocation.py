@@ -10,7 +10,7 @@ from tests.shapes import MANY, SHAPES, task_of
 
 from .measure import row, seconds
 
-AGAINST = "5 traits of 7"  # 16,807 combinations: what the integer program can, in some seconds
+AGAINST = "6 uneven traits of 7, forbidden pairs"  # 117,649 combinations, which the integer program can do
 
 
 def allocated(task: AllocationTask, rounds: int) -> tuple[float, float]:

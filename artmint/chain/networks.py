@@ -96,7 +96,7 @@ class UnknownChain(Refusal):
     )
     exit_code = 2
 
-
+# %% ../../nbs/chain/networks.ipynb #08acd5aa
 def resolve_nodes(
     chain: str,  # "embedded", a network's name, or addresses of nodes
     environment: Mapping[str, str],  # the process's

@@ -160,7 +160,13 @@ def _broken_chains(task: AllocationTask) -> Iterator[_Proof]:
 # %% ../../nbs/core/allocation.ipynb #c49010c3
 def _has_all(rows: np.ndarray, part: dict[int, int]) -> np.ndarray:
     "Which rows have all of these values: (n,) of bool."
-    return np.all([rows[:, column] == value for column, value in part.items()], axis=0)
+    (column, value), *others = part.items()
+    places = np.flatnonzero(rows[:, column] == value)
+    for column, value in others:
+        places = places[rows[places, column] == value]
+    has = np.zeros(len(rows), dtype=bool)
+    has[places] = True
+    return has
 
 # %% ../../nbs/core/allocation.ipynb #fcdd65ed
 class _Clauses:
@@ -401,6 +407,7 @@ class _Swaps:
 _LOOKS = 40_000  # swaps that a round considers
 _ROUNDS = 40  # that must mend a fiftieth
 _AT_ONCE = 4_000  # rows that a round mends
+_CELLS = 4_000_000  # rows times values that are looked at for values that suit
 
 
 def _fitting(table: _Table, rows: np.ndarray, column: int, looks: int) -> np.ndarray:
@@ -431,10 +438,11 @@ def _candidates(table: _Table, bad: np.ndarray) -> _Swaps:
     blame &= np.array(table.clauses.sizes) > 1
     lots = draws.numbers(blame.size).reshape(blame.shape) >> np.uint64(1)
     column = np.where(blame, lots + np.uint64(1), np.uint64(0)).argmax(axis=1)
-    looks = min(max(_LOOKS // len(bad), 4), len(rows))
+    wide = max(rows.shape[1] // 16, 1)
+    looks = min(max(_LOOKS // wide // len(bad), 4), len(rows))
     others = draws.below(len(rows), looks * len(bad)).reshape(len(bad), looks)
     for one in np.unique(column):
-        here = np.flatnonzero(column == one)
+        here = np.flatnonzero(column == one)[: _CELLS // table.clauses.sizes[one] + 1]
         others[here, ::2] = _fitting(table, bad[here], one, len(range(0, looks, 2)))
     return _Swaps(np.repeat(bad, looks), others.ravel(), np.repeat(column, looks))
 

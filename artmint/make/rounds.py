@@ -102,7 +102,7 @@ def _rounds_now(settings: Settings, slot: Slot, tried: dict[int, dict[str, Any]]
             rounds[number] = body.get("round", (number - 1) // tries + 1)
     return rounds
 
-
+# %% ../../nbs/make/rounds.ipynb #e04928ec
 def round_numbers(
     catalog: Catalog,  # where attempts are recorded
     collection: Collection,  # how many attempts a round has

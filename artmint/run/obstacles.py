@@ -152,7 +152,7 @@ def _bases(outlook: Outlook) -> str:
     refuse_mixed_bases(editions, facts, base)
     return f"{len(editions)} editions of one base"
 
-
+# %% ../../nbs/run/obstacles.ipynb #83ec08f7
 def _credentials(outlook: Outlook) -> str:
     "Whether the studio's certificate is described right."
     identity = open_identity(outlook.studio) if outlook.studio.exists() else None

@@ -223,7 +223,7 @@ def _rounds_of_editions(context: RunContext) -> dict[int, int]:
             rounds[slot.id] = round_of(catalog, collection, settings, slot, edition["attempt"])
     return rounds
 
-
+# %% ../../nbs/run/runner.ipynb #5d109e13
 def _choice(context: RunContext, stage: Stage) -> list:
     "The editions of the rounds so far, and what people decided."
     catalog = context.catalog

@@ -77,14 +77,15 @@ def test_traits_that_editions_hold_are_named(order, tmp_path):
     catalog = Catalog(tmp_path / "studio")
     slot = frozen_slots(catalog, tiny, tiny.salt)[0]
     kept = slot.traits["motif"]
-    catalog.put("edition", "tiny/1", {"slot": 1, "traits": slot.traits})
+    catalog.put("edition", "tiny/1", {"slot": 1, "attempt": 1, "traits": slot.traits})
     other = {"rings": "waves", "waves": "rings"}[kept]
     counts = "\nrings = 2\nwaves = 2\n"
     before = catalog.all("slot")
     batch = order(counts, f"\n{other} = 4\n")
     file = tmp_path / "tiny" / "collection.toml"
     file.write_text(file.read_text().replace("unique = true\n", ""))
-    seen = failures(batch, tmp_path / "studio")
+    rows = obstacles(batch, tmp_path / "studio", {}, ("00_seeds",))
+    seen = {row["name"]: row["evidence"] for row in rows}
     assert "[1]" in seen["00_seeds"]
     assert Catalog(tmp_path / "studio").all("slot") == before
 
