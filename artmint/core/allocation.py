@@ -214,10 +214,15 @@ class _Clauses:
             self._between(one, other)[value] |= np.arange(self.sizes[other]) != only
 
     def hits(self, rows: np.ndarray) -> Iterator[tuple[np.ndarray, list[int]]]:
-        "For each constraint, which rows break it, (n,) of bool, and its columns."
+        """For each constraint, which rows break it, (n,) of bool, and its columns. Rows may lack the last columns,
+        then what speaks of these is left out."""
+        width = rows.shape[1]
         for (first, second), table in self.tables.items():
-            yield table[rows[:, first], rows[:, second]], [first, second]
+            if second < width:
+                yield table[rows[:, first], rows[:, second]], [first, second]
         for when, then in self.sets:
+            if max(*when, *then, 0) >= width:
+                continue
             hit = _has_all(rows, when)
             if then:
                 hit &= ~_has_all(rows, then)
@@ -478,19 +483,27 @@ def _repaired(table: _Table) -> int:
 
 # %% ../../nbs/core/allocation.ipynb #620c19e7
 SOLVED = 5_000  # combinations up to which the solver allocates
-COMBINATIONS = 200_000  # combinations that it is given at most, where repair fails
+COMBINATIONS = 200_000  # valid combinations that it is given at most, where repair fails
 
 
-def _grid(task: AllocationTask) -> np.ndarray:
-    "Every valid combination as a row of value indices, (n, traits)."
-    sizes = [len(values) for values in task.axes.values()]
-    grid = np.indices(sizes).reshape(len(sizes), -1).T
-    keep = np.ones(len(grid), dtype=bool)
+def _grid(task: AllocationTask) -> np.ndarray | None:
+    "Every valid combination as a row of value indices, (n, traits), in order; None: they are too many."
     clauses = _Clauses(task)
-    for hit, _ in clauses.hits(grid):
-        keep &= ~hit
-    keep[np.ravel_multi_index(tuple(_taken_rows(clauses, task).T), sizes)] = False
-    return grid[keep]
+    rows = np.zeros((1, 0), dtype=np.int64)
+    for size in clauses.sizes:
+        if len(rows) * size > 5 * COMBINATIONS:
+            return None
+        values = np.tile(np.arange(size), len(rows))
+        rows = np.column_stack([np.repeat(rows, size, axis=0), values])
+        keep = np.ones(len(rows), dtype=bool)
+        for hit, _ in clauses.hits(rows):
+            keep &= ~hit
+        rows = rows[keep]
+    if len(rows) > COMBINATIONS:
+        return None
+    taken = set(map(tuple, _taken_rows(clauses, task).tolist()))
+    free = [i for i, row in enumerate(rows.tolist()) if tuple(row) not in taken]
+    return rows[free] if taken else rows
 
 # %% ../../nbs/core/allocation.ipynb #8a5f8fad
 def _solve(
@@ -643,9 +656,9 @@ def _part(task: AllocationTask, traits: set[str]) -> AllocationTask:
 
 
 def _parts(task: AllocationTask) -> Iterator[set[str]]:
-    "Linked traits that are few enough for the solver: all of a group, or every two and three of it."
+    "Linked traits with few enough combinations for the solver: all of a group, or every two and three of it."
     for group in _linked(task):
-        if _part(task, group).combinations <= COMBINATIONS:
+        if _grid(_part(task, group)) is not None:
             yield group
             continue
         for size in (2, 3):
@@ -679,7 +692,7 @@ def _laid_out(task: AllocationTask, salt: str) -> np.ndarray:
     if not (left := _repaired(table)):
         return table.rows
     tried = ["swaps within traits", "solving the linked traits by themselves"]
-    if task.combinations > COMBINATIONS:
+    if _grid(task) is None:
         raise Undecided(left, tried)
     rows = _solved(task, salt)
     if rows is None:

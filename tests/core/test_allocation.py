@@ -316,3 +316,21 @@ def test_the_number_of_combinations_is_no_limit():
     assert task.combinations == 40**30 > 10**48
     assert faults_of(task, slots_of(task)) == []
     assert math.prod(map(len, task.traits.values())) == task.combinations
+
+
+def test_few_valid_combinations_among_many_are_laid_out_by_the_solver(monkeypatch):
+    "Traits that exclude each other have few valid combinations; then the solver helps where repair gives up."
+    kinds = {f"k{i}": 100 for i in range(10)}
+    traits = {f"t{i}": dict(kinds) for i in range(9)}
+    forbidden = tuple(
+        {f"t{i}": one, f"t{i + 1}": other}
+        for i in range(8)
+        for one in kinds
+        for other in kinds
+        if one != other
+    )
+    task = AllocationTask(name="kinds", supply=1000, traits=traits, forbidden=forbidden)
+    assert task.combinations == 10**9
+    monkeypatch.setattr(allocation, "_ROUNDS", -1)  # repair gives up at once
+    slots = slots_of(task)
+    assert faults_of(task, slots) == []
