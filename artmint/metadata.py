@@ -201,7 +201,7 @@ def _public_picture(
         path = catalog.blob_path(digest)
     return picture, path
 
-
+# %% ../nbs/25_metadata.ipynb #525aa9c2
 def _root_files(
     catalog: Catalog, drop: StudioDrop, weights: Mapping[str, Path | bytes]
 ) -> dict[str, Path | bytes]:

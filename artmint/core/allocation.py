@@ -432,7 +432,7 @@ def _fitting(table: _Table, rows: np.ndarray, column: int, looks: int) -> np.nda
     starts = np.cumsum(counts) - counts
     return np.argsort(values, kind="stable")[starts[chosen] + lots[1] % counts[chosen]]
 
-
+# %% ../../nbs/core/allocation.ipynb #6884706c
 def _candidates(table: _Table, bad: np.ndarray) -> _Swaps:
     "For each bad row a column that is to blame, and many other rows: candidates stand row by row."
     rows, draws = table.rows, table.draws
