@@ -302,6 +302,16 @@ WRONG = {
         "[weights.motif]\nrings = 999\nwaves = 1\n",
         "weights.motif: 'waves' (1) would have none of 16",
     ),
+    "a label that is too long": (
+        (),
+        f'[labels]\nmotif = "{"x" * 501}"\n',
+        "labels.motif: 501 characters, and at most 500",
+    ),
+    "a prompt that is too long": (
+        (("{density} {motif}", "{density} {motif} " + "x" * 10_000),),
+        "",
+        "characters, and at most 10000 are published",
+    ),
     "a reserved name": (
         ((MOTIF, "[traits.one_of_one]\na = 16\n" + MOTIF), ("{motif}", "{motif} {one_of_one}")),
         "",
