@@ -25,6 +25,7 @@ VERBS = {
 CHAPTERS = (
     "seeds",
     "lora_train",
+    "explore",
     "generate",
     "evaluate",
     "curate",

@@ -18,14 +18,22 @@ import numpy as np
 from .core.canon import Refusal, digest
 from .core.collection import Collection, Rule
 from .core.records import Artifact, Candidate, Edition, Slot
-from .judge.decisions import MACHINE, Verdict, current_verdict, decide, record_verdict
+from artmint.judge.decisions import (
+    MACHINE,
+    Verdict,
+    current_verdict,
+    decide,
+    effective_decision,
+    record_verdict,
+)
 from .judge.duplicates import ALIKE, DUPLICATE, DctEncoder, TURNS, nearest, nearest_turned
 from .judge.heads import scorers_for
 from .judge.scores import Scorer, embed_pictures, picture, score
 from .make.base import Judge
 from .make.rounds import round_numbers, round_of, settings_now, settings_of, tried_attempts
 from .studio.catalog import Catalog
-from .studio.files import attempt_key, slot_key
+from .studio.editions import edition_of, editions_of, fell_edition, packed_slots, place_edition
+from .studio.files import attempt_key
 
 # %% ../nbs/20_curate.ipynb #525ce346
 class IncompleteRound(Refusal):
@@ -70,11 +78,11 @@ def by_hand(
     collection: Collection,  # what they were made for
     slots: list[Slot],  # of which slots
 ) -> list[Candidate]:  # slot by slot
-    "Works made by hand: the latest that was entered for each slot, as attempt 0."
+    "Works made by hand: the latest that was entered for each slot and not withdrawn, as attempt 0."
     works = []
     for slot in slots:
         body = catalog.find("attempt", attempt_key(collection.name, slot.id, 0))
-        if body:
+        if body and not body.get("withdrawn"):
             works.append(Candidate(slot, 0, Artifact(**catalog.get("artifact", body["dna"]))))
     return works
 
@@ -192,7 +200,7 @@ def _reference_index(
         names.append(f"reference {body['name']}")
         places.append((0, 0))
         artifacts.append(_reference_artifact(body))
-    for body in catalog.all("edition", f"{collection.name}/").values():
+    for body in editions_of(catalog, collection.name).values():
         edition = Edition(**body)
         if edition.slot in own or edition.slot < min(own):
             number = 0
@@ -267,16 +275,28 @@ def _with_name(reason: str, neighbours: dict[str, Neighbour]) -> str:
     return f"{reason} ({neighbour.description})" if neighbour and neighbour.name else reason
 
 
+def _rank(
+    catalog: Catalog, collection: Collection, attempt: _Measured, verdict: Verdict
+) -> tuple[int, str, float, int]:
+    """What attempts are chosen by, higher first: stars of a person who picked it, when that was said, the merit
+    by the rules, and of equals the earlier attempt."""
+    word = effective_decision(catalog.history("decision", verdict.dna)) or {}
+    picked = word.get("by") not in (None, MACHINE)
+    stars = 1 + (word.get("stars") or 0) if picked else 0
+    when = word.get("at", "") if picked else ""
+    return stars, when, merit(collection.rules, verdict.scores), -attempt.candidate.attempt
+
+
 def _best(
     catalog: Catalog, collection: Collection, attempts: list[_Measured], verdicts: list[Verdict]
 ) -> int | None:
-    """Which of a slot's attempts becomes the edition: the best accepted one, of equals the earlier; None:
-    none was accepted."""
+    """Which of a slot's attempts becomes the edition: what people picked before what the rules accept, then the
+    best; None: none was accepted."""
     ranked = []
     for i, (attempt, verdict) in enumerate(zip(attempts, verdicts)):
         if current_verdict(catalog, verdict.dna).decision == "accept":
-            ranked.append((merit(collection.rules, verdict.scores), -attempt.candidate.attempt, -i))
-    return -max(ranked)[2] if ranked else None
+            ranked.append((*_rank(catalog, collection, attempt, verdict), -i))
+    return -max(ranked)[-1] if ranked else None
 
 
 def _edition(attempt: _Measured, verdict: Verdict, digests: dict[str, str]) -> Edition:
@@ -308,7 +328,7 @@ def _fill(
     if best is None:
         return
     edition = _edition(attempts[best], verdicts[best], digests)
-    catalog.put("edition", slot_key(collection.name, slot), edition.model_dump(mode="json"))
+    place_edition(catalog, collection.name, edition)
     index.add(f"edition {slot}", place, attempts[best].imprint, attempts[best].embedding)
 
 
@@ -319,7 +339,83 @@ def _scorer_digests(scorers: dict[str, Scorer], judge: Judge) -> dict[str, str]:
         digests[name] = digest({"scorer": name, "version": 2, "encoder": encoder.digest})
     return digests
 
+# %% ../nbs/20_curate.ipynb #fdfc5ad6
+@dataclass(frozen=True)
+class _Curation:
+    "A choice on its way: what decides, and what has to be differed from."
+
+    catalog: Catalog
+    collection: Collection
+    judge: Judge
+    scorers: dict[str, Scorer]
+    digests: dict[str, str]  # of the scorers
+    index: ReferenceIndex
+
+    def edition(self, slot: Slot) -> dict[str, Any] | None:
+        "A slot's edition, as it is now."
+        return edition_of(self.catalog, self.collection.name, slot.id)
+
+    def measured(self, candidates: list[Candidate]) -> list[_Measured]:
+        "Candidates with all that is measured of them alone."
+        return _measure(self.catalog, self.judge, self.scorers, candidates)
+
+    def fill(self, attempts: list[_Measured], number: int) -> None:
+        "Judge one slot's attempts, and give it the best accepted one as its edition."
+        _fill(self.catalog, self.collection, self.digests, self.index, attempts, number)
+
+
+def _refreshed(curation: _Curation, edition: Edition, attempt: _Measured) -> Verdict:
+    "An edition's verdict by the rules as they are now; its likeness to others is as it was measured."
+    alike = {name: edition.scores[name] for name in (DUPLICATE, ALIKE) if name in edition.scores}
+    scores = attempt.scores | alike
+    return decide(edition.dna, scores, [rule for rule in curation.collection.rules if rule.scorer in scores])
+
+# %% ../nbs/20_curate.ipynb #6d11f0a3
+def _felling_reason(curation: _Curation, slot: Slot, edition: Edition, attempt: _Measured) -> str:
+    "Why a slot's edition can't stay; empty: it stays."
+    verdict = current_verdict(curation.catalog, edition.dna)
+    if verdict is None:
+        return ""  # nobody ever judged it
+    if verdict.by != MACHINE:
+        return "" if verdict.decision == "accept" else f"{verdict.by} rejected it"
+    if edition.attempt == 0:
+        return "nobody accepts it any more"
+    fresh = _refreshed(curation, edition, attempt)
+    if fresh.decision == "accept" and not curation.collection.ask_people:
+        return ""
+    if fresh.decision == "reject":
+        return f"the rules reject it now: {'; '.join(fresh.reasons)}"
+    return "nobody accepts it any more"
+
+
+def _recheck(curation: _Curation, slots: list[Slot]) -> None:
+    "Fell the editions that people or rules refuse by now."
+    kept = []
+    for slot in slots:
+        if body := curation.edition(slot):
+            edition = Edition(**body)
+            artifact = Artifact(**curation.catalog.get("artifact", edition.dna))
+            kept.append((slot, edition, Candidate(slot, edition.attempt, artifact)))
+    measured = curation.measured([candidate for _, _, candidate in kept])
+    for (slot, edition, _), attempt in zip(kept, measured):
+        if why := _felling_reason(curation, slot, edition, attempt):
+            fell_edition(curation.catalog, curation.collection.name, slot.id, why)
+
 # %% ../nbs/20_curate.ipynb #55bea681
+def _picks(catalog: Catalog, collection: Collection, slots: list[Slot]) -> list[list[Candidate]]:
+    "What people accepted of each slot, in this round or any other, slot by slot; works made by hand too."
+    recorded = by_hand(catalog, collection, slots) + picked_earlier(catalog, collection, slots)
+    settings = settings_now(catalog, collection)
+    for slot in slots:
+        for number, body in tried_attempts(catalog, collection, slot.id).items():
+            verdict = current_verdict(catalog, body["dna"])
+            by_person = verdict is not None and verdict.by != MACHINE and verdict.decision == "accept"
+            if by_person and round_of(catalog, collection, settings, slot, number):
+                recorded.append(Candidate(slot, number, Artifact(**catalog.get("artifact", body["dna"]))))
+    of_slot = {slot.id: [one for one in recorded if one.slot.id == slot.id] for slot in slots}
+    return [candidates for candidates in of_slot.values() if candidates]
+
+# %% ../nbs/20_curate.ipynb #d80c89a9
 def choose(
     catalog: Catalog,  # holds attempts and artifacts; receives scores, decisions and editions
     collection: Collection,  # whose rules decide
@@ -327,27 +423,25 @@ def choose(
     slots: list[Slot],  # of one drop
     number: int,  # rounds made so far
 ) -> Choice:
-    """Fill what can be filled from rounds 1 to `number`; what has an edition is left alone. Raises
-    UnknownScorer and IncompleteRound."""
+    """Fill what can be filled from rounds 1 to `number`. An edition stays until people or rules refuse it, or
+    people pick another; once its drop is packed it stays for good. Raises UnknownScorer and IncompleteRound."""
     scorers = scorers_for(collection, judge, catalog)
-    digests = _scorer_digests(scorers, judge)
     ordered = sorted(slots, key=lambda slot: slot.id)
+    packed = packed_slots(catalog, collection.name)
+    free = [slot for slot in ordered if slot.id not in packed]
+    digests = _scorer_digests(scorers, judge)
+    _recheck(_Curation(catalog, collection, judge, scorers, digests, ReferenceIndex()), free)
     index = _reference_index(catalog, collection, judge, ordered)
-
-    def edition_of(slot: Slot) -> dict[str, Any] | None:
-        return catalog.find("edition", slot_key(collection.name, slot.id))
-
-    works = by_hand(catalog, collection, ordered)
-    for early in works + picked_earlier(catalog, collection, ordered):
-        if not edition_of(early.slot):
-            _fill(catalog, collection, digests, index, _measure(catalog, judge, scorers, [early]), 0)
-    held = {work.slot.id for work in works}
+    curation = _Curation(catalog, collection, judge, scorers, digests, index)
+    for picked in _picks(catalog, collection, free):
+        curation.fill(curation.measured(picked), 0)
+    held = {work.slot.id for work in by_hand(catalog, collection, ordered)}
     for this_round in range(1, number + 1):
-        free = [slot for slot in ordered if slot.id not in held and not edition_of(slot)]
-        measured = _measure(catalog, judge, scorers, candidates(catalog, collection, free, this_round))
+        open_ones = [slot for slot in free if slot.id not in held and not curation.edition(slot)]
+        measured = curation.measured(candidates(catalog, collection, open_ones, this_round))
         for _, attempts in itertools.groupby(measured, key=lambda attempt: attempt.candidate.slot.id):
-            _fill(catalog, collection, digests, index, list(attempts), this_round)
-    bodies = {slot.id: edition_of(slot) for slot in ordered}
+            curation.fill(list(attempts), this_round)
+    bodies = {slot.id: curation.edition(slot) for slot in ordered}
     editions = tuple(Edition(**body) for body in bodies.values() if body)
     return Choice(editions, tuple(slot for slot, body in bodies.items() if not body))
 
@@ -376,7 +470,7 @@ def show_candidates(
     for axis in axes.flat[len(shown) :]:
         axis.axis("off")
     for axis, candidate in zip(axes.flat, shown):
-        edition = catalog.find("edition", slot_key(collection.name, candidate.slot.id))
+        edition = edition_of(catalog, collection.name, candidate.slot.id)
         verdict = current_verdict(catalog, candidate.dna)
         word = "chosen" if edition and edition["dna"] == candidate.dna else verdict.decision
         axis.imshow(picture(catalog, candidate.artifact))

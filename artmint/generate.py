@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['open_slots', 'attempts_of', 'DigestMismatch', 'LostFile', 'record', 'lacking', 'generate', 'put_picture', 'SlotTaken',
-           'enter', 'NotSerial']
+           'work_of', 'enter', 'NothingToWithdraw', 'withdraw', 'NotSerial']
 
 # %% ../nbs/15_generate.ipynb #d1aeb3a4
 from collections.abc import Callable, Iterable
@@ -16,7 +16,8 @@ from PIL import Image
 # %% ../nbs/15_generate.ipynb #630009e2
 from .core.canon import Refusal, read_json, unsafe_text
 from .core.collection import Collection, InconsistentCollection
-from .core.picture import BadPicture, pixel_digest, png_bytes, read_png
+from .core.intake import TakenPicture, take_picture
+from .core.picture import pixel_digest, png_bytes
 from .core.records import Artifact, Attempt, Recipe, Slot, Work
 from .make.adapters import frozen_adapters
 from .make.base import Base, environment
@@ -24,7 +25,8 @@ from .make.render import batches, check, render
 from .make.rounds import Settings, record_attempts, round_attempts
 from .seeds import frozen_slots, one_of_one_of
 from .studio.catalog import Catalog
-from .studio.files import attempt_key, slot_key
+from .studio.editions import edition_of
+from .studio.files import attempt_key, hold_studio
 from .studio.ledger import metered
 
 # %% ../nbs/15_generate.ipynb #6f19ac5d
@@ -38,11 +40,12 @@ def open_slots(
     "The drop's slots to make attempts for: without an edition, and not held for a work made by hand."
     open_ones = []
     for slot in frozen_slots(catalog, collection, salt)[first - 1 : first - 1 + quantity]:
-        work = one_of_one_of(collection, slot.traits)
-        if work and work.by_hand:
+        one = one_of_one_of(collection, slot.traits)
+        if one and one.by_hand:
             continue
-        edition = catalog.find("edition", slot_key(collection.name, slot.id))
-        if not edition and not catalog.find("attempt", attempt_key(collection.name, slot.id, 0)):
+        edition = edition_of(catalog, collection.name, slot.id)
+        work = catalog.find("attempt", attempt_key(collection.name, slot.id, 0))
+        if not edition and (not work or work.get("withdrawn")):
             open_ones.append(slot)
     return open_ones
 
@@ -138,6 +141,7 @@ def generate(
     base: Base,  # the model
     attempts: list[Attempt],  # what to make
     progress: Callable[[int, int], None] = lambda done, total: None,  # called with counts after each batch
+    stage: str = "generate",  # whose cost it is in the ledger
 ) -> list[Artifact]:  # in the order of the attempts
     """Make the artifacts that the catalog lacks, each stored as soon as its batch is done.
     Raises what `refuse` and `record` raise."""
@@ -147,7 +151,7 @@ def generate(
     count = 0
     for part in batches(base, missing):
         wanted = [missing[i] for i in part]
-        with metered(catalog, "generate", [recipe.dna for recipe in wanted], gpu=on_gpu) as more:
+        with metered(catalog, stage, [recipe.dna for recipe in wanted], gpu=on_gpu) as more:
             made = record(catalog, base, wanted, render(base, wanted, blob=catalog.blob))
             more["bytes"] = sum(catalog.blob_path(a.file_digest).stat().st_size for a in made)
             count += len(part)
@@ -157,14 +161,12 @@ def generate(
 # %% ../nbs/15_generate.ipynb #8324594f
 def put_picture(
     catalog: Catalog,  # where to
-    path: Path,  # any picture that Pillow reads
+    path: Path,  # a picture file
+    ground: str = "",  # what a transparent picture is put on, such as "#ffffff"; empty: it is refused
 ) -> str:  # the file digest of its plain PNG
-    "Keep a picture for recipes to start from, as plain RGB without its metadata. Raises BadPicture."
+    "Keep a picture for recipes to start from, as plain RGB. Raises UnreadablePicture, BadGround."
     out = BytesIO()
-    try:
-        Image.open(path).convert("RGB").save(out, "PNG")
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise BadPicture(f"{path} can't be read as a picture ({error})") from error
+    take_picture(path, ground).image.save(out, "PNG")
     digest = catalog.put_blob(out.getvalue())
     # So that garbage collection leaves it alone before anything is painted over it.
     catalog.put("picture", digest, {"file_digest": digest})
@@ -185,7 +187,7 @@ def _refuse_work(
     "Refuse a slot that can't take a work, and an artist or a medium that can't be published."
     if not 1 <= slot <= collection.supply:
         raise SlotTaken(slot, f"the collection has slots 1 to {collection.supply}")
-    if catalog.find("edition", slot_key(collection.name, slot)):
+    if edition_of(catalog, collection.name, slot):
         raise SlotTaken(slot, "it has its edition")
     artist, medium = words
     problems = unsafe_text(artist) + unsafe_text(medium)
@@ -194,33 +196,76 @@ def _refuse_work(
     if problems:
         raise InconsistentCollection(str(path), [f"the artist or the medium: {p}" for p in problems])
 
+# %% ../nbs/15_generate.ipynb #f5d4f29f
+def work_of(
+    catalog: Catalog,  # whose editions are looked at
+    collection: Collection,  # for which
+    slot: int,  # for which slot
+    path: Path,  # a picture file
+    words: tuple[str, str],  # who made it, and how
+    ground: str = "",  # what a transparent picture is put on, such as "#ffffff"; empty: it is refused
+) -> tuple[Work, TakenPicture]:
+    """The work that `enter` would record, and its picture. Records nothing.
+    Raises SlotTaken, UnreadablePicture, BadGround, InconsistentCollection."""
+    _refuse_work(catalog, collection, slot, path, words)
+    taken = take_picture(path, ground)
+    artist, medium = words
+    pixels = pixel_digest(taken.image)
+    width, height = taken.image.size
+    return Work(artist=artist, medium=medium, pixel_digest=pixels, width=width, height=height), taken
+
 # %% ../nbs/15_generate.ipynb #b2367157
 def enter(
     catalog: Catalog,  # where to
     collection: Collection,  # for which
     slot: int,  # for which slot; its traits are fixed already
-    path: Path,  # any picture that Pillow reads
+    path: Path,  # a picture file of any size
     artist: str,  # who made it
     medium: str = "",  # how
+    ground: str = "",  # what a transparent picture is put on, such as "#ffffff"; empty: it is refused
 ) -> Artifact:
-    """Enter a picture made by hand as attempt 0 of a slot.
-    Raises SlotTaken, BadPicture, InconsistentCollection."""
-    _refuse_work(catalog, collection, slot, path, (artist, medium))
-    image, _ = read_png(catalog.blob(put_picture(catalog, path)))
-    work = Work(
-        artist=artist, medium=medium, pixel_digest=pixel_digest(image), width=image.width, height=image.height
-    )
+    """Enter a picture made by hand as attempt 0 of a slot, in the place of what was entered before.
+    Raises SlotTaken, UnreadablePicture, BadGround, InconsistentCollection."""
+    work, taken = work_of(catalog, collection, slot, path, (artist, medium), ground)
     artifact = Artifact(
         dna=work.dna,
         recipe=work.facts(),
         pixel_digest=work.pixel_digest,
-        file_digest=catalog.put_blob(png_bytes(image, work)),
+        file_digest=catalog.put_blob(png_bytes(taken.image, work)),
         environment={},
     )
     catalog.put("artifact", work.dna, artifact.model_dump(mode="json"))
-    key = attempt_key(collection.name, slot, 0)
-    catalog.append("attempt", key, {"dna": work.dna, "recipe": work.facts()})
+    given = {"given": taken.digest, "notes": list(taken.notes)}
+    body = {"dna": work.dna, "recipe": work.facts(), **given}
+    catalog.append("attempt", attempt_key(collection.name, slot, 0), body)
     return artifact
+
+# %% ../nbs/15_generate.ipynb #1b425a8a
+class NothingToWithdraw(Refusal):
+    "A slot holds no work that could be withdrawn."
+
+    slot: int
+    why: str
+    says = "No work was withdrawn from slot {slot}: {why}. Nothing was recorded."
+
+
+def withdraw(
+    catalog: Catalog,  # where to
+    collection: Collection,  # of which
+    slot: int,  # from which slot
+) -> str:  # dna of the work
+    "Withdraw the work that was entered for a slot, while no batch runs. Raises NothingToWithdraw, StudioBusy."
+    key = attempt_key(collection.name, slot, 0)
+    with hold_studio(catalog.folder, f"withdraw {key}"):  # else a run could make it the edition meanwhile
+        body = catalog.find("attempt", key)
+        if not body:
+            raise NothingToWithdraw(slot, "none was entered for it")
+        if body.get("withdrawn"):
+            raise NothingToWithdraw(slot, "it is withdrawn already")
+        if edition_of(catalog, collection.name, slot):
+            raise NothingToWithdraw(slot, "it has its edition by now")
+        catalog.append("attempt", key, body | {"withdrawn": True})
+    return body["dna"]
 
 # %% ../nbs/15_generate.ipynb #169e47dc
 class NotSerial(Refusal):

@@ -25,6 +25,7 @@ from .core.canon import digest
 from .core.collection import Collection
 from .judge.decisions import MACHINE, effective_decision
 from .studio.catalog import Catalog
+from .studio.editions import editions_of
 from .studio.ledger import Bill, LedgerLine, Money, bill, ledger_lines, looking_seconds
 
 # %% ../nbs/40_metrics.ipynb #2f444477
@@ -69,6 +70,12 @@ def _of_slots(catalog: Catalog, kind: str, name: str, slots: range) -> list[tupl
     "Records of a collection's slots: key, body, time. Of other slots nothing but their keys is read."
     keys = catalog.keys(kind, f"{name}/")
     return _bodies(catalog.rows_of(kind, [key for key in keys if int(key.split("/")[1]) in slots]))
+
+
+def _standing(attempts: list[tuple[str, dict, float]]) -> list[tuple[str, dict, float]]:
+    "Attempts as they stand: works made by hand that were replaced or withdrawn count no more."
+    latest = {key: (key, body, at) for key, body, at in attempts}
+    return [row for row in latest.values() if not row[1].get("withdrawn")]
 
 
 def _common(some: range, others: range) -> int:
@@ -231,7 +238,7 @@ def batch_history(
     drop is read quickly."""
     name = collection.name
     stretch = f"{name}/{slots[0]}-{slots[-1]}"
-    attempts = _of_slots(catalog, "attempt", name, slots)
+    attempts = _standing(_of_slots(catalog, "attempt", name, slots))
     dnas = {body["dna"] for _, body, _ in attempts}
     decided = defaultdict(list)
     for dna, row, at in _bodies(catalog.rows_of("decision", dnas)):
@@ -248,7 +255,8 @@ def batch_history(
     lines = _shared_lines(catalog, shares)
     lines += [LedgerLine("review", dna, seconds, "people", at) for dna, seconds, at in opinions]
     packed = _last_drop(drops, slots)
-    chosen = {body["slot"]: body["dna"] for _, body, _ in _of_slots(catalog, "edition", name, slots)}
+    editions = editions_of(catalog, name)
+    chosen = {slot: body["dna"] for slot, body in editions.items() if slot in slots}
     stopped = {row.key for row in catalog.rows_of("stopped", [body["dna"] for _, body, _ in attempts])}
     tries = _outcomes(attempts, decided, _Ends(chosen, stopped, tokens))
     marks = _marks(catalog, packed, stretch, tokens)

@@ -37,6 +37,7 @@ from artmint.core.collection import (
 )
 from .core.records import AdapterUse, Attempt, Recipe, Slot
 from .studio.catalog import Catalog
+from .studio.editions import editions_of
 from .studio.files import slot_key, write_new
 
 # %% ../nbs/00_seeds.ipynb #cc19c4d5
@@ -301,7 +302,7 @@ def _slot_body(slot: Slot) -> dict[str, Any]:
 # %% ../nbs/00_seeds.ipynb #c887eead
 def _with_editions(catalog: Catalog, collection: Collection) -> list[int]:
     "Slots whose traits were published, or are about to be: those with an edition."
-    return sorted(body["slot"] for body in catalog.all("edition", f"{collection.name}/").values())
+    return sorted(editions_of(catalog, collection.name))
 
 # %% ../nbs/00_seeds.ipynb #9eb0586c
 def frozen_slots(

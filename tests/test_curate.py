@@ -8,7 +8,7 @@ import pytest
 from artmint.core.collection import Rule
 from artmint.core.records import Edition
 from artmint.curate import IncompleteRound, candidates, choose, merit, show_candidates, show_scores
-from artmint.judge.decisions import current_verdict
+from artmint.judge.decisions import Opinion, current_verdict, record_opinions
 from artmint.judge.duplicates import DUPLICATE
 from artmint.judge.heads import UnknownScorer, scorers_for
 from artmint.studio.catalog import Catalog
@@ -221,3 +221,100 @@ def test_the_contact_sheet_and_histograms_show_every_candidate(tmp_path, judge):
         for axis in show_scores([current_verdict(catalog, c.dna) for c in found], RULES).axes
         if axis.get_title()
     ] == [rule.scorer for rule in RULES]
+
+
+# ---- people decide last
+
+
+def say(
+    catalog: Catalog, candidate, decision: str, by: str = "Ada", minute: int = 0, stars: int | None = None
+):
+    "A person's word on a candidate."
+    at = f"2026-01-01T00:{minute:02}:00.000000+00:00"
+    record_opinions(catalog, [(candidate.dna, Opinion(by=by, decision=decision, at=at, stars=stars))])
+
+
+def of_slot(catalog: Catalog, slot: int) -> dict:
+    "Candidates of a slot's first round, by attempt."
+    return {c.attempt: c for c in candidates(catalog, PLAIN, SLOTS[slot - 1 : slot], 1)}
+
+
+def test_an_edition_that_a_person_rejects_falls_and_the_next_best_takes_its_slot(tmp_path, judge):
+    catalog = studio(tmp_path, {1: "aaa", 2: "aaa"})
+    first = choose(catalog, PLAIN, judge, SLOTS[:2], 1).editions
+    own = of_slot(catalog, 1)
+    say(catalog, own[first[0].attempt], "reject")
+    after = choose(catalog, PLAIN, judge, SLOTS[:2], 1)
+    assert after.editions[0].attempt != first[0].attempt
+    assert after.editions[1] == first[1]
+    for minute, attempt in enumerate(own, 1):
+        say(catalog, own[attempt], "reject", minute=minute)
+    assert choose(catalog, PLAIN, judge, SLOTS[:2], 1).open == (1,)
+    felled = [body["felled"] for body in catalog.history("edition", "demo/1") if "felled" in body]
+    assert felled == ["Ada rejected it"] * len(felled) and felled
+
+
+def test_a_pick_replaces_what_the_rules_chose(tmp_path, judge):
+    catalog = studio(tmp_path, {1: "aoa"})
+    first = choose(catalog, PLAIN, judge, SLOTS[:1], 1).editions[0]
+    own = of_slot(catalog, 1)
+    assert first.attempt != 2
+    say(catalog, own[2], "accept")  # which the rules reject
+    assert choose(catalog, PLAIN, judge, SLOTS[:1], 1).editions[0].attempt == 2
+    say(catalog, own[2], "withdrawn", minute=1)
+    assert choose(catalog, PLAIN, judge, SLOTS[:1], 1).editions[0] == first
+
+
+@pytest.mark.parametrize(
+    "words, chosen",
+    [
+        ({1: (1, 5), 2: (2, 1)}, 1),  # attempt: (minute, stars)
+        ({1: (1, 3), 2: (2, 3)}, 2),  # equal stars: the latest word
+        ({1: (2, None), 3: (1, 1)}, 3),  # a star is more than none
+        ({1: (1, None), 2: (3, None), 3: (2, None)}, 2),
+    ],
+)
+def test_of_several_picks_the_most_stars_win_and_then_the_latest_word(tmp_path, judge, words, chosen):
+    catalog = studio(tmp_path, {1: "aaa"})
+    choose(catalog, PLAIN, judge, SLOTS[:1], 1)
+    own = of_slot(catalog, 1)
+    for attempt, (minute, stars) in words.items():
+        say(catalog, own[attempt], "accept", minute=minute, stars=stars)
+    assert choose(catalog, PLAIN, judge, SLOTS[:1], 1).editions[0].attempt == chosen
+    assert choose(catalog, PLAIN, judge, SLOTS[:1], 1).editions[0].attempt == chosen
+
+
+def test_a_rule_that_is_tightened_fells_what_it_would_reject_and_one_that_is_loosened_nothing(
+    tmp_path, judge
+):
+    catalog = studio(tmp_path, {1: "aaa", 2: "aaa"})
+    first = choose(catalog, PLAIN, judge, SLOTS[:2], 1).editions
+    loose = PLAIN.model_copy(update={"rules": (Rule(scorer="sharpness", min=0.0),)})
+    assert choose(catalog, loose, judge, SLOTS[:2], 1).editions == first
+    between = sorted(edition.scores["sharpness"] for edition in first)
+    tight = PLAIN.model_copy(update={"rules": (Rule(scorer="sharpness", min=sum(between) / 2),)})
+    choice = choose(catalog, tight, judge, SLOTS[:2], 1)
+    kept = next(edition for edition in first if edition.scores["sharpness"] == between[1])
+    assert kept in choice.editions
+    assert all(edition.scores["sharpness"] >= sum(between) / 2 for edition in choice.editions)
+
+
+def test_a_packed_edition_stays_whatever_people_say(tmp_path, judge):
+    catalog = studio(tmp_path, {1: "aaa"})
+    first = choose(catalog, PLAIN, judge, SLOTS[:1], 1).editions
+    catalog.append("drop", "demo/1", {"first": 1, "quantity": 1})
+    for attempt in of_slot(catalog, 1).values():
+        say(catalog, attempt, "reject")
+    assert choose(catalog, PLAIN, judge, SLOTS[:1], 1).editions == first
+
+
+def test_changed_decisions_settle_and_running_again_adds_nothing(tmp_path, judge):
+    catalog = studio(tmp_path, PLAN)
+    choose(catalog, PLAIN, judge, SLOTS[:6], 2)
+    for slot in (1, 3):
+        edition = catalog.get("edition", f"demo/{slot}")
+        say(catalog, of_slot(catalog, slot)[edition["attempt"]], "reject")
+    settled = choose(catalog, PLAIN, judge, SLOTS[:6], 2)
+    rows = len(catalog.bodies())
+    assert choose(catalog, PLAIN, judge, SLOTS[:6], 2) == settled
+    assert len(catalog.bodies()) == rows

@@ -1,5 +1,6 @@
 "One picture, one recipe: alone, in any batch, in any order, after a restart, on any number of threads."
 
+import hashlib
 import json
 import struct
 import zlib
@@ -19,6 +20,7 @@ from artmint.make.base import load_base
 from artmint.make.render import render
 from artmint.studio.catalog import Catalog
 from artmint.train.drawings import draw, subjects
+from tests.foreign import DISPLAY_P3, packed, rgb_profile
 
 CHAPTER = Path(__file__).parents[1] / "nbs" / "15_generate.ipynb"
 
@@ -232,6 +234,24 @@ def test_a_picture_to_start_from_comes_out_of_the_studio(base, tmp_path):
     (tmp_path / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(BadPicture, match=r"torn\.png"):
         put_picture(catalog, tmp_path / "torn.png")
+
+
+def test_a_picture_to_start_from_is_read_as_all_from_outside(tmp_path):
+    "A plain one keeps the digest that recipes know it by; one with a profile is kept without it, in sRGB."
+    catalog = Catalog(tmp_path / "studio")
+    sketch = draw(subjects()[5], 5, 64)
+    plain = packed(sketch, "PNG")
+    sketch.save(tmp_path / "sketch.bmp")
+    assert put_picture(catalog, tmp_path / "sketch.bmp") == hashlib.sha256(plain).hexdigest()
+    profile = rgb_profile(DISPLAY_P3, 2.2, "Display P3")
+    sketch.save(tmp_path / "wide.png", icc_profile=profile, dpi=(300, 300))
+    kept = catalog.blob(put_picture(catalog, tmp_path / "wide.png"))
+    assert read_png(kept)[0].tobytes() != sketch.tobytes()
+    sketch.putalpha(7)
+    sketch.save(tmp_path / "holes.png")
+    with pytest.raises(BadPicture, match="holes.png.*name a ground"):
+        put_picture(catalog, tmp_path / "holes.png")
+    assert put_picture(catalog, tmp_path / "holes.png", ground="#ffffff") in catalog.keys("picture")
 
 
 @pytest.mark.slow

@@ -18,7 +18,8 @@ from artmint.core.records import Slot
 from artmint.judge.decisions import (
     ReviewSession,
 )
-from artmint.review import SAFE_HEADERS, BadRequest, BoardApi, board_app
+from artmint.review import BadRequest, BoardApi, board_app
+from artmint.studio.web import SAFE_HEADERS
 from artmint.studio.catalog import Catalog
 from tests.drawn import DEMO, SLOTS, table
 

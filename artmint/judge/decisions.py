@@ -19,7 +19,7 @@ from ..core.canon import Record, digest
 from ..core.collection import Collection, Rule
 from ..core.records import Artifact, Candidate, Slot
 from ..studio.catalog import Catalog
-from ..studio.files import slot_key
+from ..studio.editions import edition_of, editions_of
 
 # %% ../../nbs/judge/decisions.ipynb #c5ff3f97
 MACHINE = "machine"
@@ -150,7 +150,7 @@ class ReviewSession:
         for key, body in self.catalog.all("attempt", prefix).items():
             slot, attempt = map(int, key.split("/")[1:])
             wanted = slot in slots and (self.slots is None or slot in self.slots)
-            if wanted and body["dna"] in artifacts:
+            if wanted and not body.get("withdrawn") and body["dna"] in artifacts:
                 artifact = Artifact(**artifacts[body["dna"]])
                 candidates.append(Candidate(slots[slot], attempt, artifact))
         candidates.sort(key=lambda candidate: (candidate.slot.id, candidate.attempt))
@@ -176,7 +176,7 @@ def _card(session: ReviewSession, candidate: Candidate) -> dict[str, Any]:
     card = _described(candidate) | {"mine": _public(own[-1]) if spoken else None}
     if session.blind:
         return card | HIDDEN
-    edition = session.catalog.find("edition", slot_key(session.collection.name, candidate.slot.id))
+    edition = edition_of(session.catalog, session.collection.name, candidate.slot.id)
     return card | _decided(rows, bool(edition and edition["dna"] == candidate.dna))
 
 
@@ -352,11 +352,11 @@ def attempts_by_slot(
     collection: Collection,  # of which collection
     slots: range,  # of which slots
 ) -> dict[str, int]:  # dna -> slot
-    "All attempts at some slots."
+    "All attempts at some slots; of works made by hand those that aren't withdrawn."
     attempts = {}
     for key, body in catalog.all("attempt", f"{collection.name}/").items():
         slot = int(key.split("/")[1])
-        if slot in slots:
+        if slot in slots and not body.get("withdrawn"):
             attempts[body["dna"]] = slot
     return attempts
 
@@ -367,7 +367,7 @@ def slots_awaiting_review(
     slots: range,  # of which slots
 ) -> dict[int, int]:  # slot -> candidates that wait
     "Slots without an edition whose candidates people are asked about, and how many candidates there are."
-    filled = {body["slot"] for body in catalog.all("edition", f"{collection.name}/").values()}
+    filled = editions_of(catalog, collection.name)
     waiting: Counter[int] = Counter()
     for dna, slot in attempts_by_slot(catalog, collection, slots).items():
         if slot in filled:

@@ -145,6 +145,7 @@ def add_references(
     for image in images:
         packed = io.BytesIO()
         plain = image.convert("RGB")
+        plain.info = {}  # else a colour profile goes with it, and the file isn't plain
         plain.save(packed, "PNG")
         pixels = pixel_digest(plain)
         file = catalog.put_blob(packed.getvalue())

@@ -33,6 +33,7 @@ from artmint.report.signal import (
     verdict,
 )
 from ..studio.catalog import Catalog
+from ..studio.editions import edition_of
 from ..studio.files import slot_key
 from ..studio.ledger import load_money
 
@@ -172,7 +173,7 @@ def _others(catalog: Catalog, collection: Collection, slots: range, chosen: set[
     cards = []
     for slot in slots:
         for key, body in catalog.all("attempt", f"{slot_key(collection.name, slot)}/").items():
-            if body["dna"] not in chosen:
+            if body["dna"] not in chosen and not body.get("withdrawn"):
                 cards.append(_other(catalog, slot, int(key.split("/")[2]), body["dna"]))
     cards = [card for card in cards if card]
     return sorted(cards, key=lambda card: (card["decision"] == "accept", card["slot"], card["attempt"]))
@@ -296,7 +297,7 @@ def report_facts(
     slots: range,  # its slots
 ) -> dict[str, Any]:
     "Everything about a drop that its report says, as it is known now."
-    records = (catalog.find("edition", slot_key(collection.name, slot)) for slot in slots)
+    records = (edition_of(catalog, collection.name, slot) for slot in slots)
     bodies = [body for body in records if body]
     editions = [_edition(catalog, body) for body in bodies]
     others = _others(catalog, collection, slots, {body["dna"] for body in bodies})

@@ -23,7 +23,8 @@ from ..core.canon import Record, Refusal, canonical, error_lines
 from ..core.collection import Collection, Name
 from ..seeds import load_collection
 from ..studio.catalog import Catalog
-from ..studio.files import read_settings, slot_key
+from ..studio.editions import edition_of
+from ..studio.files import read_settings
 from ..studio.ledger import load_money
 
 # %% ../../nbs/run/batch.ipynb #db4a06f5
@@ -338,7 +339,7 @@ def forecast_stages(
     catalog = existing_catalog(studio)
     filled = 0
     if catalog:
-        filled = sum(bool(catalog.find("edition", slot_key(collection.name, slot))) for slot in batch.slots)
+        filled = sum(bool(edition_of(catalog, collection.name, slot)) for slot in batch.slots)
     forecasts = []
     for stage in stages:
         slots = len(batch.slots) - (filled if stage.repeats else 0)

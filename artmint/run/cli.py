@@ -28,6 +28,7 @@ from artmint.run.commands import (
     approve,
     backup,
     enter,
+    explore,
     gc,
     init,
     mint,
@@ -67,7 +68,7 @@ def _root(
     "From a prompt to a proven token."
 
 # %% ../../nbs/run/cli.ipynb #eb8b83b9
-for command in (run, report, sweep, init, backup, gc):
+for command in (run, explore, report, sweep, init, backup, gc):
     app.command(epilog=CODES)(command)
 
 # %% ../../nbs/run/cli.ipynb #ef2bf8f0

@@ -27,7 +27,7 @@ from ..publish.tokens import BaseFacts
 from .batch import Batch, existing_catalog
 from ..seeds import allocate, load_collection, planned_slots
 from ..studio.catalog import Catalog
-from ..studio.files import slot_key
+from ..studio.editions import edition_of
 from ..train.style import load_style
 
 # %% ../../nbs/run/obstacles.ipynb #1ede86c6
@@ -141,8 +141,8 @@ def _bases(outlook: Outlook) -> str:
     "Whether the drop's editions and the base agree."
     if outlook.catalog is None:
         return "no edition yet"
-    keys = [slot_key(outlook.collection.name, slot) for slot in outlook.batch.slots]
-    bodies = [outlook.catalog.find("edition", key) for key in keys]
+    name = outlook.collection.name
+    bodies = [edition_of(outlook.catalog, name, slot) for slot in outlook.batch.slots]
     editions = [Edition(**body) for body in bodies if body]
     kept = outlook.catalog.find("settings", outlook.collection.name)
     if not editions or not kept:

@@ -48,6 +48,7 @@ from artmint.run.batch import (
 )
 from ..seeds import load_collection
 from ..studio.catalog import Catalog
+from ..studio.editions import edition_of
 from ..studio.files import attempt_key, drop_folder, hold_studio, slot_key
 
 # %% ../../nbs/run/runner.ipynb #fa84582d
@@ -202,14 +203,16 @@ def kept_picture(
 
 
 def _pictures(context: RunContext, stage: Stage) -> list:
-    "The round's pictures."
+    "The round's pictures, and the works made by hand, which hold their slots."
     catalog, collection = context.catalog, context.collection
     settings = settings_now(catalog, collection)
     keys = []
     for slot in context.slots():
         numbers = round_numbers(catalog, collection, settings, slot, stage.round)
         keys += [attempt_key(collection.name, slot.id, number) for number in numbers]
-    return [kept_picture(catalog, key) for key in keys]
+    works = [catalog.find("attempt", attempt_key(collection.name, slot, 0)) for slot in context.batch.slots]
+    held = [body["dna"] for body in works if body and not body.get("withdrawn")]
+    return [kept_picture(catalog, key) for key in keys] + held
 
 
 def _rounds_of_editions(context: RunContext) -> dict[int, int]:
@@ -218,7 +221,7 @@ def _rounds_of_editions(context: RunContext) -> dict[int, int]:
     settings = settings_now(catalog, collection)
     rounds = {}
     for slot in context.slots():
-        edition = catalog.find("edition", slot_key(collection.name, slot.id))
+        edition = edition_of(catalog, collection.name, slot.id)
         if edition:
             rounds[slot.id] = round_of(catalog, collection, settings, slot, edition["attempt"])
     return rounds
@@ -228,10 +231,8 @@ def _choice(context: RunContext, stage: Stage) -> list:
     "The editions of the rounds so far, and what people decided."
     catalog = context.catalog
     rounds = _rounds_of_editions(context)
-    keys = [
-        slot_key(context.collection.name, slot) for slot, number in rounds.items() if number <= stage.round
-    ]
-    editions = [catalog.find("edition", key) for key in keys]
+    name = context.collection.name
+    editions = [edition_of(catalog, name, slot) for slot, number in rounds.items() if number <= stage.round]
     decisions = []
     for dna in attempts_by_slot(catalog, context.collection, context.batch.slots):
         decisions += [[dna, row] for row in catalog.history("decision", dna) if row["by"] != MACHINE]

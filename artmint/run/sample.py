@@ -26,7 +26,8 @@ from ..pin import publish
 from ..publish.tokens import BaseFacts
 from ..seeds import frozen_slots, salt_of
 from ..studio.catalog import Catalog
-from ..studio.files import drop_folder, slot_key
+from ..studio.editions import edition_of, place_edition
+from ..studio.files import drop_folder
 from ..train.drawings import Subject, draw
 
 # %% ../../nbs/run/sample.ipynb #66f7fc71
@@ -48,12 +49,11 @@ def _draw(catalog: Catalog, attempt: Attempt, slot: Slot) -> Artifact:
 
 def _choose_first(catalog: Catalog, collection: Collection, slot: Slot, artifact: Artifact) -> None:
     "Make a slot's first attempt its edition, unless it has one."
-    key = slot_key(collection.name, slot.id)
-    if catalog.find("edition", key):
+    if edition_of(catalog, collection.name, slot.id):
         return
     facts = artifact.model_dump(include={"dna", "pixel_digest", "file_digest"})
     edition = Edition(slot=slot.id, attempt=1, traits=slot.traits, scores={}, scorers={}, **facts)
-    catalog.put("edition", key, edition.model_dump(mode="json"))
+    place_edition(catalog, collection.name, edition)
 
 # %% ../../nbs/run/sample.ipynb #c14e78a0
 def _mint(catalog: Catalog, collection: Collection, manifest: Manifest) -> None:

@@ -1,4 +1,4 @@
-"Twelve chapters on the street, eleven folders behind them, and imports that go one way."
+"Thirteen chapters on the street, eleven folders behind them, and imports that go one way."
 
 import ast
 import collections
@@ -8,12 +8,13 @@ import pytest
 from .house import CHAPTERS, MODULES, NOTEBOOKS, ROOT, defined, imports_of, module_of, tree_of
 
 FOLDERS = "core studio ipfs make train judge publish chain prove report run".split()
-STREET = """00_seeds 10_lora_train 15_generate 18_evaluate 20_curate 22_review
+STREET = """00_seeds 10_lora_train 12_explore 15_generate 18_evaluate 20_curate 22_review
 25_metadata 27_pin 30_mint 35_verify 40_metrics 42_gate""".split()
 # A chapter is the face of a folder; 00_seeds stands between studio and make.
 FACE = {
     "seeds": "studio",
     "lora_train": "train",
+    "explore": "judge",
     "generate": "make",
     "evaluate": "judge",
     "curate": "judge",
@@ -25,8 +26,8 @@ FACE = {
     "metrics": "report",
     "gate": "report",
 }
-ROOMS = """core: allocation canon collection manifest picture records
-studio: blobs catalog files ledger maintenance
+ROOMS = """core: allocation canon collection intake manifest picture records
+studio: blobs catalog editions files ledger maintenance web
 ipfs: car cid http services stores
 make: adapters base engine render rounds
 train: drawings examples style
@@ -45,7 +46,7 @@ def place(module: str) -> float:
     return FOLDERS.index(FACE.get(module) or module.split(".")[0])
 
 
-def test_the_street_has_twelve_chapters():
+def test_the_street_has_its_chapters():
     assert CHAPTERS == STREET
 
 

@@ -54,6 +54,7 @@ ELSEWHERE = {
     "pip install --constraint constraints.txt '.[make,publish]'": "test_facts_agree",
     "papermill nbs/15_generate.ipynb out.ipynb -p collection collections/demo -p quantity 2 -p studio studio": "test_a_chapter_runs_with_plain_papermill",
     "artmint verify embedded:0x… --studio studio --regenerate": "test_the_last_line_is_the_very_command",
+    "artmint explore collections/demo --x steps=8,16 --y guidance=2,4 --page": "test_by_a_click_in_a_browser",
     "artmint run batches/demo.toml": "test_run_again_makes_nothing_twice",
     "artmint run batches/demo.toml --from curate --to mint --json": "test_from_here_to_there",
     "artmint sweep sweeps/steps.toml": "test_two_trainings_of_one_style_are_compared",

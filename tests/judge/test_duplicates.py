@@ -8,11 +8,13 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from artmint.core.collection import Rule
+from artmint.core.picture import read_png
 from artmint.curate import candidates, choose
 from artmint.judge.decisions import current_verdict
 from artmint.judge.duplicates import ALIKE, DUPLICATE, add_references, nearest
 from artmint.studio.catalog import Catalog
 from tests.drawn import NO_COLOUR, SLOTS, art, enter, studio
+from tests.foreign import DISPLAY_P3, rgb_profile
 
 
 @pytest.mark.parametrize(
@@ -80,3 +82,12 @@ def test_nearest_of_nothing():
     index, cosine = nearest(np.eye(3), np.zeros((0, 3)))
     assert index.tolist() == [-1] * 3
     assert cosine.tolist() == [0] * 3
+
+
+def test_a_reference_with_a_colour_profile_is_kept_plain(tmp_path):
+    catalog = Catalog(tmp_path)
+    image = art(SLOTS[0], 1)
+    image.info["icc_profile"] = rgb_profile(DISPLAY_P3, 2.2, "Display P3")
+    add_references(catalog, "demo", "style", [image])
+    [body] = catalog.all("reference").values()
+    assert read_png(catalog.blob(body["file_digest"]))[0].tobytes() == image.tobytes()

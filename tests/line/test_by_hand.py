@@ -1,16 +1,28 @@
 "Pictures made by hand: entered, decided on by people, packed and proven like the rest, and never passed off as regenerated."
 
+import hashlib
+import json
 import shutil
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import ExifTags, Image
 
 from artmint.core.collection import InconsistentCollection
 from artmint.core.picture import BadPicture, pixel_digest, read_png
 from artmint.core.records import NotARecipe, Recipe, Work, parse_facts
-from artmint.curate import choose
-from artmint.generate import SlotTaken, attempts_of, enter, generate, open_slots
+from artmint.curate import by_hand, choose
+from artmint.generate import (
+    NothingToWithdraw,
+    SlotTaken,
+    attempts_of,
+    enter,
+    generate,
+    open_slots,
+    withdraw,
+)
 from artmint.ipfs.cid import CID
 from artmint.judge.decisions import (
     Action,
@@ -21,11 +33,15 @@ from artmint.judge.decisions import (
 )
 from artmint.make.base import load_base, load_judge, weights_files
 from artmint.metadata import AuditFailed, pack
+from artmint.metrics import batch_history
 from artmint.publish.tokens import BaseFacts, read_token
 from artmint.run.cli import main
+from artmint.run.runner import LEAVES, RunContext
 from artmint.seeds import frozen_slots, load_collection
 from artmint.studio.catalog import Catalog
+from artmint.studio.files import StudioBusy, hold_studio
 from tests.conftest import TINY
+from tests.foreign import DISPLAY_P3, rgb_profile, saved
 from tests.studios import drawing
 
 COLLECTION = load_collection(TINY)
@@ -182,15 +198,81 @@ def test_pixels_that_are_not_the_works_are_found(studio, monkeypatch):
     }
 
 
-@pytest.mark.parametrize("mode", ["RGBA", "L", "P", "1", "CMYK"])
+@pytest.mark.parametrize("mode", ["RGBA", "L", "P", "1", "LA"])
 def test_any_mode_is_kept_as_plain_rgb(studio, tmp_path, mode):
     catalog = studio[0]
     path = drawing(tmp_path / "some.tiff", 4, mode)
-    made = enter(catalog, COLLECTION, 4, path, "Ada")
+    made = enter(catalog, COLLECTION, 4, path, "Ada", ground="#ffffff")
     image, _ = read_png(catalog.blob(made.file_digest))
     assert image.mode == "RGB"
     assert image.size == (72, 96)
     assert pixel_digest(image) == made.pixel_digest
+
+
+def test_a_phone_s_photo_is_entered_upright_and_in_srgb(studio, tmp_path):
+    "What was done, and to which file, stands in the record; a gap in the picture is refused before there is one."
+    catalog = studio[0]
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    profile = rgb_profile(DISPLAY_P3, 2.2, "Display P3")
+    image = Image.open(drawing(tmp_path / "a.png"))
+    path = saved(tmp_path / "phone.jpg", image, "JPEG", exif=exif, icc_profile=profile)
+    made = enter(catalog, COLLECTION, 4, path, "Ada")
+    kept, texts = read_png(catalog.blob(made.file_digest))
+    assert (kept.size, set(texts)) == ((96, 72), {"artmint"})
+    recorded = catalog.find("attempt", "tiny/4/0")
+    assert recorded["given"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert recorded["notes"] == ["turned upright (EXIF orientation 6)", "converted from Display P3 to sRGB"]
+    with pytest.raises(BadPicture, match="holes.png.*transparent"):
+        enter(catalog, COLLECTION, 4, drawing(tmp_path / "holes.png", 5, "RGBA"), "Ada")
+    assert catalog.history("attempt", "tiny/4/0") == [recorded]
+
+
+def test_a_withdrawn_work_gives_its_slot_back(studio, tmp_path):
+    catalog, slots, work = studio
+    judge = load_judge()
+
+    def open_ones() -> list[int]:
+        return [slot.id for slot in open_slots(catalog, COLLECTION, COLLECTION.salt, 1, 4)]
+
+    assert withdraw(catalog, COLLECTION, 2) == work.dna
+    assert open_ones() == [1, 2, 3, 4]
+    assert by_hand(catalog, COLLECTION, slots) == []
+    assert ReviewSession(catalog, COLLECTION, "Grace").candidates() == {}
+    assert not slots_awaiting_review(catalog, COLLECTION, range(1, 5))
+    assert not batch_history(catalog, COLLECTION, range(1, 5)).tries
+    with pytest.raises(NothingToWithdraw, match="withdrawn already"):
+        withdraw(catalog, COLLECTION, 2)
+    for slot in (3, 99):
+        with pytest.raises(NothingToWithdraw, match="none was entered"):
+            withdraw(catalog, COLLECTION, slot)
+    again = enter(catalog, COLLECTION, 2, drawing(tmp_path / "again.png", 7), "Ada")
+    assert open_ones() == [1, 3, 4]
+    assert [each.dna for each in by_hand(catalog, COLLECTION, slots)] == [again.dna]
+    assert [row["dna"] for row in catalog.history("attempt", "tiny/2/0")] == [work.dna, work.dna, again.dna]
+    look = ReviewSession(catalog, COLLECTION, "Grace")
+    record_action(look, Action(id="1", dnas=(again.dna,), decision="accept"))
+    choose(catalog, COLLECTION, judge, slots[1:2], 1)
+    with pytest.raises(NothingToWithdraw, match="edition"):
+        withdraw(catalog, COLLECTION, 2)
+
+
+def test_nothing_is_withdrawn_while_a_batch_runs(studio):
+    with hold_studio(studio[0].folder, "tiny"), pytest.raises(StudioBusy, match="tiny"):
+        withdraw(studio[0], COLLECTION, 2)
+    assert withdraw(studio[0], COLLECTION, 2) == studio[2].dna
+
+
+def test_a_round_is_made_again_where_a_work_was_withdrawn(studio, tmp_path):
+    "The runner takes a stage for finished by what it left; whose slots are held by works is a part of that."
+    catalog = studio[0]
+    batch = SimpleNamespace(slots=range(1, 5))
+    context = RunContext(batch, COLLECTION, catalog.folder, catalog, print, print)
+    stage = SimpleNamespace(round=1)
+    held = LEAVES["15_generate"](context, stage)
+    withdraw(catalog, COLLECTION, 2)
+    given_back = LEAVES["15_generate"](context, stage)
+    assert held != given_back == [None] * len(given_back)
 
 
 def test_what_cannot_be_entered_is_refused_by_name(studio, tmp_path):
@@ -210,22 +292,54 @@ def test_what_cannot_be_entered_is_refused_by_name(studio, tmp_path):
     assert catalog.all("attempt") == before
 
 
-def test_the_console_enters(tmp_path, capsys):
+@pytest.fixture
+def console(tmp_path, capsys):
+    "`artmint enter` on a copy of the tiny collection: exit code, standard output, standard error."
     shutil.copytree(TINY, tmp_path / "tiny")
     shutil.copy(TINY.parent / "tiny.toml", tmp_path)
-    with pytest.raises(SystemExit) as end:
-        main(
-            [
-                "enter",
-                str(tmp_path / "tiny.toml"),
-                "2",
-                str(drawing(tmp_path / "w.png")),
-                "--artist",
-                "Ada",
-                "--studio",
-                str(tmp_path / "studio"),
-            ]
-        )
-    assert end.value.code == 0
-    assert "slot 2 waits" in capsys.readouterr().out
-    assert Catalog(tmp_path / "studio").find("attempt", "tiny/2/0")
+
+    def enter_words(*words: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as end:
+            main(["enter", str(tmp_path / "tiny.toml"), *words, "--studio", str(tmp_path / "studio")])
+        return end.value.code, *capsys.readouterr()
+
+    return enter_words
+
+
+def test_the_console_enters_looks_and_withdraws(console, tmp_path):
+    catalog = Catalog(tmp_path / "studio")
+    path = str(drawing(tmp_path / "w.png", 3, "RGBA"))
+    code, _, error = console("2", path, "--artist", "Ada")
+    assert code == 2 and "w.png" in error and "transparent in places" in error
+    code, text, _ = console("2", path, "--artist", "Ada", "--ground", "#ffffff", "--dry-run")
+    assert code == 0 and "put on the ground #ffffff" in text and "nothing was recorded" in text
+    assert not catalog.keys("attempt") and not catalog.keys("artifact") and not catalog.keys("picture")
+    code, text, _ = console("2", path, "--artist", "Ada", "--ground", "#ffffff", "--json")
+    outcome = json.loads(text)
+    assert code == 0 and outcome["notes"] == ["put on the ground #ffffff"] and outcome["recorded"]
+    assert catalog.find("attempt", "tiny/2/0")["dna"] == outcome["dna"]
+    code, text, _ = console("2", "--withdraw")
+    assert code == 0 and f"{outcome['dna'][:16]}… is withdrawn" in text
+    assert console("2", "--withdraw")[0] == 1
+    for words in (["2"], ["2", path], ["2", "--artist", "Ada"], ["2", path, "--withdraw"]):
+        assert console(*words)[0] == 2
+    code, text, _ = console("2", str(drawing(tmp_path / "plain.png")), "--artist", "Ada")
+    assert code == 0 and text.startswith("slot 2 waits for people's decision")
+
+
+@pytest.mark.slow
+def test_a_slot_whose_work_was_withdrawn_is_painted_by_the_next_run(console, tmp_path):
+    "The rounds that went by without it are made up for."
+    batch, studio = str(tmp_path / "tiny.toml"), str(tmp_path / "studio")
+    catalog = Catalog(tmp_path / "studio")
+    run_to_curate = ["run", batch, "--studio", studio, "--to", "curate"]
+    assert console("2", str(drawing(tmp_path / "w.png")), "--artist", "Ada")[0] == 0
+    with pytest.raises(SystemExit) as waits:
+        main(run_to_curate)
+    assert waits.value.code == 4
+    assert not catalog.find("attempt", "tiny/2/1") and not catalog.find("edition", "tiny/2")
+    assert console("2", "--withdraw")[0] == 0
+    with pytest.raises(SystemExit) as ends:
+        main(run_to_curate)
+    assert ends.value.code == 0
+    assert catalog.find("edition", "tiny/2")["attempt"] >= 1

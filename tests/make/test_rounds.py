@@ -21,7 +21,7 @@ from artmint.make.rounds import (
     settings_of,
     tried_attempts,
 )
-from artmint.metadata import AuditFailed, MixedBases, pack
+from artmint.metadata import AuditFailed, MixedBases, RefusedByPeople, pack
 from artmint.publish.tokens import BaseFacts, read_token
 from artmint.seeds import (
     AllocationChanged,
@@ -194,6 +194,26 @@ def test_a_recipe_that_no_settings_gave_is_still_found_out(tmp_path, tiny, base)
     with pytest.raises(AuditFailed, match="seed"):
         facts = BaseFacts(digest=base.digest, source=base.source)
         pack(catalog, changed, 1, 1, 4, facts, weights_files(base))
+
+
+def test_what_people_reject_after_the_choice_is_not_packed(tmp_path, tiny, base):
+    catalog = Catalog(tmp_path / "studio")
+    slots = frozen_slots(catalog, tiny, tiny.salt)
+    made = generate(catalog, base, attempts_of(catalog, tiny, slots, tiny.salt, 1, base))
+    edition = choose(catalog, tiny, load_judge(), slots, 1).editions[2]
+    opinion = Opinion(by="Ada", decision="reject", at="2026-01-01T00:00:00.000000+00:00")
+    record_opinions(catalog, [(edition.dna, opinion)])
+    facts = BaseFacts(digest=base.digest, source=base.source)
+    with pytest.raises(RefusedByPeople) as refusal:
+        pack(catalog, tiny, 1, 1, 4, facts, weights_files(base))
+    assert refusal.value.slots == [3]
+    other = choose(catalog, tiny, load_judge(), slots, 1).editions[2]
+    assert other.dna != edition.dna and other.dna in {artifact.dna for artifact in made}
+    manifest = pack(catalog, tiny, 1, 1, 4, facts, weights_files(base))
+    assert [token.dna for token in manifest.tokens][2] == other.dna
+    late = opinion.model_copy(update={"at": "2026-01-02T00:00:00.000000+00:00"})
+    record_opinions(catalog, [(other.dna, late)])
+    assert pack(catalog, tiny, 1, 1, 4, facts, weights_files(base)) == manifest
 
 
 def test_editions_of_two_bases_make_no_drop(tmp_path, tiny, base):

@@ -1,0 +1,46 @@
+"Pages for one person on one machine."
+
+import pytest
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from artmint.core.canon import Refusal
+from artmint.studio.web import SAFE_HEADERS, guarded, respond, web_app
+
+
+class NothingThere(Refusal):
+    "A refusal of a route."
+
+    says = "There is nothing there."
+
+
+@pytest.fixture
+def client():
+    def answer(request, body):
+        if body:
+            raise NothingThere()
+        return respond("hello", "text/plain")
+
+    routes = [Route("/", guarded("secret", answer), methods=["GET", "POST"])]
+    return TestClient(web_app(routes), base_url="http://127.0.0.1")
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer guess"}, {"Authorization": "secrets"}])
+def test_nothing_is_answered_without_the_token(client, headers):
+    for address in ("/", "/?token=", "/?token=Secret"):
+        assert client.get(address, headers=headers).status_code == 403
+
+
+def test_the_token_opens_in_the_address_and_in_the_header(client):
+    assert client.get("/?token=secret").text == "hello"
+    answer = client.get("/", headers={"Authorization": "Bearer secret"})
+    assert {name: answer.headers[name] for name in SAFE_HEADERS} == SAFE_HEADERS
+
+
+def test_a_refusal_is_a_sentence_in_json(client):
+    answer = client.post("/?token=secret", content="x")
+    assert (answer.status_code, answer.json()["message"]) == (400, "There is nothing there.")
+
+
+def test_another_name_of_this_machine_is_refused(client):
+    assert client.get("/?token=secret", headers={"Host": "evil.example"}).status_code == 400
