@@ -23,7 +23,7 @@ from .make.adapters import frozen_adapters
 from .make.base import Base, environment
 from .make.render import batches, check, render
 from .make.rounds import Settings, record_attempts, round_attempts
-from .seeds import frozen_slots
+from .seeds import frozen_slots, one_of_one_of
 from .studio.catalog import Catalog
 from .studio.editions import edition_of
 from .studio.files import attempt_key, hold_studio
@@ -40,6 +40,9 @@ def open_slots(
     "The drop's slots to make attempts for: without an edition, and not held for a work made by hand."
     open_ones = []
     for slot in frozen_slots(catalog, collection, salt)[first - 1 : first - 1 + quantity]:
+        one = one_of_one_of(collection, slot.traits)
+        if one and one.by_hand:
+            continue
         edition = edition_of(catalog, collection.name, slot.id)
         work = catalog.find("attempt", attempt_key(collection.name, slot.id, 0))
         if not edition and (not work or work.get("withdrawn")):

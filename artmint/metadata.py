@@ -35,9 +35,11 @@ from artmint.publish.tokens import (
     contract_json,
     json_schema,
     public_facts,
+    has_words,
     public_source,
     read_token,
     token_json,
+    token_name,
     withheld_digests,
 )
 from .seeds import frozen_slots, salt_of
@@ -212,23 +214,25 @@ def _public_picture(
         path = None
     if drop.signed:
         identity = open_identity(catalog.folder)
-        digest = signed_once(catalog, picture, f"{collection.title} #{edition.slot}", facts, identity)
+        name = token_name(collection, edition.slot, edition.traits)
+        digest = signed_once(catalog, picture, name, facts, identity)
         picture = catalog.blob(digest)
         path = catalog.blob_path(digest)
     return picture, path
 
-
+# %% ../nbs/25_metadata.ipynb #525aa9c2
 def _root_files(
     catalog: Catalog, drop: StudioDrop, weights: Mapping[str, Path | bytes]
 ) -> dict[str, Path | bytes]:
     "Every file of the root by its path. Raises what `_public_picture` raises."
-    files: dict[str, Path | bytes] = {"schema.json": json_schema()}
-    for edition, facts in zip(drop.editions, drop.facts):
+    files: dict[str, Path | bytes] = {"schema.json": json_schema(has_words(drop.collection))}
+    for slot, edition, facts in zip(drop.slots, drop.editions, drop.facts):
         picture, path = _public_picture(catalog, drop, edition, facts)
         image = str(cid_of(picture))
         digest = hashlib.sha256(picture).hexdigest()
         source = drop.base.source
-        data = token_json(drop.collection, edition, facts, source, image, digest, drop.salt, drop.adapters)
+        told = (digest, drop.salt, drop.adapters, slot.wildcards)
+        data = token_json(drop.collection, edition, facts, source, image, *told)
         files[f"images/{edition.slot}.png"] = path or picture
         files[f"{edition.slot}.json"] = data
         if edition.slot == drop.slots[0].id:

@@ -38,6 +38,7 @@ _CHECK_OF = {
     "artmint.adapters": "recipe",
     "artmint.base.digest": "recipe",
     "attributes": "recipe",
+    "artmint.words": "recipe",
     "withheld and told": "recipe",
     "withheld": "recipe",
     "image": "picture",
@@ -90,17 +91,21 @@ def _credentials(
     ]
     return tuple(findings), True
 
-
+# %% ../../nbs/prove/tokens.ipynb #105744b1
 def _unnamed_traits(token: int, metadata: TokenMetadata) -> list[Finding]:
-    "Traits that a stated prompt doesn't name."
+    """Traits that a stated prompt doesn't name, neither by their value nor by the words that the JSON has for
+    it, and words for no trait."""
+    words = dict(metadata.artmint.words or {})
     if "prompt" not in metadata.artmint.recipe:
-        return []
+        return [Finding(token, "artmint.words", "none without a prompt", f"{words}")] if words else []
     prompt = str(metadata.artmint.recipe["prompt"])
-    return [
-        Finding(token, "attributes", f"in the prompt: {attribute.trait_type}", str(attribute.value))
-        for attribute in metadata.attributes
-        if str(attribute.value) not in prompt
-    ]
+    findings = []
+    for entry in metadata.attributes:
+        named = words.pop(entry.trait_type, str(entry.value))
+        if named not in prompt:
+            findings.append(Finding(token, "attributes", f"in the prompt: {entry.trait_type}", named))
+    findings += [Finding(token, "artmint.words", "words for an attribute", name) for name in words]
+    return findings
 
 # %% ../../nbs/prove/tokens.ipynb #2250a69e
 def check_token_files(
@@ -130,6 +135,17 @@ def _withheld_step(reports: list[TokenReport], tokens: list[int]) -> Step:
     return Step("recipe", "unchecked", evidence)
 
 
+def _worded(reports: list[TokenReport]) -> str:
+    "What is to be added where prompts name attributes in other words, or not at all."
+    said = [report.metadata.artmint.words or {} for report in reports if report.metadata]
+    silent = sorted({name for words in said for name, phrase in words.items() if not phrase})
+    others = sorted({name for words in said for name, phrase in words.items() if phrase})
+    added = f", {', '.join(others)} in words that the JSON gives for it" if others else ""
+    if silent:
+        added += f"; {', '.join(silent)} is in no prompt of some, and there the studio's word"
+    return added
+
+
 def _findings_of(check: str, reports: list[TokenReport]) -> list[Finding]:
     "Those findings that belong to one of TOKEN_CHECKS."
     return [
@@ -139,7 +155,7 @@ def _findings_of(check: str, reports: list[TokenReport]) -> list[Finding]:
         if _CHECK_OF.get(finding.field, "metadata") == check
     ]
 
-
+# %% ../../nbs/prove/tokens.ipynb #2b87f57f
 def check_tokens(
     reports: list[TokenReport],  # of all tokens
 ) -> Iterator[Step]:
@@ -154,6 +170,8 @@ def check_tokens(
         if name == "recipe" and secret and not findings:
             yield _withheld_step(secret, tokens)
             continue
+        if name == "recipe":
+            evidence += _worded(sound)
         yield from tally(name, evidence, tokens, [report.token for report in sound], findings)
 
 # %% ../../nbs/prove/tokens.ipynb #256e50a7

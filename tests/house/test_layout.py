@@ -26,7 +26,7 @@ FACE = {
     "metrics": "report",
     "gate": "report",
 }
-ROOMS = """core: canon collection intake manifest picture records
+ROOMS = """core: allocation canon collection intake manifest picture records
 studio: blobs catalog editions files ledger maintenance web
 ipfs: car cid http services stores
 make: adapters base engine render rounds
