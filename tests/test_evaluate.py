@@ -8,7 +8,7 @@ from tests.families import saved
 
 from artmint.make.adapters import lineage_of
 from artmint.make.base import load_base, load_judge
-from artmint.train.examples import TrainConfig
+from artmint.train.settings import TrainConfig
 from artmint.evaluate import (
     Asked,
     Bounds,

@@ -20,7 +20,7 @@ from artmint.make.adapters import (
     lineage_of,
     unpack_tensors,
 )
-from artmint.train.examples import TrainConfig
+from artmint.train.settings import TrainConfig
 from artmint.train.style import practice_style
 from tests.styles import SMALL, UNETS, sha
 
@@ -39,7 +39,7 @@ import sys
 from pathlib import Path
 from artmint.lora_train import train
 from artmint.make.base import load_base
-from artmint.train.examples import TrainConfig
+from artmint.train.settings import TrainConfig
 from artmint.train.style import load_style
 base, style, folder, settings = sys.argv[1:]
 config = TrainConfig.model_validate_json(settings)

@@ -29,7 +29,7 @@ ROOMS = """core: canon collection manifest picture records
 studio: blobs catalog files ledger maintenance
 ipfs: car cid http services stores
 make: adapters base engine render
-train: drawings examples style
+train: drawings examples settings style
 judge: curator decisions duplicates heads pixels prune scores thresholds
 publish: approve audit credentials tokens
 chain: admin connect contract embedded journal networks preflight safe signers transaction

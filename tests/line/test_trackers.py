@@ -14,7 +14,7 @@ import pytest
 
 from artmint.lora_train import train
 from artmint.make.base import load_base
-from artmint.train.examples import TrainConfig
+from artmint.train.settings import TrainConfig
 from artmint.train.style import practice_style
 from tests.families import saved
 from tests.services import ROOT, environment
@@ -29,7 +29,7 @@ from pathlib import Path
 sys.path.append(sys.argv.pop())  # torch and what else a tracker's own environment lacks
 from artmint.lora_train import tracked, train
 from artmint.make.base import load_base
-from artmint.train.examples import TrainConfig
+from artmint.train.settings import TrainConfig
 from artmint.train.style import load_style
 kind, folder = sys.argv[1], Path(sys.argv[2])
 base = load_base(sys.argv[3])
