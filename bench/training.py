@@ -18,7 +18,8 @@ from PIL import Image
 
 from artmint import lora_train
 from artmint.make.base import Base, load_base
-from artmint.train.examples import TrainConfig, batch_indices
+from artmint.train.examples import batch_indices
+from artmint.train.settings import TrainConfig
 from artmint.train.style import practice_style
 
 from .measure import ratio, row

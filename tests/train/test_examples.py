@@ -10,7 +10,8 @@ from PIL import Image
 from pydantic import ValidationError
 
 from artmint.make.base import load_base
-from artmint.train.examples import TrainConfig, batch_indices, bucket_of, prepare
+from artmint.train.examples import batch_indices, bucket_of, prepare
+from artmint.train.settings import TrainConfig
 
 SIDES = st.integers(1, 4000)
 RESOLUTIONS = st.sampled_from([64, 128, 512])
