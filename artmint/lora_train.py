@@ -85,7 +85,7 @@ def _tokens_and_sizes(
     ids = torch.tensor(sizes, dtype=tokens.dtype, device=tokens.device)
     return {"encoder_hidden_states": tokens, "added_cond_kwargs": {"text_embeds": pooled, "time_ids": ids}}
 
-
+# %% ../nbs/10_lora_train.ipynb #0928e42f
 CONDITIONS = {"StableDiffusionPipeline": _tokens, "StableDiffusionXLPipeline": _tokens_and_sizes}
 
 
@@ -99,7 +99,7 @@ class UnknownFamily(Refusal):
         "Known are {families}: a family is added to CONDITIONS in the lora_train room."
     )
 
-# %% ../nbs/10_lora_train.ipynb #5fab6137
+# %% ../nbs/10_lora_train.ipynb #74bce786
 class CaptionsTooLong(Refusal):
     "Captions that the base's text encoder would read in part."
 
@@ -170,7 +170,7 @@ def _wide_layers(network: Any, targets: tuple[str, ...]) -> list[str]:
     names = [name for target in targets for name in _reached(network, target)]
     return [name for name in names if max(getattr(layers[name], "kernel_size", (1,))) > 1]
 
-# %% ../nbs/10_lora_train.ipynb #f1b6aa83
+# %% ../nbs/10_lora_train.ipynb #e4032cda
 def _add_matrices(network: Any, config: TrainConfig, targets: tuple[str, ...]) -> None:
     "Put fresh matrices beside a network's layers."
     from peft import LoraConfig
@@ -416,7 +416,7 @@ SS_SETTINGS = {
     "ss_mixed_precision": "precision",
 }
 
-# %% ../nbs/10_lora_train.ipynb #73730a41
+# %% ../nbs/10_lora_train.ipynb #ad21595c
 def _base_facts(pipe: Any) -> dict[str, str]:
     "What family a base is, by kohya's names and by Stability's."
     velocity = pipe.scheduler.config.prediction_type == "v_prediction"
@@ -448,7 +448,7 @@ def _style_facts(style: StyleSet) -> dict[str, str]:
         "ss_num_train_images": str(len(captions)),
     }
 
-# %% ../nbs/10_lora_train.ipynb #a6b0e54a
+# %% ../nbs/10_lora_train.ipynb #367f7b21
 def _modelspec(lineage: Lineage) -> dict[str, str]:
     "Stability's model metadata."
     side = lineage.config["resolution"]
@@ -647,6 +647,7 @@ def _lineage(
     "What a training is made of, before its first step."
     licences = {picture.rights.licence for picture in style.pictures}
     earlier = hashlib.sha256(predecessor).hexdigest() if predecessor else None
+    settings = settings_facts(config)
     return Lineage(
         base=base.digest,
         predecessor=earlier,
@@ -654,7 +655,7 @@ def _lineage(
         data=style.digest,
         prior=prior.digest if prior else None,
         trigger=style.trigger,
-        config=settings_facts(config),
+        config=settings,
         step=0,
         licences=tuple(sorted(licences)),
     )

@@ -228,7 +228,7 @@ def _check_names(batch: Batch, there: dict[str, Path]) -> None:
         if name not in batch.stages:
             raise UnknownStage(name, list(batch.stages))
 
-
+# %% ../../nbs/run/batch.ipynb #06f6280f
 TRAINING = "10_lora_train"  # the one stage that trains
 
 
@@ -248,7 +248,7 @@ def _training_parameters(batch: Batch) -> dict[str, str]:
         raise BadTraining(place, twice)
     return {"settings": canonical(batch.training).decode()}
 
-
+# %% ../../nbs/run/batch.ipynb #900a4266
 def plan(
     batch: Batch,  # what to run
     studio: Path,  # the studio's folder; it need not exist yet

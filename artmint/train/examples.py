@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['BUNDLED_DEFAULTS', 'OTHER_DEFAULTS', 'FarResolution', 'NoOwnSize', 'own_side', 'bucket_step', 'bucket_of',
-           'TrainingExamples', 'prepare', 'batch_indices', 'varied_caption', 'epoch_steps', 'settle', 'planned',
-           'sample_facts']
+           'TrainingExamples', 'trained_size', 'prepare', 'batch_indices', 'varied_caption', 'epoch_steps', 'settle',
+           'planned', 'sample_facts']
 
 # %% ../../nbs/train/examples.ipynb #1838d456
 from collections import defaultdict
@@ -26,7 +26,7 @@ from ..make.base import BUNDLED, Base
 from .settings import BadTraining, TrainConfig, training_settings
 from .style import StyleSet
 
-# %% ../../nbs/train/examples.ipynb #e0133594
+# %% ../../nbs/train/examples.ipynb #a63e948e
 class FarResolution(Refusal):
     "A training far from the size that its base paints."
 
@@ -50,7 +50,7 @@ class NoOwnSize(Refusal):
         "Nothing was trained. Set `resolution`."
     )
 
-
+# %% ../../nbs/train/examples.ipynb #e525c2aa
 def own_side(
     base: Base,  # whose UNet says it
 ) -> int:  # pixels
@@ -111,15 +111,20 @@ def _fitted(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     return large.crop((left, top, left + size[0], top + size[1]))
 
 # %% ../../nbs/train/examples.ipynb #e2f63b10
-def _trained_size(width: int, height: int, base: Base, config: TrainConfig) -> tuple[int, int]:
-    "Width and height that a picture is trained in."
+def trained_size(
+    width: int,  # of the picture, in pixels
+    height: int,  # of the picture, in pixels
+    base: Base,  # whose step sides are multiples of
+    config: TrainConfig,  # resolution and buckets
+) -> tuple[int, int]:  # width and height
+    "The size that a picture is trained in. Raises NoOwnSize."
     side = config.resolution or own_side(base)
     step = bucket_step(base)
     if config.buckets:
         return bucket_of(width, height, side, step)
     return (max(step, side // step * step),) * 2
 
-
+# %% ../../nbs/train/examples.ipynb #7a6a262e
 def prepare(
     base: Base,  # whose VAE encodes
     images: list[Image.Image],  # RGB
@@ -133,7 +138,7 @@ def prepare(
     sizes = []
     latents = []
     for image in images:
-        size = _trained_size(*image.size, base, config)
+        size = trained_size(*image.size, base, config)
         values = torch.from_numpy(np.array(_fitted(image, size))).permute(2, 0, 1)[None]
         x = values.to(vae.device, vae.dtype) / 127.5 - 1
         with torch.no_grad():
@@ -170,7 +175,7 @@ def batch_indices(
         batches += [order[i : i + batch] for i in range(0, len(order), batch)]
     return batches[rng.permutation(length)[step % length]]
 
-# %% ../../nbs/train/examples.ipynb #6ed42955
+# %% ../../nbs/train/examples.ipynb #3b4c6238
 def varied_caption(
     caption: str,  # as the style set has it, the trigger before it
     trigger: str,  # keeps its place
@@ -190,14 +195,14 @@ def varied_caption(
     moved = [tags[config.keep_tokens :][i] for i in rng.permutation(len(tags) - len(kept))]
     return ", ".join([*([head] if head else []), *kept, *moved])
 
-# %% ../../nbs/train/examples.ipynb #ecbbc4e1
+# %% ../../nbs/train/examples.ipynb #55502491
 def epoch_steps(
     style: StyleSet,  # its pictures' sizes
     base: Base,  # whose buckets they fall into
     config: TrainConfig,  # batch, accumulate, resolution and buckets
 ) -> int:
     "How many steps show every picture once."
-    sizes = [_trained_size(picture.width, picture.height, base, config) for picture in style.pictures]
+    sizes = [trained_size(picture.width, picture.height, base, config) for picture in style.pictures]
     batches = sum(-(-len(group) // config.batch) for group in _groups(sizes, ()))
     return -(-batches // config.accumulate)
 
@@ -211,7 +216,7 @@ def _refuse_far(resolution: int, base: Base) -> None:
     if not own / 2 <= resolution <= own * 2:
         raise FarResolution(resolution, own)
 
-
+# %% ../../nbs/train/examples.ipynb #966d1aee
 def settle(
     config: TrainConfig,  # as it is set
     base: Base,  # says the resolution
@@ -227,7 +232,7 @@ def settle(
         config = config.model_copy(update={"steps": steps, "epochs": None})
     return config
 
-# %% ../../nbs/train/examples.ipynb #9a7b8f74
+# %% ../../nbs/train/examples.ipynb #b0a4fb4e
 # What isn't set: for the bundled base, and for any other.
 BUNDLED_DEFAULTS = {"steps": 12, "rate": 0.0015, "text_encoder": True}
 OTHER_DEFAULTS = {"rate": 1e-4}
@@ -253,7 +258,7 @@ def planned(
         config = config.model_copy(update={"every": max(1, often)})
     return config
 
-# %% ../../nbs/train/examples.ipynb #cec24a4e
+# %% ../../nbs/train/examples.ipynb #e7889a49
 def sample_facts(
     base: Base,  # what paints
     side: int,  # of a square, in pixels

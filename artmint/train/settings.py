@@ -8,7 +8,7 @@ __all__ = ['LATER_SETTINGS', 'PRECISIONS', 'READERS', 'KOHYA_KEYS', 'AI_TOOLKIT_
            'UnknownOptimiser', 'optimiser_classes', 'optimiser_options', 'training_settings', 'load_training',
            'joined_table', 'training_toml', 'ForeignSettings', 'read_foreign']
 
-# %% ../../nbs/train/settings.ipynb #f8ae27be
+# %% ../../nbs/train/settings.ipynb #1bd60f0a
 import ast
 import difflib
 import json
@@ -21,10 +21,10 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-# %% ../../nbs/train/settings.ipynb #6eea5340
+# %% ../../nbs/train/settings.ipynb #88d56857
 from ..core.canon import NotPlainJSON, Record, Refusal, canonical, error_lines
 
-# %% ../../nbs/train/settings.ipynb #a369f024
+# %% ../../nbs/train/settings.ipynb #150d81b7
 class TrainConfig(Record):
     "How an adapter is trained."
 
@@ -67,7 +67,7 @@ class TrainConfig(Record):
     seed: int = Field(0, ge=0, lt=2**31)
     every: int = Field(60, gt=0)  # steps between checkpoints
 
-# %% ../../nbs/train/settings.ipynb #a57c9080
+# %% ../../nbs/train/settings.ipynb #2d8d652d
 # Settings that came after 0.2.
 LATER_SETTINGS = """epochs text_rate cycles power optimiser_args conv_rank conv_alpha clip_skip shuffle
 keep_tokens caption_dropout far_resolution""".split()
@@ -84,7 +84,7 @@ def settings_facts(
             facts[name] = value
     return facts
 
-# %% ../../nbs/train/settings.ipynb #23494741
+# %% ../../nbs/train/settings.ipynb #b00a214b
 class BadTraining(Refusal):
     "Settings that can't be trained with."
 
@@ -117,7 +117,7 @@ def optimiser_classes() -> dict[str, type]:  # by name
         if issubclass(kind, torch.optim.Optimizer) and name not in others
     }
 
-# %% ../../nbs/train/settings.ipynb #96a4d4e5
+# %% ../../nbs/train/settings.ipynb #89143c23
 def optimiser_options(
     name: str,  # a class of torch.optim
 ) -> list[str]:
@@ -136,7 +136,7 @@ def _nearest(name: str, names: list[str]) -> str:
     near = difflib.get_close_matches(name, names, 1)
     return f"is it {near[0]}?" if near else f"it has {', '.join(names)}"
 
-
+# %% ../../nbs/train/settings.ipynb #8aed69b8
 def _optimiser_faults(table: dict[str, Any], config: TrainConfig) -> Iterator[str]:
     "What the optimiser can't be given."
     kinds = list(optimiser_classes())
@@ -152,7 +152,7 @@ def _optimiser_faults(table: dict[str, Any], config: TrainConfig) -> Iterator[st
     if "weight_decay" in table and "weight_decay" not in options:
         yield f"weight_decay: {config.optimiser} takes none"
 
-# %% ../../nbs/train/settings.ipynb #7960b910
+# %% ../../nbs/train/settings.ipynb #a00178e0
 def _idle_settings(table: dict[str, Any], config: TrainConfig) -> Iterator[str]:
     "Settings that are set and would be without effect."
     if "steps" in table and "epochs" in table:
@@ -170,7 +170,7 @@ def _idle_settings(table: dict[str, Any], config: TrainConfig) -> Iterator[str]:
         if name in table and not there:
             yield f"{name}: it is without effect unless {wanted}"
 
-# %% ../../nbs/train/settings.ipynb #35469af1
+# %% ../../nbs/train/settings.ipynb #7a7bbcb7
 def training_settings(
     table: dict[str, Any],  # what is set, by name
     defaults: dict[str, Any] = {},  # of this training, for what isn't
@@ -191,7 +191,7 @@ def training_settings(
         raise BadTraining(place, problems)
     return config
 
-# %% ../../nbs/train/settings.ipynb #1fa0851c
+# %% ../../nbs/train/settings.ipynb #934f9bcf
 def load_training(
     path: Path,  # a TOML file
 ) -> dict[str, Any]:
@@ -214,7 +214,7 @@ def load_training(
         raise BadTraining(str(path), problems)
     return entries["training"]
 
-
+# %% ../../nbs/train/settings.ipynb #f144d9c0
 def joined_table(
     settings: str,  # JSON of settings by name, or empty
     steps: int = 0,  # 0: not set
@@ -233,7 +233,7 @@ def joined_table(
         raise BadTraining(place, [f"{name}: it is set here and in the settings" for name in twice])
     return table | own
 
-
+# %% ../../nbs/train/settings.ipynb #49fcf757
 def _toml_value(value: Any) -> str:
     "A value as TOML writes it."
     if isinstance(value, dict):
@@ -248,7 +248,7 @@ def training_toml(
     lines = [f"{name} = {_toml_value(value)}" for name, value in table.items()]
     return "\n".join(["[training]", *lines, ""])
 
-# %% ../../nbs/train/settings.ipynb #a8ae03cd
+# %% ../../nbs/train/settings.ipynb #e4b52c7f
 @dataclass
 class ForeignSettings:
     "What came of another trainer's file."
@@ -272,7 +272,7 @@ class ForeignSettings:
         taken = [f"taken     {key}: {became}" for key, became in self.taken]
         return taken + [f"left out  {key}: {why}" for key, why in self.left_out]
 
-# %% ../../nbs/train/settings.ipynb #d57cdc28
+# %% ../../nbs/train/settings.ipynb #fcc14bdf
 def _whole(value: Any) -> int:
     "A whole number, which GUIs write as text or with a point."
     number = float(value)
@@ -295,7 +295,7 @@ def _side(value: Any) -> int:
     sides = [float(number) for number in numbers]
     return max(8, round(math.sqrt(sides[0] * sides[-1]) / 8) * 8)
 
-
+# %% ../../nbs/train/settings.ipynb #e98c6906
 PRECISIONS = {
     "no": "float32",
     "fp16": "float16",
@@ -315,7 +315,7 @@ def _precision(value: Any) -> str:
     "A precision by torch's name."
     return PRECISIONS[str(value).lower()]
 
-# %% ../../nbs/train/settings.ipynb #b39e9e96
+# %% ../../nbs/train/settings.ipynb #aba8e7c7
 def _schedule(value: Any) -> str:
     "A schedule by diffusers' name. Raises KeyError for one that isn't known here."
     names = TrainConfig.model_fields["schedule"].annotation.__args__
@@ -330,6 +330,8 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "precision": _precision,
     "schedule": _schedule,
 }
+
+# %% ../../nbs/train/settings.ipynb #b775fb1d
 # Their key, the setting, how its value is read.
 KOHYA_KEYS = """network_dim rank whole
 network_alpha alpha real
@@ -363,7 +365,7 @@ clip_skip clip_skip whole
 gradient_checkpointing gradient_checkpointing flag
 save_every_n_steps every whole"""
 
-# %% ../../nbs/train/settings.ipynb #1c981dc4
+# %% ../../nbs/train/settings.ipynb #1c031a09
 AI_TOOLKIT_KEYS = """network.linear rank whole
 network.linear_alpha alpha real
 network.conv conv_rank whole
@@ -386,6 +388,8 @@ train.gradient_checkpointing gradient_checkpointing flag
 train.noise_offset noise_offset real
 train.min_snr_gamma min_snr real
 train.optimizer_params.weight_decay weight_decay real"""
+
+# %% ../../nbs/train/settings.ipynb #d6979e4a
 ONETRAINER_KEYS = """learning_rate rate real
 unet.learning_rate rate real
 text_encoder.learning_rate text_rate real
@@ -412,7 +416,7 @@ def _largest(value: Any) -> int:
 
 READERS["largest"] = _largest
 
-# %% ../../nbs/train/settings.ipynb #96573a45
+# %% ../../nbs/train/settings.ipynb #4085305d
 # Why keys are left out; a star stands for the rest of a name.
 LEFT_OUT = {
     "pretrained_model_name_or_path model.name_or_path base_model_name": "give it as --base",
@@ -437,7 +441,7 @@ LEFT_OUT = {
     "network_train_text_encoder_only": "the UNet is always trained",
 }
 
-
+# %% ../../nbs/train/settings.ipynb #323a8c5d
 def _why_left(key: str) -> str:
     "The reason for which a key is left out."
     for keys, why in LEFT_OUT.items():
@@ -446,7 +450,7 @@ def _why_left(key: str) -> str:
                 return why
     return "not known here"
 
-# %% ../../nbs/train/settings.ipynb #24d4dc2c
+# %% ../../nbs/train/settings.ipynb #4ae5425e
 def _leaves(value: Any, above: str = "") -> Iterator[tuple[str, Any]]:
     "Every entry below tables and lists of tables, with its dotted place."
     if isinstance(value, list) and any(isinstance(part, dict) for part in value):
@@ -462,7 +466,7 @@ def _is_off(value: Any) -> bool:
     "Whether a key is there and sets nothing."
     return value is None or value is False or value in ("", [], {}) or str(value) in ("0", "0.0")
 
-
+# %% ../../nbs/train/settings.ipynb #1dfd2c2c
 def _take_keys(into: ForeignSettings, entries: list[tuple[str, str, Any]], keys: str) -> None:
     "Take what a list of keys names; entries are place, key and value."
     rows = [row.split() for row in keys.splitlines()]
@@ -480,7 +484,7 @@ def _take_keys(into: ForeignSettings, entries: list[tuple[str, str, Any]], keys:
         except (ValueError, KeyError, TypeError):
             into.leave(place, f"{value!r} is not known here as a value of `{name}`")
 
-# %% ../../nbs/train/settings.ipynb #8e782cbe
+# %% ../../nbs/train/settings.ipynb #5aa6cb43
 # Their names of torch's optimisers, in small letters.
 OPTIMISERS = {
     "adamw": ("AdamW", ""),
@@ -495,7 +499,7 @@ OPTIMISERS = {
     "adagrad": ("Adagrad", ""),
 }
 
-
+# %% ../../nbs/train/settings.ipynb #2d3a0f41
 def _take_optimiser(into: ForeignSettings, place: str, value: Any, arguments: dict[str, Any]) -> None:
     "Take the optimiser and its arguments, or leave both out and the rates with them."
     name = str(value).split(".")[-1].lower().replace("_", "")
@@ -518,7 +522,7 @@ def _take_optimiser(into: ForeignSettings, place: str, value: Any, arguments: di
     if known_args:
         into.take(f"{place} arguments", "optimiser_args", known_args)
 
-# %% ../../nbs/train/settings.ipynb #00af5ecb
+# %% ../../nbs/train/settings.ipynb #d759bb4f
 def _arguments(value: Any) -> dict[str, Any]:
     "kohya's arguments, such as `betas=0.9,0.99`: a list of texts, or one text with blanks between."
     parts = value if isinstance(value, list) else str(value or "").split()
@@ -537,7 +541,7 @@ def _arguments(value: Any) -> dict[str, Any]:
 KOHYA_TARGETS = "to_q to_k to_v to_out.0 proj_in proj_out ff.net.0.proj ff.net.2".split()
 KOHYA_CONVOLUTIONS = "conv1 conv2 conv_shortcut time_emb_proj downsamplers.0.conv upsamplers.0.conv".split()
 
-
+# %% ../../nbs/train/settings.ipynb #636eaaba
 def _kohya_network(into: ForeignSettings, facts: dict[str, Any]) -> None:
     "What the kind of network and its arguments come to."
     for key, value in _arguments(facts.pop("network_args", None)).items():
@@ -556,7 +560,7 @@ def _kohya_network(into: ForeignSettings, facts: dict[str, Any]) -> None:
             if facts.pop(key, None):
                 into.leave(key, "a network of this kind has no convolutions")
 
-# %% ../../nbs/train/settings.ipynb #c0e62ab3
+# %% ../../nbs/train/settings.ipynb #9e8073ab
 def _kohya_text(into: ForeignSettings, facts: dict[str, Any]) -> None:
     "Whether the text encoders learn: by kohya's default they do."
     rate = facts.get("text_encoder_lr")
@@ -574,7 +578,7 @@ def _kohya_text(into: ForeignSettings, facts: dict[str, Any]) -> None:
     else:
         facts["text_encoder_lr"] = rate
 
-
+# %% ../../nbs/train/settings.ipynb #244f2f68
 def _kohya_length(into: ForeignSettings, facts: dict[str, Any]) -> None:
     "Steps or epochs: epochs win in sd-scripts; warmup may be a share."
     if facts.get("max_train_epochs") or facts.get("epoch"):
@@ -597,7 +601,7 @@ def _kohya_length(into: ForeignSettings, facts: dict[str, Any]) -> None:
                 "lr_warmup", f"{percent:g} % of a number of steps that the file doesn't name: set `warmup`"
             )
 
-# %% ../../nbs/train/settings.ipynb #51bf6bf0
+# %% ../../nbs/train/settings.ipynb #17a6b60f
 def _kohya_repeats(into: ForeignSettings, repeats: list[tuple[str, Any]]) -> None:
     "Repeats of pictures, as so many more epochs where all have the same."
     counts = {_whole(value) for _, value in repeats}
@@ -612,7 +616,7 @@ def _kohya_repeats(into: ForeignSettings, repeats: list[tuple[str, Any]]) -> Non
             place, f"{value} repeats: they have no effect on a number of steps, or differ; see style.toml"
         )
 
-
+# %% ../../nbs/train/settings.ipynb #96cc6106
 def _from_kohya(entries: dict[str, Any]) -> ForeignSettings:
     "sd-scripts' TOML, its dataset configuration, or the GUI's JSON."
     into = ForeignSettings()
@@ -638,7 +642,7 @@ def _from_kohya(entries: dict[str, Any]) -> ForeignSettings:
     usual = {"rank": 4, "alpha": 1.0, "batch": 1, "schedule": "constant", "warmup": 0}
     return _with_usual(into, usual, "sd-scripts'")
 
-# %% ../../nbs/train/settings.ipynb #876dcba5
+# %% ../../nbs/train/settings.ipynb #dbf26eee
 def _with_usual(into: ForeignSettings, usual: dict[str, Any], whose: str) -> ForeignSettings:
     "Add the other program's defaults where they matter, and drop what would be idle beside the rest."
     for name, value in usual.items():
@@ -660,7 +664,7 @@ def _with_usual(into: ForeignSettings, usual: dict[str, Any], whose: str) -> For
             into.taken = [row for row in into.taken if not row[1].startswith(f"{name} = ")]
     return into
 
-
+# %% ../../nbs/train/settings.ipynb #79ed6671
 def _from_ai_toolkit(entries: dict[str, Any]) -> ForeignSettings:
     "ai-toolkit's YAML: the first process of a job."
     into = ForeignSettings()
@@ -678,7 +682,7 @@ def _from_ai_toolkit(entries: dict[str, Any]) -> ForeignSettings:
     into.take("network.type", "targets", targets, "the layers that its networks change")
     return _with_usual(into, {"schedule": "constant", "warmup": 0, "batch": 1}, "ai-toolkit's")
 
-
+# %% ../../nbs/train/settings.ipynb #669a6890
 def _from_onetrainer(entries: dict[str, Any]) -> ForeignSettings:
     "OneTrainer's JSON, a preset or a whole configuration."
     into = ForeignSettings()
@@ -693,7 +697,7 @@ def _from_onetrainer(entries: dict[str, Any]) -> ForeignSettings:
     usual = {"rank": 16, "alpha": 1.0, "schedule": "constant", "text_encoder": True}
     return _with_usual(into, usual, "OneTrainer's")
 
-# %% ../../nbs/train/settings.ipynb #62e611a1
+# %% ../../nbs/train/settings.ipynb #3f0ce45c
 def read_foreign(
     path: Path,  # sd-scripts' .toml, kohya's GUI .json, ai-toolkit's .yaml or .json, OneTrainer's .json
 ) -> ForeignSettings:
