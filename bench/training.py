@@ -34,6 +34,7 @@ class Examples:
         with tempfile.TemporaryDirectory() as folder:
             style = practice_style(Path(folder), pictures)
             self._images, self._captions = style.images(), style.captions()
+        self.trigger = style.trigger
 
     def images(self) -> list[Image.Image]:
         "Its pictures."

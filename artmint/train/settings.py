@@ -8,7 +8,7 @@ __all__ = ['LATER_SETTINGS', 'PRECISIONS', 'READERS', 'KOHYA_KEYS', 'AI_TOOLKIT_
            'UnknownOptimiser', 'optimiser_classes', 'optimiser_options', 'training_settings', 'load_training',
            'joined_table', 'training_toml', 'ForeignSettings', 'read_foreign']
 
-# %% ../../nbs/train/settings.ipynb #1bd60f0a
+# %% ../../nbs/train/settings.ipynb #4dfa8a28
 import ast
 import difflib
 import json
@@ -21,10 +21,10 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-# %% ../../nbs/train/settings.ipynb #88d56857
+# %% ../../nbs/train/settings.ipynb #2ed420a7
 from ..core.canon import NotPlainJSON, Record, Refusal, canonical, error_lines
 
-# %% ../../nbs/train/settings.ipynb #150d81b7
+# %% ../../nbs/train/settings.ipynb #316d00eb
 class TrainConfig(Record):
     "How an adapter is trained."
 
@@ -67,7 +67,7 @@ class TrainConfig(Record):
     seed: int = Field(0, ge=0, lt=2**31)
     every: int = Field(60, gt=0)  # steps between checkpoints
 
-# %% ../../nbs/train/settings.ipynb #2d8d652d
+# %% ../../nbs/train/settings.ipynb #64923cd3
 # Settings that came after 0.2.
 LATER_SETTINGS = """epochs text_rate cycles power optimiser_args conv_rank conv_alpha clip_skip shuffle
 keep_tokens caption_dropout far_resolution""".split()
@@ -84,7 +84,7 @@ def settings_facts(
             facts[name] = value
     return facts
 
-# %% ../../nbs/train/settings.ipynb #b00a214b
+# %% ../../nbs/train/settings.ipynb #04d523fd
 class BadTraining(Refusal):
     "Settings that can't be trained with."
 
@@ -117,7 +117,7 @@ def optimiser_classes() -> dict[str, type]:  # by name
         if issubclass(kind, torch.optim.Optimizer) and name not in others
     }
 
-# %% ../../nbs/train/settings.ipynb #89143c23
+# %% ../../nbs/train/settings.ipynb #8a67f966
 def optimiser_options(
     name: str,  # a class of torch.optim
 ) -> list[str]:
@@ -136,7 +136,7 @@ def _nearest(name: str, names: list[str]) -> str:
     near = difflib.get_close_matches(name, names, 1)
     return f"is it {near[0]}?" if near else f"it has {', '.join(names)}"
 
-# %% ../../nbs/train/settings.ipynb #8aed69b8
+# %% ../../nbs/train/settings.ipynb #cd75ee4a
 def _optimiser_faults(table: dict[str, Any], config: TrainConfig) -> Iterator[str]:
     "What the optimiser can't be given."
     kinds = list(optimiser_classes())
@@ -152,7 +152,7 @@ def _optimiser_faults(table: dict[str, Any], config: TrainConfig) -> Iterator[st
     if "weight_decay" in table and "weight_decay" not in options:
         yield f"weight_decay: {config.optimiser} takes none"
 
-# %% ../../nbs/train/settings.ipynb #a00178e0
+# %% ../../nbs/train/settings.ipynb #21e0e088
 def _idle_settings(table: dict[str, Any], config: TrainConfig) -> Iterator[str]:
     "Settings that are set and would be without effect."
     if "steps" in table and "epochs" in table:
@@ -170,7 +170,7 @@ def _idle_settings(table: dict[str, Any], config: TrainConfig) -> Iterator[str]:
         if name in table and not there:
             yield f"{name}: it is without effect unless {wanted}"
 
-# %% ../../nbs/train/settings.ipynb #7a7bbcb7
+# %% ../../nbs/train/settings.ipynb #8a872f09
 def training_settings(
     table: dict[str, Any],  # what is set, by name
     defaults: dict[str, Any] = {},  # of this training, for what isn't
@@ -191,7 +191,7 @@ def training_settings(
         raise BadTraining(place, problems)
     return config
 
-# %% ../../nbs/train/settings.ipynb #934f9bcf
+# %% ../../nbs/train/settings.ipynb #f9c5de0e
 def load_training(
     path: Path,  # a TOML file
 ) -> dict[str, Any]:
@@ -214,7 +214,7 @@ def load_training(
         raise BadTraining(str(path), problems)
     return entries["training"]
 
-# %% ../../nbs/train/settings.ipynb #f144d9c0
+# %% ../../nbs/train/settings.ipynb #5083bf45
 def joined_table(
     settings: str,  # JSON of settings by name, or empty
     steps: int = 0,  # 0: not set
@@ -233,7 +233,7 @@ def joined_table(
         raise BadTraining(place, [f"{name}: it is set here and in the settings" for name in twice])
     return table | own
 
-# %% ../../nbs/train/settings.ipynb #49fcf757
+# %% ../../nbs/train/settings.ipynb #ad831bcd
 def _toml_value(value: Any) -> str:
     "A value as TOML writes it."
     if isinstance(value, dict):
@@ -248,7 +248,7 @@ def training_toml(
     lines = [f"{name} = {_toml_value(value)}" for name, value in table.items()]
     return "\n".join(["[training]", *lines, ""])
 
-# %% ../../nbs/train/settings.ipynb #e4b52c7f
+# %% ../../nbs/train/settings.ipynb #8438e925
 @dataclass
 class ForeignSettings:
     "What came of another trainer's file."
@@ -272,7 +272,7 @@ class ForeignSettings:
         taken = [f"taken     {key}: {became}" for key, became in self.taken]
         return taken + [f"left out  {key}: {why}" for key, why in self.left_out]
 
-# %% ../../nbs/train/settings.ipynb #fcc14bdf
+# %% ../../nbs/train/settings.ipynb #dd6f9a3b
 def _whole(value: Any) -> int:
     "A whole number, which GUIs write as text or with a point."
     number = float(value)
@@ -295,7 +295,7 @@ def _side(value: Any) -> int:
     sides = [float(number) for number in numbers]
     return max(8, round(math.sqrt(sides[0] * sides[-1]) / 8) * 8)
 
-# %% ../../nbs/train/settings.ipynb #e98c6906
+# %% ../../nbs/train/settings.ipynb #7322f28b
 PRECISIONS = {
     "no": "float32",
     "fp16": "float16",
@@ -315,7 +315,7 @@ def _precision(value: Any) -> str:
     "A precision by torch's name."
     return PRECISIONS[str(value).lower()]
 
-# %% ../../nbs/train/settings.ipynb #aba8e7c7
+# %% ../../nbs/train/settings.ipynb #c04a8716
 def _schedule(value: Any) -> str:
     "A schedule by diffusers' name. Raises KeyError for one that isn't known here."
     names = TrainConfig.model_fields["schedule"].annotation.__args__
@@ -331,7 +331,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "schedule": _schedule,
 }
 
-# %% ../../nbs/train/settings.ipynb #b775fb1d
+# %% ../../nbs/train/settings.ipynb #a74ebee9
 # Their key, the setting, how its value is read.
 KOHYA_KEYS = """network_dim rank whole
 network_alpha alpha real
@@ -365,7 +365,7 @@ clip_skip clip_skip whole
 gradient_checkpointing gradient_checkpointing flag
 save_every_n_steps every whole"""
 
-# %% ../../nbs/train/settings.ipynb #1c031a09
+# %% ../../nbs/train/settings.ipynb #efd6dc10
 AI_TOOLKIT_KEYS = """network.linear rank whole
 network.linear_alpha alpha real
 network.conv conv_rank whole
@@ -389,7 +389,7 @@ train.noise_offset noise_offset real
 train.min_snr_gamma min_snr real
 train.optimizer_params.weight_decay weight_decay real"""
 
-# %% ../../nbs/train/settings.ipynb #d6979e4a
+# %% ../../nbs/train/settings.ipynb #344b998c
 ONETRAINER_KEYS = """learning_rate rate real
 unet.learning_rate rate real
 text_encoder.learning_rate text_rate real
@@ -416,7 +416,7 @@ def _largest(value: Any) -> int:
 
 READERS["largest"] = _largest
 
-# %% ../../nbs/train/settings.ipynb #4085305d
+# %% ../../nbs/train/settings.ipynb #8bbdfd29
 # Why keys are left out; a star stands for the rest of a name.
 LEFT_OUT = {
     "pretrained_model_name_or_path model.name_or_path base_model_name": "give it as --base",
@@ -441,7 +441,7 @@ LEFT_OUT = {
     "network_train_text_encoder_only": "the UNet is always trained",
 }
 
-# %% ../../nbs/train/settings.ipynb #323a8c5d
+# %% ../../nbs/train/settings.ipynb #1872bf4c
 def _why_left(key: str) -> str:
     "The reason for which a key is left out."
     for keys, why in LEFT_OUT.items():
@@ -450,7 +450,7 @@ def _why_left(key: str) -> str:
                 return why
     return "not known here"
 
-# %% ../../nbs/train/settings.ipynb #4ae5425e
+# %% ../../nbs/train/settings.ipynb #da57ddf4
 def _leaves(value: Any, above: str = "") -> Iterator[tuple[str, Any]]:
     "Every entry below tables and lists of tables, with its dotted place."
     if isinstance(value, list) and any(isinstance(part, dict) for part in value):
@@ -466,7 +466,7 @@ def _is_off(value: Any) -> bool:
     "Whether a key is there and sets nothing."
     return value is None or value is False or value in ("", [], {}) or str(value) in ("0", "0.0")
 
-# %% ../../nbs/train/settings.ipynb #1dfd2c2c
+# %% ../../nbs/train/settings.ipynb #4e326914
 def _take_keys(into: ForeignSettings, entries: list[tuple[str, str, Any]], keys: str) -> None:
     "Take what a list of keys names; entries are place, key and value."
     rows = [row.split() for row in keys.splitlines()]
@@ -484,7 +484,7 @@ def _take_keys(into: ForeignSettings, entries: list[tuple[str, str, Any]], keys:
         except (ValueError, KeyError, TypeError):
             into.leave(place, f"{value!r} is not known here as a value of `{name}`")
 
-# %% ../../nbs/train/settings.ipynb #5aa6cb43
+# %% ../../nbs/train/settings.ipynb #1817a54d
 # Their names of torch's optimisers, in small letters.
 OPTIMISERS = {
     "adamw": ("AdamW", ""),
@@ -499,7 +499,7 @@ OPTIMISERS = {
     "adagrad": ("Adagrad", ""),
 }
 
-# %% ../../nbs/train/settings.ipynb #2d3a0f41
+# %% ../../nbs/train/settings.ipynb #7b90c894
 def _take_optimiser(into: ForeignSettings, place: str, value: Any, arguments: dict[str, Any]) -> None:
     "Take the optimiser and its arguments, or leave both out and the rates with them."
     name = str(value).split(".")[-1].lower().replace("_", "")
@@ -522,7 +522,7 @@ def _take_optimiser(into: ForeignSettings, place: str, value: Any, arguments: di
     if known_args:
         into.take(f"{place} arguments", "optimiser_args", known_args)
 
-# %% ../../nbs/train/settings.ipynb #d759bb4f
+# %% ../../nbs/train/settings.ipynb #3f366c9a
 def _arguments(value: Any) -> dict[str, Any]:
     "kohya's arguments, such as `betas=0.9,0.99`: a list of texts, or one text with blanks between."
     parts = value if isinstance(value, list) else str(value or "").split()
@@ -541,7 +541,7 @@ def _arguments(value: Any) -> dict[str, Any]:
 KOHYA_TARGETS = "to_q to_k to_v to_out.0 proj_in proj_out ff.net.0.proj ff.net.2".split()
 KOHYA_CONVOLUTIONS = "conv1 conv2 conv_shortcut time_emb_proj downsamplers.0.conv upsamplers.0.conv".split()
 
-# %% ../../nbs/train/settings.ipynb #636eaaba
+# %% ../../nbs/train/settings.ipynb #32d31b07
 def _kohya_network(into: ForeignSettings, facts: dict[str, Any]) -> None:
     "What the kind of network and its arguments come to."
     for key, value in _arguments(facts.pop("network_args", None)).items():
@@ -554,13 +554,14 @@ def _kohya_network(into: ForeignSettings, facts: dict[str, Any]) -> None:
         into.leave("LoRA_type", f"{kind} is trained as a plain LoRA here")
     convolved = kind in ("LoRA-C3Lier", "LyCORIS/LoCon") if kind else bool(facts.get("conv_dim"))
     targets = KOHYA_TARGETS + (KOHYA_CONVOLUTIONS if convolved else [])
-    into.take(kind or module or "network", "targets", targets, "the layers that kohya's networks change")
+    key = "LoRA_type" if kind else "network_module"
+    into.take(key, "targets", targets, f"the layers that {kind or module or 'networks.lora'} changes")
     if not convolved:
         for key in ("conv_dim", "conv_alpha"):
-            if facts.pop(key, None):
-                into.leave(key, "a network of this kind has no convolutions")
+            if key in facts:
+                into.leave(key, f"{facts.pop(key)}: a network of this kind has no convolutions")
 
-# %% ../../nbs/train/settings.ipynb #9e8073ab
+# %% ../../nbs/train/settings.ipynb #265af9cd
 def _kohya_text(into: ForeignSettings, facts: dict[str, Any]) -> None:
     "Whether the text encoders learn: by kohya's default they do."
     rate = facts.get("text_encoder_lr")
@@ -573,35 +574,32 @@ def _kohya_text(into: ForeignSettings, facts: dict[str, Any]) -> None:
         into.take("text_encoder_lr", "text_encoder", False, "its rate is 0")
     else:
         into.take("network_train_unet_only", "text_encoder", True, "its attention; not its mlp")
-    if alone or off or not rate:
+    if alone and rate:
+        into.leave("text_encoder_lr", f"{rate}: the UNet is trained alone")
+    if alone or off:
         facts.pop("text_encoder_lr", None)
-    else:
+    elif rate:
         facts["text_encoder_lr"] = rate
 
-# %% ../../nbs/train/settings.ipynb #244f2f68
+# %% ../../nbs/train/settings.ipynb #b037613a
 def _kohya_length(into: ForeignSettings, facts: dict[str, Any]) -> None:
-    "Steps or epochs: epochs win in sd-scripts; warmup may be a share."
-    if facts.get("max_train_epochs") or facts.get("epoch"):
-        for key in ("max_train_steps",):
-            if facts.get(key) and not facts.get("max_train_epochs"):
-                facts.pop("epoch")
-            elif facts.pop(key, None):
-                into.leave(key, "epochs are given, and win")
-    if facts.get("max_train_epochs") and facts.pop("epoch", None):
-        into.leave("epoch", "max_train_epochs is given, and wins")
-    share = facts.get("lr_warmup_steps", 0)
-    if isinstance(share, float) and 0 < share < 1:
-        facts["lr_warmup"] = 100 * facts.pop("lr_warmup_steps")
-    percent = float(facts.pop("lr_warmup", 0) or 0)
-    if percent and not facts.get("lr_warmup_steps"):
-        if steps := facts.get("max_train_steps"):
-            facts["lr_warmup_steps"] = round(float(steps) * percent / 100)
-        else:
-            into.leave(
-                "lr_warmup", f"{percent:g} % of a number of steps that the file doesn't name: set `warmup`"
-            )
+    "Steps or epochs, of which max_train_epochs wins in sd-scripts; and a warmup that is a share of steps."
+    ways = ("max_train_epochs", "max_train_steps", "epoch")
+    given = [key for key in ways if not _is_off(facts.get(key))]
+    for key in given[1:]:
+        into.leave(key, f"{given[0]} is given, and wins over {facts.pop(key)!r}")
+    key = "lr_warmup_steps" if "lr_warmup_steps" in facts else "lr_warmup"
+    number = float(facts.get(key) or 0)
+    share = number / 100 if key == "lr_warmup" else number
+    if not 0 < share < 1:
+        return
+    facts.pop(key)
+    if given[:1] == ["max_train_steps"]:
+        into.take(key, "warmup", round(float(facts["max_train_steps"]) * share))
+    else:
+        into.leave(key, f"{share:.0%} of a number of steps that the file doesn't name: set `warmup`")
 
-# %% ../../nbs/train/settings.ipynb #17a6b60f
+# %% ../../nbs/train/settings.ipynb #ef550e36
 def _kohya_repeats(into: ForeignSettings, repeats: list[tuple[str, Any]]) -> None:
     "Repeats of pictures, as so many more epochs where all have the same."
     counts = {_whole(value) for _, value in repeats}
@@ -616,7 +614,7 @@ def _kohya_repeats(into: ForeignSettings, repeats: list[tuple[str, Any]]) -> Non
             place, f"{value} repeats: they have no effect on a number of steps, or differ; see style.toml"
         )
 
-# %% ../../nbs/train/settings.ipynb #96cc6106
+# %% ../../nbs/train/settings.ipynb #b7a9972b
 def _from_kohya(entries: dict[str, Any]) -> ForeignSettings:
     "sd-scripts' TOML, its dataset configuration, or the GUI's JSON."
     into = ForeignSettings()
@@ -642,7 +640,7 @@ def _from_kohya(entries: dict[str, Any]) -> ForeignSettings:
     usual = {"rank": 4, "alpha": 1.0, "batch": 1, "schedule": "constant", "warmup": 0}
     return _with_usual(into, usual, "sd-scripts'")
 
-# %% ../../nbs/train/settings.ipynb #dbf26eee
+# %% ../../nbs/train/settings.ipynb #f193e60b
 def _with_usual(into: ForeignSettings, usual: dict[str, Any], whose: str) -> ForeignSettings:
     "Add the other program's defaults where they matter, and drop what would be idle beside the rest."
     for name, value in usual.items():
@@ -664,7 +662,7 @@ def _with_usual(into: ForeignSettings, usual: dict[str, Any], whose: str) -> For
             into.taken = [row for row in into.taken if not row[1].startswith(f"{name} = ")]
     return into
 
-# %% ../../nbs/train/settings.ipynb #79ed6671
+# %% ../../nbs/train/settings.ipynb #5b70842a
 def _from_ai_toolkit(entries: dict[str, Any]) -> ForeignSettings:
     "ai-toolkit's YAML: the first process of a job."
     into = ForeignSettings()
@@ -682,7 +680,7 @@ def _from_ai_toolkit(entries: dict[str, Any]) -> ForeignSettings:
     into.take("network.type", "targets", targets, "the layers that its networks change")
     return _with_usual(into, {"schedule": "constant", "warmup": 0, "batch": 1}, "ai-toolkit's")
 
-# %% ../../nbs/train/settings.ipynb #669a6890
+# %% ../../nbs/train/settings.ipynb #e08af92d
 def _from_onetrainer(entries: dict[str, Any]) -> ForeignSettings:
     "OneTrainer's JSON, a preset or a whole configuration."
     into = ForeignSettings()
@@ -697,7 +695,7 @@ def _from_onetrainer(entries: dict[str, Any]) -> ForeignSettings:
     usual = {"rank": 16, "alpha": 1.0, "schedule": "constant", "text_encoder": True}
     return _with_usual(into, usual, "OneTrainer's")
 
-# %% ../../nbs/train/settings.ipynb #3f0ce45c
+# %% ../../nbs/train/settings.ipynb #8cac9c9c
 def read_foreign(
     path: Path,  # sd-scripts' .toml, kohya's GUI .json, ai-toolkit's .yaml or .json, OneTrainer's .json
 ) -> ForeignSettings:

@@ -20,7 +20,9 @@ from tests.families import saved
 from tests.services import ROOT, environment
 
 pytestmark = pytest.mark.slow
-SMALL = TrainConfig(steps=3, batch=2, rank=4, resolution=32, every=3, warmup=1, prior_batch=0)
+SMALL = TrainConfig(
+    steps=3, batch=2, rank=4, resolution=32, far_resolution=True, every=3, warmup=1, prior_batch=0
+)
 PACKAGES = {"mlflow": "mlflow-skinny==3.17.2 sqlalchemy alembic", "wandb": "wandb==0.31.0"}
 
 TRAIN = """

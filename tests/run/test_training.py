@@ -1,6 +1,10 @@
 "A training from the console: planned, refused before hours are spent, and made."
 
 import json
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -141,3 +145,48 @@ def test_a_batch_is_refused_by_its_plan(order, tmp_path, changes, error, words):
     with pytest.raises(error, match=words) as refusal:
         batch.plan(trained(order, **changes), tmp_path / "studio")
     assert refusal.value.exit_code == 2
+
+
+PROGRAM = "import sys\nfrom artmint.run.cli import main\nmain(sys.argv[1:])"
+WHOLE = """[training]
+epochs = 3
+batch = 1
+rank = 4
+alpha = 2.0
+conv_rank = 2
+conv_alpha = 1.0
+shuffle = true
+caption_dropout = 0.1
+every = 2
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGKILL])
+def test_stopped_and_called_again_it_ends_in_the_same_adapter(riso, bases, tmp_path, by):
+    "On a base of the XL class, at its own size."
+    (tmp_path / "own.toml").write_text(WHOLE)
+    asked = [
+        sys.executable,
+        "-c",
+        PROGRAM,
+        "train",
+        str(tmp_path / "own.toml"),
+        "--style",
+        str(riso),
+        "--json",
+    ]
+    asked += ["--base", str(bases("sdxl").folder), "--prior", "0", "--studio"]
+    folder = tmp_path / "stopped" / "adapters" / "risograph"
+    with subprocess.Popen([*asked, str(tmp_path / "stopped")], stdout=subprocess.PIPE) as running:
+        while running.poll() is None and not list(folder.glob("adapter-*2.safetensors")):
+            time.sleep(0.02)
+        running.send_signal(by)
+    assert running.returncode != 0
+    time.sleep(3)  # a killed program's notebook notices
+    for name in ("stopped", "once"):
+        subprocess.run([*asked, str(tmp_path / name)], check=True, stdout=subprocess.PIPE)
+    bodies = [Catalog(tmp_path / name).get("adapter", "risograph") for name in ("stopped", "once")]
+    assert bodies[0] == bodies[1]
+    config = bodies[0]["lineage"]["config"]
+    assert (config["resolution"], config["steps"], config["conv_rank"]) == (32, 15, 2)
