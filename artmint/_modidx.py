@@ -2136,6 +2136,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                         'artmint.train.examples.own_side': ('train/examples.html#own_side', 'artmint/train/examples.py'),
                                         'artmint.train.examples.planned': ('train/examples.html#planned', 'artmint/train/examples.py'),
                                         'artmint.train.examples.prepare': ('train/examples.html#prepare', 'artmint/train/examples.py'),
+                                        'artmint.train.examples.repeats_of': ( 'train/examples.html#repeats_of',
+                                                                               'artmint/train/examples.py'),
                                         'artmint.train.examples.sample_facts': ( 'train/examples.html#sample_facts',
                                                                                  'artmint/train/examples.py'),
                                         'artmint.train.examples.settle': ('train/examples.html#settle', 'artmint/train/examples.py'),

@@ -43,7 +43,14 @@ from artmint.make.adapters import (
 )
 from .make.base import Base, quiet
 from .studio.files import write_whole
-from .train.examples import TrainingExamples, batch_indices, prepare, settle, varied_caption
+from artmint.train.examples import (
+    TrainingExamples,
+    batch_indices,
+    prepare,
+    repeats_of,
+    settle,
+    varied_caption,
+)
 from artmint.train.settings import (
     TrainConfig,
     UnknownOptimiser,
@@ -382,7 +389,8 @@ def _streams(
     pipe: Any, base: Base, config: TrainConfig, style: StyleSet, prior: StyleSet | None
 ) -> list[tuple[float, _TrainingStream]]:
     "What is learnt, each with its weight in the loss."
-    learnt = replace(prepare(base, style.images(), style.captions(), config), trigger=style.trigger)
+    learnt = prepare(base, style.images(), style.captions(), config)
+    learnt = replace(learnt, trigger=style.trigger, repeats=repeats_of(style))
     streams = [(1.0, _TrainingStream(pipe, learnt, config, config.batch, 0))]
     if prior and config.prior_batch and config.prior_weight:
         kept = prepare(base, prior.images(), prior.captions(trigger=False), config)
@@ -440,8 +448,9 @@ def _style_facts(style: StyleSet) -> dict[str, str]:
     "How often each tag stands in the captions, trigger included, as kohya's tools count."
     captions = style.captions()
     tags = Counter(tag.strip().lower() for caption in captions for tag in caption.split(",") if tag.strip())
-    folder = f"1_{style.name}"
-    pictures = {folder: {"n_repeats": 1, "img_count": len(captions)}}
+    often = max(repeats_of(style), default=1)
+    folder = f"{often}_{style.name}"
+    pictures = {folder: {"n_repeats": often, "img_count": len(captions)}}
     return {
         "ss_tag_frequency": json.dumps({folder: dict(sorted(tags.items()))}, ensure_ascii=False),
         "ss_dataset_dirs": json.dumps(pictures, ensure_ascii=False),

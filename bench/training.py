@@ -35,6 +35,7 @@ class Examples:
             style = practice_style(Path(folder), pictures)
             self._images, self._captions = style.images(), style.captions()
         self.trigger = style.trigger
+        self.pictures = ()  # none of them is repeated
 
     def images(self) -> list[Image.Image]:
         "Its pictures."

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['BUNDLED_DEFAULTS', 'OTHER_DEFAULTS', 'FarResolution', 'NoOwnSize', 'own_side', 'bucket_step', 'bucket_of',
-           'TrainingExamples', 'trained_size', 'prepare', 'batch_indices', 'varied_caption', 'epoch_steps', 'settle',
-           'planned', 'sample_facts']
+           'TrainingExamples', 'trained_size', 'prepare', 'batch_indices', 'varied_caption', 'repeats_of',
+           'epoch_steps', 'settle', 'planned', 'sample_facts']
 
 # %% ../../nbs/train/examples.ipynb #1838d456
 from collections import defaultdict
@@ -196,6 +196,14 @@ def varied_caption(
     return ", ".join([*([head] if head else []), *kept, *moved])
 
 # %% ../../nbs/train/examples.ipynb #55502491
+def repeats_of(
+    style: StyleSet,  # whose pictures may come up several times in an epoch
+) -> tuple[int, ...]:  # one for each picture; none where all come up once
+    "How often each picture of a style set comes up in an epoch."
+    repeats = [picture.model_dump().get("repeats", 1) for picture in style.pictures]
+    return tuple(repeats) if any(count != 1 for count in repeats) else ()
+
+
 def epoch_steps(
     style: StyleSet,  # its pictures' sizes
     base: Base,  # whose buckets they fall into
@@ -203,7 +211,7 @@ def epoch_steps(
 ) -> int:
     "How many steps show every picture once."
     sizes = [trained_size(picture.width, picture.height, base, config) for picture in style.pictures]
-    batches = sum(-(-len(group) // config.batch) for group in _groups(sizes, ()))
+    batches = sum(-(-len(group) // config.batch) for group in _groups(sizes, repeats_of(style)))
     return -(-batches // config.accumulate)
 
 

@@ -77,20 +77,17 @@ def test_options_of_an_optimiser():
         optimiser_options("Lion")
 
 
-VALUES = st.fixed_dictionaries(
-    {},
-    optional={
-        "steps": st.integers(1, 10**6),
-        "rate": st.floats(1e-9, 1, allow_subnormal=False),
-        "targets": st.lists(st.sampled_from(["to_q", "conv1"]), min_size=1),
-        "shuffle": st.booleans(),
-        "optimiser_args": st.just({"betas": [0.9, 0.95], "eps": 1e-7, "amsgrad": True}),
-        "min_snr": st.floats(0.1, 20),
-    },
-)
+OPTIONAL = {
+    "steps": st.integers(1, 10**6),
+    "rate": st.floats(1e-9, 1, allow_subnormal=False),
+    "targets": st.lists(st.sampled_from(["to_q", "conv1"]), min_size=1),
+    "shuffle": st.booleans(),
+    "optimiser_args": st.just({"betas": [0.9, 0.95], "eps": 1e-7, "amsgrad": True}),
+    "min_snr": st.floats(0.1, 20),
+}
 
 
-@given(VALUES)
+@given(st.fixed_dictionaries({}, optional=OPTIONAL))
 def test_a_written_file_reads_as_the_same_table(tmp_path_factory, table):
     path = tmp_path_factory.mktemp("written") / "settings.toml"
     path.write_text(training_toml(table), encoding="utf-8")
