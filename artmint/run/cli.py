@@ -39,6 +39,7 @@ from artmint.run.commands import (
     run,
     sweep,
 )
+from .training import train_adapter
 from .console import Json, Studio, console_voice, print_json, show_steps, exit_code_of
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def _root(
 # %% ../../nbs/run/cli.ipynb #eb8b83b9
 for command in (run, explore, report, sweep, init, backup, gc):
     app.command(epilog=CODES)(command)
+app.command("train", epilog=CODES)(train_adapter)
 
 # %% ../../nbs/run/cli.ipynb #ef2bf8f0
 def _makers_catalog(target: "Target", studio: Path) -> "tuple[Catalog, list[str]] | None":

@@ -23,7 +23,7 @@ from artmint.make.adapters import (
 )
 from artmint.make.base import load_base
 from artmint.make.render import render
-from artmint.train.examples import TrainConfig
+from artmint.train.settings import TrainConfig
 from tests.styles import SMALL, UNETS, painted, sha
 
 # ---------------------------------------------------------------- exchange

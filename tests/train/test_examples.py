@@ -10,7 +10,19 @@ from PIL import Image
 from pydantic import ValidationError
 
 from artmint.make.base import load_base
-from artmint.train.examples import TrainConfig, batch_indices, bucket_of, prepare
+from artmint.train.examples import (
+    NoOwnSize,
+    batch_indices,
+    bucket_of,
+    epoch_steps,
+    own_side,
+    planned,
+    prepare,
+    sample_facts,
+    settle,
+    varied_caption,
+)
+from artmint.train.settings import TrainConfig
 
 SIDES = st.integers(1, 4000)
 RESOLUTIONS = st.sampled_from([64, 128, 512])
@@ -69,3 +81,64 @@ def test_pictures_are_encoded_in_the_size_of_their_bucket(buckets):
 def test_settings_that_make_no_sense_are_refused(wrong):
     with pytest.raises(ValidationError, match=next(iter(wrong))):
         TrainConfig(**wrong)
+
+
+def test_a_repeated_picture_comes_up_so_often():
+    sizes = [(64, 64)] * 3
+    taken = [i for step in range(6) for i in batch_indices(sizes, 1, step, 7, (1, 2, 3))]
+    assert collections.Counter(taken) == {0: 1, 1: 2, 2: 3}
+
+
+# ---------------------------------------------------------------- captions as a step sees them
+
+WORDS = st.lists(st.text("abc ", min_size=1).map(str.strip).filter(bool), max_size=8)
+
+
+@given(WORDS, st.integers(0, 4), st.integers(0, 99))
+def test_a_shuffled_caption_keeps_trigger_first_tags_and_every_tag(tags, keep, step):
+    caption = ", ".join(["riso print", *tags])
+    config = TrainConfig(shuffle=True, keep_tokens=keep)
+    parts = varied_caption(caption, "riso print", config, (0, step)).split(", ")
+    assert parts[: 1 + keep] == ["riso print", *tags[:keep]]
+    assert sorted(parts[1:]) == sorted(tags)
+    assert varied_caption(caption, "riso print", config, (0, step)).split(", ") == parts
+
+
+def test_captions_are_left_out_as_often_as_is_said():
+    config = TrainConfig(caption_dropout=0.25)
+    seen = [varied_caption("riso print, waves", "riso print", config, (0, step)) for step in range(1000)]
+    assert set(seen) == {"", "riso print, waves"}
+    assert 200 < seen.count("") < 300
+
+
+# ---------------------------------------------------------------- what a base and a style say
+
+
+@pytest.mark.parametrize("size, side", [(64, 128), ((32, 128), 128), ([96, 96], 192)])
+def test_the_own_size_of_a_base(bases, size, side):
+    base = bases("sdxl")
+    before = base.pipeline.unet.config.sample_size
+    base.pipeline.unet.register_to_config(sample_size=size)
+    assert own_side(base) == side
+    base.pipeline.unet.register_to_config(sample_size=None)
+    with pytest.raises(NoOwnSize, match="resolution"):
+        own_side(base)
+    base.pipeline.unet.register_to_config(sample_size=before)
+
+
+def test_epochs_become_steps(bases, style):
+    config = TrainConfig(epochs=5, batch=2, accumulate=2)
+    settled = settle(config, bases("sd1"), style)
+    length = epoch_steps(style, bases("sd1"), settled)
+    assert (settled.steps, settled.epochs, settled.resolution) == (5 * length, None, 32)
+    assert settle(settled, bases("sd1"), style) == settled
+
+
+def test_defaults_follow_the_base(bases, style):
+    bundled = load_base()
+    demo = planned({"steps": 300}, bundled, style, prior=True)
+    assert (demo.rate, demo.text_encoder, demo.every, demo.resolution) == (0.0015, True, 60, 128)
+    other = planned({"steps": 300}, bases("sdxl"), style, prior=False)
+    assert (other.rate, other.text_encoder, other.every, other.resolution) == (1e-4, False, 30, 32)
+    assert sample_facts(bundled, 128) == {"steps": 16, "guidance": 3.0, "width": 128, "height": 128}
+    assert sample_facts(bases("sdxl"), 32)["width"] == 32
