@@ -106,9 +106,7 @@ def _print_plan(rows: list[dict]) -> None:
     rest = f"; unknown: {', '.join(unknown)}" if unknown else ""
     typer.echo(f"in all {duration_words(seconds)} for the first round{money}{rest}")
     findings = [finding for row in rows for finding in row["findings"]]
-    show_steps([finding for finding in findings if finding["status"] != "held"])
-    if findings and all(finding["status"] == "held" for finding in findings):
-        typer.echo(f"{len(findings)} questions asked, and no stage would refuse anything that is known now")
+    show_steps(findings)
 
 # %% ../../nbs/run/commands.ipynb #07920d3c
 PlanOnly = Annotated[

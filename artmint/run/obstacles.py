@@ -25,7 +25,13 @@ from ..pin import open_stores
 from ..publish.credentials import open_identity
 from ..publish.tokens import BaseFacts
 from .batch import Batch, existing_catalog
-from ..seeds import allocate, load_collection, planned_slots
+from artmint.seeds import (
+    allocate,
+    allocation_facts,
+    allocation_lines,
+    load_collection,
+    planned_slots,
+)
 from ..studio.catalog import Catalog
 from ..studio.editions import edition_of
 from ..train.style import load_style
@@ -81,7 +87,9 @@ def _traits(outlook: Outlook) -> str:
     "Whether the traits can be what the collection says."
     slots, free = outlook.slots()
     fixed = len(slots) - len(free)
-    return f"exact counts for {len(slots)} slots; {fixed} are fixed, {len(free)} to be allocated"
+    weighed = allocation_lines(allocation_facts(outlook.collection)) if outlook.collection.weights else []
+    lines = [f"exact counts for {len(slots)} slots; {fixed} are fixed, {len(free)} to be allocated", *weighed]
+    return "\n".join(lines)
 
 
 def _style(outlook: Outlook) -> str:

@@ -200,7 +200,7 @@ def repeats_of(
     style: StyleSet,  # whose pictures may come up several times in an epoch
 ) -> tuple[int, ...]:  # one for each picture; none where all come up once
     "How often each picture of a style set comes up in an epoch."
-    repeats = [picture.model_dump().get("repeats", 1) for picture in style.pictures]
+    repeats = [picture.repeats for picture in style.pictures]
     return tuple(repeats) if any(count != 1 for count in repeats) else ()
 
 
