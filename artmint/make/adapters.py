@@ -65,7 +65,7 @@ def unpack_tensors(
     except (SafetensorError, struct.error, ValueError) as error:
         raise NotAnAdapter(f"it is no safetensors file ({error})") from error
 
-# %% ../../nbs/make/adapters.ipynb #4a6ce06b
+# %% ../../nbs/make/adapters.ipynb #e0e93c92
 ALPHAS = "lora_adapter_metadata"  # diffusers' name for peft's configuration in the header
 WEIGHTS_FILES = ("adapter_model.safetensors", "pytorch_lora_weights.safetensors")  # peft's, diffusers'
 
@@ -82,7 +82,7 @@ def _with_config(data: bytes, config: Path) -> bytes:
         raise NotAnAdapter(f"its {config.name} says {kind}, and of peft's kinds LORA alone can be merged")
     return pack_tensors(tensors, facts | {ALPHAS: json.dumps(settings, sort_keys=True)})
 
-
+# %% ../../nbs/make/adapters.ipynb #ab14dd72
 def read_adapter(
     path: Path,  # a file, or a folder with one
 ) -> bytes:
@@ -253,7 +253,7 @@ def peft_facts(
         facts[f"{part}.alpha_pattern"] = {layer: a for layer, (_, a) in own.items() if a != alpha}
     return json.dumps(facts, sort_keys=True)
 
-# %% ../../nbs/make/adapters.ipynb #a43485f0
+# %% ../../nbs/make/adapters.ipynb #bd76b225
 def peft_config(
     facts: dict[str, str],  # the header's metadata
     part: str,  # of the pipeline
@@ -282,7 +282,7 @@ def _by_pattern(pattern: dict[str, Any], layer: str, default: Any) -> Any:
     keys = [key for key in pattern if dotted.endswith(f".{key}")]
     return pattern[max(keys, key=len)] if keys else default
 
-
+# %% ../../nbs/make/adapters.ipynb #35f076ca
 def alpha_of(
     facts: dict[str, str],  # the header's metadata
     part: str,  # of the pipeline

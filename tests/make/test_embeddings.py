@@ -215,7 +215,7 @@ def test_a_studio_takes_an_embedding_once_and_says_what_a_word_meant_before(base
     assert (first["replaced"], first["kept_before"]) == (None, False)
     assert (again["replaced"], again["kept_before"]) == (None, True)
     assert len(list(catalog.rows("embedding"))) == 1
-    assert word_of(catalog.get_blob(first["digest"])) == "<studio>"
+    assert word_of(catalog.blob(first["digest"])) == "<studio>"
     file.write_bytes(pack_tensors({"emb_params": vectors(seed=5)}, {}))
     assert add_embedding(catalog, file, "<studio>", base.pipeline)["replaced"] == first["digest"]
     with pytest.raises(NotAnEmbedding, match="no file"):

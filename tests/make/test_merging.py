@@ -48,26 +48,30 @@ def wanted(base, lora, strength: float = 1.0):
 # ---------------------------------------------------------------- layouts
 
 
+SIDES = {
+    "peft": ("lora_A.weight", "lora_B.weight"),
+    "peft, adapter's name in it": ("lora_A.default.weight", "lora_B.default.weight"),
+    "diffusers of old": ("lora.down.weight", "lora.up.weight"),
+    "diffusers' linear layers": ("lora_linear_layer.down.weight", "lora_linear_layer.up.weight"),
+}
+
+
 def written(layout: str, base, lora) -> bytes:
     "The same LoRA as one of the tools writes it."
     xl = "XL" in type(base.pipeline).__name__
-    tensors = {
-        "kohya": lambda: kohya(lora),
-        "kohya for XL": lambda: kohya(lora, xl, ("lora_unet", "lora_te1", "lora_te2")),
-        "kohya with dots (OneTrainer)": lambda: kohya(
-            lora, False, ("lora_unet", "lora_te1", "lora_te2"), "."
-        ),
-        "OMI": lambda: kohya(lora, True, ("unet", "clip_l", "clip_g"), "."),
-        "LyCORIS without kohya": lambda: kohya(lora, False, ("lycoris", "lora_te1", "lora_te2")),
-        "peft": lambda: dotted(lora),
-        "peft, adapter's name in it": lambda: dotted(
-            lora, ("lora_A.default.weight", "lora_B.default.weight")
-        ),
-        "diffusers of old": lambda: dotted(lora, ("lora.down.weight", "lora.up.weight")),
-        "diffusers' linear layers": lambda: dotted(
-            lora, ("lora_linear_layer.down.weight", "lora_linear_layer.up.weight")
-        ),
-    }[layout]()
+    numbered = ("lora_unet", "lora_te1", "lora_te2")
+    if layout in SIDES:
+        tensors = dotted(lora, SIDES[layout])
+    elif layout == "kohya for XL":
+        tensors = kohya(lora, xl, numbered)
+    elif layout == "kohya with dots (OneTrainer)":
+        tensors = kohya(lora, False, numbered, ".")
+    elif layout == "OMI":
+        tensors = kohya(lora, True, ("unet", "clip_l", "clip_g"), ".")
+    elif layout == "LyCORIS without kohya":
+        tensors = kohya(lora, False, ("lycoris", *numbered[1:]))
+    else:
+        tensors = kohya(lora)
     if any(name.endswith(".alpha") for name in tensors):
         return packed(tensors)
     facts = {(one.place[0], long_name(one.place)): (len(one.down), one.alpha) for one in lora}
@@ -80,10 +84,7 @@ LAYOUTS = (
     "kohya with dots (OneTrainer)",
     "OMI",
     "LyCORIS without kohya",
-    "peft",
-    "peft, adapter's name in it",
-    "diffusers of old",
-    "diffusers' linear layers",
+    *SIDES,
 )
 
 
