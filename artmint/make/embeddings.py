@@ -7,23 +7,23 @@ __all__ = ['NAMELESS', 'ENCODERS', 'WORD', 'BUNDLE', 'BUNDLE_ENDS', 'NotAnEmbedd
            'read_embedding', 'split_bundle', 'check_words', 'add_words', 'UnsaidWord', 'unused_words', 'refuse_unsaid',
            'keep_embedding', 'add_embedding']
 
-# %% ../../nbs/make/embeddings.ipynb #0cf659e5
+# %% ../../nbs/make/embeddings.ipynb #5d1807d9
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-# %% ../../nbs/make/embeddings.ipynb #37d3e313
+# %% ../../nbs/make/embeddings.ipynb #3ecadd08
 if TYPE_CHECKING:
     import torch
 
-# %% ../../nbs/make/embeddings.ipynb #83712ef1
+# %% ../../nbs/make/embeddings.ipynb #c08eb176
 from ..core.canon import Refusal
 from .adapters import NotAnAdapter, header_of, pack_tensors, unpack_tensors
 from .base import PICKLES, quiet
 from ..studio.catalog import Catalog
 
-# %% ../../nbs/make/embeddings.ipynb #1ebdb1c8
+# %% ../../nbs/make/embeddings.ipynb #7f502467
 class NotAnEmbedding(NotAnAdapter):
     "A file that holds no textual inversion, or none that this base can take."
 
@@ -53,7 +53,7 @@ def _refuse_blank(word: str) -> None:
     if not word or word != word.strip() or not word.isprintable():
         raise NotAnEmbedding(f"{word!r} is no word that a prompt could say")
 
-# %% ../../nbs/make/embeddings.ipynb #e5a253ad
+# %% ../../nbs/make/embeddings.ipynb #66ee930a
 def pack_word(
     data: bytes,  # a textual-inversion file: diffusers' layout, A1111's `emb_params`, or `clip_l` and `clip_g`
     word: str | None = None,  # the token that calls it; none: the file's own
@@ -94,7 +94,7 @@ def word_of(
         raise NotAnEmbedding("it doesn't name its word: say which")
     return next(iter(tensors))
 
-# %% ../../nbs/make/embeddings.ipynb #c7697fb8
+# %% ../../nbs/make/embeddings.ipynb #0cd1365c
 class PickledEmbedding(Refusal):
     "A textual inversion that would run code when loaded."
 
@@ -116,7 +116,7 @@ def read_embedding(
         raise NotAnEmbedding(f"there is no file {path}")
     return pack_word(path.read_bytes(), word)
 
-# %% ../../nbs/make/embeddings.ipynb #b596c031
+# %% ../../nbs/make/embeddings.ipynb #653e3100
 BUNDLE = "bundle_emb."
 BUNDLE_ENDS = (*NAMELESS, *ENCODERS)
 
@@ -142,7 +142,7 @@ def split_bundle(
     words = [pack_word(pack_tensors(vectors, {}), word) for word, vectors in sorted(bundled.items())]
     return pack_tensors(alone, facts), words
 
-# %% ../../nbs/make/embeddings.ipynb #d092f2ed
+# %% ../../nbs/make/embeddings.ipynb #2db8ab5d
 def _encoders(pipeline: Any) -> dict[str, tuple[Any, Any]]:
     "Tokenizer and text encoder by the name of their vectors; one encoder's has no name of its own."
     if (
@@ -175,7 +175,7 @@ def _fitted(pipeline: Any, data: bytes) -> tuple[str, dict[str, "torch.Tensor"]]
             )
     return word, vectors
 
-# %% ../../nbs/make/embeddings.ipynb #bc6ae060
+# %% ../../nbs/make/embeddings.ipynb #91ff7409
 def _tokens(word: str, count: int) -> list[str]:
     "The tokens of a word's vectors, as diffusers calls them."
     return [word] + [f"{word}_{i}" for i in range(1, count)]
@@ -214,7 +214,7 @@ def check_words(
     _refuse_clashes(pipeline, {word: len(next(iter(vectors.values()))) for word, vectors in fitted})
     return fitted
 
-# %% ../../nbs/make/embeddings.ipynb #742ed049
+# %% ../../nbs/make/embeddings.ipynb #e435c401
 def add_words(
     pipeline: Any,  # a diffusers pipeline; tokenizers and text encoders are changed
     words: list[bytes],  # what `pack_word` gave
@@ -230,7 +230,7 @@ def add_words(
                     vectors[name].to(encoder.dtype), token=word, tokenizer=tokenizer, text_encoder=encoder
                 )
 
-# %% ../../nbs/make/embeddings.ipynb #98ead47a
+# %% ../../nbs/make/embeddings.ipynb #607c9227
 class UnsaidWord(Refusal):
     "Embeddings whose words no prompt says."
 
@@ -260,7 +260,7 @@ def refuse_unsaid(
     if words:
         raise UnsaidWord(words)
 
-# %% ../../nbs/make/embeddings.ipynb #752617eb
+# %% ../../nbs/make/embeddings.ipynb #a489b4a8
 def keep_embedding(
     catalog: Catalog,  # of the studio
     data: bytes,  # what `pack_word` gave

@@ -7,15 +7,15 @@ __all__ = ['RESNET', 'ENDS', 'COMFY', 'BEGINNINGS', 'ROLES', 'UNMERGED', 'MERGED
            'HEADER_WORDS', 'NAME_PATTERNS', 'WIDTHS', 'PREFIXES', 'SIDES', 'original_name', 'layer_key', 'places_of',
            'split_name', 'family_of', 'base_family', 'to_kohya', 'from_kohya']
 
-# %% ../../nbs/make/layouts.ipynb #18080431
+# %% ../../nbs/make/layouts.ipynb #c2eda5b6
 import re
 from typing import TYPE_CHECKING, Any
 
-# %% ../../nbs/make/layouts.ipynb #2f230069
+# %% ../../nbs/make/layouts.ipynb #af7e2abd
 if TYPE_CHECKING:
     import torch
 
-# %% ../../nbs/make/layouts.ipynb #d4f66555
+# %% ../../nbs/make/layouts.ipynb #8c7d329a
 from artmint.make.adapters import (
     ALPHAS,
     NotAnAdapter,
@@ -27,7 +27,7 @@ from artmint.make.adapters import (
     unpack_tensors,
 )
 
-# %% ../../nbs/make/layouts.ipynb #678db51b
+# %% ../../nbs/make/layouts.ipynb #8401b0e8
 RESNET = {
     "norm1": "in_layers.0",
     "conv1": "in_layers.2",
@@ -60,7 +60,7 @@ def _inner_name(kind: str, rest: list[str]) -> list[str]:
             return ["2", "conv"]
     raise KeyError(kind)
 
-# %% ../../nbs/make/layouts.ipynb #f52243c2
+# %% ../../nbs/make/layouts.ipynb #3cca783c
 def _middle_name(layer: str) -> str:
     "A layer of the middle block: two ResNets, and an attention between them."
     _, kind, number, *rest = layer.split(".")
@@ -90,7 +90,7 @@ def original_name(
     except (ValueError, KeyError, IndexError) as error:
         raise NotAnAdapter(f"Stability's code has no layer {layer!r}") from error
 
-# %% ../../nbs/make/layouts.ipynb #1549f40a
+# %% ../../nbs/make/layouts.ipynb #21012d21
 COMFY = "text_encoders_{}_transformer"
 BEGINNINGS = {
     "unet": ("lora_unet", "unet", "lycoris", "lycoris_unet", "base_model_model", "diffusion_model", ""),
@@ -125,7 +125,7 @@ def _encoder_names(layer: str) -> set[str]:
     short = layer.removeprefix("text_model.")
     return {short, f"text_model.{short}"}
 
-# %% ../../nbs/make/layouts.ipynb #6ea9d0a8
+# %% ../../nbs/make/layouts.ipynb #c7992e0a
 def places_of(
     pipeline: Any,  # a diffusers pipeline
 ) -> dict[str, list[tuple[str, str]]]:  # part and layer by key
@@ -148,7 +148,7 @@ def places_of(
                 places.setdefault(key, []).append((part, layer))
     return places
 
-# %% ../../nbs/make/layouts.ipynb #2d255af2
+# %% ../../nbs/make/layouts.ipynb #aa96a257
 ROLES = {
     "lora_down.weight": "down",
     "lora_up.weight": "up",
@@ -177,7 +177,7 @@ ROLES = {
 ROLES |= {f"hada_{side}": f"hada_{side}" for side in ("w1_a", "w1_b", "w2_a", "w2_b", "t1", "t2")}
 ROLES |= {f"lokr_{side}": f"lokr_{side}" for side in ("w1", "w1_a", "w1_b", "w2", "w2_a", "w2_b", "t2")}
 
-# %% ../../nbs/make/layouts.ipynb #7d195ab5
+# %% ../../nbs/make/layouts.ipynb #017885e8
 # What isn't merged here, by a tensor that only it has.
 UNMERGED = {
     "oft_blocks": "OFT",
@@ -207,7 +207,7 @@ UNMERGED = {
     "reshape_weight": "a network of another shape",
 }
 
-# %% ../../nbs/make/layouts.ipynb #80a3c160
+# %% ../../nbs/make/layouts.ipynb #7d8bc424
 MERGED = "LoRA, LoCon, DoRA, LoHa, LoKr, IA3 and differences of whole weights"
 PROCESSOR = re.compile(r"(?:\.processor)?\.to_(q|k|v|out)_lora\.(down|up)\.weight$")
 
@@ -222,7 +222,7 @@ def _modern(name: str) -> str:
     layer = "to_out.0" if layer == "to_out" else layer
     return f"{name[: match.start()]}.{layer}.lora.{way}.weight"
 
-# %% ../../nbs/make/layouts.ipynb #94df894a
+# %% ../../nbs/make/layouts.ipynb #ec5e4ceb
 def split_name(
     name: str,  # of a tensor
 ) -> tuple[str, str]:  # the layer's name, with its beginning, and the tensor's role
@@ -240,7 +240,7 @@ def split_name(
         f"it holds a tensor {name!r}, which belongs to no adapter of a kind that is known here"
     )
 
-# %% ../../nbs/make/layouts.ipynb #56bf1991
+# %% ../../nbs/make/layouts.ipynb #95efa195
 SD1 = "Stable Diffusion 1"
 SD2 = "Stable Diffusion 2"
 SDXL = "Stable Diffusion XL"
@@ -272,7 +272,7 @@ NAME_PATTERNS = (
 )
 WIDTHS = {768: SD1, 1024: SD2, 2048: SDXL}
 
-# %% ../../nbs/make/layouts.ipynb #3e4f7448
+# %% ../../nbs/make/layouts.ipynb #0f8442e4
 def family_of(
     tensors: dict[str, "torch.Tensor"],  # of an adapter, in any layout
     facts: dict[str, str],  # the header's metadata
@@ -304,7 +304,7 @@ def base_family(
         return name
     return WIDTHS.get(pipeline.unet.config.cross_attention_dim, f"{SD1} or 2")
 
-# %% ../../nbs/make/layouts.ipynb #f7850f39
+# %% ../../nbs/make/layouts.ipynb #59dadafd
 # With two text encoders, the first is lora_te1.
 PREFIXES = {"unet": "lora_unet", "text_encoder": "lora_te", "text_encoder_2": "lora_te2"}
 SIDES = {"lora_A": "lora_down", "lora_B": "lora_up"}
@@ -340,7 +340,7 @@ def to_kohya(
     # diffusers refuses a file that gives alpha twice.
     return pack_tensors(renamed, {key: value for key, value in facts.items() if key != ALPHAS})
 
-# %% ../../nbs/make/layouts.ipynb #e6107a33
+# %% ../../nbs/make/layouts.ipynb #1ef88410
 def _peft_name(place: tuple[str, str], role: str) -> str:
     "The name of a matrix in peft's layout."
     part, layer = place

@@ -4,23 +4,40 @@
 
 # %% auto #0
 __all__ = ['Sides', 'LORA', 'LOHA_SIDES', 'LOHA_MAY', 'LOHA', 'LOKR_MAY', 'LOKR_FIRST', 'LOKR_SECOND', 'LOKR', 'IA3',
-           'DIFFERENCE', 'BIAS', 'ALGORITHMS', 'Algorithm', 'Change', 'changes_of', 'merge', 'summary']
+           'DIFFERENCE', 'BIAS', 'ALGORITHMS', 'Algorithm', 'Change', 'changes_of', 'merge', 'summary', 'file_summary',
+           'add_adapter']
 
-# %% ../../nbs/make/merging.ipynb #4e2e6a9a
+# %% ../../nbs/make/merging.ipynb #05218463
+import hashlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-# %% ../../nbs/make/merging.ipynb #e9845376
+# %% ../../nbs/make/merging.ipynb #5208b013
 if TYPE_CHECKING:
     import torch
 
-# %% ../../nbs/make/merging.ipynb #1683cec7
-from .adapters import PARTS, NotAnAdapter, alpha_of, full_name, peft_config, unpack_tensors
+# %% ../../nbs/make/merging.ipynb #5a64b830
+from artmint.make.adapters import (
+    PARTS,
+    NotAnAdapter,
+    alpha_of,
+    full_name,
+    header_facts,
+    header_of,
+    keep_adapter,
+    peft_config,
+    read_adapter,
+    refuse_name,
+    unpack_tensors,
+)
+from .embeddings import check_words, keep_embedding, split_bundle, word_of
 from .layouts import base_family, family_of, layer_key, places_of, split_name
+from ..studio.catalog import Catalog
 
-# %% ../../nbs/make/merging.ipynb #fa57ffed
+# %% ../../nbs/make/merging.ipynb #e6715692
 Sides = dict[str, "torch.Tensor"]  # the matrices of one layer, by their roles
 
 
@@ -51,7 +68,7 @@ def _loha(sides: Sides, weight: "torch.Tensor") -> "torch.Tensor":
             factors.append(wide @ high.flatten(1))
     return factors[0] * factors[1]
 
-# %% ../../nbs/make/merging.ipynb #be50b489
+# %% ../../nbs/make/merging.ipynb #e3e651f9
 def _lokr(sides: Sides, weight: "torch.Tensor") -> "torch.Tensor":
     "The Kronecker product of two factors, (out, in, ...)."
     import torch
@@ -80,7 +97,7 @@ def _difference(sides: Sides, weight: "torch.Tensor") -> "torch.Tensor":
     "The difference itself."
     return next(iter(sides.values()))
 
-# %% ../../nbs/make/merging.ipynb #ff09f32d
+# %% ../../nbs/make/merging.ipynb #fce155b1
 @dataclass(frozen=True)
 class Algorithm:
     "A way of writing down a change of weights."
@@ -103,7 +120,7 @@ def _lokr_rank(sides: Sides) -> int | None:
 def _no_rank(sides: Sides) -> None:
     "None."
 
-# %% ../../nbs/make/merging.ipynb #6665dc1f
+# %% ../../nbs/make/merging.ipynb #813351dc
 LORA = Algorithm(
     "LoRA", ("down", "up"), ("mid", "alpha", "magnitude", "dora_scale"), _lora, lambda s: len(s["down"])
 )
@@ -123,7 +140,7 @@ DIFFERENCE = Algorithm("difference", ("diff",), (), _difference, _no_rank)
 BIAS = Algorithm("difference", ("diff_b",), (), _difference, _no_rank)
 ALGORITHMS = (LORA, LOHA, *LOKR, IA3, DIFFERENCE)
 
-# %% ../../nbs/make/merging.ipynb #bb425a81
+# %% ../../nbs/make/merging.ipynb #20ddd612
 @dataclass(frozen=True, eq=False)
 class Change:
     "What an adapter does to one tensor of a base."
@@ -159,13 +176,13 @@ class Change:
         full = magnitude.to(weight) / length.clamp_min(smallest) * (weight + delta)
         return full if strength == 1 else weight + strength * (full - weight)
 
-# %% ../../nbs/make/merging.ipynb #71f43e95
+# %% ../../nbs/make/merging.ipynb #6612f2c5
 def _examples(names: list[str]) -> str:
     "A few of many names."
     shown = ", ".join(repr(name) for name in names[:3])
     return shown if len(names) < 4 else f"{shown}, …"
 
-# %% ../../nbs/make/merging.ipynb #028046bb
+# %% ../../nbs/make/merging.ipynb #b4cd5fd2
 def _foreign(names: set[str]) -> str:
     "What a file is that holds no adapter, and what to do with it; empty when that doesn't show."
     if any(name.startswith("bundle_emb.") for name in names):
@@ -183,7 +200,7 @@ def _foreign(names: set[str]) -> str:
         return "it is an IP-Adapter"
     return ""
 
-# %% ../../nbs/make/merging.ipynb #6cf7ccf1
+# %% ../../nbs/make/merging.ipynb #c55034a0
 def _grouped(tensors: Sides) -> dict[str, Sides]:
     "The tensors of each layer by their roles. Raises NotAnAdapter for what is no adapter."
     if not tensors:
@@ -203,7 +220,7 @@ def _grouped(tensors: Sides) -> dict[str, Sides]:
         raise NotAnAdapter(f"it holds whole weights of {len(whole)} layers ({_examples(whole)}), no adapter")
     return layers
 
-# %% ../../nbs/make/merging.ipynb #20efbcf0
+# %% ../../nbs/make/merging.ipynb #5f5a324b
 def _algorithm_of(layer: str, roles: set[str]) -> Algorithm | None:
     "The algorithm of a layer's matrices; None for one with a bias alone. Raises NotAnAdapter."
     if not roles:
@@ -230,7 +247,7 @@ def _refuse_numbers(tensors: Sides) -> None:
         reason = f"{len(broken)} of its tensors hold infinities or NaN ({_examples(broken)})"
         raise NotAnAdapter(f"{reason}; its training or its conversion broke")
 
-# %% ../../nbs/make/merging.ipynb #c87b6ccc
+# %% ../../nbs/make/merging.ipynb #86e7502f
 def _magnitude(sides: Sides, weight: "torch.Tensor") -> "torch.Tensor | None":
     "DoRA's lengths, broadcastable over the weights: for each output (peft), or by their shape (LyCORIS)."
     outputs = (-1,) + (1,) * (weight.dim() - 1)
@@ -247,7 +264,7 @@ def _magnitude(sides: Sides, weight: "torch.Tensor") -> "torch.Tensor | None":
         return magnitude.view(1, -1, *outputs[2:])
     return magnitude.new_empty(0)
 
-# %% ../../nbs/make/merging.ipynb #eaf5769b
+# %% ../../nbs/make/merging.ipynb #785fe284
 def _fits(change: Change, weight: "torch.Tensor") -> bool:
     "Whether a change has the shape of the weights; nothing is computed."
     import torch
@@ -269,7 +286,7 @@ def _fits(change: Change, weight: "torch.Tensor") -> bool:
         delta.dim() > 1 and delta.flatten(1).shape == torch.empty_like(weight, device="meta").flatten(1).shape
     )
 
-# %% ../../nbs/make/merging.ipynb #9e81ee37
+# %% ../../nbs/make/merging.ipynb #78dabea5
 def _alpha(name: str, sides: Sides, facts: dict[str, str], place: tuple[str, str], rank: int) -> float:
     "The alpha of a layer: its own tensor, or the header's; the rank where there is none."
     if "alpha" in sides:
@@ -302,7 +319,7 @@ def _read(
         raise NotAnAdapter(f"its header says DoRA, and layer {name!r} has no magnitudes")
     return [*changes, Change(*place, "weight", algorithm, kept, rank, alpha)]
 
-# %% ../../nbs/make/merging.ipynb #2de240f0
+# %% ../../nbs/make/merging.ipynb #d8150239
 def _changed_tensor(pipeline: Any, change: Change) -> Any:
     "The tensor of a pipeline that a change is about; None when the layer has none."
     return getattr(getattr(pipeline, change.part).get_submodule(change.layer), change.tensor, None)
@@ -334,7 +351,7 @@ def _placed(
         placed |= fitting
     return placed, strangers
 
-# %% ../../nbs/make/merging.ipynb #8bb5d689
+# %% ../../nbs/make/merging.ipynb #4cf870af
 def _refuse_strangers(
     pipeline: Any, layers: dict[str, Sides], strangers: list[str], tensors: Sides, facts: dict[str, str]
 ) -> None:
@@ -359,7 +376,7 @@ def _refuse_strangers(
     )
     raise NotAnAdapter(f"{'; '.join(reasons)}; {made_for} the base is {base_family(pipeline)}")
 
-# %% ../../nbs/make/merging.ipynb #21c7aaac
+# %% ../../nbs/make/merging.ipynb #951658fc
 def changes_of(
     pipeline: Any,  # a diffusers pipeline
     data: bytes,  # an adapter file, in any layout
@@ -376,7 +393,7 @@ def changes_of(
     _refuse_strangers(pipeline, layers, strangers, tensors, facts)
     return [change for changes in placed.values() for change in changes]
 
-# %% ../../nbs/make/merging.ipynb #fc0a7c19
+# %% ../../nbs/make/merging.ipynb #c440c356
 def merge(
     pipeline: Any,  # a diffusers pipeline; its networks are changed
     adapters: list[tuple[bytes, float]],  # files and weights
@@ -399,7 +416,7 @@ def merge(
                 raise NotAnAdapter(f"with it {part}.{layer} has values beyond the range of {tensor.dtype}")
             tensor.copy_(merged)
 
-# %% ../../nbs/make/merging.ipynb #ed17ac32
+# %% ../../nbs/make/merging.ipynb #f0bc0210
 def _span(values: list[float]) -> str:
     "One value, or the smallest and the largest."
     if not values:
@@ -424,3 +441,42 @@ def summary(
         "rank": _span([change.rank for change in ranked]),
         "alpha": _span([change.alpha for change in ranked]),
     }
+
+# %% ../../nbs/make/merging.ipynb #bf53f474
+def file_summary(
+    data: bytes,  # an adapter file, in any layout
+) -> dict[str, Any]:  # algorithms, layers, rank, family
+    "What a file holds, by itself. Raises NotAnAdapter."
+    tensors, facts = unpack_tensors(data)
+    names = Counter()
+    ranks = []
+    layers = _grouped(tensors)
+    for layer, sides in layers.items():
+        algorithm = _algorithm_of(layer, set(sides) - {"diff_b"}) or BIAS
+        dora = {"magnitude", "dora_scale"} & set(sides)
+        names[f"{algorithm.name} with DoRA" if dora else algorithm.name] += 1
+        ranks += [rank for rank in [algorithm.rank(sides)] if rank is not None]
+    counted = {"algorithms": dict(names), "layers": len(layers), "rank": _span(ranks)}
+    return counted | {"family": family_of(tensors, facts)}
+
+# %% ../../nbs/make/merging.ipynb #7680b51a
+def add_adapter(
+    catalog: Catalog,  # of the studio
+    path: Path,  # a file, or a folder with one
+    name: str,  # what collections call it
+    pipeline: Any,  # the base that it is for
+) -> dict[str, Any]:  # digest, what it changes and says of itself, its words, and what the name meant before
+    "Take an adapter into a studio, once it fits the base. Raises NotAnAdapter, NotAName, PickledWeights."
+    refuse_name(name)
+    data, words = split_bundle(read_adapter(path))
+    changes = summary(changes_of(pipeline, data))
+    check_words(pipeline, words)
+    digest = hashlib.sha256(data).hexdigest()
+    before = catalog.find("adapter", name)
+    again = bool(before) and before["digest"] == digest
+    if not again:
+        keep_adapter(catalog, name, data)
+    kept = {word_of(word): keep_embedding(catalog, word) for word in words}
+    facts = {"name": name, "digest": digest, "changes": changes, "header": header_facts(header_of(data))}
+    replaced = before["digest"] if before and not again else None
+    return facts | {"words": kept, "replaced": replaced, "kept_before": again}

@@ -35,7 +35,7 @@ publish: approve audit credentials tokens
 chain: admin connect contract embedded journal networks preflight safe signers transaction
 prove: evidence proof regenerate tokens
 report: exports page signal
-run: batch cli commands console executors runner sample sweep workers"""
+run: batch cli commands console executors models runner sample sweep workers"""
 
 
 def place(module: str) -> float:
