@@ -1054,6 +1054,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'artmint.make.adapters.NotAName': ('make/adapters.html#notaname', 'artmint/make/adapters.py'),
                                        'artmint.make.adapters.NotAnAdapter': ( 'make/adapters.html#notanadapter',
                                                                                'artmint/make/adapters.py'),
+                                       'artmint.make.adapters.PeftConfig': ('make/adapters.html#peftconfig', 'artmint/make/adapters.py'),
                                        'artmint.make.adapters._by_pattern': ('make/adapters.html#_by_pattern', 'artmint/make/adapters.py'),
                                        'artmint.make.adapters._commonest': ('make/adapters.html#_commonest', 'artmint/make/adapters.py'),
                                        'artmint.make.adapters._with_config': ( 'make/adapters.html#_with_config',

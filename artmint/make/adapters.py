@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['ALPHAS', 'WEIGHTS_FILES', 'HEADER_KEYS', 'PARTS', 'NotAnAdapter', 'pack_tensors', 'unpack_tensors', 'read_adapter',
            'Lineage', 'header_of', 'lineage_of', 'tags_of', 'header_facts', 'NoSuchAdapter', 'keep_adapter', 'NotAName',
-           'refuse_name', 'frozen_adapters', 'full_name', 'layers_of', 'peft_facts', 'peft_config', 'alpha_of']
+           'refuse_name', 'frozen_adapters', 'full_name', 'layers_of', 'peft_facts', 'PeftConfig', 'peft_config',
+           'alpha_of']
 
 # %% ../../nbs/make/adapters.ipynb #4d2e10ac
 import hashlib
@@ -17,7 +18,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 # %% ../../nbs/make/adapters.ipynb #804bd31f
 if TYPE_CHECKING:
@@ -311,32 +312,43 @@ def peft_facts(
     return json.dumps(facts, sort_keys=True)
 
 # %% ../../nbs/make/adapters.ipynb #1f4a43e3
+class PeftConfig(BaseModel):
+    "What of peft's configuration of a network makes its adapter stronger or weaker."
+
+    r: int | None = None  # rank; none: as its matrices have
+    lora_alpha: float | None = None  # none: the rank
+    rank_pattern: dict[str, int] | None = None  # by a layer's name, or the end of it
+    alpha_pattern: dict[str, float] | None = None
+    use_rslora: bool | None = None  # whether the strength is alpha / sqrt(rank)
+    use_dora: bool | None = None
+
+
 def peft_config(
     facts: dict[str, str],  # the header's metadata
     part: str,  # of the pipeline
-) -> dict[str, Any]:  # r, lora_alpha, rank_pattern, ...; empty: the header has none
+) -> PeftConfig:  # empty: the header has none
     """peft's configuration of a part: diffusers' `save_lora_weights` prefixes its keys with the part, its
     `save_lora_adapter` and peft don't. Raises NotAnAdapter."""
     try:
         config = json.loads(facts.get(ALPHAS, "{}"))
-    except ValueError as error:
-        raise NotAnAdapter(f"its header's {ALPHAS} is no JSON ({error})") from error
-    if not isinstance(config, dict):
-        raise NotAnAdapter(f"its header's {ALPHAS} is no table")
-    if not any(key.startswith(f"{name}.") for key in config for name in PARTS):
-        return config
-    return {
-        key.removeprefix(f"{part}."): value for key, value in config.items() if key.startswith(f"{part}.")
-    }
+        if any(key.startswith(f"{name}.") for key in config for name in PARTS):
+            start = f"{part}."
+            config = {
+                key.removeprefix(start): value for key, value in config.items() if key.startswith(start)
+            }
+        return PeftConfig.model_validate(config)
+    except (ValueError, AttributeError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise NotAnAdapter(f"its header's {ALPHAS} is no configuration of peft's ({reason})") from error
 
-
-def _by_pattern(pattern: dict[str, Any], layer: str, default: Any) -> Any:
+# %% ../../nbs/make/adapters.ipynb #08d88dc7
+def _by_pattern(pattern: dict[str, Any] | None, layer: str, default: Any) -> Any:
     "The value of the key that names a layer, whole or by its end. Raises NotAnAdapter for a regular expression."
-    for key in pattern:
+    for key in pattern or ():
         if not re.fullmatch(r"[\w.-]+", key):
             raise NotAnAdapter(f"its header names layers by the expression {key!r}, which only peft can read")
     dotted = f".{layer}"
-    keys = [key for key in pattern if dotted.endswith(f".{key}")]
+    keys = [key for key in pattern or () if dotted.endswith(f".{key}")]
     return pattern[max(keys, key=len)] if keys else default
 
 # %% ../../nbs/make/adapters.ipynb #32b821e1
@@ -349,8 +361,9 @@ def alpha_of(
     """The alpha of a layer by which its strength is alpha / rank, from peft's configuration in the header; the
     rank itself where that names none. Raises NotAnAdapter."""
     config = peft_config(facts, part)
-    named = _by_pattern(config.get("rank_pattern") or {}, layer, config.get("r", rank))
+    named = _by_pattern(config.rank_pattern, layer, rank if config.r is None else config.r)
     if named != rank:
         raise NotAnAdapter(f"its header says rank {named} for {part}.{layer}, and its matrices have {rank}")
-    alpha = _by_pattern(config.get("alpha_pattern") or {}, layer, config.get("lora_alpha", rank))
-    return float(alpha) * (math.sqrt(rank) if config.get("use_rslora") else 1.0)
+    own = rank if config.lora_alpha is None else config.lora_alpha
+    alpha = _by_pattern(config.alpha_pattern, layer, own)
+    return float(alpha) * (math.sqrt(rank) if config.use_rslora else 1.0)

@@ -28,6 +28,7 @@ from artmint.make.adapters import (
     header_facts,
     header_of,
     keep_adapter,
+    lineage_of,
     peft_config,
     read_adapter,
     refuse_name,
@@ -238,14 +239,25 @@ def _refuse_halves(layers: dict[str, Sides]) -> None:
         raise NotAnAdapter(f"{len(halves)} of its layers have one matrix of two ({_examples(halves)})")
 
 
-def _refuse_numbers(tensors: Sides) -> None:
-    "Raise NotAnAdapter for tensors with values that are no finite numbers."
+def _refuse_numbers(layers: dict[str, Sides]) -> None:
+    "Raise NotAnAdapter for matrices that are no matrices of finite numbers."
     import torch
 
-    broken = [name for name, tensor in tensors.items() if not torch.isfinite(tensor.float()).all()]
+    broken = []
+    shapeless = []
+    for layer, sides in layers.items():
+        for role, tensor in sides.items():
+            if not torch.isfinite(tensor.float()).all():
+                broken.append(f"{layer} {role}")
+            matrix = role not in ("alpha", "on_input")
+            if matrix and not (tensor.dim() and tensor.numel() and tensor.is_floating_point()):
+                shapeless.append(f"{layer} {role}")
     if broken:
         reason = f"{len(broken)} of its tensors hold infinities or NaN ({_examples(broken)})"
         raise NotAnAdapter(f"{reason}; its training or its conversion broke")
+    if shapeless:
+        reason = f"{len(shapeless)} of its tensors are no matrices of numbers ({_examples(shapeless)})"
+        raise NotAnAdapter(f"{reason}; empty, or quantised to whole numbers")
 
 # %% ../../nbs/make/merging.ipynb #86e7502f
 def _magnitude(sides: Sides, weight: "torch.Tensor") -> "torch.Tensor | None":
@@ -315,7 +327,7 @@ def _read(
     magnitude = _magnitude(sides, module.weight)
     if magnitude is not None:
         kept["magnitude"] = magnitude.float()
-    elif peft_config(facts, place[0]).get("use_dora"):
+    elif peft_config(facts, place[0]).use_dora:
         raise NotAnAdapter(f"its header says DoRA, and layer {name!r} has no magnitudes")
     return [*changes, Change(*place, "weight", algorithm, kept, rank, alpha)]
 
@@ -387,7 +399,7 @@ def changes_of(
         raise NotAnAdapter(f"a {type(pipeline).__name__} takes none here; Stable Diffusion 1, 2 and XL do")
     tensors, facts = unpack_tensors(data)
     layers = _grouped(tensors)
-    _refuse_numbers(tensors)
+    _refuse_numbers(layers)
     _refuse_halves(layers)
     placed, strangers = _placed(pipeline, layers, facts)
     _refuse_strangers(pipeline, layers, strangers, tensors, facts)
@@ -477,6 +489,8 @@ def add_adapter(
     if not again:
         keep_adapter(catalog, name, data)
     kept = {word_of(word): keep_embedding(catalog, word) for word in words}
+    lineage = lineage_of(data)
     facts = {"name": name, "digest": digest, "changes": changes, "header": header_facts(header_of(data))}
+    facts |= {"trained_on": lineage.base if lineage else None}
     replaced = before["digest"] if before and not again else None
     return facts | {"words": kept, "replaced": replaced, "kept_before": again}

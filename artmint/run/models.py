@@ -178,6 +178,10 @@ def adapter_add(
         return print_json(added | {"base": chosen.digest, "lines": lines})
     _print_facts({"adapter": name, "digest": added["digest"], "fits": f"{chosen.name} {chosen.digest[:12]}…"})
     _print_facts(added["changes"] | added["header"])
+    if added["trained_on"] not in (None, chosen.digest):
+        typer.echo(
+            f"it was trained on another base, {added['trained_on'][:12]}…: look at what it paints on this one"
+        )
     _named_before(added, "name")
     typer.echo(f"\nIn a collection.toml:\n\n{lines}")
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from artmint.make.adapters import ALPHAS, NotAnAdapter, pack_tensors, peft_facts, unpack_tensors
 from artmint.lora_train import train
-from artmint.make.layouts import to_kohya
+from artmint.make.layouts import ROLES, to_kohya
+from artmint.make.layouts import UNMERGED as UNMERGED_ROLES
 from artmint.make.merging import changes_of, merge, summary
 from artmint.train.examples import TrainConfig
 from tests.adapters import (
@@ -370,6 +371,50 @@ def test_matrices_that_are_no_numbers_are_refused(bases, value):
     tensors[name][0, 0] = value
     with pytest.raises(NotAnAdapter, match="1 of its tensors hold infinities or NaN"):
         merge(twin(base), [(packed(tensors), 1.0)])
+
+
+@pytest.mark.parametrize("broken", [torch.tensor(1.0), torch.ones(0, 4), torch.ones(2, 4, dtype=torch.int8)])
+def test_matrices_without_a_shape_or_of_whole_numbers_are_refused(bases, broken):
+    base = bases("sd1")
+    tensors = kohya(random_lora(base, layers(base, "to_q")))
+    tensors[next(name for name in tensors if "lora_down" in name)] = broken
+    with pytest.raises(NotAnAdapter, match="1 of its tensors are no matrices"):
+        merge(twin(base), [(packed(tensors), 1.0)])
+
+
+ENDINGS = (*ROLES, *UNMERGED_ROLES, "lora_down", "zeta", "bias")
+SHAPES = st.sampled_from(
+    [(), (0,), (1,), (2,), (32,), (2, 32), (32, 2), (32, 32), (2, 4, 3, 3), (32, 2, 1, 1), (1, 32)]
+)
+PLACES = st.sampled_from(
+    [
+        "lora_unet_conv_in",
+        "unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_q",
+        "text_encoder.text_model.encoder.layers.0.self_attn.q_proj",
+        "lora_te_text_model_encoder_layers_0_layer_norm1",
+        "base_model.model.conv_out",
+        "lora_unet_nowhere",
+        "bundle_emb.a",
+        "",
+    ]
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(tensors=st.dictionaries(st.tuples(PLACES, st.sampled_from(ENDINGS)), SHAPES, max_size=4))
+def test_any_file_is_merged_or_refused_and_a_refused_one_changes_nothing(bases, tensors):
+    "Whatever tensors a file holds: no other error, and no half of it."
+    base = bases("sd1")
+    data = packed({f"{place}.{ending}": torch.ones(shape) for (place, ending), shape in tensors.items()})
+    try:
+        changes = changes_of(base.pipeline, data)
+    except NotAnAdapter:
+        return
+    pipeline = twin(base)
+    merge(pipeline, [(data, 1.0)])
+    before, after = state(base.pipeline), state(pipeline)
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed <= {f"{change.part}.{change.layer}.{change.tensor}" for change in changes}
 
 
 def test_a_sum_beyond_the_precisions_range_is_refused(bases):
