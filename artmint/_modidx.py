@@ -1125,6 +1125,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                     'artmint/make/embeddings.py'),
                                          'artmint.make.embeddings.add_words': ( 'make/embeddings.html#add_words',
                                                                                 'artmint/make/embeddings.py'),
+                                         'artmint.make.embeddings.check_new_words': ( 'make/embeddings.html#check_new_words',
+                                                                                      'artmint/make/embeddings.py'),
                                          'artmint.make.embeddings.check_words': ( 'make/embeddings.html#check_words',
                                                                                   'artmint/make/embeddings.py'),
                                          'artmint.make.embeddings.keep_embedding': ( 'make/embeddings.html#keep_embedding',

@@ -34,7 +34,7 @@ from artmint.make.adapters import (
     refuse_name,
     unpack_tensors,
 )
-from .embeddings import check_words, keep_embedding, split_bundle, word_of
+from .embeddings import check_new_words, keep_embedding, split_bundle, word_of
 from .layouts import base_family, family_of, layer_key, places_of, split_name
 from ..studio.catalog import Catalog
 
@@ -482,7 +482,7 @@ def add_adapter(
     refuse_name(name)
     data, words = split_bundle(read_adapter(path))
     changes = summary(changes_of(pipeline, data))
-    check_words(pipeline, words)
+    check_new_words(pipeline, words)
     digest = hashlib.sha256(data).hexdigest()
     before = catalog.find("adapter", name)
     again = bool(before) and before["digest"] == digest
