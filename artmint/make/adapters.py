@@ -62,7 +62,7 @@ def unpack_tensors(
 
     try:
         size = struct.unpack("<Q", data[:8])[0]
-        return load(data), json.loads(data[8 : 8 + size]).get("__metadata__", {})
+        return load(data), json.loads(data[8 : 8 + size]).get("__metadata__") or {}
     except (SafetensorError, struct.error, ValueError) as error:
         raise NotAnAdapter(f"it is no safetensors file ({error})") from error
 
@@ -91,7 +91,7 @@ def read_adapter(
     PickledWeights."""
     file = path
     if path.is_dir():
-        files = {file.name: file for file in sorted(path.glob("*.safetensors"))}
+        files = {file.name: file for file in sorted(path.iterdir()) if file.suffix.lower() == ".safetensors"}
         if not files:
             refuse_pickles(path)
         standard = [files[name] for name in WEIGHTS_FILES if name in files] or list(files.values())
@@ -130,7 +130,7 @@ def header_of(
     "The metadata of a file, read without loading any weights. Raises NotAnAdapter."
     try:
         size = struct.unpack("<Q", data[:8])[0]
-        facts = read_json(data[8 : 8 + size]).get("__metadata__", {})
+        facts = read_json(data[8 : 8 + size]).get("__metadata__") or {}
     except (struct.error, NotPlainJSON, AttributeError) as error:
         raise NotAnAdapter(f"it is no safetensors file ({error})") from error
     if not isinstance(facts, dict) or not all(isinstance(value, str) for value in facts.values()):

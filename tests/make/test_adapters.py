@@ -1,6 +1,7 @@
 "Adapter files: bytes, headers, rank and alpha, and folders as peft and diffusers write them."
 
 import json
+import struct
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from artmint.make.adapters import (
     ALPHAS,
     NotAnAdapter,
     alpha_of,
+    header_of,
     keep_adapter,
     pack_tensors,
     peft_config,
@@ -138,6 +140,13 @@ def test_alpha_is_the_rank_where_nothing_says_it():
     assert alpha_of({}, "unet", "conv_in", 16) == 16.0
     assert alpha_of({ALPHAS: '{"unet.r": 16}'}, "unet", "conv_in", 16) == 16.0
     assert alpha_of({ALPHAS: '{"text_encoder.lora_alpha": 2}'}, "unet", "conv_in", 16) == 16.0
+
+
+@pytest.mark.parametrize("metadata", ["null", "{}"])
+def test_a_header_without_metadata_is_an_empty_one(metadata):
+    header = f'{{"__metadata__": {metadata}, "a": {{"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}}}'.encode()
+    data = struct.pack("<Q", len(header)) + header + bytes(4)
+    assert unpack_tensors(data)[1] == header_of(data) == {}
 
 
 def test_no_safetensors_file_is_refused():

@@ -15,6 +15,7 @@ from artmint.run import cli
 from artmint.run.models import open_base
 from artmint.seeds import load_collection
 from artmint.studio.catalog import Catalog
+from artmint.studio.maintenance import gc
 from tests.adapters import kohya, layers, random_lora
 from tests.families import saved
 
@@ -215,6 +216,7 @@ def test_an_embedding_comes_in_under_its_word(house, bundled, capsys):
     added = answer(capsys, "embedding", "add", file, "--word", "<studio>")
     assert tomllib.loads(added["lines"])["embeddings"] == [added["digest"]]
     assert answer(capsys, "embedding", "add", file, "--word", "<studio>")["kept_before"]
+    assert gc(house / "studio", days=0).blobs == []
     assert typed(capsys, "embedding", "list")[1].split() == ["<studio>", added["digest"]]
     for words, message in (
         (("embedding", "add", file), "doesn't name its word"),
