@@ -153,6 +153,7 @@ class Change:
     sides: Sides  # float32
     rank: int | None  # None: it has none
     alpha: float  # the strength is alpha / rank
+    stated: bool = True  # whether the file says its alpha; else it is the rank
 
     def delta(self, weight: "torch.Tensor", strength: float) -> "torch.Tensor":
         "What is added at a strength, without DoRA; computed in float32 at least, in the weights' precision."
@@ -325,11 +326,13 @@ def _read(
     for role in ("alpha", "dora_scale", "magnitude"):
         kept.pop(role, None)
     magnitude = _magnitude(sides, module.weight)
+    config = peft_config(facts, place[0])
     if magnitude is not None:
         kept["magnitude"] = magnitude.float()
-    elif peft_config(facts, place[0]).use_dora:
+    elif config.use_dora:
         raise NotAnAdapter(f"its header says DoRA, and layer {name!r} has no magnitudes")
-    return [*changes, Change(*place, "weight", algorithm, kept, rank, alpha)]
+    stated = rank is None or "alpha" in sides or config.lora_alpha is not None
+    return [*changes, Change(*place, "weight", algorithm, kept, rank, alpha, stated)]
 
 # %% ../../nbs/make/merging.ipynb #d8150239
 def _changed_tensor(pipeline: Any, change: Change) -> Any:
@@ -447,11 +450,12 @@ def summary(
         for change in changes
     )
     parts = {part: len({c.layer for c in changes if c.part == part}) for part in PARTS}
+    silent = "" if all(change.stated for change in changes) else " (not said by the file: taken as the rank)"
     return {
         "algorithms": dict(names),
         "layers": {part: count for part, count in parts.items() if count},
         "rank": _span([change.rank for change in ranked]),
-        "alpha": _span([change.alpha for change in ranked]),
+        "alpha": _span([change.alpha for change in ranked]) + silent,
     }
 
 # %% ../../nbs/make/merging.ipynb #bf53f474

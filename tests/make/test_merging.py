@@ -121,6 +121,8 @@ def test_mixed_ranks_without_an_alpha_have_strength_one(bases, name):
     base = bases(name)
     lora = random_lora(base, layers(base, "to_q", "to_k", "q_proj"), ranks=(16, 4), alphas=(None,))
     check_moves(base, merged(base, packed(dotted(lora))), wanted(base, lora))
+    assert "not said by the file" in summary(changes_of(base.pipeline, packed(dotted(lora))))["alpha"]
+    assert summary(changes_of(base.pipeline, packed(kohya(lora))))["alpha"] == "4 to 16"
 
 
 def test_attention_processors_of_old(bases):
