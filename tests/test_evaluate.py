@@ -23,7 +23,7 @@ from artmint.evaluate import (
     painted,
     yardstick,
 )
-from artmint.make.adapters import to_kohya
+from artmint.make.layouts import to_kohya
 from artmint.lora_train import train
 from artmint.train.style import practice_style, split_style
 

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 # %% ../../nbs/make/engine.ipynb #e5be9891
 from ..core.canon import Refusal
 from ..core.records import Recipe
-from .adapters import add_words, merge
 from .base import Base, quiet
+from .embeddings import add_words
+from .merging import merge
 
 # %% ../../nbs/make/engine.ipynb #ffc184d3
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ from artmint.run.commands import (
 )
 from .training import train_adapter
 from .console import Json, Studio, console_voice, print_json, show_steps, exit_code_of
+from .models import adapter_app, base_app, embedding_app
 
 if TYPE_CHECKING:
     from artmint.prove.evidence import Target
@@ -72,6 +73,8 @@ def _root(
 for command in (run, explore, report, sweep, init, backup, gc):
     app.command(epilog=CODES)(command)
 app.command("train", epilog=CODES)(train_adapter)
+for name, group in (("base", base_app), ("adapter", adapter_app), ("embedding", embedding_app)):
+    app.add_typer(group, name=name, epilog=CODES)
 
 # %% ../../nbs/run/cli.ipynb #ef2bf8f0
 def _makers_catalog(target: "Target", studio: Path) -> "tuple[Catalog, list[str]] | None":
