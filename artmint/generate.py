@@ -142,7 +142,7 @@ def generate(
     check(base, missing, catalog.blob)
     on_gpu = base.device != "cpu"
     count = 0
-    for part in batches(base, missing):
+    for part in batches(base, missing, catalog.blob):
         wanted = [missing[i] for i in part]
         with metered(catalog, "generate", [recipe.dna for recipe in wanted], gpu=on_gpu) as more:
             made = record(catalog, base, wanted, render(base, wanted, blob=catalog.blob))

@@ -28,7 +28,7 @@ FACE = {
 ROOMS = """core: canon collection manifest picture records
 studio: blobs catalog files ledger maintenance
 ipfs: car cid http services stores
-make: adapters base engine render
+make: adapters base engine prompts render schedulers
 train: drawings examples style
 judge: curator decisions duplicates heads pixels prune scores thresholds
 publish: approve audit credentials tokens

@@ -11,7 +11,9 @@ import torch
 from artmint.core.picture import pixel_digest
 from artmint.core.records import Recipe, SecondPass
 from artmint.make.base import NoSuchBase, NoSuchDevice, PickledWeights, fingerprint, load_base
-from artmint.make.engine import PromptTooLong, UnknownChoice, noise
+from artmint.make.engine import noise
+from artmint.make.prompts import PromptTooLong
+from artmint.make.schedulers import UnknownChoice
 from artmint.make.render import render
 from tests.families import FAMILIES, saved, single_file
 

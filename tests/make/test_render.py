@@ -13,7 +13,7 @@ import torch
 from artmint.core.picture import pixel_digest
 from artmint.core.records import AdapterUse, Recipe, SecondPass
 from artmint.make.base import load_base
-from artmint.make.engine import UnknownChoice
+from artmint.make.schedulers import UnknownChoice
 from artmint.make.render import render
 from artmint.train.drawings import subjects
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from artmint.generate import generate
 from artmint.make.base import load_base
-from artmint.make.engine import UnknownChoice
+from artmint.make.schedulers import UnknownChoice
 from artmint.run import executors
 from artmint.run import workers as room
 from artmint.run.executors import WorkersLost, process, serial
