@@ -19,7 +19,7 @@ from ..curate import choose
 from ..generate import attempts_of, generate
 from ..ipfs.cid import CID
 from ..ipfs.stores import FolderStore
-from ..make.base import load_base, load_judge, weights_files
+from ..make.base import collection_base, load_judge, weights_files
 from ..metadata import pack
 from ..pin import publish
 from ..publish.tokens import BaseFacts
@@ -119,7 +119,7 @@ def sample_studio(
     salt = salt_of(collection, catalog.folder)
     slots = frozen_slots(catalog, collection, salt)[first - 1 : first - 1 + quantity]
     print(f"A sample studio is made: {len(slots)} slots, {until}.")
-    base = None if drawn else load_base(collection.generation.base)
+    base = None if drawn else collection_base(collection)
     facts = BaseFacts(digest=base.digest if base else "0" * 64, source=base.source if base else "drawings")
     attempts = attempts_of(catalog, collection, slots, salt, 1, facts.digest)
     _fill(catalog, collection, slots, attempts, base, until)
