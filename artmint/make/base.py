@@ -294,7 +294,9 @@ def _load_vae(source: str, config: Path | None, dtype: "torch.dtype") -> Any:
         own = path / "vae" if (path / "vae").is_dir() else path
         if not any(own.glob("*.safetensors")):
             raise NoSuchBase(source, "it holds no VAE in a .safetensors file")
-        return AutoModel.from_pretrained(own, use_safetensors=True, local_files_only=True, torch_dtype=dtype)
+        variant = min(_variants(own) - {None}, default=None) if None not in _variants(own) else None
+        options = {"use_safetensors": True, "local_files_only": True, "torch_dtype": dtype}
+        return AutoModel.from_pretrained(str(own), variant=variant, **options)
     _tensor_names(path)
     local = {} if config is None else {"config": str(config), "local_files_only": True}
     with tempfile.TemporaryDirectory() as folder:

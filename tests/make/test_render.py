@@ -167,8 +167,8 @@ def test_other_seed_prompt_or_guidance_is_another_picture(base):
         ({"base": "0" * 64}, "base"),
         ({"scheduler": "Heun"}, "Heun"),
         ({"scheduler": "Euler", "profile": "portable"}, "Euler"),
-        ({"width": 136}, "136x128"),
-        ({"hires": SecondPass(scale=1.1)}, "144x144"),
+        ({"schedule": "karras"}, "karras"),
+        ({"hires": SecondPass(scale=1.1, strength=0.1)}, "leaves no step"),
         ({"adapters": ({"digest": "0" * 64},)}, "none are at hand"),
     ],
 )

@@ -163,8 +163,10 @@ def test_batches_are_full_and_the_list_outlives_what_is_made(base, tmp_path):
 
 def test_an_order_that_cannot_be_rendered_is_refused_before_anything_is_listed(base, tmp_path):
     catalog, _, attempts = listed(tmp_path, base)
-    wrong = attempts[0].model_copy(update={"recipe": attempts[0].recipe.model_copy(update={"width": 40})})
-    with pytest.raises(UnknownChoice, match="multiples"):
+    wrong = attempts[0].model_copy(
+        update={"recipe": attempts[0].recipe.model_copy(update={"scheduler": "Heun"})}
+    )
+    with pytest.raises(UnknownChoice, match="Heun"):
         order_of(catalog, base, [wrong], Crew())
 
 
