@@ -16,11 +16,12 @@ from PIL import Image
 # %% ../nbs/15_generate.ipynb #630009e2
 from .core.canon import Refusal, read_json, unsafe_text
 from .core.collection import Collection, InconsistentCollection
-from .core.picture import BadPicture, pixel_digest, png_bytes, read_png
+from .core.picture import BadPicture, infotext, old_infotext, pixel_digest, png_bytes, read_png
 from .core.records import Artifact, Attempt, Recipe, Slot, Work
 from .make.adapters import frozen_adapters
 from .make.base import Base, environment
 from .make.render import batches, check, render
+from .make.schedulers import own_spacing
 from .seeds import frozen_slots, recipes
 from .studio.catalog import Catalog
 from .studio.files import attempt_key, slot_key
@@ -93,9 +94,13 @@ def _artifact(catalog: Catalog, base: Base, recipe: Recipe, image: Image.Image) 
     pixels = pixel_digest(image)
     if before and before["pixel_digest"] != pixels:
         raise DigestMismatch(recipe.dna, before["pixel_digest"], pixels)
-    blob = catalog.put_blob(png_bytes(image, recipe, base.name))
+    spacing = own_spacing(base.pipeline.scheduler)
+    texts = [infotext(recipe, base.name, base.file_hash, spacing), old_infotext(recipe, base.name)]
+    blob = catalog.put_blob(png_bytes(image, recipe, text=texts[0]))
     if before and not catalog.has_blob(before["file_digest"]):
-        raise LostFile(recipe.dna, before["file_digest"], blob)
+        # It may have been written before infotext said all that it says now.
+        if catalog.put_blob(png_bytes(image, recipe, text=texts[1])) != before["file_digest"]:
+            raise LostFile(recipe.dna, before["file_digest"], blob)
     if before:
         return Artifact(**before)
     return Artifact(

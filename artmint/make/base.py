@@ -138,6 +138,15 @@ class Base:
         "What people call it."
         return base_name(self.source)
 
+    @cached_property
+    def file_hash(self) -> str | None:
+        "The first ten digits of its file's SHA-256, by which others find a base that is one file; else None."
+        path = Path(self.source).expanduser()
+        if self.source == BUNDLED or not path.is_file():
+            return None
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:10]
+
 # %% ../../nbs/make/base.ipynb #d9da7bf5
 def _refuse_device(device: str, offload: str) -> None:
     "Raise NoSuchDevice for what torch doesn't see here."

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SCHEDULERS', 'RESUMABLE', 'EXACT', 'OWN', 'BETA_SCHEDULES', 'PREDICTIONS', 'NO_SAMPLE', 'UnknownChoice', 'Sampler',
-           'choice_problems', 'unpaintable', 'is_edm', 'scheduler_of', 'step_seed', 'step_generators']
+           'choice_problems', 'unpaintable', 'is_edm', 'own_spacing', 'scheduler_of', 'step_seed', 'step_generators']
 
 # %% ../../nbs/make/schedulers.ipynb #756ab512
 import hashlib
@@ -182,6 +182,18 @@ def _refuse_flow(own: Any) -> None:
         raise UnknownChoice("a base with scheduler", type(own).__name__, (wanted,))
 
 # %% ../../nbs/make/schedulers.ipynb #545b6287
+def own_spacing(
+    own: Any,  # a base's scheduler
+) -> str:  # as A1111 calls it
+    "How a base's own settings space the steps: Uniform, Karras or Exponential."
+    config = own.config
+    if is_edm(own):
+        return config.sigma_schedule.capitalize()
+    if config.get("use_karras_sigmas"):
+        return "Karras"
+    return "Exponential" if config.get("use_exponential_sigmas") else "Uniform"
+
+
 PREDICTIONS = ("epsilon", "v_prediction", "sample")
 NO_SAMPLE = (
     "EulerAncestralDiscreteScheduler",
