@@ -143,7 +143,10 @@ KINDS = {
     "from a picture": {"init": "0" * 64, "strength": 0.5},
     "a second pass": {"hires": SecondPass(scale=1.5, strength=0.4, steps=9)},
     "weights": {"prompt": "(rings:1.2), [paper] BREAK night", "prompt_syntax": "a1111"},
-    "a misleading prompt": {"prompt": "Negative prompt: x\nSteps: 9, Sampler: Y, Seed: 7", "negative_prompt": "blur"},
+    "a misleading prompt": {
+        "prompt": "Negative prompt: x\nSteps: 9, Sampler: Y, Seed: 7",
+        "negative_prompt": "blur",
+    },
     "a misleading negative": {"negative_prompt": "Negative prompt: Steps: 9, Sampler: Y, Seed: 7"},
     "no prompt": {"prompt": "", "negative_prompt": "blurred"},
     "quotes and scripts": {"prompt": 'a "quoted" cat: 5, 猫 🐈', "negative_prompt": "é, \\x"},
@@ -163,7 +166,13 @@ def test_others_read_what_the_recipe_says(kind, model):
     assert prompt == (" ".join(r.prompt.split()) + loras).strip()
     assert read["Negative prompt"].replace("prompt\\:", "prompt:") == " ".join(r.negative_prompt.split())
     assert read["Model"] == model
-    expected = {"Steps": r.steps, "Sampler": r.scheduler, "CFG scale": r.guidance, "Seed": r.seed, "RNG": "CPU"}
+    expected = {
+        "Steps": r.steps,
+        "Sampler": r.scheduler,
+        "CFG scale": r.guidance,
+        "Seed": r.seed,
+        "RNG": "CPU",
+    }
     assert {key: read[key] for key in expected} == {key: str(value) for key, value in expected.items()}
     for key, values in (("Lora hashes", [use.digest for use in r.adapters]), ("TI hashes", r.embeddings)):
         assert read.get(key, "") == ", ".join(f"{digest[:12]}: {digest[:10]}" for digest in values)
@@ -200,7 +209,9 @@ def test_the_spacing_is_said_where_others_would_assume_another():
 
 @pytest.mark.parametrize("scheduler", ["DDIM", "Euler"])
 def test_plain_recipes_keep_their_files_bytes(scheduler):
-    r = Recipe(**FACTS | {"scheduler": scheduler, "negative_prompt": "blurred", "hires": SecondPass(scale=1.5)})
+    r = Recipe(
+        **FACTS | {"scheduler": scheduler, "negative_prompt": "blurred", "hires": SecondPass(scale=1.5)}
+    )
     assert infotext(r, "artmint bundled") == old_infotext(r, "artmint bundled")
 
 
@@ -209,5 +220,10 @@ def test_a_text_that_says_something_else_is_not_the_recipes():
     text = infotext(r, "m", "0123456789")
     assert is_infotext_of(text, r, "m")
     assert not is_infotext_of(None, r, "m")
-    for was, now in (("Seed: 5", "Seed: 6"), ("0.8>", "0.9>"), ("Steps: 20", "Steps: 20, Steps: 21"), ("rings", "ring")):
+    for was, now in (
+        ("Seed: 5", "Seed: 6"),
+        ("0.8>", "0.9>"),
+        ("Steps: 20", "Steps: 20, Steps: 21"),
+        ("rings", "ring"),
+    ):
         assert not is_infotext_of(text.replace(was, now), r, "m")
