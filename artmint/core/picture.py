@@ -55,7 +55,7 @@ SPACED_ELSEWHERE = ("DPM++ 2M", "DPM++ 2M SDE")
 SPACED = ("Euler", "UniPC", *SPACED_ELSEWHERE)
 SPACINGS = ("Uniform", "Karras", "Exponential")  # A1111's names
 
-
+# %% ../../nbs/core/picture.ipynb #74e977a1
 def _spacing(recipe: Recipe, own: str) -> dict[str, object]:
     "A1111's `Schedule type`, where another would be assumed."
     if recipe.schedule != "own":
@@ -110,7 +110,7 @@ def old_infotext(
     lines.append(", ".join(f"{key}: {value}" for key, value in pairs.items()))
     return "\n".join(lines)
 
-
+# %% ../../nbs/core/picture.ipynb #be6667c7
 def is_infotext_of(
     text: str | None,  # what a picture carries
     recipe: Recipe,  # what it was made from
@@ -174,7 +174,7 @@ def _chunk(data: bytes, at: int) -> tuple[bytes, bytes]:
         raise BadPicture(f"chunk {kind!r} at byte {at} has a wrong checksum")
     return kind, body
 
-
+# %% ../../nbs/core/picture.ipynb #c2e2de43
 def _chunks(data: bytes) -> list[tuple[bytes, bytes]]:
     "Type and content of each chunk, to the last byte of the file. Raises BadPicture."
     if not data.startswith(_SIGNATURE):

@@ -115,7 +115,7 @@ def base_name(
     "What people, and the pictures themselves, call the base from this source."
     return "artmint bundled" if source == BUNDLED else Path(source).stem
 
-
+# %% ../../nbs/make/base.ipynb #964295cd
 @dataclass(frozen=True, eq=False)
 class Base:
     "A base model: diffusers' pipeline, where it came from, and the digest that names it."
@@ -191,7 +191,7 @@ def _variants(network: Path) -> set[str | None]:
     matches = [_FILE.fullmatch(path.name) for path in network.glob("*.safetensors")]
     return {match["variant"] for match in matches if match}
 
-
+# %% ../../nbs/make/base.ipynb #074b78df
 def _variant_of(folder: Path) -> str | None:
     "The variant that all networks without plain files have; None where every network has plain ones."
     lacking = [found for found in map(_variants, _networks(folder)) if found and None not in found]
@@ -379,7 +379,7 @@ def _stated_files(path: Path, files: BaseFiles) -> BaseFiles:
         return files.model_copy(update={"variant": files.variant or _variant_of(path)})
     return files
 
-
+# %% ../../nbs/make/base.ipynb #a35b6fa3
 def _load_pipeline(source: str | Path, path: Path, files: BaseFiles, dtype: "torch.dtype") -> Any:
     "diffusers' pipeline from a folder, a file or the hub, as it is said to be."
     from diffusers import DiffusionPipeline
@@ -404,9 +404,9 @@ def _load_pipeline(source: str | Path, path: Path, files: BaseFiles, dtype: "tor
     return pipeline
 
 # %% ../../nbs/make/base.ipynb #69c4fe0d
-def _notes(given: BaseFiles, known: BaseFiles) -> tuple[str, ...]:
+def _notes(given: BaseFiles, own: BaseFiles) -> tuple[str, ...]:
     "What a base's files made known, beyond what was given."
-    before, after = given.model_dump(), known.model_dump()
+    before, after = given.model_dump(), own.model_dump()
     return tuple(f"its files say {key} = {after[key]!r}" for key in after if after[key] != before[key])
 
 
@@ -424,7 +424,7 @@ def _read_pipeline(source: str | Path, path: Path, files: BaseFiles, dtype: str)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
-
+# %% ../../nbs/make/base.ipynb #698c7309
 def load_base(
     source: str | Path = BUNDLED,  # 'bundled', a diffusers folder, a .safetensors file, or a hub id
     revision: str | None = None,  # the commit of a hub repository

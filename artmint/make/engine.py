@@ -543,7 +543,7 @@ UNET_SETTINGS = {
     "time_embedding_type": ("positional",),
 }
 
-
+# %% ../../nbs/make/engine.ipynb #e6730244
 def _unet_problem(pipe: Any) -> tuple[str, object, str] | None:
     "A setting of a base's UNet that the loop would ignore: what, its value, and what would do."
     config = pipe.unet.config
@@ -615,7 +615,7 @@ def _refuse_for_unet(pipe: Any, recipe: Recipe) -> None:
         if recipe.guidance_rescale:
             raise UnknownChoice("guidance_rescale (guidance is distilled)", recipe.guidance_rescale, (0.0,))
 
-
+# %% ../../nbs/make/engine.ipynb #421b87aa
 def refuse(
     base: Base,  # the model
     recipe: Recipe,  # what is asked of it

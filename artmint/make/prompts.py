@@ -106,7 +106,7 @@ class UnreadableWeight(Refusal):
     reason: str
     says = "The prompt {prompt!r} can't be read: {reason}. Nothing was made. Mend its brackets."
 
-
+# %% ../../nbs/make/prompts.ipynb #74b10d9b
 @dataclass
 class _Attention:
     "Runs of text with their weights, while a prompt is read."
@@ -183,7 +183,7 @@ class Chunk:
     ids: tuple[int, ...]  # begin, tokens, end, padding: as many as the encoder reads
     weights: tuple[float, ...]  # of each
 
-
+# %% ../../nbs/make/prompts.ipynb #1d50210d
 @dataclass
 class _Packer:
     "Rows of tokens, filled one after the other."
@@ -291,7 +291,7 @@ def _written_out(pipe: Any, tokenizer: Any, text: str) -> str:
         return text
     return pipe.maybe_convert_prompt(text, tokenizer)
 
-
+# %% ../../nbs/make/prompts.ipynb #44ed4cbb
 def _reads(pipe: Any, tokenizer: Any) -> int:
     "How many tokens a pipeline reads of what a tokenizer gives."
     asked = inspect.signature(pipe.__call__).parameters.get("max_sequence_length")
@@ -350,7 +350,7 @@ def _refuse_wide_words(tokenizer: Any, text: str) -> None:
         if len(unit) > room:
             raise PromptTooLong(text, len(unit), room, "Take a word of fewer vectors.")
 
-
+# %% ../../nbs/make/prompts.ipynb #23a569e2
 def refuse_length(
     pipe: Any,  # what `readers` gave
     recipe: Recipe,  # with a prompt and a negative prompt
@@ -415,7 +415,7 @@ def _padded(tokenizer: Any, chunks: list[Chunk], count: int) -> list[Chunk]:
     "As many chunks as asked, empty ones behind the prompt's own."
     return chunks + [_filled(tokenizer, [])] * (count - len(chunks))
 
-
+# %% ../../nbs/make/prompts.ipynb #fecef4e1
 def embed_chunks(
     pipe: Any,  # made ready, with its words
     recipes: list[Recipe],  # of one syntax and clip skip

@@ -62,7 +62,7 @@ def _may_share(base: Base, recipe: Recipe, starts: bool, blob: _Blob | None) -> 
         own_guidance,
     )
 
-
+# %% ../../nbs/make/render.ipynb #91978f7c
 def _groups(base: Base, passes: list[Recipe], starts: list[bool], blob: _Blob | None) -> list[list[int]]:
     "Indices of the passes that can share a batch; `starts`: which begin from a picture."
     groups: dict[tuple, list[int]] = {}
@@ -124,7 +124,7 @@ def _kinds(recipes: list[Recipe]) -> list[Recipe]:
     kinds = {(r.profile, r.scheduler, r.schedule, r.steps, r.hires): r for r in recipes}
     return list(kinds.values())
 
-
+# %% ../../nbs/make/render.ipynb #3697cffd
 def check(
     base: Base,  # the model that the recipes name
     recipes: list[Recipe],  # what is asked of it
@@ -149,7 +149,7 @@ def _says(refuses: Callable[..., None], *arguments: Any) -> list[str]:
         return [str(refusal)]
     return []
 
-
+# %% ../../nbs/make/render.ipynb #4af8525a
 def refusals(
     base: Base,  # the model that the recipes name
     recipes: list[Recipe],  # what is asked of it

@@ -215,7 +215,7 @@ def _class_of(own: Any, recipe: Recipe) -> str:
         raise UnknownChoice(f"a base that predicts {prediction!r} with", recipe.scheduler, ("DDIM",))
     return names[recipe.scheduler]
 
-
+# %% ../../nbs/make/schedulers.ipynb #904233e8
 def scheduler_of(
     own: Any,  # the base's scheduler
     recipe: Recipe,  # names the scheduler, its spacing and its steps

@@ -1,7 +1,6 @@
 "Prompts are read to their end or refused; A1111's rules, by an implementation of its own."
 
 import re
-from io import BytesIO
 
 import numpy as np
 import pytest

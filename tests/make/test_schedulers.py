@@ -51,7 +51,7 @@ def far(image, other) -> int:
     return int(np.abs(np.asarray(image).astype(int) - np.asarray(other)).max())
 
 
-def plain(base, r: Recipe, scheduler=None, **more) -> Image.Image:
+def plain(base, r: Recipe, scheduler=None) -> Image.Image:
     "What diffusers' own pipeline paints of a recipe, from the same noise."
     import diffusers
 
@@ -65,18 +65,17 @@ def plain(base, r: Recipe, scheduler=None, **more) -> Image.Image:
     pipe.set_progress_bar_config(disable=True)
     scale = base.pipeline.vae_scale_factor
     latents = noise(r.seed, (1, pipe.unet.config.in_channels, r.height // scale, r.width // scale))
-    return pipe(
-        r.prompt,
-        latents=torch.from_numpy(latents).float(),
-        negative_prompt=r.negative_prompt or None,
-        num_inference_steps=r.steps,
-        guidance_scale=r.guidance,
-        guidance_rescale=r.guidance_rescale,
-        width=r.width,
-        height=r.height,
-        generator=torch.Generator().manual_seed(step_seed(r.seed)),
-        **more,
-    ).images[0]
+    settings = {
+        "num_inference_steps": r.steps,
+        "guidance_scale": r.guidance,
+        "width": r.width,
+        "height": r.height,
+    }
+    settings |= {"guidance_rescale": r.guidance_rescale, "negative_prompt": r.negative_prompt or None}
+    generator = torch.Generator().manual_seed(step_seed(r.seed))
+    return pipe(r.prompt, latents=torch.from_numpy(latents).float(), generator=generator, **settings).images[
+        0
+    ]
 
 
 @pytest.mark.parametrize("name", ["sd1", "sd2", "sdxl"])
@@ -204,16 +203,11 @@ def test_a_picture_is_encoded_with_the_same_spread(tmp_path):
     with torch.no_grad():
         code = pipe.vae.encode(pipe.image_processor.preprocess(sketch)).latent_dist.mode()
     mean, std = (torch.tensor(spread[key]).view(1, 4, 1, 1) for key in ("latents_mean", "latents_std"))
-    theirs = pipe(
-        r.prompt,
-        image=(code - mean) * pipe.vae.config.scaling_factor / std,
-        strength=0.6,
-        num_inference_steps=r.steps,
-        guidance_scale=r.guidance,
-        target_size=(32, 32),
-        original_size=(32, 32),
-        generator=torch.Generator().manual_seed(r.seed),
-    ).images[0]
+    settings = {"strength": 0.6, "num_inference_steps": r.steps, "guidance_scale": r.guidance}
+    settings |= {"target_size": (32, 32), "original_size": (32, 32)}
+    latents = (code - mean) * pipe.vae.config.scaling_factor / std
+    generator = torch.Generator().manual_seed(r.seed)
+    theirs = pipe(r.prompt, image=latents, generator=generator, **settings).images[0]
     assert far(render(base, [r], blob=lambda digest: file.getvalue())[0], theirs) <= 1
 
 
@@ -260,15 +254,10 @@ def test_a_consistency_model_is_told_its_guidance(tmp_path):
     r = recipe(base, scheduler="LCM", guidance=8.0)
     own = LatentConsistencyModelPipeline.from_pipe(base.pipeline)
     own.set_progress_bar_config(disable=True)
-    theirs = own(
-        r.prompt,
-        latents=torch.from_numpy(noise(r.seed, (1, 4, 16, 16))).float(),
-        num_inference_steps=4,
-        guidance_scale=8.0,
-        width=32,
-        height=32,
-        generator=torch.Generator().manual_seed(step_seed(r.seed)),
-    ).images[0]
+    latents = torch.from_numpy(noise(r.seed, (1, 4, 16, 16))).float()
+    settings = {"num_inference_steps": 4, "guidance_scale": 8.0, "width": 32, "height": 32}
+    generator = torch.Generator().manual_seed(step_seed(r.seed))
+    theirs = own(r.prompt, latents=latents, generator=generator, **settings).images[0]
     image = render(base, [r])[0]
     assert far(image, theirs) <= 1
     assert far(image, render(base, [recipe(base, scheduler="LCM", guidance=2.0)])[0]) > 0
