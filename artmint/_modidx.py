@@ -1252,6 +1252,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                        'artmint/make/schedulers.py'),
                                          'artmint.make.schedulers._refuse_flow': ( 'make/schedulers.html#_refuse_flow',
                                                                                    'artmint/make/schedulers.py'),
+                                         'artmint.make.schedulers._refuse_prediction': ( 'make/schedulers.html#_refuse_prediction',
+                                                                                         'artmint/make/schedulers.py'),
                                          'artmint.make.schedulers._scheduler_problems': ( 'make/schedulers.html#_scheduler_problems',
                                                                                           'artmint/make/schedulers.py'),
                                          'artmint.make.schedulers._settings_of': ( 'make/schedulers.html#_settings_of',

@@ -372,7 +372,8 @@ def _run_steps(
     """Latents after the steps from `first` until before `last` (none: to the end), and what the last of them
     took the finished latents to be."""
     scheduler = scheduler_of(ready.pipe.scheduler, recipes[0])
-    if first and hasattr(scheduler, "set_begin_index"):
+    if hasattr(scheduler, "set_begin_index"):
+        # Where rounding makes two timesteps equal, the place can't be told from the timestep.
         scheduler.set_begin_index(first)
     guide = _guide(ready, recipes, embeddings)
     generators = step_generators(recipes)

@@ -195,12 +195,21 @@ def own_spacing(
 
 
 PREDICTIONS = ("epsilon", "v_prediction", "sample")
-NO_SAMPLE = (
-    "EulerAncestralDiscreteScheduler",
-    "EDMEulerScheduler",
-)  # those that can't use a predicted picture
+# Those that can't use a predicted picture.
+NO_SAMPLE = ("EulerAncestralDiscreteScheduler", "EDMEulerScheduler", "EDMDPMSolverMultistepScheduler")
 
 
+def _refuse_prediction(own: Any, kind: str, recipe: Recipe) -> None:
+    "Refuse a base of which the network predicts what a scheduler can't use. Raises UnknownChoice."
+    prediction = own.config.get("prediction_type", "epsilon")
+    if prediction not in PREDICTIONS or prediction == "sample" and kind in NO_SAMPLE:
+        wanted = "a base that predicts noise or velocity"
+        raise UnknownChoice(f"a base that predicts {prediction!r} with", recipe.scheduler, (wanted, "DDIM"))
+    variance = own.config.get("variance_type")
+    if kind.startswith("DPM") and variance in ("learned", "learned_range"):
+        raise UnknownChoice(f"a base of variance_type {variance!r} with", recipe.scheduler, ("DDIM", "Euler"))
+
+# %% ../../nbs/make/schedulers.ipynb #61923d58
 def _class_of(own: Any, recipe: Recipe) -> str:
     "The name of diffusers' class. Raises UnknownChoice."
     exact = recipe.profile == "portable"
@@ -210,9 +219,7 @@ def _class_of(own: Any, recipe: Recipe) -> str:
     if recipe.scheduler not in choices:
         trained = ", a base trained by EDM" if by_edm else ""
         raise UnknownChoice(f"scheduler (profile {recipe.profile}{trained})", recipe.scheduler, choices)
-    prediction = own.config.get("prediction_type", "epsilon")
-    if prediction not in PREDICTIONS or prediction == "sample" and names[recipe.scheduler] in NO_SAMPLE:
-        raise UnknownChoice(f"a base that predicts {prediction!r} with", recipe.scheduler, ("DDIM",))
+    _refuse_prediction(own, names[recipe.scheduler], recipe)
     return names[recipe.scheduler]
 
 # %% ../../nbs/make/schedulers.ipynb #904233e8
