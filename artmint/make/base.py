@@ -358,6 +358,8 @@ def _place_of(source: str | Path) -> Path:
     is_path = path.is_absolute() or str(source).startswith((".", "~")) or len(path.parts) > 2
     if is_path and not path.exists():
         raise NoSuchBase(str(source), f"there is nothing at this path, seen from {Path.cwd()}")
+    if path.is_file() and not _is_file(path):
+        raise NoSuchBase(str(source), f"a {path.suffix or 'nameless'} file is not read")
     return path
 
 

@@ -300,7 +300,7 @@ def _reads(pipe: Any, tokenizer: Any) -> int:
     return asked.default
 
 # %% ../../nbs/make/prompts.ipynb #e360fe08
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def _taught(base: Base, words: tuple[str, ...], blob: Callable[[str], bytes]) -> Any:
     "A base's pipeline of which the tokenizers know these words; networks that paint are the base's own."
     pipe = copy.copy(base.pipeline)

@@ -121,8 +121,16 @@ def choice_problems(
 def unpaintable(
     generation: Generation,  # a collection's settings
 ) -> list[str]:
-    "What no base could paint of a collection's settings, a sentence for each; needs no base and no torch."
-    return [str(problem) for problem in choice_problems(generation)]
+    """What no base could paint of a collection's settings, or not as anybody means it, a sentence for each; needs
+    no base and no torch."""
+    problems = choice_problems(generation)
+    if generation.scheduler != OWN and generation.guidance < 1:
+        # Where diffusers' pipelines say 0 and leave the negative prompt out, this is what they mean.
+        meant = ("1: the prompt alone, without a negative one", "more: led away from the negative prompt")
+        problems.append(
+            UnknownChoice("guidance, which would lead away from the prompt:", generation.guidance, meant)
+        )
+    return [str(problem) for problem in problems]
 
 # %% ../../nbs/make/schedulers.ipynb #810e1ccd
 BETA_SCHEDULES = ("linear", "scaled_linear")  # those of which the table is computed in float64

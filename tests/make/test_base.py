@@ -214,6 +214,9 @@ def test_a_path_with_nothing_there_is_named(tmp_path):
     for source in (missing, "./models/base", "models/sd/base", missing.with_suffix(".safetensors")):
         with pytest.raises(NoSuchBase, match="seen from"):
             load_base(source)
+    (tmp_path / "flux.gguf").write_bytes(b"GGUF")
+    with pytest.raises(NoSuchBase, match=r"\.gguf file is not read"):
+        load_base(tmp_path / "flux.gguf")
     for name in ("config", "vae"):
         with pytest.raises(NoSuchBase, match=rf"\[base\] {name}"):
             load_base(files=BaseFiles(**{name: str(missing)}))

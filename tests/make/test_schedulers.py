@@ -179,6 +179,36 @@ def test_a_schedulers_own_settings_are_honoured(tmp_path, name, change):
         assert far(render(base, [r])[0], plain(base, r)) <= 1
 
 
+@pytest.mark.parametrize("scheduler", ["DPM++ 2M", "DPM++ 2M SDE", "UniPC"])
+def test_steps_that_rounding_makes_equal_are_made_all_the_same(tmp_path, scheduler):
+    change = {
+        "rescale_betas_zero_snr": True,
+        "prediction_type": "v_prediction",
+        "timestep_spacing": "trailing",
+    }
+    base = changed(tmp_path, "sdxl", {SCHEDULER: change})
+    r = recipe(base, scheduler=scheduler, schedule="karras", steps=30, width=16, height=16)
+    times = scheduler_of(base.pipeline.scheduler, r).timesteps.tolist()
+    assert len(set(times)) < len(times)
+    assert far(render(base, [r])[0], plain(base, r)) <= 1
+
+
+@pytest.mark.parametrize(
+    "own, prediction, word",
+    [
+        ("EulerDiscreteScheduler", {"prediction_type": "sample"}, "predicts"),
+        ("DPMSolverMultistepScheduler", {"variance_type": "learned_range"}, "variance_type"),
+    ],
+)
+def test_what_a_scheduler_cannot_use_is_refused_by_name(tmp_path, own, prediction, word):
+    index = {"scheduler": ["diffusers", own]}
+    base = changed(tmp_path, "sd1", {SCHEDULER: {"_class_name": own} | prediction, "model_index.json": index})
+    asked = [recipe(base, scheduler=name) for name in ("Euler a", "DPM++ 2M", "DDIM")]
+    said = refusals(base, asked)
+    assert len(said) == 1 and word in said[0]
+    assert far(render(base, asked[2:])[0], plain(base, asked[2])) <= 1
+
+
 def test_latents_are_spread_as_the_vae_says(tmp_path):
     spread = {"latents_mean": [-1.6, 1.1, 0.3, -0.2], "latents_std": [8.4, 5.7, 2.1, 4.0]}
     base = changed(tmp_path, "sdxl", {"vae/config.json": spread})
@@ -359,6 +389,15 @@ def test_a_plan_says_what_no_base_could_paint(change, word):
     assert refusals(load_base(), [one, one.model_copy(update={"seed": 2})], lambda digest: b"")[0]
     with pytest.raises(UnknownChoice):
         render(load_base(), [one], blob=lambda digest: b"")
+
+
+def test_guidance_that_leads_away_from_the_prompt_is_said_of_new_work():
+    "What diffusers calls 0 is 1 here; a recipe that was painted so is painted so again."
+    for guidance in (0.0, 0.5):
+        (said,) = unpaintable(Generation(width=64, height=64, guidance=guidance))
+        assert "the prompt alone" in said
+    assert unpaintable(Generation(width=64, height=64, guidance=1.0)) == []
+    assert unpaintable(Generation(width=64, height=64, guidance=0.0, scheduler="own", profile="fast")) == []
 
 
 def test_sound_settings_have_nothing_said_of_them(bases):
