@@ -206,7 +206,7 @@ def conditions_digest(
     verdict."""
     words = {"title", "description", "license", "supply", "royalty"}
     left_out = {name: True for name in words} | {"generation": {"attempts", "rounds"}}
-    return digest({"base": base, **collection.model_dump(mode="json", exclude=left_out)})
+    return digest(collection.model_dump(mode="json", exclude=left_out) | {"base": base})
 
 
 def _made_before(
