@@ -1,5 +1,6 @@
 "A base is named by what determines pixels; a pickle is never loaded."
 
+import hashlib
 import json
 import pickle
 import shutil
@@ -283,6 +284,13 @@ def test_marks_in_a_single_file_say_what_it_predicts(sd1, tmp_path):
     assert load_base(unmarked, config=sd1).digest == load_base(sd1).digest
     said = BaseFiles(prediction_type="v_prediction", zero_snr=True, config=str(sd1))
     assert load_base(unmarked, files=said).digest == marked.digest
+
+
+def test_a_single_files_own_hash_is_what_others_find_it_by(sd1, tmp_path, base):
+    file = checkpoint(sd1, tmp_path / "plain.safetensors")
+    assert load_base(file, config=sd1).file_hash == hashlib.sha256(file.read_bytes()).hexdigest()[:10]
+    assert base.file_hash is None
+    assert load_base(sd1).file_hash is None
 
 
 def test_an_ending_in_capitals_is_an_ending(sd1, tmp_path):
