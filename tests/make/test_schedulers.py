@@ -78,7 +78,7 @@ def plain(base, r: Recipe, scheduler=None) -> Image.Image:
     ]
 
 
-@pytest.mark.parametrize("name", ["sd1", "sd2", "sdxl"])
+@pytest.mark.parametrize("name", ["sd1", pytest.param("sd2", marks=pytest.mark.slow), "sdxl"])
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 def test_every_scheduler_paints_what_the_plain_pipeline_paints(bases, name, scheduler):
     base = bases(name)
@@ -115,11 +115,11 @@ def test_rescaled_guidance_is_diffusers(bases, name, share):
 def test_noise_between_steps_is_each_pictures_own(bases, scheduler):
     base = bases("sd1")
     kinds = [{}, {"hires": SecondPass(scale=1.5, strength=0.6)}]
-    asked = [recipe(base, seed, scheduler=scheduler, **kinds[seed % 2]) for seed in range(9)]
+    asked = [recipe(base, seed, scheduler=scheduler, **kinds[seed % 2]) for seed in range(4)]
     alone = [pixel_digest(render(base, [one])[0]) for one in asked]
     together = [pixel_digest(image) for image in render(base, asked[::-1])]
     assert together[::-1] == alone
-    assert len(set(alone)) == 9
+    assert len(set(alone)) == 4
     assert scheduler not in RESUMABLE
 
 
@@ -135,8 +135,8 @@ def test_step_noise_is_not_the_first_noise():
     assert all(0 <= step_seed(seed) < 2**32 for seed in (0, 1, 2**32 - 1))
 
 
-@pytest.mark.parametrize("size", [(72, 64), (104, 88), (8, 24), (56, 128)])
-@pytest.mark.parametrize("scheduler", ["DDIM", "Euler a"])
+@pytest.mark.parametrize("size", [(72, 64), (104, 88), (8, 24)])
+@pytest.mark.parametrize("scheduler", ["DDIM", pytest.param("Euler a", marks=pytest.mark.slow)])
 def test_sizes_in_multiples_of_eight_are_painted_as_by_the_plain_pipeline(scheduler, size):
     base = load_base()
     r = recipe(base, width=size[0], height=size[1], steps=2, scheduler=scheduler)
@@ -163,11 +163,11 @@ SCHEDULER = "scheduler/scheduler_config.json"
 @pytest.mark.parametrize(
     "name, change",
     [
-        ("sd1", {"beta_schedule": "linear"}),
+        pytest.param("sd1", {"beta_schedule": "linear"}, marks=pytest.mark.slow),
         ("sd1", {"beta_schedule": "squaredcos_cap_v2"}),
         ("sd1", {"prediction_type": "v_prediction", "timestep_spacing": "trailing"}),
         ("sdxl", {"use_karras_sigmas": True}),
-        ("sdxl", {"timestep_spacing": "linspace", "steps_offset": 0}),
+        pytest.param("sdxl", {"timestep_spacing": "linspace", "steps_offset": 0}, marks=pytest.mark.slow),
         ("sdxl", {"rescale_betas_zero_snr": True, "prediction_type": "v_prediction"}),
         ("sdxl", {"final_sigmas_type": "sigma_min"}),
     ],
@@ -179,7 +179,7 @@ def test_a_schedulers_own_settings_are_honoured(tmp_path, name, change):
         assert far(render(base, [r])[0], plain(base, r)) <= 1
 
 
-@pytest.mark.parametrize("scheduler", ["DPM++ 2M", "DPM++ 2M SDE", "UniPC"])
+@pytest.mark.parametrize("scheduler", ["DPM++ 2M", pytest.param("UniPC", marks=pytest.mark.slow)])
 def test_steps_that_rounding_makes_equal_are_made_all_the_same(tmp_path, scheduler):
     change = {
         "rescale_betas_zero_snr": True,
@@ -244,8 +244,15 @@ def test_a_picture_is_encoded_with_the_same_spread(tmp_path):
 EDM = {"sigma_min": 0.002, "sigma_max": 80.0, "sigma_data": 0.5, "rho": 7.0, "prediction_type": "epsilon"}
 
 
-@pytest.mark.parametrize("own", ["EDMDPMSolverMultistepScheduler", "EDMEulerScheduler"])
-@pytest.mark.parametrize("schedule", ["own", "karras", "exponential"])
+@pytest.mark.parametrize(
+    "own, schedule",
+    [
+        ("EDMDPMSolverMultistepScheduler", "own"),
+        ("EDMEulerScheduler", "exponential"),
+        pytest.param("EDMEulerScheduler", "own", marks=pytest.mark.slow),
+        pytest.param("EDMDPMSolverMultistepScheduler", "karras", marks=pytest.mark.slow),
+    ],
+)
 def test_a_base_trained_by_edm_is_painted_as_such(tmp_path, own, schedule):
     import diffusers
 

@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from artmint.generate import generate
+from artmint.core.collection import BaseFiles
 from artmint.make.base import load_base
 from artmint.make.schedulers import UnknownChoice
 from artmint.run import executors
@@ -159,6 +160,12 @@ def test_batches_are_full_and_the_list_outlives_what_is_made(base, tmp_path):
     again = order_of(catalog, base, attempts, Crew())
     assert again.stage == order.stage
     assert list(again.batches) == list(order.batches)[1:]
+
+
+def test_a_worker_loads_the_base_as_the_collection_says_it_is(tmp_path):
+    said = load_base(files=BaseFiles(prediction_type="epsilon"))
+    order = order_of(Catalog(tmp_path), said, [], Crew())
+    assert load_base(order.base, files=order.files).digest == said.digest != load_base().digest
 
 
 def test_an_order_that_cannot_be_rendered_is_refused_before_anything_is_listed(base, tmp_path):
