@@ -360,7 +360,7 @@ def _guide(ready: Engine, recipes: list[Recipe], embeddings: dict[str, tuple]) -
     guidance = scales[:, None, None, None]
     return _Guide(ready, tokens, added, guidance, distilled, recipes[0].guidance_rescale)
 
-
+# %% ../../nbs/make/engine.ipynb #56026e96
 def _run_steps(
     ready: Engine,
     recipes: list[Recipe],

@@ -117,7 +117,7 @@ def choice_problems(
         problems += _step_problem(what, steps, asked.hires.strength)
     return problems
 
-
+# %% ../../nbs/make/schedulers.ipynb #0eb19bbb
 def unpaintable(
     generation: Generation,  # a collection's settings
 ) -> list[str]:
