@@ -17,12 +17,13 @@ from PIL import Image
 from .core.canon import Refusal, read_json, unsafe_text
 from .core.collection import Collection, InconsistentCollection
 from .core.intake import TakenPicture, take_picture
-from .core.picture import pixel_digest, png_bytes
+from .core.picture import infotext, old_infotext, pixel_digest, png_bytes
 from .core.records import Artifact, Attempt, Recipe, Slot, Work
 from .make.adapters import frozen_adapters
 from .make.base import Base, environment
 from .make.render import batches, check, render
 from .make.rounds import Settings, record_attempts, round_attempts
+from .make.schedulers import own_spacing
 from .seeds import frozen_slots, one_of_one_of
 from .studio.catalog import Catalog
 from .studio.editions import edition_of
@@ -99,9 +100,13 @@ def _artifact(catalog: Catalog, base: Base, recipe: Recipe, image: Image.Image) 
     pixels = pixel_digest(image)
     if before and before["pixel_digest"] != pixels:
         raise DigestMismatch(recipe.dna, before["pixel_digest"], pixels)
-    blob = catalog.put_blob(png_bytes(image, recipe, base.name))
+    spacing = own_spacing(base.pipeline.scheduler)
+    texts = [infotext(recipe, base.name, base.file_hash, spacing), old_infotext(recipe, base.name)]
+    blob = catalog.put_blob(png_bytes(image, recipe, text=texts[0]))
     if before and not catalog.has_blob(before["file_digest"]):
-        raise LostFile(recipe.dna, before["file_digest"], blob)
+        # It may have been written before infotext said all that it says now.
+        if catalog.put_blob(png_bytes(image, recipe, text=texts[1])) != before["file_digest"]:
+            raise LostFile(recipe.dna, before["file_digest"], blob)
     if before:
         return Artifact(**before)
     return Artifact(
@@ -149,7 +154,7 @@ def generate(
     check(base, missing, catalog.blob)
     on_gpu = base.device != "cpu"
     count = 0
-    for part in batches(base, missing):
+    for part in batches(base, missing, catalog.blob):
         wanted = [missing[i] for i in part]
         with metered(catalog, stage, [recipe.dna for recipe in wanted], gpu=on_gpu) as more:
             made = record(catalog, base, wanted, render(base, wanted, blob=catalog.blob))

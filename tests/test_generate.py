@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from artmint.core.picture import BadPicture, infotext, pixel_digest, png_bytes, read_png
+from artmint.core.picture import BadPicture, infotext, old_infotext, pixel_digest, png_bytes, read_png
 from artmint.core.records import Attempt, Recipe
 from artmint.generate import DigestMismatch, LostFile, generate, put_picture, record
 from artmint.make.base import load_base
@@ -178,6 +178,22 @@ def test_a_lost_file_is_painted_again_and_nothing_else(base, tmp_path):
     assert seen == [(1, 1)]
     assert catalog.blob(first[1].file_digest) == file
     assert catalog.check() == []
+
+
+def test_a_lost_file_of_an_earlier_version_is_written_as_it_was(base, tmp_path):
+    "Its infotext said less; its bytes are what was published."
+    catalog = Catalog(tmp_path)
+    made = recipe(1, base.digest, profile="fast", scheduler="DPM++ 2M")
+    (image,) = render(base, [made])
+    old = png_bytes(image, made, text=old_infotext(made, base.name))
+    assert old != png_bytes(image, made, base.name)
+    facts = record(catalog, base, [made], [image])[0].model_dump(mode="json")
+    earlier = Catalog(tmp_path / "earlier")
+    digest = hashlib.sha256(old).hexdigest()
+    earlier.put("artifact", made.dna, facts | {"file_digest": digest})
+    (again,) = generate(earlier, base, [Attempt(slot=1, attempt=1, recipe=made)])
+    assert again.file_digest == digest
+    assert earlier.blob(digest) == old
 
 
 @pytest.mark.parametrize("field, refusal", [("pixel_digest", DigestMismatch), ("file_digest", LostFile)])

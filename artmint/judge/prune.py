@@ -28,14 +28,13 @@ from .scores import Scorer, preview_candidate
 from ..make.base import Base, Judge
 from artmint.make.engine import (
     PROFILES,
-    RESUMABLE,
-    UnknownChoice,
     denoise_from,
     denoise_until,
     encode_prompts,
     engine,
 )
 from ..make.render import batches, check
+from ..make.schedulers import RESUMABLE, UnknownChoice
 from ..studio.catalog import Catalog
 from ..studio.ledger import Meter
 
@@ -63,10 +62,8 @@ def _padded(
     "What a batch needs: the engine, its recipes filled up with the first one, and the embedded texts."
     ready = engine(base, recipes[part[0]], blob)
     filled = part + part[:1] * (ready.profile.batch - len(part))
-    texts = []
-    for i in part:
-        texts += [recipes[i].prompt, recipes[i].negative_prompt]
-    return ready, [recipes[i] for i in filled], encode_prompts(ready, texts)
+    texts = encode_prompts(ready, [recipes[i] for i in part])
+    return ready, [recipes[i] for i in filled], texts
 
 
 def _begin(
@@ -99,14 +96,14 @@ def _finish(
     return [Image.fromarray(values) for values in pixels[: len(part)]]
 
 
-def _groups(base: Base, recipes: list[Recipe], waiting: list[int]) -> list[list[int]]:
+def _groups(base: Base, recipes: list[Recipe], waiting: list[int], blob: _Blob | None) -> list[list[int]]:
     "Batches of what waits."
-    return [[waiting[i] for i in part] for part in batches(base, [recipes[i] for i in waiting])]
+    return [[waiting[i] for i in part] for part in batches(base, [recipes[i] for i in waiting], blob)]
 
 
-def _full(base: Base, recipes: list[Recipe], waiting: list[int]) -> list[list[int]]:
+def _full(base: Base, recipes: list[Recipe], waiting: list[int], blob: _Blob | None) -> list[list[int]]:
     "Those of the batches that are full."
-    groups = _groups(base, recipes, waiting)
+    groups = _groups(base, recipes, waiting, blob)
     return [part for part in groups if len(part) == PROFILES[recipes[part[0]].profile].batch]
 
 # %% ../../nbs/judge/prune.ipynb #8b441718
@@ -140,15 +137,15 @@ def render_some(
             del latents[i]
         done(part, finished)
 
-    for part in batches(base, recipes):
+    for part in batches(base, recipes, blob):
         halfway, previews = _begin(base, recipes, part, step, blob)
         for i, latent, good in zip(part, halfway, keep(part, previews)):
             if good:
                 latents[i] = latent.clone()
-        for full in _full(base, recipes, sorted(latents)):
+        for full in _full(base, recipes, sorted(latents), blob):
             finish(full)
     while latents:
-        finish(_groups(base, recipes, sorted(latents))[0])
+        finish(_groups(base, recipes, sorted(latents), blob)[0])
     return images
 
 # %% ../../nbs/judge/prune.ipynb #cdf1cbe3
@@ -209,7 +206,7 @@ def conditions_digest(
     verdict."""
     words = {"title", "description", "license", "supply", "royalty"}
     left_out = {name: True for name in words} | {"generation": {"attempts", "rounds"}}
-    return digest({"base": base, **collection.model_dump(mode="json", exclude=left_out)})
+    return digest(collection.model_dump(mode="json", exclude=left_out) | {"base": base})
 
 
 def _made_before(

@@ -23,7 +23,7 @@ from PIL import Image
 from ..core.canon import canonical, read_json, unsafe_text
 from ..core.collection import STORY, WORDS, Collection
 from ..core.manifest import BadMetadata, Manifest, Role, Token
-from ..core.picture import BadPicture, bare_png, infotext, pixel_digest, read_png
+from ..core.picture import BadPicture, bare_png, infotext, is_infotext_of, pixel_digest, read_png
 from ..core.records import Edition, Finding, NotARecipe, Recipe, Slot, Work, parse_facts
 from ..ipfs.cid import build, cid as cid_of
 from ..make.base import base_name
@@ -156,8 +156,11 @@ def _check_recipe(
         findings.compare("artmint.recipe.pixel_digest", about.pixel_digest, recipe.pixel_digest)
         findings.compare("picture's texts", ["artmint"], sorted(texts))
     else:
-        line = infotext(recipe, base_name(about.base.source)) if about.base else None
-        findings.compare("picture's infotext", line, texts.get("parameters"))
+        stated = texts.get("parameters")
+        model = base_name(about.base.source) if about.base else None
+        if model is None or not is_infotext_of(stated, recipe, model):
+            line = infotext(recipe, model) if model is not None else None
+            findings.compare("picture's infotext", line, stated)
         findings.compare("picture's texts", ["artmint", "parameters"], sorted(texts))
     return findings
 

@@ -29,7 +29,7 @@ FACE = {
 ROOMS = """core: allocation canon collection intake manifest picture records
 studio: blobs catalog editions files ledger maintenance web
 ipfs: car cid http services stores
-make: adapters base embeddings engine layouts merging render rounds
+make: adapters base embeddings engine layouts merging prompts render rounds schedulers
 train: drawings examples settings style
 judge: curator decisions duplicates heads pixels prune scores thresholds
 publish: approve audit credentials tokens

@@ -9,7 +9,7 @@ from artmint.make.base import load_base, load_judge
 from artmint.seeds import frozen_slots
 from artmint.studio.catalog import Catalog
 from artmint.curate import choose
-from artmint.make.engine import UnknownChoice
+from artmint.make.schedulers import UnknownChoice
 from artmint.generate import attempts_of, generate
 from artmint.make.render import render
 from artmint.judge.curator import accepts_needed

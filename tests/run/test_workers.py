@@ -13,8 +13,9 @@ import pytest
 import sqlalchemy as sa
 
 from artmint.generate import generate
+from artmint.core.collection import BaseFiles
 from artmint.make.base import load_base
-from artmint.make.engine import UnknownChoice
+from artmint.make.schedulers import UnknownChoice
 from artmint.run import executors
 from artmint.run import workers as room
 from artmint.run.executors import WorkersLost, process, serial
@@ -161,10 +162,18 @@ def test_batches_are_full_and_the_list_outlives_what_is_made(base, tmp_path):
     assert list(again.batches) == list(order.batches)[1:]
 
 
+def test_a_worker_loads_the_base_as_the_collection_says_it_is(tmp_path):
+    said = load_base(files=BaseFiles(prediction_type="epsilon"))
+    order = order_of(Catalog(tmp_path), said, [], Crew())
+    assert load_base(order.base, files=order.files).digest == said.digest != load_base().digest
+
+
 def test_an_order_that_cannot_be_rendered_is_refused_before_anything_is_listed(base, tmp_path):
     catalog, _, attempts = listed(tmp_path, base)
-    wrong = attempts[0].model_copy(update={"recipe": attempts[0].recipe.model_copy(update={"width": 40})})
-    with pytest.raises(UnknownChoice, match="multiples"):
+    wrong = attempts[0].model_copy(
+        update={"recipe": attempts[0].recipe.model_copy(update={"scheduler": "Heun"})}
+    )
+    with pytest.raises(UnknownChoice, match="Heun"):
         order_of(catalog, base, [wrong], Crew())
 
 
