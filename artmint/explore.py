@@ -28,16 +28,22 @@ if TYPE_CHECKING:
 # %% ../nbs/12_explore.ipynb #b0982ed3
 import artmint
 from .core.canon import Refusal, canonical, error_lines, read_json
-from .core.collection import Collection, Generation, InconsistentCollection, contradictions
+from artmint.core.collection import (
+    BaseFiles,
+    Collection,
+    Generation,
+    InconsistentCollection,
+    contradictions,
+)
 from .core.picture import read_png
 from .core.records import Artifact, Attempt, Candidate, Slot
 from .generate import generate, lacking
 from .judge.decisions import decide
 from .judge.heads import scorers_for
 from .judge.scores import score
-from .make.adapters import frozen_adapters
-from .make.base import Base, Judge, load_base
-from .make.render import check
+from .make.adapters import named_adapters
+from .make.base import Base, Judge, collection_base
+from .make.render import check_new
 from .make.rounds import Settings
 from .seeds import load_collection, salt_of
 from .studio.catalog import Catalog
@@ -202,18 +208,18 @@ class _Asked:
 def _asked(
     catalog: Catalog, collection: Collection, axes: Sequence[Axis], slots: list[Slot], seeds: int
 ) -> list[_Asked]:
-    "Every cell's recipes, checked. Raises what `check` raises, and NoSuchSetting, InconsistentCollection."
-    bases: dict[str, Base] = {}
+    "Every cell's recipes, checked. Raises what `check_new` raises, and NoSuchSetting, InconsistentCollection."
+    bases: dict[tuple[str, BaseFiles], Base] = {}
     salt = salt_of(collection, catalog.folder)
     cells = []
     for changes in combinations(axes):
         changed = varied(collection, changes)
-        source = changed.generation.base
+        source = (changed.generation.base, changed.base)
         if source not in bases:
-            bases[source] = load_base(source)
-        settings = Settings(changed, bases[source].digest, frozen_adapters(catalog, changed), salt)
+            bases[source] = collection_base(changed)
+        settings = Settings(changed, bases[source].digest, named_adapters(catalog, changed), salt)
         attempts = [a for slot in slots for a in settings.attempts(slot, range(1, seeds + 1))]
-        check(bases[source], [attempt.recipe for attempt in attempts], catalog.blob)
+        check_new(bases[source], [attempt.recipe for attempt in attempts], catalog.blob)
         cells.append(_Asked(changes, changed, bases[source], attempts))
     return cells
 
@@ -256,7 +262,7 @@ def explore_grid(
     progress: Callable[[int, int], None] = lambda done, total: None,  # called with counts of pictures
 ) -> Exploration:
     """Paint a grid; what is there already isn't painted again. Raises TooFewAxes, NoSuchSetting,
-    InconsistentCollection, UnknownScorer and what `check` raises, before anything is painted."""
+    InconsistentCollection, UnknownScorer and what `check_new` raises, before anything is painted."""
     scorers_for(collection, judge, catalog)
     cells = _asked(catalog, collection, axes, slots, seeds)
     total = sum(len(cell.attempts) for cell in cells)

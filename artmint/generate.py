@@ -19,9 +19,9 @@ from .core.collection import Collection, InconsistentCollection
 from .core.intake import TakenPicture, take_picture
 from .core.picture import infotext, old_infotext, pixel_digest, png_bytes
 from .core.records import Artifact, Attempt, Recipe, Slot, Work
-from .make.adapters import frozen_adapters
+from .make.adapters import named_adapters
 from .make.base import Base, environment
-from .make.render import batches, check, render
+from .make.render import batches, check, check_new, render
 from .make.rounds import Settings, record_attempts, round_attempts
 from .make.schedulers import own_spacing
 from .seeds import frozen_slots, one_of_one_of
@@ -59,11 +59,11 @@ def attempts_of(
     round: int,  # 1, 2, ...
     base: Base,  # the model
 ) -> list[Attempt]:  # slot by slot
-    """The attempts of a round, checked and then recorded. Raises NoSuchAdapter and what `check` raises, before
+    """The attempts of a round, checked and then recorded. Raises NoSuchAdapter and what `check_new` raises, before
     anything is recorded."""
-    settings = Settings(collection, base.digest, frozen_adapters(catalog, collection), salt)
+    settings = Settings(collection, base.digest, named_adapters(catalog, collection), salt)
     attempts = round_attempts(catalog, settings, slots, round)
-    check(base, [attempt.recipe for attempt in attempts], catalog.blob)
+    check_new(base, [attempt.recipe for attempt in attempts], catalog.blob)
     record_attempts(catalog, settings, attempts, round)
     return attempts
 

@@ -24,7 +24,7 @@ from .core.records import Edition, Finding
 from .ipfs.car import check_car, open_car, write_car
 from .ipfs.cid import CID, PROFILE, Built, ContentError, build, cid as cid_of
 from .judge.decisions import MACHINE, current_verdict
-from .make.adapters import frozen_adapters
+from .make.adapters import named_adapters, settled_adapters
 from .make.rounds import Settings, settings_of
 from .publish.audit import StudioDrop, accuracy, audit
 from .publish.credentials import open_identity, signed_once
@@ -167,10 +167,13 @@ def refuse_mixed_bases(
 def _earlier_settings(catalog: Catalog, now: Settings, editions: list[Edition]) -> dict[int, Settings]:
     "The settings that editions were painted under, by slot, where they aren't the present ones."
     name = now.collection.name
+    settled = settled_adapters(catalog, now.collection)
     earlier = {}
     for edition in editions:
         attempt = catalog.find("attempt", attempt_key(name, edition.slot, edition.attempt)) or {}
-        if attempt.get("settings", now.digest) != now.digest:
+        if "settings" not in attempt and settled:
+            earlier[edition.slot] = Settings(now.collection, now.base, {**now.adapters, **settled}, now.salt)
+        elif attempt.get("settings", now.digest) != now.digest:
             earlier[edition.slot] = settings_of(catalog, attempt, name, now.salt)
     return earlier
 
@@ -192,7 +195,7 @@ def _open_drop(
     facts = [catalog.get("artifact", edition.dna)["recipe"] for edition in editions]
     refuse_mixed_bases(editions, facts, base)
     in_drop = [slot for slot in frozen_slots(catalog, collection, salt) if slot.id in slots]
-    digests = frozen_adapters(catalog, collection)
+    digests = named_adapters(catalog, collection)
     adapters = _adapter_facts(catalog, facts)
     signed = open_identity(catalog.folder) is not None
     earlier = _earlier_settings(catalog, Settings(collection, base.digest, digests, salt), editions)

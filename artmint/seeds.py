@@ -437,7 +437,7 @@ class UnsettledAdapter(Refusal):
     name: str
     says = (
         "Adapter {name!r} has no digest in the collection, and none was given. No recipe was written: a "
-        "studio settles it (`frozen_adapters`), or the collection's file names the digest."
+        "studio knows it (`named_adapters`), or the collection's file names the digest."
     )
 
 

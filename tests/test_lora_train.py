@@ -26,9 +26,9 @@ from artmint.make.adapters import (
     NotAnAdapter,
     header_of,
     lineage_of,
-    to_kohya,
     unpack_tensors,
 )
+from artmint.make.layouts import to_kohya
 from artmint.train.examples import FarResolution
 from artmint.train.settings import TrainConfig, UnknownOptimiser
 from artmint.train.style import practice_style

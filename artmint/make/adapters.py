@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['ALPHAS', 'WEIGHTS_FILES', 'HEADER_KEYS', 'PARTS', 'NotAnAdapter', 'pack_tensors', 'unpack_tensors', 'read_adapter',
            'Lineage', 'header_of', 'lineage_of', 'tags_of', 'header_facts', 'NoSuchAdapter', 'keep_adapter', 'NotAName',
-           'refuse_name', 'frozen_adapters', 'full_name', 'layers_of', 'peft_facts', 'PeftConfig', 'peft_config',
-           'alpha_of']
+           'refuse_name', 'named_adapters', 'settled_adapters', 'full_name', 'layers_of', 'peft_facts', 'PeftConfig',
+           'peft_config', 'alpha_of']
 
 # %% ../../nbs/make/adapters.ipynb #4d2e10ac
 import hashlib
@@ -239,26 +239,32 @@ def refuse_name(
         raise NotAName(name)
 
 # %% ../../nbs/make/adapters.ipynb #03198877
-def frozen_adapters(
+def named_adapters(
     catalog: Catalog,  # of the studio
     collection: Collection,  # whose adapters
 ) -> dict[str, str]:  # digests by name
-    """The collection's adapters: by its file, or settled the first time and read ever after.
-    Raises NoSuchAdapter."""
+    """The collection's adapters: by its file, or the latest that the studio has under a name. What a picture was
+    painted with stands in its recipe. Raises NoSuchAdapter."""
     digests = {}
     for use in collection.adapters:
-        if use.digest:
-            digests[use.name] = use.digest
-            continue
-        key = f"{collection.name}/{use.name}"
-        settled = catalog.find("settled", key)
-        if not settled:
-            latest = catalog.find("adapter", use.name)
-            if not latest:
-                raise NoSuchAdapter(collection.name, use.name)
-            settled = {"digest": latest["digest"]}
-            catalog.put("settled", key, settled)
-        digests[use.name] = settled["digest"]
+        latest = {"digest": use.digest} if use.digest else catalog.find("adapter", use.name)
+        if not latest:
+            raise NoSuchAdapter(collection.name, use.name)
+        digests[use.name] = latest["digest"]
+    return digests
+
+# %% ../../nbs/make/adapters.ipynb #74cd026c
+def settled_adapters(
+    catalog: Catalog,  # of the studio
+    collection: Collection,  # whose adapters
+) -> dict[str, str]:  # digests by name; none: nothing was settled
+    """What an artmint before 0.4 painted with: it settled an adapter's digest when the first recipe was written,
+    and kept no settings beside its attempts."""
+    digests = {}
+    for use in collection.adapters:
+        settled = catalog.find("settled", f"{collection.name}/{use.name}")
+        if settled and not use.digest:
+            digests[use.name] = settled["digest"]
     return digests
 
 # %% ../../nbs/make/adapters.ipynb #01b86bb7

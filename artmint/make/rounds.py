@@ -16,7 +16,7 @@ from typing import Any
 from ..core.canon import canonical, digest
 from ..core.collection import Collection
 from ..core.records import Attempt, Slot
-from .adapters import frozen_adapters
+from .adapters import named_adapters
 from ..seeds import recipes, salt_of, slot_seeds
 from ..studio.catalog import Catalog
 from ..studio.files import attempt_key
@@ -59,7 +59,7 @@ def settings_now(
     kept = catalog.find("settings", collection.name)
     if base is None and kept is None:
         return None
-    adapters = frozen_adapters(catalog, collection)
+    adapters = named_adapters(catalog, collection)
     return Settings(collection, base or kept["base"], adapters, salt_of(collection, catalog.folder))
 
 

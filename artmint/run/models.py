@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['adapter_app', 'NewFile', 'StudioName', 'ForBase', 'NameOrFile', 'InBase', 'embedding_app', 'WordFile', 'Word',
            'base_app', 'Source', 'Revision', 'ConfigFolder', 'Variant', 'Vae', 'Predicts', 'ZeroSnr', 'NoStudioHere',
-           'studio_catalog', 'open_base', 'UnreadBaseFact', 'read_base', 'add_base', 'adapter_lines', 'base_lines',
-           'adapter_add', 'NoAdapterOfThatName', 'adapter_bytes', 'adapter_facts_of', 'adapter_show', 'adapter_list',
-           'embedding_add', 'embedding_list', 'base_add', 'base_list']
+           'studio_catalog', 'open_base', 'read_base', 'add_base', 'adapter_lines', 'base_lines', 'adapter_add',
+           'NoAdapterOfThatName', 'adapter_bytes', 'adapter_facts_of', 'adapter_show', 'adapter_list', 'embedding_add',
+           'embedding_list', 'base_add', 'base_list']
 
 # %% ../../nbs/run/models.ipynb #83ed0f3d
 from pathlib import Path
@@ -58,25 +58,14 @@ def open_base(
     return read_base(record["source"], BaseFiles.model_validate(record["files"]))
 
 # %% ../../nbs/run/models.ipynb #9f93c85e
-class UnreadBaseFact(Refusal):
-    "Something is said of a base's files that can't be read yet."
-
-    names: list
-    says = "A base can't be loaded with {names} here. Nothing was recorded; leave it out."
-    exit_code = 2
-
-
 def read_base(
     source: str,  # 'bundled', a folder, a file or a hub id
     files: BaseFiles,  # what is said of it
 ) -> "Base":
-    "A base from its source. Raises UnreadBaseFact, NoSuchBase, PickledWeights."
+    "A base from its source. Raises NoSuchBase, PickledWeights."
     from artmint.make.base import load_base
 
-    more = sorted(files.model_dump(exclude_defaults=True).keys() - {"revision", "config"})
-    if more:
-        raise UnreadBaseFact(more)
-    return load_base(source, files.revision, Path(files.config) if files.config else None)
+    return load_base(source, files=files)
 
 # %% ../../nbs/run/models.ipynb #e03bf6a2
 def add_base(
@@ -85,7 +74,7 @@ def add_base(
     name: str,  # what the studio calls it
     files: BaseFiles = BaseFiles(),  # what is said of it
 ) -> dict[str, Any]:  # the record, and what the name meant before
-    "Record a base, once it loads. Raises NotAName, UnreadBaseFact, NoSuchBase, PickledWeights."
+    "Record a base, once it loads. Raises NotAName, NoSuchBase, PickledWeights."
     from artmint.make.adapters import refuse_name
     from artmint.make.layouts import base_family
 

@@ -16,7 +16,7 @@ from artmint.lora_train import train
 from artmint.make.layouts import ROLES, to_kohya
 from artmint.make.layouts import UNMERGED as UNMERGED_ROLES
 from artmint.make.merging import changes_of, merge, summary
-from artmint.train.examples import TrainConfig
+from artmint.train.settings import TrainConfig
 from tests.adapters import (
     check_moves,
     dotted,
