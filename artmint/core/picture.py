@@ -51,7 +51,7 @@ def _second_pass(recipe: Recipe) -> dict[str, object]:
 
 # A1111 spaces these by Karras or exponentially unless it is told otherwise; a base with a spacing of its own gives it
 # to those below.
-SPACED_ELSEWHERE = ("DPM++ 2M", "DPM++ 2M SDE")
+SPACED_ELSEWHERE = ("DPM++ 2M", "DPM++ 2M SDE", "DPM++ SDE")
 SPACED = ("Euler", "UniPC", *SPACED_ELSEWHERE)
 SPACINGS = ("Uniform", "Karras", "Exponential")  # A1111's names
 

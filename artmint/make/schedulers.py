@@ -55,6 +55,7 @@ SCHEDULERS = {
         "DPMSolverMultistepScheduler", spaced=True, remembers=True, edm="EDMDPMSolverMultistepScheduler"
     ),
     "DPM++ 2M SDE": Sampler("DPMSolverMultistepScheduler", spaced=True, noisy=True, remembers=True),
+    "DPM++ SDE": Sampler("DPMSolverSinglestepScheduler", spaced=True, noisy=True, remembers=True),
     "UniPC": Sampler("UniPCMultistepScheduler", spaced=True, remembers=True),
     "LCM": Sampler("LCMScheduler", noisy=True),
 }
@@ -173,7 +174,7 @@ def _settings_of(own: Any, recipe: Recipe) -> dict[str, Any]:
         spacings = {"use_karras_sigmas": "karras", "use_exponential_sigmas": "exponential"}
         settings = {key: recipe.schedule == name for key, name in spacings.items()}
         settings |= {"use_beta_sigmas": False, "use_lu_lambdas": False}
-    if recipe.scheduler == "DPM++ 2M SDE":
+    if recipe.scheduler in ("DPM++ 2M SDE", "DPM++ SDE"):
         settings["algorithm_type"] = "sde-dpmsolver++"
     elif str(own.config.get("algorithm_type", "")).startswith("sde-"):
         # This one draws noise, and the recipe asked for the one that doesn't.
