@@ -841,6 +841,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'artmint.generate.attempts_of': ('generate.html#attempts_of', 'artmint/generate.py'),
                                   'artmint.generate.enter': ('generate.html#enter', 'artmint/generate.py'),
                                   'artmint.generate.generate': ('generate.html#generate', 'artmint/generate.py'),
+                                  'artmint.generate.is_by_hand': ('generate.html#is_by_hand', 'artmint/generate.py'),
                                   'artmint.generate.lacking': ('generate.html#lacking', 'artmint/generate.py'),
                                   'artmint.generate.open_slots': ('generate.html#open_slots', 'artmint/generate.py'),
                                   'artmint.generate.put_picture': ('generate.html#put_picture', 'artmint/generate.py'),

@@ -18,6 +18,7 @@ import numpy as np
 from .core.canon import Refusal, digest
 from .core.collection import Collection, Rule
 from .core.records import Artifact, Candidate, Edition, Slot
+from .generate import is_by_hand
 from artmint.judge.decisions import (
     MACHINE,
     Verdict,
@@ -435,7 +436,7 @@ def choose(
     curation = _Curation(catalog, collection, judge, scorers, digests, index)
     for picked in _picks(catalog, collection, free):
         curation.fill(curation.measured(picked), 0)
-    held = {work.slot.id for work in by_hand(catalog, collection, ordered)}
+    held = {slot.id for slot in ordered if is_by_hand(catalog, collection, slot)}
     for this_round in range(1, number + 1):
         open_ones = [slot for slot in free if slot.id not in held and not curation.edition(slot)]
         measured = curation.measured(candidates(catalog, collection, open_ones, this_round))

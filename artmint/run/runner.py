@@ -30,6 +30,7 @@ import artmint
 from ..core.canon import Refusal, digest
 from ..core.collection import Collection
 from ..core.records import Slot
+from ..generate import is_by_hand
 from ..judge.decisions import MACHINE, attempts_by_slot, slots_awaiting_review
 from ..make.rounds import round_numbers, round_of, settings_now
 from ..report.page import report_facts, report_page
@@ -59,7 +60,8 @@ class WaitingForPeople(Refusal):
     rounds: int
     says = (
         "Slots {slots} are open after {rounds} rounds, so the drop waits for people: pick one of their attempts "
-        "(artmint review), allow more rounds or relax a rule, and run the batch again."
+        "(artmint review), enter a work where the collection wants one made by hand (artmint enter), allow more "
+        "rounds or relax a rule, and run the batch again."
     )
     exit_code = 4
 
@@ -483,7 +485,9 @@ def _in_order(context: RunContext, stages: list[Stage], count: int) -> Iterator[
     "The stages of a batch as they come; a part that ends in the middle of a round makes one round."
 
     def asked() -> Any:
-        return slots_awaiting_review(context.catalog, context.collection, context.batch.slots)
+        waiting = slots_awaiting_review(context.catalog, context.collection, context.batch.slots)
+        works = [one.id for one in context.slots() if is_by_hand(context.catalog, context.collection, one)]
+        return [*waiting, *works]
 
     rounds = context.collection.generation.rounds
     for stage in _in_rounds(stages, rounds, lambda number: _open_slots(context, number), asked):

@@ -3,11 +3,12 @@
 import shutil
 
 import pytest
+from PIL import Image
 from hypothesis import given, settings as tries
 from hypothesis import strategies as st
 
 from artmint.curate import candidates, choose, picked_earlier
-from artmint.generate import attempts_of, generate, open_slots
+from artmint.generate import attempts_of, enter, generate, is_by_hand, open_slots
 from artmint.judge.decisions import Opinion, record_opinions
 from artmint.make.base import load_base, load_judge, weights_files
 from artmint.make.engine import UnknownChoice
@@ -23,6 +24,7 @@ from artmint.make.rounds import (
 )
 from artmint.metadata import AuditFailed, MixedBases, RefusedByPeople, pack
 from artmint.publish.tokens import BaseFacts, read_token
+from artmint.run.runner import WaitingForPeople
 from artmint.seeds import (
     AllocationChanged,
     frozen_slots,
@@ -327,3 +329,37 @@ def test_a_batch_goes_on_after_its_collection_was_changed(tmp_path):
     assert any("steps 2 -> 3" in line for line in lines)
     attempts = Catalog(tmp_path / "studio").all("attempt", "tiny/")
     assert {key.split("/")[2] for key in attempts} == {"1", "2", "3", "4"}
+
+
+def test_a_slot_that_waits_for_a_work_by_hand_holds_up_no_round(tmp_path, base):
+    "Neither painted nor taken for an incomplete round; the work takes it when it is entered and picked."
+    shutil.copytree(TINY, tmp_path / "tiny")
+    file = tmp_path / "tiny" / "collection.toml"
+    text = file.read_text().replace("rings = 2", "rings = 1").replace("ocean = 2", "ocean = 1")
+    file.write_text(text + "\n[one_of_ones.painting]\nby_hand = true\n")
+    collection = load_collection(tmp_path / "tiny")
+    catalog = Catalog(tmp_path / "studio")
+    slots = frozen_slots(catalog, collection, collection.salt)
+    (held,) = [slot for slot in slots if is_by_hand(catalog, collection, slot)]
+    still_open = open_slots(catalog, collection, collection.salt, 1, 4)
+    assert held not in still_open and len(still_open) == 3
+    generate(catalog, base, attempts_of(catalog, collection, still_open, collection.salt, 1, base))
+    assert choose(catalog, collection, load_judge(), slots, 1).open == (held.id,)
+    Image.new("RGB", (64, 64), "teal").save(tmp_path / "work.png")
+    work = enter(catalog, collection, held.id, tmp_path / "work.png", "Ada")
+    opinion = Opinion(by="Ada", decision="accept", at="2026-01-01T00:00:00.000000+00:00")
+    record_opinions(catalog, [(work.dna, opinion)])
+    choice = choose(catalog, collection, load_judge(), slots, 1)
+    assert not choice.open and choice.editions[held.id - 1].attempt == 0
+
+
+def test_a_batch_stops_at_once_where_only_works_by_hand_are_missing(tmp_path):
+    from artmint.run.runner import _in_rounds
+    from artmint.run.batch import Stage
+
+    stages = [Stage("15_generate", {}, True), Stage("20_curate", {}, True)]
+    ran = []
+    with pytest.raises(WaitingForPeople, match="artmint enter"):
+        for stage in _in_rounds(stages, 4, lambda number: [3], lambda: [3, 7]):
+            ran.append(stage.name)
+    assert ran == ["15_generate", "20_curate"]
