@@ -122,7 +122,7 @@ class Neighbour:
         "Its name, and the turn where there is one."
         return self.name if self.turn == TURNS[0] else f"{self.name}, {self.turn}"
 
-
+# %% ../nbs/20_curate.ipynb #de26e1a2
 @dataclass
 class ReferenceIndex:
     """Pictures that count against candidates of a drop, by place: (0, 0) references, (0, slot) earlier drops,
@@ -133,8 +133,15 @@ class ReferenceIndex:
     imprints: list[np.ndarray] = field(default_factory=list)
     embeddings: list[np.ndarray] = field(default_factory=list)
 
+    def remove(self, name: str) -> None:
+        "Let a picture count no more."
+        for i in [i for i, other in enumerate(self.names) if other == name]:
+            for column in (self.names, self.places, self.imprints, self.embeddings):
+                del column[i]
+
     def add(self, name: str, place: tuple[int, int], imprint: np.ndarray, embedding: np.ndarray) -> None:
-        "Let a picture count against all later places."
+        "Let a picture count against all later places, in the stead of another of that name."
+        self.remove(name)
         self.names.append(name)
         self.places.append(place)
         self.imprints.append(imprint)
@@ -366,10 +373,16 @@ class _Curation:
 
 
 def _refreshed(curation: _Curation, edition: Edition, attempt: _Measured) -> Verdict:
-    "An edition's verdict by the rules as they are now; its likeness to others is as it was measured."
-    alike = {name: edition.scores[name] for name in (DUPLICATE, ALIKE) if name in edition.scores}
-    scores = attempt.scores | alike
-    return decide(edition.dna, scores, [rule for rule in curation.collection.rules if rule.scorer in scores])
+    """An edition's verdict by the rules as they are now; its likeness to others is as it was measured, or is measured
+    now where nobody asked before."""
+    name = f"edition {edition.slot}"
+    place = curation.index.places[curation.index.names.index(name)]
+    alike = {key: edition.scores[key] for key in (DUPLICATE, ALIKE) if key in edition.scores}
+    if DUPLICATE not in alike:
+        alike[DUPLICATE] = nearest_copies(curation.index, place, attempt.imprint[None])[0].cosine
+    if ALIKE not in alike:
+        alike[ALIKE] = most_alike(curation.index, place, attempt.embedding[None])[0].cosine
+    return decide(edition.dna, attempt.scores | alike, curation.collection.rules)
 
 # %% ../nbs/20_curate.ipynb #6d11f0a3
 def _felling_reason(curation: _Curation, slot: Slot, edition: Edition, attempt: _Measured) -> str:
@@ -401,6 +414,7 @@ def _recheck(curation: _Curation, slots: list[Slot]) -> None:
     for (slot, edition, _), attempt in zip(kept, measured):
         if why := _felling_reason(curation, slot, edition, attempt):
             fell_edition(curation.catalog, curation.collection.name, slot.id, why)
+            curation.index.remove(f"edition {slot.id}")
 
 # %% ../nbs/20_curate.ipynb #55bea681
 def _picks(catalog: Catalog, collection: Collection, slots: list[Slot]) -> list[list[Candidate]]:
@@ -431,9 +445,9 @@ def choose(
     packed = packed_slots(catalog, collection.name)
     free = [slot for slot in ordered if slot.id not in packed]
     digests = _scorer_digests(scorers, judge)
-    _recheck(_Curation(catalog, collection, judge, scorers, digests, ReferenceIndex()), free)
     index = _reference_index(catalog, collection, judge, ordered)
     curation = _Curation(catalog, collection, judge, scorers, digests, index)
+    _recheck(curation, free)
     for picked in _picks(catalog, collection, free):
         curation.fill(curation.measured(picked), 0)
     held = {slot.id for slot in ordered if is_by_hand(catalog, collection, slot)}

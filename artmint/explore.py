@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['UNPAINTED', 'FRAMES', 'NoSuchSetting', 'Axis', 'parse_axis', 'settings_to_explore', 'varied', 'Shot', 'Cell',
-           'Exploration', 'TooFewAxes', 'combinations', 'count_pictures', 'explore_grid', 'mean_scores', 'show_grid',
-           'settings_diff', 'take_settings', 'grid_facts', 'GridApi', 'NoSuchCell', 'grid_app', 'serve_grid']
+           'Exploration', 'TooFewAxes', 'UnknownSlots', 'slots_named', 'combinations', 'count_pictures', 'explore_grid',
+           'mean_scores', 'show_grid', 'settings_diff', 'take_settings', 'grid_facts', 'GridApi', 'NoSuchCell',
+           'grid_app', 'serve_grid']
 
 # %% ../nbs/12_explore.ipynb #6da0fa94
 import difflib
@@ -114,6 +115,8 @@ def settings_to_explore(
 def _place(body: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
     "Put a value into a collection's plain JSON, or into its file, which has the same shape."
     *tables, last = path
+    if value is None:
+        raise NoSuchSetting(f"{last} = null", ["a value; a setting that is left out stands in no file"])
     if path[0] == "adapters":
         for use in body["adapters"]:
             if use["name"] == last:
@@ -185,6 +188,27 @@ class TooFewAxes(Refusal):
     exit_code = 2
 
 
+class UnknownSlots(Refusal):
+    "Slots that a collection doesn't have."
+
+    asked: str
+    supply: int
+    says = "{asked!r} names no slots of this collection, which has 1 to {supply}. Nothing was painted."
+    exit_code = 2
+
+
+def slots_named(
+    text: str,  # numbers with commas between, such as `1, 8`
+    slots: Sequence[Slot],  # all of the collection's
+) -> list[Slot]:
+    "Slots by their numbers, each once. Raises UnknownSlots."
+    by_id = {str(slot.id): slot for slot in slots}
+    numbers = [part.strip() for part in text.split(",")]
+    if any(number not in by_id for number in numbers):
+        raise UnknownSlots(text, len(slots))
+    return [by_id[number] for number in dict.fromkeys(numbers)]
+
+
 def combinations(
     axes: Sequence[Axis],  # one to three
 ) -> list[dict[str, Any]]:  # values by setting, the last axis fastest
@@ -194,7 +218,7 @@ def combinations(
         raise TooFewAxes(names)
     return [dict(zip(names, values)) for values in itertools.product(*(axis.values for axis in axes))]
 
-
+# %% ../nbs/12_explore.ipynb #1e80b16c
 @dataclass(frozen=True)
 class _Asked:
     "What a cell would paint, and with what."
@@ -358,11 +382,14 @@ def settings_diff(
     collection = load_collection(file.parent)
     varied(collection, changes)
     places = settings_to_explore(collection)
-    text = file.read_text(encoding="utf-8")
-    document = tomlkit.parse(text)
+    text = file.read_bytes().decode("utf-8")
+    mark = "\ufeff" if text.startswith("\ufeff") else ""
+    document = tomlkit.parse(text.removeprefix(mark))
     for setting, value in changes.items():
         _place(document, places[setting], value)
-    changed = tomlkit.dumps(document)
+    changed = mark + tomlkit.dumps(document)
+    if "\r\n" in text:
+        changed = changed.replace("\r\n", "\n").replace("\n", "\r\n")
     lines = text.splitlines(keepends=True), changed.splitlines(keepends=True)
     return changed, "".join(difflib.unified_diff(*lines, file.name, f"{file.name} as it would be"))
 

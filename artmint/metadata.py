@@ -10,6 +10,7 @@ __all__ = ['UnfilledSlot', 'NoSuchSlots', 'RefusedByPeople', 'MixedBases', 'Over
 import hashlib
 import shutil
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from .core.records import Edition, Finding
 from .ipfs.car import check_car, open_car, write_car
 from .ipfs.cid import CID, PROFILE, Built, ContentError, build, cid as cid_of
 from .judge.decisions import MACHINE, current_verdict
-from .make.adapters import named_adapters, settled_adapters
+from .make.adapters import named_adapters
 from .make.rounds import Settings, settings_of
 from .publish.audit import StudioDrop, accuracy, audit
 from .publish.credentials import open_identity, signed_once
@@ -167,15 +168,23 @@ def refuse_mixed_bases(
 def _earlier_settings(catalog: Catalog, now: Settings, editions: list[Edition]) -> dict[int, Settings]:
     "The settings that editions were painted under, by slot, where they aren't the present ones."
     name = now.collection.name
-    settled = settled_adapters(catalog, now.collection)
     earlier = {}
     for edition in editions:
         attempt = catalog.find("attempt", attempt_key(name, edition.slot, edition.attempt)) or {}
-        if "settings" not in attempt and settled:
-            earlier[edition.slot] = Settings(now.collection, now.base, {**now.adapters, **settled}, now.salt)
-        elif attempt.get("settings", now.digest) != now.digest:
+        if attempt.get("settings", now.digest) != now.digest:
             earlier[edition.slot] = settings_of(catalog, attempt, name, now.salt)
     return earlier
+
+
+def _recorded_recipes(catalog: Catalog, now: Settings, editions: list[Edition]) -> dict[int, dict]:
+    "Recipes as they were recorded before they were painted, by slot, of an artmint that kept no settings."
+    recorded = {}
+    for edition in editions:
+        key = attempt_key(now.collection.name, edition.slot, edition.attempt)
+        attempt = catalog.find("attempt", key)
+        if attempt and "settings" not in attempt and edition.attempt:
+            recorded[edition.slot] = attempt["recipe"]
+    return recorded
 
 
 def _adapter_facts(catalog: Catalog, recipes: list[dict]) -> dict[str, AdapterFacts]:
@@ -198,8 +207,10 @@ def _open_drop(
     digests = named_adapters(catalog, collection)
     adapters = _adapter_facts(catalog, facts)
     signed = open_identity(catalog.folder) is not None
-    earlier = _earlier_settings(catalog, Settings(collection, base.digest, digests, salt), editions)
-    return StudioDrop(collection, salt, in_drop, editions, facts, base, digests, adapters, signed, earlier)
+    now = Settings(collection, base.digest, digests, salt)
+    drop_facts = StudioDrop(collection, salt, in_drop, editions, facts, base, digests, adapters, signed)
+    earlier = _earlier_settings(catalog, now, editions)
+    return replace(drop_facts, earlier=earlier, recorded=_recorded_recipes(catalog, now, editions))
 
 # %% ../nbs/25_metadata.ipynb #781430ff
 def _public_picture(

@@ -118,6 +118,7 @@ def test_a_cell_is_what_the_settings_give_first(tmp_path, painted, tiny):
         (["negative_prompt=none"], InconsistentCollection),
         (['template=["{motif} only"]'], InconsistentCollection),
         ([], TooFewAxes),
+        (["base.variant=null"], NoSuchSetting),
         (["steps=1", "steps=2"], TooFewAxes),
         (["steps=1", "guidance=1", "width=64", "height=64"], TooFewAxes),
     ],
@@ -221,6 +222,16 @@ def test_an_adapters_weight_is_taken_where_it_stands(file):
     file.write_text(file.read_text() + "\n" + text)
     take_settings(file, {"adapters.other": 0.6}, write=True)
     assert [use.get("weight") for use in tomllib.loads(file.read_text())["adapters"]] == [None, 0.6]
+
+
+@pytest.mark.parametrize("mark, ending", [("", "\r\n"), ("\ufeff", "\n"), ("\ufeff", "\r\n")])
+def test_a_file_keeps_its_line_endings_and_its_mark(file, mark, ending):
+    text = file.read_text()
+    file.write_bytes((mark + text.replace("\n", ending)).encode())
+    take_settings(file, {"steps": 12, "hires.scale": 2}, write=True)
+    written = file.read_bytes().decode()
+    assert written.startswith(mark + "#") and written.count("\n") == written.count(ending)
+    assert load_collection(file.parent).generation.steps == 12
 
 
 def test_settings_that_would_be_refused_are_not_written(file):

@@ -113,8 +113,8 @@ class Model(Record):
 
 # %% ../../nbs/core/collection.ipynb #d1797968
 class Adapter(Record):
-    """A LoRA adapter that every picture of the collection is painted with. Without a digest it is the one
-    that the studio has under this name when the first recipe is written."""
+    """A LoRA adapter that every picture of the collection is painted with. Without a digest it is the latest that
+    the studio has under this name."""
 
     name: Name  # what the studio calls it
     digest: Hex64 | None = None  # SHA-256 of its file

@@ -5,11 +5,10 @@
 # %% auto #0
 __all__ = ['ALPHAS', 'WEIGHTS_FILES', 'HEADER_KEYS', 'PARTS', 'NotAnAdapter', 'pack_tensors', 'unpack_tensors', 'read_adapter',
            'Lineage', 'header_of', 'lineage_of', 'tags_of', 'header_facts', 'NoSuchAdapter', 'keep_adapter', 'NotAName',
-           'refuse_name', 'named_adapters', 'settled_adapters', 'full_name', 'layers_of', 'peft_facts', 'PeftConfig',
-           'peft_config', 'alpha_of']
+           'refuse_name', 'named_adapters', 'full_name', 'layers_of', 'peft_facts', 'PeftConfig', 'peft_config',
+           'alpha_of']
 
 # %% ../../nbs/make/adapters.ipynb #4d2e10ac
-import hashlib
 import json
 import math
 import re
@@ -251,20 +250,6 @@ def named_adapters(
         if not latest:
             raise NoSuchAdapter(collection.name, use.name)
         digests[use.name] = latest["digest"]
-    return digests
-
-# %% ../../nbs/make/adapters.ipynb #74cd026c
-def settled_adapters(
-    catalog: Catalog,  # of the studio
-    collection: Collection,  # whose adapters
-) -> dict[str, str]:  # digests by name; none: nothing was settled
-    """What an artmint before 0.4 painted with: it settled an adapter's digest when the first recipe was written,
-    and kept no settings beside its attempts."""
-    digests = {}
-    for use in collection.adapters:
-        settled = catalog.find("settled", f"{collection.name}/{use.name}")
-        if settled and not use.digest:
-            digests[use.name] = settled["digest"]
     return digests
 
 # %% ../../nbs/make/adapters.ipynb #01b86bb7

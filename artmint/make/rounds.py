@@ -67,13 +67,13 @@ def settings_of(
     catalog: Catalog,  # the studio's
     attempt: dict[str, Any],  # an attempt's record
     name: str,  # of the collection
-    salt: str,  # its salt
+    salt: str,  # the studio's secret one, for a collection that has none of its own
 ) -> Settings | None:  # none: it was recorded by an artmint that kept no settings
     "The settings under which an attempt was recorded."
     for body in catalog.history("settings", name):
         if digest(body) == attempt.get("settings"):
             collection = Collection.model_validate_json(canonical(body["collection"]))
-            return Settings(collection, body["base"], body["adapters"], salt)
+            return Settings(collection, body["base"], body["adapters"], collection.salt or salt)
     return None
 
 # %% ../../nbs/make/rounds.ipynb #21c814f6
@@ -158,7 +158,8 @@ def record_attempts(
     attempts: list[Attempt],  # some may be recorded before
     number: int,  # of their round
 ) -> None:
-    "Record attempts, all or none, and the settings that they are made under. Raises RecordConflict."
+    """Record the settings, and then those attempts that aren't there yet, all or none. Raises RecordConflict when
+    another host records others at the same moment."""
     name = settings.collection.name
     facts = settings.facts()
     if catalog.find("settings", name) != facts:
@@ -183,21 +184,27 @@ def changed_fields(
     old, new = (settings.attempts(slot, [1])[0].recipe for settings in (before, now))
     fields = {**old.model_dump(mode="json"), **new.model_dump(mode="json")}
     pairs = {name: (getattr(old, name), getattr(new, name)) for name in fields}
+    pairs.pop("seed")  # it follows the salt
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def describe_change(
     catalog: Catalog,  # where attempts are recorded
     now: Settings,  # the present ones
-    slot: Slot,  # an example of a slot
+    slots: list[Slot],  # those that would be painted
 ) -> str:  # empty: nothing is different, or nothing was painted yet
-    "What differs from the settings that were painted with last, in words."
+    "What differs from the settings that were painted with last, in words; of prompts the first that does."
     name = now.collection.name
     kept = catalog.find("settings", name)
-    if kept is None:
+    if kept is None or kept == now.facts():
         return ""
     before = settings_of(catalog, {"settings": digest(kept)}, name, now.salt)
-    parts = [f"{field} {old!r} -> {new!r}" for field, (old, new) in changed_fields(before, now, slot).items()]
+    changes: dict[str, tuple[Any, Any]] = {}
+    for slot in slots:
+        changes = changes or changed_fields(before, now, slot)
+    parts = [f"{field} {old!r} -> {new!r}" for field, (old, new) in changes.items()]
+    if before.salt != now.salt:
+        parts.append("the salt, and every seed with it")
     if not parts:
         return ""
     return (

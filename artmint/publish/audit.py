@@ -208,6 +208,8 @@ class StudioDrop:
     signed: bool = False  # whether its pictures carry content credentials
     # the settings that an edition was painted under, by slot, where they aren't the collection's present ones
     earlier: Mapping[int, Settings] = field(default_factory=dict)
+    # recipes as they were recorded before they were painted, by slot, where nobody kept settings
+    recorded: Mapping[int, dict] = field(default_factory=dict)
 
     @property
     def named(self) -> dict[str, Role]:
@@ -233,7 +235,8 @@ def _derived_facts(drop: StudioDrop, slot: Slot, edition: Edition, facts: dict) 
     if "made" not in facts:
         now = Settings(drop.collection, facts["base"], drop.adapter_digests, drop.salt)
         settings = drop.earlier.get(slot.id, now)
-        facts = settings.attempts(slot, [edition.attempt])[0].recipe.facts()
+        derived = settings.attempts(slot, [edition.attempt])[0].recipe.facts()
+        facts = drop.recorded.get(slot.id, derived) | {"seed": derived["seed"]}
     return public_facts(facts, drop.collection.withheld)
 
 

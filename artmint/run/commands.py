@@ -253,7 +253,7 @@ def explore(
     json: Json = False,  # for programs
 ) -> None:
     "Paint a grid of settings over fixed slots and seeds, with scores. Nothing of it counts as an attempt."
-    from artmint.explore import count_pictures, parse_axis
+    from artmint.explore import count_pictures, parse_axis, slots_named
     from artmint.seeds import load_collection, planned_slots, salt_of
     from artmint.studio.catalog import Catalog
 
@@ -263,7 +263,7 @@ def explore(
     chosen = load_collection(collection)
     catalog = Catalog(studio)
     everything, _ = planned_slots(catalog, chosen, salt_of(chosen, studio))
-    shown = _named_slots(slots, everything)
+    shown = slots_named(slots, everything)
     if plan:
         pictures, lacking = count_pictures(catalog, chosen, axes, shown, seeds)
         if json:
@@ -277,16 +277,6 @@ def explore(
         _serve_exploration(catalog, grid, collection / "collection.toml")
 
 # %% ../../nbs/run/commands.ipynb #ae621d98
-def _named_slots(text: str, slots: "list[Slot]") -> "list[Slot]":
-    "Slots by their numbers, with commas between."
-    numbers = [part.strip() for part in text.split(",")]
-    by_id = {str(slot.id): slot for slot in slots}
-    strange = [number for number in numbers if number not in by_id]
-    if strange:
-        raise typer.BadParameter(f"there is no slot {strange[0]!r}; the collection has 1 to {len(slots)}")
-    return [by_id[number] for number in dict.fromkeys(numbers)]
-
-
 def _painted_grid(
     catalog: "Catalog", collection: "Collection", axes: "list[Axis]", slots: "list[Slot]", seeds: int
 ) -> "Exploration":

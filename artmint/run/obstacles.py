@@ -15,9 +15,10 @@ from ..chain.networks import resolve_nodes
 from ..core.canon import Refusal
 from ..core.collection import Collection
 from ..core.records import Edition, Slot
+from ..generate import is_by_hand
 from ..judge.heads import scorers_for
 from ..make.adapters import named_adapters, lineage_of
-from ..make.base import BUNDLED, collection_base, load_judge
+from ..make.base import BUNDLED, Base, collection_base, load_judge
 from ..make.render import check_new
 from ..make.schedulers import unpaintable
 from ..make.rounds import Settings, describe_change
@@ -31,10 +32,12 @@ from artmint.seeds import (
     allocation_facts,
     allocation_lines,
     load_collection,
+    one_of_one_of,
     planned_slots,
 )
 from ..studio.catalog import Catalog
 from ..studio.editions import edition_of
+from .training import training_plan
 from ..train.style import load_style
 
 # %% ../../nbs/run/obstacles.ipynb #1ede86c6
@@ -80,6 +83,13 @@ class Outlook:
             return slots, [slot.id for slot in slots]
         return planned_slots(self.catalog, self.collection, self.salt)
 
+    def base(self) -> Base:
+        "The collection's base. Raises NotLooked where it would have to be fetched, NoSuchBase."
+        source = self.collection.generation.base
+        if source != BUNDLED and not Path(source).exists():
+            raise NotLooked(f"the base {source!r} isn't on this machine, and a plan fetches nothing")
+        return collection_base(self.collection)
+
     def parameter(self, stage: str, name: str) -> str:
         "What the batch gives a stage for a parameter; empty: nothing."
         return str(self.batch.parameters.get(stage, {}).get(name, ""))
@@ -105,13 +115,19 @@ def _traits(outlook: Outlook) -> str:
     return "\n".join(lines)
 
 
-def _style(outlook: Outlook) -> str:
-    "Whether the style set can be trained on."
+def _training(outlook: Outlook) -> str:
+    "Whether the style set can be trained on, with these settings, by this base."
     folder = outlook.parameter("10_lora_train", "style")
     if not folder:
         return "the practice style"
-    style = load_style(outlook.studio / "runs" / outlook.batch.name / folder)
-    return f"style {style.name}, {len(style.pictures)} pictures"
+    style = outlook.studio / "runs" / outlook.batch.name / folder
+    base = outlook.parameter("10_lora_train", "base") or BUNDLED
+    if base != BUNDLED and not Path(base).exists():
+        load_style(style)
+        raise NotLooked(f"the base {base!r} isn't on this machine, and a plan fetches nothing")
+    prior = int(outlook.parameter("10_lora_train", "prior") or 16)
+    plan = training_plan(outlook.batch.training, style, base, outlook.studio, prior)
+    return f"style {plan['style']}, {plan['pictures']} pictures, {plan['steps']} steps at {plan['resolution']} pixels"
 
 # %% ../../nbs/run/obstacles.ipynb #f1636736
 def _adapters(outlook: Outlook) -> dict[str, str]:
@@ -125,20 +141,35 @@ def _adapters(outlook: Outlook) -> dict[str, str]:
     return named_adapters(outlook.catalog, outlook.collection)
 
 
+def _to_paint(outlook: Outlook) -> list[Slot]:
+    "The drop's slots that would get attempts: without an edition, and not for a work made by hand."
+    catalog, name = outlook.catalog, outlook.collection.name
+    slots = [slot for slot in outlook.slots()[0] if slot.id in outlook.batch.slots]
+    if catalog is None:
+        ones = {slot.id: one_of_one_of(outlook.collection, slot.traits) for slot in slots}
+        return [slot for slot in slots if not (ones[slot.id] and ones[slot.id].by_hand)]
+    held = {slot.id for slot in slots if is_by_hand(catalog, outlook.collection, slot)}
+    return [slot for slot in slots if slot.id not in held and not edition_of(catalog, name, slot.id)]
+
+# %% ../../nbs/run/obstacles.ipynb #b14e12b7
 def _painting(outlook: Outlook) -> str:
     "Whether the base can paint what the collection asks: scheduler, sizes, prompts, adapters."
     generation = outlook.collection.generation
     if problems := unpaintable(generation):
         raise Unpaintable(problems)
-    source = generation.base
-    if source != BUNDLED and not Path(source).exists():
-        raise NotLooked(f"the base {source!r} isn't on this machine, and a plan fetches nothing")
-    base = collection_base(outlook.collection)
-    settings = Settings(outlook.collection, base.digest, _adapters(outlook), outlook.salt)
-    slots = [slot for slot in outlook.slots()[0] if slot.id in outlook.batch.slots]
+    base = outlook.base()
+    trained = "10_lora_train" in outlook.batch.stages and bool(outlook.collection.adapters)
+    collection = outlook.collection.model_copy(update={"adapters": ()}) if trained else outlook.collection
+    adapters = {} if trained else _adapters(outlook)
+    settings = Settings(collection, base.digest, adapters, outlook.salt)
+    slots = _to_paint(outlook)
     recipes = [attempt.recipe for slot in slots for attempt in settings.attempts(slot, [1])]
     check_new(base, recipes, outlook.catalog.blob if outlook.catalog else None)
-    changed = describe_change(outlook.catalog, settings, slots[0]) if outlook.catalog and slots else ""
+    if trained:
+        raise NotLooked(
+            "the adapter is trained in this batch first, and can't be looked at now; the rest can be painted"
+        )
+    changed = describe_change(outlook.catalog, settings, slots) if outlook.catalog and slots else ""
     return changed or f"the base paints all {len(recipes)} prompts as asked"
 
 # %% ../../nbs/run/obstacles.ipynb #efa26b81
@@ -168,11 +199,10 @@ def _bases(outlook: Outlook) -> str:
     name = outlook.collection.name
     bodies = [edition_of(outlook.catalog, name, slot) for slot in outlook.batch.slots]
     editions = [Edition(**body) for body in bodies if body]
-    kept = outlook.catalog.find("settings", outlook.collection.name)
-    if not editions or not kept:
-        return f"{len(editions)} editions"
+    if not editions:
+        return "no edition yet"
     facts = [outlook.catalog.get("artifact", edition.dna)["recipe"] for edition in editions]
-    base = BaseFacts(digest=kept["base"], source=outlook.collection.generation.base)
+    base = BaseFacts(digest=outlook.base().digest, source=outlook.collection.generation.base)
     refuse_mixed_bases(editions, facts, base)
     return f"{len(editions)} editions of one base"
 
@@ -197,7 +227,7 @@ def _chain(outlook: Outlook) -> str:
 # %% ../../nbs/run/obstacles.ipynb #a50346c3
 QUESTIONS: dict[str, tuple[Callable[[Outlook], str], ...]] = {
     "00_seeds": (_traits,),
-    "10_lora_train": (_style,),
+    "10_lora_train": (_training,),
     "15_generate": (_range, _painting, _licences),
     "20_curate": (_scorers,),
     "25_metadata": (_range, _bases, _credentials),

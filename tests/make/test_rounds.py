@@ -165,7 +165,7 @@ def test_a_drop_holds_editions_of_several_settings_and_proves_each(tmp_path, tin
     changed = with_(tiny, steps=3).model_copy(
         update={"template": "a drawing of {motif} in {palette} colours"}
     )
-    assert "steps 2 -> 3" in describe_change(catalog, settings_now(catalog, changed, base.digest), slots[0])
+    assert "steps 2 -> 3" in describe_change(catalog, settings_now(catalog, changed, base.digest), slots)
     still_open = open_slots(catalog, changed, tiny.salt, 1, 4)
     assert [slot.id for slot in still_open] == [3, 4]
     made = attempts_of(catalog, changed, still_open, tiny.salt, 1, base)
@@ -363,3 +363,46 @@ def test_a_batch_stops_at_once_where_only_works_by_hand_are_missing(tmp_path):
         for stage in _in_rounds(stages, 4, lambda number: [3], lambda: [3, 7]):
             ran.append(stage.name)
     assert ran == ["15_generate", "20_curate"]
+
+
+def test_a_word_for_one_value_is_a_change_whichever_slot_has_it(tmp_path, tiny):
+    catalog = Catalog(tmp_path)
+    slots = frozen_slots(catalog, tiny, tiny.salt)
+    now = settings_now(catalog, tiny, BASE)
+    record_attempts(catalog, now, round_attempts(catalog, now, slots, 1), 1)
+    assert describe_change(catalog, now, slots) == ""
+    other = next(value for value in ("rings", "waves") if value != slots[0].traits["motif"])
+    worded = tiny.model_copy(update={"words": {"motif": {other: "something else"}}})
+    assert "prompt" in describe_change(catalog, settings_now(catalog, worded, BASE), slots)
+    salted = tiny.model_copy(update={"salt": "another"})
+    assert "salt" in describe_change(catalog, settings_now(catalog, salted, BASE), slots)
+
+
+def test_a_public_salt_that_is_changed_leaves_what_was_made_provable(tmp_path, tiny, base):
+    catalog = Catalog(tmp_path / "studio")
+    slots = frozen_slots(catalog, tiny, tiny.salt)
+    early = generate(catalog, base, attempts_of(catalog, tiny, slots, tiny.salt, 1, base))
+    choose(catalog, tiny, load_judge(), slots[:2], 1)
+    salted = tiny.model_copy(update={"salt": "another"})
+    opinion = Opinion(by="Ada", decision="accept", at="2026-01-01T00:00:00.000000+00:00")
+    record_opinions(catalog, [(early[5].dna, opinion)])
+    generate(catalog, base, attempts_of(catalog, salted, slots[2:], "another", 1, base))
+    choice = choose(catalog, salted, load_judge(), slots, 1)
+    assert choice.editions[2].dna == early[5].dna
+    facts = BaseFacts(digest=base.digest, source=base.source)
+    assert pack(catalog, salted, 1, 1, 4, facts, weights_files(base)).quantity == 4
+
+
+def test_editions_of_an_artmint_that_kept_no_settings_are_held_against_what_it_recorded(tmp_path, tiny, base):
+    catalog = Catalog(tmp_path / "studio")
+    slots = frozen_slots(catalog, tiny, tiny.salt)
+    made = recipes(tiny, slots, tiny.salt, range(1, 3), base.digest)
+    for a in made:
+        key = f"tiny/{a.slot}/{a.attempt}"
+        catalog.put("attempt", key, {"dna": a.recipe.dna, "recipe": a.recipe.facts()})
+    generate(catalog, base, made)
+    choose(catalog, tiny, load_judge(), slots, 1)
+    changed = with_(tiny, steps=7)
+    facts = BaseFacts(digest=base.digest, source=base.source)
+    manifest = pack(catalog, changed, 1, 1, 4, facts, weights_files(base))
+    assert {token.dna for token in manifest.tokens} <= {a.recipe.dna for a in made}
