@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from artmint.core.records import Slot
@@ -121,30 +122,35 @@ def browser():
 
 
 class Served:
-    "artmint's board in a process of its own, at an address that stays when it is killed and started again."
+    "The board as people serve it, artmint review, at an address that stays when it is killed and started again."
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, quantity: int = 16):
         self.folder, self.process = folder, None
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.batch = folder / "batch.toml"
+        self.batch.write_text(
+            f'name = "b"\ncollection = {json.dumps(str(ROOT / "collections/demo"))}\nquantity = {quantity}\nstages = ["20_curate"]\n'
+        )
         self.start()
 
-    def start(self) -> None:
-        program = (
-            "import sys; from artmint.studio.catalog import Catalog; from artmint.judge.decisions import ReviewSession; "
-            "from artmint.review import BoardApi, serve_board; from artmint.seeds import load_collection\n"
-            "session = ReviewSession(Catalog(sys.argv[1]), load_collection(sys.argv[2]), 'ada')\n"
-            "serve_board(BoardApi(session), int(sys.argv[3]), lambda line: print(line, flush=True), 'secret')"
-        )
-        arguments = [str(self.folder), str(ROOT / "collections/demo"), str(self.port)]
-        command = [sys.executable, "-c", program, *arguments]
+    def start(self, *options: str) -> None:
+        program = "from artmint.run.cli import main; main()"
+        arguments = ["review", str(self.batch), "--studio", str(self.folder), "--by", "ada", "--no-open"]
+        command = [sys.executable, "-c", program, *arguments, *options]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-        self.address = self.process.stdout.readline().strip()
+        self.said = [self.process.stdout.readline().strip()]
+        while not self.said[-1].startswith("http"):
+            assert self.process.poll() is None, self.said
+            self.said.append(self.process.stdout.readline().strip())
+        self.address = self.said[-1]
+
+    @property
+    def port(self) -> int:
+        return int(self.address.split(":")[2].split("/")[0])
 
     def kill(self) -> None:
         os.kill(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        self.process.stdout.close()
 
 
 def opened(browser, served: Served, **options):
@@ -183,7 +189,7 @@ def test_by_keyboard_alone(browser, tmp_path):
         order = page.evaluate(
             "() => [...document.querySelector('#board').shadowRoot.querySelectorAll('.tile')].map(t => t.id)"
         )
-        for key in ("p", "4", "x", "p", "ArrowLeft", "3", "u", "ArrowRight", "n"):
+        for key in ("p", "4", "x", "p", "ArrowLeft", "3", "Control+z", "ArrowRight", "n"):
             page.keyboard.press(key)
         page.keyboard.type("p x u are letters here, <b>not</b> commands")
         page.keyboard.press("Escape")
@@ -226,12 +232,224 @@ def test_by_keyboard_alone(browser, tmp_path):
         served.kill()
 
 
+# ---- no decision is ever lost
+
+
+class Reviewer:
+    "What a person means by keys on a board that shows all: a model of the board's cursor, kept apart from it."
+
+    def __init__(self, dnas: list[str]):
+        self.dnas, self.at, self.word, self.stars = dnas, 0, {}, {}
+        self.meant = []  # (dna, decision, stars), in order
+
+    def press(self, page, key: str) -> None:
+        page.keyboard.press(key)
+        dna, last = self.dnas[self.at], len(self.dnas) - 1
+        if key == "Home":
+            self.at = 0
+        elif key == "ArrowRight":
+            self.at = min(self.at + 1, last)
+        else:
+            self.word[dna] = {"p": "accept", "x": "reject", "u": "withdrawn"}.get(
+                key, self.word.get(dna, "withdrawn")
+            )
+            if key.isdigit():
+                self.stars[dna] = int(key)
+            self.meant.append((dna, self.word[dna], self.stars.get(dna)))
+            if key in "px":
+                rest = range(self.at + 1, last + 1)
+                open = (i for i in rest if self.word.get(self.dnas[i], "withdrawn") == "withdrawn")
+                self.at = next(open, min(self.at + 1, last))
+
+
+def recorded(catalog: Catalog) -> list[tuple[str, str, int | None]]:
+    "What people said, in the order in which it was written down."
+    rows = [(row.key, json.loads(row.body)) for row in catalog.rows("decision")]
+    people_rows = [(dna, row) for dna, row in rows if row["by"] != "machine"]
+    assert len({(dna, row["action"]) for dna, row in people_rows}) == len(people_rows)
+    return [(dna, row["decision"], row.get("stars")) for dna, row in people_rows]
+
+
+def faulty(rng):
+    "A network that refuses requests, loses answers and gives errors, each one time in eight."
+
+    def route(call):
+        fate = rng.integers(8)
+        if fate == 0:
+            call.abort()
+        elif fate == 1:
+            call.fulfill(status=502, body="<html>bad gateway</html>")
+        elif fate == 2:
+            try:
+                call.fetch()  # it is recorded, and nobody hears of it
+            finally:
+                call.abort()
+        else:
+            call.continue_()
+
+    return route
+
+
+def survive(browser, folder: Path, count: int, seed: int, troubles: int) -> None:
+    "Decide so many times while the server is killed, the network fails and the tab is closed and opened."
+    catalog = table(folder)
+    served = Served(folder)
+    rng = np.random.default_rng(seed)
+    reviewer = Reviewer(list(ReviewSession(catalog, DEMO, "ada").candidates()))
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+
+    def opened_again():
+        page = context.new_page()
+        page.goto(served.address + "#show=all")
+        page.wait_for_selector(".board[data-ready]")
+        page.route("**/call", faulty(rng))
+        reviewer.at = 0
+        return page
+
+    try:
+        page, address = opened_again(), served.address
+        when = set(rng.choice(count, 2 * troubles, replace=False))
+        for i in range(count):
+            if reviewer.at == len(reviewer.dnas) - 1:
+                reviewer.press(page, "Home")
+            reviewer.press(page, str(rng.choice(["p", "x", "u", "ArrowRight", *"135"])))
+            if i in when and rng.random() < 0.5:
+                served.kill()
+                for _ in range(5):
+                    reviewer.press(page, "2")
+                page.close()
+                served.start()
+                assert served.address == address
+                page = opened_again()
+            elif i in when:
+                page.close()
+                page = opened_again()
+        page.unroute("**/call")
+        settled(page)
+        assert recorded(catalog) == reviewer.meant
+    finally:
+        context.close()
+        served.kill()
+
+
+def test_no_decision_is_lost_or_said_twice(browser, tmp_path):
+    survive(browser, tmp_path, 250, 1, 2)
+
+
+@pytest.mark.slow
+def test_ten_thousand_decisions_survive_kills_closed_tabs_and_a_faulty_network(browser, tmp_path):
+    survive(browser, tmp_path, 10_000, 2, 25)
+
+
+def alert(page) -> str:
+    "What the board says loudly."
+    return page.locator(".board > .alert").inner_text()
+
+
+def test_a_board_that_is_shut_out_says_so_and_takes_no_more_decisions(browser, tmp_path):
+    "Another board at its address answers 403: what was decided waits for the right one."
+    catalog = table(tmp_path)
+    served = Served(tmp_path)
+    page = opened(browser, served)
+    port, token = served.port, (tmp_path / "keys/review.token").read_text()
+    served.kill()
+    page.keyboard.press("p")
+    page.wait_for_function(SAYS, arg="this browser keeps it")
+    (tmp_path / "keys/review.token").write_text("another token, as of another studio")
+    served.start("--port", str(port))
+    try:
+        page.wait_for_function(SAYS, arg="STOPPED")
+        for key in ("p", "x", "3", "Control+z"):
+            page.keyboard.press(key)
+        assert "1 decision not sent yet" in alert(page)
+        assert page.locator(".side .dock .accept").is_disabled()
+        assert recorded(catalog) == []
+        served.kill()
+        (tmp_path / "keys/review.token").write_text(token)
+        served.start("--port", str(port))
+        settled(page)
+        page.keyboard.press("x")
+        settled(page)
+        assert [word for _, word, _ in recorded(catalog)] == ["accept", "reject"]
+        assert not page.locator(".board > .alert").is_visible()
+        page.close()
+    finally:
+        served.kill()
+
+
+SAYS = """(words) => document.querySelector('#board').shadowRoot.querySelector('.board > .alert').textContent.includes(words)"""
+
+
+def test_leaving_is_asked_about_while_something_is_unsent(browser, tmp_path):
+    catalog = table(tmp_path)
+    served = Served(tmp_path)
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(served.address)
+    page.wait_for_selector(".board[data-ready]")
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    served.kill()
+    page.keyboard.press("n")
+    page.keyboard.type("too busy")  # and the note's field is never left
+    page.close(run_before_unload=True)
+    page.wait_for_timeout(300)
+    assert asked == ["beforeunload"]
+    page.close()
+    served.start()
+    try:
+        page = context.new_page()
+        page.goto(served.address)
+        page.wait_for_selector(".board[data-ready]")
+        settled(page)
+        assert [row["note"] for dna in people(catalog) for row in catalog.history("decision", dna)[1:]] == [
+            "too busy"
+        ]
+        page.close(run_before_unload=True)
+        assert asked == ["beforeunload"]
+    finally:
+        context.close()
+        served.kill()
+
+
+def test_what_the_browser_cannot_keep_is_never_called_kept(browser, tmp_path):
+    table(tmp_path)
+    served = Served(tmp_path)
+    page = opened(browser, served)
+    served.kill()
+    page.evaluate("() => { Storage.prototype.setItem = () => { throw new Error('full'); }; }")
+    page.keyboard.press("p")
+    page.wait_for_function(SAYS, arg="leave this page open")
+    assert "keeps" not in alert(page)
+    page.close()
+
+
+def test_an_address_survives_and_a_taken_port_is_said(tmp_path):
+    table(tmp_path)
+    served = Served(tmp_path)
+    first = served.address
+    assert (tmp_path / "keys/review.token").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "keys/review.ports").stat().st_mode & 0o777 == 0o600
+    served.kill()
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", served.port))
+        other.listen()
+        served.start()
+        assert f"Port {first.split(':')[2].split('/')[0]}" in served.said[0] and "is taken" in served.said[0]
+        assert served.address != first
+        served.kill()
+    served.start()
+    assert served.address == first
+    served.kill()
+
+
 @pytest.mark.slow
 def test_five_hundred_decisions_survive_kills(browser, tmp_path):
     catalog = Catalog(tmp_path)
     many = [Slot(id=i + 1, traits=SLOTS[i % 16].traits) for i in range(64)]
     table(tmp_path, 8, many)
-    served = Served(tmp_path)
+    served = Served(tmp_path, 64)
     keys = ["p" if i % 3 else "x" for i in range(500)]
     try:
         page = opened(browser, served)
@@ -292,7 +510,7 @@ def test_five_thousand_candidates_stay_smooth(browser, tmp_path):
             for name in names.values()
         ],
     )
-    served = Served(tmp_path)
+    served = Served(tmp_path, 625)
     try:
         started = time.perf_counter()
         page = opened(browser, served)
@@ -423,7 +641,7 @@ def test_the_same_board_in_jupyterlab(browser, tmp_path):
     lab = jupyterlab(tmp_path, port)
     try:
         page = shown_in_lab(browser, port)
-        for key in ("p", "x", "p", "ArrowLeft", "2", "u"):
+        for key in ("p", "x", "p", "ArrowLeft", "2", "Control+z"):
             page.keyboard.press(key)
         page.wait_for_timeout(500)
         page.wait_for_function(
