@@ -299,7 +299,7 @@ class BoardApi:
         if strange:
             raise BadRequest(f"{strange[0]:.12} is not on this board")
 
-# %% ../nbs/22_review.ipynb #ee12217c
+# %% ../nbs/22_review.ipynb #5a06a39a
 def _secret(session: ReviewSession, what: str) -> str:
     "A digest that only who can read the studio's keys can tell: one for each board and use."
     kept = kept_token(session.catalog.folder / "keys" / "review.token")
@@ -361,7 +361,7 @@ def _reason_png(session: ReviewSession, candidate: Candidate, card: dict[str, An
     overlay(session.catalog, session.collection, candidate, reasons[reason]).save(packed, "PNG")
     return packed.getvalue()
 
-# %% ../nbs/22_review.ipynb #512c4b65
+# %% ../nbs/22_review.ipynb #532c282d
 SMALL = 384  # pixels of a thumbnail's longer side
 
 
@@ -400,9 +400,15 @@ BOARD_DATA = Path(artmint.__file__).parent / "data"
 _PAGE_SCRIPT = """import { mount, overHttp } from "./board.js";
 mount(document.getElementById("board"), overHttp(new URLSearchParams(location.search).get("token")), { page: true });
 """
+_ICON = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><circle cx="8" cy="8" r="7" fill="#1b6e2e"/>
+<path d="M4 8l3 3 5-6" fill="none" stroke="#fff" stroke-width="2"/></svg>"""
 SHELL = {
+    "icon.svg": ("image/svg+xml", _ICON),
     "page.js": ("text/javascript", _PAGE_SCRIPT),
-    "board.css": ("text/css", "html, body { margin: 0; height: 100%; } #board { height: 100vh; }\n"),
+    "board.css": (
+        "text/css",
+        "html, body { margin: 0; height: 100%; } #board { height: 100vh; height: 100dvh; }\n",
+    ),
 }
 
 # %% ../nbs/22_review.ipynb #0ea567e8
@@ -514,7 +520,7 @@ def board(
     widget.on_msg(widget.answer)
     return widget
 
-# %% ../nbs/22_review.ipynb #7d564444
+# %% ../nbs/22_review.ipynb #f6686f1f
 def _asked_picture(api: BoardApi, args: dict[str, Any]) -> bytes:
     "The picture, thumbnail or overlay that a widget asks for. Raises BadRequest."
     if args.get("small"):

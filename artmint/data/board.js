@@ -18,12 +18,12 @@ button[aria-pressed=true] { background: var(--now); border-color: var(--now); co
 select:focus-visible, input:focus-visible, textarea:focus-visible, button:focus-visible { outline: 2px solid var(--now); outline-offset: 1px; }
 kbd { font: 11px ui-monospace, monospace; border: 1px solid var(--line); border-radius: 4px; padding: 0 5px; color: var(--ink); background: var(--bg); }
 
-.bar { grid-area: bar; border-bottom: 1px solid var(--line); background: var(--panel); padding: 7px 12px 5px; }
-.tools, .filters { display: flex; flex-wrap: wrap; gap: 6px 10px; align-items: center; }
+.bar { grid-area: bar; display: flex; flex-wrap: wrap; gap: 6px 10px; align-items: center; border-bottom: 1px solid var(--line); background: var(--panel); padding: 7px 12px; }
+.tools, .filters { display: flex; flex-wrap: wrap; gap: 6px 10px; align-items: center; } .filters { width: 100%; } .state { flex: 1; min-width: 0; }
 .filters label { color: var(--soft); display: flex; gap: 5px; align-items: center; } .filters select { max-width: 190px; }
 .filters input { width: 150px; } .filters input.short { width: 72px; }
-.menu { display: none; } .grow { flex: 1; }
-.state { display: flex; gap: 12px; align-items: center; height: 24px; white-space: nowrap; overflow: hidden; color: var(--soft); }
+.menu { display: none; }
+.state { display: flex; gap: 0 12px; align-items: center; min-height: 24px; white-space: nowrap; overflow: hidden; color: var(--soft); }
 .state .count { color: var(--ink); font-variant-numeric: tabular-nums; } .state .note { overflow: hidden; text-overflow: ellipsis; } .state progress { width: 120px; }
 .alert { grid-area: alert; background: var(--no); color: var(--on); padding: 8px 12px; font-weight: 600; display: flex; flex-wrap: wrap; gap: 6px 12px; align-items: center; }
 .alert[hidden] { display: none; } .alert.soft { background: var(--panel); color: var(--no); border-bottom: 1px solid var(--no); }
@@ -34,7 +34,7 @@ kbd { font: 11px ui-monospace, monospace; border: 1px solid var(--line); border-
 .tile { position: absolute; padding: 5px; border-radius: 8px; border: 2px solid transparent; background: var(--panel); cursor: pointer; overflow: hidden; }
 .tile img { width: 100%; aspect-ratio: 1; object-fit: contain; display: block; border-radius: 4px; background: var(--line); }
 .tile .line { display: flex; justify-content: space-between; gap: 4px; font-size: 12px; margin-top: 3px; white-space: nowrap; height: 17px; overflow: hidden; }
-.tile .line.said { color: var(--soft); margin-top: 0; } .tile .line span { overflow: hidden; text-overflow: ellipsis; }
+.tile .line.said { color: var(--soft); margin-top: 0; } .tile .line span { overflow: hidden; text-overflow: ellipsis; } .tile .line span:first-child { flex: 0 0 auto; max-width: 100%; }
 .tile.accept { border-color: var(--pick); } .tile.reject { border-color: var(--no); } .tile.reject img { opacity: .45; }
 .tile.selected { background: color-mix(in srgb, var(--now) 25%, var(--panel)); }
 .tile.now, .tile.now.accept, .tile.now.reject { border-color: var(--now); box-shadow: 0 0 0 2px var(--now); }
@@ -71,12 +71,14 @@ dialog::backdrop { background: rgba(0,0,0,.55); } dialog .yesno { display: flex;
 
 @media (max-width: 760px) {
   .board { grid-template: "bar" auto "alert" auto "wall" minmax(0, 1fr) "side" auto / minmax(0, 1fr); }
-  .menu { display: block; } .board:not(.filtering) .filters { display: none; } .filters { order: 9; width: 100%; padding-bottom: 6px; } .filters label { flex: 1 1 40%; justify-content: space-between; }
+  .tools { flex: 1; justify-content: flex-end; } .filters { order: 2; } .filters label { flex: 1 1 40%; justify-content: space-between; } .state { order: 3; flex: 1 0 100%; flex-wrap: wrap; white-space: normal; }
   .filters select, .filters input, .filters input.short { flex: 1; min-width: 0; width: 40px; } .bulk { flex: 1 1 40%; }
   .side { border-left: 0; border-top: 1px solid var(--line); padding: 8px; max-height: 70vh; } .board:not(.open) .preview, .board:not(.open) .details, .board:not(.open) .side textarea { display: none; }
   .side h2 { margin: 0 0 4px; font-size: 13px; } .more { display: inline-block; } .foot { display: none; }
-  .info { grid-area: stages; width: auto; z-index: 2; border: 0; opacity: .97; } .strip .step { flex: 1; }
+  .info { grid-area: stages; width: auto; z-index: 2; border: 0; opacity: .97; } .strip .step { flex: 1; } .strip .dock { order: -1; width: 100%; } .rate { flex: 1; justify-content: center; }
 }
+@media (max-width: 760px), (max-height: 520px) { .menu { display: block; } .board:not(.filtering) .filters { display: none; } .filters { order: 2; } .state { order: 3; } .board:not(.open) .preview { display: none; } .foot { display: none; } }
+@media (hover: none) { .stage:focus-visible { box-shadow: none; } }
 @media (pointer: coarse), (max-width: 760px) { button, select, input { min-height: 44px; } .tools button, .strip button, .dock button { min-width: 44px; min-height: 44px; } .dock .rate button { min-width: 44px; min-height: 44px; } .foot, .dock kbd, .strip kbd { display: none; } }
 @media (min-width: 1900px) { .board { grid-template-columns: minmax(0, 1fr) 440px; } .info { width: 380px; } }
 @media (prefers-reduced-motion: no-preference) { .tile { transition: border-color .12s; } } @media (prefers-reduced-motion: reduce) { .alert.shake { animation: none; } }
@@ -109,7 +111,7 @@ function others(card, me) {
 const noted = (card) => Boolean(card.mine?.note) || (card.people ?? []).some((row) => row.note);
 const disagreed = (card, me) => new Set([...others(card, me).map(([, word]) => word), ...(decided(card) ? [card.mine.decision] : [])]).size > 1;
 const SHOWN = {
-  "undecided": (c) => !decided(c), "left to people": (c) => !decided(c) && c.machine?.decision === "review",
+  "undecided": (c) => !decided(c) && !locked(c), "left to people": (c) => !decided(c) && !locked(c) && c.machine?.decision === "review",
   "picked by me": (c) => c.mine?.decision === "accept", "rejected by me": (c) => c.mine?.decision === "reject",
   "picked by others": (c, me) => others(c, me).some(([, word]) => word === "accept"), "rejected by others": (c, me) => others(c, me).some(([, word]) => word === "reject"),
   "people disagree": disagreed, "with stars": (c) => Boolean(c.mine?.stars), "with a note": noted,
@@ -266,7 +268,7 @@ class Pane {
     if (event.button > 0) return;
     this.view.activate(this.index);
     this.stage.setPointerCapture(event.pointerId);
-    const begun = { x: event.clientX, y: event.clientY, px: this.x, py: this.y };
+    const inside = event.target === this.image, begun = { x: event.clientX, y: event.clientY, px: this.x, py: this.y };
     const move = (now) => {
       if (!this.scale) return;
       const at = this.image.getBoundingClientRect();
@@ -277,7 +279,7 @@ class Pane {
       for (const name of ["pointermove", "pointerup", "pointercancel"]) this.stage.removeEventListener(name, name === "pointermove" ? move : up);
       const dx = now.clientX - begun.x, dy = now.clientY - begun.y;
       if (now.type === "pointercancel") return;
-      if (Math.hypot(dx, dy) < CLICK) { if (event.target === this.image) this.toggle(now); else this.view.away(); }
+      if (Math.hypot(dx, dy) < CLICK) { if (inside) this.toggle(now); else this.view.away(); }
       else if (!this.scale && now.pointerType !== "mouse" && Math.abs(dx) > 50 && Math.abs(dx) > Math.abs(dy)) this.view.swiped(dx < 0 ? 1 : -1);
     };
     this.stage.addEventListener("pointermove", move); this.stage.addEventListener("pointerup", up); this.stage.addEventListener("pointercancel", up);
@@ -410,7 +412,7 @@ export async function mount(host, transport, { page = false } = {}) {
   const tool = (text, name, run) => { const el = make("button", { type: "button", textContent: text, className: name }); el.addEventListener("click", run); return el; };
   const labels = {};
   [labels.show, ui.show] = choice("show", Object.keys(SHOWN)); [labels.sort, ui.sort] = choice("sort by", ["slot", ...Object.keys(SORTED)]); [labels.trait, ui.trait] = choice("trait", ["any"]); [labels.size, ui.size] = choice("tiles", Object.keys(SIZES));
-  ui.size.value = "medium";
+  ui.size.value = innerWidth > 2200 ? "large" : "medium";
   ui.slot = make("input", { type: "number", min: 1, placeholder: "all", className: "short" });
   ui.find = make("input", { type: "search", placeholder: "prompt, seed, note" });
   ui.title = make("h1", { className: "sr", textContent: "Review" });
@@ -437,7 +439,7 @@ export async function mount(host, transport, { page = false } = {}) {
   ui.yes.addEventListener("click", () => ui.ask.close("yes")); ui.no.addEventListener("click", () => ui.ask.close(""));
   const large = new Large({ card: (dna) => state.cards.get(dna), picture: (dna) => transport.picture(dna), act, step: (by) => step(by), blocked: (card) => blocked(card), neighbours: () => [1, -1, 2].map((by) => state.order[state.at + by]).filter(Boolean), me: () => state.me, closed: () => { focusWall(); reveal(); } });
   const filters = make("div", { className: "filters" }, labels.show, labels.sort, labels.trait, make("label", {}, "slot", ui.slot), make("label", {}, "search", ui.find), labels.size, ui.all, ui.none);
-  board.append(ui.title, make("div", { className: "bar" }, make("div", { className: "tools" }, ui.menu, filters, make("span", { className: "grow" }), ui.select, ui.compare, ui.undo), make("div", { className: "state" }, ui.who, ui.count, ui.progress, ui.note)), ui.alert, ui.wall, ui.empty, ui.side, foot, large.el, ui.ask);
+  board.append(ui.title, make("div", { className: "bar" }, ui.menu, filters, make("div", { className: "state" }, ui.who, ui.count, ui.progress, ui.note), make("div", { className: "tools" }, ui.select, ui.compare, ui.undo)), ui.alert, ui.wall, ui.empty, ui.side, foot, large.el, ui.ask);
   root.append(board);
   const dark = () => document.body.dataset.jpThemeLight ? document.body.dataset.jpThemeLight === "false" : matchMedia("(prefers-color-scheme: dark)").matches;
   const theme = () => board.classList.toggle("dark", dark());
@@ -484,7 +486,7 @@ export async function mount(host, transport, { page = false } = {}) {
     status();
   }
   function status() {
-    let open = 0; for (const card of state.cards.values()) if (!decided(card)) open++;
+    let open = 0; for (const card of state.cards.values()) if (SHOWN.undecided(card)) open++;
     const unsent = outbox?.entries.length ?? 0, number = (n) => n.toLocaleString("en");
     ui.count.textContent = `${number(state.order.length)} shown, ${number(open)} of ${number(state.loading ? state.total : state.cards.size)} undecided` + (state.selection.size ? `, ${number(state.selection.size)} selected` : "") + (unsent ? `, ${number(unsent)} saving` : "");
     ui.progress.hidden = !state.loading; ui.progress.value = state.total ? state.cards.size / state.total : 0;
@@ -512,9 +514,11 @@ export async function mount(host, transport, { page = false } = {}) {
     place.replaceChildren(placeOf(card), make("span", { className: "stars", textContent: card.mine?.stars ? " " + "★".repeat(card.mine.stars) : "" }));
     mine.textContent = WORD[word] ?? "";
     machine.textContent = locked(card) ? `packed in drop ${card.packed}` : card.chosen ? "edition" : card.machine ? MACHINE[card.machine.decision] : "";
-    people.textContent = [...others(card, state.me).map(([name, said]) => `${name} ${said === "accept" ? "✓" : "✗"}`), noted(card) ? "✎" : ""].filter(Boolean).join(" ");
+    const said = others(card, state.me), ticks = (decision, mark) => { const count = said.filter(([, word]) => word === decision).length; return count ? `${mark}${count}` : ""; };
+    const named = said.map(([name, word]) => `${name} ${word === "accept" ? "✓" : "✗"}`), short = machine.textContent.length + named.join(" ").length + 3 > state.size / 7;
+    people.textContent = [...(short ? [ticks("accept", "✓"), ticks("reject", "✗")] : named), noted(card) ? "✎" : ""].filter(Boolean).join(" ");
     tile.lastChild.textContent = Object.entries(card.traits).map(([key, value]) => `${key} ${value}`).join(", ") + (word ? "" : ", undecided");
-    tile.title = machine.textContent + (people.textContent ? ", " + people.textContent : "");
+    tile.title = [locked(card) ? `packed in drop ${card.packed}: can't be changed any more` : "", card.chosen ? "edition" : "", card.machine ? MACHINE[card.machine.decision] : "", ...named].filter(Boolean).join(", ");
     tile.setAttribute("aria-selected", String(state.selection.size ? state.selection.has(dna) : i === state.at));
     tile.setAttribute("aria-setsize", String(state.order.length)); tile.setAttribute("aria-posinset", String(i + 1));
     if (i === state.at) ui.wall.setAttribute("aria-activedescendant", tile.id);
