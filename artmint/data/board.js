@@ -479,8 +479,13 @@ export async function mount(host, transport, { page = false } = {}) {
   function draw() {
     measure();
     const { columns, high } = state, first = Math.max(0, Math.floor(ui.wall.scrollTop / high) - 1) * columns, last = Math.min(state.order.length, (Math.ceil((ui.wall.scrollTop + ui.wall.clientHeight) / high) + 1) * columns), seen = new Set();
-    for (let i = first; i < last; i++) { const dna = state.order[i]; seen.add(dna); place(dna, i); }
+    for (const dna of state.order.slice(first, last)) seen.add(dna);
     for (const [dna, tile] of state.pool) if (!seen.has(dna)) { tile.remove(); state.pool.delete(dna); }
+    for (let i = first, before = null; i < last; i++) { // who reads the page in order reads the wall in order
+      const tile = place(state.order[i], i);
+      if (!tile.parentNode || tile.previousSibling !== before) { if (before) before.after(tile); else ui.space.prepend(tile); }
+      before = tile;
+    }
     ui.empty.hidden = state.order.length > 0;
     ui.empty.textContent = state.loading ? "Reading candidates …" : state.total ? "Nothing is left here. Choose another view above." : "There are no candidates yet: artmint run paints them.";
     status();
@@ -506,7 +511,7 @@ export async function mount(host, transport, { page = false } = {}) {
       tile.addEventListener("click", (event) => clicked(state.order.indexOf(dna), event));
       tile.addEventListener("dblclick", () => enlarge());
       transport.picture(dna, { small: true }).then((url) => { tile.firstChild.src = url; }, () => {});
-      state.pool.set(dna, tile); ui.space.append(tile);
+      state.pool.set(dna, tile);
     }
     const card = state.cards.get(dna), word = decided(card) ? card.mine.decision : "", [place, mine] = tile.children[1].children, [machine, people] = tile.children[2].children;
     tile.className = ["tile", word || (card.machine?.decision === "review" ? "review" : ""), i === state.at ? "now" : "", state.selection.has(dna) ? "selected" : ""].join(" ");
@@ -522,6 +527,7 @@ export async function mount(host, transport, { page = false } = {}) {
     tile.setAttribute("aria-selected", String(state.selection.size ? state.selection.has(dna) : i === state.at));
     tile.setAttribute("aria-setsize", String(state.order.length)); tile.setAttribute("aria-posinset", String(i + 1));
     if (i === state.at) ui.wall.setAttribute("aria-activedescendant", tile.id);
+    return tile;
   }
   const sight = () => { const top = Math.floor(state.at / state.columns) * state.high; return top + state.high / 2 > ui.wall.scrollTop && top + state.high / 2 < ui.wall.scrollTop + ui.wall.clientHeight; };
   function reveal() {
