@@ -299,7 +299,7 @@ class BoardApi:
         if strange:
             raise BadRequest(f"{strange[0]:.12} is not on this board")
 
-# %% ../nbs/22_review.ipynb #5a06a39a
+# %% ../nbs/22_review.ipynb #1fe4ee47
 def _secret(session: ReviewSession, what: str) -> str:
     "A digest that only who can read the studio's keys can tell: one for each board and use."
     kept = kept_token(session.catalog.folder / "keys" / "review.token")
@@ -361,7 +361,7 @@ def _reason_png(session: ReviewSession, candidate: Candidate, card: dict[str, An
     overlay(session.catalog, session.collection, candidate, reasons[reason]).save(packed, "PNG")
     return packed.getvalue()
 
-# %% ../nbs/22_review.ipynb #532c282d
+# %% ../nbs/22_review.ipynb #d4600628
 SMALL = 384  # pixels of a thumbnail's longer side
 
 
@@ -520,7 +520,7 @@ def board(
     widget.on_msg(widget.answer)
     return widget
 
-# %% ../nbs/22_review.ipynb #f6686f1f
+# %% ../nbs/22_review.ipynb #b50fbf35
 def _asked_picture(api: BoardApi, args: dict[str, Any]) -> bytes:
     "The picture, thumbnail or overlay that a widget asks for. Raises BadRequest."
     if args.get("small"):
