@@ -199,7 +199,7 @@ class Undo(Record):
     undone: str
     dnas: tuple[Hex64, ...]
 
-
+# %% ../nbs/22_review.ipynb #05e422df
 class Wanted(Record):
     "Cards that a board wants to show."
 
@@ -218,7 +218,7 @@ class Recall(Record):
 
 _REQUESTS = {"open": Opening, "cards": Wanted, "history": Recall, "act": Action, "undo": Undo}
 
-
+# %% ../nbs/22_review.ipynb #2f6d13cc
 def _parsed(verb: str, args: dict[str, Any]) -> Record:
     "What a board wants. Raises BadRequest."
     models = _REQUESTS
@@ -239,7 +239,7 @@ class WrongBoard(Refusal):
         "that board again, and it is sent."
     )
 
-
+# %% ../nbs/22_review.ipynb #8ab13126
 @dataclass
 class BoardApi:
     "A person's look at a collection, with the candidates that are on the table."
@@ -299,7 +299,7 @@ class BoardApi:
         if strange:
             raise BadRequest(f"{strange[0]:.12} is not on this board")
 
-# %% ../nbs/22_review.ipynb #1fe4ee47
+# %% ../nbs/22_review.ipynb #583bdae6
 def _secret(session: ReviewSession, what: str) -> str:
     "A digest that only who can read the studio's keys can tell: one for each board and use."
     kept = kept_token(session.catalog.folder / "keys" / "review.token")
@@ -321,13 +321,13 @@ def _wanted(api: BoardApi, asked: Wanted) -> list[dict[str, Any]]:
         api.load(fresh=True)
     return api.cards(tuple(api.candidates) if asked.dnas is None else asked.dnas)
 
-
+# %% ../nbs/22_review.ipynb #83583d23
 def _recall(api: BoardApi, asked: Recall) -> list[dict[str, Any]]:
     "What this person can undo, as far as it is on the table."
     done = actions_of(api.session)
     return [action for action in done if all(dna in api.candidates for dna in action["dnas"])]
 
-
+# %% ../nbs/22_review.ipynb #8fa1eff6
 def _act(api: BoardApi, asked: Action) -> list[dict[str, Any]]:
     "Record an action, once however often and from wherever it comes."
     api._check(asked.dnas)
@@ -361,7 +361,7 @@ def _reason_png(session: ReviewSession, candidate: Candidate, card: dict[str, An
     overlay(session.catalog, session.collection, candidate, reasons[reason]).save(packed, "PNG")
     return packed.getvalue()
 
-# %% ../nbs/22_review.ipynb #d4600628
+# %% ../nbs/22_review.ipynb #125c166a
 SMALL = 384  # pixels of a thumbnail's longer side
 
 
@@ -520,7 +520,7 @@ def board(
     widget.on_msg(widget.answer)
     return widget
 
-# %% ../nbs/22_review.ipynb #b50fbf35
+# %% ../nbs/22_review.ipynb #606a7dd7
 def _asked_picture(api: BoardApi, args: dict[str, Any]) -> bytes:
     "The picture, thumbnail or overlay that a widget asks for. Raises BadRequest."
     if args.get("small"):

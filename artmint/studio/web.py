@@ -90,7 +90,7 @@ def web_app(
     own_hosts = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
     return Starlette(routes=routes, middleware=[own_hosts])
 
-
+# %% ../../nbs/studio/web.ipynb #033c8fa2
 class PortTaken(Refusal):
     "Another program listens where a page was to be served."
 
@@ -109,7 +109,7 @@ class WeakToken(Refusal):
     says = "{path} doesn't hold a token. Nothing was served; remove the file, and a new token is made."
     exit_code = 2
 
-
+# %% ../../nbs/studio/web.ipynb #74cfc04d
 def kept_token(
     path: Path,  # a file that only its owner can read
 ) -> str:
@@ -120,7 +120,7 @@ def kept_token(
         raise WeakToken(str(path))
     return token
 
-# %% ../../nbs/studio/web.ipynb #041a6260
+# %% ../../nbs/studio/web.ipynb #a42d94c1
 class KeptPorts:
     """The ports at which pages were served, in a file: an address survives a restart, and with it what a browser
     keeps for it."""
@@ -156,7 +156,7 @@ def _ports(path: Path) -> dict:
         return {}
     return ports if isinstance(ports, dict) else {}
 
-# %% ../../nbs/studio/web.ipynb #066fb094
+# %% ../../nbs/studio/web.ipynb #555d9145
 def _bound(port: int) -> socket.socket | None:
     "A socket that listens at a port of this machine, 0 for any free one; None when the port is taken."
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -188,7 +188,7 @@ def _listening(port: int, kept: KeptPorts | None, say: Callable[[str], None]) ->
         kept.add(bound.getsockname()[1])
     return bound
 
-# %% ../../nbs/studio/web.ipynb #a911abb8
+# %% ../../nbs/studio/web.ipynb #e5f2e4fe
 def serve_app(
     make: "Callable[[str], Starlette]",  # gives the application for a token
     port: int = 0,  # 0: any free one
