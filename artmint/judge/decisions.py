@@ -222,7 +222,7 @@ def decisions_on(
         rows[row.key].append(read_json(row.body))
     return rows
 
-# %% ../../nbs/judge/decisions.ipynb #90fb2209
+# %% ../../nbs/judge/decisions.ipynb #69aabdf1
 def _edition_facts(session: ReviewSession, candidates: list[Candidate]) -> dict[int, dict[str, Any]]:
     "What fills the candidates' slots, and the drop in which a slot was packed; by slot."
     name = session.collection.name
@@ -235,7 +235,7 @@ def _edition_facts(session: ReviewSession, candidates: list[Candidate]) -> dict[
         facts[body["slot"]]["edition"] = body.get("dna")
     return facts
 
-
+# %% ../../nbs/judge/decisions.ipynb #f26e5d26
 def _card(
     session: ReviewSession, candidate: Candidate, rows: list[dict[str, Any]], facts: dict[int, dict[str, Any]]
 ) -> dict[str, Any]:
@@ -357,7 +357,7 @@ def undo_action(
         record_opinions(session.catalog, opinions)
     return tuple(befores)
 
-# %% ../../nbs/judge/decisions.ipynb #3d1d3c42
+# %% ../../nbs/judge/decisions.ipynb #48d3d4b5
 def actions_of(
     session: ReviewSession,  # whose
     most: int = 100,  # how many are given
