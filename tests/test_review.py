@@ -516,6 +516,10 @@ def test_by_finger_on_a_phone(browser, tmp_path):
         page.locator("dialog.full").get_by_role("button", name="Close").tap()
         settled(page)
         dnas = list(ReviewSession(catalog, DEMO, "ada").candidates())
+        for _ in range(50):  # a tap becomes a click a moment later
+            if len(people(catalog)) == 3:
+                break
+            page.wait_for_timeout(100)
         assert said_of(catalog, dnas[:3]) == ["accept", "withdrawn", "reject"]
         assert touchable(page) == []
         assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
