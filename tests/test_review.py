@@ -535,6 +535,7 @@ def swipe(page, start: int, end: int) -> None:
     for kind, x in (("touchStart", start), ("touchMove", (start + end) // 2), ("touchMove", end)):
         finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": 200}]})
     finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.wait_for_timeout(250)  # until the board has heard of it
 
 
 def touchable(page) -> list:
