@@ -532,11 +532,11 @@ def review(
     collection = load_collection(order.folder)
     session = ReviewSession(Catalog(studio), collection, by or getpass.getuser(), blind, order.slots)
 
-    def announce(address: str) -> None:
-        typer.echo(address)
+    def announce(line: str) -> None:
+        typer.echo(line)
         sys.stdout.flush()
-        if browser:
-            webbrowser.open(address)
+        if browser and line.startswith("http://"):
+            webbrowser.open(line)
 
     serve_board(BoardApi(session), port, announce)
 
