@@ -496,6 +496,7 @@ def test_by_mouse_alone(desk):
     assert said_of(catalog, dnas[4:6]) == ["reject", "withdrawn"]
 
 
+@pytest.mark.slow
 def test_by_finger_on_a_phone(browser, tmp_path):
     catalog = table(tmp_path)
     served = Served(tmp_path)
