@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['is_by_hand', 'open_slots', 'attempts_of', 'DigestMismatch', 'LostFile', 'record', 'lacking', 'generate',
-           'put_picture', 'SlotTaken', 'work_of', 'enter', 'NothingToWithdraw', 'withdraw', 'NotSerial']
+           'put_picture', 'SlotTaken', 'UnfitWords', 'work_of', 'enter', 'NothingToWithdraw', 'withdraw', 'NotSerial']
 
 # %% ../nbs/15_generate.ipynb #d1aeb3a4
 from collections.abc import Callable, Iterable
@@ -15,7 +15,7 @@ from PIL import Image
 
 # %% ../nbs/15_generate.ipynb #630009e2
 from .core.canon import Refusal, read_json, unsafe_text
-from .core.collection import Collection, InconsistentCollection
+from .core.collection import Collection
 from .core.intake import TakenPicture, take_picture
 from .core.picture import infotext, old_infotext, pixel_digest, png_bytes
 from .core.records import Artifact, Attempt, Recipe, Slot, Work
@@ -195,6 +195,15 @@ class SlotTaken(Refusal):
     says = "No work can be entered for slot {slot}: {why}. Nothing was recorded; choose another slot."
 
 
+class UnfitWords(Refusal):
+    "What is said of a work made by hand can't be published."
+
+    field: str
+    why: str
+    says = "The work's {field} can't be published: {why}. Nothing was recorded; correct --{field}."
+    exit_code = 2
+
+
 def _refuse_work(
     catalog: Catalog, collection: Collection, slot: int, path: Path, words: tuple[str, str]
 ) -> None:
@@ -203,12 +212,12 @@ def _refuse_work(
         raise SlotTaken(slot, f"the collection has slots 1 to {collection.supply}")
     if edition_of(catalog, collection.name, slot):
         raise SlotTaken(slot, "it has its edition")
-    artist, medium = words
-    problems = unsafe_text(artist) + unsafe_text(medium)
-    if not artist.strip():
-        problems = [*problems, "no artist"]
-    if problems:
-        raise InconsistentCollection(str(path), [f"the artist or the medium: {p}" for p in problems])
+    for field, text in zip(("artist", "medium"), words):
+        problems = unsafe_text(text)
+        if field == "artist" and not text.strip():
+            problems = ["nobody is named"]
+        if problems:
+            raise UnfitWords(field, ", ".join(dict.fromkeys(problems)))
 
 # %% ../nbs/15_generate.ipynb #f5d4f29f
 def work_of(
@@ -220,7 +229,7 @@ def work_of(
     ground: str = "",  # what a transparent picture is put on, such as "#ffffff"; empty: it is refused
 ) -> tuple[Work, TakenPicture]:
     """The work that `enter` would record, and its picture. Records nothing.
-    Raises SlotTaken, UnreadablePicture, BadGround, InconsistentCollection."""
+    Raises SlotTaken, UnreadablePicture, BadGround, UnfitWords."""
     _refuse_work(catalog, collection, slot, path, words)
     taken = take_picture(path, ground)
     artist, medium = words
@@ -239,7 +248,7 @@ def enter(
     ground: str = "",  # what a transparent picture is put on, such as "#ffffff"; empty: it is refused
 ) -> Artifact:
     """Enter a picture made by hand as attempt 0 of a slot, in the place of what was entered before.
-    Raises SlotTaken, UnreadablePicture, BadGround, InconsistentCollection."""
+    Raises SlotTaken, UnreadablePicture, BadGround, UnfitWords."""
     work, taken = work_of(catalog, collection, slot, path, (artist, medium), ground)
     artifact = Artifact(
         dna=work.dna,

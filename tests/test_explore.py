@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from artmint.core.collection import InconsistentCollection, example, read_collection
 from artmint.explore import (
     Axis,
+    BadAxis,
     GridApi,
     NoSuchSetting,
     TooFewAxes,
@@ -155,9 +156,9 @@ def test_axes_are_read_as_they_are_typed(text, axis):
     assert parse_axis(text) == axis
 
 
-@pytest.mark.parametrize("text", ["steps", "steps=", ""])
-def test_an_axis_without_values_is_refused(text):
-    with pytest.raises(NoSuchSetting, match="SETTING=VALUE"):
+@pytest.mark.parametrize("text", ["steps", "steps=", "", "guidance=[1,[2]]", 'steps=[{"a": 1}]'])
+def test_an_axis_without_plain_values_is_refused(text):
+    with pytest.raises(BadAxis, match="no axis"):
         parse_axis(text)
 
 
@@ -287,9 +288,10 @@ def test_the_console_shows_takes_and_writes(tmp_path, capsys, monkeypatch):
     facts = json.loads(capsys.readouterr().out)
     assert [cell["changes"]["steps"] for cell in facts["cells"]] == [1, 3]
     assert load_collection(tmp_path / "tiny").generation.steps == 3
-    with pytest.raises(SystemExit) as stop:
-        main(["explore", "tiny", "--x", "steps=1", "--slots", "9"])
-    assert stop.value.code == 2
+    for wrong in (["--x", "steps=1", "--slots", "9"], ["--x", "steps=1,2", "--take", "3"]):
+        with pytest.raises(SystemExit) as stop:
+            main(["explore", "tiny", *wrong])
+        assert stop.value.code == 2
 
 
 # ---- in a real browser

@@ -35,8 +35,13 @@ class BadBatch(Refusal):
 
     path: str
     problems: list
-    says = "{path} is no batch: {problems}. Nothing was run; mend the file."
+    says = "{path} is no batch: {self.listed}. Nothing was run; mend the file."
     exit_code = 2
+
+    @property
+    def listed(self) -> str:
+        "The problems, one after the other."
+        return "; ".join(str(problem).rstrip(".") for problem in self.problems)
 
 
 class Batch(Record):
@@ -71,7 +76,9 @@ def load_batch(
     try:
         entries = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         return Batch.model_validate_json(canonical({**entries, "path": str(path)}))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, Refusal) as error:
+    except OSError as error:
+        raise BadBatch(str(path), [error.strerror or type(error).__name__]) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, Refusal) as error:
         raise BadBatch(str(path), [str(error)]) from error
     except ValidationError as error:
         raise BadBatch(str(path), error_lines(error, Batch)) from error

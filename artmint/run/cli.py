@@ -318,11 +318,12 @@ def doctor(
 
 # %% ../../nbs/run/cli.ipynb #e1393121
 def _report_error(error: Exception, json: bool) -> int:
-    "Say what went wrong, in one sentence or one JSON document, and give the exit code."
+    "Say what went wrong, in its own lines or as one JSON document, and give the exit code."
     code = getattr(error, "exit_code", 1)
-    message = " ".join(str(error).split()) or type(error).__name__
+    message = str(error).strip() or type(error).__name__
     if json:
-        print_json({"error": type(error).__name__, "message": message, "exit_code": code})
+        line = " ".join(message.split())
+        print_json({"error": type(error).__name__, "message": line, "exit_code": code})
     else:
         typer.echo(f"{typer.style('artmint:', fg=typer.colors.RED)} {message}", err=True)
     return code

@@ -231,7 +231,8 @@ GridPicture = Annotated[
 ]
 GridPage = Annotated[bool, typer.Option("--page", help="Serve the grid as a page until it is stopped.")]
 TakenCell = Annotated[
-    int, typer.Option("--take", help="Show what cell N (1, 2, ...) would change in collection.toml.")
+    int,
+    typer.Option("--take", min=0, help="Show what cell N (1, 2, ...) would change in collection.toml."),
 ]
 WriteTaken = Annotated[bool, typer.Option("--write", help="With --take: write it.")]
 CountOnly = Annotated[bool, typer.Option("--plan", help="Say how many pictures that is, and paint none.")]
@@ -253,7 +254,7 @@ def explore(
     json: Json = False,  # for programs
 ) -> None:
     "Paint a grid of settings over fixed slots and seeds, with scores. Nothing of it counts as an attempt."
-    from artmint.explore import count_pictures, parse_axis, slots_named
+    from artmint.explore import combinations, count_pictures, parse_axis, slots_named
     from artmint.seeds import load_collection, planned_slots, salt_of
     from artmint.studio.catalog import Catalog
 
@@ -264,6 +265,9 @@ def explore(
     catalog = Catalog(studio)
     everything, _ = planned_slots(catalog, chosen, salt_of(chosen, studio))
     shown = slots_named(slots, everything)
+    cells = len(combinations(axes))
+    if take > cells:
+        raise typer.BadParameter(f"there is no cell {take}; the grid has 1 to {cells}")
     if plan:
         pictures, lacking = count_pictures(catalog, chosen, axes, shown, seeds)
         if json:

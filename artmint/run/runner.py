@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SAMPLE', 'COUNTS', 'LEAVES', 'WaitingForPeople', 'modules_of', 'code_digests', 'RunContext', 'kept_picture',
-           'StageFailed', 'Stopped', 'execute_stage', 'ran_to_end', 'StageResult', 'NotYetMade', 'run_batch',
-           'finished', 'batch_address', 'write_report']
+           'StageFailed', 'Stopped', 'execute_stage', 'ran_to_end', 'StageResult', 'NotYetMade', 'SlotsBeyond',
+           'run_batch', 'finished', 'batch_address', 'write_report']
 
 # %% ../../nbs/run/runner.ipynb #0b69a298
 import ast
@@ -496,6 +496,19 @@ def _in_order(context: RunContext, stages: list[Stage], count: int) -> Iterator[
         if is_last and _splits_round(context.batch, stage):
             return
 
+# %% ../../nbs/run/runner.ipynb #0d8a9950
+class SlotsBeyond(Refusal):
+    "A batch asks for slots that its collection doesn't have."
+
+    first: int
+    last: int
+    supply: int
+    says = (
+        "The batch asks for slots {first} to {last}, and the collection has 1 to {supply}. Nothing was run; correct "
+        "`first` and `quantity` in the batch file, or the supply."
+    )
+    exit_code = 2
+
 # %% ../../nbs/run/runner.ipynb #fc429f90
 def run_batch(
     batch: Batch,  # what to run
@@ -511,6 +524,8 @@ def run_batch(
     begin, end = stage_range(batch, first, last)
     stages = plan(batch, studio)
     collection = load_collection(batch.folder)
+    if batch.slots.stop - 1 > collection.supply:
+        raise SlotsBeyond(batch.first, batch.slots.stop - 1, collection.supply)
     here = run_folder(studio, batch)
     here.mkdir(parents=True, exist_ok=True)
     results: list[StageResult] = []

@@ -161,7 +161,7 @@ def plan_lines(
 
 # %% ../../nbs/run/training.ipynb #279e9f9d
 SettingsFile = Annotated[
-    Path | None, typer.Argument(help="A TOML file with a [training] table; without one, the defaults.")
+    Path | None, typer.Argument(help="A TOML file with a \\[training] table; without one, the defaults.")
 ]
 StyleFolder = Annotated[Path, typer.Option(help="The style set's folder.")]
 TrainedBase = Annotated[str, typer.Option(help="'bundled', a folder, a .safetensors file or a hub id.")]

@@ -24,7 +24,8 @@ from artmint.make.rounds import (
 )
 from artmint.metadata import AuditFailed, MixedBases, RefusedByPeople, pack
 from artmint.publish.tokens import BaseFacts, read_token
-from artmint.run.runner import WaitingForPeople
+from artmint.run.batch import Stage, load_batch
+from artmint.run.runner import SlotsBeyond, WaitingForPeople, _in_rounds, run_batch
 from artmint.seeds import (
     AllocationChanged,
     frozen_slots,
@@ -304,9 +305,6 @@ def test_an_attempt_for_other_traits_is_no_candidate_any_more(tmp_path, tiny, ba
 
 def test_a_batch_goes_on_after_its_collection_was_changed(tmp_path):
     "Through the console: one finished round, other steps, the same batch again."
-    from artmint.run.batch import load_batch
-    from artmint.run.runner import run_batch
-
     shutil.copytree(TINY, tmp_path / "tiny")
     file = tmp_path / "tiny" / "collection.toml"
     batch = tmp_path / "b.toml"
@@ -329,6 +327,31 @@ def test_a_batch_goes_on_after_its_collection_was_changed(tmp_path):
     assert any("steps 2 -> 3" in line for line in lines)
     attempts = Catalog(tmp_path / "studio").all("attempt", "tiny/")
     assert {key.split("/")[2] for key in attempts} == {"1", "2", "3", "4"}
+
+
+def test_a_batch_asks_for_no_more_slots_than_there_are(tmp_path):
+    shutil.copytree(TINY, tmp_path / "tiny")
+    batch = tmp_path / "b.toml"
+    batch.write_text('name = "b"\ncollection = "tiny"\nquantity = 5\nstages = ["00_seeds"]\n')
+    with pytest.raises(SlotsBeyond, match="1 to 4"):
+        run_batch(load_batch(batch), tmp_path / "studio", print)
+    assert not (tmp_path / "studio").exists()
+
+
+def test_a_changed_setting_runs_through_where_every_slot_has_its_edition(tmp_path):
+    "Nothing is painted then, and there is nothing to draw."
+    shutil.copytree(TINY, tmp_path / "tiny")
+    file = tmp_path / "tiny" / "collection.toml"
+    file.write_text(file.read_text().replace('profile = "portable"', 'profile = "fast"'))
+    batch = tmp_path / "b.toml"
+    batch.write_text('name = "b"\ncollection = "tiny"\nquantity = 2\nstages = ["15_generate", "20_curate"]\n')
+    run_batch(load_batch(batch), tmp_path / "studio", print)
+    editions = Catalog(tmp_path / "studio").all("edition")
+    file.write_text(file.read_text().replace("steps = 2", "steps = 3"))
+    lines = []
+    run_batch(load_batch(batch), tmp_path / "studio", lines.append)
+    assert any("0 attempts for 0 open slots" in line for line in lines)
+    assert Catalog(tmp_path / "studio").all("edition") == editions
 
 
 def test_a_slot_that_waits_for_a_work_by_hand_holds_up_no_round(tmp_path, base):
@@ -354,9 +377,6 @@ def test_a_slot_that_waits_for_a_work_by_hand_holds_up_no_round(tmp_path, base):
 
 
 def test_a_batch_stops_at_once_where_only_works_by_hand_are_missing(tmp_path):
-    from artmint.run.runner import _in_rounds
-    from artmint.run.batch import Stage
-
     stages = [Stage("15_generate", {}, True), Stage("20_curate", {}, True)]
     ran = []
     with pytest.raises(WaitingForPeople, match="artmint enter"):
