@@ -607,8 +607,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                          'artmint.core.collection._shares': ('core/collection.html#_shares', 'artmint/core/collection.py'),
                                          'artmint.core.collection._silence_problems': ( 'core/collection.html#_silence_problems',
                                                                                         'artmint/core/collection.py'),
-                                         'artmint.core.collection._syntax_problems': ( 'core/collection.html#_syntax_problems',
-                                                                                       'artmint/core/collection.py'),
                                          'artmint.core.collection._template_problems': ( 'core/collection.html#_template_problems',
                                                                                          'artmint/core/collection.py'),
                                          'artmint.core.collection._value_tables': ( 'core/collection.html#_value_tables',
