@@ -275,7 +275,7 @@ class AllocationChanged(Refusal):
             "many slots as these take, and 00_seeds or 15_generate allocate the others anew."
         )
 
-
+# %% ../nbs/00_seeds.ipynb #12ea68fb
 class TraitsRemoved(AllocationChanged):
     "Traits that slots with an edition have are gone from the collection."
 
