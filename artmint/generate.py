@@ -68,11 +68,15 @@ def attempts_of(
     round: int,  # 1, 2, ...
     base: Base,  # the model
 ) -> list[Attempt]:  # slot by slot
-    """The attempts of a round, checked and then recorded. Raises NoSuchAdapter and what `check_new` raises, before
-    anything is recorded."""
+    """The attempts of a round, checked and then recorded. Raises NoSuchAdapter, what `check` raises, and of attempts
+    that aren't recorded yet what `check_new` raises, before anything is recorded."""
     settings = Settings(collection, base.digest, named_adapters(catalog, collection), salt)
     attempts = round_attempts(catalog, settings, slots, round)
-    check_new(base, [attempt.recipe for attempt in attempts], catalog.blob)
+    keys = [attempt_key(collection.name, attempt.slot, attempt.attempt) for attempt in attempts]
+    there = {row.key for row in catalog.rows_of("attempt", keys)}
+    pairs = list(zip(keys, attempts))
+    check(base, [attempt.recipe for key, attempt in pairs if key in there], catalog.blob)
+    check_new(base, [attempt.recipe for key, attempt in pairs if key not in there], catalog.blob)
     record_attempts(catalog, settings, attempts, round)
     return attempts
 

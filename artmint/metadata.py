@@ -239,7 +239,8 @@ def _root_files(
     catalog: Catalog, drop: StudioDrop, weights: Mapping[str, Path | bytes]
 ) -> dict[str, Path | bytes]:
     "Every file of the root by its path. Raises what `_public_picture` raises."
-    files: dict[str, Path | bytes] = {"schema.json": json_schema(has_words(drop.collection))}
+    schema = json_schema(has_words(drop.collection, drop.slots, drop.facts))
+    files: dict[str, Path | bytes] = {"schema.json": schema}
     for slot, edition, facts in zip(drop.slots, drop.editions, drop.facts):
         picture, path = _public_picture(catalog, drop, edition, facts)
         image = str(cid_of(picture))

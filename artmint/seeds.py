@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['one_of_one_of', 'fill_wildcards', 'prompt_of', 'task_of', 'allocate', 'allocation_facts', 'allocation_lines',
-           'problems_of', 'load_collection', 'salt_of', 'AllocationChanged', 'frozen_slots', 'planned_slots',
-           'settle_slots', 'derive_seed', 'slot_seeds', 'colours_of', 'UnsettledAdapter', 'adapters_of', 'recipes']
+           'problems_of', 'load_collection', 'salt_of', 'AllocationChanged', 'TraitsRemoved', 'ConstraintBroken',
+           'frozen_slots', 'planned_slots', 'settle_slots', 'derive_seed', 'slot_seeds', 'colours_of',
+           'UnsettledAdapter', 'adapters_of', 'recipes']
 
 # %% ../nbs/00_seeds.ipynb #bb724ab6
 import itertools
@@ -254,13 +255,13 @@ def salt_of(
 
 # %% ../nbs/00_seeds.ipynb #83bcdc69
 class AllocationChanged(Refusal):
-    "A collection's traits were changed after its slots were fixed."
+    "A collection's traits or constraints were changed after its slots were fixed."
 
     collection: str
-    traits: list[str]
+    traits: list[str]  # and constraints, such as "forbidden[0]"
     kept: list[int]  # slots whose traits can't change any more
     says = (
-        "The slots of {collection} were fixed with other counts of {traits}. {self.advice} Nothing was changed; "
+        "The slots of {collection} were fixed before {traits} changed. {self.advice} Nothing was changed; "
         "the collection's file as it was is accepted, too."
     )
 
@@ -274,9 +275,56 @@ class AllocationChanged(Refusal):
             "many slots as these take, and 00_seeds or 15_generate allocate the others anew."
         )
 
+# %% ../nbs/00_seeds.ipynb #12ea68fb
+class TraitsRemoved(AllocationChanged):
+    "Traits that slots with an edition have are gone from the collection."
+
+    collection: str
+    traits: list[str]
+    kept: list[int]  # slots that have them
+
+    @property
+    def advice(self) -> str:
+        "What can be done."
+        return (
+            f"Slots {self.kept} have editions with these traits and keep them: put the traits back. `silent` "
+            "keeps one out of the prompts, and `absent` keeps its values out of what is published."
+        )
+
+
+class ConstraintBroken(AllocationChanged):
+    "Slots with an edition break a constraint that the collection has now."
+
+    collection: str
+    traits: list[str]  # the constraints, such as "forbidden[0]"
+    kept: list[int]  # slots that break one
+
+    @property
+    def advice(self) -> str:
+        "What can be done."
+        return (
+            f"Slots {self.kept} have editions that break it, and keep their traits: take the constraint back, "
+            "or ease it so that these slots keep it."
+        )
+
+# %% ../nbs/00_seeds.ipynb #5d07e1c1
+def _broken(collection: Collection, slots: list[Slot]) -> dict[str, list[int]]:
+    "The collection's constraints that slots break, one-of-ones aside: ids of the slots by constraint."
+    plain = [slot for slot in slots if ONE_OF_ONE not in slot.traits]
+    broken = {}
+    for i, pair in enumerate(collection.forbidden):
+        broken[f"forbidden[{i}]"] = [s.id for s in plain if pair.items() <= s.traits.items()]
+    for i, need in enumerate(collection.required):
+        brought = [slot for slot in plain if need.when.items() <= slot.traits.items()]
+        broken[f"required[{i}]"] = [s.id for s in brought if not need.then.items() <= s.traits.items()]
+    if collection.unique:
+        times = Counter(frozenset(slot.traits.items()) for slot in plain)
+        broken["unique"] = [slot.id for slot in plain if times[frozenset(slot.traits.items())] > 1]
+    return {name: ids for name, ids in broken.items() if ids}
+
 
 def _differing(collection: Collection, slots: list[Slot]) -> list[str]:
-    "Traits whose counts in the slots are not the collection's."
+    "Traits whose counts in the slots are not the collection's, and constraints that the slots break."
     wanted = dict(collection.traits)
     if collection.one_of_ones:
         wanted[ONE_OF_ONE] = {name: work.size for name, work in collection.one_of_ones.items()}
@@ -286,7 +334,7 @@ def _differing(collection: Collection, slots: list[Slot]) -> list[str]:
         counts = Counter(slot.traits[trait] for slot in slots if trait in slot.traits)
         if counts != wanted.get(trait):
             differing.append(trait)
-    return differing
+    return differing + list(_broken(collection, slots))
 
 # %% ../nbs/00_seeds.ipynb #5f0a1e1c
 def _kept_slots(catalog: Catalog, collection: Collection) -> list[Slot]:
@@ -325,9 +373,13 @@ def frozen_slots(
 
 # %% ../nbs/00_seeds.ipynb #130066ca
 def _remaining(collection: Collection, kept: list[Slot]) -> AllocationTask:
-    "What is left to allocate beside some slots. Raises AllocationChanged when they hold more than there is."
+    "What is left to allocate beside some slots. Raises AllocationChanged when they can't stay as they are."
     task = task_of(collection)
     plain = [slot for slot in kept if ONE_OF_ONE not in slot.traits]
+    if gone := sorted({trait for slot in plain for trait in slot.traits} - collection.traits.keys()):
+        raise TraitsRemoved(collection.name, gone, [slot.id for slot in plain])
+    if broken := _broken(collection, plain):
+        raise ConstraintBroken(collection.name, list(broken), sorted(set().union(*broken.values())))
     counts = {}
     for trait, values in collection.traits.items():
         used = Counter(slot.traits.get(trait) for slot in plain)
@@ -350,7 +402,8 @@ def _check_kept_works(collection: Collection, kept: list[Slot]) -> None:
         name = slot.traits.get(ONE_OF_ONE)
         if name in free:
             free[name] -= 1
-        elif slots.get(slot.id) != name:
+            name = None  # and it may lie wherever no other one-of-one does
+        if slots.get(slot.id) != name:
             wrong.append(slot.id)
     if wrong or min(free.values(), default=0) < 0:
         raise AllocationChanged(collection.name, [ONE_OF_ONE], [slot.id for slot in kept])
@@ -382,8 +435,8 @@ def settle_slots(
     collection: Collection,  # a consistent collection
     salt: str,  # its salt
 ) -> tuple[list[Slot], list[int]]:  # slots 1..supply, and the ids of those that were allocated anew
-    """The collection's slots; where its counts were changed, those without an edition are allocated anew. Raises
-    AllocationChanged when slots with editions stand in the way, Unallocatable."""
+    """The collection's slots; where its counts or constraints were changed, those without an edition are allocated
+    anew. Raises AllocationChanged when slots with editions stand in the way, Unallocatable."""
     slots, moved = planned_slots(catalog, collection, salt)
     if not moved or not _kept_slots(catalog, collection):
         return frozen_slots(catalog, collection, salt), []

@@ -5,7 +5,9 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
+import diffusers
 import pytest
 import torch
 from diffusers.optimization import get_scheduler
@@ -17,8 +19,10 @@ from artmint.lora_train import (
     OtherTraining,
     UnknownFamily,
     UnknownTarget,
+    UntrainableNoise,
     _rate,
     refuse_long_captions,
+    refuse_untrainable,
     tracked,
     train,
 )
@@ -154,6 +158,26 @@ def test_prior_and_predecessor_stand_in_the_lineage(bases, style, trained, tmp_p
     assert (lineage.data, lineage.prior) == (style.digest, prior.digest)
     assert (lineage.step, lineage.licences) == (7, ("Apache-2.0",))
     assert sha(data) != sha(trained("sd1"))
+
+
+NOISES = {
+    "EDMEulerScheduler": ({"sigma_data": 0.5}, "EDMEulerScheduler.*no schedule of betas"),
+    "FlowMatchEulerDiscreteScheduler": ({}, "FlowMatch.*no schedule of betas"),
+    "DDIMScheduler": ({"prediction_type": "sample"}, "predicts 'sample'"),
+}
+
+
+@pytest.mark.parametrize("name", NOISES)
+def test_a_base_of_another_noise_is_refused_before_anything_is_written(bases, style, tmp_path, name):
+    settings, reason = NOISES[name]
+    pipe = copy.copy(bases("sdxl").pipeline)
+    pipe.scheduler = getattr(diffusers, name)(**settings)
+    base = replace(bases("sdxl"), pipeline=pipe)
+    with pytest.raises(UntrainableNoise, match=reason):
+        refuse_untrainable(style, base)
+    with pytest.raises(UntrainableNoise, match="Nothing was trained"):
+        train(style, base, TrainConfig(**SMALL), tmp_path / "folder")
+    assert not (tmp_path / "folder").exists()
 
 
 def test_what_cannot_be_trained_is_refused(bases, style, trained, tmp_path):

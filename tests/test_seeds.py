@@ -1,6 +1,7 @@
 "Allocation, seeds, salts and recipes."
 
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -18,6 +19,8 @@ from artmint.core.collection import OneOfOne, Requirement, counts_of, example
 from artmint.core.records import Edition, SecondPass, Slot
 from artmint.seeds import (
     AllocationChanged,
+    ConstraintBroken,
+    TraitsRemoved,
     Unallocatable,
     allocate,
     allocation_facts,
@@ -252,14 +255,19 @@ def test_one_of_ones_have_their_own_prompt_and_no_colours():
     assert prompt_of(with_works(), oil) == "Small"  # what the judge holds it against: its title, or this one
 
 
+def give_editions(catalog: Catalog, slots: list[Slot]) -> None:
+    "Choose a picture for each of these slots."
+    for slot in slots:
+        hexes = dict.fromkeys(("dna", "pixel_digest", "file_digest"), "0" * 64)
+        edition = Edition(slot=slot.id, attempt=1, traits=slot.traits, scores={}, scorers={}, **hexes)
+        catalog.put("edition", f"small/{slot.id}", edition.model_dump(mode="json"))
+
+
 def test_changed_one_of_ones_move_only_slots_without_an_edition(tmp_path):
     catalog = Catalog(tmp_path)
     before = frozen_slots(catalog, with_works(), "s")
     fixed = [before[2], next(slot for slot in before if "a" in slot.traits)]
-    for slot in fixed:
-        hexes = dict.fromkeys(("dna", "pixel_digest", "file_digest"), "0" * 64)
-        edition = Edition(slot=slot.id, attempt=1, traits=slot.traits, scores={}, scorers={}, **hexes)
-        catalog.put("edition", f"small/{slot.id}", edition.model_dump(mode="json"))
+    give_editions(catalog, fixed)
     more = with_works(
         one_of_ones=WORKS | {"oil": OneOfOne(by_hand=True, quantity=2)},
         traits={"a": {"x": 9, "y": 5}, "b": {"p": 7, "q": 7}},
@@ -279,6 +287,25 @@ def test_changed_one_of_ones_move_only_slots_without_an_edition(tmp_path):
     )
     with pytest.raises(AllocationChanged, match="one_of_one"):
         settle_slots(catalog, gone, "s")
+
+
+def test_a_chosen_one_of_one_in_the_slot_of_a_new_one_is_refused_by_name(tmp_path):
+    catalog = Catalog(tmp_path)
+    traits = {"a": {"x": 2, "y": 1}}
+    first = collection(traits, supply=4, one_of_ones={"a1": OneOfOne(prompt="one")})
+    slots = frozen_slots(catalog, first, "s")
+    (chosen,) = [slot for slot in slots if "one_of_one" in slot.traits]
+    give_editions(catalog, [chosen])
+    works = first.one_of_ones | {"b1": OneOfOne(prompt="b", slots=(chosen.id,))}
+    later = collection({"a": {"x": 1, "y": 1}}, supply=4, one_of_ones=works)
+    with pytest.raises(AllocationChanged, match="one_of_one"):
+        settle_slots(catalog, later, "s")
+    elsewhere = {"b1": OneOfOne(prompt="b", slots=(chosen.id % 4 + 1,))}
+    settled, moved = settle_slots(
+        catalog, later.model_copy(update={"one_of_ones": first.one_of_ones | elsewhere}), "s"
+    )
+    assert settled[chosen.id - 1] == chosen
+    assert len(moved) == 3
 
 
 # ------------------------------------------------------------------ what a plan tells
@@ -345,6 +372,66 @@ def test_slots_of_changed_traits_are_refused(tmp_path):
     with pytest.raises(AllocationChanged) as caught:
         frozen_slots(catalog, fewer, demo.salt)
     assert caught.value.traits == ["density"]
+
+
+CONSTRAINTS = {
+    "forbidden[0]": {"forbidden": ({"a": "x", "b": "p"},)},
+    "required[0]": {"required": (Requirement(when={"a": "x"}, then={"b": "q"}),)},
+    "unique": {"unique": True},
+}
+
+
+def two_by_two(**more):
+    "Four slots of four different combinations, or of two."
+    return collection({"a": {"x": 2, "y": 2}, "b": {"p": 2, "q": 2}}, **more)
+
+
+@pytest.mark.parametrize("name", CONSTRAINTS)
+def test_open_slots_that_break_a_new_constraint_are_allocated_anew(tmp_path, name):
+    other = {"unique": {"forbidden": ({"a": "x", "b": "p"},)}}
+    plain = two_by_two(**other.get(name, {"unique": True}))
+    catalog, strict = Catalog(tmp_path), two_by_two(**CONSTRAINTS[name])
+    frozen_slots(catalog, plain, "s")
+    with pytest.raises(AllocationChanged, match=re.escape(name)) as caught:
+        frozen_slots(catalog, strict, "s")
+    assert caught.value.traits == [name]
+    slots, moved = settle_slots(catalog, strict, "s")
+    assert moved == [1, 2, 3, 4]
+    assert slots == allocate(strict, "s") == frozen_slots(catalog, strict, "s")
+
+
+@pytest.mark.parametrize("name", CONSTRAINTS)
+def test_editions_that_break_a_new_constraint_are_named(tmp_path, name):
+    other = {"unique": {"forbidden": ({"a": "x", "b": "p"},)}}
+    plain = two_by_two(**other.get(name, {"unique": True}))
+    catalog, strict = Catalog(tmp_path), two_by_two(**CONSTRAINTS[name])
+    slots = frozen_slots(catalog, plain, "s")
+    give_editions(catalog, slots)
+    with pytest.raises(ConstraintBroken, match=re.escape(name)) as caught:
+        settle_slots(catalog, strict, "s")
+    wrong = [1, 2, 3, 4] if name == "unique" else [s.id for s in slots if s.traits == {"a": "x", "b": "p"}]
+    assert caught.value.kept == wrong
+    assert settle_slots(catalog, plain, "s") == (slots, [])
+
+
+def test_a_trait_that_editions_have_is_not_removed(tmp_path):
+    catalog, before = Catalog(tmp_path), two_by_two()
+    slots = frozen_slots(catalog, before, "s")
+    give_editions(catalog, slots[:1])
+    fewer = collection({"a": {"x": 2, "y": 2}})
+    for _ in range(2):
+        with pytest.raises(TraitsRemoved, match="put the traits back"):
+            settle_slots(catalog, fewer, "s")
+    assert settle_slots(catalog, before, "s") == (slots, [])
+
+
+def test_a_trait_that_no_edition_has_is_removed(tmp_path):
+    catalog = Catalog(tmp_path)
+    frozen_slots(catalog, two_by_two(), "s")
+    fewer = collection({"a": {"x": 2, "y": 2}})
+    slots, moved = settle_slots(catalog, fewer, "s")
+    assert moved == [1, 2, 3, 4]
+    assert slots == frozen_slots(catalog, fewer, "s")
 
 
 # ------------------------------------------------------------------ seeds and recipes

@@ -421,7 +421,6 @@ def _silence_problems(collection: Collection) -> list[str]:
 
 # %% ../../nbs/core/collection.ipynb #9c075ba3
 WILDCARD = re.compile("__([A-Za-z0-9](?:[A-Za-z0-9/_-]*?[A-Za-z0-9])?)__")
-_A1111 = re.compile(r"\([^()]*:\s*\d+(?:\.\d+)?\s*\)|\bBREAK\b")
 
 
 def _prompt_parts(collection: Collection) -> Iterator[tuple[str, str]]:
@@ -435,7 +434,10 @@ def _prompt_parts(collection: Collection) -> Iterator[tuple[str, str]]:
 
 
 def _wildcard_problems(collection: Collection) -> list[str]:
-    "Wildcards without lines, lines for no wildcard, wildcards where none is filled in."
+    """Wildcards without lines, lines for no wildcard, wildcards where none is filled in. Where no wildcards are
+    given, __name__ is text, as it was before there were any; new work is refused by `refuse_markup`."""
+    if not collection.wildcards:
+        return []
     parts = list(_prompt_parts(collection))
     used = {name: place for place, text in parts for name in WILDCARD.findall(text)}
     problems = []
@@ -456,6 +458,11 @@ def _wildcard_problems(collection: Collection) -> list[str]:
     for place, text in texts:
         problems += [f"{place}: __{name}__ is not filled in here" for name in WILDCARD.findall(text)]
     return problems
+
+# %% ../../nbs/core/collection.ipynb #b8d22362
+def _negative_text(collection: Collection) -> str:
+    "The negative prompt, where the library has it."
+    return collection.negative_prompts.get(collection.generation.negative_prompt or "", "")
 
 # %% ../../nbs/core/collection.ipynb #4889222e
 def _longest_prompt(collection: Collection) -> int:
@@ -489,24 +496,6 @@ def _length_problems(collection: Collection) -> list[str]:
         for place, length, most in lengths
         if length > most
     ]
-
-# %% ../../nbs/core/collection.ipynb #b8d22362
-def _syntax_problems(collection: Collection) -> list[str]:
-    "Emphasis and breaks of A1111's syntax in a collection whose prompts are plain."
-    if collection.generation.prompt_syntax != "plain":
-        return []
-    parts = [*_prompt_parts(collection), ("generation.negative_prompt", _negative_text(collection))]
-    return [
-        f"{place}: {mark!r} is A1111's syntax, which a plain prompt has as letters; set "
-        'generation.prompt_syntax = "a1111", or leave it out'
-        for place, text in parts
-        for mark in dict.fromkeys(_A1111.findall(text))
-    ]
-
-
-def _negative_text(collection: Collection) -> str:
-    "The negative prompt, where the library has it."
-    return collection.negative_prompts.get(collection.generation.negative_prompt or "", "")
 
 # %% ../../nbs/core/collection.ipynb #b6f1211a
 def _one_of_one_problems(collection: Collection) -> list[str]:
@@ -626,7 +615,6 @@ _CHECKS = (
     _label_problems,
     _silence_problems,
     _wildcard_problems,
-    _syntax_problems,
     _length_problems,
     _one_of_one_problems,
     _pair_problems,

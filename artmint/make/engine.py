@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['PROFILES', 'PIPELINES', 'VAES', 'UNET_SETTINGS', 'Profile', 'noise', 'Engine', 'engine', 'encode_prompts',
-           'BrokenPicture', 'denoise', 'denoise_until', 'denoise_from', 'run_pipeline', 'refuse_base', 'refuse']
+           'to_latents', 'BrokenPicture', 'denoise', 'denoise_until', 'denoise_from', 'run_pipeline', 'refuse_base',
+           'refuse']
 
 # %% ../../nbs/make/engine.ipynb #614ce818
 import copy
@@ -237,14 +238,16 @@ def _spread(vae: Any, like: "torch.Tensor") -> tuple["torch.Tensor", "torch.Tens
     return like.new_tensor(mean).view(1, -1, 1, 1), like.new_tensor(std).view(1, -1, 1, 1)
 
 
-def _to_latents(ready: Engine, code: "torch.Tensor") -> "torch.Tensor":
-    "What the VAE encoded, as the UNet knows it (n, channels, h, w)."
-    config = ready.pipe.vae.config
-    spread = _spread(ready.pipe.vae, code)
+def to_latents(
+    vae: Any,  # whose files say how its latents are scaled
+    code: "torch.Tensor",  # what it encoded (n, channels, h, w)
+) -> "torch.Tensor":
+    "What a VAE encoded, as the UNet knows it (n, channels, h, w)."
+    spread = _spread(vae, code)
     if spread:
         mean, std = spread
-        return (code - mean) * config.scaling_factor / std
-    return code * config.scaling_factor
+        return (code - mean) * vae.config.scaling_factor / std
+    return code * vae.config.scaling_factor
 
 
 def _from_latents(ready: Engine, x: "torch.Tensor") -> "torch.Tensor":
@@ -256,7 +259,7 @@ def _from_latents(ready: Engine, x: "torch.Tensor") -> "torch.Tensor":
         return x * std / config.scaling_factor + mean
     return x / config.scaling_factor
 
-
+# %% ../../nbs/make/engine.ipynb #6703d0aa
 def _encoded(ready: Engine, pictures: list[Image.Image]) -> "torch.Tensor":
     "Pictures as latents (n, channels, h, w)."
     import torch
@@ -266,7 +269,7 @@ def _encoded(ready: Engine, pictures: list[Image.Image]) -> "torch.Tensor":
     x = values.to(ready.device).permute(0, 3, 1, 2).to(vae.dtype) / 127.5 - 1
     code = vae.encode(x)
     latents = code.latents if hasattr(code, "latents") else code.latent_dist.mode()
-    return _to_latents(ready, latents.to(ready.dtype))
+    return to_latents(vae, latents.to(ready.dtype))
 
 # %% ../../nbs/make/engine.ipynb #1ffd8c29
 def _first_latents(

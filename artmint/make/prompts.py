@@ -74,11 +74,12 @@ class UnreadMarkup(Refusal):
 _CURES = {
     "plain": (
         'Say prompt_syntax = "a1111" under [generation] to have weights and breaks read (there \\( is a '
-        "literal parenthesis), name adapters under [[adapters]], or take the marks out."
+        "literal parenthesis), name adapters under [[adapters]], give a wildcard its lines under [wildcards], or "
+        "take the marks out."
     ),
     "a1111": (
-        "One text conditions a picture from its first step to its last: take the marks out, and name adapters "
-        "under [[adapters]]."
+        "One text conditions a picture from its first step to its last: take the marks out, name adapters "
+        "under [[adapters]], and give a wildcard its lines under [wildcards]."
     ),
 }
 

@@ -91,22 +91,6 @@ def _credentials(
     ]
     return tuple(findings), True
 
-# %% ../../nbs/prove/tokens.ipynb #105744b1
-def _unnamed_traits(token: int, metadata: TokenMetadata) -> list[Finding]:
-    """Traits that a stated prompt doesn't name, neither by their value nor by the words that the JSON has for
-    it, and words for no trait."""
-    words = dict(metadata.artmint.words or {})
-    if "prompt" not in metadata.artmint.recipe:
-        return [Finding(token, "artmint.words", "none without a prompt", f"{words}")] if words else []
-    prompt = str(metadata.artmint.recipe["prompt"])
-    findings = []
-    for entry in metadata.attributes:
-        named = words.pop(entry.trait_type, str(entry.value))
-        if named not in prompt:
-            findings.append(Finding(token, "attributes", f"in the prompt: {entry.trait_type}", named))
-    findings += [Finding(token, "artmint.words", "words for an attribute", name) for name in words]
-    return findings
-
 # %% ../../nbs/prove/tokens.ipynb #2250a69e
 def check_token_files(
     archive: Archive,  # the token's drop
@@ -124,7 +108,6 @@ def check_token_files(
     if any(finding.field == "json" for finding in findings):
         return TokenReport(token, tuple(findings))
     metadata = read_token(data)
-    findings += _unnamed_traits(token, metadata)
     return TokenReport(token, tuple(findings), metadata, *_credentials(token, picture, metadata))
 
 # %% ../../nbs/prove/tokens.ipynb #91ccc63e

@@ -101,19 +101,36 @@ def _unfit(token: int, data: bytes) -> list[Finding]:
             findings.append(Finding(token, place, "plain text", ", ".join(faults)))
     return findings
 
+# %% ../../nbs/publish/audit.ipynb #4cf12516
+def _unnamed_traits(token: int, metadata: TokenMetadata) -> list[Finding]:
+    """Traits that a stated prompt doesn't name, neither by their value nor by the words that the JSON has for
+    it, and words for no trait."""
+    words = dict(metadata.artmint.words or {})
+    if "prompt" not in metadata.artmint.recipe:
+        return [Finding(token, "artmint.words", "none without a prompt", f"{words}")] if words else []
+    prompt = str(metadata.artmint.recipe["prompt"])
+    findings = []
+    for entry in metadata.attributes:
+        named = words.pop(entry.trait_type, str(entry.value))
+        if named not in prompt:
+            findings.append(Finding(token, "attributes", f"in the prompt: {entry.trait_type}", named))
+    findings += [Finding(token, "artmint.words", "words for an attribute", name) for name in words]
+    return findings
+
 # %% ../../nbs/publish/audit.ipynb #3e9f320c
 def check_token(
     token: int,  # its id
     data: bytes,  # its JSON
     picture: bytes,  # its PNG
 ) -> list[Finding]:  # empty: all agrees
-    "Compare a token's JSON and picture: addresses, digests, recipe, dna, text."
+    "Compare a token's JSON and picture: addresses, digests, recipe, dna, text, and attributes with the prompt."
     try:
         metadata = read_token(data)
     except BadMetadata as refusal:
         return [Finding(token, "json", "a token's JSON", "; ".join(refusal.reasons))]
     about = metadata.artmint
     findings = _Findings(token, _unfit(token, data))
+    findings += _unnamed_traits(token, metadata)
     findings.compare("artmint.slot", token, about.slot)
     findings.compare("image", f"ipfs://{cid_of(picture)}", metadata.image)
     findings.compare("artmint.file_digest", _sha256(picture), about.file_digest)
@@ -345,7 +362,7 @@ def _check_manifest(drop: StudioDrop, manifest: Manifest, root: Path, names: set
     findings.compare("files that recipes name", {}, _wrong_weights(drop, root, names))
     bases = {facts.get("base", drop.base.digest) for facts in drop.facts}
     findings.compare("bases of the recipes", [drop.base.digest], sorted(bases))
-    schema = json_schema(has_words(drop.collection))
+    schema = json_schema(has_words(drop.collection, drop.slots, drop.facts))
     findings.compare("schema.json", _sha256(schema), manifest.schema_digest)
     findings.compare("root", str(build(root).root), manifest.root)
     return findings

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PLACES', 'WEIGHT_KINDS', 'BaseFacts', 'AdapterFacts', 'Provenance', 'Attribute', 'TokenMetadata', 'json_schema',
            'NoOpeningSalt', 'public_facts', 'opening_salt', 'withheld_digest', 'withheld_digests', 'public_source',
-           'attribute', 'published_attributes', 'token_name', 'has_words', 'attribute_words', 'token_json',
+           'attribute', 'published_attributes', 'token_name', 'attribute_words', 'has_words', 'token_json',
            'read_token', 'ContractMetadata', 'contract_json', 'named_files', 'adapter_facts']
 
 # %% ../../nbs/publish/tokens.ipynb #2d9f2c8b
@@ -206,14 +206,6 @@ def token_name(
     return work.title if work and work.title else f"{collection.title} #{slot}"
 
 # %% ../../nbs/publish/tokens.ipynb #0c6ef5e2
-def has_words(
-    collection: Collection,  # of any kind
-) -> bool:
-    "Whether tokens of a collection may say which words of the prompt stand for their attributes."
-    renamed = collection.value_labels or collection.words or collection.silent or collection.one_of_ones
-    return bool(renamed) and "prompt" not in collection.withheld
-
-
 def _words_in(collection: Collection, slot: Slot, trait: str, prompt: str) -> str:
     "What a prompt says for a slot's value, as it stands there; empty: nothing."
     words = fill_wildcards(collection, slot, collection.words_of(trait, slot.traits[trait]))
@@ -227,7 +219,7 @@ def attribute_words(
 ) -> dict[str, str] | None:  # by trait_type; none: the prompt names every value, or isn't published
     "The words that stand in a prompt for attributes whose values it doesn't name."
     prompt = recipe.get("prompt")
-    if prompt is None or not has_words(collection):
+    if prompt is None or "prompt" in collection.withheld:
         return None
     named = {collection.label_of(trait): trait for trait in slot.traits if trait != ONE_OF_ONE}
     words = {}
@@ -236,6 +228,16 @@ def attribute_words(
             trait = named.get(entry.trait_type)
             words[entry.trait_type] = _words_in(collection, slot, trait, prompt) if trait else ""
     return words or None
+
+
+def has_words(
+    collection: Collection,  # whose traits
+    slots: Iterable[Slot],  # of a drop
+    recipes: Iterable[dict],  # facts of the pictures' recipes, one for each slot
+) -> bool:
+    """Whether tokens of a drop say which words of their prompts stand for attributes. Their prompts decide, which
+    may be of a time when the collection said less, or other words."""
+    return any(attribute_words(collection, slot, recipe) for slot, recipe in zip(slots, recipes))
 
 # %% ../../nbs/publish/tokens.ipynb #11cb111e
 def _base_facts(recipe: dict, source: str) -> BaseFacts | None:

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['BUNDLED_DEFAULTS', 'OTHER_DEFAULTS', 'FarResolution', 'NoOwnSize', 'own_side', 'bucket_step', 'bucket_of',
-           'TrainingExamples', 'trained_size', 'prepare', 'batch_indices', 'varied_caption', 'repeats_of',
+           'TrainingExamples', 'trained_size', 'prepare', 'prior_name', 'batch_indices', 'varied_caption', 'repeats_of',
            'epoch_steps', 'settle', 'planned', 'sample_facts']
 
 # %% ../../nbs/train/examples.ipynb #1838d456
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     import torch
 
 # %% ../../nbs/train/examples.ipynb #c920ab62
-from ..core.canon import Refusal
+from ..core.canon import Refusal, digest
 from ..make.base import BUNDLED, Base
+from ..make.engine import to_latents
 from .settings import BadTraining, TrainConfig, training_settings
 from .style import StyleSet
 
@@ -144,9 +145,20 @@ def prepare(
         with torch.no_grad():
             code = vae.encode(x)
         latent = code.latents if hasattr(code, "latents") else code.latent_dist.mode()
-        latents.append((latent * vae.config.scaling_factor)[0])
+        latents.append(to_latents(vae, latent)[0])
         sizes.append((size[1], size[0]))
     return TrainingExamples(latents, captions, sizes)
+
+# %% ../../nbs/train/examples.ipynb #5f4e6bc2
+def prior_name(
+    style: StyleSet,  # whose captions are painted without the trigger
+    base: Base,  # what paints
+    prior: int,  # how many pictures
+    side: int,  # of a square of their area, in pixels
+) -> str:
+    "What a folder of prior pictures is called: size and number, and a digest of base and captions."
+    painted = digest([base.digest, style.captions(trigger=False)])
+    return f"{style.name}-prior-{prior}x{side}-{painted[:12]}"
 
 # %% ../../nbs/train/examples.ipynb #bc93845f
 def _groups(sizes: list[tuple[int, int]], repeats: Sequence[int]) -> list[list[int]]:

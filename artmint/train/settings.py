@@ -332,16 +332,16 @@ READERS: dict[str, Callable[[Any], Any]] = {
 }
 
 # %% ../../nbs/train/settings.ipynb #a74ebee9
-# Their key, the setting, how its value is read.
+# Their key, the setting, how its value is read. Of several keys for one setting the upper one wins, as it does there.
 KOHYA_KEYS = """network_dim rank whole
 network_alpha alpha real
 conv_dim conv_rank whole
 conv_alpha conv_alpha real
-learning_rate rate real
 unet_lr rate real
+learning_rate rate real
 text_encoder_lr text_rate real
-train_batch_size batch whole
 batch_size batch whole
+train_batch_size batch whole
 gradient_accumulation_steps accumulate whole
 max_train_steps steps whole
 max_train_epochs epochs whole
@@ -390,8 +390,8 @@ train.min_snr_gamma min_snr real
 train.optimizer_params.weight_decay weight_decay real"""
 
 # %% ../../nbs/train/settings.ipynb #344b998c
-ONETRAINER_KEYS = """learning_rate rate real
-unet.learning_rate rate real
+ONETRAINER_KEYS = """unet.learning_rate rate real
+learning_rate rate real
 text_encoder.learning_rate text_rate real
 text_encoder.train text_encoder flag
 batch_size batch whole
@@ -468,10 +468,12 @@ def _is_off(value: Any) -> bool:
 
 # %% ../../nbs/train/settings.ipynb #4e326914
 def _take_keys(into: ForeignSettings, entries: list[tuple[str, str, Any]], keys: str) -> None:
-    "Take what a list of keys names; entries are place, key and value."
+    "Take what a list of keys names; entries are place, key and value. Of keys for one setting the upper one wins."
     rows = [row.split() for row in keys.splitlines()]
     names = {key: (name, reader) for key, name, reader in rows}
-    for place, key, value in entries:
+    order = list(names)
+    winners: dict[str, str] = {}  # place by setting
+    for place, key, value in sorted(entries, key=lambda entry: (*order, entry[1]).index(entry[1])):
         if key not in names:
             into.leave(place, "it is off or empty" if _is_off(value) else _why_left(key))
             continue
@@ -479,8 +481,12 @@ def _take_keys(into: ForeignSettings, entries: list[tuple[str, str, Any]], keys:
         if _is_off(value) and reader != "flag" and name not in ("warmup", "seed"):
             into.leave(place, "it is off or empty")
             continue
+        if name in winners:
+            into.leave(place, f"{winners[name]} is given, and wins over {value!r}")
+            continue
         try:
             into.take(place, name, READERS[reader](value))
+            winners[name] = place
         except (ValueError, KeyError, TypeError):
             into.leave(place, f"{value!r} is not known here as a value of `{name}`")
 
@@ -582,6 +588,14 @@ def _kohya_text(into: ForeignSettings, facts: dict[str, Any]) -> None:
         facts["text_encoder_lr"] = rate
 
 # %% ../../nbs/train/settings.ipynb #b037613a
+def _kohya_shared_rate(into: ForeignSettings, facts: dict[str, Any]) -> list[tuple[str, str, Any]]:
+    "The general rate where the UNet has its own and the text encoders have none: in sd-scripts it is theirs."
+    alone = _is_off(facts.get("text_encoder_lr")) and not _is_off(facts.get("unet_lr"))
+    if not into.table.get("text_encoder") or not alone or _is_off(facts.get("learning_rate")):
+        return []
+    return [("learning_rate", "text_encoder_lr", facts.pop("learning_rate"))]
+
+
 def _kohya_length(into: ForeignSettings, facts: dict[str, Any]) -> None:
     "Steps or epochs, of which max_train_epochs wins in sd-scripts; and a warmup that is a share of steps."
     ways = ("max_train_epochs", "max_train_steps", "epoch")
@@ -633,7 +647,8 @@ def _from_kohya(entries: dict[str, Any]) -> ForeignSettings:
     _kohya_length(into, facts)
     optimiser = facts.pop("optimizer_type", None) or facts.pop("optimizer", None) or "AdamW"
     arguments = _arguments(facts.pop("optimizer_args", None))
-    _take_keys(into, [(key, key, value) for key, value in facts.items()], KOHYA_KEYS)
+    shared = _kohya_shared_rate(into, facts)
+    _take_keys(into, [*shared, *((key, key, value) for key, value in facts.items())], KOHYA_KEYS)
     _take_optimiser(into, "optimizer_type", optimiser, arguments)
     if repeats:
         _kohya_repeats(into, repeats)

@@ -242,8 +242,8 @@ WRONG = {
         "<lora:ink:0.8> is no word of a prompt: name the adapter under [[adapters]]",
     ),
     "a wildcard without lines": (
-        (("{density} {motif}", "{density} {motif} __weather__"),),
-        "",
+        (("{density} {motif}", "{density} {motif} __weather__ __hour__"),),
+        '[wildcards]\nhour = ["dawn"]\n',
         'template: __weather__ has no lines; write [wildcards] weather = "weather.txt"',
     ),
     "lines for no wildcard": (
@@ -259,18 +259,8 @@ WRONG = {
     ),
     "a wildcard in a negative prompt": (
         (('soft = "blurred', 'soft = "__mood__ blurred'),),
-        "",
+        '[wildcards]\nmood = ["calm"]\n',
         "negative_prompts.soft: __mood__ is not filled in here",
-    ),
-    "emphasis in a plain prompt": (
-        (("{density} {motif}", "({density} {motif}:1.2)"),),
-        "",
-        "is A1111's syntax, which a plain prompt has as letters",
-    ),
-    "a break in a plain prompt": (
-        (("{density} {motif}", "{density} BREAK {motif}"),),
-        "",
-        "'BREAK' is A1111's",
     ),
     "a trait of another spelling": (
         ((MOTIF, '[traits."Background Color"]\nred = 16\n' + MOTIF),),
@@ -335,6 +325,18 @@ def test_what_makes_no_sense_is_refused_when_it_is_read(name, tmp_path):
     changes, more, reason = WRONG[name]
     lines = problems(tmp_path, *changes, more="\n" + more)
     assert any(reason in line for line in lines), lines
+
+
+@pytest.mark.parametrize(
+    "prompt", ["({density}:1.2) {motif}", "{density} BREAK {motif}", "{density} {motif} __sky__"]
+)
+def test_an_older_collection_with_marks_that_nobody_reads_is_still_read(tmp_path, prompt):
+    assert (
+        problems(
+            tmp_path, ("{density} {motif}", prompt), ('soft = "blurred', 'soft = "(__sky__:1.3) blurred')
+        )
+        == []
+    )
 
 
 def test_a_silent_trait_is_in_no_template(tmp_path):

@@ -248,7 +248,7 @@ LIES = {
 
 @pytest.mark.parametrize("lie", LIES)
 def test_lies_about_words_are_found_by_a_stranger(studio, lie, tmp_path):
-    from artmint.prove.tokens import _unnamed_traits
+    from artmint.publish.audit import _unnamed_traits
 
     catalog, _ = studio
     slot = next(i for i, token in tokens(catalog).items() if "words" in token["artmint"] and i != 7)

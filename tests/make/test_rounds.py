@@ -12,6 +12,7 @@ from artmint.generate import attempts_of, enter, generate, is_by_hand, open_slot
 from artmint.judge.decisions import Opinion, record_opinions
 from artmint.make.base import load_base, load_judge, weights_files
 from artmint.make.engine import UnknownChoice
+from artmint.make.prompts import UnreadMarkup
 from artmint.make.rounds import (
     describe_change,
     record_attempts,
@@ -152,6 +153,21 @@ def test_a_refused_setting_is_corrected_and_nothing_was_recorded(tmp_path, tiny,
         attempts_of(catalog, long, slots, tiny.salt, 1, base)
     assert not catalog.all("attempt") and not catalog.all("settings")
     assert [a.attempt for a in attempts_of(catalog, tiny, slots, tiny.salt, 1, base)] == [1, 2, 1, 2]
+
+
+def test_recorded_attempts_with_marks_go_on_and_new_ones_are_refused(tmp_path, tiny, base):
+    catalog = Catalog(tmp_path)
+    slots = open_slots(catalog, tiny, tiny.salt, 1, 1)
+    older = tiny.model_copy(update={"template": tiny.template.replace("{motif}", "({motif}:1.2)")})
+    with pytest.raises(UnreadMarkup):
+        attempts_of(catalog, older, slots, tiny.salt, 1, base)
+    assert not catalog.all("attempt")
+    settings = settings_now(catalog, older, base.digest)
+    made = round_attempts(catalog, settings, slots, 1)
+    record_attempts(catalog, settings, made, 1)
+    assert attempts_of(catalog, older, slots, tiny.salt, 1, base) == made
+    with pytest.raises(UnreadMarkup):
+        attempts_of(catalog, older, slots, tiny.salt, 2, base)
 
 
 def test_a_drop_holds_editions_of_several_settings_and_proves_each(tmp_path, tiny, base):

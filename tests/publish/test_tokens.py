@@ -165,10 +165,14 @@ def test_words_stand_only_for_values_that_a_published_prompt_does_not_name():
     prompt = "rings on a white ground"
     assert attribute_words(shown, slot, {"prompt": prompt}) == {"density": "", "ground": "on a white ground"}
     assert attribute_words(shown, slot, {}) is None
-    assert attribute_words(DEMO, slot, {"prompt": "rings"}) is None
+    assert attribute_words(DEMO, slot, {"prompt": "dense rings on paper"}) is None
+    assert attribute_words(DEMO, slot, {"prompt": "dense rings"}) == {
+        "ground": ""
+    }  # painted under another template
     secret = shown.model_copy(update={"withheld": ("prompt",)})
     assert attribute_words(secret, slot, {"prompt": prompt}) is None
-    assert not has_words(DEMO)
-    assert has_words(shown)
-    assert not has_words(secret)
-    assert json_schema() == json_schema(has_words(DEMO)) != json_schema(has_words(shown))
+    assert has_words(shown, [slot], [{"prompt": prompt}])
+    assert not has_words(secret, [slot], [{"prompt": prompt}])
+    assert not has_words(DEMO, [slot], [{"prompt": "dense rings on paper"}])
+    assert has_words(DEMO, [slot, slot], [{"prompt": "dense rings on paper"}, {"prompt": "rings"}])
+    assert json_schema() == json_schema(False) != json_schema(True)

@@ -1,9 +1,11 @@
 "What a step of a training is given: sizes in shape, and each picture once in an epoch."
 
 import collections
+import json
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -18,11 +20,13 @@ from artmint.train.examples import (
     own_side,
     planned,
     prepare,
+    prior_name,
     sample_facts,
     settle,
     varied_caption,
 )
 from artmint.train.settings import TrainConfig
+from tests.families import saved
 
 SIDES = st.integers(1, 4000)
 RESOLUTIONS = st.sampled_from([64, 128, 512])
@@ -75,6 +79,36 @@ def test_pictures_are_encoded_in_the_size_of_their_bucket(buckets):
     assert (made.sizes[1] == (64, 64)) == (not buckets)
     inside = [tuple(latent.shape[1:]) for latent in made.latents]
     assert inside == [(height // scale, width // scale) for height, width in made.sizes]
+
+
+def test_latents_are_scaled_as_painting_scales_them(tmp_path):
+    "Of a VAE whose files give mean and deviation: diffusers' own formula."
+    spread = {"latents_mean": [-1.6, 1.1, 0.3, -0.2], "latents_std": [8.4, 5.7, 2.1, 4.0]}
+    folder = saved("sdxl", tmp_path / "base")
+    place = folder / "vae" / "config.json"
+    place.write_text(json.dumps(json.loads(place.read_text()) | spread))
+    base = load_base(folder)
+    image = Image.fromarray(np.random.default_rng(3).integers(0, 255, (32, 32, 3), np.uint8))
+    (latent,) = prepare(base, [image], ["one"], TrainConfig(resolution=32)).latents
+    vae = base.pipeline.vae
+    with torch.no_grad():
+        code = vae.encode(base.pipeline.image_processor.preprocess(image)).latent_dist.mode()
+    mean, std = (torch.tensor(spread[key]).view(1, 4, 1, 1) for key in ("latents_mean", "latents_std"))
+    theirs = (code - mean) * vae.config.scaling_factor / std
+    assert torch.allclose(latent, theirs[0], atol=1e-5)
+
+
+def test_prior_pictures_are_of_one_base_and_its_captions(bases, style):
+    name = prior_name(style, bases("sd1"), 16, 64)
+    assert name == prior_name(style, bases("sd1"), 16, 64)
+    captions = [picture.model_copy(update={"caption": "a dog"}) for picture in style.pictures]
+    others = {
+        prior_name(style, bases("sdxl"), 16, 64),
+        prior_name(style.model_copy(update={"pictures": tuple(captions)}), bases("sd1"), 16, 64),
+        prior_name(style, bases("sd1"), 8, 64),
+        prior_name(style, bases("sd1"), 16, 128),
+    }
+    assert len(others | {name}) == 5
 
 
 @pytest.mark.parametrize("wrong", [{"steps": 0}, {"resolution": 100}, {"rank": -1}, {"precision": "half"}])

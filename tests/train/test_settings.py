@@ -1,5 +1,6 @@
 "Settings by name, refused before anything runs; and other trainers' files, of which nothing is lost in silence."
 
+import itertools
 import json
 from pathlib import Path
 
@@ -295,6 +296,38 @@ def test_settings_of_onetrainer(tmp_path):
     assert (config.optimiser, config.weight_decay, config.text_rate) == ("Adafactor", 0.0, 5e-5)
     assert (config.rank, config.alpha, config.resolution, config.epochs) == (16, 1.0, 512, 20)
     assert "optimizer.relative_step" in dict(read.left_out)
+
+
+RATES = ("unet_lr = 1e-4", "learning_rate = 5e-5", "network_train_unet_only = true")
+
+
+@pytest.mark.parametrize("lines", itertools.permutations(RATES))
+def test_the_unets_rate_wins_over_the_general_one_in_any_order(tmp_path, lines):
+    read, config = foreign(tmp_path, "kohya.toml", "\n".join(lines))
+    assert config.rate == 1e-4
+    assert ("learning_rate", "unet_lr is given, and wins over 5e-05") in read.left_out
+    assert [key for key, became in read.taken if became.startswith("rate = ")] == ["unet_lr"]
+
+
+@pytest.mark.parametrize("lines", itertools.permutations(RATES[:2]))
+def test_the_general_rate_is_the_text_encoders_where_they_have_none(tmp_path, lines):
+    read, config = foreign(tmp_path, "kohya.toml", "\n".join(lines))
+    assert (config.rate, config.text_rate, config.text_encoder) == (1e-4, 5e-5, True)
+    assert ("learning_rate", "text_rate = 5e-05") in read.taken
+
+
+@pytest.mark.parametrize("value", [0.0, None])
+def test_a_key_that_is_off_wins_over_none(tmp_path, value):
+    table = {"learning_rate": 5e-5, "unet": {"learning_rate": value}}
+    _, config = foreign(tmp_path, "preset.json", json.dumps(PRESET | table))
+    assert config.rate == 5e-5
+
+
+def test_a_networks_own_rate_wins_in_onetrainer(tmp_path):
+    table = {"unet": {"learning_rate": 2e-5}, "learning_rate": 5e-5}
+    read, config = foreign(tmp_path, "preset.json", json.dumps(table | PRESET | table))
+    assert config.rate == 2e-5
+    assert "learning_rate" in dict(read.left_out)
 
 
 def test_rates_of_an_optimiser_that_finds_its_own_are_not_taken(tmp_path):
