@@ -1184,6 +1184,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'artmint.judge.prune._finish': ('judge/prune.html#_finish', 'artmint/judge/prune.py'),
                                      'artmint.judge.prune._full': ('judge/prune.html#_full', 'artmint/judge/prune.py'),
                                      'artmint.judge.prune._groups': ('judge/prune.html#_groups', 'artmint/judge/prune.py'),
+                                     'artmint.judge.prune._idle': ('judge/prune.html#_idle', 'artmint/judge/prune.py'),
                                      'artmint.judge.prune._ignore': ('judge/prune.html#_ignore', 'artmint/judge/prune.py'),
                                      'artmint.judge.prune._made_before': ('judge/prune.html#_made_before', 'artmint/judge/prune.py'),
                                      'artmint.judge.prune._no_progress': ('judge/prune.html#_no_progress', 'artmint/judge/prune.py'),

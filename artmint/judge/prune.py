@@ -25,6 +25,7 @@ from .curator import accepts_needed, recall_threshold
 from .decisions import current_verdict
 from .heads import logistic, scorers_for
 from .scores import Scorer, preview_candidate
+from ..make.adapters import named_adapters
 from ..make.base import Base, Judge
 from artmint.make.engine import (
     PROFILES,
@@ -198,15 +199,41 @@ def fit_pruner(
     return pruner.model_copy(update={"threshold": threshold, "stopped": float((values < threshold).mean())})
 
 # %% ../../nbs/judge/prune.ipynb #1b278b95
+# Fields that came after the first bounds were learnt: at their defaults they change nothing.
+_LATER = (
+    "weights",
+    "labels",
+    "value_labels",
+    "words",
+    "silent",
+    "absent",
+    "wildcards",
+    "one_of_ones",
+    "base",
+)
+_LATER_GENERATION = ("schedule", "clip_skip", "guidance_rescale", "prompt_syntax")
+
+
+def _idle(record: Record, names: tuple[str, ...]) -> set[str]:
+    "Those of a record's fields that stand at their defaults."
+    return {name for name in names if getattr(record, name) == type(record).model_fields[name].default}
+
+
 def conditions_digest(
+    catalog: Catalog,  # of the studio: what it has under the adapters' names
     collection: Collection,  # whose rules
     base: str,  # digest of the base
 ) -> str:
     """Digest of what a bound depends on beside the judge: all of the collection that can touch a picture or a
-    verdict."""
-    words = {"title", "description", "license", "supply", "royalty"}
-    left_out = {name: True for name in words} | {"generation": {"attempts", "rounds"}}
-    return digest(collection.model_dump(mode="json", exclude=left_out) | {"base": base})
+    verdict, and the adapters that it means now. Raises NoSuchAdapter."""
+    words = {"title", "description", "license", "supply", "royalty"} | _idle(collection, _LATER)
+    generation = {"attempts", "rounds"} | _idle(collection.generation, _LATER_GENERATION)
+    left_out = {name: True for name in words} | {"generation": generation}
+    facts = collection.model_dump(mode="json", exclude=left_out)
+    meant = named_adapters(catalog, collection)
+    facts["adapters"] = [use | {"digest": meant[use["name"]]} for use in facts["adapters"]]
+    said = {"base_files": facts["base"]} if "base" in facts else {}
+    return digest(facts | said | {"base": base})
 
 
 def _made_before(
@@ -243,7 +270,7 @@ def current_pruner(
 ) -> Pruner | None:
     """The bound for a collection as it is now: made once, as soon as there are enough verdicts; None before
     that."""
-    rules = conditions_digest(collection, base)
+    rules = conditions_digest(catalog, collection, base)
     scorers = tuple(scorers_for(collection, judge, catalog))
     about = {"step": step, "judge": judge.digest, "rules": rules, "scorers": scorers}
     pruner = _made_before(catalog, collection, about, promise)
@@ -350,7 +377,7 @@ def generate_some(
     generate(catalog, base, [every[dna] for dna in every if dna in made])
     missing = [attempt for dna, attempt in every.items() if dna not in made | stopped]
     step, bound = (pruner.step, pruner) if isinstance(pruner, Pruner) else (pruner, None)
-    prefix = f"{conditions_digest(collection, base.digest)}/{step}/"
+    prefix = f"{conditions_digest(catalog, collection, base.digest)}/{step}/"
     scorers = scorers_for(collection, judge, catalog)
     by_id = {slot.id: slot for slot in slots}
     looker = _PreviewJudge(catalog, judge, scorers, by_id, missing, bound, prefix)
