@@ -209,7 +209,6 @@ _LATER = (
     "absent",
     "wildcards",
     "one_of_ones",
-    "base",
 )
 _LATER_GENERATION = ("schedule", "clip_skip", "guidance_rescale", "prompt_syntax")
 
@@ -232,8 +231,7 @@ def conditions_digest(
     facts = collection.model_dump(mode="json", exclude=left_out)
     meant = named_adapters(catalog, collection)
     facts["adapters"] = [use | {"digest": meant[use["name"]]} for use in facts["adapters"]]
-    said = {"base_files": facts["base"]} if "base" in facts else {}
-    return digest(facts | said | {"base": base})
+    return digest(facts | {"base": base})  # which covers what is said of its files
 
 
 def _made_before(
