@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 from ..core.canon import Record, digest
 from ..core.collection import Collection
 from ..core.records import Artifact, Attempt, Candidate, Recipe, Slot
-from ..generate import generate, record
+from ..generate import generate, record, record_broken, refuse_broken
 from .curator import accepts_needed, recall_threshold
 from .decisions import current_verdict
 from .heads import logistic, scorers_for
@@ -29,6 +29,7 @@ from ..make.adapters import named_adapters
 from ..make.base import Base, Judge
 from artmint.make.engine import (
     PROFILES,
+    BrokenPicture,
     denoise_from,
     denoise_until,
     encode_prompts,
@@ -86,15 +87,15 @@ def _finish(
     latents: dict[int, "torch.Tensor"],
     step: int,
     blob: _Blob | None,
-) -> list[Image.Image]:
-    "Pictures of a batch whose latents waited."
+) -> tuple[list[Image.Image], list[str]]:
+    "Pictures of a batch whose latents waited, and what is wrong with each."
     import torch
 
     ready, filled, texts = _padded(base, recipes, part, blob)
     waiting = part + part[:1] * (len(filled) - len(part))
     with torch.inference_mode():
-        pixels = denoise_from(ready, filled, texts, torch.stack([latents[i] for i in waiting]), step)
-    return [Image.fromarray(values) for values in pixels[: len(part)]]
+        pixels, faults = denoise_from(ready, filled, texts, torch.stack([latents[i] for i in waiting]), step)
+    return [Image.fromarray(values) for values in pixels[: len(part)]], faults[: len(part)]
 
 
 def _groups(base: Base, recipes: list[Recipe], waiting: list[int], blob: _Blob | None) -> list[list[int]]:
@@ -108,8 +109,28 @@ def _full(base: Base, recipes: list[Recipe], waiting: list[int], blob: _Blob | N
     return [part for part in groups if len(part) == PROFILES[recipes[part[0]].profile].batch]
 
 # %% ../../nbs/judge/prune.ipynb #8b441718
-def _ignore(indices: list[int], images: list[Image.Image]) -> None:
+def _ignore(indices: list[int], images: list[Image.Image | None]) -> None:
     "Nobody is told of a finished batch."
+
+
+def _raise(index: int, refusal: BrokenPicture) -> None:
+    "Refuse what came out as no picture. Raises BrokenPicture."
+    raise refusal
+
+
+def _without_broken(
+    recipes: list[Recipe],
+    part: list[int],
+    finished: tuple[list[Image.Image], list[str]],
+    broken: Callable[[int, BrokenPicture], None],
+) -> list[Image.Image | None]:
+    "A batch's pictures, None for those that are none."
+    images: list[Image.Image | None] = []
+    for i, image, fault in zip(part, *finished):
+        if fault:
+            broken(i, BrokenPicture(recipes[i].dna, recipes[i].prompt, fault))
+        images.append(None if fault else image)
+    return images
 
 # %% ../../nbs/judge/prune.ipynb #e8d065f7
 def render_some(
@@ -120,19 +141,20 @@ def render_some(
         [list[int], list[Image.Image]], list[bool]
     ],  # called with indices and previews of a batch: which go on
     done: Callable[
-        [list[int], list[Image.Image]], None
-    ] = _ignore,  # called with indices and pictures of a finished batch
+        [list[int], list[Image.Image | None]], None
+    ] = _ignore,  # called with indices and pictures of a finished batch; None: it came out as none
     blob: _Blob | None = None,  # gives the files that recipes name by digest
+    broken: Callable[[int, BrokenPicture], None] = _raise,  # called with those that came out as no picture
 ) -> list[Image.Image | None]:  # in the order of the recipes; None: stopped
-    """Render what `keep` keeps. Raises what `check` raises, and UnknownChoice for recipes that can't be
-    stopped halfway."""
+    """Render what `keep` keeps. Raises what `check` raises, UnknownChoice for recipes that can't be stopped
+    halfway, and BrokenPicture unless somebody else takes it."""
     _check_stoppable(base, recipes, step)
     check(base, recipes, blob)
     images: list[Image.Image | None] = [None] * len(recipes)
     latents: dict[int, "torch.Tensor"] = {}
 
     def finish(part: list[int]) -> None:
-        finished = _finish(base, recipes, part, latents, step, blob)
+        finished = _without_broken(recipes, part, _finish(base, recipes, part, latents, step, blob), broken)
         for i, image in zip(part, finished):
             images[i] = image
             del latents[i]
@@ -367,7 +389,7 @@ def generate_some(
     progress: Callable[[int, int], None] = _no_progress,  # called with counts after each batch
 ) -> list[Artifact]:  # of those that went to the end
     """Make the artifacts that the catalog lacks, except those that are stopped. What they took, stopped ones
-    too, goes into the ledger."""
+    too, goes into the ledger. Raises NothingButBroken when all came out as no pictures."""
     every = {attempt.recipe.dna: attempt for attempt in attempts}
     made = {row.key for row in catalog.rows_of("artifact", every)}
     stopped = {row.key for row in catalog.rows_of("stopped", every)}
@@ -386,11 +408,16 @@ def generate_some(
         account.charge(part, good.count(False))
         return good
 
-    def done(part: list[int], images: list[Image.Image]) -> None:
-        artifacts = record(catalog, base, [missing[i].recipe for i in part], images)
+    def done(part: list[int], images: list[Image.Image | None]) -> None:
+        sound = [(missing[i].recipe, image) for i, image in zip(part, images) if image]
+        artifacts = record(catalog, base, [recipe for recipe, _ in sound], [image for _, image in sound])
         sizes = [catalog.blob_path(artifact.file_digest).stat().st_size for artifact in artifacts]
         account.charge(part, len(part), {"bytes": sum(sizes)})
 
-    render_some(base, [attempt.recipe for attempt in missing], step, keep, done, catalog.blob)
+    def broken(index: int, refusal: BrokenPicture) -> None:
+        record_broken(catalog, [refusal])
+
+    render_some(base, [attempt.recipe for attempt in missing], step, keep, done, catalog.blob, broken)
+    refuse_broken(catalog, attempts)
     bodies = [catalog.find("artifact", attempt.recipe.dna) for attempt in attempts]
     return [Artifact(**body) for body in bodies if body]

@@ -20,7 +20,7 @@ from ..make.adapters import named_adapters, lineage_of
 from ..make.base import BUNDLED, collection_base, load_judge
 from ..make.render import check_new
 from ..make.schedulers import unpaintable
-from ..make.rounds import Settings, describe_change
+from ..make.rounds import Settings, describe_change, refuse_unsaid_words
 from ..metadata import NoSuchSlots, check_range, refuse_mixed_bases
 from ..pin import open_stores
 from ..publish.credentials import open_identity
@@ -138,6 +138,8 @@ def _painting(outlook: Outlook) -> str:
     slots = [slot for slot in outlook.slots()[0] if slot.id in outlook.batch.slots]
     recipes = [attempt.recipe for slot in slots for attempt in settings.attempts(slot, [1])]
     check_new(base, recipes, outlook.catalog.blob if outlook.catalog else None)
+    if outlook.catalog:
+        refuse_unsaid_words(outlook.catalog, settings)
     changed = describe_change(outlook.catalog, settings, slots[0]) if outlook.catalog and slots else ""
     return changed or f"the base paints all {len(recipes)} prompts as asked"
 

@@ -11,7 +11,7 @@ from artmint.seeds import frozen_slots
 from artmint.studio.catalog import Catalog
 from artmint.curate import choose
 from artmint.make.schedulers import UnknownChoice
-from artmint.generate import attempts_of, generate
+from artmint.generate import NothingButBroken, attempts_of, generate
 from artmint.make.render import render
 from artmint.judge.curator import accepts_needed
 from artmint.studio.ledger import ledger_lines, load_money
@@ -25,7 +25,7 @@ from artmint.judge.prune import (
     render_some,
 )
 from artmint.core.collection import Adapter, Rule, example
-from artmint.core.records import Recipe
+from artmint.core.records import Attempt, Recipe
 from artmint.seeds import load_collection
 
 TINY = load_collection(Path(__file__).parents[1] / "data" / "tiny")
@@ -235,3 +235,16 @@ def test_bounds_that_an_earlier_artmint_learnt_still_hold(tmp_path):
         for change in ({"generation": spaced}, {"silent": ("motif",)}):
             changed = collection.model_copy(update=change)
             assert conditions_digest(catalog, changed, "0" * 64) != digests[name]
+
+
+def test_what_came_out_as_no_picture_is_stopped_and_the_others_are_kept(base, tmp_path):
+    catalog, judge = Catalog(tmp_path), load_judge()
+    recipes = asked(base, 3)
+    recipes[1] = recipes[1].model_copy(update={"guidance": 1e38})
+    attempts = [Attempt(slot=i + 1, attempt=1, recipe=recipe) for i, recipe in enumerate(recipes)]
+    slots = frozen_slots(catalog, TINY, "tiny")
+    made = generate_some(catalog, base, judge, TINY, slots, attempts, 2)
+    assert [artifact.dna for artifact in made] == [recipes[0].dna, recipes[2].dna]
+    assert list(catalog.all("stopped")) == [recipes[1].dna]
+    with pytest.raises(NothingButBroken):
+        generate_some(catalog, base, judge, TINY, slots, attempts[1:2], 2)
