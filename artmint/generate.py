@@ -164,7 +164,7 @@ def lacking(
     files = {row.key: read_json(row.body)["file_digest"] for row in catalog.rows_of("artifact", unique)}
     return [recipe for dna, recipe in unique.items() if dna not in files or not catalog.has_blob(files[dna])]
 
-
+# %% ../nbs/15_generate.ipynb #2a198b09
 class NothingButBroken(Refusal):
     "Not one attempt came out as a picture."
 
@@ -187,7 +187,7 @@ def refuse_broken(
         raise NothingButBroken(len(attempts), sorted(set(broken.values())))
     return broken
 
-
+# %% ../nbs/15_generate.ipynb #989e3143
 def artifacts_of(
     catalog: Catalog,  # where they are
     attempts: list[Attempt],  # all of them painted
@@ -230,7 +230,7 @@ def paint(
             count += len(part)
             progress(count, len(missing))
 
-
+# %% ../nbs/15_generate.ipynb #f04bd17c
 def _keep(catalog: Catalog, base: Base, wanted: list[Recipe]) -> list[Artifact]:
     "Paint a batch, and record each as what it came out as."
     broken: dict[int, BrokenPicture] = {}
