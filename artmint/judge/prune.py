@@ -255,7 +255,7 @@ def conditions_digest(
     facts["adapters"] = [use | {"digest": meant[use["name"]]} for use in facts["adapters"]]
     return digest(facts | {"base": base})  # which covers what is said of its files
 
-
+# %% ../../nbs/judge/prune.ipynb #52040649
 def _made_before(
     catalog: Catalog, collection: Collection, about: dict[str, Any], promise: tuple[float, float]
 ) -> Pruner | None:
@@ -391,16 +391,14 @@ def generate_some(
     """Make the artifacts that the catalog lacks, except those that are stopped. What they took, stopped ones
     too, goes into the ledger. Raises NothingButBroken when all came out as no pictures."""
     every = {attempt.recipe.dna: attempt for attempt in attempts}
-    made = {row.key for row in catalog.rows_of("artifact", every)}
-    stopped = {row.key for row in catalog.rows_of("stopped", every)}
+    made, stopped = ({row.key for row in catalog.rows_of(kind, every)} for kind in ("artifact", "stopped"))
     # where a file was lost: it went on once, and isn't judged again
     generate(catalog, base, [every[dna] for dna in every if dna in made])
     missing = [attempt for dna, attempt in every.items() if dna not in made | stopped]
     step, bound = (pruner.step, pruner) if isinstance(pruner, Pruner) else (pruner, None)
     prefix = f"{conditions_digest(catalog, collection, base.digest)}/{step}/"
     scorers = scorers_for(collection, judge, catalog)
-    by_id = {slot.id: slot for slot in slots}
-    looker = _PreviewJudge(catalog, judge, scorers, by_id, missing, bound, prefix)
+    looker = _PreviewJudge(catalog, judge, scorers, {s.id: s for s in slots}, missing, bound, prefix)
     account = _Account(Meter(catalog, "generate", base.device != "cpu"), missing, progress)
 
     def keep(part: list[int], previews: list[Image.Image]) -> list[bool]:
@@ -414,10 +412,8 @@ def generate_some(
         sizes = [catalog.blob_path(artifact.file_digest).stat().st_size for artifact in artifacts]
         account.charge(part, len(part), {"bytes": sum(sizes)})
 
-    def broken(index: int, refusal: BrokenPicture) -> None:
-        record_broken(catalog, [refusal])
-
-    render_some(base, [attempt.recipe for attempt in missing], step, keep, done, catalog.blob, broken)
+    recipes = [attempt.recipe for attempt in missing]
+    render_some(base, recipes, step, keep, done, catalog.blob, lambda _, one: record_broken(catalog, [one]))
     refuse_broken(catalog, attempts)
     bodies = [catalog.find("artifact", attempt.recipe.dna) for attempt in attempts]
     return [Artifact(**body) for body in bodies if body]

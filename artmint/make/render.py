@@ -184,7 +184,7 @@ def _starts(
         starts.append(image.convert("RGB").resize(r.size, Image.Resampling.LANCZOS) if image else None)
     return starts
 
-
+# %% ../../nbs/make/render.ipynb #e86fd2f8
 def _embeddings(base: Base, ready: Engine, passes: list[Recipe]) -> dict[str, tuple]:
     "Embeddings of all texts of a group; empty for families without a UNet, which embed their own."
     if not hasattr(base.pipeline, "unet"):
