@@ -38,14 +38,14 @@ from artmint.core.collection import (
 )
 from .core.picture import read_png
 from .core.records import Artifact, Attempt, Candidate, Slot
-from .generate import generate, lacking
+from .generate import broken_recipes, generate, lacking
 from .judge.decisions import decide
 from .judge.heads import scorers_for
 from .judge.scores import score
 from .make.adapters import named_adapters
 from .make.base import Base, Judge, collection_base
 from .make.render import check_new
-from .make.rounds import Settings
+from .make.rounds import Settings, refuse_unsaid_words
 from .seeds import load_collection, salt_of
 from .studio.catalog import Catalog
 from .studio.files import write_whole
@@ -244,7 +244,8 @@ class _Asked:
 def _asked(
     catalog: Catalog, collection: Collection, axes: Sequence[Axis], slots: list[Slot], seeds: int
 ) -> list[_Asked]:
-    "Every cell's recipes, checked. Raises what `check_new` raises, and NoSuchSetting, InconsistentCollection."
+    """Every cell's recipes, checked. Raises what `check_new` raises, and NoSuchSetting, InconsistentCollection,
+    UnsaidWord."""
     bases: dict[tuple[str, BaseFiles], Base] = {}
     salt = salt_of(collection, catalog.folder)
     cells = []
@@ -256,6 +257,7 @@ def _asked(
         settings = Settings(changed, bases[source].digest, named_adapters(catalog, changed), salt)
         attempts = [a for slot in slots for a in settings.attempts(slot, range(1, seeds + 1))]
         check_new(bases[source], [attempt.recipe for attempt in attempts], catalog.blob)
+        refuse_unsaid_words(catalog, settings)
         cells.append(_Asked(changes, changed, bases[source], attempts))
     return cells
 
@@ -273,12 +275,14 @@ def count_pictures(
 
 
 def _shots(catalog: Catalog, judge: Judge, cell: _Asked, slots: list[Slot], seeds: int) -> tuple[Shot, ...]:
-    "A painted cell's pictures with their scores."
+    "A painted cell's pictures with their scores; those that came out as none are missing."
     by_id = {slot.id: slot for slot in slots}
+    broken = broken_recipes(catalog, (attempt.recipe for attempt in cell.attempts))
     shown = []
     for attempt in cell.attempts:
-        artifact = Artifact(**catalog.get("artifact", attempt.recipe.dna))
-        shown.append(Candidate(by_id[attempt.slot], attempt.attempt, artifact))
+        if attempt.recipe.dna not in broken:
+            artifact = Artifact(**catalog.get("artifact", attempt.recipe.dna))
+            shown.append(Candidate(by_id[attempt.slot], attempt.attempt, artifact))
     scores = score(catalog, judge, shown, scorers_for(cell.collection, judge, catalog))
     shots = []
     for candidate, own in zip(shown, scores):
@@ -298,7 +302,7 @@ def explore_grid(
     progress: Callable[[int, int], None] = lambda done, total: None,  # called with counts of pictures
 ) -> Exploration:
     """Paint a grid; what is there already isn't painted again. Raises TooFewAxes, NoSuchSetting,
-    InconsistentCollection, UnknownScorer and what `check_new` raises, before anything is painted."""
+    InconsistentCollection, UnknownScorer, UnsaidWord and what `check_new` raises, before anything is painted."""
     scorers_for(collection, judge, catalog)
     cells = _asked(catalog, collection, axes, slots, seeds)
     total = sum(len(cell.attempts) for cell in cells)

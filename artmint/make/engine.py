@@ -401,20 +401,23 @@ class BrokenPicture(Refusal):
     prompt: str
     what: str
     says = (
-        "Recipe {dna:.12} ({prompt!r:.80}) came out as {what}. Nothing was recorded of it. A network that overflows "
+        "Recipe {dna:.12} ({prompt!r:.80}) came out as {what}. No picture was kept of it. A network that overflows "
         "in a small precision, a base that was merged wrongly, or a guidance far too strong does that: try the "
         "profile fast, guidance between 1 and 15, or the base without its adapters."
     )
 
 
-def _refuse_broken(recipes: list[Recipe], pixels: np.ndarray, finite: list[bool]) -> None:
-    "Refuse pictures (n, height, width, 3) of numbers that are none, and of a single colour. Raises BrokenPicture."
-    for recipe, picture, sound in zip(recipes, pixels, finite):
+def _faults(pixels: np.ndarray, finite: list[bool]) -> list[str]:
+    "What is wrong with pictures (n, height, width, 3): numbers that are none, a single colour; empty: nothing."
+    faults = []
+    for picture, sound in zip(pixels, finite):
         if not sound:
-            raise BrokenPicture(recipe.dna, recipe.prompt, "numbers that are none (NaN or infinite)")
-        if (picture == picture[:1, :1]).all():
-            colour = f"one flat colour, {tuple(int(value) for value in picture[0, 0])}"
-            raise BrokenPicture(recipe.dna, recipe.prompt, colour)
+            faults.append("numbers that are none (NaN or infinite)")
+        elif (picture == picture[:1, :1]).all():
+            faults.append(f"one flat colour, {tuple(int(value) for value in picture[0, 0])}")
+        else:
+            faults.append("")
+    return faults
 
 # %% ../../nbs/make/engine.ipynb #4e474f0f
 def _decoded(ready: Engine, x: "torch.Tensor") -> tuple[np.ndarray, list[bool]]:
@@ -428,11 +431,10 @@ def _decoded(ready: Engine, x: "torch.Tensor") -> tuple[np.ndarray, list[bool]]:
     return ((pixels + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy(), finite
 
 
-def _finished(ready: Engine, recipes: list[Recipe], x: "torch.Tensor") -> np.ndarray:
-    "Decode finished latents: (n, height, width, 3) uint8. Raises BrokenPicture."
+def _finished(ready: Engine, x: "torch.Tensor") -> tuple[np.ndarray, list[str]]:
+    "Finished latents as pictures (n, height, width, 3) uint8, and what is wrong with each."
     pixels, finite = _decoded(ready, x)
-    _refuse_broken(recipes, pixels, finite)
-    return pixels
+    return pixels, _faults(pixels, finite)
 
 
 def denoise(
@@ -440,11 +442,13 @@ def denoise(
     recipes: list[Recipe],  # one full batch that shares all but prompts, seed and guidance
     embeddings: dict[str, tuple],  # what `encode_prompts` gave for their texts
     pictures: list[Image.Image] | None = None,  # what each starts from; none: from noise alone
-) -> np.ndarray:  # (n, height, width, 3) uint8
-    "Run a UNet's batch from noise to pixels. Raises BrokenPicture."
+) -> tuple[
+    np.ndarray, list[str]
+]:  # (n, height, width, 3) uint8; what each is in place of a picture, or empty
+    "Run a UNet's batch from noise to pixels."
     x, begin = _first_latents(ready, recipes, pictures)
     x, _ = _run_steps(ready, recipes, embeddings, x, begin, None)
-    return _finished(ready, recipes, x)
+    return _finished(ready, x)
 
 # %% ../../nbs/make/engine.ipynb #a31851d6
 def denoise_until(
@@ -468,19 +472,22 @@ def denoise_from(
     embeddings: dict[str, tuple],  # what `encode_prompts` gave for their texts
     x: "torch.Tensor",  # their latents, (n, channels, h, w)
     step: int,  # how many steps were made
-) -> np.ndarray:  # (n, height, width, 3) uint8
-    "Run a batch from where `denoise_until` left it to pixels. Raises BrokenPicture."
+) -> tuple[
+    np.ndarray, list[str]
+]:  # (n, height, width, 3) uint8; what each is in place of a picture, or empty
+    "Run a batch from where `denoise_until` left it to pixels."
     x, _ = _run_steps(ready, recipes, embeddings, x, step, None)
-    return _finished(ready, recipes, x)
+    return _finished(ready, x)
 
 # %% ../../nbs/make/engine.ipynb #65d5295c
 def run_pipeline(
     ready: Engine,  # the base, made ready
     recipes: list[Recipe],  # one full batch that shares all but prompts and seed
     pictures: list[Image.Image] | None = None,  # what each starts from
-) -> np.ndarray:  # (n, height, width, 3) uint8
-    """Run a batch through the pipeline itself; an argument that it doesn't take is left out.
-    Raises BrokenPicture."""
+) -> tuple[
+    np.ndarray, list[str]
+]:  # (n, height, width, 3) uint8; what each is in place of a picture, or empty
+    "Run a batch through the pipeline itself; an argument that it doesn't take is left out."
     import torch
     from diffusers import AutoPipelineForImage2Image
 
@@ -505,8 +512,7 @@ def run_pipeline(
     images = np.asarray(pipe(**{name: value for name, value in arguments.items() if name in taken}).images)
     finite = np.isfinite(images).all(axis=(1, 2, 3))
     pixels = (np.nan_to_num(images) * 255).round().astype(np.uint8)
-    _refuse_broken(recipes, pixels, finite.tolist())
-    return pixels
+    return pixels, _faults(pixels, finite.tolist())
 
 # %% ../../nbs/make/engine.ipynb #e916a171
 def _refuse_sizes(pipe: Any, recipe: Recipe) -> None:

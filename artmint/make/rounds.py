@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Settings', 'settings_now', 'settings_of', 'tried_attempts', 'round_numbers', 'round_of', 'round_attempts',
-           'record_attempts', 'changed_fields', 'describe_change']
+           'record_attempts', 'refuse_unsaid_words', 'changed_fields', 'describe_change']
 
 # %% ../../nbs/make/rounds.ipynb #c49f50b4
 import itertools
@@ -17,7 +17,8 @@ from ..core.canon import canonical, digest
 from ..core.collection import Collection
 from ..core.records import Attempt, Slot
 from .adapters import named_adapters
-from ..seeds import recipes, salt_of, slot_seeds
+from .embeddings import refuse_unsaid
+from ..seeds import planned_slots, recipes, salt_of, slot_seeds
 from ..studio.catalog import Catalog
 from ..studio.files import attempt_key
 
@@ -48,6 +49,11 @@ class Settings:
         asked = range(1, max(numbers) + 1)
         made = recipes(self.collection, [slot], self.salt, asked, self.base, self.adapters)
         return [made[number - 1] for number in numbers]
+
+    def texts(self, slots: list[Slot]) -> set[str]:
+        "What is said in the prompts of these slots, and in their negative prompts."
+        firsts = recipes(self.collection, slots, self.salt, range(1, 2), self.base, self.adapters)
+        return {text for one in firsts for text in (one.recipe.prompt, one.recipe.negative_prompt)}
 
 # %% ../../nbs/make/rounds.ipynb #b8e12f69
 def settings_now(
@@ -173,6 +179,19 @@ def record_attempts(
             recipe = attempt.recipe
             bodies[key] = {"dna": recipe.dna, "recipe": recipe.facts()} | place
     catalog.put_all("attempt", bodies)
+
+# %% ../../nbs/make/rounds.ipynb #7ce544eb
+def refuse_unsaid_words(
+    catalog: Catalog,  # where slots and embeddings are; nothing is written
+    settings: Settings,  # the present ones
+) -> None:
+    """Refuse embeddings that no slot of the collection calls. Raises UnsaidWord; and AllocationChanged and
+    Unallocatable, for slots that aren't fixed yet."""
+    collection = settings.collection
+    if not collection.embeddings:
+        return
+    slots, _ = planned_slots(catalog, collection, settings.salt)
+    refuse_unsaid(settings.texts(slots), map(catalog.blob, collection.embeddings))
 
 # %% ../../nbs/make/rounds.ipynb #a5492df2
 def changed_fields(

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['SCHEDULERS', 'RESUMABLE', 'EXACT', 'OWN', 'BETA_SCHEDULES', 'PREDICTIONS', 'NO_SAMPLE', 'UnknownChoice', 'Sampler',
-           'choice_problems', 'unpaintable', 'is_edm', 'own_spacing', 'scheduler_of', 'step_seed', 'step_generators']
+           'choice_problems', 'guidance_problems', 'unpaintable', 'is_edm', 'own_spacing', 'scheduler_of', 'step_seed',
+           'step_generators']
 
 # %% ../../nbs/make/schedulers.ipynb #756ab512
 import hashlib
@@ -119,19 +120,24 @@ def choice_problems(
     return problems
 
 # %% ../../nbs/make/schedulers.ipynb #0eb19bbb
+def guidance_problems(
+    asked: Generation | Recipe,  # a collection's settings, or one recipe
+) -> list[UnknownChoice]:
+    """Guidance that nobody means, as refusals of new work; none of them is raised. An older recipe is painted as
+    it was."""
+    if asked.scheduler == OWN or asked.guidance >= 1:
+        return []
+    # Where diffusers' pipelines say 0 and leave the negative prompt out, this is what they mean.
+    meant = ("1: the prompt alone, without a negative one", "more: led away from the negative prompt")
+    return [UnknownChoice("guidance, which would lead away from the prompt:", asked.guidance, meant)]
+
+
 def unpaintable(
     generation: Generation,  # a collection's settings
 ) -> list[str]:
     """What no base could paint of a collection's settings, or not as anybody means it, a sentence for each; needs
     no base and no torch."""
-    problems = choice_problems(generation)
-    if generation.scheduler != OWN and generation.guidance < 1:
-        # Where diffusers' pipelines say 0 and leave the negative prompt out, this is what they mean.
-        meant = ("1: the prompt alone, without a negative one", "more: led away from the negative prompt")
-        problems.append(
-            UnknownChoice("guidance, which would lead away from the prompt:", generation.guidance, meant)
-        )
-    return [str(problem) for problem in problems]
+    return [str(problem) for problem in choice_problems(generation) + guidance_problems(generation)]
 
 # %% ../../nbs/make/schedulers.ipynb #810e1ccd
 BETA_SCHEDULES = ("linear", "scaled_linear")  # those of which the table is computed in float64

@@ -7,16 +7,17 @@ __all__ = ['adapter_app', 'NewFile', 'StudioName', 'ForBase', 'NameOrFile', 'InB
            'base_app', 'Source', 'Revision', 'ConfigFolder', 'Variant', 'Vae', 'Predicts', 'ZeroSnr', 'NoStudioHere',
            'studio_catalog', 'open_base', 'read_base', 'add_base', 'adapter_lines', 'base_lines', 'adapter_add',
            'NoAdapterOfThatName', 'adapter_bytes', 'adapter_facts_of', 'adapter_show', 'adapter_list', 'embedding_add',
-           'embedding_list', 'base_add', 'base_list']
+           'embedding_list', 'UnfitForBase', 'base_files', 'base_add', 'base_list']
 
 # %% ../../nbs/run/models.ipynb #83ed0f3d
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
 # %% ../../nbs/run/models.ipynb #2d06a3e8
-from ..core.canon import Refusal
+from ..core.canon import Refusal, error_lines
 from ..core.collection import BaseFiles
 from .console import Json, Studio, print_json
 
@@ -68,6 +69,11 @@ def read_base(
     return load_base(source, files=files)
 
 # %% ../../nbs/run/models.ipynb #e03bf6a2
+def _found_anywhere(place: str) -> str:
+    "A path as it is found from every folder, since a batch's notebooks run in one of their own; a hub id as it is."
+    return str(Path(place).resolve()) if Path(place).exists() else place
+
+
 def add_base(
     catalog: "Catalog",  # of the studio
     source: str,  # 'bundled', a folder, a file or a hub id
@@ -80,10 +86,10 @@ def add_base(
 
     refuse_name(name)
     base = read_base(source, files)
-    place = Path(source).resolve() if Path(source).exists() else None
+    stated = files.model_dump(mode="json", exclude_defaults=True)
     body = {
-        "source": str(place or source),
-        "files": files.model_dump(mode="json", exclude_defaults=True),
+        "source": _found_anywhere(source),
+        "files": stated | {key: _found_anywhere(stated[key]) for key in ("config", "vae") if key in stated},
         "digest": base.digest,
         "family": base_family(base.pipeline),
     }
@@ -100,7 +106,8 @@ def adapter_lines(
     words: dict[str, str],  # digests of the embeddings that came with it, by word
 ) -> str:
     "An adapter as a collection.toml names it."
-    lines = [f'embeddings = ["{word}"]  # before the first table' for word in words.values()]
+    quoted = ", ".join(f'"{word}"' for word in words.values())
+    lines = [f"embeddings = [{quoted}]  # before the first table"] if words else []
     return "\n".join([*lines, "[[adapters]]", f'name = "{name}"', f'digest = "{digest}"', "weight = 1.0"])
 
 
@@ -117,15 +124,13 @@ def base_lines(
     return "\n".join(lines)
 
 
-def _named_before(added: dict[str, Any], what: str) -> None:
-    "Say what a name meant before."
+def _named_before(added: dict[str, Any], what: str, others: str = "") -> None:
+    "Say what a name meant before; `others`: what becomes of collections that name no digest, where they may."
     if added["kept_before"]:
         typer.echo(f"the studio had it already under this {what}; nothing changed")
     if added["replaced"]:
         before = added["replaced"][:12]
-        typer.echo(
-            f"this {what} meant {before}… before; collections that name that digest, or have begun, keep it"
-        )
+        typer.echo(f"this {what} meant {before}… before; collections that name that digest keep it{others}")
 
 # %% ../../nbs/run/models.ipynb #5dfc2ed5
 adapter_app = typer.Typer(no_args_is_help=True, help="Adapters (LoRA and its kin) of a studio.")
@@ -171,7 +176,7 @@ def adapter_add(
         typer.echo(
             f"it was trained on another base, {added['trained_on'][:12]}…: look at what it paints on this one"
         )
-    _named_before(added, "name")
+    _named_before(added, "name", ", and those that name none get the new one for their open slots")
     typer.echo(f"\nIn a collection.toml:\n\n{lines}")
 
 # %% ../../nbs/run/models.ipynb #7b95446e
@@ -322,6 +327,31 @@ ConfigFolder = Annotated[
 Variant = Annotated[str, typer.Option(help="Which of several files of one network, such as fp16.")]
 Vae = Annotated[str, typer.Option(help="A VAE in place of the base's own: a folder or a .safetensors file.")]
 Predicts = Annotated[str, typer.Option(help="epsilon, v_prediction or sample, where its files don't say.")]
+
+
+class UnfitForBase(Refusal):
+    "Something that can't be said of a base."
+
+    problems: list[str]
+    says = "{self.listed}. Nothing was recorded: mend the options."
+    exit_code = 2
+
+    @property
+    def listed(self) -> str:
+        "The problems in a line."
+        return "; ".join(self.problems)
+
+
+def base_files(
+    stated: dict[str, Any],  # fields of BaseFiles as a shell gives them; empty texts: not stated
+) -> BaseFiles:
+    "What is said of a base. Raises UnfitForBase."
+    try:
+        return BaseFiles.model_validate({key: value for key, value in stated.items() if value != ""})
+    except ValidationError as error:
+        raise UnfitForBase(error_lines(error, BaseFiles)) from error
+
+
 ZeroSnr = Annotated[bool | None, typer.Option(help="Whether its noise schedule ends in pure noise.")]
 
 # %% ../../nbs/run/models.ipynb #1a9bb823
@@ -340,8 +370,7 @@ def base_add(
 ) -> None:
     "Record a base under a name: where it lies, what is said of it, and its digest. Its weights stay there."
     stated = {"revision": revision, "config": config, "variant": variant, "vae": vae}
-    stated |= {"prediction_type": prediction_type}
-    files = BaseFiles.model_validate({k: v for k, v in stated.items() if v} | {"zero_snr": zero_snr})
+    files = base_files(stated | {"prediction_type": prediction_type, "zero_snr": zero_snr})
     added = add_base(studio_catalog(studio), source, name, files)
     lines = base_lines(added["source"], added["files"])
     if json:

@@ -21,7 +21,7 @@ from ..make.adapters import named_adapters, lineage_of
 from ..make.base import BUNDLED, Base, collection_base, load_judge
 from ..make.render import check_new
 from ..make.schedulers import unpaintable
-from ..make.rounds import Settings, describe_change
+from ..make.rounds import Settings, describe_change, refuse_unsaid_words
 from ..metadata import NoSuchSlots, check_range, refuse_mixed_bases
 from ..pin import open_stores
 from ..publish.credentials import open_identity
@@ -165,6 +165,8 @@ def _painting(outlook: Outlook) -> str:
     slots = _to_paint(outlook)
     recipes = [attempt.recipe for slot in slots for attempt in settings.attempts(slot, [1])]
     check_new(base, recipes, outlook.catalog.blob if outlook.catalog else None)
+    if outlook.catalog:
+        refuse_unsaid_words(outlook.catalog, settings)
     if trained:
         raise NotLooked(
             "the adapter is trained in this batch first, and can't be looked at now; the rest can be painted"

@@ -21,7 +21,7 @@ from pydantic import Field, ValidationError
 from ..core.canon import Record, Refusal, digest, error_lines
 from ..core.picture import pixel_digest
 from ..core.records import Attempt, Recipe
-from ..generate import generate, lacking
+from ..generate import lacking, paint
 from ..core.collection import BaseFiles
 from ..make.base import Base, environment, load_base
 from ..make.engine import PROFILES, refuse
@@ -153,7 +153,8 @@ def reproduce_canary(
     """Paint the canary and hold it against the studio's; the first worker of all sets it. Raises
     CanaryDiffers."""
     canary = _canary(recipe)
-    got = pixel_digest(render(base, [canary], blob=catalog.blob)[0])
+    # Two steps may give a flat picture; it is compared, and shown to nobody.
+    got = pixel_digest(render(base, [canary], blob=catalog.blob, broken=lambda index, refusal: None)[0])
     with suppress(RecordConflict):  # another worker was faster
         if not catalog.find("canary", canary.dna):
             catalog.put("canary", canary.dna, {"pixel_digest": got, "environment": environment()})
@@ -222,7 +223,7 @@ class Worker:
 
     def work(self, stop: Callable[[], bool] = lambda: False, after: Callable[[], Any] = lambda: None) -> int:
         """Make what is left, calling `after` after each batch; the number of batches made. Raises what
-        generate raises."""
+        `paint` raises."""
         made = 0
         while not stop() and self.catalog.left(self.order.stage):
             key = self.catalog.claim(self.order.stage, self.name, self.order.crew.lease)
@@ -237,7 +238,7 @@ class Worker:
         "Make one batch: 1, or 0 when another has finished it meanwhile."
         try:
             with _held(self.catalog, self.order, key, self.name):
-                generate(self.catalog, self.base, self.order.batches[key])
+                paint(self.catalog, self.base, self.order.batches[key])
             self.catalog.done(self.order.stage, key, self.name)
         except LostLease:
             return 0

@@ -22,7 +22,8 @@ from artmint.make.prompts import (
     parse_attention,
     refuse_markup,
 )
-from artmint.make.render import batches, check, refusals, render
+from artmint.make.render import batches, check, render
+from tests.families import refusals_of
 
 LONG = "dense (rings:1.3) in aurora colours on night, [waves] of paper, " * 6
 
@@ -403,7 +404,7 @@ def test_whole_pipelines_refuse_what_no_encoder_reads(bases, name):
         {"guidance_rescale": 0.5},
         {"schedule": "karras"},
     ):
-        (said,) = refusals(base, [recipe(base, "x", **own | change)])
+        (said,) = refusals_of(base, [recipe(base, "x", **own | change)])
         assert next(iter(change)) in said
 
 

@@ -3,17 +3,23 @@
 import shutil
 
 import pytest
+import torch
 from PIL import Image
 from hypothesis import given, settings as tries
 from hypothesis import strategies as st
 
 from artmint.curate import candidates, choose, picked_earlier
+from artmint.core.records import Slot
+from artmint.explore import count_pictures, parse_axis
 from artmint.generate import attempts_of, enter, generate, is_by_hand, open_slots
 from artmint.judge.decisions import Opinion, record_opinions
+from artmint.make.adapters import pack_tensors
 from artmint.make.base import load_base, load_judge, weights_files
+from artmint.make.embeddings import UnsaidWord, pack_word
 from artmint.make.engine import UnknownChoice
 from artmint.make.prompts import UnreadMarkup
 from artmint.make.rounds import (
+    Settings,
     describe_change,
     record_attempts,
     round_attempts,
@@ -36,6 +42,7 @@ from artmint.seeds import (
 )
 from artmint.studio.catalog import Catalog
 from tests.conftest import TINY
+from tests.styles import sha
 
 BASE = "0" * 64
 
@@ -442,3 +449,42 @@ def test_editions_of_an_artmint_that_kept_no_settings_are_held_against_what_it_r
     facts = BaseFacts(digest=base.digest, source=base.source)
     manifest = pack(catalog, changed, 1, 1, 4, facts, weights_files(base))
     assert {token.dna for token in manifest.tokens} <= {a.recipe.dna for a in made}
+
+
+@pytest.fixture(scope="module")
+def golden(base):
+    "A tiny collection of which one value alone says goldleaf, and the embedding of that word."
+    width = base.pipeline.text_encoder.config.hidden_size
+    data = pack_word(pack_tensors({"emb_params": torch.ones(1, width)}, {}), "goldleaf")
+    words = {"palette": {"ember": "goldleaf"}}
+    return load_collection(TINY).model_copy(update={"words": words, "embeddings": (sha(data),)}), data
+
+
+def test_a_word_that_other_slots_say_is_said(base, golden, tmp_path):
+    "The slots that say it may have their editions, or lie in another drop."
+    collection, data = golden
+    catalog = Catalog(tmp_path)
+    catalog.put_blob(data)
+    slots = frozen_slots(catalog, collection, collection.salt)
+    silent = [slot for slot in slots if slot.traits["palette"] == "ocean"]
+    assert len(attempts_of(catalog, collection, silent, collection.salt, 1, base)) == 4
+    assert count_pictures(catalog, collection, [parse_axis("steps=1,2")], silent[:1]) == (2, 2)
+    changed = collection.model_copy(update={"words": {}})
+    with pytest.raises(UnsaidWord, match="goldleaf"):
+        attempts_of(catalog, changed, slots, changed.salt, 2, base)
+    with pytest.raises(UnsaidWord, match="goldleaf"):
+        count_pictures(catalog, changed, [parse_axis("steps=1,2")], slots)
+    assert len(catalog.all("attempt")) == 4
+
+
+def test_the_texts_of_ten_thousand_slots_are_few(golden):
+    collection, _ = golden
+    settings = Settings(collection, BASE, {}, "salt")
+    traits = [
+        {"motif": motif, "palette": palette} for motif in ("rings", "waves") for palette in ("ocean", "ember")
+    ]
+    slots = [Slot(id=i + 1, traits=traits[i % 4]) for i in range(10_000)]
+    assert settings.texts(slots) == {
+        "",
+        *(f"{motif} in {word} colours" for motif in ("rings", "waves") for word in ("ocean", "goldleaf")),
+    }

@@ -14,7 +14,7 @@ from artmint.core.picture import pixel_digest
 from artmint.core.records import Recipe, SecondPass
 from artmint.make.base import load_base
 from artmint.make.engine import noise
-from artmint.make.render import refusals, render
+from artmint.make.render import check_new, render
 from artmint.make.schedulers import (
     RESUMABLE,
     SCHEDULERS,
@@ -23,7 +23,7 @@ from artmint.make.schedulers import (
     step_seed,
     unpaintable,
 )
-from tests.families import saved
+from tests.families import refusals_of, saved
 
 CLASSES = {
     "Euler a": ("EulerAncestralDiscreteScheduler", {}),
@@ -205,7 +205,7 @@ def test_what_a_scheduler_cannot_use_is_refused_by_name(tmp_path, own, predictio
     index = {"scheduler": ["diffusers", own]}
     base = changed(tmp_path, "sd1", {SCHEDULER: {"_class_name": own} | prediction, "model_index.json": index})
     asked = [recipe(base, scheduler=name) for name in ("Euler a", "DPM++ 2M", "DDIM")]
-    said = refusals(base, asked)
+    said = refusals_of(base, asked)
     assert len(said) == 1 and word in said[0]
     assert far(render(base, asked[2:])[0], plain(base, asked[2])) <= 1
 
@@ -273,7 +273,7 @@ def test_a_base_trained_by_edm_is_painted_as_such(tmp_path, own, schedule):
         {"scheduler": "UniPC"},
         {"scheduler": "DDIM", "profile": "portable"},
     ):
-        (said,) = refusals(base, [recipe(base, **wrong)])
+        (said,) = refusals_of(base, [recipe(base, **wrong)])
         assert "EDM" in said
 
 
@@ -299,9 +299,9 @@ def test_a_consistency_model_is_told_its_guidance(tmp_path):
     image = render(base, [r])[0]
     assert far(image, theirs) <= 1
     assert far(image, render(base, [recipe(base, scheduler="LCM", guidance=2.0)])[0]) > 0
-    (said,) = refusals(base, [recipe(base, scheduler="LCM", negative_prompt="blurred")])
+    (said,) = refusals_of(base, [recipe(base, scheduler="LCM", negative_prompt="blurred")])
     assert "distilled" in said
-    assert "steps" in refusals(base, [recipe(base, scheduler="LCM", steps=60)])[0]
+    assert "steps" in refusals_of(base, [recipe(base, scheduler="LCM", steps=60)])[0]
 
 
 @pytest.mark.parametrize(
@@ -323,7 +323,7 @@ def test_a_consistency_model_is_told_its_guidance(tmp_path):
 )
 def test_what_the_loop_would_ignore_is_refused_by_name(tmp_path, name, files, word):
     base = changed(tmp_path, name, files)
-    assert word in refusals(base, [recipe(base)])[0]
+    assert word in refusals_of(base, [recipe(base)])[0]
     with pytest.raises(UnknownChoice, match=word):
         render(base, [recipe(base)])
 
@@ -347,7 +347,7 @@ def test_a_unet_that_needs_what_nobody_gives_is_refused_by_name(tmp_path, change
     shutil.rmtree(folder / "unet")
     families.unet(**change).save_pretrained(folder / "unet")
     base = load_base(folder)
-    assert word in refusals(base, [recipe(base)])[0]
+    assert word in refusals_of(base, [recipe(base)])[0]
 
 
 def test_a_unet_that_learnt_flow_matching_is_refused(tmp_path):
@@ -360,7 +360,7 @@ def test_a_unet_that_learnt_flow_matching_is_refused(tmp_path):
     own = {"scheduler": ["diffusers", "FlowMatchEulerDiscreteScheduler"]}
     (folder / "model_index.json").write_text(json.dumps(index | own))
     base = load_base(folder)
-    assert "FlowMatchEulerDiscreteScheduler" in refusals(base, [recipe(base)])[0]
+    assert "FlowMatchEulerDiscreteScheduler" in refusals_of(base, [recipe(base)])[0]
 
 
 def test_a_base_whose_own_scheduler_draws_noise_draws_none_unasked(tmp_path):
@@ -394,25 +394,32 @@ def test_a_plan_says_what_no_base_could_paint(change, word):
     assert word in said
     facts = {"base": load_base().digest, "prompt": "x", "seed": 1, "width": 64, "height": 64} | change
     one = Recipe.model_validate_json(json.dumps(facts))
-    assert refusals(load_base(), [one, one.model_copy(update={"seed": 2})], lambda digest: b"")[0]
     with pytest.raises(UnknownChoice):
         render(load_base(), [one], blob=lambda digest: b"")
 
 
-def test_guidance_that_leads_away_from_the_prompt_is_said_of_new_work():
+def test_guidance_that_leads_away_from_the_prompt_is_refused_of_new_work_alone(bases):
     "What diffusers calls 0 is 1 here; a recipe that was painted so is painted so again."
+    base = bases("sd1")
     for guidance in (0.0, 0.5):
         (said,) = unpaintable(Generation(width=64, height=64, guidance=guidance))
         assert "the prompt alone" in said
+        old = recipe(base, guidance=guidance)
+        with pytest.raises(UnknownChoice, match="the prompt alone"):
+            check_new(base, [recipe(base), old])
+        assert render(base, [old])[0].size == old.size
     assert unpaintable(Generation(width=64, height=64, guidance=1.0)) == []
-    assert unpaintable(Generation(width=64, height=64, guidance=0.0, scheduler="own", profile="fast")) == []
+    check_new(base, [recipe(base, guidance=1.0)])
+    own = {"guidance": 0.0, "scheduler": "own", "profile": "fast"}
+    assert unpaintable(Generation(width=64, height=64, **own)) == []
+    check_new(bases("flux"), [recipe(bases("flux"), **own)])
 
 
 def test_sound_settings_have_nothing_said_of_them(bases):
     assert unpaintable(Generation(width=64, height=64)) == []
     assert unpaintable(Generation(width=64, height=64, init="0" * 64, strength=0.5, steps=2)) == []
     base = bases("sd1")
-    assert refusals(base, [recipe(base, scheduler=name) for name in SCHEDULERS]) == []
+    assert refusals_of(base, [recipe(base, scheduler=name) for name in SCHEDULERS]) == []
 
 
 def test_one_step_over_a_picture_is_made(bases):

@@ -253,3 +253,39 @@ def test_a_base_that_isnt_there_is_not_recorded(house, capsys):
     code, _, messages = typed(capsys, "base", "add", "models/nothing.safetensors", "--name", "xl")
     assert (code, "nothing.safetensors" in messages) == (1, True)
     assert names(house / "studio") == NOTHING
+
+
+def test_the_words_of_a_bundle_are_one_list(house, bundled, capsys):
+    width = bundled.pipeline.text_encoder.config.hidden_size
+    lora = kohya(random_lora(bundled, layers(bundled, "to_q")))
+    bundle = {f"bundle_emb.<{word}>.emb_params": torch.ones(2, width) for word in ("riso", "grain")}
+    file = house / "both.safetensors"
+    file.write_bytes(pack_tensors({name: t.clone() for name, t in (lora | bundle).items()}, {}))
+    added = answer(capsys, "adapter", "add", file, "--name", "riso")
+    assert tomllib.loads(added["lines"])["embeddings"] == list(added["words"].values())
+    assert len(added["words"]) == 2
+
+
+def test_all_paths_of_a_base_are_found_from_elsewhere(house, capsys, monkeypatch):
+    "A batch's notebooks run in a folder of their own."
+    folder = saved("sd1", house / "models" / "tiny")
+    added = answer(capsys, "base", "add", "models/tiny", "--name", "tiny", "--vae", "models/tiny/vae")
+    assert added["files"] == {"vae": str((folder / "vae").resolve())}
+    (house / "runs").mkdir()
+    monkeypatch.chdir(house / "runs")
+    assert open_base(Catalog(house / "studio"), "tiny").digest == added["digest"]
+
+
+def test_what_cant_be_said_of_a_base_is_refused(house, capsys):
+    said = typed(capsys, "base", "add", "bundled", "--name", "own", "--prediction-type", "eps")
+    assert said[0] == 2 and "prediction_type" in said[2] and "'epsilon'" in said[2]
+    assert names(house / "studio") == NOTHING
+
+
+def test_a_replaced_adapter_says_who_gets_the_new_one(house, bundled, capsys):
+    file = house / "a.safetensors"
+    for seed in (0, 1):
+        file.write_bytes(civitai(bundled, seed=seed))
+        out = typed(capsys, "adapter", "add", file, "--name", "riso")[1]
+    assert "those that name none get the new one for their open slots" in out
+    assert "have begun" not in out
