@@ -269,10 +269,7 @@ def explore(
     if take > cells:
         raise typer.BadParameter(f"there is no cell {take}; the grid has 1 to {cells}")
     if plan:
-        pictures, lacking = count_pictures(catalog, chosen, axes, shown, seeds)
-        if json:
-            return print_json({"pictures": pictures, "to_paint": lacking})
-        return typer.echo(f"{pictures} pictures, {lacking} of them still to be painted; nothing was painted")
+        return _count_exploration(count_pictures(catalog, chosen, axes, shown, seeds), json)
     grid = _painted_grid(catalog, chosen, axes, shown, seeds)
     _show_exploration(catalog, grid, collection / "collection.toml", png, json)
     if take:
@@ -281,6 +278,14 @@ def explore(
         _serve_exploration(catalog, grid, collection / "collection.toml")
 
 # %% ../../nbs/run/commands.ipynb #ae621d98
+def _count_exploration(counts: tuple[int, int], json: bool) -> None:
+    "Say how many pictures a grid has, and how many of them would be painted."
+    pictures, lacking = counts
+    if json:
+        return print_json({"pictures": pictures, "to_paint": lacking})
+    typer.echo(f"{pictures} pictures, {lacking} of them still to be painted; nothing was painted")
+
+
 def _painted_grid(
     catalog: "Catalog", collection: "Collection", axes: "list[Axis]", slots: "list[Slot]", seeds: int
 ) -> "Exploration":
