@@ -83,8 +83,8 @@ class _Trials:
     sample: list[tuple[Slot, Recipe]]  # the attempts as they were asked for
 
     def render(self, recipes: list[Recipe]) -> list[Image.Image]:
-        "Render recipes."
-        return render(self.base, recipes, blob=self.catalog.blob)
+        "Render recipes, whatever comes out: some are painted in other ways than they were asked for."
+        return render(self.base, recipes, blob=self.catalog.blob, broken=lambda index, refusal: None)
 
 
 def _judged(trials: _Trials, sample: list[tuple[Slot, Recipe]], images: list) -> tuple[int, float]:
@@ -195,7 +195,7 @@ def try_out(
     trials = _renderings(setting)
     if previews := _preview_trial(setting, at):
         trials.append(previews)
-    key = f"{collection.name}/{conditions_digest(collection, base.digest)}"
+    key = f"{collection.name}/{conditions_digest(catalog, collection, base.digest)}"
     body = {"trials": [trial.model_dump() for trial in trials], "step": at, "steps": steps}
     catalog.append("trial", key, body)
     return trials
@@ -207,7 +207,7 @@ def tried_out(
     base: str,  # digest of the base
 ) -> list[Trial]:
     "The latest trials of a collection as it is now; empty when there are none."
-    body = catalog.find("trial", f"{collection.name}/{conditions_digest(collection, base)}")
+    body = catalog.find("trial", f"{collection.name}/{conditions_digest(catalog, collection, base)}")
     return [Trial(**trial) for trial in body["trials"]] if body else []
 
 # %% ../nbs/42_gate.ipynb #f573ef70

@@ -10,6 +10,7 @@ __all__ = ['UnfilledSlot', 'NoSuchSlots', 'RefusedByPeople', 'MixedBases', 'Over
 import hashlib
 import shutil
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from .core.records import Edition, Finding
 from .ipfs.car import check_car, open_car, write_car
 from .ipfs.cid import CID, PROFILE, Built, ContentError, build, cid as cid_of
 from .judge.decisions import MACHINE, current_verdict
-from .make.adapters import frozen_adapters
+from .make.adapters import named_adapters
 from .make.rounds import Settings, settings_of
 from .publish.audit import StudioDrop, accuracy, audit
 from .publish.credentials import open_identity, signed_once
@@ -35,9 +36,11 @@ from artmint.publish.tokens import (
     contract_json,
     json_schema,
     public_facts,
+    has_words,
     public_source,
     read_token,
     token_json,
+    token_name,
     withheld_digests,
 )
 from .seeds import frozen_slots, salt_of
@@ -173,6 +176,17 @@ def _earlier_settings(catalog: Catalog, now: Settings, editions: list[Edition]) 
     return earlier
 
 
+def _recorded_recipes(catalog: Catalog, now: Settings, editions: list[Edition]) -> dict[int, dict]:
+    "Recipes as they were recorded before they were painted, by slot, of an artmint that kept no settings."
+    recorded = {}
+    for edition in editions:
+        key = attempt_key(now.collection.name, edition.slot, edition.attempt)
+        attempt = catalog.find("attempt", key)
+        if attempt and "settings" not in attempt and edition.attempt:
+            recorded[edition.slot] = attempt["recipe"]
+    return recorded
+
+
 def _adapter_facts(catalog: Catalog, recipes: list[dict]) -> dict[str, AdapterFacts]:
     "What the files of all adapters in use say of where they came from, by digest. Raises NotAnAdapter."
     digests = {use["digest"] for recipe in recipes for use in recipe.get("adapters", ())}
@@ -190,11 +204,13 @@ def _open_drop(
     facts = [catalog.get("artifact", edition.dna)["recipe"] for edition in editions]
     refuse_mixed_bases(editions, facts, base)
     in_drop = [slot for slot in frozen_slots(catalog, collection, salt) if slot.id in slots]
-    digests = frozen_adapters(catalog, collection)
+    digests = named_adapters(catalog, collection)
     adapters = _adapter_facts(catalog, facts)
     signed = open_identity(catalog.folder) is not None
-    earlier = _earlier_settings(catalog, Settings(collection, base.digest, digests, salt), editions)
-    return StudioDrop(collection, salt, in_drop, editions, facts, base, digests, adapters, signed, earlier)
+    now = Settings(collection, base.digest, digests, salt)
+    drop_facts = StudioDrop(collection, salt, in_drop, editions, facts, base, digests, adapters, signed)
+    earlier = _earlier_settings(catalog, now, editions)
+    return replace(drop_facts, earlier=earlier, recorded=_recorded_recipes(catalog, now, editions))
 
 # %% ../nbs/25_metadata.ipynb #781430ff
 def _public_picture(
@@ -212,23 +228,26 @@ def _public_picture(
         path = None
     if drop.signed:
         identity = open_identity(catalog.folder)
-        digest = signed_once(catalog, picture, f"{collection.title} #{edition.slot}", facts, identity)
+        name = token_name(collection, edition.slot, edition.traits)
+        digest = signed_once(catalog, picture, name, facts, identity)
         picture = catalog.blob(digest)
         path = catalog.blob_path(digest)
     return picture, path
 
-
+# %% ../nbs/25_metadata.ipynb #525aa9c2
 def _root_files(
     catalog: Catalog, drop: StudioDrop, weights: Mapping[str, Path | bytes]
 ) -> dict[str, Path | bytes]:
     "Every file of the root by its path. Raises what `_public_picture` raises."
-    files: dict[str, Path | bytes] = {"schema.json": json_schema()}
-    for edition, facts in zip(drop.editions, drop.facts):
+    schema = json_schema(has_words(drop.collection, drop.slots, drop.facts))
+    files: dict[str, Path | bytes] = {"schema.json": schema}
+    for slot, edition, facts in zip(drop.slots, drop.editions, drop.facts):
         picture, path = _public_picture(catalog, drop, edition, facts)
         image = str(cid_of(picture))
         digest = hashlib.sha256(picture).hexdigest()
         source = drop.base.source
-        data = token_json(drop.collection, edition, facts, source, image, digest, drop.salt, drop.adapters)
+        told = (digest, drop.salt, drop.adapters, slot.wildcards)
+        data = token_json(drop.collection, edition, facts, source, image, *told)
         files[f"images/{edition.slot}.png"] = path or picture
         files[f"{edition.slot}.json"] = data
         if edition.slot == drop.slots[0].id:

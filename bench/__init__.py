@@ -5,6 +5,7 @@ taken in one run, against an alternative measured beside it: machines are noisy,
 
     measure.py     seconds, a ratio, a row
     samples.py     what several subjects paint, and the demo
+    allocation.py  traits of ten thousand slots
     generation.py  rendering
     training.py    LoRA training
     content.py     archives

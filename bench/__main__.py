@@ -15,6 +15,7 @@ from pathlib import Path
 from artmint.studio.files import write_whole
 
 SUBJECTS = (
+    "allocation",
     "generation",
     "training",
     "content",

@@ -18,7 +18,8 @@ from PIL import Image
 
 from artmint import lora_train
 from artmint.make.base import Base, load_base
-from artmint.train.examples import TrainConfig, batch_indices
+from artmint.train.examples import batch_indices
+from artmint.train.settings import TrainConfig
 from artmint.train.style import practice_style
 
 from .measure import ratio, row
@@ -33,6 +34,8 @@ class Examples:
         with tempfile.TemporaryDirectory() as folder:
             style = practice_style(Path(folder), pictures)
             self._images, self._captions = style.images(), style.captions()
+        self.trigger = style.trigger
+        self.pictures = ()  # none of them is repeated
 
     def images(self) -> list[Image.Image]:
         "Its pictures."

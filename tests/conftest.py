@@ -147,7 +147,7 @@ def bases(tmp_path_factory):
 def trained(bases, style, tmp_path_factory):
     "A family's adapter, trained for seven steps."
     from artmint.lora_train import train
-    from artmint.train.examples import TrainConfig
+    from artmint.train.settings import TrainConfig
     from tests.styles import SMALL
 
     known = {}

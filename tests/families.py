@@ -315,3 +315,17 @@ def single_file(pipe, path: Path) -> Path:
         state[f"cond_stage_model.transformer.text_model.{k.removeprefix('text_model.')}"] = v
     save_file({k: v.contiguous().clone() for k, v in state.items()}, path)
     return path
+
+
+def refusals_of(base, recipes) -> list[str]:
+    "What a base has against recipes, each sentence once."
+    from artmint.core.canon import Refusal
+    from artmint.make.render import check
+
+    sentences = []
+    for recipe in recipes:
+        try:
+            check(base, [recipe])
+        except Refusal as refusal:
+            sentences.append(str(refusal))
+    return list(dict.fromkeys(sentences))

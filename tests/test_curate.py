@@ -318,3 +318,33 @@ def test_changed_decisions_settle_and_running_again_adds_nothing(tmp_path, judge
     rows = len(catalog.bodies())
     assert choose(catalog, PLAIN, judge, SLOTS[:6], 2) == settled
     assert len(catalog.bodies()) == rows
+
+
+def test_what_a_pick_replaced_counts_against_nobody_any_more(tmp_path, judge):
+    catalog = Catalog(tmp_path)
+    twin = art(SLOTS[0], 1)
+    enter(catalog, SLOTS[0], 1, twin)
+    for attempt in (2, 3):
+        enter(catalog, SLOTS[0], attempt, art(SLOTS[0], attempt))
+    choose(catalog, NO_COLOUR, judge, SLOTS[:1], 1)
+    first = candidates(catalog, NO_COLOUR, SLOTS[:1], 1)
+    catalog.append("edition", "demo/1", catalog.get("edition", "demo/1"))
+    for attempt in (1, 2, 3):
+        enter(catalog, SLOTS[1], attempt, twin)
+    say(catalog, first[0], "accept")
+    assert choose(catalog, NO_COLOUR, judge, SLOTS[:2], 1).open == (2,)
+    say(catalog, first[0], "withdrawn", minute=1)
+    say(catalog, first[1], "accept", minute=2)
+    once = choose(catalog, NO_COLOUR, judge, SLOTS[:2], 1)
+    assert once.open == () and choose(catalog, NO_COLOUR, judge, SLOTS[:2], 1) == once
+
+
+def test_a_rule_about_likeness_that_is_added_is_asked_of_editions_too(tmp_path, judge):
+    catalog = Catalog(tmp_path)
+    twin = art(SLOTS[0], 1)
+    plain = PLAIN.model_copy(update={"rules": (Rule(scorer="sharpness", min=0.01),)})
+    for slot in SLOTS[:2]:
+        for attempt in (1, 2, 3):
+            enter(catalog, slot, attempt, twin)
+    assert choose(catalog, plain, judge, SLOTS[:2], 1).open == ()
+    assert choose(catalog, NO_COLOUR, judge, SLOTS[:2], 1).open == (2,)

@@ -8,7 +8,7 @@ from tests.families import saved
 
 from artmint.make.adapters import lineage_of
 from artmint.make.base import load_base, load_judge
-from artmint.train.examples import TrainConfig
+from artmint.train.settings import TrainConfig
 from artmint.evaluate import (
     Asked,
     Bounds,
@@ -23,12 +23,21 @@ from artmint.evaluate import (
     painted,
     yardstick,
 )
-from artmint.make.adapters import to_kohya
+from artmint.make.layouts import to_kohya
 from artmint.lora_train import train
 from artmint.train.style import practice_style, split_style
 
 SMALL = TrainConfig(
-    steps=4, batch=2, rank=4, alpha=4.0, resolution=32, every=2, warmup=1, prior_batch=0, rate=2e-2
+    steps=4,
+    batch=2,
+    rank=4,
+    alpha=4.0,
+    resolution=32,
+    far_resolution=True,
+    every=2,
+    warmup=1,
+    prior_batch=0,
+    rate=2e-2,
 )
 ASKED = Asked(seeds=2, steps=2, width=32, height=32)
 

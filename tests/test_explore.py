@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from artmint.core.collection import InconsistentCollection, example, read_collection
 from artmint.explore import (
     Axis,
+    BadAxis,
     GridApi,
     NoSuchSetting,
     TooFewAxes,
@@ -118,6 +119,7 @@ def test_a_cell_is_what_the_settings_give_first(tmp_path, painted, tiny):
         (["negative_prompt=none"], InconsistentCollection),
         (['template=["{motif} only"]'], InconsistentCollection),
         ([], TooFewAxes),
+        (["base.variant=null"], NoSuchSetting),
         (["steps=1", "steps=2"], TooFewAxes),
         (["steps=1", "guidance=1", "width=64", "height=64"], TooFewAxes),
     ],
@@ -154,9 +156,9 @@ def test_axes_are_read_as_they_are_typed(text, axis):
     assert parse_axis(text) == axis
 
 
-@pytest.mark.parametrize("text", ["steps", "steps=", ""])
-def test_an_axis_without_values_is_refused(text):
-    with pytest.raises(NoSuchSetting, match="SETTING=VALUE"):
+@pytest.mark.parametrize("text", ["steps", "steps=", "", "guidance=[1,[2]]", 'steps=[{"a": 1}]'])
+def test_an_axis_without_plain_values_is_refused(text):
+    with pytest.raises(BadAxis, match="no axis"):
         parse_axis(text)
 
 
@@ -223,6 +225,16 @@ def test_an_adapters_weight_is_taken_where_it_stands(file):
     assert [use.get("weight") for use in tomllib.loads(file.read_text())["adapters"]] == [None, 0.6]
 
 
+@pytest.mark.parametrize("mark, ending", [("", "\r\n"), ("\ufeff", "\n"), ("\ufeff", "\r\n")])
+def test_a_file_keeps_its_line_endings_and_its_mark(file, mark, ending):
+    text = file.read_text()
+    file.write_bytes((mark + text.replace("\n", ending)).encode())
+    take_settings(file, {"steps": 12, "hires.scale": 2}, write=True)
+    written = file.read_bytes().decode()
+    assert written.startswith(mark + "#") and written.count("\n") == written.count(ending)
+    assert load_collection(file.parent).generation.steps == 12
+
+
 def test_settings_that_would_be_refused_are_not_written(file):
     before = file.read_bytes()
     for wrong in ({"steps": 0}, {"negative_prompt": "nowhere"}, {"stesp": 3}):
@@ -276,9 +288,10 @@ def test_the_console_shows_takes_and_writes(tmp_path, capsys, monkeypatch):
     facts = json.loads(capsys.readouterr().out)
     assert [cell["changes"]["steps"] for cell in facts["cells"]] == [1, 3]
     assert load_collection(tmp_path / "tiny").generation.steps == 3
-    with pytest.raises(SystemExit) as stop:
-        main(["explore", "tiny", "--x", "steps=1", "--slots", "9"])
-    assert stop.value.code == 2
+    for wrong in (["--x", "steps=1", "--slots", "9"], ["--x", "steps=1,2", "--take", "3"]):
+        with pytest.raises(SystemExit) as stop:
+            main(["explore", "tiny", *wrong])
+        assert stop.value.code == 2
 
 
 # ---- in a real browser

@@ -9,13 +9,22 @@ from pathlib import Path
 import numpy as np
 import papermill
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from artmint.core.picture import BadPicture, infotext, pixel_digest, png_bytes, read_png
+from artmint.core.picture import BadPicture, infotext, old_infotext, pixel_digest, png_bytes, read_png
 from artmint.core.records import Attempt, Recipe
-from artmint.generate import DigestMismatch, LostFile, generate, put_picture, record
+from artmint.generate import (
+    DigestMismatch,
+    LostFile,
+    NothingButBroken,
+    broken_recipes,
+    generate,
+    put_picture,
+    record,
+)
 from artmint.make.base import load_base
 from artmint.make.render import render
 from artmint.studio.catalog import Catalog
@@ -180,6 +189,22 @@ def test_a_lost_file_is_painted_again_and_nothing_else(base, tmp_path):
     assert catalog.check() == []
 
 
+def test_a_lost_file_of_an_earlier_version_is_written_as_it_was(base, tmp_path):
+    "Its infotext said less; its bytes are what was published."
+    catalog = Catalog(tmp_path)
+    made = recipe(1, base.digest, profile="fast", scheduler="DPM++ 2M")
+    (image,) = render(base, [made])
+    old = png_bytes(image, made, text=old_infotext(made, base.name))
+    assert old != png_bytes(image, made, base.name)
+    facts = record(catalog, base, [made], [image])[0].model_dump(mode="json")
+    earlier = Catalog(tmp_path / "earlier")
+    digest = hashlib.sha256(old).hexdigest()
+    earlier.put("artifact", made.dna, facts | {"file_digest": digest})
+    (again,) = generate(earlier, base, [Attempt(slot=1, attempt=1, recipe=made)])
+    assert again.file_digest == digest
+    assert earlier.blob(digest) == old
+
+
 @pytest.mark.parametrize("field, refusal", [("pixel_digest", DigestMismatch), ("file_digest", LostFile)])
 def test_a_lost_file_that_comes_out_otherwise_is_refused(base, tmp_path, field, refusal):
     "Other pixels, or another file of the same pixels (as another version of a library writes it): what was published can't be made here."
@@ -281,3 +306,57 @@ def test_other_pixels_for_a_known_recipe_are_a_mismatch(base, tmp_path):
     with pytest.raises(DigestMismatch):
         record(catalog, base, [made], [changed])
     assert catalog.get("artifact", made.dna)["file_digest"] == kept.file_digest
+
+
+# ---------------------------------------------------------------- no pictures
+
+
+def overflowing(base, *which: int, count: int = 4) -> list[Attempt]:
+    "Attempts in one batch, of which some have a guidance that no number can hold."
+    look = {"profile": "fast", "width": 64, "height": 64, "steps": 2}
+    guidance = [{"guidance": 1e38} if i in which else {} for i in range(count)]
+    return [
+        Attempt(slot=1, attempt=i + 1, recipe=recipe(i, base.digest, **look | guidance[i]))
+        for i in range(count)
+    ]
+
+
+def test_what_came_out_as_no_picture_stops_itself_alone(base, tmp_path):
+    catalog = Catalog(tmp_path)
+    attempts = overflowing(base, 2)
+    sound = [attempt for attempt in attempts if attempt.attempt != 3]
+    seen = []
+    made = generate(catalog, base, attempts, lambda done, total: seen.append((done, total)))
+    assert [artifact.dna for artifact in made] == [attempt.recipe.dna for attempt in sound]
+    images = render(base, [attempt.recipe for attempt in sound])
+    assert [artifact.pixel_digest for artifact in made] == [pixel_digest(image) for image in images]
+    assert list(catalog.all("stopped")) == [attempts[2].recipe.dna]
+    assert "NaN" in broken_recipes(catalog, [attempts[2].recipe])[attempts[2].recipe.dna]
+    assert generate(catalog, base, attempts, lambda done, total: seen.append((done, total))) == made
+    assert seen == [(4, 4)]  # it isn't painted again
+
+
+def test_settings_that_give_no_picture_at_all_are_refused(base, tmp_path):
+    catalog = Catalog(tmp_path)
+    for _ in range(2):
+        with pytest.raises(NothingButBroken, match="All 2 attempts"):
+            generate(catalog, base, overflowing(base, 0, 1, count=2))
+    assert catalog.all("artifact") == {}
+    assert generate(catalog, base, []) == []
+
+
+def test_a_flat_picture_of_earlier_stays_a_picture(tmp_path):
+    "Its lost file comes back; new ones of its kind are refused."
+    flat = load_base()
+    with torch.no_grad():
+        last = flat.pipeline.vae.decoder.layers[-1]
+        last.weight.zero_()
+        last.bias.fill_(0.25)
+    catalog = Catalog(tmp_path)
+    one, other = overflowing(flat, count=2)
+    images = render(flat, [one.recipe], broken=lambda index, refusal: None)
+    (artifact,) = record(catalog, flat, [one.recipe], images)
+    catalog.blob_path(artifact.file_digest).unlink()
+    assert generate(catalog, flat, [one, other]) == [artifact]
+    assert catalog.has_blob(artifact.file_digest)
+    assert list(catalog.all("stopped")) == [other.recipe.dna]

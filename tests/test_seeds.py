@@ -1,10 +1,12 @@
 "Allocation, seeds, salts and recipes."
 
 import os
+import re
 import shutil
 import stat
 import subprocess
 import sys
+import time
 from collections import Counter
 
 import pytest
@@ -13,13 +15,16 @@ from hypothesis import strategies as st
 
 from artmint import seeds
 from artmint.core.canon import digest
-from artmint.core.collection import Requirement, example
-from artmint.core.records import SecondPass, Slot
+from artmint.core.collection import OneOfOne, Requirement, counts_of, example
+from artmint.core.records import Edition, SecondPass, Slot
 from artmint.seeds import (
     AllocationChanged,
-    TooManyCombinations,
+    ConstraintBroken,
+    TraitsRemoved,
     Unallocatable,
     allocate,
+    allocation_facts,
+    allocation_lines,
     colours_of,
     derive_seed,
     frozen_slots,
@@ -28,6 +33,7 @@ from artmint.seeds import (
     prompt_of,
     recipes,
     salt_of,
+    settle_slots,
     slot_seeds,
 )
 from artmint.studio.catalog import Catalog
@@ -172,13 +178,6 @@ def test_what_cannot_be_allocated_names_what_stands_in_the_way(wanted, blamed):
     assert any("No allocation" in problem for problem in problems_of(wanted))
 
 
-def test_too_many_combinations_are_refused_with_advice():
-    wide = collection({f"t{i}": {f"v{j}": 1 for j in range(60)} for i in range(3)})
-    with pytest.raises(TooManyCombinations, match="Join or drop traits") as caught:
-        allocate(wide, "s")
-    assert (caught.value.combinations, caught.value.limit) == (216_000, seeds.COMBINATIONS)
-
-
 def test_ten_thousand_slots_are_exact():
     many = {"a": 20, "b": 10, "d": 40}  # values, all as frequent
     traits = {trait: {f"v{j}": 10_000 // values for j in range(values)} for trait, values in many.items()}
@@ -187,6 +186,173 @@ def test_ten_thousand_slots_are_exact():
     slots = allocate(wanted, "s")
     assert {trait: counted(slots, trait) for trait in traits} == traits
     assert len({tuple(s.traits.values()) for s in slots}) == 10_000
+
+
+def test_the_examples_slots_are_pinned():
+    "A new version of artmint gives the slots that the old ones gave."
+    pins = {"demo": "f892847c824f69bc", "demo-lora": "15f46012a83a201f"}
+    for name, pin in pins.items():
+        made = load_collection(example(f"collections/{name}"))
+        slots = allocate(made, made.salt)
+        assert digest([{"id": slot.id, "traits": slot.traits} for slot in slots])[:16] == pin
+
+
+def test_ten_thousand_slots_of_any_number_of_combinations_load_and_are_kept(tmp_path):
+    traits = {f"t{i:02}": {f"v{j:02}": 500 for j in range(20)} for i in range(13)}
+    wanted = collection(traits, unique=True, forbidden=({"t00": "v00", "t01": "v00"},))
+    begun = time.process_time()
+    assert problems_of(wanted) == []
+    assert time.process_time() - begun < 1
+    catalog = Catalog(tmp_path)
+    slots = frozen_slots(catalog, wanted, "s")
+    assert slots == frozen_slots(catalog, wanted, "s") == allocate(wanted, "s")
+    assert {trait: counted(slots, trait) for trait in traits} == traits
+
+
+# ------------------------------------------------------------------ one-of-ones
+
+WORKS = {
+    "queen": OneOfOne(prompt="a queen", slots=(3, 5)),
+    "twins": OneOfOne(prompt="twins", quantity=2),
+    "oil": OneOfOne(by_hand=True),
+}
+
+
+PLAIN = {"a": {"x": 10, "y": 5}, "b": {"p": 8, "q": 7}}
+
+
+def with_works(traits: dict = PLAIN, **more):
+    "Twenty slots, five of them one-of-ones."
+    return collection(traits, **{"supply": 20, "one_of_ones": WORKS} | more)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=4))
+def test_one_of_ones_have_slots_beside_exact_counts(salt):
+    wanted = with_works()
+    slots = allocate(wanted, salt)
+    assert [slot.id for slot in slots] == list(range(1, 21))
+    works = {slot.id: slot.traits["one_of_one"] for slot in slots if "one_of_one" in slot.traits}
+    assert Counter(works.values()) == {"queen": 2, "twins": 2, "oil": 1}
+    assert works[3] == works[5] == "queen"
+    assert all(list(slot.traits) == ["one_of_one"] for slot in slots if slot.id in works)
+    plain = [slot for slot in slots if slot.id not in works]
+    assert {trait: counted(plain, trait) for trait in wanted.traits} == wanted.traits
+
+
+def test_the_salt_chooses_the_slots_of_one_of_ones():
+    places = {
+        tuple(slot.id for slot in allocate(with_works(), salt) if slot.traits.get("one_of_one") == "twins")
+        for salt in "abcdefgh"
+    }
+    assert len(places) > 4
+
+
+def test_one_of_ones_have_their_own_prompt_and_no_colours():
+    slots = allocate(with_works(), "s")
+    assert prompt_of(with_works(), slots[2]) == "a queen"
+    assert colours_of(with_works(), slots[2]) == ()
+    oil = next(slot for slot in slots if slot.traits.get("one_of_one") == "oil")
+    assert prompt_of(with_works(), oil) == "Small"  # what the judge holds it against: its title, or this one
+
+
+def give_editions(catalog: Catalog, slots: list[Slot]) -> None:
+    "Choose a picture for each of these slots."
+    for slot in slots:
+        hexes = dict.fromkeys(("dna", "pixel_digest", "file_digest"), "0" * 64)
+        edition = Edition(slot=slot.id, attempt=1, traits=slot.traits, scores={}, scorers={}, **hexes)
+        catalog.put("edition", f"small/{slot.id}", edition.model_dump(mode="json"))
+
+
+def test_changed_one_of_ones_move_only_slots_without_an_edition(tmp_path):
+    catalog = Catalog(tmp_path)
+    before = frozen_slots(catalog, with_works(), "s")
+    fixed = [before[2], next(slot for slot in before if "a" in slot.traits)]
+    give_editions(catalog, fixed)
+    more = with_works(
+        one_of_ones=WORKS | {"oil": OneOfOne(by_hand=True, quantity=2)},
+        traits={"a": {"x": 9, "y": 5}, "b": {"p": 7, "q": 7}},
+    )
+    with pytest.raises(AllocationChanged) as caught:
+        frozen_slots(catalog, more, "s")
+    assert caught.value.traits == ["a", "b", "one_of_one"]
+    slots, moved = settle_slots(catalog, more, "s")
+    assert len(moved) == 18
+    assert all(slots[slot.id - 1] == slot for slot in fixed)
+    works = Counter(slot.traits.get("one_of_one") for slot in slots)
+    assert works == {"queen": 2, "twins": 2, "oil": 2, None: 14}
+    assert frozen_slots(catalog, more, "s") == slots
+    gone = with_works(
+        one_of_ones={"queen": OneOfOne(prompt="q", slots=(5, 6))},
+        traits={"a": {"x": 13, "y": 5}, "b": {"p": 11, "q": 7}},
+    )
+    with pytest.raises(AllocationChanged, match="one_of_one"):
+        settle_slots(catalog, gone, "s")
+
+
+def test_a_chosen_one_of_one_in_the_slot_of_a_new_one_is_refused_by_name(tmp_path):
+    catalog = Catalog(tmp_path)
+    traits = {"a": {"x": 2, "y": 1}}
+    first = collection(traits, supply=4, one_of_ones={"a1": OneOfOne(prompt="one")})
+    slots = frozen_slots(catalog, first, "s")
+    (chosen,) = [slot for slot in slots if "one_of_one" in slot.traits]
+    give_editions(catalog, [chosen])
+    works = first.one_of_ones | {"b1": OneOfOne(prompt="b", slots=(chosen.id,))}
+    later = collection({"a": {"x": 1, "y": 1}}, supply=4, one_of_ones=works)
+    with pytest.raises(AllocationChanged, match="one_of_one"):
+        settle_slots(catalog, later, "s")
+    elsewhere = {"b1": OneOfOne(prompt="b", slots=(chosen.id % 4 + 1,))}
+    settled, moved = settle_slots(
+        catalog, later.model_copy(update={"one_of_ones": first.one_of_ones | elsewhere}), "s"
+    )
+    assert settled[chosen.id - 1] == chosen
+    assert len(moved) == 3
+
+
+# ------------------------------------------------------------------ what a plan tells
+
+
+def test_a_plan_tells_the_counts_that_come_of_weights():
+    weights = {"x": "#40", "y": "#20"}
+    traits = {"a": counts_of(weights, 15), "b": {"p": 8, "q": 7}}
+    more = {"weights": {"a": weights}, "silent": ("b",), "template": "{a}", "labels": {"a": "Alpha"}}
+    facts = allocation_facts(with_works(traits=traits, absent={"b": ("q",)}, **more))
+    assert facts["supply"] == 20
+    assert facts["combinations"] == 4
+    alpha, beta = facts["traits"]
+    assert (alpha["published"], alpha["weighted"], alpha["silent"]) == ("Alpha", True, False)
+    assert [(value["tokens"], value["weight"]) for value in alpha["values"]] == [(10, "#40"), (5, "#20")]
+    assert [value["published"] for value in beta["values"]] == ["p", None]
+    assert beta["silent"]
+    lines = allocation_lines(facts)
+    assert lines[:3] == [
+        "20 slots, 4 combinations, solved",
+        "a (weighted): 10 x, 5 y",
+        "b (silent): 8 p, 7 q",
+    ]
+    assert "one-of-one oil waits for a work by hand, slots: 1" in lines
+
+
+# ------------------------------------------------------------------ prompts
+
+GAPS = {
+    "{a}, {b}, {c}": ("x", "", "z", "x, z"),
+    "{a} in {b} {c}": ("x", "", "z", "x in z"),
+    "{b}, {a}, {c}": ("x", "", "z", "x, z"),
+    "{a}, {c}, {b}": ("x", "", "z", "x, z"),
+    "{a}, ({b}:1.2), [{b}], {c}": ("x", "", "z", "x, z"),
+    "{a} ,{b} , {c}": ("x", "", "z", "x, z"),
+    "{a},\n  {b},\n{c}\n": ("x", "y", "z", "x, y, z"),
+    "{a},  {b} , {c}": ("x", "y", "z", "x,  y , z"),  # nothing is missing, so nothing is touched
+}
+
+
+@pytest.mark.parametrize("template", GAPS)
+def test_what_stood_around_an_absent_value_goes_with_it(template):
+    *said, prompt = GAPS[template]
+    words = {trait: {"v": word} for trait, word in zip("abc", said)}
+    traits = {trait: {"v": 1} for trait in "abc"}
+    wanted = collection(traits, template=template, words=words)
+    assert prompt_of(wanted, Slot(id=1, traits=dict.fromkeys("abc", "v"))) == prompt
 
 
 # ------------------------------------------------------------------ slots, frozen
@@ -206,6 +372,66 @@ def test_slots_of_changed_traits_are_refused(tmp_path):
     with pytest.raises(AllocationChanged) as caught:
         frozen_slots(catalog, fewer, demo.salt)
     assert caught.value.traits == ["density"]
+
+
+CONSTRAINTS = {
+    "forbidden[0]": {"forbidden": ({"a": "x", "b": "p"},)},
+    "required[0]": {"required": (Requirement(when={"a": "x"}, then={"b": "q"}),)},
+    "unique": {"unique": True},
+}
+
+
+def two_by_two(**more):
+    "Four slots of four different combinations, or of two."
+    return collection({"a": {"x": 2, "y": 2}, "b": {"p": 2, "q": 2}}, **more)
+
+
+@pytest.mark.parametrize("name", CONSTRAINTS)
+def test_open_slots_that_break_a_new_constraint_are_allocated_anew(tmp_path, name):
+    other = {"unique": {"forbidden": ({"a": "x", "b": "p"},)}}
+    plain = two_by_two(**other.get(name, {"unique": True}))
+    catalog, strict = Catalog(tmp_path), two_by_two(**CONSTRAINTS[name])
+    frozen_slots(catalog, plain, "s")
+    with pytest.raises(AllocationChanged, match=re.escape(name)) as caught:
+        frozen_slots(catalog, strict, "s")
+    assert caught.value.traits == [name]
+    slots, moved = settle_slots(catalog, strict, "s")
+    assert moved == [1, 2, 3, 4]
+    assert slots == allocate(strict, "s") == frozen_slots(catalog, strict, "s")
+
+
+@pytest.mark.parametrize("name", CONSTRAINTS)
+def test_editions_that_break_a_new_constraint_are_named(tmp_path, name):
+    other = {"unique": {"forbidden": ({"a": "x", "b": "p"},)}}
+    plain = two_by_two(**other.get(name, {"unique": True}))
+    catalog, strict = Catalog(tmp_path), two_by_two(**CONSTRAINTS[name])
+    slots = frozen_slots(catalog, plain, "s")
+    give_editions(catalog, slots)
+    with pytest.raises(ConstraintBroken, match=re.escape(name)) as caught:
+        settle_slots(catalog, strict, "s")
+    wrong = [1, 2, 3, 4] if name == "unique" else [s.id for s in slots if s.traits == {"a": "x", "b": "p"}]
+    assert caught.value.kept == wrong
+    assert settle_slots(catalog, plain, "s") == (slots, [])
+
+
+def test_a_trait_that_editions_have_is_not_removed(tmp_path):
+    catalog, before = Catalog(tmp_path), two_by_two()
+    slots = frozen_slots(catalog, before, "s")
+    give_editions(catalog, slots[:1])
+    fewer = collection({"a": {"x": 2, "y": 2}})
+    for _ in range(2):
+        with pytest.raises(TraitsRemoved, match="put the traits back"):
+            settle_slots(catalog, fewer, "s")
+    assert settle_slots(catalog, before, "s") == (slots, [])
+
+
+def test_a_trait_that_no_edition_has_is_removed(tmp_path):
+    catalog = Catalog(tmp_path)
+    frozen_slots(catalog, two_by_two(), "s")
+    fewer = collection({"a": {"x": 2, "y": 2}})
+    slots, moved = settle_slots(catalog, fewer, "s")
+    assert moved == [1, 2, 3, 4]
+    assert slots == frozen_slots(catalog, fewer, "s")
 
 
 # ------------------------------------------------------------------ seeds and recipes

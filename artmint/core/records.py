@@ -21,6 +21,7 @@ class Slot(Record):
 
     id: int = Field(gt=0)  # 1..supply, and the token id
     traits: dict[str, str]
+    wildcards: dict[str, str] = {}  # the lines that its prompt says for the template's wildcards
 
 # %% ../../nbs/core/records.ipynb #6f60036d
 # how a recipe may be computed; make.engine says what each means

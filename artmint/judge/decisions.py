@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['MACHINE', 'Person', 'HIDDEN', 'Verdict', 'describe_failure', 'decide', 'Opinion', 'record_verdict', 'record_opinions',
-           'effective_decision', 'current_verdict', 'ReviewSession', 'NotAPerson', 'Action', 'record_action',
-           'undo_action', 'Agreement', 'kappa', 'agreement', 'second_look', 'attempts_by_slot', 'slots_awaiting_review']
+           'effective_decision', 'current_verdict', 'ReviewSession', 'NotAPerson', 'decisions_on', 'Action',
+           'record_action', 'undo_action', 'actions_of', 'Agreement', 'kappa', 'agreement', 'second_look',
+           'attempts_by_slot', 'slots_awaiting_review']
 
 # %% ../../nbs/judge/decisions.ipynb #cb7958cc
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,11 +18,12 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 # %% ../../nbs/judge/decisions.ipynb #6d707af5
-from ..core.canon import Record, Refusal, digest, unsafe_text
+from ..core.canon import Record, Refusal, digest, read_json, unsafe_text
 from ..core.collection import Collection, Rule
 from ..core.records import Artifact, Candidate, Slot
 from ..studio.catalog import Catalog
-from ..studio.editions import edition_of, editions_of
+from ..studio.editions import editions_of, packed_slots
+from ..studio.files import slot_key
 
 # %% ../../nbs/judge/decisions.ipynb #c5ff3f97
 MACHINE = "machine"
@@ -187,9 +189,15 @@ class ReviewSession:
         "Those of an artifact's decisions that this person made in this way, openly or blind; oldest first."
         return [row for row in rows if row["by"] == self.by and bool(row.get("blind")) == self.blind]
 
+    def cards(self, candidates: list[Candidate]) -> list[dict[str, Any]]:
+        "What this person is shown of candidates, as plain JSON, in their order."
+        rows = decisions_on(self.catalog, [candidate.dna for candidate in candidates])
+        facts = {} if self.blind else _edition_facts(self, candidates)
+        return [_card(self, candidate, rows[candidate.dna], facts) for candidate in candidates]
+
     def card(self, candidate: Candidate) -> dict[str, Any]:
         "What this person is shown of a candidate, as plain JSON."
-        return _card(self, candidate)
+        return self.cards([candidate])[0]
 
 # %% ../../nbs/judge/decisions.ipynb #5ee0dc1f
 class NotAPerson(Refusal):
@@ -200,19 +208,45 @@ class NotAPerson(Refusal):
     exit_code = 2
 
 # %% ../../nbs/judge/decisions.ipynb #5680825f
-HIDDEN = {"scores": {}, "machine": None, "people": [], "chosen": False, "counts": None}  # on a blind card
+# On a blind card.
+HIDDEN = {"scores": {}, "machine": None, "people": [], "chosen": False, "packed": None, "counts": None}
 
 
-def _card(session: ReviewSession, candidate: Candidate) -> dict[str, Any]:
+def decisions_on(
+    catalog: Catalog,  # where decisions are
+    dnas: Iterable[str],  # of which artifacts
+) -> dict[str, list[dict[str, Any]]]:  # by dna
+    "All decisions on some artifacts, oldest first; nothing where nobody decided."
+    rows = defaultdict(list)
+    for row in catalog.rows_of("decision", dnas):
+        rows[row.key].append(read_json(row.body))
+    return rows
+
+# %% ../../nbs/judge/decisions.ipynb #69aabdf1
+def _edition_facts(session: ReviewSession, candidates: list[Candidate]) -> dict[int, dict[str, Any]]:
+    "What fills the candidates' slots, and the drop in which a slot was packed; by slot."
+    name = session.collection.name
+    packed = packed_slots(session.catalog, name)
+    facts = {}
+    for candidate in candidates:
+        facts[candidate.slot.id] = {"edition": None, "packed": packed.get(candidate.slot.id)}
+    for row in session.catalog.rows_of("edition", [slot_key(name, slot) for slot in facts]):
+        body = read_json(row.body)
+        facts[body["slot"]]["edition"] = body.get("dna")
+    return facts
+
+# %% ../../nbs/judge/decisions.ipynb #f26e5d26
+def _card(
+    session: ReviewSession, candidate: Candidate, rows: list[dict[str, Any]], facts: dict[int, dict[str, Any]]
+) -> dict[str, Any]:
     "What a person is shown of a candidate."
-    rows = session.catalog.history("decision", candidate.dna)
     own = session.own_rows(rows)
     spoken = own and (own[-1]["decision"] != "withdrawn" or "stars" in own[-1] or "note" in own[-1])
     card = _described(candidate) | {"mine": _public(own[-1]) if spoken else None}
     if session.blind:
         return card | HIDDEN
-    edition = edition_of(session.catalog, session.collection.name, candidate.slot.id)
-    return card | _decided(rows, bool(edition and edition["dna"] == candidate.dna))
+    slot = facts[candidate.slot.id]
+    return card | _decided(rows, slot["edition"] == candidate.dna) | {"packed": slot["packed"]}
 
 
 def _public(row: dict[str, Any]) -> dict[str, Any]:
@@ -262,9 +296,11 @@ class Action(Record):
     note: str | None = None
 
 
-def _own(session: ReviewSession, dna: str) -> list[dict[str, Any]]:
-    "What a person said of an artifact, oldest first."
-    return session.own_rows(session.catalog.history("decision", dna))
+def _own(session: ReviewSession, dnas: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+    "What a person said of each of some artifacts, oldest first."
+    dnas = tuple(dict.fromkeys(dnas))
+    rows = decisions_on(session.catalog, dnas)
+    return {dna: session.own_rows(rows[dna]) for dna in dnas}
 
 
 def _opinion(session: ReviewSession, before: dict[str, Any], **changes: Any) -> Opinion:
@@ -282,17 +318,16 @@ def record_action(
 ) -> tuple[str, ...]:  # dnas of cards that may have changed
     "Record an action, once. On disk when this returns."
     changes = action.model_dump(include={"decision", "stars", "note"})
-    dnas = tuple(dict.fromkeys(action.dnas))
     opinions = []
-    for dna in dnas:
-        own = _own(session, dna)
+    every = _own(session, action.dnas)
+    for dna, own in every.items():
         if any(row.get("action") == action.id for row in own):
             continue
         before = own[-1] if own else {}
         opinions.append((dna, _opinion(session, before, action=action.id, **changes)))
     if opinions:
         record_opinions(session.catalog, opinions)
-    return dnas
+    return tuple(every)
 
 # %% ../../nbs/judge/decisions.ipynb #3f6fa932
 def _before(own: list[dict[str, Any]], undone: str, id: str) -> dict[str, Any] | None:
@@ -313,15 +348,29 @@ def undo_action(
     dnas: tuple[str, ...],  # the cards that it was about
 ) -> tuple[str, ...]:  # dnas of cards that may have changed
     "Say again what this person said before an action. What was said since stays."
-    dnas = tuple(dict.fromkeys(dnas))
-    befores = {dna: _before(_own(session, dna), undone, id) for dna in dnas}
+    befores = {dna: _before(own, undone, id) for dna, own in _own(session, dnas).items()}
     opinions = []
     for dna, before in befores.items():
         if before is not None:
             opinions.append((dna, _opinion(session, before, action=id, undoes=undone)))
     if opinions:
         record_opinions(session.catalog, opinions)
-    return dnas
+    return tuple(befores)
+
+# %% ../../nbs/judge/decisions.ipynb #48d3d4b5
+def actions_of(
+    session: ReviewSession,  # whose
+    most: int = 100,  # how many are given
+) -> list[dict[str, Any]]:  # id and dnas, the latest last
+    "What this person did and can still take back, after any restart: the latest actions that weren't undone."
+    actions: dict[str, list[str]] = {}
+    for row in session.catalog.rows("decision"):
+        own = session.own_rows([read_json(row.body)])
+        if own and own[0].get("undoes"):
+            actions.pop(own[0]["undoes"], None)
+        elif own and own[0].get("action"):
+            actions.setdefault(own[0]["action"], []).append(row.key)
+    return [{"id": id, "dnas": dnas} for id, dnas in list(actions.items())[-most:]]
 
 # %% ../../nbs/judge/decisions.ipynb #33c2b166
 @dataclass(frozen=True)

@@ -268,7 +268,9 @@ def _probe(name: str, data: bytes, judge: Judge, trait: str) -> HeadScorer:
     values = facts["values"]
 
     def formula(candidate: Candidate, image: Image.Image, row: np.ndarray) -> float:
-        claimed = candidate.slot.traits[trait]
+        claimed = candidate.slot.traits.get(trait)
+        if claimed is None:
+            return 1.0  # a one-of-one claims no value, so none is missed
         if claimed not in values:
             raise BadHead(name, f"it never saw {trait} {claimed!r}")
         return float(predict_proba(row, tensors["theta"])[values.index(claimed)])

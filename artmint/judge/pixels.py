@@ -199,12 +199,13 @@ def rivals_of(
     slot: Slot,  # what is claimed
     traits: tuple[str, ...],  # which traits to swap
 ) -> list[Slot]:
-    "The slot with one of these traits swapped for each of its other values."
+    """The slot with one of these traits swapped for each of its other values. A one-of-one has none of them, and
+    no rivals."""
     rivals = []
-    for trait in traits:
+    for trait in [trait for trait in traits if trait in slot.traits]:
         for value in collection.traits[trait]:
             if value != slot.traits[trait]:
-                rivals.append(Slot(id=slot.id, traits=slot.traits | {trait: value}))
+                rivals.append(slot.model_copy(update={"traits": slot.traits | {trait: value}}))
     return rivals
 
 

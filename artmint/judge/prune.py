@@ -20,22 +20,23 @@ if TYPE_CHECKING:
 from ..core.canon import Record, digest
 from ..core.collection import Collection
 from ..core.records import Artifact, Attempt, Candidate, Recipe, Slot
-from ..generate import generate, record
+from ..generate import generate, record, record_broken, refuse_broken
 from .curator import accepts_needed, recall_threshold
 from .decisions import current_verdict
 from .heads import logistic, scorers_for
 from .scores import Scorer, preview_candidate
+from ..make.adapters import named_adapters
 from ..make.base import Base, Judge
 from artmint.make.engine import (
     PROFILES,
-    RESUMABLE,
-    UnknownChoice,
+    BrokenPicture,
     denoise_from,
     denoise_until,
     encode_prompts,
     engine,
 )
 from ..make.render import batches, check
+from ..make.schedulers import RESUMABLE, UnknownChoice
 from ..studio.catalog import Catalog
 from ..studio.ledger import Meter
 
@@ -63,10 +64,8 @@ def _padded(
     "What a batch needs: the engine, its recipes filled up with the first one, and the embedded texts."
     ready = engine(base, recipes[part[0]], blob)
     filled = part + part[:1] * (ready.profile.batch - len(part))
-    texts = []
-    for i in part:
-        texts += [recipes[i].prompt, recipes[i].negative_prompt]
-    return ready, [recipes[i] for i in filled], encode_prompts(ready, texts)
+    texts = encode_prompts(ready, [recipes[i] for i in part])
+    return ready, [recipes[i] for i in filled], texts
 
 
 def _begin(
@@ -88,30 +87,50 @@ def _finish(
     latents: dict[int, "torch.Tensor"],
     step: int,
     blob: _Blob | None,
-) -> list[Image.Image]:
-    "Pictures of a batch whose latents waited."
+) -> tuple[list[Image.Image], list[str]]:
+    "Pictures of a batch whose latents waited, and what is wrong with each."
     import torch
 
     ready, filled, texts = _padded(base, recipes, part, blob)
     waiting = part + part[:1] * (len(filled) - len(part))
     with torch.inference_mode():
-        pixels = denoise_from(ready, filled, texts, torch.stack([latents[i] for i in waiting]), step)
-    return [Image.fromarray(values) for values in pixels[: len(part)]]
+        pixels, faults = denoise_from(ready, filled, texts, torch.stack([latents[i] for i in waiting]), step)
+    return [Image.fromarray(values) for values in pixels[: len(part)]], faults[: len(part)]
 
 
-def _groups(base: Base, recipes: list[Recipe], waiting: list[int]) -> list[list[int]]:
+def _groups(base: Base, recipes: list[Recipe], waiting: list[int], blob: _Blob | None) -> list[list[int]]:
     "Batches of what waits."
-    return [[waiting[i] for i in part] for part in batches(base, [recipes[i] for i in waiting])]
+    return [[waiting[i] for i in part] for part in batches(base, [recipes[i] for i in waiting], blob)]
 
 
-def _full(base: Base, recipes: list[Recipe], waiting: list[int]) -> list[list[int]]:
+def _full(base: Base, recipes: list[Recipe], waiting: list[int], blob: _Blob | None) -> list[list[int]]:
     "Those of the batches that are full."
-    groups = _groups(base, recipes, waiting)
+    groups = _groups(base, recipes, waiting, blob)
     return [part for part in groups if len(part) == PROFILES[recipes[part[0]].profile].batch]
 
 # %% ../../nbs/judge/prune.ipynb #8b441718
-def _ignore(indices: list[int], images: list[Image.Image]) -> None:
+def _ignore(indices: list[int], images: list[Image.Image | None]) -> None:
     "Nobody is told of a finished batch."
+
+
+def _raise(index: int, refusal: BrokenPicture) -> None:
+    "Refuse what came out as no picture. Raises BrokenPicture."
+    raise refusal
+
+
+def _without_broken(
+    recipes: list[Recipe],
+    part: list[int],
+    finished: tuple[list[Image.Image], list[str]],
+    broken: Callable[[int, BrokenPicture], None],
+) -> list[Image.Image | None]:
+    "A batch's pictures, None for those that are none."
+    images: list[Image.Image | None] = []
+    for i, image, fault in zip(part, *finished):
+        if fault:
+            broken(i, BrokenPicture(recipes[i].dna, recipes[i].prompt, fault))
+        images.append(None if fault else image)
+    return images
 
 # %% ../../nbs/judge/prune.ipynb #e8d065f7
 def render_some(
@@ -122,33 +141,34 @@ def render_some(
         [list[int], list[Image.Image]], list[bool]
     ],  # called with indices and previews of a batch: which go on
     done: Callable[
-        [list[int], list[Image.Image]], None
-    ] = _ignore,  # called with indices and pictures of a finished batch
+        [list[int], list[Image.Image | None]], None
+    ] = _ignore,  # called with indices and pictures of a finished batch; None: it came out as none
     blob: _Blob | None = None,  # gives the files that recipes name by digest
+    broken: Callable[[int, BrokenPicture], None] = _raise,  # called with those that came out as no picture
 ) -> list[Image.Image | None]:  # in the order of the recipes; None: stopped
-    """Render what `keep` keeps. Raises what `check` raises, and UnknownChoice for recipes that can't be
-    stopped halfway."""
+    """Render what `keep` keeps. Raises what `check` raises, UnknownChoice for recipes that can't be stopped
+    halfway, and BrokenPicture unless somebody else takes it."""
     _check_stoppable(base, recipes, step)
     check(base, recipes, blob)
     images: list[Image.Image | None] = [None] * len(recipes)
     latents: dict[int, "torch.Tensor"] = {}
 
     def finish(part: list[int]) -> None:
-        finished = _finish(base, recipes, part, latents, step, blob)
+        finished = _without_broken(recipes, part, _finish(base, recipes, part, latents, step, blob), broken)
         for i, image in zip(part, finished):
             images[i] = image
             del latents[i]
         done(part, finished)
 
-    for part in batches(base, recipes):
+    for part in batches(base, recipes, blob):
         halfway, previews = _begin(base, recipes, part, step, blob)
         for i, latent, good in zip(part, halfway, keep(part, previews)):
             if good:
                 latents[i] = latent.clone()
-        for full in _full(base, recipes, sorted(latents)):
+        for full in _full(base, recipes, sorted(latents), blob):
             finish(full)
     while latents:
-        finish(_groups(base, recipes, sorted(latents))[0])
+        finish(_groups(base, recipes, sorted(latents), blob)[0])
     return images
 
 # %% ../../nbs/judge/prune.ipynb #cdf1cbe3
@@ -201,17 +221,41 @@ def fit_pruner(
     return pruner.model_copy(update={"threshold": threshold, "stopped": float((values < threshold).mean())})
 
 # %% ../../nbs/judge/prune.ipynb #1b278b95
+# Fields that came after the first bounds were learnt: at their defaults they change nothing.
+_LATER = (
+    "weights",
+    "labels",
+    "value_labels",
+    "words",
+    "silent",
+    "absent",
+    "wildcards",
+    "one_of_ones",
+)
+_LATER_GENERATION = ("schedule", "clip_skip", "guidance_rescale", "prompt_syntax")
+
+
+def _idle(record: Record, names: tuple[str, ...]) -> set[str]:
+    "Those of a record's fields that stand at their defaults."
+    return {name for name in names if getattr(record, name) == type(record).model_fields[name].default}
+
+
 def conditions_digest(
+    catalog: Catalog,  # of the studio: what it has under the adapters' names
     collection: Collection,  # whose rules
     base: str,  # digest of the base
 ) -> str:
     """Digest of what a bound depends on beside the judge: all of the collection that can touch a picture or a
-    verdict."""
-    words = {"title", "description", "license", "supply", "royalty"}
-    left_out = {name: True for name in words} | {"generation": {"attempts", "rounds"}}
-    return digest({"base": base, **collection.model_dump(mode="json", exclude=left_out)})
+    verdict, and the adapters that it means now. Raises NoSuchAdapter."""
+    words = {"title", "description", "license", "supply", "royalty"} | _idle(collection, _LATER)
+    generation = {"attempts", "rounds"} | _idle(collection.generation, _LATER_GENERATION)
+    left_out = {name: True for name in words} | {"generation": generation}
+    facts = collection.model_dump(mode="json", exclude=left_out)
+    meant = named_adapters(catalog, collection)
+    facts["adapters"] = [use | {"digest": meant[use["name"]]} for use in facts["adapters"]]
+    return digest(facts | {"base": base})  # which covers what is said of its files
 
-
+# %% ../../nbs/judge/prune.ipynb #52040649
 def _made_before(
     catalog: Catalog, collection: Collection, about: dict[str, Any], promise: tuple[float, float]
 ) -> Pruner | None:
@@ -246,7 +290,7 @@ def current_pruner(
 ) -> Pruner | None:
     """The bound for a collection as it is now: made once, as soon as there are enough verdicts; None before
     that."""
-    rules = conditions_digest(collection, base)
+    rules = conditions_digest(catalog, collection, base)
     scorers = tuple(scorers_for(collection, judge, catalog))
     about = {"step": step, "judge": judge.digest, "rules": rules, "scorers": scorers}
     pruner = _made_before(catalog, collection, about, promise)
@@ -345,18 +389,16 @@ def generate_some(
     progress: Callable[[int, int], None] = _no_progress,  # called with counts after each batch
 ) -> list[Artifact]:  # of those that went to the end
     """Make the artifacts that the catalog lacks, except those that are stopped. What they took, stopped ones
-    too, goes into the ledger."""
+    too, goes into the ledger. Raises NothingButBroken when all came out as no pictures."""
     every = {attempt.recipe.dna: attempt for attempt in attempts}
-    made = {row.key for row in catalog.rows_of("artifact", every)}
-    stopped = {row.key for row in catalog.rows_of("stopped", every)}
+    made, stopped = ({row.key for row in catalog.rows_of(kind, every)} for kind in ("artifact", "stopped"))
     # where a file was lost: it went on once, and isn't judged again
     generate(catalog, base, [every[dna] for dna in every if dna in made])
     missing = [attempt for dna, attempt in every.items() if dna not in made | stopped]
     step, bound = (pruner.step, pruner) if isinstance(pruner, Pruner) else (pruner, None)
-    prefix = f"{conditions_digest(collection, base.digest)}/{step}/"
+    prefix = f"{conditions_digest(catalog, collection, base.digest)}/{step}/"
     scorers = scorers_for(collection, judge, catalog)
-    by_id = {slot.id: slot for slot in slots}
-    looker = _PreviewJudge(catalog, judge, scorers, by_id, missing, bound, prefix)
+    looker = _PreviewJudge(catalog, judge, scorers, {s.id: s for s in slots}, missing, bound, prefix)
     account = _Account(Meter(catalog, "generate", base.device != "cpu"), missing, progress)
 
     def keep(part: list[int], previews: list[Image.Image]) -> list[bool]:
@@ -364,11 +406,14 @@ def generate_some(
         account.charge(part, good.count(False))
         return good
 
-    def done(part: list[int], images: list[Image.Image]) -> None:
-        artifacts = record(catalog, base, [missing[i].recipe for i in part], images)
+    def done(part: list[int], images: list[Image.Image | None]) -> None:
+        sound = [(missing[i].recipe, image) for i, image in zip(part, images) if image]
+        artifacts = record(catalog, base, [recipe for recipe, _ in sound], [image for _, image in sound])
         sizes = [catalog.blob_path(artifact.file_digest).stat().st_size for artifact in artifacts]
         account.charge(part, len(part), {"bytes": sum(sizes)})
 
-    render_some(base, [attempt.recipe for attempt in missing], step, keep, done, catalog.blob)
+    recipes = [attempt.recipe for attempt in missing]
+    render_some(base, recipes, step, keep, done, catalog.blob, lambda _, one: record_broken(catalog, [one]))
+    refuse_broken(catalog, attempts)
     bodies = [catalog.find("artifact", attempt.recipe.dna) for attempt in attempts]
     return [Artifact(**body) for body in bodies if body]

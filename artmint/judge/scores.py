@@ -95,11 +95,12 @@ def _palette_scorers(collection: Collection) -> list[FormulaScorer]:
     settings = {"palettes": palettes, "traits": list(traits)}
 
     def distance(image: Image.Image, slot: Slot) -> float:
-        return float(off_palette(image, colours_of(collection, slot)).mean())
+        claimed = colours_of(collection, slot)  # a one-of-one claims none, and none are off
+        return float(off_palette(image, claimed).mean()) if claimed else 0.0
 
     def margin(image: Image.Image, slot: Slot) -> float:
         rivals = [colours_of(collection, rival) for rival in rivals_of(collection, slot, traits)]
-        return palette_margin(image, colours_of(collection, slot), rivals)
+        return palette_margin(image, colours_of(collection, slot), rivals) if rivals else 0.0
 
     scorers = [FormulaScorer("palette", distance, settings)]
     if any(len(collection.traits[trait]) > 1 for trait in traits):
@@ -166,7 +167,8 @@ def _compared(collection: Collection, against: str | None) -> list:
         return []
     if against == NEGATIVE:
         return [collection.negative_prompt]
-    return [collection.template, sorted(collection.traits.get(against, ()))]
+    others = [part for part in (collection.words, collection.absent, collection.silent) if part]
+    return [collection.template, sorted(collection.traits.get(against, ())), *others]
 
 
 def _prompt_and_rivals(collection: Collection, against: str | None, candidate: Candidate) -> list[str]:

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Settings', 'settings_now', 'settings_of', 'tried_attempts', 'round_numbers', 'round_of', 'round_attempts',
-           'record_attempts', 'changed_fields', 'describe_change']
+           'record_attempts', 'refuse_unsaid_words', 'changed_fields', 'describe_change']
 
 # %% ../../nbs/make/rounds.ipynb #c49f50b4
 import itertools
@@ -16,8 +16,9 @@ from typing import Any
 from ..core.canon import canonical, digest
 from ..core.collection import Collection
 from ..core.records import Attempt, Slot
-from .adapters import frozen_adapters
-from ..seeds import recipes, salt_of, slot_seeds
+from .adapters import named_adapters
+from .embeddings import refuse_unsaid
+from ..seeds import planned_slots, recipes, salt_of, slot_seeds
 from ..studio.catalog import Catalog
 from ..studio.files import attempt_key
 
@@ -49,6 +50,11 @@ class Settings:
         made = recipes(self.collection, [slot], self.salt, asked, self.base, self.adapters)
         return [made[number - 1] for number in numbers]
 
+    def texts(self, slots: list[Slot]) -> set[str]:
+        "What is said in the prompts of these slots, and in their negative prompts."
+        firsts = recipes(self.collection, slots, self.salt, range(1, 2), self.base, self.adapters)
+        return {text for one in firsts for text in (one.recipe.prompt, one.recipe.negative_prompt)}
+
 # %% ../../nbs/make/rounds.ipynb #b8e12f69
 def settings_now(
     catalog: Catalog,  # the studio's
@@ -59,7 +65,7 @@ def settings_now(
     kept = catalog.find("settings", collection.name)
     if base is None and kept is None:
         return None
-    adapters = frozen_adapters(catalog, collection)
+    adapters = named_adapters(catalog, collection)
     return Settings(collection, base or kept["base"], adapters, salt_of(collection, catalog.folder))
 
 
@@ -67,13 +73,13 @@ def settings_of(
     catalog: Catalog,  # the studio's
     attempt: dict[str, Any],  # an attempt's record
     name: str,  # of the collection
-    salt: str,  # its salt
+    salt: str,  # the studio's secret one, for a collection that has none of its own
 ) -> Settings | None:  # none: it was recorded by an artmint that kept no settings
     "The settings under which an attempt was recorded."
     for body in catalog.history("settings", name):
         if digest(body) == attempt.get("settings"):
             collection = Collection.model_validate_json(canonical(body["collection"]))
-            return Settings(collection, body["base"], body["adapters"], salt)
+            return Settings(collection, body["base"], body["adapters"], collection.salt or salt)
     return None
 
 # %% ../../nbs/make/rounds.ipynb #21c814f6
@@ -158,7 +164,8 @@ def record_attempts(
     attempts: list[Attempt],  # some may be recorded before
     number: int,  # of their round
 ) -> None:
-    "Record attempts, all or none, and the settings that they are made under. Raises RecordConflict."
+    """Record the settings, and then those attempts that aren't there yet, all or none. Raises RecordConflict when
+    another host records others at the same moment."""
     name = settings.collection.name
     facts = settings.facts()
     if catalog.find("settings", name) != facts:
@@ -173,6 +180,19 @@ def record_attempts(
             bodies[key] = {"dna": recipe.dna, "recipe": recipe.facts()} | place
     catalog.put_all("attempt", bodies)
 
+# %% ../../nbs/make/rounds.ipynb #7ce544eb
+def refuse_unsaid_words(
+    catalog: Catalog,  # where slots and embeddings are; nothing is written
+    settings: Settings,  # the present ones
+) -> None:
+    """Refuse embeddings that no slot of the collection calls. Raises UnsaidWord; and AllocationChanged and
+    Unallocatable, for slots that aren't fixed yet."""
+    collection = settings.collection
+    if not collection.embeddings:
+        return
+    slots, _ = planned_slots(catalog, collection, settings.salt)
+    refuse_unsaid(settings.texts(slots), map(catalog.blob, collection.embeddings))
+
 # %% ../../nbs/make/rounds.ipynb #a5492df2
 def changed_fields(
     before: Settings,  # earlier ones
@@ -183,21 +203,27 @@ def changed_fields(
     old, new = (settings.attempts(slot, [1])[0].recipe for settings in (before, now))
     fields = {**old.model_dump(mode="json"), **new.model_dump(mode="json")}
     pairs = {name: (getattr(old, name), getattr(new, name)) for name in fields}
+    pairs.pop("seed")  # it follows the salt
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def describe_change(
     catalog: Catalog,  # where attempts are recorded
     now: Settings,  # the present ones
-    slot: Slot,  # an example of a slot
+    slots: list[Slot],  # those that would be painted
 ) -> str:  # empty: nothing is different, or nothing was painted yet
-    "What differs from the settings that were painted with last, in words."
+    "What differs from the settings that were painted with last, in words; of prompts the first that does."
     name = now.collection.name
     kept = catalog.find("settings", name)
-    if kept is None:
+    if kept is None or kept == now.facts():
         return ""
     before = settings_of(catalog, {"settings": digest(kept)}, name, now.salt)
-    parts = [f"{field} {old!r} -> {new!r}" for field, (old, new) in changed_fields(before, now, slot).items()]
+    changes: dict[str, tuple[Any, Any]] = {}
+    for slot in slots:
+        changes = changes or changed_fields(before, now, slot)
+    parts = [f"{field} {old!r} -> {new!r}" for field, (old, new) in changes.items()]
+    if before.salt != now.salt:
+        parts.append("the salt, and every seed with it")
     if not parts:
         return ""
     return (

@@ -226,7 +226,8 @@ def _rendered(
             evidence = f"the archive's weights should be base {digest}, and are {base.digest}"
             yield Step("regenerate", "failed", evidence)
             return
-        images = render(base, recipes, count, files.__getitem__)
+        # What was published is compared, flat pictures too; only new work is refused.
+        images = render(base, recipes, count, files.__getitem__, lambda index, refusal: None)
     mismatches = _mismatches(archives, reports, recipes, images)
     yield from _pixel_steps(mismatches, tokens, f"{digest[:16]}… from {base.source}")
 

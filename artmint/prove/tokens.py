@@ -38,6 +38,7 @@ _CHECK_OF = {
     "artmint.adapters": "recipe",
     "artmint.base.digest": "recipe",
     "attributes": "recipe",
+    "artmint.words": "recipe",
     "withheld and told": "recipe",
     "withheld": "recipe",
     "image": "picture",
@@ -90,18 +91,6 @@ def _credentials(
     ]
     return tuple(findings), True
 
-
-def _unnamed_traits(token: int, metadata: TokenMetadata) -> list[Finding]:
-    "Traits that a stated prompt doesn't name."
-    if "prompt" not in metadata.artmint.recipe:
-        return []
-    prompt = str(metadata.artmint.recipe["prompt"])
-    return [
-        Finding(token, "attributes", f"in the prompt: {attribute.trait_type}", str(attribute.value))
-        for attribute in metadata.attributes
-        if str(attribute.value) not in prompt
-    ]
-
 # %% ../../nbs/prove/tokens.ipynb #2250a69e
 def check_token_files(
     archive: Archive,  # the token's drop
@@ -119,7 +108,6 @@ def check_token_files(
     if any(finding.field == "json" for finding in findings):
         return TokenReport(token, tuple(findings))
     metadata = read_token(data)
-    findings += _unnamed_traits(token, metadata)
     return TokenReport(token, tuple(findings), metadata, *_credentials(token, picture, metadata))
 
 # %% ../../nbs/prove/tokens.ipynb #91ccc63e
@@ -128,6 +116,17 @@ def _withheld_step(reports: list[TokenReport], tokens: list[int]) -> Step:
     fields = sorted({name for report in reports for name in report.metadata.artmint.withheld})
     evidence = f"{len(reports)} of {len(tokens)} withhold {', '.join(fields)} behind a salted digest: their dna can't be computed before the studio opens it"
     return Step("recipe", "unchecked", evidence)
+
+
+def _worded(reports: list[TokenReport]) -> str:
+    "What is to be added where prompts name attributes in other words, or not at all."
+    said = [report.metadata.artmint.words or {} for report in reports if report.metadata]
+    silent = sorted({name for words in said for name, phrase in words.items() if not phrase})
+    others = sorted({name for words in said for name, phrase in words.items() if phrase})
+    added = f", {', '.join(others)} in words that the JSON gives for it" if others else ""
+    if silent:
+        added += f"; {', '.join(silent)} is in no prompt of some, and there the studio's word"
+    return added
 
 
 def _findings_of(check: str, reports: list[TokenReport]) -> list[Finding]:
@@ -139,7 +138,7 @@ def _findings_of(check: str, reports: list[TokenReport]) -> list[Finding]:
         if _CHECK_OF.get(finding.field, "metadata") == check
     ]
 
-
+# %% ../../nbs/prove/tokens.ipynb #2b87f57f
 def check_tokens(
     reports: list[TokenReport],  # of all tokens
 ) -> Iterator[Step]:
@@ -154,6 +153,8 @@ def check_tokens(
         if name == "recipe" and secret and not findings:
             yield _withheld_step(secret, tokens)
             continue
+        if name == "recipe":
+            evidence += _worded(sound)
         yield from tally(name, evidence, tokens, [report.token for report in sound], findings)
 
 # %% ../../nbs/prove/tokens.ipynb #256e50a7

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['PLACES', 'WEIGHT_KINDS', 'BaseFacts', 'AdapterFacts', 'Provenance', 'Attribute', 'TokenMetadata', 'json_schema',
            'NoOpeningSalt', 'public_facts', 'opening_salt', 'withheld_digest', 'withheld_digests', 'public_source',
-           'attribute', 'token_json', 'read_token', 'ContractMetadata', 'contract_json', 'named_files', 'adapter_facts']
+           'attribute', 'published_attributes', 'token_name', 'attribute_words', 'has_words', 'token_json',
+           'read_token', 'ContractMetadata', 'contract_json', 'named_files', 'adapter_facts']
 
 # %% ../../nbs/publish/tokens.ipynb #2d9f2c8b
 import re
@@ -17,11 +18,12 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 # %% ../../nbs/publish/tokens.ipynb #0fb434bb
-from ..core.canon import Hex64, Record, Refusal, canonical, digest
-from ..core.collection import Collection
+from ..core.canon import Hex64, Record, Refusal, canonical, digest, read_json
+from ..core.collection import ONE_OF_ONE, Collection
 from ..core.manifest import Role, read_strictly
-from ..core.records import Edition
+from ..core.records import Edition, Slot
 from ..make.adapters import lineage_of
+from ..seeds import fill_wildcards, one_of_one_of
 
 # %% ../../nbs/publish/tokens.ipynb #2145a84f
 class BaseFacts(Record):
@@ -57,6 +59,8 @@ class Provenance(Record):
     adapters: tuple[AdapterFacts, ...] | None = None  # in the recipe's order
     scores: dict[str, float]
     scorers: dict[str, Hex64]
+    # what the prompt says for attributes whose values it doesn't name, by trait_type; empty: nothing
+    words: dict[str, str] | None = None
 
 # %% ../../nbs/publish/tokens.ipynb #79b44c32
 class Attribute(Record):
@@ -84,9 +88,23 @@ class TokenMetadata(Record):
         return canonical(self.model_dump(mode="json", by_alias=True, exclude_none=True))
 
 # %% ../../nbs/publish/tokens.ipynb #97095861
-def json_schema() -> bytes:
+_WORDS = {
+    "anyOf": [{"additionalProperties": {"type": "string"}, "type": "object"}, {"type": "null"}],
+    "default": None,
+    "title": "Words",
+}
+
+
+def json_schema(
+    words: bool = False,  # with the field for words that stand in place of values
+) -> bytes:
     "The JSON schema (draft 2020-12) of a token's JSON, canonical."
-    return (files("artmint") / "data" / "token.schema.json").read_bytes()
+    data = (files("artmint") / "data" / "token.schema.json").read_bytes()
+    if not words:
+        return data
+    schema = read_json(data)
+    schema["$defs"]["Provenance"]["properties"]["words"] = _WORDS
+    return canonical(schema)
 
 # %% ../../nbs/publish/tokens.ipynb #4df9f42c
 class NoOpeningSalt(Refusal):
@@ -148,16 +166,78 @@ def public_source(
         return source
     return Path(source).name
 
-
+# %% ../../nbs/publish/tokens.ipynb #a6c7f2f8
 def attribute(
     collection: Collection,  # whose trait
     trait: str,  # its name
     value: str,  # what a slot has of it
-) -> Attribute:
+) -> Attribute | None:  # none: the value is absent
     "A trait for marketplaces. One whose values are all whole numbers is shown as a number."
-    if all(re.fullmatch(r"0|-?[1-9]\d{0,14}", word) for word in collection.traits[trait]):
-        return Attribute(trait_type=trait, value=int(value), display_type="number")
-    return Attribute(trait_type=trait, value=value)
+    absent = collection.absent.get(trait, ())
+    if value in absent:
+        return None
+    label, word = collection.label_of(trait), collection.value_label_of(trait, value)
+    words = [
+        collection.value_label_of(trait, other) for other in collection.traits[trait] if other not in absent
+    ]
+    if all(re.fullmatch(r"0|-?[1-9]\d{0,14}", word) for word in words):
+        return Attribute(trait_type=label, value=int(word), display_type="number")
+    return Attribute(trait_type=label, value=word)
+
+
+def published_attributes(
+    collection: Collection,  # whose traits
+    traits: Mapping[str, str],  # of a slot or an edition
+) -> tuple[Attribute, ...]:  # in the collection's order
+    "A token's attributes."
+    if work := one_of_one_of(collection, traits):
+        return tuple(Attribute(trait_type=label, value=word) for label, word in work.traits.items())
+    shown = [attribute(collection, trait, traits[trait]) for trait in collection.traits if trait in traits]
+    return tuple(entry for entry in shown if entry)
+
+
+def token_name(
+    collection: Collection,  # whose
+    slot: int,  # token id
+    traits: Mapping[str, str],  # its traits
+) -> str:
+    "What a token is called: a one-of-one's title, or the collection's with the number."
+    work = one_of_one_of(collection, traits)
+    return work.title if work and work.title else f"{collection.title} #{slot}"
+
+# %% ../../nbs/publish/tokens.ipynb #0c6ef5e2
+def _words_in(collection: Collection, slot: Slot, trait: str, prompt: str) -> str:
+    "What a prompt says for a slot's value, as it stands there; empty: nothing."
+    words = fill_wildcards(collection, slot, collection.words_of(trait, slot.traits[trait]))
+    return next((form for form in (words, " ".join(words.split())) if form in prompt), "")
+
+
+def attribute_words(
+    collection: Collection,  # whose traits
+    slot: Slot,  # whose values and wildcards
+    recipe: dict,  # facts of the picture's recipe
+) -> dict[str, str] | None:  # by trait_type; none: the prompt names every value, or isn't published
+    "The words that stand in a prompt for attributes whose values it doesn't name."
+    prompt = recipe.get("prompt")
+    if prompt is None or "prompt" in collection.withheld:
+        return None
+    named = {collection.label_of(trait): trait for trait in slot.traits if trait != ONE_OF_ONE}
+    words = {}
+    for entry in published_attributes(collection, slot.traits):
+        if str(entry.value) not in prompt:
+            trait = named.get(entry.trait_type)
+            words[entry.trait_type] = _words_in(collection, slot, trait, prompt) if trait else ""
+    return words or None
+
+
+def has_words(
+    collection: Collection,  # whose traits
+    slots: Iterable[Slot],  # of a drop
+    recipes: Iterable[dict],  # facts of the pictures' recipes, one for each slot
+) -> bool:
+    """Whether tokens of a drop say which words of their prompts stand for attributes. Their prompts decide, which
+    may be of a time when the collection said less, or other words."""
+    return any(attribute_words(collection, slot, recipe) for slot, recipe in zip(slots, recipes))
 
 # %% ../../nbs/publish/tokens.ipynb #11cb111e
 def _base_facts(recipe: dict, source: str) -> BaseFacts | None:
@@ -186,29 +266,32 @@ def token_json(
     file_digest: str = "",  # of the picture's file as published; empty: the edition's own
     salt: str = "",  # the studio's, when something is withheld
     adapters: Mapping[str, AdapterFacts] = {},  # by digest, those that the recipe names
+    wildcards: Mapping[str, str] = {},  # the slot's lines
 ) -> bytes:
     "The token's JSON: canonical, the same bytes for the same edition. Raises NoOpeningSalt."
+    slot = Slot(id=edition.slot, traits=edition.traits, wildcards=dict(wildcards))
     chosen = edition.model_dump(include={"slot", "attempt", "dna", "pixel_digest", "scores", "scorers"})
+    public = _public_recipe(collection, edition, recipe, salt, adapters)
+    public["words"] = attribute_words(collection, slot, recipe)
     provenance = Provenance(
         schema=1,
         collection=collection.name,
         file_digest=file_digest or edition.file_digest,
         base=_base_facts(recipe, source),
-        **_public_recipe(collection, edition, recipe, salt, adapters),
+        **public,
         **chosen,
     )
-    attributes = [attribute(collection, trait, edition.traits[trait]) for trait in collection.traits]
     metadata = TokenMetadata(
-        name=f"{collection.title} #{edition.slot}",
+        name=token_name(collection, edition.slot, edition.traits),
         description=collection.description,
         image=f"ipfs://{image}",
-        attributes=tuple(attributes),
+        attributes=published_attributes(collection, edition.traits),
         license=collection.license,
         artmint=provenance,
     )
     return metadata.data
 
-
+# %% ../../nbs/publish/tokens.ipynb #476ba0ea
 def read_token(
     data: bytes,  # the JSON
 ) -> TokenMetadata:

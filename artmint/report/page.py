@@ -184,7 +184,7 @@ def _rarity(collection: Collection, editions: list[dict]) -> dict[str, list[tupl
     "For every trait its values: how often the collection asks for them, how often they are here."
     table = {}
     for trait, values in collection.traits.items():
-        here = Counter(edition["traits"][trait] for edition in editions)
+        here = Counter(edition["traits"].get(trait) for edition in editions)  # a one-of-one has none
         table[trait] = [(value, asked, here[value]) for value, asked in values.items()]
     return table
 

@@ -39,7 +39,9 @@ from artmint.run.commands import (
     run,
     sweep,
 )
+from .training import train_adapter
 from .console import Json, Studio, console_voice, print_json, show_steps, exit_code_of
+from .models import adapter_app, base_app, embedding_app
 
 if TYPE_CHECKING:
     from artmint.prove.evidence import Target
@@ -70,6 +72,9 @@ def _root(
 # %% ../../nbs/run/cli.ipynb #eb8b83b9
 for command in (run, explore, report, sweep, init, backup, gc):
     app.command(epilog=CODES)(command)
+app.command("train", epilog=CODES)(train_adapter)
+for name, group in (("base", base_app), ("adapter", adapter_app), ("embedding", embedding_app)):
+    app.add_typer(group, name=name, epilog=CODES)
 
 # %% ../../nbs/run/cli.ipynb #ef2bf8f0
 def _makers_catalog(target: "Target", studio: Path) -> "tuple[Catalog, list[str]] | None":
@@ -313,11 +318,12 @@ def doctor(
 
 # %% ../../nbs/run/cli.ipynb #e1393121
 def _report_error(error: Exception, json: bool) -> int:
-    "Say what went wrong, in one sentence or one JSON document, and give the exit code."
+    "Say what went wrong, in its own lines or as one JSON document, and give the exit code."
     code = getattr(error, "exit_code", 1)
-    message = " ".join(str(error).split()) or type(error).__name__
+    message = str(error).strip() or type(error).__name__
     if json:
-        print_json({"error": type(error).__name__, "message": message, "exit_code": code})
+        line = " ".join(message.split())
+        print_json({"error": type(error).__name__, "message": line, "exit_code": code})
     else:
         typer.echo(f"{typer.style('artmint:', fg=typer.colors.RED)} {message}", err=True)
     return code

@@ -106,9 +106,7 @@ def _print_plan(rows: list[dict]) -> None:
     rest = f"; unknown: {', '.join(unknown)}" if unknown else ""
     typer.echo(f"in all {duration_words(seconds)} for the first round{money}{rest}")
     findings = [finding for row in rows for finding in row["findings"]]
-    show_steps([finding for finding in findings if finding["status"] != "held"])
-    if findings and all(finding["status"] == "held" for finding in findings):
-        typer.echo(f"{len(findings)} questions asked, and no stage would refuse anything that is known now")
+    show_steps(findings)
 
 # %% ../../nbs/run/commands.ipynb #07920d3c
 PlanOnly = Annotated[
@@ -233,7 +231,8 @@ GridPicture = Annotated[
 ]
 GridPage = Annotated[bool, typer.Option("--page", help="Serve the grid as a page until it is stopped.")]
 TakenCell = Annotated[
-    int, typer.Option("--take", help="Show what cell N (1, 2, ...) would change in collection.toml.")
+    int,
+    typer.Option("--take", min=0, help="Show what cell N (1, 2, ...) would change in collection.toml."),
 ]
 WriteTaken = Annotated[bool, typer.Option("--write", help="With --take: write it.")]
 CountOnly = Annotated[bool, typer.Option("--plan", help="Say how many pictures that is, and paint none.")]
@@ -255,7 +254,7 @@ def explore(
     json: Json = False,  # for programs
 ) -> None:
     "Paint a grid of settings over fixed slots and seeds, with scores. Nothing of it counts as an attempt."
-    from artmint.explore import count_pictures, parse_axis
+    from artmint.explore import combinations, count_pictures, parse_axis, slots_named
     from artmint.seeds import load_collection, planned_slots, salt_of
     from artmint.studio.catalog import Catalog
 
@@ -265,12 +264,12 @@ def explore(
     chosen = load_collection(collection)
     catalog = Catalog(studio)
     everything, _ = planned_slots(catalog, chosen, salt_of(chosen, studio))
-    shown = _named_slots(slots, everything)
+    shown = slots_named(slots, everything)
+    cells = len(combinations(axes))
+    if take > cells:
+        raise typer.BadParameter(f"there is no cell {take}; the grid has 1 to {cells}")
     if plan:
-        pictures, lacking = count_pictures(catalog, chosen, axes, shown, seeds)
-        if json:
-            return print_json({"pictures": pictures, "to_paint": lacking})
-        return typer.echo(f"{pictures} pictures, {lacking} of them still to be painted; nothing was painted")
+        return _count_exploration(count_pictures(catalog, chosen, axes, shown, seeds), json)
     grid = _painted_grid(catalog, chosen, axes, shown, seeds)
     _show_exploration(catalog, grid, collection / "collection.toml", png, json)
     if take:
@@ -279,14 +278,12 @@ def explore(
         _serve_exploration(catalog, grid, collection / "collection.toml")
 
 # %% ../../nbs/run/commands.ipynb #ae621d98
-def _named_slots(text: str, slots: "list[Slot]") -> "list[Slot]":
-    "Slots by their numbers, with commas between."
-    numbers = [part.strip() for part in text.split(",")]
-    by_id = {str(slot.id): slot for slot in slots}
-    strange = [number for number in numbers if number not in by_id]
-    if strange:
-        raise typer.BadParameter(f"there is no slot {strange[0]!r}; the collection has 1 to {len(slots)}")
-    return [by_id[number] for number in dict.fromkeys(numbers)]
+def _count_exploration(counts: tuple[int, int], json: bool) -> None:
+    "Say how many pictures a grid has, and how many of them would be painted."
+    pictures, lacking = counts
+    if json:
+        return print_json({"pictures": pictures, "to_paint": lacking})
+    typer.echo(f"{pictures} pictures, {lacking} of them still to be painted; nothing was painted")
 
 
 def _painted_grid(
@@ -544,11 +541,11 @@ def review(
     collection = load_collection(order.folder)
     session = ReviewSession(Catalog(studio), collection, by or getpass.getuser(), blind, order.slots)
 
-    def announce(address: str) -> None:
-        typer.echo(address)
+    def announce(line: str) -> None:
+        typer.echo(line)
         sys.stdout.flush()
-        if browser:
-            webbrowser.open(address)
+        if browser and line.startswith("http://"):
+            webbrowser.open(line)
 
     serve_board(BoardApi(session), port, announce)
 

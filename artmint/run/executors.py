@@ -23,6 +23,7 @@ from typing import Any, Protocol
 # %% ../../nbs/run/executors.ipynb #d48a369f
 from ..core.canon import Refusal, digest
 from ..core.records import Artifact, Attempt
+from ..generate import artifacts_of
 from ..make.base import Base
 from .workers import Crew, Order, Worker, order_of
 from ..studio.catalog import Catalog
@@ -285,7 +286,7 @@ def generate_by(
     order = order_of(catalog, base, attempts, crew)
     if order.batches:
         EXECUTORS[crew.executor](order, base, progress)
-    return [Artifact(**catalog.get("artifact", attempt.recipe.dna)) for attempt in attempts]
+    return artifacts_of(catalog, attempts)
 
 
 def pictures_digest(

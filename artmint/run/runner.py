@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SAMPLE', 'COUNTS', 'LEAVES', 'WaitingForPeople', 'modules_of', 'code_digests', 'RunContext', 'kept_picture',
-           'StageFailed', 'Stopped', 'execute_stage', 'ran_to_end', 'StageResult', 'NotYetMade', 'run_batch',
-           'finished', 'batch_address', 'write_report']
+           'StageFailed', 'Stopped', 'execute_stage', 'ran_to_end', 'StageResult', 'NotYetMade', 'SlotsBeyond',
+           'run_batch', 'finished', 'batch_address', 'write_report']
 
 # %% ../../nbs/run/runner.ipynb #0b69a298
 import ast
@@ -30,6 +30,7 @@ import artmint
 from ..core.canon import Refusal, digest
 from ..core.collection import Collection
 from ..core.records import Slot
+from ..generate import is_by_hand
 from ..judge.decisions import MACHINE, attempts_by_slot, slots_awaiting_review
 from ..make.rounds import round_numbers, round_of, settings_now
 from ..report.page import report_facts, report_page
@@ -59,7 +60,8 @@ class WaitingForPeople(Refusal):
     rounds: int
     says = (
         "Slots {slots} are open after {rounds} rounds, so the drop waits for people: pick one of their attempts "
-        "(artmint review), allow more rounds or relax a rule, and run the batch again."
+        "(artmint review), enter a work where the collection wants one made by hand (artmint enter), allow more "
+        "rounds or relax a rule, and run the batch again."
     )
     exit_code = 4
 
@@ -483,7 +485,9 @@ def _in_order(context: RunContext, stages: list[Stage], count: int) -> Iterator[
     "The stages of a batch as they come; a part that ends in the middle of a round makes one round."
 
     def asked() -> Any:
-        return slots_awaiting_review(context.catalog, context.collection, context.batch.slots)
+        waiting = slots_awaiting_review(context.catalog, context.collection, context.batch.slots)
+        works = [one.id for one in context.slots() if is_by_hand(context.catalog, context.collection, one)]
+        return [*waiting, *works]
 
     rounds = context.collection.generation.rounds
     for stage in _in_rounds(stages, rounds, lambda number: _open_slots(context, number), asked):
@@ -491,6 +495,19 @@ def _in_order(context: RunContext, stages: list[Stage], count: int) -> Iterator[
         is_last = stage.notebook == stages[-1].notebook and len(stages) < count
         if is_last and _splits_round(context.batch, stage):
             return
+
+# %% ../../nbs/run/runner.ipynb #0d8a9950
+class SlotsBeyond(Refusal):
+    "A batch asks for slots that its collection doesn't have."
+
+    first: int
+    last: int
+    supply: int
+    says = (
+        "The batch asks for slots {first} to {last}, and the collection has 1 to {supply}. Nothing was run; correct "
+        "`first` and `quantity` in the batch file, or the supply."
+    )
+    exit_code = 2
 
 # %% ../../nbs/run/runner.ipynb #fc429f90
 def run_batch(
@@ -507,6 +524,8 @@ def run_batch(
     begin, end = stage_range(batch, first, last)
     stages = plan(batch, studio)
     collection = load_collection(batch.folder)
+    if batch.slots.stop - 1 > collection.supply:
+        raise SlotsBeyond(batch.first, batch.slots.stop - 1, collection.supply)
     here = run_folder(studio, batch)
     here.mkdir(parents=True, exist_ok=True)
     results: list[StageResult] = []

@@ -20,7 +20,7 @@ from ..generate import generate
 from ..ipfs.cid import CID
 from ..ipfs.stores import FolderStore
 from ..make.rounds import record_attempts, round_attempts, settings_now
-from ..make.base import load_base, load_judge, weights_files
+from ..make.base import collection_base, load_judge, weights_files
 from ..metadata import pack
 from ..pin import publish
 from ..publish.tokens import BaseFacts
@@ -120,7 +120,7 @@ def sample_studio(
     salt = salt_of(collection, catalog.folder)
     slots = frozen_slots(catalog, collection, salt)[first - 1 : first - 1 + quantity]
     print(f"A sample studio is made: {len(slots)} slots, {until}.")
-    base = None if drawn else load_base(collection.generation.base)
+    base = None if drawn else collection_base(collection)
     facts = BaseFacts(digest=base.digest if base else "0" * 64, source=base.source if base else "drawings")
     settings = settings_now(catalog, collection, facts.digest)
     attempts = round_attempts(catalog, settings, slots, 1)

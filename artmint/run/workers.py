@@ -21,7 +21,8 @@ from pydantic import Field, ValidationError
 from ..core.canon import Record, Refusal, digest, error_lines
 from ..core.picture import pixel_digest
 from ..core.records import Attempt, Recipe
-from ..generate import generate, lacking
+from ..generate import lacking, paint
+from ..core.collection import BaseFiles
 from ..make.base import Base, environment, load_base
 from ..make.engine import PROFILES, refuse
 from ..make.render import render
@@ -63,6 +64,7 @@ class Order:
     crew: Crew
     stage: str  # the list's name in the catalog
     batches: dict[str, list[Attempt]]  # by their keys on the list
+    files: BaseFiles = BaseFiles()  # what is said of the base's files
 
 
 def _alike(recipe: Recipe) -> str:
@@ -82,6 +84,11 @@ def _batches(attempts: list[Attempt]) -> dict[str, list[Attempt]]:
     return {f"{i:07}": batch for i, batch in enumerate(batches)}
 
 # %% ../../nbs/run/workers.ipynb #58e4cc04
+def _resolved(source: str) -> str:
+    "A path as every worker finds it, wherever it was started; other sources as they are."
+    return str(Path(source).resolve()) if Path(source).exists() else source
+
+
 def order_of(
     catalog: Catalog,  # what exists
     base: Base,  # the model
@@ -92,17 +99,16 @@ def order_of(
     raises."""
     recipes = {attempt.recipe.dna: attempt.recipe for attempt in attempts}
     for recipe in recipes.values():
-        refuse(base, recipe)
+        refuse(base, recipe, catalog.blob)
     batches = _batches(attempts)
     lacks = {recipe.dna for recipe in lacking(catalog, recipes.values())}
     missing = {key: batch for key, batch in batches.items() if any(one.recipe.dna in lacks for one in batch)}
     stage = "generate " + digest([[one.recipe.dna for one in batch] for batch in batches.values()])[:16]
-    source = base.source
-    if Path(source).exists():
-        source = str(Path(source).resolve())
+    paths = {name: getattr(base.files, name) for name in ("config", "vae")}
+    files = base.files.model_copy(update={name: _resolved(path) for name, path in paths.items() if path})
     if missing:
         catalog.offer(stage, missing)
-    return Order(str(catalog.folder.resolve()), source, crew, stage, missing)
+    return Order(str(catalog.folder.resolve()), _resolved(base.source), crew, stage, missing, files)
 
 # %% ../../nbs/run/workers.ipynb #fa28941e
 class CanaryDiffers(Refusal):
@@ -147,7 +153,8 @@ def reproduce_canary(
     """Paint the canary and hold it against the studio's; the first worker of all sets it. Raises
     CanaryDiffers."""
     canary = _canary(recipe)
-    got = pixel_digest(render(base, [canary], blob=catalog.blob)[0])
+    # Two steps may give a flat picture; it is compared, and shown to nobody.
+    got = pixel_digest(render(base, [canary], blob=catalog.blob, broken=lambda index, refusal: None)[0])
     with suppress(RecordConflict):  # another worker was faster
         if not catalog.find("canary", canary.dna):
             catalog.put("canary", canary.dna, {"pixel_digest": got, "environment": environment()})
@@ -210,13 +217,13 @@ class Worker:
         self.catalog = Catalog(order.studio)
         if not self.catalog.offered(order.stage):
             raise AnotherStudio(order.studio, platform.node(), order.stage)
-        self.base = base or load_base(order.base, device=order.crew.device)
+        self.base = base or load_base(order.base, device=order.crew.device, files=order.files)
         for recipe in _kinds(order):
             reproduce_canary(self.catalog, self.base, recipe)
 
     def work(self, stop: Callable[[], bool] = lambda: False, after: Callable[[], Any] = lambda: None) -> int:
         """Make what is left, calling `after` after each batch; the number of batches made. Raises what
-        generate raises."""
+        `paint` raises."""
         made = 0
         while not stop() and self.catalog.left(self.order.stage):
             key = self.catalog.claim(self.order.stage, self.name, self.order.crew.lease)
@@ -231,7 +238,7 @@ class Worker:
         "Make one batch: 1, or 0 when another has finished it meanwhile."
         try:
             with _held(self.catalog, self.order, key, self.name):
-                generate(self.catalog, self.base, self.order.batches[key])
+                paint(self.catalog, self.base, self.order.batches[key])
             self.catalog.done(self.order.stage, key, self.name)
         except LostLease:
             return 0

@@ -94,7 +94,9 @@ class DamagedStudio(Refusal):
     )
 
 # %% ../../nbs/studio/maintenance.ipynb #c9beb5b9
-_NOT_COPIED = {"catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm", "run.lock", "run.json"}
+# The catalog is copied by SQLite itself; the others are of the moment, or made again when they are asked for.
+_NOT_COPIED = {"catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"}
+_NOT_COPIED |= {"run.lock", "run.json", "thumbnails"}
 
 
 def _copy_catalog(studio: Path, into: Path) -> int:

@@ -254,6 +254,7 @@ def test_a_phone_s_picture_with_others_behind_it_is_the_first(tmp_path):
         (packed(Image.new("1", (9000, 9000)), "PNG"), "9000x9000 is more than 64 million"),
         (packed(Image.new("1", (15000, 15000)), "PNG"), "more than 64 million"),
     ],
+    ids=range(15),  # the bytes of some say when they were written
 )
 def test_what_is_no_picture_here_is_refused_by_what_it_is(tmp_path, data, why):
     with pytest.raises(UnreadablePicture, match=why):

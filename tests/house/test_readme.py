@@ -60,6 +60,10 @@ ELSEWHERE = {
     "artmint sweep sweeps/steps.toml": "test_two_trainings_of_one_style_are_compared",
     "artmint run batches/demo-lora.toml": "test_a_batch_trains_its_style_and_proves_what_it_paints",
     "artmint review batches/demo.toml": "test_by_keyboard_alone",
+    "artmint train": "test_a_training_is_made_and_the_next_forecast_knows_it",
+    "artmint base add": "test_a_base_has_a_name_and_the_studios_only_one_is_meant",
+    "artmint adapter add": "test_a_file_from_elsewhere_comes_in_and_is_ready_to_paste",
+    "artmint embedding add": "test_an_embedding_comes_in_under_its_word",
 }
 
 
@@ -88,8 +92,11 @@ def console():
     from artmint.run.cli import app
 
     group = get_command(app)
-    for command in (group, *group.commands.values()):
+    waiting = [group]
+    while waiting:
+        command = waiting.pop()
         command.callback = lambda *_, **__: None
+        waiting += getattr(command, "commands", {}).values()
     return group
 
 

@@ -1,5 +1,6 @@
 "Seed pruning: the same pixels, a promise that holds, and a round that can be judged."
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,8 @@ from artmint.make.base import load_base, load_judge
 from artmint.seeds import frozen_slots
 from artmint.studio.catalog import Catalog
 from artmint.curate import choose
-from artmint.make.engine import UnknownChoice
-from artmint.generate import attempts_of, generate
+from artmint.make.schedulers import UnknownChoice
+from artmint.generate import NothingButBroken, attempts_of, generate
 from artmint.make.render import render
 from artmint.judge.curator import accepts_needed
 from artmint.studio.ledger import ledger_lines, load_money
@@ -23,8 +24,8 @@ from artmint.judge.prune import (
     generate_some,
     render_some,
 )
-from artmint.core.collection import Rule
-from artmint.core.records import Recipe
+from artmint.core.collection import Adapter, Rule, example
+from artmint.core.records import Attempt, Recipe
 from artmint.seeds import load_collection
 
 TINY = load_collection(Path(__file__).parents[1] / "data" / "tiny")
@@ -138,12 +139,12 @@ def studio(base, tmp_path_factory):
     slots = frozen_slots(catalog, tiny, "tiny")
     attempts = attempts_of(catalog, tiny, slots, "tiny", 1, base)
     generate_some(catalog, base, judge, tiny, slots, attempts[:3], 1)
-    previews = catalog.all("preview", f"{conditions_digest(tiny, base.digest)}/1/")
+    previews = catalog.all("preview", f"{conditions_digest(catalog, tiny, base.digest)}/1/")
     values = sorted(body["scores"]["contrast"] for body in previews.values())
     about = {
         "step": 1,
         "judge": judge.digest,
-        "rules": conditions_digest(tiny, base.digest),
+        "rules": conditions_digest(catalog, tiny, base.digest),
         "scorers": ("contrast", "clip"),
     }
     pruner = Pruner(
@@ -205,3 +206,45 @@ def test_a_lost_file_is_painted_again_without_asking(base, studio):
 def test_no_bound_before_there_are_verdicts(base, studio):
     catalog, tiny, judge, *_ = studio
     assert current_pruner(catalog, tiny, judge, base.digest, 1) is None
+
+
+def test_an_adapter_that_is_replaced_ends_its_bound(tmp_path):
+    "A collection that names no digest means the studio's latest, and a bound learnt of another isn't its."
+    catalog = Catalog(tmp_path)
+    named = TINY.model_copy(update={"adapters": (Adapter(name="riso"),)})
+    digests = []
+    for content in (b"one", b"two", b"one"):
+        catalog.append("adapter", "riso", {"digest": hashlib.sha256(content).hexdigest()})
+        digests.append(conditions_digest(catalog, named, "0" * 64))
+    assert digests[0] == digests[2] != digests[1]
+    fixed = Adapter(name="riso", digest=hashlib.sha256(b"one").hexdigest())
+    pinned = TINY.model_copy(update={"adapters": (fixed,)})
+    assert conditions_digest(catalog, pinned, "0" * 64) == digests[0]
+
+
+def test_bounds_that_an_earlier_artmint_learnt_still_hold(tmp_path):
+    "The digests as artmint 0.3 wrote them; a new field of collections belongs to those that count when they are used."
+    catalog = Catalog(tmp_path)
+    digests = {
+        "demo": "c3b67f2b011e5ce69c8d6ce7b0af7b4a89c87458df9b340fba2f23792fa357e7",
+        "tiny": "02dd2632a34d3cd0b35896e2258d037e53739a4b2895cf996ae8711d990cdd3d",
+    }
+    for collection, name in ((load_collection(example()), "demo"), (TINY, "tiny")):
+        assert conditions_digest(catalog, collection, "0" * 64) == digests[name]
+        spaced = collection.generation.model_copy(update={"schedule": "karras"})
+        for change in ({"generation": spaced}, {"silent": ("motif",)}):
+            changed = collection.model_copy(update=change)
+            assert conditions_digest(catalog, changed, "0" * 64) != digests[name]
+
+
+def test_what_came_out_as_no_picture_is_stopped_and_the_others_are_kept(base, tmp_path):
+    catalog, judge = Catalog(tmp_path), load_judge()
+    recipes = asked(base, 3)
+    recipes[1] = recipes[1].model_copy(update={"guidance": 1e38})
+    attempts = [Attempt(slot=i + 1, attempt=1, recipe=recipe) for i, recipe in enumerate(recipes)]
+    slots = frozen_slots(catalog, TINY, "tiny")
+    made = generate_some(catalog, base, judge, TINY, slots, attempts, 2)
+    assert [artifact.dna for artifact in made] == [recipes[0].dna, recipes[2].dna]
+    assert list(catalog.all("stopped")) == [recipes[1].dna]
+    with pytest.raises(NothingButBroken):
+        generate_some(catalog, base, judge, TINY, slots, attempts[1:2], 2)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from artmint.core.collection import OneOfOne
 from artmint.core.records import Slot
 from artmint.judge.scores import (
     FormulaScorer,
@@ -18,7 +19,7 @@ from artmint.judge.scores import (
     stored_scores,
 )
 from artmint.make.base import Judge
-from artmint.seeds import recipes
+from artmint.seeds import prompt_of, recipes
 from artmint.studio.catalog import Catalog
 from artmint.train.drawings import GROUNDS, PALETTES, Subject
 from tests.drawn import DEMO, PICTURES, enter
@@ -64,6 +65,22 @@ def test_a_scorer_gives_each_candidate_the_same_number_in_any_batch(judge, order
             some = [images[i] for i in part]
             got = scorers[name].measure([made[i] for i in part], some, judge.encode_images(some))
             assert got == [whole[i] for i in part]
+
+
+def test_a_one_of_one_claims_no_value_and_is_scored_all_the_same(judge):
+    works = {"queen": OneOfOne(prompt="a crowned mandala", title="The Queen")}
+    collection = DEMO.model_copy(update={"one_of_ones": works})
+    slot = Slot(id=1, traits={"one_of_one": "queen"})
+    image = PICTURES[0][1]
+    made = [preview_candidate(slot, {"prompt": prompt_of(collection, slot)})]
+    rows = judge.encode_images([image])
+    scores = {
+        name: scorer.measure(made, [image], rows)[0]
+        for name, scorer in built_in_scorers(collection, judge).items()
+    }
+    assert np.isfinite(list(scores.values())).all()
+    assert scores["palette"] == scores["palette-margin"] == 0
+    assert scores["trait-motif"] == scores["clip"]  # there is no rival to lead over
 
 
 def test_the_judge_tells_true_claims_from_false_ones(judge):

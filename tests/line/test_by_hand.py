@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
-from artmint.core.collection import InconsistentCollection
 from artmint.core.picture import BadPicture, pixel_digest, read_png
 from artmint.core.records import NotARecipe, Recipe, Work, parse_facts
 from artmint.curate import by_hand, choose
 from artmint.generate import (
+    UnfitWords,
     NothingToWithdraw,
     SlotTaken,
     attempts_of,
@@ -287,7 +287,7 @@ def test_what_cannot_be_entered_is_refused_by_name(studio, tmp_path):
         with pytest.raises(SlotTaken, match="slots 1 to 4"):
             enter(catalog, COLLECTION, slot, tmp_path / "work.png", "Ada")
     for artist, medium in ((" ", ""), ("<b>Ada</b>", ""), ("Ada", "oil\u202e")):
-        with pytest.raises(InconsistentCollection, match="artist or the medium"):
+        with pytest.raises(UnfitWords, match="--(artist|medium)"):
             enter(catalog, COLLECTION, 3, tmp_path / "work.png", artist, medium)
     assert catalog.all("attempt") == before
 

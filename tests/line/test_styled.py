@@ -12,6 +12,7 @@ from artmint.chain.connect import connect
 from artmint.chain.journal import Journal
 from artmint.core.collection import InconsistentCollection
 from artmint.core.records import Edition
+from artmint.curate import choose
 from artmint.generate import attempts_of, generate, open_slots, put_picture
 from artmint.ipfs.cid import CID
 from artmint.ipfs.stores import FolderStore
@@ -20,13 +21,13 @@ from artmint.make.adapters import (
     Lineage,
     NoSuchAdapter,
     NotAnAdapter,
-    frozen_adapters,
+    named_adapters,
     header_of,
     keep_adapter,
     pack_tensors,
     peft_facts,
 )
-from artmint.make.base import load_base, weights_files
+from artmint.make.base import load_base, load_judge, weights_files
 from artmint.metadata import AuditFailed, pack
 from artmint.mint import mint
 from artmint.pin import publish
@@ -247,21 +248,55 @@ def test_a_token_that_tells_of_other_parents_is_found_out(tmp_path, monkeypatch)
 
 
 # ---------------------------------------------------------------- which file is meant
-def test_the_studios_adapter_is_settled_once(tmp_path):
+def test_a_name_means_the_studios_latest_adapter_and_a_digest_is_a_digest(tmp_path):
     collection = styled(tmp_path)
     catalog = Catalog(tmp_path / "studio")
     with pytest.raises(NoSuchAdapter, match="riso"):
-        frozen_adapters(catalog, collection)
+        named_adapters(catalog, collection)
     first = keep_adapter(catalog, "riso", adapter(1))
-    assert frozen_adapters(catalog, collection) == {"riso": first}
+    assert named_adapters(catalog, collection) == {"riso": first}
     later = keep_adapter(catalog, "riso", adapter(2))
-    assert first != later
-    assert frozen_adapters(catalog, collection) == {"riso": first}
-    named = collection.model_copy(
-        update={"adapters": (collection.adapters[0].model_copy(update={"digest": later}),)}
-    )
-    assert frozen_adapters(catalog, named) == {"riso": later}
-    assert frozen_adapters(catalog, collection.model_copy(update={"name": "next"})) == {"riso": later}
+    assert named_adapters(catalog, collection) == {"riso": later}
+    use = collection.adapters[0].model_copy(update={"digest": first})
+    assert named_adapters(catalog, collection.model_copy(update={"adapters": (use,)})) == {"riso": first}
+
+
+def test_an_adapter_that_is_trained_anew_makes_new_attempts_and_both_are_proven(tmp_path):
+    collection = styled(tmp_path)
+    catalog = Catalog(tmp_path / "studio")
+    base = load_base()
+    slots = frozen_slots(catalog, collection, collection.salt)
+    dnas = []
+    for seed, part in ((1, slots[:2]), (2, slots[2:])):
+        keep_adapter(catalog, "riso", adapter(seed))
+        attempts = attempts_of(catalog, collection, part, collection.salt, 1, base)
+        generate(catalog, base, attempts)
+        choose(catalog, collection, load_judge(), part, 1)
+        dnas.append({a.recipe.adapters[0].digest for a in attempts})
+    assert dnas[0] != dnas[1]
+    facts = BaseFacts(digest=base.digest, source=base.source)
+    manifest = pack(catalog, collection, 1, 1, 4, facts, weights_files(base))
+    assert sum(weights.role == "adapter" for weights in manifest.weights) == 2
+
+
+def test_what_an_earlier_version_settled_is_what_its_editions_are_held_against(tmp_path):
+    "It kept no settings beside its attempts, and an adapter's digest for good."
+    collection = styled(tmp_path)
+    catalog = Catalog(tmp_path / "studio")
+    base = load_base()
+    slots = frozen_slots(catalog, collection, collection.salt)
+    settled = keep_adapter(catalog, "riso", adapter(1))
+    catalog.put("settled", f"{collection.name}/riso", {"digest": settled})
+    made = recipes(collection, slots, collection.salt, range(1, 3), base.digest, {"riso": settled})
+    for a in made:
+        key = f"{collection.name}/{a.slot}/{a.attempt}"
+        catalog.put("attempt", key, {"dna": a.recipe.dna, "recipe": a.recipe.facts()})
+    generate(catalog, base, made)
+    choose(catalog, collection, load_judge(), slots, 1)
+    keep_adapter(catalog, "riso", adapter(2))
+    facts = BaseFacts(digest=base.digest, source=base.source)
+    manifest = pack(catalog, collection, 1, 1, 4, facts, weights_files(base))
+    assert [w.digest for w in manifest.weights if w.role == "adapter"] == [settled]
 
 
 def test_recipes_carry_digest_and_weight_and_nothing_else_changes(tmp_path):
@@ -332,7 +367,7 @@ def test_a_batch_trains_its_style_and_proves_what_it_paints(tmp_path):
     assert found["drift"] < 0.15
     assert found["memorised"] < 0.95  # the base alone is 0.88 from the style
     assert {name.split("_")[1] for name in load_file(place / "risograph.kohya.safetensors")} == {"unet", "te"}
-    assert catalog.get("settled", "demo-lora/risograph")["digest"] == known["digest"]
+    assert catalog.get("settings", "demo-lora")["adapters"] == {"risograph": known["digest"]}
     proof = catalog.get("proof", "demo-lora/1-8")
     assert proof["exit_code"] == 0
     assert proof["levels"]["regenerated"] == "held"

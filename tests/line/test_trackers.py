@@ -14,13 +14,15 @@ import pytest
 
 from artmint.lora_train import train
 from artmint.make.base import load_base
-from artmint.train.examples import TrainConfig
+from artmint.train.settings import TrainConfig
 from artmint.train.style import practice_style
 from tests.families import saved
 from tests.services import ROOT, environment
 
 pytestmark = pytest.mark.slow
-SMALL = TrainConfig(steps=3, batch=2, rank=4, resolution=32, every=3, warmup=1, prior_batch=0)
+SMALL = TrainConfig(
+    steps=3, batch=2, rank=4, resolution=32, far_resolution=True, every=3, warmup=1, prior_batch=0
+)
 PACKAGES = {"mlflow": "mlflow-skinny==3.17.2 sqlalchemy alembic", "wandb": "wandb==0.31.0"}
 
 TRAIN = """
@@ -29,7 +31,7 @@ from pathlib import Path
 sys.path.append(sys.argv.pop())  # torch and what else a tracker's own environment lacks
 from artmint.lora_train import tracked, train
 from artmint.make.base import load_base
-from artmint.train.examples import TrainConfig
+from artmint.train.settings import TrainConfig
 from artmint.train.style import load_style
 kind, folder = sys.argv[1], Path(sys.argv[2])
 base = load_base(sys.argv[3])

@@ -1,5 +1,6 @@
 "A base is named by what determines pixels; a pickle is never loaded."
 
+import hashlib
 import json
 import pickle
 import shutil
@@ -10,10 +11,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from artmint.core.collection import BaseFiles
 from artmint.make.base import (
     DATA_FOLDER,
     NoSuchBase,
     PickledWeights,
+    collection_base,
     fingerprint,
     load_base,
     load_judge,
@@ -104,19 +107,226 @@ class Canary:
         return Path.touch, (self.path,)
 
 
-@pytest.mark.parametrize("name", ["diffusion_pytorch_model.bin", "model.ckpt", "deep/er/weights.pt", "x.pkl"])
-def test_pickles_are_refused_before_they_run(copy, tmp_path, name):
-    target = copy / "unet" / name
-    target.parent.mkdir(parents=True, exist_ok=True)
+PICKLED = ["diffusion_pytorch_model.bin", "model.ckpt", "weights.pt", "x.pkl", "optimizer.bin"]
+
+
+@pytest.mark.parametrize("name", PICKLED)
+@pytest.mark.parametrize("network", ["unet", "text_encoder", "vae"])
+def test_pickles_that_would_be_read_are_refused_before_they_run(copy, tmp_path, network, name):
+    for path in (copy / network).glob("*.safetensors"):
+        path.unlink()
+    target = copy / network / name
     target.write_bytes(pickle.dumps(Canary(tmp_path / "canary")))
     with pytest.raises(PickledWeights, match=target.name):
         load_base(copy)
     assert not (tmp_path / "canary").exists()
+
+
+def test_a_pickle_is_no_base_whatever_its_ending(tmp_path):
+    for name in ("model.ckpt", "MODEL.CKPT", "a.pt", "model.SafeTensors"):
+        (tmp_path / name).write_bytes(pickle.dumps(Canary(tmp_path / "canary")))
+        with pytest.raises((PickledWeights, NoSuchBase)):
+            load_base(tmp_path / name)
+    assert not (tmp_path / "canary").exists()
+
+
+def test_pickles_that_lie_about_unread_are_left_alone(base, copy, tmp_path):
+    "As in a clone of nearly any hub repository."
+    places = [f"unet/{name}" for name in PICKLED]
+    places += [
+        "optimizer.pt",
+        "training_args.bin",
+        "safety_checker/pytorch_model.bin",
+        "text_encoder/pytorch_model.bin",
+    ]
+    places += ["deep/er/weights.pt", "random_states_0.pkl"]
+    for name in places:
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).write_bytes(pickle.dumps(Canary(tmp_path / "canary")))
+    loaded = load_base(copy)
+    assert loaded.digest == base.digest
+    assert not (tmp_path / "canary").exists()
+    assert all(file.suffix not in (".bin", ".pt", ".pkl") for file in weights_files(loaded).values())
+
+
+def test_a_judge_beside_a_pickle_is_refused(tmp_path):
     shutil.copytree(DATA_FOLDER / "judge", tmp_path / "judge")
-    (tmp_path / "judge" / "open_clip_pytorch_model.bin").write_bytes(target.read_bytes())
+    (tmp_path / "judge" / "open_clip_pytorch_model.bin").write_bytes(
+        pickle.dumps(Canary(tmp_path / "canary"))
+    )
     with pytest.raises(PickledWeights):
         load_judge(tmp_path / "judge")
     assert not (tmp_path / "canary").exists()
+
+
+def test_a_folder_with_code_of_its_own_is_refused(copy, tmp_path):
+    index = json.loads((copy / "model_index.json").read_text())
+    code = f"from pathlib import Path; Path({str(tmp_path / 'canary')!r}).touch()"
+    for name, change in (("own", {"_class_name": ["own", "Own"]}), ("mine", {"unet": ["mine", "Mine"]})):
+        (copy / f"{name}.py").write_text(code)
+        (copy / "model_index.json").write_text(json.dumps(index | change))
+        with pytest.raises(NoSuchBase, match="of its own|of a class"):
+            load_base(copy)
+    assert not (tmp_path / "canary").exists()
+
+
+# ---------------------------------------------------------------- files as studios have them
+
+
+def renamed(folder: Path, variant: str, networks=("unet", "vae", "text_encoder")) -> None:
+    "Give networks' files a variant in their names."
+    for network in networks:
+        plain = [path for path in (folder / network).glob("*.safetensors") if path.name.count(".") == 1]
+        for path in plain:
+            path.rename(path.with_name(path.name.replace(".safetensors", f".{variant}.safetensors")))
+
+
+def test_a_variant_is_found_where_there_are_no_plain_files_and_is_said(base, copy, tmp_path):
+    renamed(copy, "fp16")
+    loaded = load_base(copy)
+    assert loaded.digest == base.digest
+    assert loaded.notes == ("its files say variant = 'fp16'",)
+    assert loaded.files.variant == "fp16"
+    for name, file in weights_files(loaded).items():
+        (tmp_path / "there" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "there" / name).write_bytes(file.read_bytes())
+    assert load_base(tmp_path / "there").digest == base.digest
+
+
+def test_plain_files_go_before_variants_unless_one_is_named(base, copy):
+    for network in ("unet", "vae", "text_encoder"):
+        for path in (copy / network).glob("*.safetensors"):
+            weights = {key: value * 2 for key, value in load_file(path).items()}
+            save_file(weights, path.with_name(path.name.replace(".saf", ".other.saf")), {"format": "pt"})
+    assert load_base(copy).digest == base.digest
+    assert not any("other" in name for name in weights_files(load_base(copy)))
+    other = load_base(copy, files=BaseFiles(variant="other"))
+    assert other.digest != base.digest
+    assert sum("other" in name for name in weights_files(other)) == 3
+    with pytest.raises(NoSuchBase):
+        load_base(copy, files=BaseFiles(variant="fp8"))
+    renamed(copy, "fp16")
+    with pytest.raises(NoSuchBase, match="fp16.*other.*name one"):
+        load_base(copy)
+
+
+def test_a_path_with_nothing_there_is_named(tmp_path):
+    missing = tmp_path / "models" / "base"
+    for source in (missing, "./models/base", "models/sd/base", missing.with_suffix(".safetensors")):
+        with pytest.raises(NoSuchBase, match="seen from"):
+            load_base(source)
+    (tmp_path / "flux.gguf").write_bytes(b"GGUF")
+    with pytest.raises(NoSuchBase, match=r"\.gguf file is not read"):
+        load_base(tmp_path / "flux.gguf")
+    for name in ("config", "vae"):
+        with pytest.raises(NoSuchBase, match=rf"\[base\] {name}"):
+            load_base(files=BaseFiles(**{name: str(missing)}))
+
+
+# ---------------------------------------------------------------- what a collection says of its base
+
+
+def test_a_collection_names_its_base_and_what_its_files_do_not_say(copy):
+    from artmint.core.collection import example
+    from artmint.seeds import load_collection
+
+    demo = load_collection(example())
+    plain = collection_base(demo)
+    assert plain.digest == load_base().digest
+    said = BaseFiles(prediction_type="epsilon", zero_snr=False)
+    generation = demo.generation.model_copy(update={"base": str(copy)})
+    other = collection_base(demo.model_copy(update={"generation": generation, "base": said}))
+    config = other.pipeline.scheduler.config
+    assert (config.prediction_type, config.rescale_betas_zero_snr) == ("epsilon", False)
+    assert other.digest != plain.digest
+    assert weights_files(other) == {}
+
+
+def test_another_vae_is_another_base(base, copy, tmp_path):
+    for path in (copy / "vae").glob("*.safetensors"):
+        save_file({key: value * 1.01 for key, value in load_file(path).items()}, path, {"format": "pt"})
+    for place in (copy / "vae", copy):
+        other = load_base(files=BaseFiles(vae=str(place)))
+        assert other.digest == load_base(copy).digest != base.digest
+    from tests.families import saved
+
+    with pytest.raises(NoSuchBase, match="channels and levels"):
+        load_base(files=BaseFiles(vae=str(saved("sd1", tmp_path / "sd1") / "vae")))
+
+
+@pytest.fixture(scope="module")
+def sd1(tmp_path_factory):
+    from tests.families import saved
+
+    return saved("sd1", tmp_path_factory.mktemp("sd1"))
+
+
+def checkpoint(sd1: Path, path: Path, more: tuple = (), less: str = "no such prefix") -> Path:
+    "The tiny base as one file, with more tensors, or fewer."
+    from tests.families import single_file
+
+    single_file(load_base(sd1).pipeline, path)
+    weights = {key: value for key, value in load_file(path).items() if not key.startswith(less)}
+    save_file(weights | {name: torch.zeros(1) for name in more}, path)
+    return path
+
+
+def test_marks_in_a_single_file_say_what_it_predicts(sd1, tmp_path):
+    file = checkpoint(sd1, tmp_path / "merge.safetensors", ("v_pred", "ztsnr"))
+    marked = load_base(file, config=sd1)
+    config = marked.pipeline.scheduler.config
+    assert (config.prediction_type, config.rescale_betas_zero_snr) == ("v_prediction", True)
+    assert len(marked.notes) == 2
+    overruled = load_base(file, config=sd1, files=BaseFiles(prediction_type="epsilon", zero_snr=False))
+    assert overruled.pipeline.scheduler.config.prediction_type == "epsilon"
+    assert len({marked.digest, overruled.digest}) == 2
+    unmarked = checkpoint(sd1, tmp_path / "plain.safetensors")
+    assert load_base(unmarked, config=sd1).digest == load_base(sd1).digest
+    said = BaseFiles(prediction_type="v_prediction", zero_snr=True, config=str(sd1))
+    assert load_base(unmarked, files=said).digest == marked.digest
+
+
+def test_a_single_files_own_hash_is_what_others_find_it_by(sd1, tmp_path, base):
+    file = checkpoint(sd1, tmp_path / "plain.safetensors")
+    assert load_base(file, config=sd1).file_hash == hashlib.sha256(file.read_bytes()).hexdigest()[:10]
+    assert base.file_hash is None
+    assert load_base(sd1).file_hash is None
+
+
+def test_an_ending_in_capitals_is_an_ending(sd1, tmp_path):
+    file = checkpoint(sd1, tmp_path / "a.safetensors")
+    capitals = file.rename(tmp_path / "A.SAFETENSORS")
+    assert load_base(capitals, config=sd1).digest == load_base(sd1).digest
+
+
+def test_a_single_file_without_its_vae_takes_another(sd1, tmp_path):
+    file = checkpoint(sd1, tmp_path / "bare.safetensors", less="first_stage_model.")
+    with pytest.raises(NoSuchBase, match=r"no VAE in it.*\[base\] vae"):
+        load_base(file, config=sd1)
+    for vae in (sd1 / "vae", sd1, next((sd1 / "vae").glob("*.safetensors"))):
+        own = load_base(file, files=BaseFiles(config=str(sd1), vae=str(vae)))
+        assert own.digest == load_base(sd1).digest
+
+
+@pytest.mark.parametrize(
+    "tensors, word",
+    [
+        (("model.diffusion_model.double_blocks.0.img_attn.proj.weight",), "FLUX"),
+        (("double_blocks.0.img_attn.proj.weight",), "FLUX"),
+        (("model.diffusion_model.joint_blocks.0.x",), "Stable Diffusion 3"),
+        (("model.diffusion_model.a", "conditioner.embedders.0.model.b"), "refiner"),
+    ],
+)
+def test_other_single_files_are_refused_by_name(tmp_path, tensors, word):
+    save_file({name: torch.zeros(1) for name in tensors}, tmp_path / "a.safetensors")
+    with pytest.raises(NoSuchBase, match=word):
+        load_base(tmp_path / "a.safetensors")
+
+
+def test_a_single_file_without_its_text_encoder_is_refused_by_name(sd1, tmp_path):
+    file = checkpoint(sd1, tmp_path / "bare.safetensors", less="cond_stage_model.")
+    with pytest.raises(NoSuchBase, match="no text encoder in it"):
+        load_base(file, config=sd1)
 
 
 def test_a_folder_without_a_model_is_named(tmp_path):

@@ -11,7 +11,9 @@ import torch
 from artmint.core.picture import pixel_digest
 from artmint.core.records import Recipe, SecondPass
 from artmint.make.base import NoSuchBase, NoSuchDevice, PickledWeights, fingerprint, load_base
-from artmint.make.engine import PromptTooLong, UnknownChoice, noise
+from artmint.make.engine import BrokenPicture, noise
+from artmint.make.prompts import PromptTooLong
+from artmint.make.schedulers import UnknownChoice
 from artmint.make.render import render
 from tests.families import FAMILIES, saved, single_file
 
@@ -230,6 +232,45 @@ def test_what_would_fail_or_be_ignored_is_refused(bases, name, change, error, wo
     bad = recipes(base, 1)[0].model_copy(update=change)
     with pytest.raises(error, match=word):
         render(base, [bad])
+
+
+def spoilt(name, tmp_path, network: str, value: float):
+    "A tiny base of which one network gives nothing but this number."
+    base = load_base(saved(name, tmp_path))
+    with torch.no_grad():
+        for part in ("conv_out", "decoder.conv_out"):
+            if hasattr(getattr(base.pipeline, network), part.split(".")[0]):
+                layer = getattr(base.pipeline, network).get_submodule(part)
+                layer.weight.zero_()
+                layer.bias.fill_(value)
+    return base
+
+
+@pytest.mark.parametrize(
+    "name, network, value, word",
+    [
+        ("sd1", "unet", float("nan"), "NaN"),
+        ("sdxl", "unet", float("inf"), "NaN"),
+        ("sd1", "vae", float("nan"), "NaN"),
+        ("sd1", "vae", -9.0, r"flat colour, \(0, 0, 0\)"),
+        ("sd1", "vae", 0.0, "flat colour"),
+        ("flux", "vae", float("nan"), "NaN"),
+        ("sd3", "vae", -9.0, "flat colour"),
+    ],
+)
+def test_what_came_out_as_no_picture_is_refused_by_its_recipe(tmp_path, name, network, value, word):
+    base = spoilt(name, tmp_path, network, value)
+    (asked,) = recipes(base, 1)
+    made = []
+    with pytest.raises(BrokenPicture, match=rf"{asked.dna[:12]}.*{word}"):
+        render(base, [asked], lambda i, image: made.append(i))
+    assert not made
+
+
+def test_a_broken_first_pass_is_refused_before_the_second(tmp_path):
+    base = spoilt("sd1", tmp_path, "unet", float("nan"))
+    with pytest.raises(BrokenPicture):
+        render(base, recipes(base, 1, hires=SecondPass(scale=1.5)))
 
 
 @pytest.mark.parametrize(

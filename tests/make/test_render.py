@@ -13,7 +13,7 @@ import torch
 from artmint.core.picture import pixel_digest
 from artmint.core.records import AdapterUse, Recipe, SecondPass
 from artmint.make.base import load_base
-from artmint.make.engine import UnknownChoice
+from artmint.make.schedulers import UnknownChoice
 from artmint.make.render import render
 from artmint.train.drawings import subjects
 
@@ -167,8 +167,8 @@ def test_other_seed_prompt_or_guidance_is_another_picture(base):
         ({"base": "0" * 64}, "base"),
         ({"scheduler": "Heun"}, "Heun"),
         ({"scheduler": "Euler", "profile": "portable"}, "Euler"),
-        ({"width": 136}, "136x128"),
-        ({"hires": SecondPass(scale=1.1)}, "144x144"),
+        ({"schedule": "karras"}, "karras"),
+        ({"hires": SecondPass(scale=1.1, strength=0.1)}, "leaves no step"),
         ({"adapters": ({"digest": "0" * 64},)}, "none are at hand"),
     ],
 )

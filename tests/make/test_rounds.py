@@ -3,15 +3,23 @@
 import shutil
 
 import pytest
+import torch
+from PIL import Image
 from hypothesis import given, settings as tries
 from hypothesis import strategies as st
 
 from artmint.curate import candidates, choose, picked_earlier
-from artmint.generate import attempts_of, generate, open_slots
+from artmint.core.records import Slot
+from artmint.explore import count_pictures, parse_axis
+from artmint.generate import attempts_of, enter, generate, is_by_hand, open_slots
 from artmint.judge.decisions import Opinion, record_opinions
+from artmint.make.adapters import pack_tensors
 from artmint.make.base import load_base, load_judge, weights_files
+from artmint.make.embeddings import UnsaidWord, pack_word
 from artmint.make.engine import UnknownChoice
+from artmint.make.prompts import UnreadMarkup
 from artmint.make.rounds import (
+    Settings,
     describe_change,
     record_attempts,
     round_attempts,
@@ -23,6 +31,8 @@ from artmint.make.rounds import (
 )
 from artmint.metadata import AuditFailed, MixedBases, RefusedByPeople, pack
 from artmint.publish.tokens import BaseFacts, read_token
+from artmint.run.batch import Stage, load_batch
+from artmint.run.runner import SlotsBeyond, WaitingForPeople, _in_rounds, run_batch
 from artmint.seeds import (
     AllocationChanged,
     frozen_slots,
@@ -32,6 +42,7 @@ from artmint.seeds import (
 )
 from artmint.studio.catalog import Catalog
 from tests.conftest import TINY
+from tests.styles import sha
 
 BASE = "0" * 64
 
@@ -151,6 +162,21 @@ def test_a_refused_setting_is_corrected_and_nothing_was_recorded(tmp_path, tiny,
     assert [a.attempt for a in attempts_of(catalog, tiny, slots, tiny.salt, 1, base)] == [1, 2, 1, 2]
 
 
+def test_recorded_attempts_with_marks_go_on_and_new_ones_are_refused(tmp_path, tiny, base):
+    catalog = Catalog(tmp_path)
+    slots = open_slots(catalog, tiny, tiny.salt, 1, 1)
+    older = tiny.model_copy(update={"template": tiny.template.replace("{motif}", "({motif}:1.2)")})
+    with pytest.raises(UnreadMarkup):
+        attempts_of(catalog, older, slots, tiny.salt, 1, base)
+    assert not catalog.all("attempt")
+    settings = settings_now(catalog, older, base.digest)
+    made = round_attempts(catalog, settings, slots, 1)
+    record_attempts(catalog, settings, made, 1)
+    assert attempts_of(catalog, older, slots, tiny.salt, 1, base) == made
+    with pytest.raises(UnreadMarkup):
+        attempts_of(catalog, older, slots, tiny.salt, 2, base)
+
+
 def test_a_drop_holds_editions_of_several_settings_and_proves_each(tmp_path, tiny, base):
     catalog = Catalog(tmp_path / "studio")
     judge = load_judge()
@@ -163,7 +189,7 @@ def test_a_drop_holds_editions_of_several_settings_and_proves_each(tmp_path, tin
     changed = with_(tiny, steps=3).model_copy(
         update={"template": "a drawing of {motif} in {palette} colours"}
     )
-    assert "steps 2 -> 3" in describe_change(catalog, settings_now(catalog, changed, base.digest), slots[0])
+    assert "steps 2 -> 3" in describe_change(catalog, settings_now(catalog, changed, base.digest), slots)
     still_open = open_slots(catalog, changed, tiny.salt, 1, 4)
     assert [slot.id for slot in still_open] == [3, 4]
     made = attempts_of(catalog, changed, still_open, tiny.salt, 1, base)
@@ -302,9 +328,6 @@ def test_an_attempt_for_other_traits_is_no_candidate_any_more(tmp_path, tiny, ba
 
 def test_a_batch_goes_on_after_its_collection_was_changed(tmp_path):
     "Through the console: one finished round, other steps, the same batch again."
-    from artmint.run.batch import load_batch
-    from artmint.run.runner import run_batch
-
     shutil.copytree(TINY, tmp_path / "tiny")
     file = tmp_path / "tiny" / "collection.toml"
     batch = tmp_path / "b.toml"
@@ -327,3 +350,141 @@ def test_a_batch_goes_on_after_its_collection_was_changed(tmp_path):
     assert any("steps 2 -> 3" in line for line in lines)
     attempts = Catalog(tmp_path / "studio").all("attempt", "tiny/")
     assert {key.split("/")[2] for key in attempts} == {"1", "2", "3", "4"}
+
+
+def test_a_batch_asks_for_no_more_slots_than_there_are(tmp_path):
+    shutil.copytree(TINY, tmp_path / "tiny")
+    batch = tmp_path / "b.toml"
+    batch.write_text('name = "b"\ncollection = "tiny"\nquantity = 5\nstages = ["00_seeds"]\n')
+    with pytest.raises(SlotsBeyond, match="1 to 4"):
+        run_batch(load_batch(batch), tmp_path / "studio", print)
+    assert not (tmp_path / "studio").exists()
+
+
+def test_a_changed_setting_runs_through_where_every_slot_has_its_edition(tmp_path):
+    "Nothing is painted then, and there is nothing to draw."
+    shutil.copytree(TINY, tmp_path / "tiny")
+    file = tmp_path / "tiny" / "collection.toml"
+    file.write_text(file.read_text().replace('profile = "portable"', 'profile = "fast"'))
+    batch = tmp_path / "b.toml"
+    batch.write_text('name = "b"\ncollection = "tiny"\nquantity = 2\nstages = ["15_generate", "20_curate"]\n')
+    run_batch(load_batch(batch), tmp_path / "studio", print)
+    editions = Catalog(tmp_path / "studio").all("edition")
+    file.write_text(file.read_text().replace("steps = 2", "steps = 3"))
+    lines = []
+    run_batch(load_batch(batch), tmp_path / "studio", lines.append)
+    assert any("0 attempts for 0 open slots" in line for line in lines)
+    assert Catalog(tmp_path / "studio").all("edition") == editions
+
+
+def test_a_slot_that_waits_for_a_work_by_hand_holds_up_no_round(tmp_path, base):
+    "Neither painted nor taken for an incomplete round; the work takes it when it is entered and picked."
+    shutil.copytree(TINY, tmp_path / "tiny")
+    file = tmp_path / "tiny" / "collection.toml"
+    text = file.read_text().replace("rings = 2", "rings = 1").replace("ocean = 2", "ocean = 1")
+    file.write_text(text + "\n[one_of_ones.painting]\nby_hand = true\n")
+    collection = load_collection(tmp_path / "tiny")
+    catalog = Catalog(tmp_path / "studio")
+    slots = frozen_slots(catalog, collection, collection.salt)
+    (held,) = [slot for slot in slots if is_by_hand(catalog, collection, slot)]
+    still_open = open_slots(catalog, collection, collection.salt, 1, 4)
+    assert held not in still_open and len(still_open) == 3
+    generate(catalog, base, attempts_of(catalog, collection, still_open, collection.salt, 1, base))
+    assert choose(catalog, collection, load_judge(), slots, 1).open == (held.id,)
+    Image.new("RGB", (64, 64), "teal").save(tmp_path / "work.png")
+    work = enter(catalog, collection, held.id, tmp_path / "work.png", "Ada")
+    opinion = Opinion(by="Ada", decision="accept", at="2026-01-01T00:00:00.000000+00:00")
+    record_opinions(catalog, [(work.dna, opinion)])
+    choice = choose(catalog, collection, load_judge(), slots, 1)
+    assert not choice.open and choice.editions[held.id - 1].attempt == 0
+
+
+def test_a_batch_stops_at_once_where_only_works_by_hand_are_missing(tmp_path):
+    stages = [Stage("15_generate", {}, True), Stage("20_curate", {}, True)]
+    ran = []
+    with pytest.raises(WaitingForPeople, match="artmint enter"):
+        for stage in _in_rounds(stages, 4, lambda number: [3], lambda: [3, 7]):
+            ran.append(stage.name)
+    assert ran == ["15_generate", "20_curate"]
+
+
+def test_a_word_for_one_value_is_a_change_whichever_slot_has_it(tmp_path, tiny):
+    catalog = Catalog(tmp_path)
+    slots = frozen_slots(catalog, tiny, tiny.salt)
+    now = settings_now(catalog, tiny, BASE)
+    record_attempts(catalog, now, round_attempts(catalog, now, slots, 1), 1)
+    assert describe_change(catalog, now, slots) == ""
+    other = next(value for value in ("rings", "waves") if value != slots[0].traits["motif"])
+    worded = tiny.model_copy(update={"words": {"motif": {other: "something else"}}})
+    assert "prompt" in describe_change(catalog, settings_now(catalog, worded, BASE), slots)
+    salted = tiny.model_copy(update={"salt": "another"})
+    assert "salt" in describe_change(catalog, settings_now(catalog, salted, BASE), slots)
+
+
+def test_a_public_salt_that_is_changed_leaves_what_was_made_provable(tmp_path, tiny, base):
+    catalog = Catalog(tmp_path / "studio")
+    slots = frozen_slots(catalog, tiny, tiny.salt)
+    early = generate(catalog, base, attempts_of(catalog, tiny, slots, tiny.salt, 1, base))
+    choose(catalog, tiny, load_judge(), slots[:2], 1)
+    salted = tiny.model_copy(update={"salt": "another"})
+    opinion = Opinion(by="Ada", decision="accept", at="2026-01-01T00:00:00.000000+00:00")
+    record_opinions(catalog, [(early[5].dna, opinion)])
+    generate(catalog, base, attempts_of(catalog, salted, slots[2:], "another", 1, base))
+    choice = choose(catalog, salted, load_judge(), slots, 1)
+    assert choice.editions[2].dna == early[5].dna
+    facts = BaseFacts(digest=base.digest, source=base.source)
+    assert pack(catalog, salted, 1, 1, 4, facts, weights_files(base)).quantity == 4
+
+
+def test_editions_of_an_artmint_that_kept_no_settings_are_held_against_what_it_recorded(tmp_path, tiny, base):
+    catalog = Catalog(tmp_path / "studio")
+    slots = frozen_slots(catalog, tiny, tiny.salt)
+    made = recipes(tiny, slots, tiny.salt, range(1, 3), base.digest)
+    for a in made:
+        key = f"tiny/{a.slot}/{a.attempt}"
+        catalog.put("attempt", key, {"dna": a.recipe.dna, "recipe": a.recipe.facts()})
+    generate(catalog, base, made)
+    choose(catalog, tiny, load_judge(), slots, 1)
+    changed = with_(tiny, steps=7)
+    facts = BaseFacts(digest=base.digest, source=base.source)
+    manifest = pack(catalog, changed, 1, 1, 4, facts, weights_files(base))
+    assert {token.dna for token in manifest.tokens} <= {a.recipe.dna for a in made}
+
+
+@pytest.fixture(scope="module")
+def golden(base):
+    "A tiny collection of which one value alone says goldleaf, and the embedding of that word."
+    width = base.pipeline.text_encoder.config.hidden_size
+    data = pack_word(pack_tensors({"emb_params": torch.ones(1, width)}, {}), "goldleaf")
+    words = {"palette": {"ember": "goldleaf"}}
+    return load_collection(TINY).model_copy(update={"words": words, "embeddings": (sha(data),)}), data
+
+
+def test_a_word_that_other_slots_say_is_said(base, golden, tmp_path):
+    "The slots that say it may have their editions, or lie in another drop."
+    collection, data = golden
+    catalog = Catalog(tmp_path)
+    catalog.put_blob(data)
+    slots = frozen_slots(catalog, collection, collection.salt)
+    silent = [slot for slot in slots if slot.traits["palette"] == "ocean"]
+    assert len(attempts_of(catalog, collection, silent, collection.salt, 1, base)) == 4
+    assert count_pictures(catalog, collection, [parse_axis("steps=1,2")], silent[:1]) == (2, 2)
+    changed = collection.model_copy(update={"words": {}})
+    with pytest.raises(UnsaidWord, match="goldleaf"):
+        attempts_of(catalog, changed, slots, changed.salt, 2, base)
+    with pytest.raises(UnsaidWord, match="goldleaf"):
+        count_pictures(catalog, changed, [parse_axis("steps=1,2")], slots)
+    assert len(catalog.all("attempt")) == 4
+
+
+def test_the_texts_of_ten_thousand_slots_are_few(golden):
+    collection, _ = golden
+    settings = Settings(collection, BASE, {}, "salt")
+    traits = [
+        {"motif": motif, "palette": palette} for motif in ("rings", "waves") for palette in ("ocean", "ember")
+    ]
+    slots = [Slot(id=i + 1, traits=traits[i % 4]) for i in range(10_000)]
+    assert settings.texts(slots) == {
+        "",
+        *(f"{motif} in {word} colours" for motif in ("rings", "waves") for word in ("ocean", "goldleaf")),
+    }

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from artmint.core.canon import canonical, read_json
 from artmint.core.manifest import BadMetadata
 from artmint.core.picture import pixel_digest, public_png, read_png
-from artmint.core.records import Finding, Recipe
+from artmint.core.records import Edition, Finding, Recipe
 from artmint.ipfs.cid import cid
 from artmint.metadata import pack
 from artmint.publish import audit as audit_room
@@ -25,6 +25,7 @@ from artmint.publish.tokens import (
     contract_json,
     opening_salt,
     read_token,
+    token_json,
     withheld_digest,
 )
 from artmint.studio.catalog import Catalog
@@ -607,6 +608,22 @@ def test_the_studios_own_records_are_held_against_each_other(made):
     assert (None, "bases of the recipes") in found(
         replace(drop, base=BaseFacts(digest="1" * 64, source="bundled"))
     )
+
+
+def test_a_value_that_an_earlier_template_did_not_say_has_words_or_is_found(tmp_path):
+    "An edition was painted while a trait was silent; now the template says it."
+    update = {"silent": ("density",), "template": DEMO.template.replace("{density} ", "")}
+    catalog = fill(tmp_path, 1, DEMO.model_copy(update=update))
+    edition = Edition.model_validate_json(canonical(catalog.get("edition", "demo/1")))
+    facts = catalog.get("artifact", edition.dna)["recipe"]
+    picture = catalog.blob(edition.file_digest)
+    data = token_json(DEMO, edition, facts, "bundled", str(cid(picture)))
+    assert read_token(data).artmint.words == {"density": ""}
+    assert check_token(1, data, picture) == []
+    said = read_json(data)
+    del said["artmint"]["words"]
+    (found,) = check_token(1, canonical(said), picture)
+    assert (found.field, found.found) == ("attributes", edition.traits["density"])
 
 
 @settings(max_examples=60, deadline=None)

@@ -7,15 +7,22 @@ import jsonschema
 import pytest
 
 from artmint.core.canon import canonical, read_json
+from artmint.core.collection import OneOfOne
 from artmint.core.manifest import BadMetadata
+from artmint.core.records import Slot
 from artmint.publish.tokens import (
+    Attribute,
     NoOpeningSalt,
     TokenMetadata,
     attribute,
+    attribute_words,
+    has_words,
     json_schema,
     opening_salt,
     public_source,
+    published_attributes,
     read_token,
+    token_name,
     withheld_digest,
     withheld_digests,
 )
@@ -54,7 +61,7 @@ def test_traits_that_are_numbers_are_shown_as_numbers():
 
 
 def test_the_published_schema_is_that_of_the_models():
-    assert json.loads(json_schema()) == {
+    assert json.loads(json_schema(words=True)) == {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **TokenMetadata.model_json_schema(by_alias=True),
     }
@@ -112,3 +119,60 @@ def test_a_path_stays_in_the_studio(tmp_path):
             "../mine",
         )
     ] == ["bundled", "owner/model", "owner/model@abc", tmp_path.name, "mine", "mine"]
+
+
+def test_labels_are_published_and_absent_values_are_not():
+    update = {
+        "labels": {"motif": "Main Motif"},
+        "value_labels": {"motif": {"rings": "3", "waves": "5"}},
+        "absent": {"ground": ("slate",), "motif": ("mountains", "mandala", "nebula", "truchet")},
+    }
+    shown = DEMO.model_copy(update=update)
+    traits = {
+        "motif": "rings",
+        "palette": "ocean",
+        "ground": "slate",
+        "density": "dense",
+        "placement": "centred",
+    }
+    entries = published_attributes(shown, traits)
+    assert [entry.trait_type for entry in entries] == ["Main Motif", "palette", "density", "placement"]
+    assert (entries[0].value, entries[0].display_type) == (3, "number")
+    assert attribute(shown, "ground", "slate") is None
+    assert attribute(DEMO, "ground", "slate") == Attribute(trait_type="ground", value="slate")
+
+
+def test_a_one_of_one_is_called_and_described_as_the_studio_says():
+    works = {
+        "queen": OneOfOne(prompt="a queen", title="The Queen", traits={"Edition": "1 of 1"}),
+        "twin": OneOfOne(prompt="a twin"),
+    }
+    shown = DEMO.model_copy(update={"one_of_ones": works})
+    assert token_name(shown, 7, {"one_of_one": "queen"}) == "The Queen"
+    assert token_name(shown, 7, {"one_of_one": "twin"}) == "First Light #7"
+    assert token_name(shown, 7, {"motif": "rings"}) == "First Light #7"
+    (entry,) = published_attributes(shown, {"one_of_one": "queen"})
+    assert (entry.trait_type, entry.value) == ("Edition", "1 of 1")
+    assert published_attributes(shown, {"one_of_one": "twin"}) == ()
+    slot = Slot(id=7, traits={"one_of_one": "queen"})
+    assert attribute_words(shown, slot, {"prompt": "a queen"}) == {"Edition": ""}
+
+
+def test_words_stand_only_for_values_that_a_published_prompt_does_not_name():
+    words = {"ground": {"paper": "on  a white  ground"}}
+    shown = DEMO.model_copy(update={"words": words, "silent": ("density",)})
+    slot = Slot(id=1, traits={"motif": "rings", "density": "dense", "ground": "paper"})
+    prompt = "rings on a white ground"
+    assert attribute_words(shown, slot, {"prompt": prompt}) == {"density": "", "ground": "on a white ground"}
+    assert attribute_words(shown, slot, {}) is None
+    assert attribute_words(DEMO, slot, {"prompt": "dense rings on paper"}) is None
+    assert attribute_words(DEMO, slot, {"prompt": "dense rings"}) == {
+        "ground": ""
+    }  # painted under another template
+    secret = shown.model_copy(update={"withheld": ("prompt",)})
+    assert attribute_words(secret, slot, {"prompt": prompt}) is None
+    assert has_words(shown, [slot], [{"prompt": prompt}])
+    assert not has_words(secret, [slot], [{"prompt": prompt}])
+    assert not has_words(DEMO, [slot], [{"prompt": "dense rings on paper"}])
+    assert has_words(DEMO, [slot, slot], [{"prompt": "dense rings on paper"}, {"prompt": "rings"}])
+    assert json_schema() == json_schema(False) != json_schema(True)

@@ -33,7 +33,7 @@ from artmint.seeds import frozen_slots, load_collection
 from artmint.studio.catalog import Catalog
 from artmint.studio.ledger import load_money
 from artmint.train.drawings import draw, subjects
-from artmint.train.examples import TrainConfig
+from artmint.train.settings import TrainConfig
 from artmint.train.style import StyleSet, load_style, practice_style
 from tests.batches import FOLDER, TINY, a_try
 

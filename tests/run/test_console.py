@@ -22,11 +22,11 @@ def test_the_command_can_be_typed_here(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "error, code, said",
     [
-        (ValueError("first\nsecond"), 1, "first second"),
+        (ValueError("first\nsecond"), 1, "first\nsecond"),
         (WaitingForPeople([3], 2), 4, "and run the batch again."),
     ],
 )
-def test_an_error_is_one_sentence_and_its_code(monkeypatch, capsys, error, code, said):
+def test_an_error_is_its_own_words_and_its_code(monkeypatch, capsys, error, code, said):
     def broken(path: Path):
         raise error
 

@@ -6,7 +6,11 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
+from artmint.make.adapters import pack_tensors
+from artmint.make.base import load_base
+from artmint.make.embeddings import pack_word
 from artmint.run.batch import load_batch
 from artmint.run.obstacles import QUESTIONS, obstacles
 from artmint.seeds import frozen_slots, load_collection
@@ -94,6 +98,19 @@ def test_an_adapter_that_is_not_there_is_named(order, tmp_path):
     Catalog(tmp_path / "studio")
     batch = order("[generation]", '[[adapters]]\nname = "mine"\n\n[generation]')
     assert "'mine'" in failures(batch, tmp_path / "studio")["15_generate"]
+
+
+def test_a_drop_without_the_slots_that_say_a_word_is_no_obstacle(order, tmp_path):
+    base = load_base()
+    width = base.pipeline.text_encoder.config.hidden_size
+    word = pack_word(pack_tensors({"emb_params": torch.ones(1, width)}, {}), "goldleaf")
+    digest = Catalog(tmp_path / "studio").put_blob(word)
+    batch = order("unique = true", f'unique = true\nembeddings = ["{digest}"]', quantity=1)
+    file = tmp_path / "tiny" / "collection.toml"
+    assert "goldleaf" in failures(batch, tmp_path / "studio")["15_generate"]
+    for value in ("ember", "ocean"):  # one of them is slot 1's
+        file.write_text(file.read_text().split("[words.")[0] + f'[words.palette]\n{value} = "goldleaf"\n')
+        assert failures(batch, tmp_path / "studio") == {}
 
 
 def test_what_can_not_be_looked_at_is_said(order, tmp_path):

@@ -12,12 +12,14 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from artmint.generate import generate
+from artmint.generate import NothingButBroken, generate
+from artmint.core.collection import BaseFiles
+from artmint.core.records import Attempt, Recipe
 from artmint.make.base import load_base
-from artmint.make.engine import UnknownChoice
+from artmint.make.schedulers import UnknownChoice
 from artmint.run import executors
 from artmint.run import workers as room
-from artmint.run.executors import WorkersLost, process, serial
+from artmint.run.executors import WorkersLost, generate_by, process, serial
 from artmint.run.workers import CanaryDiffers, Crew, order_of
 from artmint.studio.catalog import Catalog
 from artmint.studio.files import BadSettings
@@ -161,10 +163,18 @@ def test_batches_are_full_and_the_list_outlives_what_is_made(base, tmp_path):
     assert list(again.batches) == list(order.batches)[1:]
 
 
+def test_a_worker_loads_the_base_as_the_collection_says_it_is(tmp_path):
+    said = load_base(files=BaseFiles(prediction_type="epsilon"))
+    order = order_of(Catalog(tmp_path), said, [], Crew())
+    assert load_base(order.base, files=order.files).digest == said.digest != load_base().digest
+
+
 def test_an_order_that_cannot_be_rendered_is_refused_before_anything_is_listed(base, tmp_path):
     catalog, _, attempts = listed(tmp_path, base)
-    wrong = attempts[0].model_copy(update={"recipe": attempts[0].recipe.model_copy(update={"width": 40})})
-    with pytest.raises(UnknownChoice, match="multiples"):
+    wrong = attempts[0].model_copy(
+        update={"recipe": attempts[0].recipe.model_copy(update={"scheduler": "Heun"})}
+    )
+    with pytest.raises(UnknownChoice, match="Heun"):
         order_of(catalog, base, [wrong], Crew())
 
 
@@ -181,3 +191,20 @@ def test_what_is_given_goes_before_studio_toml(tmp_path):
     (tmp_path / "studio.toml").write_text("[workers]\nexecutor = 'process'\nworkers = 4\n")
     assert room.crew_of(tmp_path) == Crew(executor="process", workers=4)
     assert room.crew_of(tmp_path, executor="", workers=2) == Crew(executor="process", workers=2)
+
+
+@pytest.mark.parametrize("executor", ["serial", pytest.param("process", marks=pytest.mark.slow)])
+def test_a_broken_picture_stops_no_crew(base, tmp_path, executor):
+    "The batch is done, its other pictures are kept, and a batch of broken ones alone is no end of the call."
+    catalog = Catalog(tmp_path)
+    look = {"base": base.digest, "prompt": "waves", "steps": 2, "width": 64, "height": 64, "profile": "fast"}
+    facts = [{"guidance": 1e38}, {}, {"guidance": 1e38, "steps": 3}]  # the last is a batch of its own
+    attempts = [
+        Attempt(slot=1, attempt=i + 1, recipe=Recipe(seed=i, **look | more)) for i, more in enumerate(facts)
+    ]
+    for _ in range(2):
+        made = generate_by(Crew(executor=executor), catalog, base, attempts)
+        assert [artifact.dna for artifact in made] == [attempts[1].recipe.dna]
+    assert set(catalog.all("stopped")) == {attempts[0].recipe.dna, attempts[2].recipe.dna}
+    with pytest.raises(NothingButBroken):
+        generate_by(Crew(executor=executor), catalog, base, attempts[::2])
