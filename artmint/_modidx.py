@@ -1090,6 +1090,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                          'artmint.judge.decisions.ReviewSession.own_rows': ( 'judge/decisions.html#reviewsession.own_rows',
                                                                                              'artmint/judge/decisions.py'),
                                          'artmint.judge.decisions.Verdict': ('judge/decisions.html#verdict', 'artmint/judge/decisions.py'),
+                                         'artmint.judge.decisions.Via': ('judge/decisions.html#via', 'artmint/judge/decisions.py'),
                                          'artmint.judge.decisions._before': ('judge/decisions.html#_before', 'artmint/judge/decisions.py'),
                                          'artmint.judge.decisions._card': ('judge/decisions.html#_card', 'artmint/judge/decisions.py'),
                                          'artmint.judge.decisions._decided': ( 'judge/decisions.html#_decided',

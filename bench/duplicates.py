@@ -64,8 +64,8 @@ def near_copies(count: int, queries: int = 12) -> tuple[float, str]:
     begun = time.perf_counter()
     hits = [nearest_near_copy(thumb, thumbs, layouts)[0] % len(drawn) == i for i, thumb in enumerate(asked)]
     middle = time.perf_counter()
-    for row in old:
-        nearest_turned(row[None], imprints)
+    for imprint in old:
+        nearest_turned(imprint[None], imprints)
     spent, before = (middle - begun) / queries, (time.perf_counter() - middle) / queries
     words = f"{count:,}: {spent:.2f} s a picture, {spent / before:.1f} times duplicate's"
     return float(np.mean(hits)), words
