@@ -369,21 +369,24 @@ def keep_steps(
 class _Ladder:
     "A rule's pictures in the order of goodness, for samples of integer weights (draws, n)."
 
-    def __init__(self, goodness: np.ndarray, accepted: np.ndarray, weights: np.ndarray):
-        self.values, self.rungs = np.unique(goodness, return_inverse=True)
+    def __init__(self, rule: RuleScores, accepted: np.ndarray, weights: np.ndarray):
+        self.values, self.rungs = np.unique(rule.goodness, return_inverse=True)
         self.order = np.argsort(self.rungs, kind="stable")
-        self.steps = np.unique(np.append(0, self.rungs[accepted]))  # bounds in question, lenient first
+        self.today = len(
+            np.unique(rule.goodness[rule.refuses(rule.bound)])
+        )  # rungs that today's bound refuses
+        self.steps = np.unique(np.append([0, self.today], self.rungs[accepted]))  # lenient first
         self.first = np.searchsorted(self.rungs[self.order], self.steps)
         picks = np.flatnonzero(accepted)
-        present = np.zeros((len(self.values), len(weights)), np.float32)
+        present = np.zeros((len(self.values) + 1, len(weights)), np.float32)
         np.add.at(present, self.rungs[picks], weights[:, picks].T)
         self.present = present[self.steps].T > 0  # (draws, steps): whether a sample has such a pick
-        self.present[:, 0] = True
+        self.present[:, np.searchsorted(self.steps, [0, self.today])] = True
 
     def kept(self, weights: np.ndarray) -> np.ndarray:
         "The weight that every step keeps, (draws, steps)."
-        ordered = weights[:, self.order[::-1]]
-        return np.cumsum(ordered, axis=1)[:, ::-1][:, self.first]
+        summed = np.cumsum(weights[:, self.order[::-1]], axis=1)[:, ::-1]
+        return np.hstack([summed, np.zeros((len(summed), 1), summed.dtype)])[:, self.first]
 
 # %% ../../nbs/judge/thresholds.ipynb #31c340cb
 class _Descent:
@@ -396,7 +399,7 @@ class _Descent:
         self.accepted, self.prices = accepted, prices
         self.total = self.weights.sum(1)
         self.picks = (self.weights * accepted).sum(1)
-        self.ladders = [_Ladder(rule.goodness, accepted, self.weights) for rule in rules]
+        self.ladders = [_Ladder(rule, accepted, self.weights) for rule in rules]
 
     def passing(self, at: np.ndarray, but: int = -1) -> np.ndarray:
         "Which pictures all rules but one keep with bounds at these rungs, (draws, n)."
@@ -433,6 +436,17 @@ class _Descent:
                 break
         return at, cost
 
+    def settle(self, at: np.ndarray) -> np.ndarray:
+        "The same, but bounds that are laxer than today's go back towards them as far as no pick is lost by it."
+        at = at.copy()
+        for rule, ladder in enumerate(self.ladders):
+            weights = self.weights * self.passing(at, rule) * self.accepted
+            now = (weights * self.passing(at)).sum(1)
+            free = (ladder.kept(weights) >= now[:, None]) & ladder.present & (ladder.steps <= ladder.today)
+            nearest = ladder.steps[len(ladder.steps) - 1 - free[:, ::-1].argmax(1)]
+            at[:, rule] = np.maximum(at[:, rule], np.where(free.any(1), nearest, 0))
+        return at
+
 # %% ../../nbs/judge/thresholds.ipynb #577c0cc3
 def _levels(descent: _Descent, keep: float) -> dict[float, np.ndarray]:
     "The cheapest bounds at every share down to `keep`: rungs (draws, rules)."
@@ -448,7 +462,7 @@ def _levels(descent: _Descent, keep: float) -> dict[float, np.ndarray]:
             better = cost < cheapest * (1 - 1e-6)
             best = np.where(better[:, None], at, best)
             cheapest = np.where(better, cost, cheapest)
-        levels[level] = best
+        levels[level] = descent.settle(best)
     return levels
 
 
@@ -456,10 +470,13 @@ def _bounds_at(rules: Sequence[RuleScores], descent: _Descent, at: np.ndarray) -
     "Bounds as numbers, from rungs (rules,); None where a rule refuses nothing."
     bounds: list[float | None] = []
     for rule, ladder, rung in zip(rules, descent.ladders, at):
+        if rung == ladder.today or rung == 0:
+            bounds.append(rule.bound if rung == ladder.today else None)
+            continue
         sign = 1 if rule.highest else -1
         values = sign * ladder.values + 0.0  # no minus zero
         apart = (float(values[rung]), float(values[rung - 1]), rule.highest)
-        bounds.append(short_bound(*apart) if rung else None)
+        bounds.append(short_bound(*apart))
     return tuple(bounds)
 
 # %% ../../nbs/judge/thresholds.ipynb #b60ffe2d
