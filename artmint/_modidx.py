@@ -2245,6 +2245,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'artmint.review._wanted': ('review.html#_wanted', 'artmint/review.py'),
                                 'artmint.review.board': ('review.html#board', 'artmint/review.py'),
                                 'artmint.review.board_app': ('review.html#board_app', 'artmint/review.py'),
+                                'artmint.review.board_script': ('review.html#board_script', 'artmint/review.py'),
                                 'artmint.review.drawn_eye': ('review.html#drawn_eye', 'artmint/review.py'),
                                 'artmint.review.edges': ('review.html#edges', 'artmint/review.py'),
                                 'artmint.review.nearest_picture': ('review.html#nearest_picture', 'artmint/review.py'),

@@ -20,7 +20,7 @@ from PIL import Image
 
 from artmint.core.records import Slot
 from artmint.judge.decisions import Action, ReviewSession, record_action
-from artmint.review import SMALL, BadRequest, BoardApi, WrongBoard, board_app, thumbnail
+from artmint.review import SMALL, BadRequest, BoardApi, WrongBoard, board_app, board_script, thumbnail
 from artmint.studio.web import SAFE_HEADERS
 from artmint.studio.catalog import Catalog
 from tests.drawn import DEMO, SLOTS, art, enter, table
@@ -71,11 +71,11 @@ def test_the_page_may_load_nothing_from_elsewhere(client):
         assert {name: answer.headers[name] for name in SAFE_HEADERS} == SAFE_HEADERS
     assert "default-src 'none'" in SAFE_HEADERS["Content-Security-Policy"]
     assert "unsafe" not in SAFE_HEADERS["Content-Security-Policy"]
-    source = (ROOT / "artmint/data/board.js").read_text()
+    source = board_script()
     assert "innerHTML" not in source
     assert "insertAdjacentHTML" not in source
     assert not re.search(r"https?://", source)
-    assert not re.search(r"https?://|<style|style=|onload", (ROOT / "artmint/data/board.html").read_text())
+    assert not re.search(r"https?://|<style|style=|onload", (ROOT / "artmint/data/board/page.html").read_text())
 
 
 @pytest.mark.parametrize(
