@@ -32,7 +32,7 @@ export class Bar {
     [labels.sort, this.sort] = choice("sort by", ["slot", ...Object.keys(SORTS)]);
     [labels.trait, this.trait] = choice("trait", ["any"]);
     [labels.size, this.size] = choice("tiles", Object.keys(SIZES));
-    this.size.value = innerWidth > 2200 ? "large" : "medium";
+    this.size.value = innerWidth > 2600 ? "huge" : innerWidth > 1900 ? "large" : "medium";
     this.slot = make("input", { type: "number", min: 1, placeholder: "all", className: "short" });
     this.find = make("input", { type: "search", placeholder: "prompt, seed, note, name", maxLength: 160 });
     this.machine = tool("Machine", "", () => this.turn(board.machine));

@@ -209,7 +209,6 @@ class Board {
     this.keepNote();
     this.outbox?.close();
     this.live?.close();
-    this.large.end();
     this.wall.end();
     this.undress();
     document.removeEventListener("keydown", this.outside);

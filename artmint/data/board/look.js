@@ -26,6 +26,7 @@ class Pane {
     this.caption = make("div", { className: "caption" });
     this.el = make("div", { className: "pane" }, this.stage, this.caption);
     this.image.addEventListener("load", () => this.lay());
+    new ResizeObserver(() => this.lay()).observe(this.stage);
     this.stage.addEventListener("pointerdown", (event) => this.down(event));
     this.stage.addEventListener("pointermove", (event) => this.move(event));
     for (const name of ["pointerup", "pointercancel"]) {
@@ -323,12 +324,7 @@ export class Large {
     this.strip.append(this.zoomed, this.known, this.shut);
     this.el = make("dialog", { className: "full", "aria-label": "large view" });
     this.el.append(this.alert, this.stages, this.info, this.note, this.strip, this.heard);
-    this.el.addEventListener("close", () => {
-      this.dnas = [];
-      board.closed();
-    });
-    this.resized = () => this.el.open && this.shown().forEach((pane) => pane.lay());
-    addEventListener("resize", this.resized);
+    this.el.addEventListener("close", () => this.ended());
   }
   buttons() {
     const { board } = this;
@@ -385,8 +381,12 @@ export class Large {
     const card = this.board.card(this.dnas[this.active]);
     this.dock.show(card, this.board.blocked(card));
     const two = this.dnas.length === 2 && this.board.deciding();
+    const sides = matchMedia("(orientation: portrait)").matches ? ["upper", "lower"] : ["left", "right"];
     const fixed = two && this.dnas.some((dna) => this.board.blocked(this.board.card(dna)));
-    for (const keep of [this.left, this.right]) Object.assign(keep, { hidden: !two, disabled: fixed });
+    [this.left, this.right].forEach((keep, i) => {
+      Object.assign(keep, { hidden: !two, disabled: fixed });
+      keep.firstChild.textContent = `Keep ${sides[i]} `;
+    });
     this.info.replaceChildren(...described(card, { ...this.board.ask(), picture: null }));
     this.known.setAttribute("aria-pressed", String(!this.info.hidden));
   }
@@ -447,7 +447,6 @@ export class Large {
   toggleInfo() {
     this.info.hidden = !this.info.hidden;
     this.refresh();
-    for (const pane of this.shown()) pane.lay();
   }
   tell(text) {
     this.note.textContent = text;
@@ -458,9 +457,15 @@ export class Large {
     this.alert.classList.toggle("soft", soft);
   }
   close() {
-    if (this.el.open) this.el.close();
+    if (!this.el.open) return;
+    this.el.close();
+    this.ended();
   }
-  end() {
-    removeEventListener("resize", this.resized);
+  // The browser tells of a closed dialog a moment later: it may be open again by then.
+  ended() {
+    if (this.el.open || !this.dnas.length) return;
+    this.dnas = [];
+    this.tell("");
+    this.board.closed();
   }
 }

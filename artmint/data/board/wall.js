@@ -14,14 +14,23 @@ import {
 
 export const SIZES = { small: 104, medium: 150, large: 220, huge: 330 };
 const MOVED = 6; // pixels that a pointer may move and still click
-const WORDS = 40; // pixels under a picture
+const WORDS = 2.86; // room under a picture, in heights of a letter
 const EDGE = 8;
 
 export class Wall {
   // state has order, at, selection, cards, me; board gives picture(dna), clicked(i, event), opened(), selected(),
   // machine(): whether its words show
   constructor(state, board) {
-    Object.assign(this, { state, board, columns: 1, size: 0, high: 1, pool: new Map(), tile: SIZES.medium });
+    Object.assign(this, {
+      state,
+      board,
+      columns: 1,
+      size: 0,
+      high: 1,
+      pool: new Map(),
+      tile: SIZES.medium,
+      words: 40,
+    });
     this.space = make("div", { role: "presentation" });
     this.band = make("div", { className: "band", hidden: true });
     this.el = make("div", { className: "wall", tabIndex: 0, role: "listbox", "aria-label": "candidates" });
@@ -37,7 +46,10 @@ export class Wall {
       event.stopPropagation();
     };
     this.el.addEventListener("click", swallow, { capture: true });
-    this.sized = new ResizeObserver(() => this.draw());
+    this.sized = new ResizeObserver(() => {
+      this.words = Math.round(WORDS * parseFloat(getComputedStyle(this.el).fontSize));
+      this.draw();
+    });
     this.sized.observe(this.el);
   }
   focus() {
@@ -48,7 +60,7 @@ export class Wall {
     const columns = Math.max(1, Math.floor((width - EDGE) / this.tile));
     const size = Math.floor((width - EDGE) / columns);
     const rows = Math.ceil(this.state.order.length / columns);
-    const high = size + WORDS;
+    const high = size + this.words;
     const height = `${rows * high + EDGE}px`;
     Object.assign(this, { columns, size, high });
     if (this.space.style.height !== height) this.space.style.height = height;
@@ -124,10 +136,10 @@ export class Wall {
     mine.textContent = decided(card) ? WORD[card.mine.decision] : "";
     if (locked(card)) machine.textContent = `packed in drop ${card.packed}`;
     else machine.textContent = card.chosen ? "edition" : judged;
-    const room = this.size / 7 - machine.textContent.length - 3; // letters
+    const room = (this.size - 24) / 7 - machine.textContent.length - (apart ? 2 : 0) - (noted(card) ? 2 : 0); // letters
     const tick = (decision, mark) => {
       const count = said.filter(([, word]) => word === decision).length;
-      return count ? `${mark}${count}` : "";
+      return count ? mark + (count > 1 ? count : "") : "";
     };
     const short = named.join(" ").length > room ? [tick("accept", "✓"), tick("reject", "✗")] : named;
     const end = [apart ? "⚡" : "", ...short, noted(card) ? "✎" : ""];
@@ -164,7 +176,8 @@ export class Wall {
   // -- a band: drawn with the mouse, across pictures or between them
   point(event) {
     const box = this.el.getBoundingClientRect();
-    return { x: event.clientX - box.left, y: event.clientY - box.top + this.el.scrollTop };
+    const { clientLeft, clientTop, scrollTop } = this.el;
+    return { x: event.clientX - box.left - clientLeft, y: event.clientY - box.top - clientTop + scrollTop };
   }
   down(event) {
     const bar = event.clientX - this.el.getBoundingClientRect().left > this.el.clientWidth; // its own scroll bar
