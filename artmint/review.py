@@ -443,7 +443,7 @@ def _static(request: "Request") -> "Response":
 # %% ../nbs/22_review.ipynb #766a171c
 def _page(request: "Request", body: bytes) -> "Response":
     "The page itself."
-    return respond((BOARD_DATA / "board" / "page.html").read_text(encoding="utf-8"), "text/html")
+    return respond((BOARD_DATA / "board.html").read_text(encoding="utf-8"), "text/html")
 
 
 def _picture(request: "Request", body: bytes) -> "Response":

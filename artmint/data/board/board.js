@@ -758,7 +758,7 @@ class Board {
     if (this.page) this.wall.focus();
     const opened = await this.patiently("open", {});
     this.open(opened);
-    await this.live.begin();
+    await this.live.begin(opened.now);
     await this.linkedFirst(opened.dnas);
     const stream = { count: 0, chance: [...this.lots] };
     await this.read(this.reading(opened.dnas), stream);

@@ -12,7 +12,9 @@ export class Live {
     document.addEventListener("visibilitychange", this.shown);
   }
   // From when on cards are news; before they are read. A server without news is asked no more.
-  async begin() {
+  async begin(now) {
+    this.now = now ?? null;
+    if (this.now !== null) return;
     try {
       this.now = (await this.transport.call("news", { since: -1 })).now;
     } catch (error) {

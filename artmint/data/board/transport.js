@@ -23,7 +23,10 @@ export function overHttp(token) {
         throw wrong("away", "The server doesn't answer.");
       }
       if (answer.ok) return body;
-      if (answer.status === 403) throw wrong("closed", CLOSED);
+      if (answer.status === 403) {
+        const token = !body?.message || body.message.startsWith("The token in the address");
+        throw wrong("closed", token ? CLOSED : body.message);
+      }
       if (answer.status === 400 && body?.message) throw wrong("refused", body.message);
       throw wrong("away", "The server answers with an error.");
     },
