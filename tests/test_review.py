@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -23,7 +22,21 @@ from artmint.judge.decisions import Action, ReviewSession, record_action
 from artmint.review import SMALL, BadRequest, BoardApi, WrongBoard, board_app, board_script, thumbnail
 from artmint.studio.web import SAFE_HEADERS
 from artmint.studio.catalog import Catalog
+from tests.boards import (
+    Served,
+    browser,
+    counted,
+    list_of,
+    opened,
+    people,
+    recorded,
+    said_of,
+    settled,
+    touchable,
+)
 from tests.drawn import DEMO, SLOTS, art, enter, table
+
+assert browser  # a fixture
 
 ROOT = Path(__file__).parent.parent
 
@@ -110,76 +123,6 @@ def test_a_card_that_is_not_on_the_board_cannot_be_decided_on(tmp_path):
 # ---- in a real browser
 
 
-@pytest.fixture(scope="module")
-def browser():
-    sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not path:
-        pytest.skip("no Chromium on this machine")
-    with sync.sync_playwright() as driver:
-        made = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield made
-        made.close()
-
-
-class Served:
-    "The board as people serve it, artmint review, at an address that stays when it is killed and started again."
-
-    def __init__(self, folder: Path, quantity: int = 16):
-        self.folder, self.process = folder, None
-        self.batch = folder / "batch.toml"
-        self.batch.write_text(
-            f'name = "b"\ncollection = {json.dumps(str(ROOT / "collections/demo"))}\nquantity = {quantity}\nstages = ["20_curate"]\n'
-        )
-        self.start()
-
-    def start(self, *options: str) -> None:
-        program = "from artmint.run.cli import main; main()"
-        arguments = ["review", str(self.batch), "--studio", str(self.folder), "--by", "ada", "--no-open"]
-        command = [sys.executable, "-c", program, *arguments, *options]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-        self.said = [self.process.stdout.readline().strip()]
-        while not self.said[-1].startswith("http"):
-            assert self.process.poll() is None, self.said
-            self.said.append(self.process.stdout.readline().strip())
-        self.address = self.said[-1]
-
-    @property
-    def port(self) -> int:
-        return int(self.address.split(":")[2].split("/")[0])
-
-    def kill(self) -> None:
-        os.kill(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        self.process.stdout.close()
-
-
-def opened(browser, served: Served, **options):
-    "The board's page, ready."
-    page = browser.new_page(viewport={"width": 1280, "height": 800}, **options)
-    page.goto(served.address)
-    page.wait_for_selector(".board[data-ready]")
-    return page
-
-
-def settled(page) -> None:
-    "Wait until nothing is on its way."
-    page.wait_for_timeout(60)  # a dialog that closes says so a moment later
-    page.wait_for_function(
-        "() => !document.querySelector('#board').shadowRoot.querySelector('.count').textContent.includes('saving')",
-        timeout=60_000,
-    )
-
-
-def people(catalog: Catalog) -> dict[str, str]:
-    "Each artifact's last word by a person."
-    return {
-        dna: rows[-1]["decision"]
-        for dna in catalog.all("decision")
-        if (rows := [row for row in catalog.history("decision", dna) if row["by"] != "machine"])
-    }
-
-
 def test_by_keyboard_alone(browser, tmp_path):
     catalog = table(tmp_path)
     served = Served(tmp_path)
@@ -262,14 +205,6 @@ class Reviewer:
                 rest = range(self.at + 1, last + 1)
                 open = (i for i in rest if self.word.get(self.dnas[i], "withdrawn") == "withdrawn")
                 self.at = next(open, min(self.at + 1, last))
-
-
-def recorded(catalog: Catalog) -> list[tuple[str, str, int | None]]:
-    "What people said, in the order in which it was written down."
-    rows = [(row.key, json.loads(row.body)) for row in catalog.rows("decision")]
-    people_rows = [(dna, row) for dna, row in rows if row["by"] != "machine"]
-    assert len({(dna, row["action"]) for dna, row in people_rows}) == len(people_rows)
-    return [(dna, row["decision"], row.get("stars")) for dna, row in people_rows]
 
 
 def faulty(rng, one_in: int):
@@ -474,16 +409,6 @@ def desk(browser, tmp_path):
     served.kill()
 
 
-def said_of(catalog: Catalog, dnas: list[str]) -> list[str | None]:
-    "The last word of people on each of some cards."
-    return [people(catalog).get(dna) for dna in dnas]
-
-
-def counted(page) -> str:
-    "What the board counts."
-    return page.locator(".count").inner_text()
-
-
 def test_by_mouse_alone(desk):
     page, catalog, dnas = desk
     side = page.locator(".side")
@@ -507,31 +432,34 @@ def test_by_mouse_alone(desk):
     assert said_of(catalog, dnas[4:6]) == ["reject", "withdrawn"]
 
 
-@pytest.mark.slow
 def test_by_finger_on_a_phone(browser, tmp_path):
     catalog = table(tmp_path)
     served = Served(tmp_path)
     context = browser.new_context(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
     page = context.new_page()
+    large = page.locator("dialog.full")
     try:
         page.goto(served.address)
         page.wait_for_selector(".board[data-ready]")
         page.locator(".side").get_by_role("button", name="Pick").tap()
+        page.wait_for_selector(".tile.accept")
         page.locator(".tile").nth(1).tap()  # it is at hand already: a tap opens it
-        assert page.locator("dialog.full").is_visible()
+        shown_large(page, "1/2 · undecided")
         swipe(page, 300, 60)
-        page.locator("dialog.full").get_by_role("button", name="Reject").tap()
+        shown_large(page, "2/1 · undecided")
+        large.get_by_role("button", name="Reject").tap()
+        shown_large(page, "2/2 · undecided")
         swipe(page, 60, 300)
+        shown_large(page, "2/1 · rejected")
         swipe(page, 60, 300)
-        page.locator("dialog.full").get_by_role("button", name="★ 2 of 5 stars").tap()
+        shown_large(page, "1/2 · undecided")
+        large.get_by_role("button", name="★ 2 of 5 stars").tap()
+        shown_large(page, "1/2 · undecided · ★★")
         assert touchable(page) == []
-        page.locator("dialog.full").get_by_role("button", name="Close").tap()
+        large.get_by_role("button", name="Close").tap()
+        page.wait_for_selector("dialog.full", state="hidden")
         settled(page)
         dnas = list(ReviewSession(catalog, DEMO, "ada").candidates())
-        for _ in range(50):  # a tap becomes a click a moment later
-            if len(people(catalog)) == 3:
-                break
-            page.wait_for_timeout(100)
         assert said_of(catalog, dnas[:3]) == ["accept", "withdrawn", "reject"]
         assert touchable(page) == []
         assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
@@ -541,20 +469,17 @@ def test_by_finger_on_a_phone(browser, tmp_path):
         served.kill()
 
 
+def shown_large(page, words: str) -> None:
+    "Wait until the large view says this of its picture."
+    page.locator(".full[open] .caption", has_text=words).first.wait_for()
+
+
 def swipe(page, start: int, end: int) -> None:
     "A finger drawn across the large picture."
     finger = page.context.new_cdp_session(page)
     for kind, x in (("touchStart", start), ("touchMove", (start + end) // 2), ("touchMove", end)):
         finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": 200}]})
     finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    page.wait_for_timeout(250)  # until the board has heard of it
-
-
-def touchable(page) -> list:
-    "Buttons that can be seen and are smaller than a finger's 44 pixels."
-    return page.evaluate("""() => [...document.querySelector('#board').shadowRoot.querySelectorAll('button')]
-        .filter(b => b.offsetParent && !b.classList.contains('preview')).map(b => [b.textContent, b.getBoundingClientRect()])
-        .filter(([, box]) => box.width < 43.9 || box.height < 43.9).map(([text, box]) => [text, box.width, box.height])""")
 
 
 def test_unflag_is_about_the_picture_at_hand_and_undo_about_the_last_action(desk):
@@ -747,11 +672,6 @@ def test_a_packed_slot_is_shown_and_takes_no_decision(browser, tmp_path):
     finally:
         page.context.close()
         served.kill()
-
-
-def list_of(catalog: Catalog) -> tuple[str, ...]:
-    "A catalog's candidates in the order of slots and attempts."
-    return tuple(ReviewSession(catalog, DEMO, "ada").candidates())
 
 
 # ---- the same, asked without a browser

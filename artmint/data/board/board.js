@@ -760,7 +760,7 @@ class Board {
     this.open(opened);
     await this.live.begin(opened.now);
     await this.linkedFirst(opened.dnas);
-    const stream = { count: 0, chance: [...this.lots] };
+    const stream = { count: 0, due: 0, chance: [...this.lots] };
     await this.read(this.reading(opened.dnas), stream);
     const now = (await this.patiently("open", { fresh: true })).dnas; // candidates that came since it was served
     await this.read(
@@ -835,8 +835,8 @@ class Board {
     const { asked, touched } = this;
     const streamed = bar.sort.value === "slot" && !this.anew;
     if (streamed && bar.show.value === "undecided") {
-      const shows = this.shows();
-      while (stream.chance.length) this.pushNext(stream, (card) => shows(card) && state.order.push(card.dna));
+      stream.due = stream.chance.length;
+      this.drawLots(stream);
     }
     if (!touched && (asked.has("at") || asked.has("dna"))) this.follow(asked);
     else if (!streamed) this.arrange();
@@ -949,7 +949,7 @@ class Board {
     const { state } = this;
     const shows = this.shows();
     const full = MIXED[this.bar.show.value];
-    const push = (card) => shows(card) && state.order.push(card.dna);
+    const passes = this.bar.sieve();
     const nothing = !this.current;
     for (let card of cards) {
       card = this.late.get(card.dna) ?? card;
@@ -957,18 +957,22 @@ class Board {
       this.admitted.add(card.dna);
       state.cards.set(card.dna, this.outbox.ahead(card));
       if (!fresh || !stream) continue;
-      if (!this.byChance(card.dna)) push(card);
-      if (!full || this.lots.has(card.dna) || !full(card) || !this.bar.sieve()(card)) continue;
-      if (++stream.count % this.every === 0) this.pushNext(stream, push);
+      if (!this.byChance(card.dna) && shows(card)) state.order.push(card.dna);
+      const counts = full && !this.lots.has(card.dna) && full(card) && passes(card);
+      if (counts && ++stream.count % this.every === 0) stream.due++;
+      this.drawLots(stream);
     }
     this.draw();
     if (nothing) this.detail();
   }
-  // The next of those that chance chose.
-  pushNext(stream, push) {
-    while (stream.chance.length) {
-      const card = this.state.cards.get(stream.chance.shift());
-      if (card && this.bar.sieve()(card)) return push(card);
+  // Those that chance chose take their places, as far as they are due and were read.
+  drawLots(stream) {
+    const { state } = this;
+    while (stream.due && stream.chance.length && state.cards.has(stream.chance[0])) {
+      const card = state.cards.get(stream.chance.shift());
+      if (!this.bar.sieve()(card)) continue;
+      stream.due--;
+      if (this.shows()(card)) state.order.push(card.dna);
     }
   }
   async read(dnas, stream) {

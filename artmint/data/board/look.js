@@ -333,7 +333,8 @@ export class Large {
     this.next = keyed("›", "→", () => board.step(1), { ...step, label: "› following" });
     this.left = keyed("Keep left", "⇧←", () => board.keep(0), { name: "keep" });
     this.right = keyed("Keep right", "⇧→", () => board.keep(1), { name: "keep" });
-    this.zoomed = keyed("1:1", "Z", () => this.pane.toggle(), { ...step, label: "1:1, true pixels" });
+    this.zoomed = keyed("1:1", "Z", () => this.pane.toggle(), step);
+    this.zoomed.title = "true pixels";
     this.known = keyed("Info", "I", () => this.toggleInfo(), step);
     this.shut = keyed("Close", "Esc", () => this.close(), step);
   }
