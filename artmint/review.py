@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['EDGES', 'SMALL', 'BOARD_DATA', 'BOARD_PARTS', 'SHELL', 'off_colours', 'drawn_eye', 'edges', 'nearest_picture',
            'side_by_side', 'overlay', 'overlays', 'BadRequest', 'Undo', 'Wanted', 'Opening', 'Recall', 'WrongBoard',
-           'BoardApi', 'thumbnail', 'board_script', 'board_app', 'serve_board', 'board']
+           'BoardApi', 'thumbnail', 'board_script', 'board_app', 'serve_board', 'still_board', 'board']
 
 # %% ../nbs/22_review.ipynb #4e8aba57
 import io
@@ -43,7 +43,7 @@ from artmint.judge.decisions import (
     second_look,
     undo_action,
 )
-from .judge.duplicates import ALIKE, DUPLICATE, TURNS
+from .judge.duplicates import LIKENESS, TURNS
 from .judge.pixels import lightness, off_palette, saliency
 from .judge.scores import picture
 from .seeds import colours_of
@@ -172,7 +172,7 @@ def overlay(
         return drawn_eye(image)
     if name in EDGES:
         return edges(image)
-    twin = nearest_picture(catalog, collection, reason) if name in (DUPLICATE, ALIKE) else None
+    twin = nearest_picture(catalog, collection, reason) if name in LIKENESS else None
     return side_by_side(image, *twin) if twin else image
 
 # %% ../nbs/22_review.ipynb #b6a07600
@@ -508,6 +508,44 @@ def serve_board(
     threading.Thread(target=api.load, daemon=True).start()  # so that it is read when the page asks
     serve_app(lambda secret: board_app(api, secret), port, say, token or api.token, kept)
 
+# %% ../nbs/22_review.ipynb #27be1dbd
+_FRAMES = {"accept": "#1b6e2e", "reject": "#b3261e"}
+_TILE = 112  # pixels of a still picture's tile, its frame and its label included
+
+
+def still_board(
+    api: BoardApi,  # what the board is about
+    most: int = 40,  # how many candidates are shown
+) -> Image.Image:
+    "A picture of a board as it stands: its first candidates, framed as this person decided, and how many there are."
+    api.load()
+    cards = api.cards(tuple(api.candidates)[:most])
+    columns = 8
+    rows = max(1, -(-len(cards) // columns))
+    page = Image.new("RGB", (columns * _TILE, 26 + rows * (_TILE + 14)), "#fafafa")
+    pen = ImageDraw.Draw(page)
+    session = api.session
+    title = f"Review of {session.collection.name}, as {session.by}: {len(cards):,} of {len(api.candidates):,} candidates"
+    pen.text((6, 5), title, "#1b1d21", font_size=13)
+    for i, card in enumerate(cards):
+        place = (i % columns * _TILE, 26 + i // columns * (_TILE + 14))
+        _put_tile(page, place, api.thumbnail(card["dna"]), card)
+    return page
+
+
+def _put_tile(page: Image.Image, place: tuple[int, int], data: bytes, card: dict[str, Any]) -> None:
+    "Put a candidate's picture, its frame and where it stands onto a page."
+    x, y = place
+    pen = ImageDraw.Draw(page)
+    with Image.open(io.BytesIO(data)) as image:
+        small = image.convert("RGB")
+    small.thumbnail((_TILE - 8, _TILE - 8))
+    said = card["mine"]["decision"] if card["mine"] else ""
+    if said in _FRAMES:
+        pen.rectangle([x + 1, y + 1, x + small.width + 6, y + small.height + 6], _FRAMES[said])
+    page.paste(small, (x + 4, y + 4))
+    pen.text((x + 4, y + _TILE - 2), f"{card['slot']}/{card['attempt']}", "#5c636e", font_size=11)
+
 # %% ../nbs/22_review.ipynb #74f9006d
 def board(
     api: BoardApi,  # what the board is about
@@ -521,6 +559,12 @@ def board(
         _esm = board_script()
         height = traitlets.Int(720).tag(sync=True)
         key = traitlets.Unicode().tag(sync=True)  # what a browser keeps decisions under
+
+        def _repr_mimebundle_(self, **options: Any) -> Any:
+            "The widget, and what is shown where no kernel answers."
+            shown = super()._repr_mimebundle_(**options)
+            data, more = shown if isinstance(shown, tuple) else (shown, {})
+            return {**(data or {}), "image/jpeg": _still_bytes(api)}, more
 
         def answer(self, _: Any, message: dict, buffers: list) -> None:
             "Answer one of the page's messages."
@@ -537,6 +581,13 @@ def board(
     widget = Board(height=height, key=api.name)
     widget.on_msg(widget.answer)
     return widget
+
+
+def _still_bytes(api: BoardApi) -> bytes:
+    "A still picture of the board, as JPEG."
+    packed = io.BytesIO()
+    still_board(api).save(packed, "JPEG", quality=82)
+    return packed.getvalue()
 
 # %% ../nbs/22_review.ipynb #606a7dd7
 def _asked_picture(api: BoardApi, args: dict[str, Any]) -> bytes:

@@ -475,10 +475,13 @@ def shown_large(page, words: str) -> None:
 
 
 def swipe(page, start: int, end: int) -> None:
-    "A finger drawn across the large picture."
+    "A finger drawn across the large picture, at rest before it is lifted: one that flings takes the next tap as a stop."
     finger = page.context.new_cdp_session(page)
-    for kind, x in (("touchStart", start), ("touchMove", (start + end) // 2), ("touchMove", end)):
-        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": 200}]})
+    for step in (0, 1, 2, 3, 4, 4, 4):
+        at = {"x": start + step * (end - start) // 4, "y": 200}
+        kind = "touchMove" if step else "touchStart"
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [at]})
+        page.wait_for_timeout(40)
     finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
 
