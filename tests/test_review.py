@@ -19,7 +19,7 @@ from PIL import Image
 
 from artmint.core.records import Slot
 from artmint.judge.decisions import Action, ReviewSession, record_action
-from artmint.review import SMALL, BadRequest, BoardApi, WrongBoard, board_app, board_script, thumbnail
+from artmint.review import SMALL, BadRequest, BoardApi, WrongBoard, board, board_app, board_script, thumbnail
 from artmint.studio.web import SAFE_HEADERS
 from artmint.studio.catalog import Catalog
 from tests.boards import (
@@ -965,3 +965,67 @@ def test_the_same_board_in_jupyterlab(browser, tmp_path):
     finally:
         lab.terminate()
         lab.wait()
+
+
+def restarted(page) -> None:
+    "Run the board's cell again, after a restart, and put its first candidate at hand."
+    old = page.locator(".board[data-ready]").element_handle()
+    page.locator(".jp-Notebook .jp-CodeCell .jp-InputArea-editor").first.click()
+    page.keyboard.press("Control+Enter")
+    page.wait_for_function("(old) => !old.isConnected", arg=old, timeout=60_000)
+    page.wait_for_selector(".board[data-ready]", timeout=60_000)
+    page.locator(".board .wall").focus()
+
+
+@pytest.mark.slow
+def test_no_decision_is_lost_when_a_notebooks_kernel_dies(browser, tmp_path):
+    if not shutil.which("jupyter-lab", path=str(Path(sys.executable).parent)):
+        pytest.skip("JupyterLab is not installed")
+    catalog = table(tmp_path / "studio")
+    board_notebook(tmp_path / "lab", tmp_path / "studio")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    lab = jupyterlab(tmp_path, port)
+    rng = np.random.default_rng(5)
+    reviewer = Reviewer(list_of(catalog))
+    try:
+        page = shown_in_lab(browser, port)
+        page.get_by_label("show").select_option("all")
+        page.locator(".board .wall").focus()
+        for life in range(6):
+            reviewer.press(page, "Home")
+            for i in range(25):
+                if reviewer.at == len(reviewer.dnas) - 1:
+                    reviewer.press(page, "Home")
+                reviewer.press(page, str(rng.choice(["p", "x", "u", "ArrowRight", *"135"])))
+                if i == 19 and life < 5:
+                    kernel_restarted(page)
+                    page.locator(".board .wall").focus()
+            if life < 5:
+                page.wait_for_function(LAB_SAYS, arg="run the cell again", timeout=60_000)
+                restarted(page)
+        page.wait_for_function(LAB_SETTLED, timeout=60_000)
+        assert recorded(catalog) == reviewer.meant
+        page.close()
+    finally:
+        lab.terminate()
+        lab.wait()
+
+
+def test_a_notebook_shows_a_still_picture_where_no_kernel_answers(tmp_path):
+    "As nbconvert, and with it GitHub, shows the cell's output."
+    import base64
+
+    import nbformat
+    from nbconvert import HTMLExporter
+
+    api = BoardApi(ReviewSession(table(tmp_path), DEMO, "ada"))
+    data, _ = board(api)._repr_mimebundle_()
+    still = Image.open(io.BytesIO(data["image/jpeg"]))
+    assert still.width == 8 * 112 and still.height > 300
+    kept = data | {"image/jpeg": base64.b64encode(data["image/jpeg"]).decode()}
+    output = nbformat.v4.new_output("display_data", kept)
+    cell = nbformat.v4.new_code_cell("board(api)", outputs=[output])
+    page, _ = HTMLExporter().from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
+    assert f"data:image/jpeg;base64,{kept['image/jpeg'][:60]}" in page
