@@ -991,7 +991,7 @@ def test_no_decision_is_lost_when_a_notebooks_kernel_dies(browser, tmp_path):
     reviewer = Reviewer(list_of(catalog))
     try:
         page = shown_in_lab(browser, port)
-        page.get_by_label("show").select_option("all")
+        page.locator(".board .filters select").first.select_option("all")
         page.locator(".board .wall").focus()
         for life in range(6):
             reviewer.press(page, "Home")
