@@ -398,7 +398,19 @@ def _keep(path: Path, data: bytes) -> None:
 
 # %% ../nbs/22_review.ipynb #45bdc28e
 BOARD_DATA = Path(artmint.__file__).parent / "data"
-BOARD_PARTS = ("cards", "transport", "outbox", "look", "wall", "bar", "keys", "live", "board")
+BOARD_PARTS = (
+    "cards",
+    "transport",
+    "outbox",
+    "look",
+    "wall",
+    "bar",
+    "keys",
+    "live",
+    "deciding",
+    "reading",
+    "board",
+)
 _IMPORTS = re.compile(r"^import\b[^;]*;\n", re.MULTILINE)
 
 
