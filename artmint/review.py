@@ -594,16 +594,16 @@ def board(
     widget.on_msg(widget.answer)
     return widget
 
-
-def _still_bytes(api: BoardApi) -> bytes:
-    "A still picture of the board, as JPEG."
-    packed = io.BytesIO()
-    still_board(api).save(packed, "JPEG", quality=82)
-    return packed.getvalue()
-
 # %% ../nbs/22_review.ipynb #606a7dd7
 def _asked_picture(api: BoardApi, args: dict[str, Any]) -> bytes:
     "The picture, thumbnail or overlay that a widget asks for. Raises BadRequest."
     if args.get("small"):
         return api.thumbnail(args["dna"])
     return api.picture(args["dna"], args.get("reason"))
+
+
+def _still_bytes(api: BoardApi) -> bytes:
+    "A still picture of the board, as JPEG."
+    packed = io.BytesIO()
+    still_board(api).save(packed, "JPEG", quality=82)
+    return packed.getvalue()
