@@ -176,6 +176,21 @@ def test_of_a_picture_and_what_it_repeats_one_is_kept_in_one_action(page, desk):
     assert said_of(desk.catalog, [desk.late, desk.dnas[0]]) == [None, None]
 
 
+PRESSED = f"""([key, code]) => {SHADOW}.querySelector('.wall').dispatchEvent(
+    new KeyboardEvent('keydown', {{ key, code, bubbles: true, composed: true, cancelable: true }}))"""
+
+
+def test_digits_are_stars_on_a_french_keyboard_and_a_pad_of_arrows_moves(page, desk):
+    for key, code in (("é", "Digit2"), ("ArrowRight", "Numpad6"), ("ArrowRight", "Numpad4"), ("4", "Numpad4")):
+        page.evaluate(PRESSED, [key, code])
+    settled(page)
+    stars = [desk.catalog.history("decision", dna)[-1].get("stars") for dna in desk.dnas[:3]]
+    assert stars == [2, None, 4]
+    page.evaluate(PRESSED, ["0", "Digit0"])
+    page.keyboard.press("Home")
+    page.keyboard.press("0")
+
+
 def test_every_decision_says_how_its_picture_came_before_the_eyes(page, desk):
     page.get_by_label("sort by").select_option("palette ↓")
     page.get_by_label("search").fill("rings")
