@@ -69,12 +69,12 @@ def opened(browser, served: Served, **options):
     return page
 
 
-def settled(page) -> None:
+def settled(page, patience: int = 60_000) -> None:
     "Wait until nothing is on its way."
     page.wait_for_timeout(60)  # a dialog that closes says so a moment later
     page.wait_for_function(
         "() => !document.querySelector('#board').shadowRoot.querySelector('.count').textContent.includes('saving')",
-        timeout=60_000,
+        timeout=patience,
     )
 
 

@@ -53,7 +53,8 @@ export const deciding = {
     if (anew) this.detail();
     this.large.refresh();
   },
-  async sure(dnas, text, yes) {
+  // Whether it is to be done: at once where nothing is asked, so that keys that come fast keep their order.
+  sure(dnas, text, yes) {
     if (!dnas.length || this.refused()) return false;
     if (!this.large.open && dnas.length === 1 && !this.wall.sight()) {
       this.wall.reveal();
@@ -67,7 +68,8 @@ export const deciding = {
     const dnas = this.aimed();
     const name = NAMED[decision];
     const text = `${name} all ${many(dnas.length, "selected picture")}?`;
-    if (!(await this.sure(dnas, text, `${name} ${number(dnas.length)}`))) return;
+    const sure = this.sure(dnas, text, `${name} ${number(dnas.length)}`);
+    if (sure !== true && !(await sure)) return;
     if (!this.say([{ what: { decision }, dnas }])) return;
     if (dnas.length > 1) {
       this.state.selection = new Set();
@@ -83,7 +85,8 @@ export const deciding = {
   async rate(stars) {
     const dnas = this.aimed();
     const text = `Give ${many(stars, "star")} to ${many(dnas.length, "selected picture")}?`;
-    if (!(await this.sure(dnas, text, `Give ${many(stars, "star")}`))) return;
+    const sure = this.sure(dnas, text, `Give ${many(stars, "star")}`);
+    if (sure !== true && !(await sure)) return;
     if (this.say([{ what: { stars }, dnas }])) this.redraw();
   },
   // Of two pictures side by side the one is picked and the other rejected.
