@@ -181,7 +181,12 @@ PRESSED = f"""([key, code]) => {SHADOW}.querySelector('.wall').dispatchEvent(
 
 
 def test_digits_are_stars_on_a_french_keyboard_and_a_pad_of_arrows_moves(page, desk):
-    for key, code in (("é", "Digit2"), ("ArrowRight", "Numpad6"), ("ArrowRight", "Numpad4"), ("4", "Numpad4")):
+    for key, code in (
+        ("é", "Digit2"),
+        ("ArrowRight", "Numpad6"),
+        ("ArrowRight", "Numpad4"),
+        ("4", "Numpad4"),
+    ):
         page.evaluate(PRESSED, [key, code])
     settled(page)
     stars = [desk.catalog.history("decision", dna)[-1].get("stars") for dna in desk.dnas[:3]]

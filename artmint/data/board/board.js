@@ -10,6 +10,7 @@ import {
   many,
   mixed,
   number,
+  pause,
   sorted,
   twinOf,
   whyLocked,
@@ -21,6 +22,8 @@ import { SIZES, Wall } from "./wall.js";
 import { deciding } from "./deciding.js";
 import { reading } from "./reading.js";
 import STYLE from "./style.css" with { type: "text" };
+
+const LOOKED = 150; // milliseconds after which a picture is looked at, and not passed by
 
 class Board {
   constructor(host, transport, page) {
@@ -40,6 +43,7 @@ class Board {
       lots: new Set(),
       admitted: new Set(),
       every: 20,
+      reasons: {},
     });
     this.state = { cards: new Map(), order: [], at: 0, selection: new Set(), me: "" };
     const root = host.shadowRoot ?? host.attachShadow({ mode: "open" });
@@ -464,7 +468,15 @@ class Board {
     const now = JSON.stringify([card, this.bar.judged, this.opened.last_word]);
     if (this.described === now) return;
     this.described = now;
-    this.details.replaceChildren(...described(card, this.showing()));
+    if (this.reasons.dna !== card.dna) this.reasons = { dna: card.dna, images: new Map() };
+    const { images } = this.reasons;
+    const picture = (dna, which) => this.stayed(dna).then(() => this.transport.picture(dna, which));
+    this.details.replaceChildren(...described(card, { ...this.showing(), picture, images }));
+  }
+  // A reason's picture is worked out where the board is served: for who stays, not for who goes on at once.
+  async stayed(dna) {
+    await pause(LOOKED);
+    if (this.current?.dna !== dna) throw new Error("nobody looks at it any more");
   }
   // A note is said when the person goes on, whichever way.
   keepNote() {

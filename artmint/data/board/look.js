@@ -287,20 +287,28 @@ export function described(card, ask) {
   part.push(listOf([...seed, ...recipe, ["dna", card.dna.slice(0, 12)]]));
   return part;
 }
-function reasonsOf(card, { picture, twin }) {
+function reasonsOf(card, { picture, twin, images = new Map() }) {
   const same = twinOf(card);
   const part = [make("h3", { textContent: `The machine: ${card.machine.decision}` })];
   (card.machine.reasons ?? []).forEach((why, i) => {
-    const shown = picture ? make("img", { alt: `where: ${why}` }) : null;
-    if (picture)
-      picture(card.dna, { reason: i }).then(
-        (url) => (shown.src = url),
-        () => shown.remove(),
-      );
     const beside = same?.reason === i && same.slot && twin ? keyed("Side by side", "D", twin) : null;
+    const shown = picture ? reasonImage(card, i, why, picture, images) : null;
     part.push(make("div", { className: "why" }, make("p", { textContent: why }), shown, beside));
   });
   return part;
+}
+// A reason's picture is asked for once, and kept as long as `images` is.
+function reasonImage(card, reason, why, picture, images) {
+  const key = `${reason}: ${why}`;
+  if (images.has(key)) return images.get(key);
+  const shown = make("img", { alt: `where: ${why}` });
+  images.set(key, shown);
+  const gone = () => {
+    images.delete(key);
+    shown.remove();
+  };
+  picture(card.dna, { reason }).then((url) => (shown.src = url), gone);
+  return shown;
 }
 
 export const MOST = 4; // pictures in step
