@@ -43,26 +43,28 @@ def test_planted_faults_are_rejected_for_their_own_reason(tmp_path, judge):
     assert choice.open == (7,)
     assert [edition.attempt for edition in choice.editions] == [3] * 6
     for candidate in candidates(catalog, PLAIN, SLOTS[:6], 1):
-        verdict = current_verdict(catalog, candidate.dna)
+        verdict = current_verdict(catalog, PLAIN, candidate.dna)
         expected = {1: "palette-margin", 2: "contrast", 3: None}[candidate.attempt]
         assert verdict.decision == ("reject" if expected else "accept")
         assert expected is None or any(why.startswith(expected) for why in verdict.reasons)
     for candidate in candidates(catalog, PLAIN, SLOTS[6:7], 1):
-        assert any(why.startswith("sharpness") for why in current_verdict(catalog, candidate.dna).reasons)
+        assert any(
+            why.startswith("sharpness") for why in current_verdict(catalog, PLAIN, candidate.dna).reasons
+        )
 
 
 def test_the_best_by_the_first_rule_wins_and_of_equals_the_earlier(tmp_path, judge):
     catalog = studio(tmp_path, {1: "aaa"})
     edition = choose(catalog, PLAIN, judge, SLOTS[:1], 1).editions[0]
     scores = [
-        current_verdict(catalog, c.dna).scores["sharpness"] for c in candidates(catalog, PLAIN, SLOTS[:1], 1)
+        current_verdict(catalog, PLAIN, c.dna).scores["sharpness"] for c in candidates(catalog, PLAIN, SLOTS[:1], 1)
     ]
     assert edition.attempt == 1 + int(np.argmax(scores))
     assert edition.scores["sharpness"] == max(scores)
     least = PLAIN.model_copy(update={"rules": (Rule(scorer="palette", max=99.0),)})
     other = choose(studio(tmp_path / "least", {1: "aaa"}), least, judge, SLOTS[:1], 1).editions[0]
     dnas = [c.dna for c in candidates(catalog, PLAIN, SLOTS[:1], 1)]
-    verdicts = [current_verdict(Catalog(tmp_path / "least"), dna) for dna in dnas]
+    verdicts = [current_verdict(Catalog(tmp_path / "least"), PLAIN, dna) for dna in dnas]
     assert other.scores["palette"] == min(verdict.scores["palette"] for verdict in verdicts)
     none = PLAIN.model_copy(update={"rules": ()})
     assert choose(studio(tmp_path / "none", {1: "bbb"}), none, judge, SLOTS[:1], 1).editions[0].attempt == 1
@@ -97,7 +99,7 @@ def test_a_picture_is_not_chosen_twice_and_the_reason_names_its_twin(tmp_path, j
     choice = choose(catalog, NO_COLOUR, judge, SLOTS[:2], 1)
     assert [edition.attempt for edition in choice.editions] == [1, 3]
     assert choice.editions[0].scores[DUPLICATE] == 0
-    verdict = current_verdict(catalog, candidates(catalog, NO_COLOUR, SLOTS[1:2], 1)[0].dna)
+    verdict = current_verdict(catalog, PLAIN, candidates(catalog, NO_COLOUR, SLOTS[1:2], 1)[0].dna)
     assert verdict.decision == "reject"
     assert verdict.reasons == ("duplicate 1 is above 0.9999 by 0.0001 (edition 1)",)
 
@@ -198,7 +200,7 @@ def test_review_waits_for_people(tmp_path, judge):
     asks = PLAIN.model_copy(update={"rules": (Rule(scorer="palette-margin", min=0.0, severity="review"),)})
     catalog = studio(tmp_path, {1: "ooo"})
     assert choose(catalog, asks, judge, SLOTS[:1], 1).open == (1,)
-    assert {current_verdict(catalog, c.dna).decision for c in candidates(catalog, asks, SLOTS[:1], 1)} == {
+    assert {current_verdict(catalog, PLAIN, c.dna).decision for c in candidates(catalog, asks, SLOTS[:1], 1)} == {
         "review"
     }
 
@@ -218,7 +220,7 @@ def test_the_contact_sheet_and_histograms_show_every_candidate(tmp_path, judge):
     assert titles == ["1/1 reject", "1/2 reject", "1/3 chosen", ""]
     assert [
         axis.get_title()
-        for axis in show_scores([current_verdict(catalog, c.dna) for c in found], RULES).axes
+        for axis in show_scores([current_verdict(catalog, PLAIN, c.dna) for c in found], RULES).axes
         if axis.get_title()
     ] == [rule.scorer for rule in RULES]
 

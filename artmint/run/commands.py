@@ -657,6 +657,7 @@ def _mint_drop(
     from artmint.chain.contract import contract_of
     from artmint.chain.preflight import NotCommitted, described, mint_plan
     from artmint.core.manifest import read_manifest
+    from artmint.metadata import refuse_unaccepted
     from artmint.publish.approve import require_approval
     from artmint.seeds import load_collection
     from artmint.studio.catalog import Catalog
@@ -666,6 +667,7 @@ def _mint_drop(
     packed = drop_folder(studio, collection.name, drop)
     manifest = read_manifest((packed / "drop.json").read_bytes())
     catalog = Catalog(studio)
+    refuse_unaccepted(catalog, collection, range(manifest.first, manifest.first + manifest.quantity))
     web3 = _open_chain(studio, chain, environment)
     contract = contract_of(catalog, web3, collection.name) if web3 else None
     if not contract:

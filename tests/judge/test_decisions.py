@@ -54,9 +54,9 @@ def test_a_person_counts_before_the_machine(tmp_path, judge):
     choice = choose(catalog, PLAIN, judge, SLOTS[:2], 1)
     assert choice.open == ()
     assert choice.editions[0].attempt == 2
-    assert current_verdict(catalog, second.dna).by == "ada"
+    assert current_verdict(catalog, PLAIN, second.dna).by == "ada"
     record_verdict(catalog, Verdict(second.dna, "reject", (), {}, "ada"))
-    assert current_verdict(catalog, second.dna).decision == "reject"
+    assert current_verdict(catalog, PLAIN, second.dna).decision == "reject"
     assert [row["decision"] for row in catalog.history("decision", second.dna) if row["by"] == "ada"] == [
         "accept",
         "reject",
@@ -64,7 +64,7 @@ def test_a_person_counts_before_the_machine(tmp_path, judge):
 
 
 def test_nobody_has_decided_yet(tmp_path):
-    assert current_verdict(Catalog(tmp_path), "ab" * 32) is None
+    assert current_verdict(Catalog(tmp_path), DEMO, "ab" * 32) is None
 
 
 def test_an_action_sent_twice_is_done_once(tmp_path):
@@ -81,7 +81,7 @@ def test_an_action_sent_twice_is_done_once(tmp_path):
         [row["decision"] for row in look.catalog.history("decision", dna) if row["by"] == "ada"]
         for dna in dnas
     ] == [["accept", "withdrawn"]] * 5
-    assert {current_verdict(look.catalog, dna).by for dna in dnas} == {"machine"}
+    assert {current_verdict(look.catalog, DEMO, dna).by for dna in dnas} == {"machine"}
 
 
 def test_undo_restores_what_was_said_before_and_spares_what_was_said_since(tmp_path):
@@ -119,7 +119,7 @@ def test_a_blind_look_sees_nothing_and_decides_nothing(tmp_path):
     assert card["mine"] is None
     for i, dna in enumerate(sample):
         record_action(ben, Action(id=f"b{i}", dnas=(dna,), decision="reject"))
-    assert all(current_verdict(catalog, dna).by == "ada" for dna in sample)
+    assert all(current_verdict(catalog, DEMO, dna).by == "ada" for dna in sample)
     found = agreement(catalog)
     assert found.pictures == 16
     assert found.kappa == pytest.approx(0)
@@ -188,8 +188,8 @@ def test_who_decided_under_the_machines_name_is_a_person_all_the_same(tmp_path):
     catalog = Catalog(tmp_path)
     machine = {"by": "machine", "decision": "accept", "reasons": [], "scores": {"clip": 0.5}}
     person = {"by": "machine", "decision": "reject", "at": "2026-01-01T00:00:00+00:00"}
-    assert effective_decision([machine, person])["decision"] == "reject"
-    assert effective_decision([person, machine])["decision"] == "reject"
+    assert effective_decision([machine, person], DEMO)["decision"] == "reject"
+    assert effective_decision([person, machine], DEMO)["decision"] == "reject"
     slot = frozen_slots(catalog, DEMO, "salt")[0]
     candidate = enter(catalog, slot, 1, art(slot, 1))
     for row in (machine, person):
