@@ -57,7 +57,8 @@ def test_the_best_by_the_first_rule_wins_and_of_equals_the_earlier(tmp_path, jud
     catalog = studio(tmp_path, {1: "aaa"})
     edition = choose(catalog, PLAIN, judge, SLOTS[:1], 1).editions[0]
     scores = [
-        current_verdict(catalog, PLAIN, c.dna).scores["sharpness"] for c in candidates(catalog, PLAIN, SLOTS[:1], 1)
+        current_verdict(catalog, PLAIN, c.dna).scores["sharpness"]
+        for c in candidates(catalog, PLAIN, SLOTS[:1], 1)
     ]
     assert edition.attempt == 1 + int(np.argmax(scores))
     assert edition.scores["sharpness"] == max(scores)
@@ -200,9 +201,9 @@ def test_review_waits_for_people(tmp_path, judge):
     asks = PLAIN.model_copy(update={"rules": (Rule(scorer="palette-margin", min=0.0, severity="review"),)})
     catalog = studio(tmp_path, {1: "ooo"})
     assert choose(catalog, asks, judge, SLOTS[:1], 1).open == (1,)
-    assert {current_verdict(catalog, PLAIN, c.dna).decision for c in candidates(catalog, asks, SLOTS[:1], 1)} == {
-        "review"
-    }
+    assert {
+        current_verdict(catalog, PLAIN, c.dna).decision for c in candidates(catalog, asks, SLOTS[:1], 1)
+    } == {"review"}
 
 
 def test_a_relaxed_rule_is_judged_anew(tmp_path, judge):
