@@ -5,10 +5,10 @@ import random
 import numpy as np
 import pytest
 
-from artmint.core.collection import Rule
+from artmint.core.collection import People, Rule
 from artmint.core.records import Edition
 from artmint.curate import IncompleteRound, candidates, choose, merit, show_candidates, show_scores
-from artmint.judge.decisions import Opinion, current_verdict, record_opinions
+from artmint.judge.decisions import Opinion, current_verdict, record_opinions, slots_awaiting_review
 from artmint.judge.duplicates import DUPLICATE
 from artmint.judge.heads import UnknownScorer, scorers_for
 from artmint.studio.catalog import Catalog
@@ -351,3 +351,88 @@ def test_a_rule_about_likeness_that_is_added_is_asked_of_editions_too(tmp_path, 
             enter(catalog, slot, attempt, twin)
     assert choose(catalog, plain, judge, SLOTS[:2], 1).open == ()
     assert choose(catalog, NO_COLOUR, judge, SLOTS[:2], 1).open == (2,)
+
+
+# ---- where people differ, the collection says whose word counts
+
+
+def led(word: str, lead: str | None = None):
+    "The plain collection, with this word as the last."
+    return PLAIN.model_copy(update={"people": People(last_word=word, lead=lead)})
+
+
+@pytest.mark.parametrize(
+    "word, lead, words, chosen",
+    [
+        ("latest", None, {"Ada": "accept", "Ben": "reject"}, "rules"),
+        ("majority", None, {"Ada": "accept", "Ben": "reject"}, None),
+        ("majority", None, {"Ada": "accept", "Ben": "reject", "Cem": "accept"}, 2),
+        ("majority", None, {"Ada": "accept", "Ben": "reject", "Cem": "reject"}, "rules"),
+        ("lead", "Cem", {"Ada": "accept"}, None),
+        ("lead", "cem", {"Cem": "accept", "Ada": "reject", "Ben": "reject"}, 2),
+        ("lead", "Cem", {"Cem": "reject", "Ada": "accept", "Ben": "accept"}, "rules"),
+        ("both", None, {"Ada": "accept"}, None),
+        ("both", None, {"Ada": "accept", "ADA": "accept"}, None),
+        ("both", None, {"Ada": "accept", "Ben": "accept"}, 2),
+        ("both", None, {"Ada": "accept", "Ben": "accept", "Cem": "reject"}, None),
+        ("both", None, {}, "rules"),
+    ],
+)
+def test_a_slot_is_filled_by_whose_word_counts_or_waits(tmp_path, judge, word, lead, words, chosen):
+    "Words on the second attempt, which the rules refuse."
+    catalog = studio(tmp_path, {1: "aoa"})
+    collection = led(word, lead)
+    first = choose(catalog, collection, judge, SLOTS[:1], 1).editions[0]
+    for minute, (by, decision) in enumerate(words.items()):
+        say(catalog, of_slot(catalog, 1)[2], decision, by, minute)
+    for _ in range(2):
+        choice = choose(catalog, collection, judge, SLOTS[:1], 1)
+        attempts = [edition.attempt for edition in choice.editions]
+        assert attempts == ([] if chosen is None else [first.attempt if chosen == "rules" else chosen])
+    waiting = slots_awaiting_review(catalog, collection, range(1, 2))
+    assert waiting == ({1: 1} if chosen is None else {})
+
+
+@pytest.mark.parametrize("word", ["both", "lead"])
+def test_one_voice_against_an_edition_opens_the_slot_and_puts_nobody_elses_choice_in(tmp_path, judge, word):
+    catalog = studio(tmp_path, {1: "aaa", 2: "aaa"})
+    collection = led(word, "Cem" if word == "lead" else None)
+    first = choose(catalog, collection, judge, SLOTS[:2], 1).editions
+    own = of_slot(catalog, 1)
+    say(catalog, own[first[0].attempt], "reject")
+    assert choose(catalog, collection, judge, SLOTS[:2], 1).open == (1,)
+    rows = len(catalog.bodies())
+    assert choose(catalog, collection, judge, SLOTS[:2], 1).open == (1,)
+    assert len(catalog.bodies()) == rows
+    say(catalog, own[first[0].attempt], "reject", "Cem", 1)
+    after = choose(catalog, collection, judge, SLOTS[:2], 1)
+    assert after.open == () and after.editions[0].attempt != first[0].attempt
+
+
+def test_a_word_on_a_picture_that_nobody_would_choose_holds_nothing_up(tmp_path, judge):
+    catalog = studio(tmp_path, {1: "aoa"})
+    first = choose(catalog, led("both"), judge, SLOTS[:1], 1).editions
+    say(catalog, of_slot(catalog, 1)[2], "reject")
+    assert choose(catalog, led("both"), judge, SLOTS[:1], 1).editions == first
+
+
+def test_what_is_settled_goes_before_what_isnt(tmp_path, judge):
+    catalog = studio(tmp_path, {1: "aaa"})
+    choose(catalog, led("both"), judge, SLOTS[:1], 1)
+    own = of_slot(catalog, 1)
+    say(catalog, own[1], "accept", stars=5)
+    for by in ("Ada", "Ben"):
+        say(catalog, own[3], "accept", by, 1, stars=1)
+    assert choose(catalog, led("both"), judge, SLOTS[:1], 1).editions[0].attempt == 3
+
+
+def test_stars_are_those_of_people_whose_word_counts(tmp_path, judge):
+    catalog = studio(tmp_path, {1: "aaa"})
+    collection = led("lead", "Cem")
+    choose(catalog, collection, judge, SLOTS[:1], 1)
+    own = of_slot(catalog, 1)
+    say(catalog, own[1], "accept", "Cem", 0, stars=2)
+    say(catalog, own[2], "accept", "Cem", 1, stars=3)
+    say(catalog, own[1], "accept", "Ada", 2, stars=5)
+    assert choose(catalog, collection, judge, SLOTS[:1], 1).editions[0].attempt == 2
+    assert choose(catalog, led("latest"), judge, SLOTS[:1], 1).editions[0].attempt == 1

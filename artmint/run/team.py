@@ -6,7 +6,7 @@
 __all__ = ['WHOSE', 'By', 'Blind', 'Port', 'Browser', 'ForTeam', 'Address', 'PersonName', 'InvitedRole', 'LinkDays',
            'LinkAddress', 'Revoke', 'dispute_lines', 'batch_status', 'status', 'review', 'invite', 'people']
 
-# %% ../../nbs/run/team.ipynb #0793e281
+# %% ../../nbs/run/team.ipynb #42f912a6
 import getpass
 import sys
 import webbrowser
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-# %% ../../nbs/run/team.ipynb #20fab425
+# %% ../../nbs/run/team.ipynb #84f197a1
 from .console import BatchFile, Json, Studio, print_json
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from artmint.studio.catalog import Catalog
     from artmint.studio.team import Member
 
-# %% ../../nbs/run/team.ipynb #96ffc7f3
+# %% ../../nbs/run/team.ipynb #b3c3077a
 def dispute_lines(
     differing: "list[PeoplesWords]",  # candidates of which people say different things
 ) -> list[str]:
@@ -65,7 +65,7 @@ def batch_status(
         "undecided": [one.description for one in words if one.decision == "review" and not one.disputed],
     }
 
-# %% ../../nbs/run/team.ipynb #d954c1ad
+# %% ../../nbs/run/team.ipynb #9edd5e7a
 WHOSE = {
     "latest": "whoever spoke last",
     "majority": "the majority",
@@ -110,7 +110,7 @@ def status(
         for line in facts[title]:
             typer.echo(f"{title}: {line}")
 
-# %% ../../nbs/run/team.ipynb #0cb5a468
+# %% ../../nbs/run/team.ipynb #41733f3e
 By = Annotated[str, typer.Option(help="Who decides; your user's name when left out.")]
 Blind = Annotated[
     bool, typer.Option("--blind", help="A second look at what others decided, without seeing what they said.")
@@ -139,7 +139,7 @@ Address = Annotated[
     ),
 ]
 
-# %% ../../nbs/run/team.ipynb #9d5647ed
+# %% ../../nbs/run/team.ipynb #d23ae723
 def review(
     batch: BatchFile,  # the batch file
     studio: Studio = Path("studio"),  # the studio
@@ -176,7 +176,7 @@ def review(
         return serve_team(session, port, address, announce)
     serve_board(BoardApi(session), port, announce)
 
-# %% ../../nbs/run/team.ipynb #7e3d28c8
+# %% ../../nbs/run/team.ipynb #bdc10a26
 PersonName = Annotated[str, typer.Argument(help="What everybody knows them by; their decisions carry it.")]
 InvitedRole = Annotated[
     str,
@@ -221,7 +221,7 @@ def invite(
     typer.echo(link)
     typer.echo(f"Opens once within {days:g} days, for {name} as {role}; it is kept nowhere.", err=True)
 
-# %% ../../nbs/run/team.ipynb #e3103d45
+# %% ../../nbs/run/team.ipynb #5ed059ee
 Revoke = Annotated[
     str, typer.Option("--revoke", metavar="NAME", help="Shut somebody out, at once and everywhere.")
 ]
