@@ -22,6 +22,7 @@ from .core.records import Artifact, Candidate, Edition, Slot
 from .generate import is_by_hand
 from artmint.judge.decisions import (
     MACHINE,
+    PEOPLE,
     Verdict,
     current_verdict,
     decide,
@@ -101,18 +102,25 @@ def by_hand(
     return works
 
 # %% ../nbs/20_curate.ipynb #e8d2d3c4
+def _is_wanted(catalog: Catalog, collection: Collection, dna: str) -> bool:
+    "Whether people accept an artifact, or somebody does and people haven't settled it."
+    word = effective_decision(catalog.history("decision", dna), collection)
+    if word is None or word["by"] == MACHINE:
+        return False
+    return word["decision"] == "accept" or "accept" in word.get("words", {}).values()
+
+
 def picked_earlier(
     catalog: Catalog,  # where attempts and decisions are recorded
     collection: Collection,  # as it is now
     slots: list[Slot],  # of which slots
 ) -> list[Candidate]:  # slot by slot, attempts in order
-    "Attempts of earlier settings that people accepted."
+    "Attempts of earlier settings that people accepted, or somebody did and it isn't settled."
     settings = settings_now(catalog, collection)
     picked = []
     for slot in slots if settings else []:
         for number, body in tried_attempts(catalog, collection, slot.id).items():
-            verdict = current_verdict(catalog, body["dna"])
-            if verdict is None or verdict.by == MACHINE or verdict.decision != "accept":
+            if not _is_wanted(catalog, collection, body["dna"]):
                 continue
             if round_of(catalog, collection, settings, slot, number):
                 continue
@@ -353,28 +361,37 @@ def _with_name(reason: str, neighbours: dict[str, Neighbour]) -> str:
     return f"{reason} ({neighbour.description})" if neighbour and neighbour.name else reason
 
 
+def _tier(word: dict[str, Any], verdict: Verdict) -> int:
+    """How far an attempt goes before others, by the decision that counts and the rules' verdict: 3 picked by people, 2
+    picked by some and not settled, 1 accepted by the rules, 0 not in question."""
+    if word["by"] == PEOPLE:
+        return 2 if "accept" in word["words"].values() else int(verdict.decision == "accept")
+    if word["decision"] != "accept":
+        return 0
+    return 1 if word["by"] == MACHINE else 3
+
+
 def _rank(
-    catalog: Catalog, collection: Collection, attempt: _Measured, verdict: Verdict
-) -> tuple[int, str, float, int]:
-    """What attempts are chosen by, higher first: stars of a person who picked it, when that was said, the merit
+    collection: Collection, attempt: _Measured, verdict: Verdict, word: dict[str, Any]
+) -> tuple[float, str, float, int]:
+    """What attempts are chosen by, higher first: stars of those who picked it, when that was said, the merit
     by the rules, and of equals the earlier attempt."""
-    word = effective_decision(catalog.history("decision", verdict.dna)) or {}
-    picked = word.get("by") not in (None, MACHINE)
-    stars = 1 + (word.get("stars") or 0) if picked else 0
-    when = word.get("at", "") if picked else ""
-    return stars, when, merit(collection.rules, verdict.scores), -attempt.candidate.attempt
+    stars = word.get("stars") or 0 if word["by"] != MACHINE else 0
+    return stars, word.get("at", ""), merit(collection.rules, verdict.scores), -attempt.candidate.attempt
 
 
 def _best(
     catalog: Catalog, collection: Collection, attempts: list[_Measured], verdicts: list[Verdict]
-) -> int | None:
-    """Which of a slot's attempts becomes the edition: what people picked before what the rules accept, then the
-    best; None: none was accepted."""
+) -> tuple[int | None, bool]:
+    """Which of a slot's attempts goes before the others: what people picked, then what they may yet pick, then what
+    the rules accept, then the best; None: none is in question. And whether it waits for people's word."""
     ranked = []
     for i, (attempt, verdict) in enumerate(zip(attempts, verdicts)):
-        if current_verdict(catalog, verdict.dna).decision == "accept":
-            ranked.append((*_rank(catalog, collection, attempt, verdict), -i))
-    return -max(ranked)[-1] if ranked else None
+        word = effective_decision(catalog.history("decision", verdict.dna), collection)
+        if tier := _tier(word, verdict):
+            rank = _rank(collection, attempt, verdict, word)
+            ranked.append((tier, *rank, -i, word["by"] == PEOPLE))
+    return (-max(ranked)[-2], max(ranked)[-1]) if ranked else (None, False)
 
 
 def _edition(attempt: _Measured, verdict: Verdict, digests: dict[str, str]) -> Edition:
@@ -393,21 +410,26 @@ def _fill(
     index: ReferenceIndex,
     attempts: list[_Measured],
     number: int,
-) -> None:
-    "Judge one slot's attempts of a round, record the verdicts, and write the edition if one is accepted."
+) -> bool:
+    """Judge one slot's attempts of a round, record the verdicts, and write the edition if one is accepted. Whether
+    the slot waits for people's word instead: then it has no edition."""
     slot = attempts[0].candidate.slot.id
     place = (number, slot)
     neighbours = _neighbours(collection, index, place, attempts)
     verdicts = [_verdict(collection, *row) for row in zip(attempts, neighbours)]
     for verdict in verdicts:
         record_verdict(catalog, verdict)
-    best = _best(catalog, collection, attempts, verdicts)
-    if best is None:
-        return
+    best, waits = _best(catalog, collection, attempts, verdicts)
+    if waits:
+        fell_edition(catalog, collection.name, slot, "people haven't settled which picture takes the slot")
+        index.remove(f"edition {slot}")
+    if waits or best is None:
+        return waits
     edition = _edition(attempts[best], verdicts[best], digests)
     place_edition(catalog, collection.name, edition)
     winner = attempts[best]
     index.add(f"edition {slot}", place, winner.imprint, winner.embedding, winner.sight)
+    return False
 
 
 def _scorer_digests(scorers: dict[str, Scorer], judge: Judge) -> dict[str, str]:
@@ -439,9 +461,9 @@ class _Curation:
         "Candidates with all that is measured of them alone."
         return _measure(self.catalog, self.collection, self.judge, self.scorers, candidates)
 
-    def fill(self, attempts: list[_Measured], number: int) -> None:
-        "Judge one slot's attempts, and give it the best accepted one as its edition."
-        _fill(self.catalog, self.collection, self.digests, self.index, attempts, number)
+    def fill(self, attempts: list[_Measured], number: int) -> bool:
+        "Judge one slot's attempts, and give it the best accepted one as its edition. Whether it waits for people."
+        return _fill(self.catalog, self.collection, self.digests, self.index, attempts, number)
 
 
 def _refreshed(curation: _Curation, edition: Edition, attempt: _Measured) -> Verdict:
@@ -455,9 +477,11 @@ def _refreshed(curation: _Curation, edition: Edition, attempt: _Measured) -> Ver
 # %% ../nbs/20_curate.ipynb #6d11f0a3
 def _felling_reason(curation: _Curation, slot: Slot, edition: Edition, attempt: _Measured) -> str:
     "Why a slot's edition can't stay; empty: it stays."
-    verdict = current_verdict(curation.catalog, edition.dna)
+    verdict = current_verdict(curation.catalog, curation.collection, edition.dna)
     if verdict is None:
         return ""  # nobody ever judged it
+    if verdict.by == PEOPLE:
+        return verdict.reasons[0]
     if verdict.by != MACHINE:
         return "" if verdict.decision == "accept" else f"{verdict.by} rejected it"
     if edition.attempt == 0:
@@ -486,14 +510,14 @@ def _recheck(curation: _Curation, slots: list[Slot]) -> None:
 
 # %% ../nbs/20_curate.ipynb #55bea681
 def _picks(catalog: Catalog, collection: Collection, slots: list[Slot]) -> list[list[Candidate]]:
-    "What people accepted of each slot, in this round or any other, slot by slot; works made by hand too."
+    """What people accepted of each slot, or some of them did, in this round or any other, slot by slot; works made
+    by hand too."""
     recorded = by_hand(catalog, collection, slots) + picked_earlier(catalog, collection, slots)
     settings = settings_now(catalog, collection)
     for slot in slots:
         for number, body in tried_attempts(catalog, collection, slot.id).items():
-            verdict = current_verdict(catalog, body["dna"])
-            by_person = verdict is not None and verdict.by != MACHINE and verdict.decision == "accept"
-            if by_person and round_of(catalog, collection, settings, slot, number):
+            wanted = _is_wanted(catalog, collection, body["dna"])
+            if wanted and round_of(catalog, collection, settings, slot, number):
                 recorded.append(Candidate(slot, number, Artifact(**catalog.get("artifact", body["dna"]))))
     of_slot = {slot.id: [one for one in recorded if one.slot.id == slot.id] for slot in slots}
     return [candidates for candidates in of_slot.values() if candidates]
@@ -507,7 +531,8 @@ def choose(
     number: int,  # rounds made so far
 ) -> Choice:
     """Fill what can be filled from rounds 1 to `number`. An edition stays until people or rules refuse it, or
-    people pick another; once its drop is packed it stays for good. Raises UnknownScorer and IncompleteRound."""
+    people pick another; once its drop is packed it stays for good. A slot about whose picture people differ stays
+    open until the collection's `[people]` settles it. Raises UnknownScorer and IncompleteRound."""
     scorers = scorers_for(collection, judge, catalog)
     ordered = sorted(slots, key=lambda slot: slot.id)
     packed = packed_slots(catalog, collection.name)
@@ -516,14 +541,16 @@ def choose(
     index = _reference_index(catalog, collection, judge, ordered)
     curation = _Curation(catalog, collection, judge, scorers, digests, index)
     _recheck(curation, free)
-    for picked in _picks(catalog, collection, free):
-        curation.fill(curation.measured(picked), 0)
     held = {slot.id for slot in ordered if is_by_hand(catalog, collection, slot)}
+    for picked in _picks(catalog, collection, free):
+        if curation.fill(curation.measured(picked), 0):
+            held.add(picked[0].slot.id)
     for this_round in range(1, number + 1):
         open_ones = [slot for slot in free if slot.id not in held and not curation.edition(slot)]
         measured = curation.measured(candidates(catalog, collection, open_ones, this_round))
-        for _, attempts in itertools.groupby(measured, key=lambda attempt: attempt.candidate.slot.id):
-            curation.fill(list(attempts), this_round)
+        for slot_id, attempts in itertools.groupby(measured, key=lambda one: one.candidate.slot.id):
+            if curation.fill(list(attempts), this_round):
+                held.add(slot_id)
     bodies = {slot.id: curation.edition(slot) for slot in ordered}
     editions = tuple(Edition(**body) for body in bodies.values() if body)
     return Choice(editions, tuple(slot for slot, body in bodies.items() if not body))
@@ -554,7 +581,7 @@ def show_candidates(
         axis.axis("off")
     for axis, candidate in zip(axes.flat, shown):
         edition = edition_of(catalog, collection.name, candidate.slot.id)
-        verdict = current_verdict(catalog, candidate.dna)
+        verdict = current_verdict(catalog, collection, candidate.dna)
         word = "chosen" if edition and edition["dna"] == candidate.dna else verdict.decision
         axis.imshow(picture(catalog, candidate.artifact))
         axis.set(xticks=[], yticks=[])

@@ -23,7 +23,7 @@ import numpy as np
 # %% ../nbs/40_metrics.ipynb #2ef5dae1
 from .core.canon import digest
 from .core.collection import Collection
-from .judge.decisions import MACHINE, effective_decision
+from .judge.decisions import MACHINE, PEOPLE, effective_decision
 from .studio.catalog import Catalog
 from .studio.editions import editions_of
 from .studio.ledger import Bill, LedgerLine, Money, bill, ledger_lines, looking_seconds
@@ -125,12 +125,14 @@ def _prompt_set(recipe: dict[str, Any], seen: dict[str, str]) -> str:
 
 def _waited(decision: dict | None, judged: float | None) -> float | None:
     "Seconds from the machine's verdict to people's decision; None where they didn't decide."
-    if judged is None or not decision or decision["by"] == MACHINE:
+    if judged is None or not decision or decision["by"] in (MACHINE, PEOPLE):
         return None
     return max(_seconds(decision["at"]) - judged, 0.0)
 
 # %% ../nbs/40_metrics.ipynb #e98dfbb7
-def _outcomes(attempts: list, decided: dict[str, list], ends: _Ends) -> list[AttemptOutcome]:
+def _outcomes(
+    attempts: list, decided: dict[str, list], collection: Collection, ends: _Ends
+) -> list[AttemptOutcome]:
     "Attempts and what became of them, attempt by attempt and slot by slot."
     outcomes = []
     prompt_sets: dict[str, str] = {}
@@ -139,7 +141,7 @@ def _outcomes(attempts: list, decided: dict[str, list], ends: _Ends) -> list[Att
         dna = body["dna"]
         decisions = decided.get(dna, [])
         judged = max((at for at, row in decisions if row["by"] == MACHINE), default=None)
-        decision = effective_decision([row for _, row in decisions])
+        decision = effective_decision([row for _, row in decisions], collection)
         outcome = _outcome(dna, slot, decision, ends)
         prompt_set = _prompt_set(body["recipe"], prompt_sets)
         waited = _waited(decision, judged)
@@ -258,7 +260,7 @@ def batch_history(
     editions = editions_of(catalog, name)
     chosen = {slot: body["dna"] for slot, body in editions.items() if slot in slots}
     stopped = {row.key for row in catalog.rows_of("stopped", [body["dna"] for _, body, _ in attempts])}
-    tries = _outcomes(attempts, decided, _Ends(chosen, stopped, tokens))
+    tries = _outcomes(attempts, decided, collection, _Ends(chosen, stopped, tokens))
     marks = _marks(catalog, packed, stretch, tokens)
     audit = catalog.find("audit", packed[0]) if packed[0] else None
     return BatchHistory(tries, lines, opinions, tokens, marks, audit)

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['STORY', 'WORDS', 'Text', 'Story', 'Prompt', 'Words', 'Name', 'Trait', 'Wildcard', 'Weight', 'Colour', 'Count',
-           'Secret', 'Withheld', 'ONE_OF_ONE', 'WILDCARD', 'Requirement', 'Rule', 'Model', 'Adapter', 'Approval',
-           'Royalty', 'Generation', 'BaseFiles', 'BadWeights', 'counts_of', 'OneOfOne', 'TraitPlan', 'Collection',
-           'InconsistentCollection', 'contradictions', 'read_collection', 'NoSuchExample', 'example']
+           'Secret', 'Withheld', 'ONE_OF_ONE', 'RESERVED', 'Person', 'WILDCARD', 'Requirement', 'Rule', 'Model',
+           'Adapter', 'Approval', 'Royalty', 'Generation', 'BaseFiles', 'BadWeights', 'counts_of', 'OneOfOne',
+           'TraitPlan', 'person_key', 'person_name', 'People', 'Collection', 'InconsistentCollection', 'contradictions',
+           'read_collection', 'NoSuchExample', 'example']
 
 # %% ../../nbs/core/collection.ipynb #f843f377
 import difflib
@@ -14,9 +15,11 @@ import json
 import re
 import string
 import tomllib
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -288,6 +291,54 @@ class TraitPlan(Record):
         "What a value is called where it is published."
         return self.value_labels.get(trait, {}).get(value, value)
 
+# %% ../../nbs/core/collection.ipynb #2a60d175
+RESERVED = ("machine", "people")  # what the rules' own verdicts are told by, and what people don't agree on
+_ALPHABETS = ("LATIN", "GREEK", "CYRILLIC")  # whose letters look alike
+
+
+@lru_cache(4096)
+def person_key(
+    name: str,  # as it was typed
+) -> str:
+    "What a person is told by, however the name is typed: without case, blanks around it, and forms of Unicode."
+    visible = "".join(letter for letter in name if unicodedata.category(letter) != "Cf")
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold())
+    return " ".join(folded.split())
+
+
+def _alphabets(word: str) -> set[str]:
+    "The alphabets of a word's letters, as far as their letters look alike."
+    names = {unicodedata.name(letter, "").split(" ")[0] for letter in word if letter.isalpha()}
+    return names & set(_ALPHABETS)
+
+
+def person_name(
+    name: str,  # as it was typed
+) -> str:
+    "A person's name itself. Raises ValueError for one that nobody could be told by."
+    faults = unsafe_text(name)
+    if name != name.strip() or not person_key(name):
+        faults.append("blanks around it, or nothing else")
+    if len(name) > 64:
+        faults.append("longer than 64 letters")
+    if person_key(name) in RESERVED:
+        faults.append("what verdicts of nobody in particular are told by")
+    if any(len(_alphabets(word)) > 1 for word in name.split()):
+        faults.append("letters of several alphabets in one word")
+    if faults:
+        raise ValueError(f"{name!r} can't be a person's name: {', '.join(faults)}")
+    return name
+
+
+Person = Annotated[str, AfterValidator(person_name)]
+
+# %% ../../nbs/core/collection.ipynb #a21a4dfc
+class People(Record):
+    "Whose word counts where people decide on a picture."
+
+    last_word: Literal["latest", "majority", "lead", "both"] = "latest"
+    lead: Person | None = None  # whose word it is with "lead"
+
 # %% ../../nbs/core/collection.ipynb #74adeec2
 class Collection(TraitPlan):
     "A studio's artistic language. `load_collection` reads one and checks that it is consistent."
@@ -302,6 +353,7 @@ class Collection(TraitPlan):
     models: tuple[Model, ...] = ()  # scorers of the studio's own
     forbidden_colours: tuple[Colour, ...] = ()  # colours that no picture may have
     ask_people: bool = False  # whether a person must pick every edition
+    people: People = People()  # whose word counts
     approval: Approval | None = None
     royalty: Royalty = Royalty()
     salt: str | None = Field(None, min_length=1)  # none: the studio's secret one
@@ -594,6 +646,19 @@ def _rule_problems(collection: Collection) -> list[str]:
             problems.append(f"rules[{i}]: {rule.scorer} has min {rule.min} above max {rule.max}")
     return problems
 
+# %% ../../nbs/core/collection.ipynb #6a487c35
+def _people_problems(collection: Collection) -> list[str]:
+    "A lead that is missing, or that has nothing to lead."
+    people = collection.people
+    if people.last_word == "lead" and people.lead is None:
+        return ['people: last_word = "lead" needs the lead\'s name, such as lead = "Ada"']
+    if people.last_word != "lead" and people.lead is not None:
+        return [
+            f'people: lead = {people.lead!r} has no more to say than others while last_word = "{people.last_word}"; '
+            'write last_word = "lead", or leave the lead out'
+        ]
+    return []
+
 # %% ../../nbs/core/collection.ipynb #627d16c0
 class InconsistentCollection(Refusal):
     "A collection's file doesn't make sense. `problems` has a sentence for each reason."
@@ -621,6 +686,7 @@ _CHECKS = (
     _colour_problems,
     _name_problems,
     _approval_problems,
+    _people_problems,
     _rule_problems,
 )
 

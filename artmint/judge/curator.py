@@ -324,14 +324,14 @@ def curator_drift(
             late.setdefault(row.key, []).append(json.loads(row.body))
     scores = []
     for rows in late.values():
-        scores += _audited_score(rows, heads[facts["digest"]])
+        scores += _audited_score(rows, collection, heads[facts["digest"]])
     kept = sum(value >= facts["threshold"] for value in scores)
     return drift(facts, kept, len(scores)) if scores else None
 
 
-def _audited_score(rows: list[dict[str, Any]], scorer: str) -> list[float]:
+def _audited_score(rows: list[dict[str, Any]], collection: Collection, scorer: str) -> list[float]:
     "A score of an artifact that was audited and that people accept, by its decisions; empty for others."
-    word = effective_decision(rows)
+    word = effective_decision(rows, collection)
     machine = [row for row in rows if row["by"] == MACHINE and scorer in row.get("scores", {})]
     accepted = word is not None and word["by"] != MACHINE and word["decision"] == "accept"
     if not (machine and accepted and was_audited(rows)):

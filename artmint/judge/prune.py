@@ -269,12 +269,12 @@ def _made_before(
     return None
 
 
-def _outcomes(catalog: Catalog, prefix: str) -> list[tuple[dict[str, float], bool]]:
+def _outcomes(catalog: Catalog, collection: Collection, prefix: str) -> list[tuple[dict[str, float], bool]]:
     """Scores of previews that were kept, and whether the finished pictures were accepted; undecided ones are
     left out."""
     rows = []
     for key, body in catalog.all("preview", prefix).items():
-        verdict = current_verdict(catalog, key.rsplit("/", 1)[1])
+        verdict = current_verdict(catalog, collection, key.rsplit("/", 1)[1])
         if verdict and verdict.decision != "review":
             rows.append((body["scores"], verdict.decision == "accept"))
     return rows
@@ -296,7 +296,7 @@ def current_pruner(
     pruner = _made_before(catalog, collection, about, promise)
     if pruner:
         return pruner
-    rows = _outcomes(catalog, f"{rules}/{step}/")
+    rows = _outcomes(catalog, collection, f"{rules}/{step}/")
     if len(rows) < 8:
         return None
     scores = np.array([[row[name] for name in scorers] for row, _ in rows])

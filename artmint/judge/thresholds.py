@@ -46,7 +46,7 @@ def decided(
     "Every candidate on which a person's decision counts."
     pairs = []
     for key, attempt in catalog.all("attempt", f"{collection.name}/").items():
-        row = effective_decision(catalog.history("decision", attempt["dna"]))
+        row = effective_decision(catalog.history("decision", attempt["dna"]), collection)
         slot = catalog.find("slot", key.rsplit("/", 1)[0])
         if not row or row["by"] == MACHINE or row["decision"] not in ("accept", "reject") or not slot:
             continue

@@ -227,6 +227,8 @@ class StudioDrop:
     earlier: Mapping[int, Settings] = field(default_factory=dict)
     # recipes as they were recorded before they were painted, by slot, where nobody kept settings
     recorded: Mapping[int, dict] = field(default_factory=dict)
+    # what stands against an edition, in words, by slot, where the decision that counts doesn't accept it
+    objections: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def named(self) -> dict[str, Role]:
@@ -289,6 +291,7 @@ def _check_edition(
     adapters = list(about.adapters or ())
     origins = [drop.adapters.get(adapter.digest) for adapter in adapters]
     findings.compare("where adapters came from", origins, adapters)
+    findings.compare("decision", "accept", drop.objections.get(slot.id, "accept"))
     findings.compare("edition's slot", slot.id, edition.slot)
     findings.compare("edition's traits", slot.traits, edition.traits)
     findings.compare("artmint.collection", collection.name, about.collection)

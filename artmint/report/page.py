@@ -21,7 +21,7 @@ from markupsafe import Markup, escape
 import artmint
 from ..core.collection import Collection
 from ..judge.curator import curator_drift
-from ..judge.decisions import current_verdict
+from ..judge.decisions import PeoplesWords, current_verdict, peoples_words
 from ..prove.proof import STEP_SIGNS, worst_status
 from ..metrics import BatchHistory, KPIs, LEGS, batch_history, coins, duration, kpis, spoken
 from artmint.report.signal import (
@@ -154,9 +154,9 @@ def _edition(catalog: Catalog, body: dict) -> dict:
 _SAYS = {"accept": "accepted, another was better", "reject": "rejected", "review": "left to people"}
 
 
-def _other(catalog: Catalog, slot: int, attempt: int, dna: str) -> dict | None:
+def _other(catalog: Catalog, collection: Collection, slot: int, attempt: int, dna: str) -> dict | None:
     "A card of an attempt that became no edition; None for one that nobody has judged."
-    verdict = current_verdict(catalog, dna)
+    verdict = current_verdict(catalog, collection, dna)
     if not verdict:
         return None
     return {
@@ -175,7 +175,7 @@ def _others(catalog: Catalog, collection: Collection, slots: range, chosen: set[
     for slot in slots:
         for key, body in catalog.all("attempt", f"{slot_key(collection.name, slot)}/").items():
             if body["dna"] not in chosen and not body.get("withdrawn"):
-                cards.append(_other(catalog, slot, int(key.split("/")[2]), body["dna"]))
+                cards.append(_other(catalog, collection, slot, int(key.split("/")[2]), body["dna"]))
     cards = [card for card in cards if card]
     return sorted(cards, key=lambda card: (card["decision"] == "accept", card["slot"], card["attempt"]))
 
@@ -295,6 +295,13 @@ def _curator(catalog: Catalog, collection: Collection) -> list[dict]:
     title = "Does the curator keep what people accept?"
     return [_plot(title, seen.description, bars("Share of accepted pictures that the curator keeps", rows))]
 
+# %% ../../nbs/report/page.ipynb #f66d01f8
+def _people_facts(collection: Collection, words: list[PeoplesWords]) -> dict[str, Any]:
+    "Whose word counts, on how many candidates people spoke, and where they differ."
+    lines = [one.description for one in words if one.disputed]
+    whose = collection.people.model_dump(mode="json")
+    return whose | {"spoken": len(words), "disputed": len(lines), "disputes": lines}
+
 # %% ../../nbs/report/page.ipynb #d13d0085
 def _collection_facts(collection: Collection, drop: int, slots: range) -> dict[str, Any]:
     "What is known of a drop before anything is made."
@@ -326,6 +333,7 @@ def report_facts(
     facts["open"] = sorted(set(slots) - {body["slot"] for body in bodies})
     facts["numbers"] = _numbers(len(editions) + len(others), refused, len(editions), seconds)
     facts["spoken"] = spoken(numbers)
+    facts["people"] = _people_facts(collection, peoples_words(catalog, collection, slots))
     facts["plots"] = (
         _plots(numbers) + _chart(catalog, collection, history, slots) + _curator(catalog, collection)
     )

@@ -6,18 +6,15 @@
 __all__ = ['PlanOnly', 'From', 'To', 'JsonLines', 'ExportFolder', 'Parquet', 'CollectionFolder', 'AcrossAxis', 'DownAxis',
            'ThirdAxis', 'ShownSlots', 'SeedCount', 'GridPicture', 'GridPage', 'TakenCell', 'WriteTaken', 'CountOnly',
            'SweepFile', 'NewFolder', 'FirstName', 'CopyFolder', 'WithKeys', 'Really', 'Days', 'SlotNumber',
-           'PictureFile', 'Artist', 'Medium', 'Ground', 'Withdraw', 'Look', 'By', 'Blind', 'Port', 'Browser',
-           'Keystore', 'Passphrase', 'Chain', 'DropNumber', 'DryRun', 'TokenCeiling', 'DayCeiling', 'Above', 'Depth',
-           'OutFile', 'run', 'report', 'explore', 'sweep', 'init', 'backup', 'gc', 'enter', 'review', 'approve', 'mint',
-           'provenance', 'minting_checks']
+           'PictureFile', 'Artist', 'Medium', 'Ground', 'Withdraw', 'Look', 'Keystore', 'Passphrase', 'Chain',
+           'DropNumber', 'DryRun', 'TokenCeiling', 'DayCeiling', 'Above', 'Depth', 'OutFile', 'run', 'report',
+           'explore', 'sweep', 'init', 'backup', 'gc', 'enter', 'approve', 'mint', 'provenance', 'minting_checks']
 
 # %% ../../nbs/run/commands.ipynb #3a7c052d
-import getpass
 import json as json_format
 import shlex
 import sys
-import webbrowser
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,6 +33,7 @@ from artmint.run.console import (
     show_steps,
     verify_command,
 )
+from .team import dispute_lines
 
 if TYPE_CHECKING:
     from web3 import Web3
@@ -158,10 +156,27 @@ def run(
     except WaitingForPeople:
         page = near_path(write_report(order, studio))
         say(f"What was tried, and why it was rejected, is in {page}")
+        _tell_disputes(order, studio, say, event)
         raise
+    _tell_disputes(order, studio, say, event)
     _print_outcome(order, studio, results, json)
 
 # %% ../../nbs/run/commands.ipynb #0dfffe9b
+def _tell_disputes(
+    batch: "Batch", studio: Path, say: Callable[[str], None], event: Callable[[dict], None]
+) -> None:
+    "Say about which candidates people say different things, and who said what."
+    from artmint.judge.decisions import disputes
+    from artmint.seeds import load_collection
+    from artmint.studio.catalog import Catalog
+
+    differing = disputes(Catalog(studio), load_collection(batch.folder), batch.slots)
+    for line in dispute_lines(differing):
+        say(line)
+    if differing:
+        event({"event": "disputes", "disputes": [one.description for one in differing]})
+
+
 def _print_outcome(batch: "Batch", studio: Path, results: "list[StageResult]", json: bool) -> None:
     "Say where a batch's report and its tokens are."
     from artmint.run.runner import batch_address, write_report
@@ -513,42 +528,6 @@ def _withdraw_work(catalog: "Catalog", collection: "Collection", slot: int, json
         return print_json({"slot": slot, "dna": dna, "withdrawn": True})
     typer.echo(f"{dna[:16]}… is withdrawn; slot {slot} is painted like the rest by the next artmint run")
 
-# %% ../../nbs/run/commands.ipynb #9fb74d61
-By = Annotated[str, typer.Option(help="Who decides; your user's name when left out.")]
-Blind = Annotated[
-    bool, typer.Option("--blind", help="A second look at what others decided, without seeing what they said.")
-]
-Port = Annotated[int, typer.Option(help="Where to listen on this machine; 0 takes any free port.")]
-Browser = Annotated[bool, typer.Option("--open/--no-open", help="Open the address in a browser.")]
-
-
-def review(
-    batch: BatchFile,  # the batch file
-    studio: Studio = Path("studio"),  # the studio
-    by: By = "",  # the person
-    blind: Blind = False,  # a second look
-    port: Port = 0,  # of this machine
-    browser: Browser = True,  # convenience
-) -> None:
-    "Serve the review board of a batch's drop."
-    from artmint.judge.decisions import ReviewSession
-    from artmint.review import BoardApi, serve_board
-    from artmint.run.batch import load_batch
-    from artmint.seeds import load_collection
-    from artmint.studio.catalog import Catalog
-
-    order = load_batch(batch)
-    collection = load_collection(order.folder)
-    session = ReviewSession(Catalog(studio), collection, by or getpass.getuser(), blind, order.slots)
-
-    def announce(line: str) -> None:
-        typer.echo(line)
-        sys.stdout.flush()
-        if browser and line.startswith("http://"):
-            webbrowser.open(line)
-
-    serve_board(BoardApi(session), port, announce)
-
 # %% ../../nbs/run/commands.ipynb #8f301269
 Keystore = Annotated[Path, typer.Option(help="An encrypted keystore.")]
 Passphrase = Annotated[
@@ -657,6 +636,7 @@ def _mint_drop(
     from artmint.chain.contract import contract_of
     from artmint.chain.preflight import NotCommitted, described, mint_plan
     from artmint.core.manifest import read_manifest
+    from artmint.metadata import refuse_unaccepted
     from artmint.publish.approve import require_approval
     from artmint.seeds import load_collection
     from artmint.studio.catalog import Catalog
@@ -666,6 +646,7 @@ def _mint_drop(
     packed = drop_folder(studio, collection.name, drop)
     manifest = read_manifest((packed / "drop.json").read_bytes())
     catalog = Catalog(studio)
+    refuse_unaccepted(catalog, collection, range(manifest.first, manifest.first + manifest.quantity))
     web3 = _open_chain(studio, chain, environment)
     contract = contract_of(catalog, web3, collection.name) if web3 else None
     if not contract:

@@ -7,6 +7,7 @@ __all__ = ['STEPS', 'NoSuchStep', 'sample_studio']
 
 # %% ../../nbs/run/sample.ipynb #ce2a6f6e
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 # %% ../../nbs/run/sample.ipynb #4c9d5147
@@ -19,6 +20,7 @@ from ..curate import choose
 from ..generate import generate
 from ..ipfs.cid import CID
 from ..ipfs.stores import FolderStore
+from ..judge.decisions import Opinion, record_opinions, unaccepted_editions
 from ..make.rounds import record_attempts, round_attempts, settings_now
 from ..make.base import collection_base, load_judge, weights_files
 from ..metadata import pack
@@ -48,12 +50,15 @@ def _draw(catalog: Catalog, attempt: Attempt, slot: Slot) -> Artifact:
 
 
 def _choose_first(catalog: Catalog, collection: Collection, slot: Slot, artifact: Artifact) -> None:
-    "Make a slot's first attempt its edition, unless it has one."
+    "Make a slot's first attempt its edition, unless it has one; where the rules don't accept it, by a person's word."
     if edition_of(catalog, collection.name, slot.id):
         return
     facts = artifact.model_dump(include={"dna", "pixel_digest", "file_digest"})
     edition = Edition(slot=slot.id, attempt=1, traits=slot.traits, scores={}, scorers={}, **facts)
     place_edition(catalog, collection.name, edition)
+    if unaccepted_editions(catalog, collection, [slot.id]):
+        now = datetime.now(UTC).isoformat(timespec="microseconds")
+        record_opinions(catalog, [(artifact.dna, Opinion(by="the sample", decision="accept", at=now))])
 
 # %% ../../nbs/run/sample.ipynb #c14e78a0
 def _mint(catalog: Catalog, collection: Collection, manifest: Manifest) -> None:

@@ -107,7 +107,7 @@ def test_the_whole_line_of_a_work(studio):
     )
     assert choose(catalog, COLLECTION, judge, slots, 1).open == (2,)
     assert slots_awaiting_review(catalog, COLLECTION, range(1, 5)) == {2: 1}
-    assert current_verdict(catalog, work.dna).reasons[-1] == "made by hand; people decide"
+    assert current_verdict(catalog, COLLECTION, work.dna).reasons[-1] == "made by hand; people decide"
     look = ReviewSession(catalog, COLLECTION, "Grace")
     card = look.card(look.candidates()[work.dna])
     assert card["attempt"] == 0
