@@ -38,6 +38,7 @@ from artmint.judge.decisions import (
     ReviewSession,
     Verdict,
     actions_of,
+    audit_cards,
     record_action,
     second_look,
     undo_action,
@@ -312,6 +313,8 @@ def _opening(api: BoardApi, asked: Opening) -> dict[str, Any]:
     api.load(asked.fresh)
     session = api.session
     named = {"board": api.name, "by": session.by, "blind": session.blind}
+    named |= {"audit": audit_cards(session, api.candidates.values())}
+    named |= {"audit_share": session.collection.people.audit}
     return named | {"collection": session.collection.name, "dnas": list(api.candidates)}
 
 

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['STORY', 'WORDS', 'Text', 'Story', 'Prompt', 'Words', 'Name', 'Trait', 'Wildcard', 'Weight', 'Colour', 'Count',
            'Secret', 'Withheld', 'ONE_OF_ONE', 'WILDCARD', 'Requirement', 'Rule', 'Model', 'Adapter', 'Approval',
-           'Royalty', 'Generation', 'BaseFiles', 'BadWeights', 'counts_of', 'OneOfOne', 'TraitPlan', 'Collection',
-           'InconsistentCollection', 'contradictions', 'read_collection', 'NoSuchExample', 'example']
+           'Royalty', 'People', 'Generation', 'BaseFiles', 'BadWeights', 'counts_of', 'OneOfOne', 'TraitPlan',
+           'Collection', 'InconsistentCollection', 'contradictions', 'read_collection', 'NoSuchExample', 'example']
 
 # %% ../../nbs/core/collection.ipynb #f843f377
 import difflib
@@ -133,6 +133,12 @@ class Royalty(Record):
 
     basis_points: int = Field(0, ge=0, le=10_000)  # hundredths of a percent
     receiver: str | None = Field(None, pattern="^0x[0-9a-fA-F]{40}$")  # none: the treasury
+
+
+class People(Record):
+    "What is asked of the people who decide."
+
+    audit: float = Field(0.05, ge=0, le=0.5)  # share of candidates that chance puts before them; 0: none
 
 # %% ../../nbs/core/collection.ipynb #0f3a2b4a
 class Generation(Record):
@@ -304,6 +310,7 @@ class Collection(TraitPlan):
     ask_people: bool = False  # whether a person must pick every edition
     approval: Approval | None = None
     royalty: Royalty = Royalty()
+    people: People = People()
     salt: str | None = Field(None, min_length=1)  # none: the studio's secret one
     publish_weights: bool = False
     withheld: tuple[Withheld, ...] = ()  # parts of the recipe of which only a salted digest is published
