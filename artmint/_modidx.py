@@ -2522,6 +2522,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'artmint.run.runner._tidy': ('run/runner.html#_tidy', 'artmint/run/runner.py'),
                                     'artmint.run.runner._tokens': ('run/runner.html#_tokens', 'artmint/run/runner.py'),
                                     'artmint.run.runner.batch_address': ('run/runner.html#batch_address', 'artmint/run/runner.py'),
+                                    'artmint.run.runner.batch_alarms': ('run/runner.html#batch_alarms', 'artmint/run/runner.py'),
                                     'artmint.run.runner.code_digests': ('run/runner.html#code_digests', 'artmint/run/runner.py'),
                                     'artmint.run.runner.execute_stage': ('run/runner.html#execute_stage', 'artmint/run/runner.py'),
                                     'artmint.run.runner.finished': ('run/runner.html#finished', 'artmint/run/runner.py'),
