@@ -252,7 +252,10 @@ def _pruning(trial: Trial, pruner: Pruner, q: float, steps: int) -> Effect:
         f"{pruner.stopped:.0%} of candidates"
     )
     q += (1 - pruner.stopped) * (1 - pruner.step / steps)
-    quality = f"at most {1 - pruner.keep:.0%} of acceptable candidates are stopped; the same pixels"
+    quality = (
+        f"at most {1 - pruner.keep:.0%} of acceptable candidates like the {pruner.accepts} held out are stopped "
+        f"({pruner.confidence:.0%} sure); the same pixels"
+    )
     return "seed pruning", says, q, 1 / pruner.keep, quality
 
 

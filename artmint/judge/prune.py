@@ -270,13 +270,13 @@ def _made_before(
 
 
 def _outcomes(catalog: Catalog, prefix: str) -> list[tuple[dict[str, float], bool]]:
-    """Scores of previews that were kept, and whether the finished pictures were accepted; undecided ones are
-    left out."""
+    """Scores of previews that were kept, and whether neither rules nor people refuse the finished pictures. What waits
+    for people counts as acceptable: which of it they look at first is no draw."""
     rows = []
     for key, body in catalog.all("preview", prefix).items():
         verdict = current_verdict(catalog, key.rsplit("/", 1)[1])
-        if verdict and verdict.decision != "review":
-            rows.append((body["scores"], verdict.decision == "accept"))
+        if verdict:
+            rows.append((body["scores"], verdict.decision != "reject"))
     return rows
 
 # %% ../../nbs/judge/prune.ipynb #fc543088

@@ -221,5 +221,6 @@ def verdict(
         )
     return (
         f"retrain: acceptance fell below {chart.p1:.0%} about candidate {signal.since}, noticed at "
-        f"{signal.alarm}; before it was at least {chart.p0:.0%}"
+        f"{signal.alarm}; before it was at least {chart.p0:.0%} ({1 - chart.rate / 2:.1%} sure, by {chart.good} of "
+        f"{chart.seen}). Of runs of {chart.horizon:,} candidates in which nothing changes at most {chart.rate:.0%} say this"
     )
