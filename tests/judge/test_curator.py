@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
+from artmint.curate import choose
 from artmint.judge.curator import (
     Looks,
     accepts_needed,
@@ -27,6 +28,7 @@ from artmint.judge.decisions import (
     Verdict,
     Via,
     audit_cards,
+    current_verdict,
     record_action,
     record_verdict,
 )
@@ -35,7 +37,7 @@ from artmint.judge.pixels import MEASURES, contrast, sharpness
 from artmint.judge.thresholds import decided
 from artmint.studio.catalog import Catalog
 from artmint.train.drawings import MOTIFS, PALETTES, draw, subjects
-from tests.drawn import DEMO, table
+from tests.drawn import DEMO, PLAIN, SLOTS, studio, table
 
 
 # ---- the curator
@@ -354,6 +356,22 @@ def test_a_promise_ends_where_pictures_come_about_in_another_way(tmp_path, chang
     softened, why = rules_in_force(catalog, changed)
     assert (softened == changed) == stands
     assert stands or "come about in another way" in why["taste"]
+
+
+def test_what_an_expired_curator_would_reject_is_left_to_people(judge, tmp_path):
+    catalog = studio(tmp_path, {1: "aaa"})
+    images, good = simulated(60, 2)
+    trained = fit_curator(judge, judge.encode_images(images), {}, good)
+    model = Model(scorer="taste", kind="curator", digest=trained.digest)
+    rules = (*PLAIN.rules, Rule(scorer="taste", min=1.1))
+    collection = PLAIN.model_copy(update={"models": (model,), "rules": rules})
+    for template, expected in ((PLAIN.template, "reject"), (f"{PLAIN.template}, at dusk", "review")):
+        keep_curator(catalog, PLAIN.model_copy(update={"template": template}), trained)
+        choice = choose(catalog, collection, judge, SLOTS[:1], 1)
+        assert choice.open == (1,)
+        dna = catalog.get("attempt", "demo/1/1")["dna"]
+        assert current_verdict(catalog, dna).decision == expected
+    assert "come about in another way" in catalog.find("event", "demo/taste")["why"]
 
 
 def test_only_what_had_its_turn_in_the_audit_is_counted_as_audited(tmp_path):
