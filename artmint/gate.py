@@ -258,7 +258,7 @@ def _pruning(trial: Trial, pruner: Pruner, q: float, steps: int) -> Effect:
     )
     return "seed pruning", says, q, 1 / pruner.keep, quality
 
-
+# %% ../nbs/42_gate.ipynb #3e3b4f07
 def _variant(trial: Trial, now: Trial, q: float) -> Effect:
     "What another way of rendering would do."
     share = max(now.accepted, 1) / max(trial.accepted, 1)

@@ -22,7 +22,7 @@ import numpy as np
 from ..core.canon import digest
 from ..core.collection import Collection, Rule
 from ..core.records import Candidate
-from .decisions import MACHINE, Agreement, audit_sample, decisions_on
+from .decisions import Agreement, audit_sample, decisions_on
 from .heads import acceptance, logistic, pack_head
 from ..make.adapters import named_adapters
 from ..make.base import Judge
@@ -111,7 +111,7 @@ def _kernel(rows: np.ndarray, near: float, seed: int) -> _Kernel:
     centres = rows[chosen] / unit
     return _Kernel(unit, centres, *_lifted(rows / unit, centres))
 
-
+# %% ../../nbs/judge/curator.ipynb #a781245c
 def _choice(
     rows: dict[bool, np.ndarray], labels: np.ndarray, seed: int
 ) -> tuple[bool, _Kernel, float]:  # with the eye or without, its kernel, penalty
@@ -221,7 +221,7 @@ def _rejected(liked: np.ndarray, labels: np.ndarray, threshold: float) -> dict[s
     noise = liked[labels == 0]
     return facts | {"rejected_noise": round(float((noise < threshold).mean()), 4) if len(noise) else 0.0}
 
-
+# %% ../../nbs/judge/curator.ipynb #4f37928c
 def _measured(
     liked: np.ndarray, labels: np.ndarray, undecided: int, promise: tuple[float, float]
 ) -> dict[str, Any]:
@@ -363,7 +363,7 @@ def _agreeing(agreed: Agreement | None) -> str:
     words = f"two people say the same of {agreed.same:.0%} of {agreed.pictures} pictures{measure}"
     if not differ:
         return words
-    return f"{words}; they disagree on {differ:.0%}, so no curator can please both on more than {1 - differ / 2:.0%}"
+    return f"{words}; they disagree on {differ:.0%}, so no curator can please both on more than {agreed.same:.0%}"
 
 # %% ../../nbs/judge/curator.ipynb #b653fc26
 def _unpromised(facts: dict[str, Any]) -> str:
@@ -383,7 +383,7 @@ def _unpromised(facts: dict[str, Any]) -> str:
         )
     return words
 
-
+# %% ../../nbs/judge/curator.ipynb #19d11370
 def describe_guarantee(
     facts: dict[str, Any],  # of a curator
     agreed: Agreement | None = None,  # how far people agree
@@ -403,7 +403,9 @@ def describe_guarantee(
     rejects = (
         f"rejects {facts['rejected']:.0%} of them, {facts['rejected_noise']:.0%} of those that people refuse"
     )
-    return f"{population}: {keeps} ({counts}), and {rejects}; {_agreeing(agreed)}"
+    whims = agreed is not None and agreed.pictures > 0 and agreed.same < 0.9 and facts["rejected_noise"] < 0.5
+    why = "; that is little because what one accepts and another wouldn't lies among what is refused" * whims
+    return f"{population}: {keeps} ({counts}), and {rejects}{why}; {_agreeing(agreed)}"
 
 # %% ../../nbs/judge/curator.ipynb #ff93470b
 _NOT_PICTURES = (
@@ -500,12 +502,14 @@ def curator_drift(
     since, facts = used.get(scorer, (0.0, {}))
     if facts.get("threshold") is None or "lost_accepts" not in facts:
         return None
-    sample = audit_sample(catalog, collection)
+    accepted = [dna for dna, yes in audit_sample(catalog, collection).accepted.items() if yes]
+    late: dict[str, list[dict[str, Any]]] = {}
+    for row in catalog.rows_of("decision", accepted):
+        if row.at > since:
+            late.setdefault(row.key, []).append(json.loads(row.body))
     scores = []
-    for dna, accepted in sample.accepted.items():
-        late = [json.loads(row.body) for row in catalog.rows_of("decision", [dna]) if row.at > since]
-        if accepted and any("at" in row for row in late):
-            scores += _last_score(late, scorer)
+    for rows in late.values():
+        scores += _last_score(rows, scorer) if any("at" in row for row in rows) else []
     kept = sum(value >= facts["threshold"] for value in scores)
     return drift(facts, kept, len(scores)) if scores else None
 

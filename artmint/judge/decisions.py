@@ -87,7 +87,7 @@ def _person(name: str) -> str:
 
 Person = Annotated[str, AfterValidator(_person)]
 
-
+# %% ../../nbs/judge/decisions.ipynb #d22e6201
 class Via(Record):
     "How a picture came before a person's eyes: what a later promise can be made of."
 
@@ -554,7 +554,7 @@ class AuditSample:
         word, ends = ("drop", drops) if drops[0] else ("slot", self.slots)
         return f"{word}s {ends[0]}–{ends[-1]}" if ends[0] != ends[-1] else f"{word} {ends[0]}"
 
-
+# %% ../../nbs/judge/decisions.ipynb #4e172888
 @dataclass(frozen=True)
 class _Turn:
     "An audit card that somebody decided on."
@@ -590,7 +590,7 @@ def _packed_at(catalog: Catalog, name: str) -> dict[int, float]:
         times |= dict.fromkeys(range(body["first"], body["first"] + body["quantity"]), row.at)
     return times
 
-
+# %% ../../nbs/judge/decisions.ipynb #dce71cc9
 def audit_sample(
     catalog: Catalog,  # where decisions are
     collection: Collection,  # whose candidates

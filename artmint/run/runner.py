@@ -599,7 +599,7 @@ def write_report(
     (here / "report.html").write_text(page, encoding="utf-8")
     return here / "report.html"
 
-
+# %% ../../nbs/run/runner.ipynb #bebe7d15
 def batch_alarms(
     batch: Batch,  # which batch
     studio: Path,  # the studio's folder

@@ -196,7 +196,7 @@ def test_a_promise_names_whom_it_is_about_how_sure_and_how_far_people_agree():
     assert "of candidates like the 312 of drops 1–3 that chance put on the board" in words
     assert "with confidence 95% (80 of those were accepted, 59 are needed)" in words
     assert "the same of 85% of 40 pictures (kappa 0.70" in words
-    assert "they disagree on 15%, so no curator can please both on more than 92%" in words
+    assert "they disagree on 15%, so no curator can please both on more than 85%" in words
     assert "isn't known" in describe_guarantee(facts)
     assert "3 that nobody decided on count as lost" in describe_guarantee(facts | {"undecided": 3})
 
@@ -226,7 +226,8 @@ def world(rng: np.random.Generator, count: int) -> tuple[np.ndarray, ...]:
     rows = rng.normal(size=(count, 6))
     slots = rng.integers(6, size=count)
     sorted_by = rows[:, 1] + rng.normal(0, 0.1, count)
-    taste = np.where(slots == 0, rows[:, 3], np.where(rows[:, 1] > 0.3, rows[:, 0], -rows[:, 0]))
+    turned = np.where(rows[:, 1] > 0.3, rows[:, 0], -rows[:, 0])
+    taste = np.where(slots == 0, rows[:, 3], turned)
     return rows, sorted_by, slots, taste + rng.normal(0, 0.3, count) > 0.3
 
 
