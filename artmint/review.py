@@ -314,7 +314,7 @@ def _opening(api: BoardApi, asked: Opening) -> dict[str, Any]:
     session = api.session
     named = {"board": api.name, "by": session.by, "blind": session.blind}
     named |= {"audit": audit_cards(session, api.candidates.values())}
-    named |= {"audit_share": session.collection.people.audit}
+    named |= {"audit_share": session.collection.people.audit_share}
     return named | {"collection": session.collection.name, "dnas": list(api.candidates)}
 
 

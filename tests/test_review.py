@@ -44,7 +44,7 @@ def client(tmp_path):
 
 
 def test_a_board_is_told_what_chance_mixes_in_and_how_often(tmp_path):
-    collection = DEMO.model_copy(update={"people": People(audit=0.25)})
+    collection = DEMO.model_copy(update={"people": People(audit_share=0.25)})
     session = ReviewSession(table(tmp_path), collection, "ada")
     api = BoardApi(session)
     opened = api.call("open", {})

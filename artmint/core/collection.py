@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['STORY', 'WORDS', 'Text', 'Story', 'Prompt', 'Words', 'Name', 'Trait', 'Wildcard', 'Weight', 'Colour', 'Count',
            'Secret', 'Withheld', 'ONE_OF_ONE', 'WILDCARD', 'Requirement', 'Rule', 'Model', 'Adapter', 'Approval',
-           'Royalty', 'People', 'Generation', 'BaseFiles', 'BadWeights', 'counts_of', 'OneOfOne', 'TraitPlan',
+           'Royalty', 'Generation', 'BaseFiles', 'BadWeights', 'counts_of', 'OneOfOne', 'TraitPlan', 'People',
            'Collection', 'InconsistentCollection', 'contradictions', 'read_collection', 'NoSuchExample', 'example']
 
 # %% ../../nbs/core/collection.ipynb #f843f377
@@ -133,12 +133,6 @@ class Royalty(Record):
 
     basis_points: int = Field(0, ge=0, le=10_000)  # hundredths of a percent
     receiver: str | None = Field(None, pattern="^0x[0-9a-fA-F]{40}$")  # none: the treasury
-
-
-class People(Record):
-    "What is asked of the people who decide."
-
-    audit: float = Field(0.05, ge=0, le=0.5)  # share of candidates that chance puts before them; 0: none
 
 # %% ../../nbs/core/collection.ipynb #0f3a2b4a
 class Generation(Record):
@@ -294,6 +288,12 @@ class TraitPlan(Record):
         "What a value is called where it is published."
         return self.value_labels.get(trait, {}).get(value, value)
 
+# %% ../../nbs/core/collection.ipynb #a21a4dfc
+class People(Record):
+    "Whose word counts where people decide on a picture."
+
+    audit_share: float = Field(0.05, ge=0, le=0.5)  # of candidates that chance puts before them; 0: none
+
 # %% ../../nbs/core/collection.ipynb #74adeec2
 class Collection(TraitPlan):
     "A studio's artistic language. `load_collection` reads one and checks that it is consistent."
@@ -308,9 +308,9 @@ class Collection(TraitPlan):
     models: tuple[Model, ...] = ()  # scorers of the studio's own
     forbidden_colours: tuple[Colour, ...] = ()  # colours that no picture may have
     ask_people: bool = False  # whether a person must pick every edition
+    people: People = People()  # whose word counts
     approval: Approval | None = None
     royalty: Royalty = Royalty()
-    people: People = People()
     salt: str | None = Field(None, min_length=1)  # none: the studio's secret one
     publish_weights: bool = False
     withheld: tuple[Withheld, ...] = ()  # parts of the recipe of which only a salted digest is published

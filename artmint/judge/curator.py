@@ -199,7 +199,7 @@ def looks_at(
     noted = [any("via" in row for row in rows[dna]) for dna in dnas]
     audited = np.array([dna in sample.accepted for dna in dnas], dtype=bool)
     unnoted = int((~np.array(noted, dtype=bool) & ~audited).sum())
-    return Looks(audited, len(sample.undecided), unnoted, sample.origin, collection.people.audit)
+    return Looks(audited, len(sample.undecided), unnoted, sample.origin, collection.people.audit_share)
 
 # %% ../../nbs/judge/curator.ipynb #896d2b6f
 def _held_out(labels: np.ndarray, audited: np.ndarray, seed: int, needed: int) -> np.ndarray:
@@ -341,7 +341,7 @@ def _more_audits(facts: dict[str, Any]) -> str:
     "How many more audited decisions are needed, in words."
     start = f"{facts['audited_accepts']} of {facts['audited']} audited pictures were accepted"
     if not facts["audit_share"]:
-        start += "; [people] audit is 0 in collection.toml, so no more come: 0.05 mixes one in twenty into the board"
+        start += "; [people] audit_share is 0 in collection.toml, so no more come: 0.05 mixes one in twenty into the board"
     missing = audits_missing(facts)
     if missing is None:
         return f"{start}; it takes {facts['accepts_wanted']} accepted ones, and nobody can say yet how many decisions that is"
@@ -351,7 +351,7 @@ def _more_audits(facts: dict[str, Any]) -> str:
     if not facts["audit_share"]:
         return words
     every = round(1 / facts["audit_share"])
-    return f"{words}: one card in {every} is one, so about {_two_digits(count * every):,} decisions in all, or fewer with a larger [people] audit"
+    return f"{words}: one card in {every} is one, so about {_two_digits(count * every):,} decisions in all, or fewer with a larger [people] audit_share"
 
 
 def _agreeing(agreed: Agreement | None) -> str:

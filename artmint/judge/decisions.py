@@ -504,7 +504,7 @@ def is_audit_card(
 ) -> bool:
     "Whether a candidate belongs to the audit sample."
     lot = audit_lot(salt_of(collection, catalog.folder), collection.name, dna)
-    return lot < collection.people.audit
+    return lot < collection.people.audit_share
 
 # %% ../../nbs/judge/decisions.ipynb #39b241f7
 def audit_cards(
@@ -520,15 +520,20 @@ def audit_cards(
     lots = {}
     for candidate in candidates:
         lot = audit_lot(salt, session.collection.name, candidate.dna)
-        if candidate.attempt and candidate.slot.id not in packed and lot < session.collection.people.audit:
+        if (
+            candidate.attempt
+            and candidate.slot.id not in packed
+            and lot < session.collection.people.audit_share
+        ):
             lots[candidate.dna] = lot
     rows = decisions_on(session.catalog, lots)
     own = {dna: session.own_rows(rows[dna]) for dna in lots}
     left = [dna for dna in lots if not own[dna] or own[dna][-1]["decision"] == "withdrawn"]
-    return sorted(left, key=lambda dna: (_people_decided(rows[dna]) is not None, lots[dna]))
+    decided = {dna: _people_decided(session.collection, rows[dna]) for dna in left}
+    return sorted(left, key=lambda dna: (decided[dna] is not None, lots[dna]))
 
 
-def _people_decided(rows: list[dict[str, Any]]) -> bool | None:
+def _people_decided(collection: Collection, rows: list[dict[str, Any]]) -> bool | None:
     "Whether people accept an artifact, by all decisions on it; None: they haven't decided."
     row = effective_decision(rows)
     if not row or "at" not in row or row["decision"] not in ("accept", "reject"):
@@ -612,7 +617,7 @@ def audit_sample(
             continue
         if any(turn.passed(lots[dna], slot, made[dna], until) for turn in turns):
             passed[dna] = slot
-    words = {dna: _people_decided(rows[dna]) for dna in passed}
+    words = {dna: _people_decided(collection, rows[dna]) for dna in passed}
     accepted = {dna: word for dna, word in words.items() if word is not None}
     undecided = tuple(dna for dna, word in words.items() if word is None)
     slots = tuple(sorted(set(passed.values())))

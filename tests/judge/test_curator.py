@@ -187,7 +187,7 @@ def test_what_is_missing_is_told_in_audited_decisions_as_a_range():
     none = facts | {"audited": 0, "audited_accepts": 0}
     assert audits_missing(none) is None
     assert "nobody can say yet" in describe_guarantee(none)
-    assert "[people] audit is 0" in describe_guarantee(none | {"audit_share": 0.0})
+    assert "[people] audit_share is 0" in describe_guarantee(none | {"audit_share": 0.0})
 
 
 def test_a_promise_names_whom_it_is_about_how_sure_and_how_far_people_agree():
@@ -304,7 +304,7 @@ def audited_studio(tmp_path, count: int):
     trained = fit_curator(Plain, rows + 2 * likes[:, None], {}, likes, looks=Looks(rng.random(400) < 0.5))
     model = Model(scorer="taste", kind="curator", digest=keep_curator(catalog, DEMO, trained))
     rules = (Rule(scorer="taste", min=trained.facts["threshold"]), Rule(scorer="contrast", min=1.0))
-    changes = {"models": (model,), "people": People(audit=0.5), "rules": rules}
+    changes = {"models": (model,), "people": People(audit_share=0.5), "rules": rules}
     collection = DEMO.model_copy(update=changes)
     return catalog, collection, ReviewSession(catalog, collection, "ada")
 

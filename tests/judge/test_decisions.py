@@ -210,7 +210,7 @@ def test_who_decided_under_the_machines_name_is_a_person_all_the_same(tmp_path):
 
 def shared(share: float, **changes):
     "The demo, with this share of its candidates mixed into the board."
-    return DEMO.model_copy(update={"people": People(audit=share), **changes})
+    return DEMO.model_copy(update={"people": People(audit_share=share), **changes})
 
 
 def mixed_in(catalog, share: float, by: str = "ada", **more) -> list[str]:
