@@ -173,7 +173,7 @@ def test_the_curator_rejects_noise_and_keeps_its_promise(judge):
 
 FACTS = {"threshold": None, "keep": 0.95, "confidence": 0.95, "accepts_needed": 59, "accepts_wanted": 59}
 FACTS |= {"held_out": 312, "decided": 1500, "unnoted": 0, "undecided": 0, "origin": "drops 1–3"}
-FACTS |= {"audit_share": 0.05, "conditional": None}
+FACTS |= {"audit_share": 0.05, "conditional": None, "swayed": 0}
 
 
 def test_what_is_missing_is_told_in_audited_decisions_as_a_range():
@@ -199,6 +199,7 @@ def test_a_promise_names_whom_it_is_about_how_sure_and_how_far_people_agree():
     assert "they disagree on 15%, so no curator can please both on more than 85%" in words
     assert "isn't known" in describe_guarantee(facts)
     assert "3 that nobody decided on count as lost" in describe_guarantee(facts | {"undecided": 3})
+    assert "on 7 the machine's verdict was to be seen" in describe_guarantee(facts | {"swayed": 7})
 
 
 def test_a_curator_of_an_earlier_artmint_promises_nothing_that_can_be_told():
@@ -385,7 +386,7 @@ def test_only_what_had_its_turn_in_the_audit_is_counted_as_audited(tmp_path):
     mixed_in = {candidate.dna for (candidate, _), drawn in zip(pairs, looks.audited) if drawn}
     assert set(dnas) < mixed_in  # with those of the best that were in the sample as well
     assert 0 < len(mixed_in & set(best)) < len(best)
-    assert looks.unnoted == 0 and looks.share == 0.5
+    assert looks.unnoted == 0 and looks.share == 0.5 and looks.swayed == 0
 
 
 # ---- tastes
