@@ -1070,6 +1070,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'artmint.judge.curator._read_held': ('judge/curator.html#_read_held', 'artmint/judge/curator.py'),
                                        'artmint.judge.curator._rejected': ('judge/curator.html#_rejected', 'artmint/judge/curator.py'),
                                        'artmint.judge.curator._ridge': ('judge/curator.html#_ridge', 'artmint/judge/curator.py'),
+                                       'artmint.judge.curator._saw_machine': ( 'judge/curator.html#_saw_machine',
+                                                                               'artmint/judge/curator.py'),
                                        'artmint.judge.curator._softened': ('judge/curator.html#_softened', 'artmint/judge/curator.py'),
                                        'artmint.judge.curator._trainable': ('judge/curator.html#_trainable', 'artmint/judge/curator.py'),
                                        'artmint.judge.curator._two_digits': ('judge/curator.html#_two_digits', 'artmint/judge/curator.py'),

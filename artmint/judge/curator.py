@@ -185,6 +185,7 @@ class Looks:
     unnoted: int = 0  # are decided, and nobody noted how they were looked at
     origin: str = "this example"  # where the audited ones come from
     share: float = 0.05  # of all candidates that chance puts before people
+    swayed: int = 0  # audited ones on which people decided with the machine's verdict before their eyes
 
 
 def looks_at(
@@ -199,7 +200,15 @@ def looks_at(
     noted = [any("via" in row for row in rows[dna]) for dna in dnas]
     audited = np.array([dna in sample.accepted for dna in dnas], dtype=bool)
     unnoted = int((~np.array(noted, dtype=bool) & ~audited).sum())
-    return Looks(audited, len(sample.undecided), unnoted, sample.origin, collection.people.audit_share)
+    swayed = sum(_saw_machine(rows[dna]) for dna in dnas if dna in sample.accepted)
+    return Looks(
+        audited, len(sample.undecided), unnoted, sample.origin, collection.people.audit_share, swayed
+    )
+
+
+def _saw_machine(rows: list[dict[str, Any]]) -> bool:
+    "Whether a person decided on an artifact with the machine's verdict before their eyes."
+    return any((row.get("via") or {}).get("machine") and not row.get("blind") for row in rows)
 
 # %% ../../nbs/judge/curator.ipynb #896d2b6f
 def _held_out(labels: np.ndarray, audited: np.ndarray, seed: int, needed: int) -> np.ndarray:
@@ -308,7 +317,8 @@ def _audit_facts(labels: np.ndarray, looks: Looks, held: np.ndarray, needed: int
     )  # where only audited ones can train, half of them do
     facts = {"audited": int(looks.audited.sum()), "audited_accepts": accepts, "undecided": looks.undecided}
     facts |= {"accepts_needed": needed, "accepts_wanted": needed * split, "origin": looks.origin}
-    return facts | {"unnoted": looks.unnoted, "audit_share": looks.share, "decided": len(labels)}
+    facts |= {"unnoted": looks.unnoted, "audit_share": looks.share, "swayed": looks.swayed}
+    return facts | {"decided": len(labels)}
 
 # %% ../../nbs/judge/curator.ipynb #74e8df27
 def _two_digits(count: float) -> int:
@@ -400,6 +410,8 @@ def describe_guarantee(
     counts = f"{facts['held_out_accepts']} of those were accepted, {facts['accepts_needed']} are needed"
     if facts["undecided"]:
         counts += f"; {facts['undecided']} that nobody decided on count as lost"
+    if facts["swayed"]:
+        counts += f"; on {facts['swayed']} the machine's verdict was to be seen, which may have swayed people"
     rejects = (
         f"rejects {facts['rejected']:.0%} of them, {facts['rejected_noise']:.0%} of those that people refuse"
     )
