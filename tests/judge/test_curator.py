@@ -255,7 +255,7 @@ def kept_share(trained, threshold: float, rows: np.ndarray) -> float:
 
 
 def promises(way: str, draws: int, audits: int) -> list[tuple[bool, float]]:
-    "Whether each of some curators makes a promise, and what the bound that it has keeps of all that nobody looked at."
+    "Whether each of some curators makes a promise, and what the bound that it has keeps of new candidates."
     outcomes = []
     for seed in range(draws):
         rng = np.random.default_rng([WAYS.index(way), seed])
@@ -263,11 +263,11 @@ def promises(way: str, draws: int, audits: int) -> list[tuple[bool, float]]:
         audit = rng.permutation(len(rows))[:audits]
         seen = np.union1d(looked_at(way, rng, sorted_by, slots), audit)
         trained = fit_curator(Plain, rows[seen], {}, likes[seen], looks=Looks(np.isin(seen, audit)))
-        rest = np.setdiff1d(np.flatnonzero(likes), seen)
+        rows, _, _, likes = world(rng, 4000)  # the next drop's
         threshold = trained.facts["threshold"]
         bound = (trained.facts["conditional"] or {}).get("threshold") if threshold is None else threshold
         if bound is not None:
-            outcomes.append((threshold is not None, kept_share(trained, bound, rows[rest])))
+            outcomes.append((threshold is not None, kept_share(trained, bound, rows[likes])))
     return outcomes
 
 
