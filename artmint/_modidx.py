@@ -1072,6 +1072,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'artmint.judge.curator._ridge': ('judge/curator.html#_ridge', 'artmint/judge/curator.py'),
                                        'artmint.judge.curator._saw_machine': ( 'judge/curator.html#_saw_machine',
                                                                                'artmint/judge/curator.py'),
+                                       'artmint.judge.curator._so_far': ('judge/curator.html#_so_far', 'artmint/judge/curator.py'),
                                        'artmint.judge.curator._softened': ('judge/curator.html#_softened', 'artmint/judge/curator.py'),
                                        'artmint.judge.curator._trainable': ('judge/curator.html#_trainable', 'artmint/judge/curator.py'),
                                        'artmint.judge.curator._two_digits': ('judge/curator.html#_two_digits', 'artmint/judge/curator.py'),

@@ -318,7 +318,7 @@ def _audit_facts(labels: np.ndarray, looks: Looks, held: np.ndarray, needed: int
     facts = {"audited": int(looks.audited.sum()), "audited_accepts": accepts, "undecided": looks.undecided}
     facts |= {"accepts_needed": needed, "accepts_wanted": needed * split, "origin": looks.origin}
     facts |= {"unnoted": looks.unnoted, "audit_share": looks.share, "swayed": looks.swayed}
-    return facts | {"decided": len(labels)}
+    return facts | {"decided": len(labels), "accept_rate": round(float(labels.mean()), 4)}
 
 # %% ../../nbs/judge/curator.ipynb #74e8df27
 def _two_digits(count: float) -> int:
@@ -347,23 +347,35 @@ def audits_missing(
     return counts[0], counts[1], most if most < 1e6 else None
 
 # %% ../../nbs/judge/curator.ipynb #17174b54
+def _so_far(facts: dict[str, Any]) -> str:
+    "What was audited so far, in words."
+    if not facts["audit_share"]:
+        return "[people] audit_share is 0 in collection.toml, so chance puts nothing on the board: 0.05 mixes in one in twenty"
+    if not facts["audited"]:
+        return "nothing that chance put on the board is decided yet"
+    return f"{facts['audited_accepts']} of {facts['audited']} audited pictures were accepted"
+
+
 def _more_audits(facts: dict[str, Any]) -> str:
     "How many more audited decisions are needed, in words."
-    start = f"{facts['audited_accepts']} of {facts['audited']} audited pictures were accepted"
-    if not facts["audit_share"]:
-        start += "; [people] audit_share is 0 in collection.toml, so no more come: 0.05 mixes one in twenty into the board"
     missing = audits_missing(facts)
     if missing is None:
-        return f"{start}; it takes {facts['accepts_wanted']} accepted ones, and nobody can say yet how many decisions that is"
+        guess = (
+            f"{_two_digits(facts['accepts_wanted'] / facts['accept_rate']):,}"
+            if facts["accept_rate"]
+            else "nobody knows how many"
+        )
+        takes = f"a promise takes {facts['accepts_wanted']} audited pictures that are accepted"
+        return f"{_so_far(facts)}; {takes}: {guess} decisions if they are accepted as often as the others"
     count, least, most = missing
     between = f"between {least:,} and {most:,}" if most else f"at least {least:,}"
-    words = f"{start}; about {count:,} more audited decisions are needed ({between})"
+    words = f"{_so_far(facts)}; about {count:,} more audited decisions are needed ({between})"
     if not facts["audit_share"]:
         return words
     every = round(1 / facts["audit_share"])
     return f"{words}: one card in {every} is one, so about {_two_digits(count * every):,} decisions in all, or fewer with a larger [people] audit_share"
 
-
+# %% ../../nbs/judge/curator.ipynb #c9dfe577
 def _agreeing(agreed: Agreement | None) -> str:
     "How far people agree, and what follows."
     if agreed is None or not agreed.pictures:

@@ -173,7 +173,7 @@ def test_the_curator_rejects_noise_and_keeps_its_promise(judge):
 
 FACTS = {"threshold": None, "keep": 0.95, "confidence": 0.95, "accepts_needed": 59, "accepts_wanted": 59}
 FACTS |= {"held_out": 312, "decided": 1500, "unnoted": 0, "undecided": 0, "origin": "drops 1–3"}
-FACTS |= {"audit_share": 0.05, "conditional": None, "swayed": 0}
+FACTS |= {"audit_share": 0.05, "conditional": None, "swayed": 0, "accept_rate": 0.25}
 
 
 def test_what_is_missing_is_told_in_audited_decisions_as_a_range():
@@ -186,7 +186,9 @@ def test_what_is_missing_is_told_in_audited_decisions_as_a_range():
     assert "one card in 20 is one, so about 28,000 decisions in all" in words
     none = facts | {"audited": 0, "audited_accepts": 0}
     assert audits_missing(none) is None
-    assert "nobody can say yet" in describe_guarantee(none)
+    assert "nothing that chance put on the board is decided yet" in describe_guarantee(none)
+    assert "240 decisions if they are accepted as often as the others" in describe_guarantee(none)
+    assert "nobody knows how many" in describe_guarantee(none | {"accept_rate": 0.0})
     assert "[people] audit_share is 0" in describe_guarantee(none | {"audit_share": 0.0})
 
 
