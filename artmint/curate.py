@@ -20,6 +20,7 @@ from .core.canon import Refusal, digest
 from .core.collection import Collection, Rule
 from .core.records import Artifact, Candidate, Edition, Slot
 from .generate import is_by_hand
+from .judge.curator import rules_in_force
 from artmint.judge.decisions import (
     MACHINE,
     PEOPLE,
@@ -532,7 +533,9 @@ def choose(
 ) -> Choice:
     """Fill what can be filled from rounds 1 to `number`. An edition stays until people or rules refuse it, or
     people pick another; once its drop is packed it stays for good. A slot about whose picture people differ stays
-    open until the collection's `[people]` settles it. Raises UnknownScorer and IncompleteRound."""
+    open until the collection's `[people]` settles it, and what a curator whose promise has expired would reject is
+    left to people. Raises UnknownScorer and IncompleteRound."""
+    collection, _ = rules_in_force(catalog, collection)
     scorers = scorers_for(collection, judge, catalog)
     ordered = sorted(slots, key=lambda slot: slot.id)
     packed = packed_slots(catalog, collection.name)

@@ -252,10 +252,13 @@ def _pruning(trial: Trial, pruner: Pruner, q: float, steps: int) -> Effect:
         f"{pruner.stopped:.0%} of candidates"
     )
     q += (1 - pruner.stopped) * (1 - pruner.step / steps)
-    quality = f"at most {1 - pruner.keep:.0%} of acceptable candidates are stopped; the same pixels"
+    quality = (
+        f"at most {1 - pruner.keep:.0%} of acceptable candidates like the {pruner.accepts} held out are stopped "
+        f"({pruner.confidence:.0%} sure); the same pixels"
+    )
     return "seed pruning", says, q, 1 / pruner.keep, quality
 
-
+# %% ../nbs/42_gate.ipynb #3e3b4f07
 def _variant(trial: Trial, now: Trial, q: float) -> Effect:
     "What another way of rendering would do."
     share = max(now.accepted, 1) / max(trial.accepted, 1)

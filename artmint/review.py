@@ -42,6 +42,7 @@ from artmint.judge.decisions import (
     ReviewSession,
     Verdict,
     actions_of,
+    audit_cards,
     disputes,
     record_action,
     second_look,
@@ -347,6 +348,7 @@ def _opening(api: BoardApi, asked: Opening) -> dict[str, Any]:
     role = api.role
     may = {"role": role, "can": list(MAY[role])} | session.collection.people.model_dump(mode="json")
     table = {"collection": session.collection.name, "dnas": list(api.candidates)}
+    table["audit"] = audit_cards(session, api.candidates.values()) if "decide" in MAY[role] else []
     return named | may | table | {"disputes": [] if session.blind else _disputed(api)}
 
 

@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from artmint.core.collection import People
 from artmint.core.records import Slot
-from artmint.judge.decisions import Action, ReviewSession, record_action
+from artmint.judge.decisions import Action, ReviewSession, audit_cards, record_action
 from artmint.review import SMALL, BadRequest, BoardApi, WrongBoard, board, board_app, board_script, thumbnail
 from artmint.studio.web import SAFE_HEADERS
 from artmint.studio.catalog import Catalog
@@ -53,6 +54,18 @@ def client(tmp_path):
         base_url="http://127.0.0.1",
     ) as made:
         yield made
+
+
+def test_a_board_is_told_what_chance_mixes_in_and_how_often(tmp_path):
+    collection = DEMO.model_copy(update={"people": People(audit_share=0.25)})
+    session = ReviewSession(table(tmp_path), collection, "ada")
+    api = BoardApi(session)
+    opened = api.call("open", {})
+    assert opened["audit_share"] == 0.25
+    assert opened["audit"] == audit_cards(session, session.candidates().values())
+    args = {"id": "1", "dnas": opened["audit"][:1], "decision": "accept", "via": {"audit": True}}
+    api.call("act", args)
+    assert api.call("open", {})["audit"] == opened["audit"][1:]
 
 
 def test_nothing_is_given_or_taken_without_the_token(client):

@@ -338,6 +338,7 @@ class People(Record):
 
     last_word: Literal["latest", "majority", "lead", "both"] = "latest"
     lead: Person | None = None  # whose word it is with "lead"
+    audit_share: float = Field(0.05, ge=0, le=0.5)  # of candidates that chance puts before them; 0: none
 
 # %% ../../nbs/core/collection.ipynb #74adeec2
 class Collection(TraitPlan):

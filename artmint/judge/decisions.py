@@ -7,7 +7,8 @@ __all__ = ['MACHINE', 'PEOPLE', 'WORDS_FOR', 'HIDDEN', 'Verdict', 'describe_fail
            'record_verdict', 'record_opinions', 'last_words', 'effective_decision', 'current_verdict', 'ReviewSession',
            'NotAPerson', 'decisions_on', 'is_disputed', 'Action', 'AlreadyPacked', 'record_action', 'undo_action',
            'actions_of', 'Agreement', 'kappa', 'agreement', 'second_look', 'attempts_by_slot', 'slots_awaiting_review',
-           'PeoplesWords', 'peoples_words', 'disputes', 'unaccepted_editions']
+           'PeoplesWords', 'peoples_words', 'disputes', 'unaccepted_editions', 'audit_lot', 'is_audit_card',
+           'audit_cards', 'AuditSample', 'audit_sample']
 
 # %% ../../nbs/judge/decisions.ipynb #cb7958cc
 from collections import Counter, defaultdict
@@ -22,6 +23,7 @@ from pydantic import Field
 from ..core.canon import Record, Refusal, digest, read_json
 from ..core.collection import RESERVED, Collection, People, Person, Rule, person_key, person_name
 from ..core.records import Artifact, Candidate, Slot
+from ..seeds import salt_of
 from ..studio.catalog import Catalog
 from ..studio.editions import edition_of, editions_of, packed_slots
 from ..studio.files import slot_key
@@ -69,7 +71,7 @@ def decide(
     decision = next((word for word in ("reject", "review") if word in severities), "accept")
     return Verdict(dna, decision, tuple(reasons), scores)
 
-# %% ../../nbs/judge/decisions.ipynb #72805c21
+# %% ../../nbs/judge/decisions.ipynb #d22e6201
 class Via(Record):
     "How a picture came before a person's eyes: what a later promise can be made of."
 
@@ -78,6 +80,7 @@ class Via(Record):
     search: str = Field("", max_length=256)  # what was searched for
     machine: bool = False  # whether the machine's verdict was to be seen
     audit: bool = False  # whether chance put it there
+    slots: tuple[int, int] | None = None  # first and last on the table where chance did; none: all
 
 
 class Opinion(Record):
@@ -410,7 +413,8 @@ def record_action(
     action: Action,  # what is done
 ) -> tuple[str, ...]:  # dnas of cards that may have changed
     "Record an action, once. On disk when this returns. Raises AlreadyPacked."
-    changes = action.model_dump(include={"decision", "stars", "note", "via"}, exclude_defaults=True)
+    changes = action.model_dump(include={"decision", "stars", "note"}, exclude_defaults=True)
+    changes |= _checked_via(session, action)
     opinions = []
     every = _own(session, action.dnas)
     for dna, own in every.items():
@@ -422,6 +426,16 @@ def record_action(
         _refuse_packed(session, [dna for dna, _ in opinions], action.decision)
         record_opinions(session.catalog, opinions)
     return tuple(every)
+
+
+def _checked_via(session: ReviewSession, action: Action) -> dict[str, Any]:
+    "How an action's cards were looked at; that chance put one there is taken from nobody's word alone."
+    if action.via is None:
+        return {}
+    one = len(set(action.dnas)) == 1
+    audit = action.via.audit and one and is_audit_card(session.catalog, session.collection, action.dnas[0])
+    slots = (session.slots[0], session.slots[-1]) if audit and session.slots else None
+    return {"via": action.via.model_copy(update={"audit": audit, "slots": slots})}
 
 # %% ../../nbs/judge/decisions.ipynb #3f6fa932
 def _before(own: list[dict[str, Any]], undone: str, id: str) -> dict[str, Any] | None:
@@ -619,3 +633,139 @@ def unaccepted_editions(
         slot: current_verdict(catalog, collection, body["dna"]) for slot, body in bodies.items() if body
     }
     return {slot: verdict for slot, verdict in verdicts.items() if verdict and verdict.decision != "accept"}
+
+# %% ../../nbs/judge/decisions.ipynb #8efeaf9b
+def audit_lot(
+    salt: str,  # the collection's
+    collection: str,  # its name
+    dna: str,  # a candidate's
+) -> float:
+    "The number, 0 to 1, that chance gave a candidate: the lower, the sooner people are shown it."
+    return int(digest(["artmint/audit/1", collection, salt, dna])[:13], 16) / 16**13
+
+
+def is_audit_card(
+    catalog: Catalog,  # of the studio, which keeps the salt
+    collection: Collection,  # which says the share
+    dna: str,  # a candidate's
+) -> bool:
+    "Whether a candidate belongs to the audit sample."
+    lot = audit_lot(salt_of(collection, catalog.folder), collection.name, dna)
+    return lot < collection.people.audit_share
+
+# %% ../../nbs/judge/decisions.ipynb #39b241f7
+def audit_cards(
+    session: ReviewSession,  # whose look; a blind one has none
+    candidates: Iterable[Candidate],  # on the table
+) -> list[str]:  # dnas, in the order in which they are mixed in
+    """The audit sample as far as this person hasn't decided on it: first what nobody decided on. Works made by hand
+    and slots that are packed aren't in it."""
+    if session.blind:
+        return []
+    packed = packed_slots(session.catalog, session.collection.name)
+    salt = salt_of(session.collection, session.catalog.folder)
+    lots = {}
+    for candidate in candidates:
+        lot = audit_lot(salt, session.collection.name, candidate.dna)
+        if (
+            candidate.attempt
+            and candidate.slot.id not in packed
+            and lot < session.collection.people.audit_share
+        ):
+            lots[candidate.dna] = lot
+    rows = decisions_on(session.catalog, lots)
+    own = {dna: session.own_rows(rows[dna]) for dna in lots}
+    left = [dna for dna in lots if not own[dna] or own[dna][-1]["decision"] == "withdrawn"]
+    decided = {dna: _people_decided(session.collection, rows[dna]) for dna in left}
+    return sorted(left, key=lambda dna: (decided[dna] is not None, lots[dna]))
+
+
+def _people_decided(collection: Collection, rows: list[dict[str, Any]]) -> bool | None:
+    "Whether people accept an artifact, by all decisions on it; None: they haven't decided."
+    row = effective_decision(rows, collection)
+    if not row or row["by"] in (MACHINE, PEOPLE) or row["decision"] not in ("accept", "reject"):
+        return None
+    return row["decision"] == "accept"
+
+# %% ../../nbs/judge/decisions.ipynb #9333981c
+@dataclass(frozen=True)
+class AuditSample:
+    "What chance put before people, whatever rules and people thought of it."
+
+    accepted: dict[str, bool]  # what people say, by dna
+    undecided: tuple[str, ...]  # dnas of those that had their turn, and nobody decided
+    slots: tuple[int, ...]  # that they belong to, in order
+    packed: dict[int, int]  # number of the drop, by slot
+
+    @property
+    def origin(self) -> str:
+        "Where they come from, in words."
+        if not self.slots:
+            return "no slots"
+        drops = sorted({self.packed.get(slot, 0) for slot in self.slots})
+        word, ends = ("drop", drops) if drops[0] else ("slot", self.slots)
+        return f"{word}s {ends[0]}–{ends[-1]}" if ends[0] != ends[-1] else f"{word} {ends[0]}"
+
+# %% ../../nbs/judge/decisions.ipynb #4e172888
+@dataclass(frozen=True)
+class _Turn:
+    "An audit card that somebody decided on."
+
+    lot: float
+    at: float  # when, seconds since 1970
+    slots: tuple[int, int] | None  # on the table; None: all
+
+    def passed(self, lot: float, slot: int, since: float, until: float) -> bool:
+        "Whether a candidate with this number, on the table in this time, had its turn by then."
+        there = since <= self.at <= until and (self.slots is None or self.slots[0] <= slot <= self.slots[1])
+        return there and lot <= self.lot
+
+# %% ../../nbs/judge/decisions.ipynb #74c54136
+def _turns(lot: float, rows: list[dict[str, Any]]) -> list[_Turn]:
+    """The decisions on a candidate that were made when chance put it on the board; what was searched for, only one
+    trait's pictures or one slot's, isn't chance."""
+    turns = []
+    for row in rows:
+        via = row.get("via")
+        fair = isinstance(via, dict) and via.get("audit") and not via.get("search")
+        if fair and not row.get("blind"):
+            at = datetime.fromisoformat(row["at"]).timestamp()
+            turns.append(_Turn(lot, at, tuple(via["slots"]) if via.get("slots") else None))
+    return turns
+
+
+def _packed_at(catalog: Catalog, name: str) -> dict[int, float]:
+    "When a slot's drop was packed, seconds since 1970, by slot."
+    times = {}
+    for row in catalog.rows("drop", f"{name}/"):
+        body = read_json(row.body)
+        times |= dict.fromkeys(range(body["first"], body["first"] + body["quantity"]), row.at)
+    return times
+
+# %% ../../nbs/judge/decisions.ipynb #dce71cc9
+def audit_sample(
+    catalog: Catalog,  # where decisions are
+    collection: Collection,  # whose candidates
+) -> AuditSample:
+    "The candidates that had their turn in the audit, and what people say of them."
+    every = ReviewSession(catalog, collection, "audit").candidates()
+    rows = decisions_on(catalog, every)
+    salt = salt_of(collection, catalog.folder)
+    lots = {dna: audit_lot(salt, collection.name, dna) for dna in every}
+    turns = [turn for dna in every for turn in _turns(lots[dna], rows[dna])]
+    highest = max((turn.lot for turn in turns), default=-1.0)
+    made = {row.key: row.at for row in reversed(catalog.rows_of("artifact", every if turns else ()))}
+    packed = _packed_at(catalog, collection.name)
+    passed = {}
+    for dna, candidate in every.items():
+        slot = candidate.slot.id
+        until = packed.get(slot, float("inf"))
+        if lots[dna] > highest or not candidate.attempt:
+            continue
+        if any(turn.passed(lots[dna], slot, made[dna], until) for turn in turns):
+            passed[dna] = slot
+    words = {dna: _people_decided(collection, rows[dna]) for dna in passed}
+    accepted = {dna: word for dna, word in words.items() if word is not None}
+    undecided = tuple(dna for dna, word in words.items() if word is None)
+    slots = tuple(sorted(set(passed.values())))
+    return AuditSample(accepted, undecided, slots, packed_slots(catalog, collection.name))

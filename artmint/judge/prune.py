@@ -247,7 +247,7 @@ def conditions_digest(
 ) -> str:
     """Digest of what a bound depends on beside the judge: all of the collection that can touch a picture or a
     verdict, and the adapters that it means now. Raises NoSuchAdapter."""
-    words = {"title", "description", "license", "supply", "royalty"} | _idle(collection, _LATER)
+    words = {"title", "description", "license", "supply", "royalty", "people"} | _idle(collection, _LATER)
     generation = {"attempts", "rounds"} | _idle(collection.generation, _LATER_GENERATION)
     left_out = {name: True for name in words} | {"generation": generation}
     facts = collection.model_dump(mode="json", exclude=left_out)
@@ -270,13 +270,13 @@ def _made_before(
 
 
 def _outcomes(catalog: Catalog, collection: Collection, prefix: str) -> list[tuple[dict[str, float], bool]]:
-    """Scores of previews that were kept, and whether the finished pictures were accepted; undecided ones are
-    left out."""
+    """Scores of previews that were kept, and whether neither rules nor people refuse the finished pictures. What waits
+    for people counts as acceptable: which of it they look at first is no draw."""
     rows = []
     for key, body in catalog.all("preview", prefix).items():
         verdict = current_verdict(catalog, collection, key.rsplit("/", 1)[1])
-        if verdict and verdict.decision != "review":
-            rows.append((body["scores"], verdict.decision == "accept"))
+        if verdict:
+            rows.append((body["scores"], verdict.decision != "reject"))
     return rows
 
 # %% ../../nbs/judge/prune.ipynb #fc543088

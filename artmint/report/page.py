@@ -20,7 +20,7 @@ from markupsafe import Markup, escape
 # %% ../../nbs/report/page.ipynb #cb306327
 import artmint
 from ..core.collection import Collection
-from ..judge.curator import curator_drift
+from ..judge.curator import curator_drift, expired_promises
 from ..judge.decisions import PeoplesWords, current_verdict, peoples_words
 from ..prove.proof import STEP_SIGNS, worst_status
 from ..metrics import BatchHistory, KPIs, LEGS, batch_history, coins, duration, kpis, spoken
@@ -284,16 +284,21 @@ def _chart(catalog: Catalog, collection: Collection, history: BatchHistory, slot
 # %% ../../nbs/report/page.ipynb #326542ac
 def _curator(catalog: Catalog, collection: Collection) -> list[dict]:
     "Whether the curator still keeps what people accept; nothing without one, or without audited pictures."
+    expired = [
+        f"{name} no longer decides, people do: {why}"
+        for name, why in expired_promises(catalog, collection).items()
+    ]
     seen = curator_drift(catalog, collection)
     if seen is None:
-        return []
+        return [_plot("The curator's promise has expired", "; ".join(expired), Markup(""))] if expired else []
     rows = [("of late", seen.rate, f"{seen.rate:.0%}", "bad" if seen.left else "good")]
     rows += [
         (f"usual, {word}", share, f"{share:.0%}", "soft-bar")
         for word, share in zip(("least", "most"), seen.band)
     ]
     title = "Does the curator keep what people accept?"
-    return [_plot(title, seen.description, bars("Share of accepted pictures that the curator keeps", rows))]
+    says = "; ".join(expired) or seen.description
+    return [_plot(title, says, bars("Share of accepted pictures that the curator keeps", rows))]
 
 # %% ../../nbs/report/page.ipynb #f66d01f8
 def _people_facts(collection: Collection, words: list[PeoplesWords]) -> dict[str, Any]:

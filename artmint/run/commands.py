@@ -179,18 +179,21 @@ def _tell_disputes(
 
 def _print_outcome(batch: "Batch", studio: Path, results: "list[StageResult]", json: bool) -> None:
     "Say where a batch's report and its tokens are."
-    from artmint.run.runner import batch_address, write_report
+    from artmint.run.runner import batch_address, batch_alarms, write_report
 
     address = batch_address(batch, studio)
     page = near_path(write_report(batch, studio))
+    alarms = batch_alarms(batch, studio)
     command = verify_command(address, studio) if address else ""
     if json:
-        outcome = {"event": "end", "batch": batch.name, "address": address, "report": page}
+        outcome = {"event": "end", "batch": batch.name, "address": address, "report": page, "alarms": alarms}
         return print_line(outcome | {"command": command, "stages": [vars(result) for result in results]})
     ran = [result for result in results if not result.skipped]
     seconds = sum(result.seconds for result in ran)
     before = len(results) - len(ran)
     typer.echo(f"{len(ran)} stages run, {before} finished before, {seconds:.1f} s", err=True)
+    for words in alarms:
+        typer.echo(f"Attention: {words}", err=True)
     typer.echo(f"The report is {page}" + ("; a stranger repeats the proof with" if command else ""))
     if command:
         typer.echo(command)

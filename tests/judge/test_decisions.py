@@ -1,10 +1,11 @@
 "Verdicts by rules and by people: said once, undone, looked at twice."
 
 import inspect
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from artmint.core.collection import People, Rule
@@ -17,7 +18,10 @@ from artmint.judge.decisions import (
     Opinion,
     ReviewSession,
     Verdict,
+    Via,
     agreement,
+    audit_cards,
+    audit_sample,
     current_verdict,
     decide,
     disputes,
@@ -370,3 +374,130 @@ def test_an_objection_that_came_in_while_packing_can_be_mended(tmp_path):
     assert unaccepted_editions(catalog, DEMO, [1]) == {}
     with pytest.raises(AlreadyPacked):
         record_action(look, Action(id="4", dnas=(dna,), decision="withdrawn"))
+
+
+# ---- which pictures chance puts before people
+
+
+def shared(share: float, **changes):
+    "The demo, with this share of its candidates mixed into the board."
+    return DEMO.model_copy(update={"people": People(audit_share=share), **changes})
+
+
+def mixed_in(catalog, share: float, by: str = "ada", **more) -> list[str]:
+    look = ReviewSession(catalog, shared(share), by, **more)
+    return audit_cards(look, look.candidates().values())
+
+
+def test_a_larger_audit_share_adds_to_a_smaller_one(tmp_path):
+    catalog = table(tmp_path, tries=2)
+
+    @settings(max_examples=15, deadline=None)
+    @given(st.floats(0, 0.5), st.floats(0, 0.5))
+    def hold(one: float, other: float) -> None:
+        fewer, more = sorted((mixed_in(catalog, one), mixed_in(catalog, other)), key=len)
+        assert more[: len(fewer)] == fewer
+
+    hold()
+    assert mixed_in(catalog, 0.0) == []
+
+
+def test_candidates_that_come_later_shuffle_nothing(tmp_path):
+    catalog = table(tmp_path, tries=2)
+    before = mixed_in(catalog, 0.3)
+    for slot in SLOTS:
+        enter(catalog, slot, 3, art(slot, 3))
+    after = mixed_in(catalog, 0.3)
+    assert [dna for dna in after if dna in before] == before
+    assert len(after) > len(before)
+
+
+def test_what_the_machine_says_has_no_part_in_the_audit(tmp_path):
+    catalog = table(tmp_path, tries=3)
+    before = mixed_in(catalog, 0.4)
+    for i, dna in enumerate(ReviewSession(catalog, DEMO, "ada").candidates()):
+        record_verdict(catalog, Verdict(dna, "reject" if i % 2 else "accept", (), {"clip": i / 100}))
+    assert mixed_in(catalog, 0.4) == before
+    assert any(current_verdict(catalog, dna).decision == "reject" for dna in before)
+
+
+def test_what_this_person_decided_on_is_out_and_what_another_did_comes_last(tmp_path):
+    catalog = table(tmp_path, tries=3)
+    cards = mixed_in(catalog, 0.4)
+    ada = ReviewSession(catalog, shared(0.4), "ada")
+    record_action(ada, Action(id="1", dnas=tuple(cards[:2]), decision="accept", via=Via()))
+    assert mixed_in(catalog, 0.4) == cards[2:]
+    assert mixed_in(catalog, 0.4, by="ben") == [*cards[2:], *cards[:2]]
+    record_action(ada, Action(id="2", dnas=(cards[1],), decision="withdrawn", via=Via()))
+    assert mixed_in(catalog, 0.4) == cards[1:]
+    assert mixed_in(catalog, 0.4, by="cy", blind=True) == []
+
+
+def test_packed_slots_and_works_by_hand_are_not_in_the_audit(tmp_path):
+    catalog = table(tmp_path, tries=3)
+    catalog.put("drop", "demo/1", {"first": 1, "quantity": 2})
+    look = ReviewSession(catalog, shared(0.5), "ada")
+    every = look.candidates()
+    cards = audit_cards(look, every.values())
+    assert cards and all(every[dna].slot.id > 2 for dna in cards)
+    by_hand = [replace(candidate, attempt=0) for candidate in every.values()]
+    assert audit_cards(look, by_hand) == []
+
+
+def test_that_chance_put_a_card_there_is_taken_from_nobodys_word_alone(tmp_path):
+    catalog = table(tmp_path, tries=3)
+    look = ReviewSession(catalog, shared(0.3), "ada", slots=range(1, 9))
+    cards = audit_cards(look, look.candidates().values())
+    stranger = next(dna for dna in look.candidates() if dna not in cards)
+    ways = {"one": cards[:1], "strange": [stranger], "many": cards[1:3]}
+    for name, dnas in ways.items():
+        record_action(look, Action(id=name, dnas=tuple(dnas), decision="reject", via=Via(audit=True)))
+    noted = {name: catalog.find("decision", dnas[0])["via"] for name, dnas in ways.items()}
+    assert noted == {"one": {"audit": True, "slots": [1, 8]}, "strange": {}, "many": {}}
+
+
+def decide_on(look: ReviewSession, dnas, decision: str = "reject", **via) -> None:
+    for dna in dnas:
+        record_action(look, Action(id=f"{dna} {via}", dnas=(dna,), decision=decision, via=Via(**via)))
+
+
+def test_everything_below_a_card_that_was_mixed_in_had_its_turn(tmp_path):
+    catalog = table(tmp_path, tries=4)
+    collection = shared(0.5)
+    look = ReviewSession(catalog, collection, "ada")
+    cards = audit_cards(look, look.candidates().values())
+    first, second, third, fourth = cards[:4]
+    decide_on(look, (first, fourth), "accept", sort="clip")  # of their own accord
+    assert not audit_sample(catalog, collection).accepted
+    decide_on(look, (third,), audit=True)
+    seen = audit_sample(catalog, collection)
+    assert seen.accepted == {first: True, third: False}
+    assert seen.undecided == (second,)  # passed over, and said so
+    decide_on(look, (second,), audit=True)
+    assert audit_sample(catalog, collection).accepted == {first: True, second: False, third: False}
+
+
+def test_a_search_is_no_draw_and_other_slots_had_no_turn(tmp_path):
+    catalog = table(tmp_path, tries=4)
+    collection = shared(0.5)
+    few = ReviewSession(catalog, collection, "ada", slots=range(1, 9))
+    cards = audit_cards(few, few.candidates().values())
+    decide_on(few, cards[-1:], audit=True, search="palette: ocean")
+    assert not audit_sample(catalog, collection).slots
+    decide_on(few, cards[:-1], audit=True)
+    seen = audit_sample(catalog, collection)
+    assert set(seen.accepted) == set(cards[:-1])
+    assert max(seen.slots) <= 8 and seen.origin.startswith("slots 1–")
+
+
+def test_what_came_after_a_card_was_mixed_in_had_no_turn_yet(tmp_path):
+    catalog = table(tmp_path, tries=2)
+    collection = shared(0.5)
+    look = ReviewSession(catalog, collection, "ada")
+    decide_on(look, audit_cards(look, look.candidates().values()), audit=True)
+    before = audit_sample(catalog, collection)
+    for slot in SLOTS:
+        enter(catalog, slot, 3, art(slot, 3))
+    assert audit_sample(catalog, collection) == before
+    catalog.put("drop", "demo/1", {"first": 1, "quantity": len(SLOTS)})
+    assert audit_sample(catalog, collection).origin == "drop 1"
