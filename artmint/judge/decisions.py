@@ -141,7 +141,7 @@ def effective_decision(
     """The decision that counts: of people's last words that weren't withdrawn or blind the latest, else the
     machine's latest, else None."""
     last: dict[str, dict] = {}
-    for row in rows:
+    for row in sorted(rows, key=lambda row: row.get("at", "")):  # an import brings earlier words later
         if row.get("blind"):
             continue
         # Nobody can take the machine's name any more; who did before is a person all the same.
