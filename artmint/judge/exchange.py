@@ -8,7 +8,7 @@ __all__ = ['COLUMNS', 'FACTS', 'IMPORTED', 'Entry', 'entries', 'escape_cell', 'u
            'DecisionsDontFit', 'record_import', 'changed_decision', 'picture_name', 'named_dna', 'ExportExists',
            'require_new', 'exported_word']
 
-# %% ../../nbs/judge/exchange.ipynb #901ae67e
+# %% ../../nbs/judge/exchange.ipynb #4016a41e
 import csv
 import io
 import re
@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-# %% ../../nbs/judge/exchange.ipynb #6be880dd
+# %% ../../nbs/judge/exchange.ipynb #ddb54192
 from ..core.canon import Record, Refusal, digest
 from ..core.collection import Collection
 from ..core.records import Candidate
@@ -30,7 +30,6 @@ from artmint.judge.decisions import (
     Opinion,
     Person,
     ReviewSession,
-    Via,
     decisions_on,
     effective_decision,
     record_opinions,
@@ -38,7 +37,7 @@ from artmint.judge.decisions import (
 from ..studio.catalog import Catalog
 from ..studio.editions import editions_of, packed_slots
 
-# %% ../../nbs/judge/exchange.ipynb #652fd12b
+# %% ../../nbs/judge/exchange.ipynb #12212888
 @dataclass(frozen=True)
 class Entry:
     "A candidate with what was decided on it."
@@ -76,7 +75,7 @@ def _more(row: dict[str, Any]) -> bool:
     "Whether a decision comes with stars or a note."
     return row.get("stars") is not None or bool(row.get("note"))
 
-# %% ../../nbs/judge/exchange.ipynb #83efd65b
+# %% ../../nbs/judge/exchange.ipynb #16483034
 def entries(
     catalog: Catalog,  # the studio's
     collection: Collection,  # of which collection
@@ -92,7 +91,7 @@ def entries(
         made.append(Entry(candidate, rows[dna], dna in chosen, packed.get(candidate.slot.id)))
     return made
 
-# %% ../../nbs/judge/exchange.ipynb #b9df81ee
+# %% ../../nbs/judge/exchange.ipynb #da924964
 COLUMNS = ("dna", "slot", "attempt", "by", "decision", "stars", "note", "at", "blind")
 FACTS = ("counts", "edition", "packed", "machine", "reasons", "prompt", "seed")
 _FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")
@@ -111,7 +110,7 @@ def unescape_cell(
     "A cell as it is meant."
     return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
-# %% ../../nbs/judge/exchange.ipynb #07a89ee4
+# %% ../../nbs/judge/exchange.ipynb #fe87db28
 def _facts(entry: Entry) -> dict[str, Any]:
     "What a table says of a picture beside people's words; none of it is read back."
     recipe = entry.candidate.artifact.recipe
@@ -138,7 +137,7 @@ def _row(facts: dict[str, Any], word: dict[str, Any]) -> dict[str, str]:
     row["blind"] = "blind" if word.get("blind") else ""
     return {name: escape_cell("" if value is None else str(value)) for name, value in row.items()}
 
-# %% ../../nbs/judge/exchange.ipynb #cbed522b
+# %% ../../nbs/judge/exchange.ipynb #b89aa2ab
 def decisions_csv(
     listed: Iterable[Entry],  # as `entries` gives them
 ) -> bytes:  # UTF-8 with the mark by which Excel knows it
@@ -155,7 +154,7 @@ def decisions_csv(
     table.writerows(rows)
     return out.getvalue().encode("utf-8-sig")
 
-# %% ../../nbs/judge/exchange.ipynb #b81558e4
+# %% ../../nbs/judge/exchange.ipynb #81b1f6cb
 class Statement(Record):
     "What a file says that somebody decided on a picture."
 
@@ -193,7 +192,7 @@ class UnreadableDecisions(Refusal):
     says = "{file} can't be read: {reason}. Nothing was recorded."
     exit_code = 2
 
-# %% ../../nbs/judge/exchange.ipynb #976e43a9
+# %% ../../nbs/judge/exchange.ipynb #0c62ad0f
 _WORDS = {
     "accept": ("accept", "accepted", "pick", "picked"),
     "reject": ("reject", "rejected"),
@@ -216,7 +215,7 @@ def _integer(text: str) -> int | None:
     whole_part = re.fullmatch(r"\s*(\d{1,9})(?:[.,]0+)?\s*", text)
     return int(whole_part[1]) if whole_part else None
 
-# %% ../../nbs/judge/exchange.ipynb #3d9a14a7
+# %% ../../nbs/judge/exchange.ipynb #98242dea
 def _decoded_table(file: str, data: bytes, notes: list[str]) -> str:
     "The text of a table, in the encodings that spreadsheets write. Raises UnreadableDecisions."
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -257,7 +256,7 @@ def _table(file: str, text: str) -> tuple[list[str], Iterable[tuple[int, list[st
         raise UnreadableDecisions(file, "it is empty")
     return [name.strip().casefold() for name in numbered[0][1]], numbered[1:]
 
-# %% ../../nbs/judge/exchange.ipynb #0812e0a0
+# %% ../../nbs/judge/exchange.ipynb #28284aea
 def _check_columns(file: str, names: list[str], notes: list[str]) -> None:
     "Refuse tables in which no picture or no decision could be found; tell what isn't read."
     named = {"dna"} <= set(names) or {"slot", "attempt"} <= set(names)
@@ -288,7 +287,7 @@ def _cell_faults(cells: dict[str, str]) -> list[str]:
         faults.append(f"the dna became a number, {cells['dna']}: write it as text")
     return faults
 
-# %% ../../nbs/judge/exchange.ipynb #b182a6d3
+# %% ../../nbs/judge/exchange.ipynb #d2609063
 def _statement(place: str, cells: dict[str, str]) -> Statement:
     "A row of a table, once its cells are what they should be. Raises ValidationError."
     numbers = {name: _integer(cells.get(name, "")) for name in ("slot", "attempt", "stars")}
@@ -312,7 +311,7 @@ def says_nothing(
     "Whether an entry names a picture and decides nothing."
     return statement.decision is None and statement.stars is None and not statement.note
 
-# %% ../../nbs/judge/exchange.ipynb #9947b420
+# %% ../../nbs/judge/exchange.ipynb #bc6497a7
 def read_csv(
     file: str,  # its name, for what is told
     data: bytes,  # the table
@@ -342,7 +341,7 @@ def read_csv(
             reading.statements.append(statement)
     return reading
 
-# %% ../../nbs/judge/exchange.ipynb #7a824456
+# %% ../../nbs/judge/exchange.ipynb #03155021
 IMPORTED = "import: "  # how the view begins through which an imported decision came
 
 
@@ -368,7 +367,7 @@ class ImportPlan:
         counts |= {"same": self.same, "empty": self.empty, "unchanged": self.unchanged}
         return counts | {"older": self.older, "faults": self.faults, "notes": self.notes}
 
-# %% ../../nbs/judge/exchange.ipynb #9c3e9eca
+# %% ../../nbs/judge/exchange.ipynb #1ba47856
 def _picture(candidates: dict[str, Candidate], statement: Statement) -> tuple[str, str]:
     "The dna of the picture that is meant, or why there is none."
     place = f"slot {statement.slot}, attempt {statement.attempt}"
@@ -398,7 +397,7 @@ def _speaker(statement: Statement, by: str) -> tuple[str, str]:
     except ValidationError as error:
         return "", error.errors()[0]["msg"].removeprefix("Value error, ")
 
-# %% ../../nbs/judge/exchange.ipynb #6c519f06
+# %% ../../nbs/judge/exchange.ipynb #efbb21ff
 def _time(statement: Statement, now: datetime) -> tuple[str, str]:
     "When it was said (UTC, empty where it isn't stated), or why that can't be."
     if not statement.at:
@@ -442,7 +441,7 @@ class _Word:
             "note": after["note"] or "",
         }
 
-# %% ../../nbs/judge/exchange.ipynb #a73925ba
+# %% ../../nbs/judge/exchange.ipynb #c5379a9b
 def _words(
     candidates: dict[str, Candidate], reading: Reading, by: str, now: datetime
 ) -> tuple[list[_Word], list[str]]:
@@ -470,7 +469,7 @@ def _spoken(row: dict[str, Any]) -> dict[str, Any]:
     "Decision, stars and note of a record."
     return {"decision": row["decision"], "stars": row.get("stars"), "note": row.get("note", "")}
 
-# %% ../../nbs/judge/exchange.ipynb #581090f7
+# %% ../../nbs/judge/exchange.ipynb #779afdde
 def _imported(own: list[dict[str, Any]]) -> dict[str, Any] | None:
     "What a person's last import said, unless it was taken back."
     undone = {row.get("undoes") for row in own}
@@ -479,19 +478,23 @@ def _imported(own: list[dict[str, Any]]) -> dict[str, Any] | None:
     return _spoken(rows[-1]) if rows else None
 
 
+_SINCE = {"older": "", "repeated": "was imported before, and "}
+
+
 def _newness(own: list[dict[str, Any]], word: _Word) -> str:
-    "Whether a word is `new`, the `same` as on record, or `older` than what that person said since."
+    """Whether a word is `new`, the `same` as on record, `older` than what that person said since, or `repeated`: it
+    was imported before, and that person decided otherwise since."""
     after = word.over(own[-1] if own else {})
     if word.at and any(row.get("at") == word.at for row in own):
         return "same"
     if word.at and own and own[-1].get("at", "") > word.at:
         return "older"
     before = _spoken(own[-1]) if own else {"decision": "withdrawn", "stars": None, "note": ""}
-    if after == before or (not word.at and after == _imported(own)):
+    if after == before:
         return "same"
-    return "new"
+    return "repeated" if not word.at and after == _imported(own) else "new"
 
-# %% ../../nbs/judge/exchange.ipynb #89f6a189
+# %% ../../nbs/judge/exchange.ipynb #29eb72d4
 def plan_import(
     catalog: Catalog,  # the studio's
     collection: Collection,  # whose pictures are meant
@@ -514,8 +517,10 @@ def plan_import(
         newness = _newness(own, word)
         if newness == "same":
             plan.same += 1
-        elif newness == "older":
-            plan.older.append(f"{word.place}: {word.by} decided again at {own[-1]['at']}")
+        elif newness in _SINCE:
+            plan.older.append(
+                f"{word.place}: {_SINCE[newness]}{word.by} decided otherwise at {own[-1]['at']}"
+            )
         else:
             own.append(_record(own, word, now, source))
             plan.opinions.append((word.dna, Opinion(**own[-1])))
@@ -524,7 +529,7 @@ def plan_import(
     plan.opinions = _in_actions(plan.opinions, rows)
     return plan
 
-# %% ../../nbs/judge/exchange.ipynb #3a369be3
+# %% ../../nbs/judge/exchange.ipynb #0d445b11
 def _record(own: list[dict[str, Any]], word: _Word, now: datetime, source: str) -> dict[str, Any]:
     "A word as it will stand in the log."
     at = word.at or now.isoformat(timespec="microseconds")
@@ -545,7 +550,7 @@ def _in_actions(
     actions = {by: f"import-{digest([by, group])[:24]}" for by, group in groups.items()}
     return [(dna, opinion.model_copy(update={"action": actions[opinion.by]})) for dna, opinion in opinions]
 
-# %% ../../nbs/judge/exchange.ipynb #0f6cd010
+# %% ../../nbs/judge/exchange.ipynb #9d451443
 class DecisionsDontFit(Refusal):
     "Entries of a file fit no picture, person or time of the drop."
 
@@ -578,7 +583,7 @@ def record_import(
     if plan.opinions:
         record_opinions(catalog, plan.opinions)
 
-# %% ../../nbs/judge/exchange.ipynb #06a38114
+# %% ../../nbs/judge/exchange.ipynb #c6613f0e
 def changed_decision(
     now: dict[str, str],  # what each field says: accept, reject or nothing
     then: dict[str, str] | None,  # what it said when it was exported; none: nobody knows
@@ -609,7 +614,7 @@ def named_dna(
     digits = re.search("(?<![0-9a-f])[0-9]{5,}-[0-9]{3,}-([0-9a-f]{16})(?![0-9a-f])", name)
     return digits[1] if digits else ""
 
-# %% ../../nbs/judge/exchange.ipynb #1e3b043f
+# %% ../../nbs/judge/exchange.ipynb #e9922952
 class ExportExists(Refusal):
     "An export would write over something."
 
