@@ -6,7 +6,7 @@
 __all__ = ['NAMESPACES', 'PROPERTIES', 'MARKS', 'XMP_BYTES', 'EXPORT_RECORD', 'PICTURE_SUFFIXES', 'read_xmp', 'xmp_packet',
            'embed_xmp', 'embedded_xmp', 'export_sidecars', 'read_sidecars']
 
-# %% ../../nbs/judge/sidecars.ipynb #a6ab8282
+# %% ../../nbs/judge/sidecars.ipynb #c21c7606
 import re
 import zlib
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ from PIL import Image
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-# %% ../../nbs/judge/sidecars.ipynb #9c17354b
+# %% ../../nbs/judge/sidecars.ipynb #c716fb02
 from ..core.canon import Refusal, canonical, read_json
 from ..core.intake import take_picture
 from ..core.picture import pixel_digest
@@ -39,7 +39,7 @@ from artmint.judge.exchange import (
 from ..studio.catalog import Catalog
 from ..studio.files import write_whole
 
-# %% ../../nbs/judge/sidecars.ipynb #dafa4911
+# %% ../../nbs/judge/sidecars.ipynb #470a1f37
 NAMESPACES = {
     "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
     "xmp": "http://ns.adobe.com/xap/1.0/",
@@ -77,7 +77,7 @@ def _text(element: Element) -> str:
     items = element.findall(f".//{_tag('rdf:li')}")
     return (items[0].text if items else element.text) or ""
 
-# %% ../../nbs/judge/sidecars.ipynb #b959bcf5
+# %% ../../nbs/judge/sidecars.ipynb #6f0d278d
 def read_xmp(
     file: str,  # its name, for what is told
     data: bytes,  # a packet
@@ -99,7 +99,7 @@ def read_xmp(
                 fields[name] = _text(element)
     return {name: text if name in ("note", "comment") else text.strip() for name, text in fields.items()}
 
-# %% ../../nbs/judge/sidecars.ipynb #f982d1e4
+# %% ../../nbs/judge/sidecars.ipynb #0d24ef82
 _ITEM = '<rdf:li xml:lang="x-default">{}</rdf:li>'
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -124,7 +124,7 @@ def xmp_packet(
     inside = "".join(
         _alternatives(PROPERTIES[name], clean[name]) for name in ("note", "comment") if clean.get(name)
     )
-    words = "".join(f"<rdf:li>{escape(word)}</rdf:li>" for word in keywords)
+    words = "".join(f"<rdf:li>{escape(_NOT_XML.sub(chr(0xFFFD), word))}</rdf:li>" for word in keywords)
     bag = f"   <dc:subject><rdf:Bag>{words}</rdf:Bag></dc:subject>\n" if words else ""
     return (
         '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
@@ -134,7 +134,7 @@ def xmp_packet(
         '  </rdf:Description>\n </rdf:RDF>\n</x:xmpmeta>\n<?xpacket end="w"?>'
     ).encode()
 
-# %% ../../nbs/judge/sidecars.ipynb #19bfdbc2
+# %% ../../nbs/judge/sidecars.ipynb #b1d1b238
 _KEYWORD = b"XML:com.adobe.xmp\0"
 _PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -184,7 +184,7 @@ def embedded_xmp(
         raise UnreadableDecisions(path.name, f"it is no picture, or a torn one ({error})") from error
     return packet.encode() if isinstance(packet, str) else packet
 
-# %% ../../nbs/judge/sidecars.ipynb #318375a8
+# %% ../../nbs/judge/sidecars.ipynb #501daff5
 EXPORT_RECORD = "artmint-export.json"  # what an export wrote, so that an import sees what was changed
 
 
@@ -228,7 +228,7 @@ def export_sidecars(
     write_whole(folder / EXPORT_RECORD, canonical({"format": 1, "files": files}))
     return len(files)
 
-# %% ../../nbs/judge/sidecars.ipynb #8d278ec7
+# %% ../../nbs/judge/sidecars.ipynb #7727d59b
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 
 
@@ -275,7 +275,7 @@ def _marked_pictures(paths: list[Path]) -> list[_Marked]:
             _read_packet(marked.setdefault(name, _Marked(name)), path, path.read_bytes())
     return [marked[name] for name in sorted(marked)]
 
-# %% ../../nbs/judge/sidecars.ipynb #f47dd362
+# %% ../../nbs/judge/sidecars.ipynb #667e1c01
 def _set_fields(fields: dict[str, str]) -> dict[str, str]:
     "Fields that say something: programs write 0 for no stars and no flag."
     return {name: text for name, text in fields.items() if text not in ("", "0") and name != "dna"}
@@ -306,7 +306,7 @@ def _rating(fields: dict[str, str]) -> tuple[int | None, str]:
         return None, f"xmp:Rating {text!r} is none of -1, 0, 1, 2, 3, 4, 5"
     return (int(number[1]) if int(number[1]) > 0 else None), ""
 
-# %% ../../nbs/judge/sidecars.ipynb #893176c6
+# %% ../../nbs/judge/sidecars.ipynb #90abc088
 def _statement(
     place: str, dna: str, fields: dict[str, str], then: dict[str, str] | None, accept_from: int
 ) -> tuple[Statement | None, str]:
@@ -339,7 +339,7 @@ def _dna_of(marked: _Marked, recorded: dict[str, Any], pixels: dict[str, str]) -
     except Refusal:
         return ""
 
-# %% ../../nbs/judge/sidecars.ipynb #2c4895f1
+# %% ../../nbs/judge/sidecars.ipynb #12ee4301
 def _export_record(folder: Path) -> dict[str, Any]:
     "What an export wrote into a folder, by file; empty where it wrote none. Raises UnreadableDecisions."
     path = folder / EXPORT_RECORD
@@ -374,7 +374,7 @@ def _read_marked(
     else:
         reading.statements.append(statement)
 
-# %% ../../nbs/judge/sidecars.ipynb #be95bf40
+# %% ../../nbs/judge/sidecars.ipynb #9f9cc751
 def read_sidecars(
     place: Path,  # a folder with pictures and sidecars, or one file of them
     pixels: dict[str, str] | None = None,  # dna by pixel digest, for pictures under other names
