@@ -5,19 +5,20 @@
 # %% auto #0
 __all__ = ['SMALL', 'QUALITY', 'thumbnail', 'webp', 'media_type', 'data_url']
 
-# %% ../../nbs/studio/thumbnails.ipynb #3080fc6e
+# %% ../../nbs/studio/thumbnails.ipynb #a93651a3
 import base64
 import io
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from PIL import Image
 
-# %% ../../nbs/studio/thumbnails.ipynb #3f8ca456
+# %% ../../nbs/studio/thumbnails.ipynb #5a085581
 from .catalog import Catalog
 
-# %% ../../nbs/studio/thumbnails.ipynb #f988e0f5
+# %% ../../nbs/studio/thumbnails.ipynb #976b9138
 SMALL = 384  # pixels of a thumbnail's longer side on the board
 QUALITY = 82
 
@@ -63,9 +64,10 @@ def _keep(path: Path, data: bytes) -> None:
         part.write_bytes(data)
         os.replace(part, path)
     except OSError:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
-# %% ../../nbs/studio/thumbnails.ipynb #e69f6cf7
+# %% ../../nbs/studio/thumbnails.ipynb #a908902d
 def media_type(
     data: bytes,  # a PNG or WebP file
 ) -> str:

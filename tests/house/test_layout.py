@@ -35,7 +35,7 @@ judge: curator datasets decisions duplicates exchange heads pixels prune scores 
 publish: approve audit credentials tokens
 chain: admin connect contract embedded journal networks preflight safe signers transaction
 prove: evidence proof regenerate tokens
-report: exports page signal
+report: exports outcomes page signal
 run: batch cli commands console exchange executors models obstacles runner sample sweep training workers
 
 
