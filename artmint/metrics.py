@@ -611,7 +611,7 @@ def _used(rate: str, amount: float) -> str:
         return byte_words(amount)
     return f"{amount:,.0f} wei" if rate == "ether" else f"{amount:,.0f} gas"
 
-
+# %% ../nbs/40_metrics.ipynb #531c2b40
 def spoken(
     numbers: KPIs,  # of a batch
 ) -> list[tuple[str, str, str]]:  # name, value, and what it says

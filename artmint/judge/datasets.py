@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FIFTYONE_LAYOUT', 'LABEL_CONFIG', 'export_fiftyone', 'read_fiftyone', 'export_labelstudio', 'read_labelstudio']
 
-# %% ../../nbs/judge/datasets.ipynb #1be28dd8
+# %% ../../nbs/judge/datasets.ipynb #72536045
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-# %% ../../nbs/judge/datasets.ipynb #4e9f4ea9
+# %% ../../nbs/judge/datasets.ipynb #22ea1535
 from ..core.canon import NotPlainJSON, canonical, read_json
 from artmint.judge.exchange import (
     Entry,
@@ -31,7 +31,7 @@ from artmint.judge.exchange import (
 from ..studio.catalog import Catalog
 from ..studio.files import write_whole
 
-# %% ../../nbs/judge/datasets.ipynb #7df84124
+# %% ../../nbs/judge/datasets.ipynb #c275e35f
 FIFTYONE_LAYOUT = "1.0.0"  # the FiftyOne whose layout is written; later ones migrate it when they load it
 _FIELDS = "fiftyone.core.fields."
 _ID = {"name": "id", "ftype": f"{_FIELDS}ObjectIdField", "db_field": "_id"}
@@ -54,7 +54,7 @@ def _field(name: str, value: Any) -> dict[str, Any]:
     kinds = {bool: "BooleanField", int: "IntField", float: "FloatField", dict: "DictField"}
     return {"name": name, "db_field": name, "ftype": _FIELDS + kinds.get(type(value), "StringField")}
 
-# %% ../../nbs/judge/datasets.ipynb #4889ace2
+# %% ../../nbs/judge/datasets.ipynb #01744669
 def _field_name(kind: str, name: str) -> str:
     "A field's name: letters, digits and underscores."
     return re.sub(r"\W", "_", f"{kind}_{name}")
@@ -79,7 +79,7 @@ def _marks(word: dict[str, Any]) -> dict[str, Any]:
     marks = {"tags": [decision] if decision in ("accept", "reject") else [], "decision": decision}
     return marks | {"stars": word.get("stars"), "note": word.get("note", "")}
 
-# %% ../../nbs/judge/datasets.ipynb #9fa26421
+# %% ../../nbs/judge/datasets.ipynb #c8b212ae
 def _sample(entry: Entry, by: str) -> dict[str, Any]:
     "A candidate as FiftyOne's sample."
     candidate = entry.candidate
@@ -114,7 +114,7 @@ def _fiftyone_fields(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
     dataset = {"name": "_dataset_id", "db_field": "_dataset_id", "ftype": f"{_FIELDS}ObjectIdField"}
     return [*fields, dataset]
 
-# %% ../../nbs/judge/datasets.ipynb #ce9bddb5
+# %% ../../nbs/judge/datasets.ipynb #4a145d2e
 def _write_pictures(catalog: Catalog, listed: list[Entry], folder: Path) -> None:
     "Copy pictures as they are."
     folder.mkdir(parents=True)
@@ -139,7 +139,7 @@ def export_fiftyone(
     write_whole(folder / "samples.json", canonical({"samples": samples}))
     return len(samples)
 
-# %% ../../nbs/judge/datasets.ipynb #87ccac3c
+# %% ../../nbs/judge/datasets.ipynb #faae457a
 def _json_file(path: Path) -> Any:
     "A JSON file that another program wrote. Raises UnreadableDecisions."
     try:
@@ -176,7 +176,7 @@ def _sample_statement(sample: dict[str, Any]) -> tuple[Statement | None, str]:
     facts = place | changes | {"dna": dna, "decision": decision, "unsaid": unsaid}
     return Statement(place=name, **facts), ""
 
-# %% ../../nbs/judge/datasets.ipynb #5345abb8
+# %% ../../nbs/judge/datasets.ipynb #68edf9ce
 def _keep(reading: Reading, statement: Statement, exported: bool) -> None:
     "Add a statement to what is read, unless it says nothing new."
     if says_nothing(statement) and len(statement.unsaid) == 2:
@@ -207,7 +207,7 @@ def read_fiftyone(
             _keep(reading, statement, bool(sample.get("exported")))
     return reading
 
-# %% ../../nbs/judge/datasets.ipynb #eca08fbe
+# %% ../../nbs/judge/datasets.ipynb #9b484644
 LABEL_CONFIG = """<View>
   <Image name="image" value="$image" zoom="true" zoomControl="true"/>
   <Text name="facts" value="$facts"/>
@@ -242,7 +242,7 @@ def _results(id: str, word: dict[str, Any]) -> list[dict[str, Any]]:
         results.append(_result(id, "note", "textarea", ("text", [word["note"]])))
     return results
 
-# %% ../../nbs/judge/datasets.ipynb #b3a2ac99
+# %% ../../nbs/judge/datasets.ipynb #03e58f4a
 def _task(entry: Entry, folder: str) -> dict[str, Any]:
     "A candidate as Label Studio's task."
     candidate = entry.candidate
@@ -270,7 +270,7 @@ def _task(entry: Entry, folder: str) -> dict[str, Any]:
     task = {"data": data | {"exported": exported}, "annotations": annotations}
     return task | {"predictions": predictions}
 
-
+# %% ../../nbs/judge/datasets.ipynb #5c7c4bc4
 def export_labelstudio(
     catalog: Catalog,  # holds the pictures
     listed: Iterable[Entry],  # as `entries` gives them
@@ -285,7 +285,7 @@ def export_labelstudio(
     write_whole(folder / "label-config.xml", LABEL_CONFIG.encode())
     return len(tasks)
 
-# %% ../../nbs/judge/datasets.ipynb #ef243025
+# %% ../../nbs/judge/datasets.ipynb #7242da25
 def _annotator(annotation: dict[str, Any], names: Mapping[str, str]) -> tuple[str, str]:
     "A person's name, empty where the file holds none; and their number."
     who = annotation.get("completed_by")
@@ -320,7 +320,7 @@ def _annotation_statement(
     at = annotation.get("updated_at") or annotation.get("created_at") or ""
     return Statement(place=place, by=by, at=at, **facts), ""
 
-# %% ../../nbs/judge/datasets.ipynb #eaa5b860
+# %% ../../nbs/judge/datasets.ipynb #65017284
 def _is_export_s(annotation: dict[str, Any], data: dict[str, Any]) -> bool:
     "Whether an annotation is as the export wrote it."
     exported = {result["id"]: result["value"] for result in data.get("exported") or []}
@@ -354,7 +354,7 @@ def _read_annotation(
     else:
         reading.statements.append(statement)
 
-# %% ../../nbs/judge/datasets.ipynb #57fbcf9b
+# %% ../../nbs/judge/datasets.ipynb #aa584ee8
 def read_labelstudio(
     file: Path,  # Label Studio's JSON export
     names: Mapping[str, str] | None = None,  # people's names by their numbers in Label Studio

@@ -6,7 +6,7 @@
 __all__ = ['INK', 'SOFT', 'FRAMES', 'GAP', 'PAGE', 'PER_PAGE', 'Tile', 'Sheet', 'sheet_font', 'picture_sheet', 'small_picture',
            'entry_tile', 'contact_pdf']
 
-# %% ../../nbs/judge/sheets.ipynb #aa7c040f
+# %% ../../nbs/judge/sheets.ipynb #deabfb23
 import io
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,12 +16,12 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-# %% ../../nbs/judge/sheets.ipynb #ce7e5384
+# %% ../../nbs/judge/sheets.ipynb #81ca0410
 from .exchange import Entry, require_new
 from ..studio.catalog import Catalog
 from ..studio.thumbnails import thumbnail
 
-# %% ../../nbs/judge/sheets.ipynb #d12d4bc8
+# %% ../../nbs/judge/sheets.ipynb #d68d80d9
 INK = "#1c1b19"
 SOFT = "#6d6a63"
 FRAMES = {"chosen": "#2e7d32", "accept": "#2e7d32", "reject": "#c62828", "review": "#ef8f00", "": "#9e9e9e"}
@@ -36,7 +36,7 @@ class Tile:
     lines: tuple[str, ...] = ()
     frame: str = FRAMES[""]  # its colour
 
-
+# %% ../../nbs/judge/sheets.ipynb #2131a7a7
 @dataclass(frozen=True)
 class Sheet:
     "A page of pictures; notebooks show it as JPEG."
@@ -70,7 +70,7 @@ def sheet_font(
 
     return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", size)
 
-# %% ../../nbs/judge/sheets.ipynb #6f16b78a
+# %% ../../nbs/judge/sheets.ipynb #17e722b4
 def _fitted(text: str, font: ImageFont.FreeTypeFont, width: int, most: int) -> list[str]:
     "A text in at most so many lines of a width; where it is cut, it ends in an ellipsis."
     per_line = max(4, int(width / (font.getlength("abcdefghij nop") / 14)))
@@ -108,7 +108,7 @@ def _draw_tile(page: Image.Image, tile: Tile, box: tuple[int, int, int, int], ro
     for i, line in enumerate(_tile_text(tile, width, rows)):
         pen.text((left, below + 13 * i), line, SOFT, sheet_font(11))
 
-# %% ../../nbs/judge/sheets.ipynb #1fe5b458
+# %% ../../nbs/judge/sheets.ipynb #c404b025
 GAP = 10  # pixels between tiles
 
 
@@ -147,7 +147,7 @@ def picture_sheet(
         top += height + 6 + text + GAP
     return Sheet(page)
 
-# %% ../../nbs/judge/sheets.ipynb #5c74dda5
+# %% ../../nbs/judge/sheets.ipynb #6b0203cc
 PAGE = (1240, 1754)  # A4 at 150 pixels an inch
 PER_PAGE = 20
 _AT_ONCE = 8  # pages in memory
@@ -176,7 +176,7 @@ def small_picture(
     with Image.open(io.BytesIO(thumbnail(catalog, file_digest))) as image:
         return image.convert("RGB")
 
-
+# %% ../../nbs/judge/sheets.ipynb #045cdcf1
 def entry_tile(
     catalog: Catalog,  # holds the picture
     entry: Entry,  # a candidate
@@ -190,7 +190,7 @@ def entry_tile(
         picture, f"slot {candidate.slot.id}, attempt {candidate.attempt}  {word}", _word_lines(entry), frame
     )
 
-# %% ../../nbs/judge/sheets.ipynb #027c0a35
+# %% ../../nbs/judge/sheets.ipynb #d6b3d27f
 def _pages(catalog: Catalog, listed: list[Entry], title: str) -> Iterator[Image.Image]:
     "Pages of A4, one after the other."
     count = -(-len(listed) // PER_PAGE)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['broken_rule', 'RuleRefusals', 'refusals', 'StarvingSlot', 'starving_slots', 'Reviewer', 'reviewers', 'disputed']
 
-# %% ../../nbs/report/outcomes.ipynb #f61c88eb
+# %% ../../nbs/report/outcomes.ipynb #60c2a6cc
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-# %% ../../nbs/report/outcomes.ipynb #add69ae2
+# %% ../../nbs/report/outcomes.ipynb #d11d8e67
 from ..core.collection import Rule
 from ..curate import merit
 from ..judge.exchange import Entry
 from ..studio.ledger import LedgerLine, Money, price
 
-# %% ../../nbs/report/outcomes.ipynb #3fc53882
+# %% ../../nbs/report/outcomes.ipynb #ce52e29b
 _REASON = re.compile(r"(\S+) \S+ is (below|above) (\S+) by ")
 
 
@@ -55,7 +55,7 @@ def _costs(lines: Iterable[LedgerLine], money: Money) -> tuple[dict[str, float],
         coins[line.key] = None if amount is None or before is None else before + amount
     return seconds, coins
 
-# %% ../../nbs/report/outcomes.ipynb #74216e73
+# %% ../../nbs/report/outcomes.ipynb #08ec1c82
 def refusals(
     listed: Iterable[Entry],  # of a drop
     lines: Iterable[LedgerLine],  # of the ledger
@@ -80,7 +80,7 @@ def refusals(
         rows.append(RuleRefusals(rule, alone, len(refused) - alone, len(accepted), time, spent))
     return sorted(rows, key=lambda row: (-row.alone - row.shared, row.rule))
 
-# %% ../../nbs/report/outcomes.ipynb #13b77809
+# %% ../../nbs/report/outcomes.ipynb #145b68f7
 @dataclass(frozen=True)
 class StarvingSlot:
     "A slot that is open, or took many tries."
@@ -112,7 +112,7 @@ def starving_slots(
         rows.append(_starving(slot, open_slot, own, rules))
     return sorted(rows, key=lambda row: (not row.open, -row.tries, row.slot))
 
-
+# %% ../../nbs/report/outcomes.ipynb #e4f1bd43
 def _starving(slot: int, open_slot: bool, own: list[Entry], rules: tuple[Rule, ...]) -> StarvingSlot:
     "A slot with its best attempt."
     if not own:
@@ -129,7 +129,7 @@ def _starving(slot: int, open_slot: bool, own: list[Entry], rules: tuple[Rule, .
         fails = (f"{counts['by']} rejected it",)
     return StarvingSlot(slot, open_slot, len(own), best.candidate.attempt, best.candidate.dna, fails)
 
-# %% ../../nbs/report/outcomes.ipynb #15f41417
+# %% ../../nbs/report/outcomes.ipynb #34133423
 @dataclass(frozen=True)
 class Reviewer:
     "What a person decided: their last words."

@@ -179,7 +179,7 @@ def _entry_of(catalog: Catalog, body: dict) -> Entry:
     candidate = Candidate(slot, body["attempt"], Artifact(**catalog.get("artifact", body["dna"])))
     return Entry(candidate, catalog.history("decision", body["dna"]), True, None)
 
-
+# %% ../../nbs/report/page.ipynb #4c63095e
 _SAYS = {"accept": "accepted, another was better", "reject": "rejected", "review": "left to people"}
 
 
@@ -360,7 +360,7 @@ def _collection_facts(collection: Collection, drop: int, slots: range) -> dict[s
     facts |= {"drop": drop, "first": slots[0], "last": slots[-1], "part": len(slots) < collection.supply}
     return facts | {"width": collection.generation.width, "height": collection.generation.height}
 
-
+# %% ../../nbs/report/page.ipynb #95c59fec
 def report_facts(
     catalog: Catalog,  # the studio's records
     collection: Collection,  # what was made

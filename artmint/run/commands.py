@@ -195,7 +195,7 @@ Parquet = Annotated[
     bool, typer.Option("--parquet", help="With --export: write the ledger as ledger.parquet too.")
 ]
 
-
+# %% ../../nbs/run/commands.ipynb #79bfecdf
 def report(
     batch: BatchFile,  # the batch file
     studio: Studio = Path("studio"),  # the studio
@@ -369,14 +369,16 @@ def sweep(
     studio: Studio = Path("studio"),  # the studio
     json: Json = False,  # for programs
 ) -> None:
-    "Run one notebook over a grid of parameters, and gather what came out in a table."
+    "Run one notebook over a grid of parameters, and gather what came out in a table and a grid of pictures."
     from artmint.run.sweep import load_sweep, run_sweep
 
     say, _ = console_voice()
     rows, table = run_sweep(load_sweep(file), studio, say)
+    page = near_path(table.with_name("sweep.html"))
+    sheets = [near_path(path) for path in sorted(table.parent.glob("sheet-*.webp"))]
     if json:
-        return print_json({"rows": rows, "table": near_path(table)})
-    typer.echo(table.read_text(encoding="utf-8") + near_path(table))
+        return print_json({"rows": rows, "table": near_path(table), "page": page, "sheets": sheets})
+    typer.echo("\n".join([table.read_text(encoding="utf-8") + near_path(table), page, *sheets]))
 
 # %% ../../nbs/run/commands.ipynb #78b9b585
 NewFolder = Annotated[Path, typer.Argument(help="Where; made when missing.")]

@@ -9,6 +9,8 @@ __all__ = ['STEPS', 'NoSuchStep', 'sample_studio']
 from collections.abc import Mapping
 from pathlib import Path
 
+from tqdm import tqdm
+
 # %% ../../nbs/run/sample.ipynb #4c9d5147
 from ..core.canon import Refusal
 from ..core.collection import Collection
@@ -146,7 +148,8 @@ def _fill(
     if base is None:
         artifacts = [_draw(catalog, attempt, by_id[attempt.slot]) for attempt in firsts]
     else:
-        generate(catalog, base, attempts)
+        with tqdm(total=len(attempts), unit="picture", desc="sample studio") as bar:
+            generate(catalog, base, attempts, lambda done, total: bar.update(done - bar.n))
         if until != "painted" and collection.rules:
             choose(catalog, collection, load_judge(), slots, 1)
         artifacts = [Artifact(**catalog.get("artifact", attempt.recipe.dna)) for attempt in firsts]

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SMALL', 'QUALITY', 'thumbnail', 'webp', 'media_type', 'data_url']
 
-# %% ../../nbs/studio/thumbnails.ipynb #a93651a3
+# %% ../../nbs/studio/thumbnails.ipynb #02c49b40
 import base64
 import io
 import os
@@ -15,10 +15,10 @@ from pathlib import Path
 
 from PIL import Image
 
-# %% ../../nbs/studio/thumbnails.ipynb #5a085581
+# %% ../../nbs/studio/thumbnails.ipynb #73e904b0
 from .catalog import Catalog
 
-# %% ../../nbs/studio/thumbnails.ipynb #976b9138
+# %% ../../nbs/studio/thumbnails.ipynb #43f3b91c
 SMALL = 384  # pixels of a thumbnail's longer side on the board
 QUALITY = 82
 
@@ -55,7 +55,7 @@ def webp(
     image.save(packed, "WEBP", quality=quality, method=2)
     return packed.getvalue()
 
-
+# %% ../../nbs/studio/thumbnails.ipynb #1788096c
 def _keep(path: Path, data: bytes) -> None:
     "Keep what can be made again: whole, but not forced to disk; where nothing can be written, not at all."
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
@@ -67,7 +67,7 @@ def _keep(path: Path, data: bytes) -> None:
         with suppress(OSError):
             part.unlink(missing_ok=True)
 
-# %% ../../nbs/studio/thumbnails.ipynb #a908902d
+# %% ../../nbs/studio/thumbnails.ipynb #308625de
 def media_type(
     data: bytes,  # a PNG or WebP file
 ) -> str:

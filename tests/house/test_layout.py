@@ -36,7 +36,7 @@ publish: approve audit credentials tokens
 chain: admin connect contract embedded journal networks preflight safe signers transaction
 prove: evidence proof regenerate tokens
 report: exports outcomes page signal
-run: batch cli commands console exchange executors models obstacles runner sample sweep training workers
+run: batch cli commands console exchange executors models obstacles runner sample sweep training workers"""
 
 
 def place(module: str) -> float:
