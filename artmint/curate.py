@@ -5,11 +5,10 @@
 # %% auto #0
 __all__ = ['Sight', 'NOTHING', 'COLOURS', 'IncompleteRound', 'candidates', 'by_hand', 'picked_earlier', 'Neighbour',
            'ReferenceIndex', 'nearest_copies', 'nearest_near_copies', 'most_alike', 'Choice', 'merit', 'choose',
-           'show_candidates', 'show_scores']
+           'nearest_to_editions', 'show_candidates', 'show_scores']
 
 # %% ../nbs/20_curate.ipynb #09d9fdfc
 import itertools
-import textwrap
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -27,6 +26,7 @@ from artmint.judge.decisions import (
     Verdict,
     current_verdict,
     decide,
+    decisions_on,
     effective_decision,
     record_verdict,
 )
@@ -44,7 +44,8 @@ from artmint.judge.duplicates import (
     nearest_turned,
 )
 from .judge.heads import scorers_for
-from .judge.scores import Scorer, embed_pictures, picture, score
+from .judge.scores import Scorer, embed_pictures, score
+from .judge.sheets import Sheet, Tile, picture_sheet, small_picture
 from .make.base import Judge
 from .make.rounds import round_numbers, round_of, settings_now, settings_of, tried_attempts
 from .studio.catalog import Catalog
@@ -566,33 +567,56 @@ COLOURS = {
     "review": "#ef8f00",
     "note": "#90a4ae",
 }
+_NEARNESS = {"chosen": 0, "accept": 1, "review": 2, "reject": 3}
 
 
+def nearest_to_editions(
+    catalog: Catalog,  # holds verdicts and editions
+    collection: Collection,  # whose editions and rules
+    shown: list[Candidate],  # to choose from
+    most: int = 48,  # how many
+) -> list[tuple[Candidate, str, dict[str, Any]]]:  # with `chosen` or the decision that counts, and its record
+    "Of every slot its edition and its nearest misses, as many as there is room for; open slots before others."
+    rows = decisions_on(catalog, [candidate.dna for candidate in shown])
+    editions = {body["dna"] for body in editions_of(catalog, collection.name).values()}
+    of_slot: dict[int, list] = {}
+    for candidate in shown:
+        counts = effective_decision(rows[candidate.dna]) or {"decision": "review"}
+        word = "chosen" if candidate.dna in editions else counts["decision"]
+        misses = len(counts.get("reasons", ())), -merit(collection.rules, counts.get("scores", {}))
+        order = (_NEARNESS[word], *misses, candidate.attempt)
+        of_slot.setdefault(candidate.slot.id, []).append((order, candidate, word, counts))
+    ranked = []
+    for slot, tries in of_slot.items():
+        ordered = sorted(tries, key=lambda one: one[0])
+        filled = ordered[0][2] == "chosen"
+        ranked += [(place, filled, slot, one[1:]) for place, one in enumerate(ordered)]
+    ranked.sort(key=lambda one: one[:3])
+    kept = sorted(ranked[:most], key=lambda one: (one[2], one[0]))
+    return [one[3] for one in kept]
+
+# %% ../nbs/20_curate.ipynb #ad8b6b66
 def show_candidates(
     catalog: Catalog,  # holds pictures, verdicts and editions
     collection: Collection,  # whose editions
-    shown: list[Candidate],  # what to show
-    columns: int = 6,  # pictures in a row
-) -> Any:  # matplotlib Figure
-    "A contact sheet with verdicts."
-    import matplotlib.pyplot as plt
-
-    rows = -(-len(shown) // columns)
-    size = (1.6 * columns, 2.25 * rows)
-    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
-    for axis in axes.flat[len(shown) :]:
-        axis.axis("off")
-    for axis, candidate in zip(axes.flat, shown):
-        edition = edition_of(catalog, collection.name, candidate.slot.id)
-        verdict = current_verdict(catalog, collection, candidate.dna)
-        word = "chosen" if edition and edition["dna"] == candidate.dna else verdict.decision
-        axis.imshow(picture(catalog, candidate.artifact))
-        axis.set(xticks=[], yticks=[])
-        axis.spines[:].set(color=COLOURS[word], linewidth=3)
-        axis.set_title(f"{candidate.slot.id}/{candidate.attempt} {word}", fontsize=8, color=COLOURS[word])
-        lines = [line for reason in verdict.reasons for line in textwrap.wrap(reason, 28)]
-        axis.set_xlabel("\n".join(lines), fontsize=6)
-    return figure
+    shown: list[Candidate],  # what there is
+    columns: int = 8,  # pictures in a row
+    most: int = 48,  # pictures in all
+) -> Sheet:
+    "A contact sheet with verdicts. It says how many of how many candidates are on it."
+    chosen = nearest_to_editions(catalog, collection, shown, most)
+    tiles = []
+    for candidate, word, counts in chosen:
+        small = small_picture(catalog, candidate.artifact.file_digest)
+        title = f"{candidate.slot.id}/{candidate.attempt} {word}"
+        tiles.append(Tile(small, title, tuple(counts.get("reasons", ())), COLOURS[word]))
+    heading = f"{len(chosen)} of {len(shown)} candidates"
+    if len(chosen) < len(shown):
+        heading += (
+            ": of each slot what is chosen and what came nearest, open slots first. All are on the board "
+        )
+        heading += "(artmint review) and in the report."
+    return picture_sheet(tiles, min(columns, max(len(tiles), 1)), (150, 150), heading)
 
 # %% ../nbs/20_curate.ipynb #574951a9
 def show_scores(

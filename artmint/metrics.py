@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['OUTCOMES', 'GOOD', 'LEGS', 'GAS_TOKEN', 'GAS_DROP', 'AttemptOutcome', 'BatchHistory', 'batch_history', 'interval',
-           'Velocity', 'velocities', 'waterfall', 'quantiles', 'KPIs', 'gas_price', 'kpis', 'duration', 'coins',
-           'spoken']
+           'Velocity', 'velocities', 'waterfall', 'quantiles', 'KPIs', 'gas_price', 'kpis', 'duration', 'byte_words',
+           'coins', 'spoken']
 
 # %% ../nbs/40_metrics.ipynb #2b47ae02
 import json
@@ -517,6 +517,19 @@ def duration(
     return f"{seconds / 86_400:.1f} days"
 
 
+def byte_words(
+    amount: float,  # of bytes
+) -> str:
+    "Bytes in words, in powers of a thousand as shops of storage count them."
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if amount < 999.5:
+            break
+        amount /= 1000
+    else:
+        unit = "TB"
+    return f"{amount:.0f} {unit}" if unit == "bytes" or amount >= 99.95 else f"{amount:.1f} {unit}"
+
+
 def coins(
     value: float,  # an amount of money
 ) -> str:
@@ -593,6 +606,15 @@ def _discipline_rows(numbers: KPIs) -> list[tuple[str, str, str]]:
     ]
 
 
+def _used(rate: str, amount: float) -> str:
+    "An amount of what a rate is for, with its unit."
+    if rate.endswith("_hour"):
+        return duration(amount)
+    if rate.endswith("_gb_month"):
+        return byte_words(amount)
+    return f"{amount:,.0f} wei" if rate == "ether" else f"{amount:,.0f} gas"
+
+# %% ../nbs/40_metrics.ipynb #531c2b40
 def spoken(
     numbers: KPIs,  # of a batch
 ) -> list[tuple[str, str, str]]:  # name, value, and what it says
@@ -600,6 +622,6 @@ def spoken(
     rows = _cost_rows(numbers) + _quality_rows(numbers)
     rows += _latency_rows(numbers.latency, numbers.editions) + _discipline_rows(numbers)
     for name, amount in numbers.missing.items():
-        says = f"has no rate in studio.toml, {amount:,.0f} of it stay without a price"
-        rows.append(("missing", name, says))
+        says = f"without a price: studio.toml gives no {name}"
+        rows.append(("missing", _used(name, amount), says))
     return rows

@@ -7,12 +7,28 @@ import pytest
 
 from artmint.core.collection import People, Rule
 from artmint.core.records import Edition
-from artmint.curate import IncompleteRound, candidates, choose, merit, show_candidates, show_scores
-from artmint.judge.decisions import Opinion, current_verdict, record_opinions, slots_awaiting_review
+from artmint.curate import (
+    IncompleteRound,
+    candidates,
+    choose,
+    merit,
+    nearest_to_editions,
+    show_candidates,
+    show_scores,
+)
+from artmint.judge.decisions import (
+    Opinion,
+    Verdict,
+    current_verdict,
+    record_opinions,
+    record_verdict,
+    slots_awaiting_review,
+)
 from artmint.judge.duplicates import DUPLICATE
 from artmint.judge.heads import UnknownScorer, scorers_for
 from artmint.studio.catalog import Catalog
-from tests.drawn import NO_COLOUR, PLAIN, RULES, SLOTS, art, enter, studio
+from artmint.studio.editions import place_edition
+from tests.drawn import DEMO, NO_COLOUR, PLAIN, RULES, SLOTS, art, enter, studio
 
 
 def test_a_rule_without_a_scorer_is_refused_before_anything_is_written(tmp_path, judge):
@@ -217,13 +233,39 @@ def test_the_contact_sheet_and_histograms_show_every_candidate(tmp_path, judge):
     catalog = studio(tmp_path, {1: "oba"})
     choose(catalog, PLAIN, judge, SLOTS[:1], 1)
     found = candidates(catalog, PLAIN, SLOTS[:1], 1)
-    titles = [axis.get_title() for axis in show_candidates(catalog, PLAIN, found, columns=2).axes]
-    assert titles == ["1/1 reject", "1/2 reject", "1/3 chosen", ""]
+    shown = nearest_to_editions(catalog, PLAIN, found)
+    assert [(candidate.attempt, word) for candidate, word, _ in shown] == [
+        (3, "chosen"),
+        (1, "reject"),
+        (2, "reject"),
+    ]
+    three, one = (show_candidates(catalog, PLAIN, found, columns=2, most=most).image for most in (48, 1))
+    assert three.width == 330 and three.height > one.height
     assert [
         axis.get_title()
         for axis in show_scores([current_verdict(catalog, PLAIN, c.dna) for c in found], RULES).axes
         if axis.get_title()
     ] == [rule.scorer for rule in RULES]
+
+
+def test_a_sheet_of_many_shows_open_slots_and_nearest_misses_first(tmp_path):
+    "Its cost is that of the pictures on it, however many candidates there are."
+    catalog = studio(tmp_path, {slot: "ooa" for slot in range(1, 7)})
+    found = [candidate for slot in SLOTS[:6] for candidate in candidates(catalog, PLAIN, [slot], 1)]
+    for candidate in found:
+        near = candidate.attempt == 2
+        reasons = ("sharpness 0.04 is below 0.05 by 0.01", "contrast 2 is below 3 by 1")[: 1 if near else 2]
+        verdict = Verdict(candidate.dna, "reject", reasons, {"sharpness": 0.04})
+        record_verdict(catalog, verdict)
+    for candidate in found[:9:3]:
+        facts = candidate.artifact.model_dump(include={"dna", "pixel_digest", "file_digest"})
+        edition = Edition(slot=candidate.slot.id, attempt=1, traits={}, scores={}, scorers={}, **facts)
+        place_edition(catalog, DEMO.name, edition)
+    shown = nearest_to_editions(catalog, PLAIN, found, 6)
+    assert [one.slot.id for one, _, _ in shown] == [1, 2, 3, 4, 5, 6]
+    assert [word for _, word, _ in shown] == ["chosen"] * 3 + ["reject"] * 3
+    assert [one.attempt for one, _, _ in shown] == [1, 1, 1, 2, 2, 2]
+    assert [one.slot.id for one, _, _ in nearest_to_editions(catalog, PLAIN, found, 3)] == [4, 5, 6]
 
 
 # ---- people decide last

@@ -20,7 +20,7 @@ from PIL import Image
 from artmint.core.collection import People
 from artmint.core.records import Slot
 from artmint.judge.decisions import Action, ReviewSession, audit_cards, record_action
-from artmint.review import SMALL, BadRequest, BoardApi, WrongBoard, board, board_app, board_script, thumbnail
+from artmint.review import BadRequest, BoardApi, WrongBoard, board, board_app, board_script
 from artmint.studio.web import SAFE_HEADERS
 from artmint.studio.catalog import Catalog
 from tests.boards import (
@@ -742,21 +742,6 @@ def test_a_packed_slot_is_shown_and_takes_no_decision(browser, tmp_path):
 
 
 # ---- the same, asked without a browser
-
-
-def test_a_thumbnail_is_made_once_and_small_pictures_are_left_alone(tmp_path):
-    catalog = Catalog(tmp_path)
-    large = png(art(SLOTS[0], 1).resize((1200, 900)))
-    name = catalog.put_blob(large)
-    made = thumbnail(catalog, name)
-    assert Image.open(io.BytesIO(made)).size == (SMALL, SMALL * 3 // 4)
-    assert len(made) < len(large)
-    kept = list(tmp_path.glob("thumbnails/*/*.webp"))
-    assert [path.read_bytes() for path in kept] == [made]
-    kept[0].write_bytes(b"kept")
-    assert thumbnail(catalog, name) == b"kept"
-    small = png(art(SLOTS[0], 1))
-    assert thumbnail(catalog, catalog.put_blob(small)) == small
 
 
 def png(image: Image.Image) -> bytes:

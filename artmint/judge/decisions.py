@@ -127,7 +127,7 @@ def last_words(
 ) -> dict[str, dict[str, Any]]:  # by person, as `person_key` tells them; who spoke last stands last
     "What each person last said of an artifact, openly, and didn't withdraw."
     last: dict[str, dict[str, Any]] = {}
-    for row in rows:
+    for row in sorted(rows, key=lambda row: row.get("at", "")):  # an import brings earlier words later
         if row.get("blind") or _is_machines(row):
             continue
         key = person_key(row["by"])

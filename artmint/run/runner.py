@@ -582,6 +582,7 @@ def batch_address(
 def write_report(
     batch: Batch,  # which batch
     studio: Path,  # the studio's folder
+    board: str = "",  # the review board's address, to which cards link
 ) -> Path:
     "Write the batch's report.html, from what the catalog holds, and say where it is."
     context = _context(batch, studio)
@@ -595,7 +596,7 @@ def write_report(
     facts = report_facts(catalog, context.collection, batch.drop, slots)
     here = run_folder(studio, batch)
     here.mkdir(parents=True, exist_ok=True)
-    page = report_page(facts, proof["steps"] if proof else [], stages, command)
+    page = report_page(facts, proof["steps"] if proof else [], stages, command, board)
     (here / "report.html").write_text(page, encoding="utf-8")
     return here / "report.html"
 

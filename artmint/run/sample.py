@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tqdm import tqdm
+
 # %% ../../nbs/run/sample.ipynb #4c9d5147
 from ..core.canon import Refusal
 from ..core.collection import Collection
@@ -151,7 +153,8 @@ def _fill(
     if base is None:
         artifacts = [_draw(catalog, attempt, by_id[attempt.slot]) for attempt in firsts]
     else:
-        generate(catalog, base, attempts)
+        with tqdm(total=len(attempts), unit="picture", desc="sample studio") as bar:
+            generate(catalog, base, attempts, lambda done, total: bar.update(done - bar.n))
         if until != "painted" and collection.rules:
             choose(catalog, collection, load_judge(), slots, 1)
         artifacts = [Artifact(**catalog.get("artifact", attempt.recipe.dna)) for attempt in firsts]

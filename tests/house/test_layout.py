@@ -27,16 +27,16 @@ FACE = {
     "gate": "report",
 }
 ROOMS = """core: allocation canon collection intake manifest picture records
-studio: blobs catalog editions files ledger maintenance team web
+studio: blobs catalog editions files ledger maintenance team thumbnails web
 ipfs: car cid http services stores
 make: adapters base embeddings engine layouts merging prompts render rounds schedulers
 train: drawings examples settings style
-judge: boards curator decisions duplicates heads pixels prune scores thresholds
+judge: boards curator datasets decisions duplicates exchange heads pixels prune scores sheets sidecars thresholds
 publish: approve audit credentials tokens
 chain: admin connect contract embedded journal networks preflight safe signers transaction
 prove: evidence proof regenerate tokens
-report: exports page signal
-run: batch cli commands console executors models obstacles runner sample sweep team training workers"""
+report: exports outcomes page signal
+run: batch cli commands console exchange executors models obstacles runner sample sweep team training workers"""
 
 
 def place(module: str) -> float:
