@@ -20,7 +20,8 @@ from ..generate import generate
 from ..ipfs.cid import CID
 from ..ipfs.stores import FolderStore
 from ..make.rounds import record_attempts, round_attempts, settings_now
-from ..make.base import collection_base, load_judge, weights_files
+from ..make.base import collection_base, weights_files
+from ..make.judges import collection_judge
 from ..metadata import pack
 from ..pin import publish
 from ..publish.tokens import BaseFacts
@@ -148,7 +149,7 @@ def _fill(
     else:
         generate(catalog, base, attempts)
         if until != "painted" and collection.rules:
-            choose(catalog, collection, load_judge(), slots, 1)
+            choose(catalog, collection, collection_judge(collection), slots, 1)
         artifacts = [Artifact(**catalog.get("artifact", attempt.recipe.dna)) for attempt in firsts]
     packs = until not in ("painted", "chosen")
     if packs or (base is None and until == "chosen"):
