@@ -599,7 +599,7 @@ def _name_problems(collection: Collection) -> list[str]:
             problems.append(f"models: {model.scorer!r} is a probe for no trait")
     return problems
 
-
+# %% ../../nbs/core/collection.ipynb #29170630
 def _approval_problems(collection: Collection) -> list[str]:
     "More signatures needed than there are signers."
     approval = collection.approval

@@ -76,7 +76,7 @@ class RulesNeedTexts(Refusal):
         "or name a judge that reads under [judge] in collection.toml: open_clip, CLIP or SigLIP."
     )
 
-
+# %% ../../nbs/judge/checks.ipynb #c379f2eb
 def refuse_other_judge(
     collection: Collection,  # whose rules
     judge: Judge,  # by which they would be asked
@@ -122,7 +122,7 @@ RANGES: dict[str, tuple[float, float]] = {
 }  # least and greatest value of a score; one that isn't here has no ends that are known
 SHARES = ("style", "probe", "curator", "nsfw")  # kinds of models that give a share or a probability
 
-
+# %% ../../nbs/judge/checks.ipynb #383f4463
 def score_range(
     collection: Collection,  # whose models
     scorer: str,  # a score's name

@@ -140,7 +140,7 @@ def formula_scorers(
 # %% ../../nbs/judge/scores.ipynb #46af1926
 NEGATIVE = "negative prompt"  # no trait can be called so
 
-
+# %% ../../nbs/judge/scores.ipynb #d108ca14
 @dataclass(frozen=True)
 class JudgeScorer:
     """Cosine of picture and prompt, or its lead over other texts: the same prompt with one trait swapped, or

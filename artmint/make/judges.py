@@ -96,7 +96,7 @@ def _fetched(source: str, choice: JudgeChoice, fetch: bool) -> Path:
         raise NoSuchJudge(source, f"it couldn't be fetched ({reason})") from error
     return folder
 
-
+# %% ../../nbs/make/judges.ipynb #1ecfab8a
 def _folder_of(choice: JudgeChoice, fetch: bool) -> Path:
     "Where a judge's files lie. Raises NoSuchJudge and JudgeNotHere."
     path = Path(choice.model).expanduser()
@@ -221,16 +221,11 @@ def _load_transformers(folder: Path, kind: str, choice: JudgeChoice) -> Judge:
         raise NoSuchJudge(choice.model, f"its weights lack {len(lacking)} tensors, {lacking[0]} among them")
     model = model.eval().to(device=choice.device, dtype=getattr(torch, choice.precision))
     context = None if kind == "dino" else model.config.text_config.max_position_embeddings
-    return Judge(
-        _Towers(model, kind),
-        _preprocess_of(folder, choice.model),
-        _tokens_of(folder, kind, context) if context else None,
-        judge_digest(folder, weights, judge_facts(choice.precision, OWN_BATCH, kind=kind)),
-        OWN_BATCH,
-        choice.model,
-        choice.device,
-        choice.precision,
-    )
+    preprocess = _preprocess_of(folder, choice.model)
+    texts = _tokens_of(folder, kind, context) if context else None
+    digest = judge_digest(folder, weights, judge_facts(choice.precision, OWN_BATCH, kind=kind))
+    how = {"batch": OWN_BATCH, "source": choice.model, "device": choice.device, "precision": choice.precision}
+    return Judge(_Towers(model, kind), preprocess, texts, digest, **how)
 
 # %% ../../nbs/make/judges.ipynb #fba61314
 OWN_BATCH = 4  # rows of a forward pass of a judge that isn't the bundled one
@@ -291,7 +286,7 @@ def _refuse_blind(judge: Judge) -> None:
     if not all(np.isfinite(row).all() for row in rows):
         raise NoSuchJudge(judge.source, f"it gives no finite numbers in {judge.precision}")
 
-
+# %% ../../nbs/make/judges.ipynb #04ff2014
 def collection_judge(
     collection: Collection,  # names its judge under [judge]
     fetch: bool = True,  # whether a hub may be asked for what the cache lacks
