@@ -38,6 +38,7 @@ from artmint.core.collection import (
 from .core.records import Artifact, Attempt, Candidate, Slot
 from .generate import broken_recipes, generate, lacking
 from .judge.decisions import decide
+from .judge.checks import check_rules
 from .judge.heads import scorers_for
 from .judge.scores import score
 from .judge.sheets import FRAMES, Sheet, Tile, picture_sheet, small_picture
@@ -301,8 +302,9 @@ def explore_grid(
     progress: Callable[[int, int], None] = lambda done, total: None,  # called with counts of pictures
 ) -> Exploration:
     """Paint a grid; what is there already isn't painted again. Raises TooFewAxes, NoSuchSetting,
-    InconsistentCollection, UnknownScorer, UnsaidWord and what `check_new` raises, before anything is painted."""
+    InconsistentCollection, UnknownScorer, VacuousRules, UnsaidWord and what `check_new` raises, before anything is painted."""
     scorers_for(collection, judge, catalog)
+    check_rules(collection, judge, slots)
     cells = _asked(catalog, collection, axes, slots, seeds)
     total = sum(len(cell.attempts) for cell in cells)
     painted = 0

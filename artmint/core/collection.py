@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['STORY', 'WORDS', 'Text', 'Story', 'Prompt', 'Words', 'Name', 'Trait', 'Wildcard', 'Weight', 'Colour', 'Count',
-           'Secret', 'Withheld', 'ONE_OF_ONE', 'RESERVED', 'Person', 'WILDCARD', 'Requirement', 'Rule', 'Model',
-           'Adapter', 'Approval', 'Royalty', 'Generation', 'BaseFiles', 'BadWeights', 'counts_of', 'OneOfOne',
-           'TraitPlan', 'person_key', 'person_name', 'People', 'Collection', 'InconsistentCollection', 'contradictions',
-           'read_collection', 'NoSuchExample', 'example']
+           'Bound', 'Secret', 'Withheld', 'JudgeKind', 'ONE_OF_ONE', 'RESERVED', 'Person', 'WILDCARD', 'Requirement',
+           'Rule', 'Model', 'Adapter', 'Approval', 'Royalty', 'Generation', 'BaseFiles', 'JudgeChoice', 'BadWeights',
+           'counts_of', 'OneOfOne', 'TraitPlan', 'person_key', 'person_name', 'People', 'Collection',
+           'InconsistentCollection', 'contradictions', 'read_collection', 'NoSuchExample', 'example']
 
 # %% ../../nbs/core/collection.ipynb #f843f377
 import difflib
@@ -84,6 +84,7 @@ Wildcard = Annotated[str, Field(pattern="^[A-Za-z0-9]([A-Za-z0-9/_-]*[A-Za-z0-9]
 Weight = Annotated[int, Field(gt=0)] | Annotated[float, Field(gt=0)] | Text
 Colour = Annotated[str, Field(pattern="^#[0-9a-f]{6}$")]
 Count = Annotated[int, Field(gt=0)]
+Bound = Annotated[float, Field(allow_inf_nan=False)]
 Secret = Literal["adapters", "embeddings", "init"]  # what recipes name and the studio may keep
 Withheld = Literal[
     "prompt", "negative_prompt", "seed", "scheduler", "steps", "guidance", "adapters", "embeddings"
@@ -101,9 +102,12 @@ class Rule(Record):
     "A bound on a score. Outside of it an artifact is rejected, or people are asked, or it is only noted."
 
     scorer: Name
-    min: float | None = None  # the lowest score that holds
-    max: float | None = None  # the highest score that holds
+    min: Bound | None = None  # the lowest score that holds
+    max: Bound | None = None  # the highest score that holds
     severity: Literal["reject", "review", "note"] = "reject"
+    judge: str | None = Field(
+        None, pattern="^[0-9a-f]{12,64}$"
+    )  # how the digest of the judge begins that the bounds are for
 
 
 class Model(Record):
@@ -171,6 +175,24 @@ class BaseFiles(Record):
     )
     prediction_type: Literal["epsilon", "v_prediction", "sample"] | None = None
     zero_snr: bool | None = None  # whether the noise schedule ends in pure noise (Lin et al., 2024)
+
+# %% ../../nbs/core/collection.ipynb #cf1ce702
+JudgeKind = Literal["open_clip", "clip", "siglip", "dino"]
+
+
+class JudgeChoice(Record):
+    "Which model embeds pictures and texts for the scores that need one, and how."
+
+    model: Text = (
+        "bundled"  # "bundled", a folder, a hub id, or an open_clip name with its weights, NAME/WEIGHTS
+    )
+    kind: JudgeKind | None = None  # whose layout its files have; none: as they lie
+    revision: str | None = None  # the commit of a hub repository
+    digest: Hex64 | None = None  # what the judge's digest must be; none: any
+    device: Text = "cpu"  # as torch names it: "cpu", "cuda", "cuda:1", "mps"
+    precision: Literal["float64", "float32", "bfloat16"] | None = (
+        None  # none: float64 for the bundled one, else float32
+    )
 
 # %% ../../nbs/core/collection.ipynb #10e746c5
 class BadWeights(Refusal):
@@ -347,6 +369,7 @@ class Collection(TraitPlan):
     negative_prompts: dict[Text, Words] = {}  # a library, by name
     generation: Generation
     base: BaseFiles = BaseFiles()
+    judge: JudgeChoice = JudgeChoice()
     adapters: tuple[Adapter, ...] = ()
     embeddings: tuple[Hex64, ...] = ()  # digests of textual inversions, whose words the template may use
     secret: tuple[Secret, ...] = ()  # files that stay in the studio; only their digests are published
@@ -628,7 +651,7 @@ def _name_problems(collection: Collection) -> list[str]:
             problems.append(f"models: {model.scorer!r} is a probe for no trait")
     return problems
 
-
+# %% ../../nbs/core/collection.ipynb #29170630
 def _approval_problems(collection: Collection) -> list[str]:
     "More signatures needed than there are signers."
     approval = collection.approval
@@ -645,6 +668,24 @@ def _rule_problems(collection: Collection) -> list[str]:
             problems.append(f"rules[{i}]: {rule.scorer} has neither min nor max")
         elif None not in (rule.min, rule.max) and rule.min > rule.max:
             problems.append(f"rules[{i}]: {rule.scorer} has min {rule.min} above max {rule.max}")
+    return problems + _contrary_rules(collection)
+
+
+def _contrary_rules(collection: Collection) -> list[str]:
+    "Scores of which two rules together refuse every picture, though neither does alone."
+    problems = []
+    strict = [rule for rule in collection.rules if rule.severity == "reject"]
+    for scorer in dict.fromkeys(rule.scorer for rule in strict):
+        lows = [rule.min for rule in strict if rule.scorer == scorer and rule.min is not None]
+        highs = [rule.max for rule in strict if rule.scorer == scorer and rule.max is not None]
+        alone = any(
+            rule.scorer == scorer and None not in (rule.min, rule.max) and rule.min > rule.max
+            for rule in strict
+        )
+        if lows and highs and max(lows) > min(highs) and not alone:
+            problems.append(
+                f"rules: {scorer} must be at least {max(lows)} and at most {min(highs)}, which no picture is"
+            )
     return problems
 
 # %% ../../nbs/core/collection.ipynb #6a487c35

@@ -22,6 +22,7 @@ from PIL import Image
 from ..core.canon import Refusal, canonical, digest
 from ..core.collection import Collection
 from ..core.records import Candidate
+from .checks import refuse_other_judge
 from .duplicates import LIKENESS
 from .pixels import saliency
 from .scores import Scorer, built_in_scorers
@@ -137,12 +138,10 @@ def aesthetic_weights(
 def _aesthetic(name: str, data: bytes, judge: Judge) -> HeadScorer:
     "An aesthetic predictor as a scorer; its unit is the predictor's own, mostly 1 to 10."
     vector, constant = aesthetic_weights(name, data)
+    if judge.width != len(vector):
+        raise BadHead(name, f"it reads embeddings of {len(vector)} numbers and the judge gives {judge.width}")
 
     def formula(candidate: Candidate, image: Image.Image, row: np.ndarray) -> float:
-        if len(row) != len(vector):
-            raise BadHead(
-                name, f"it reads embeddings of {len(vector)} numbers and the judge gives {len(row)}"
-            )
         return float((row * vector).sum() + constant)
 
     weights = hashlib.sha256(data).hexdigest()
@@ -406,8 +405,9 @@ def scorers_for(
     judge: Judge,  # for the scores that need one
     catalog: Catalog | None = None,  # where the studio's own weights are
 ) -> dict[str, Scorer]:
-    """The scorers that the collection's rules name, in the rules' order. Raises UnknownScorer, and what
-    all_scorers raises."""
+    """The scorers that the collection's rules name, in the rules' order. Raises UnknownScorer, RulesNeedTexts,
+    BoundsOfAnotherJudge, and what all_scorers raises."""
+    refuse_other_judge(collection, judge)
     scorers = all_scorers(catalog, collection, judge)
     wanted = list(dict.fromkeys(rule.scorer for rule in collection.rules))
     available = [*scorers, *LIKENESS]

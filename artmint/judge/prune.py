@@ -247,10 +247,12 @@ def conditions_digest(
 ) -> str:
     """Digest of what a bound depends on beside the judge: all of the collection that can touch a picture or a
     verdict, and the adapters that it means now. Raises NoSuchAdapter."""
-    words = {"title", "description", "license", "supply", "royalty", "people"} | _idle(collection, _LATER)
+    words = {"title", "description", "license", "supply", "royalty", "people", "judge"}
+    words |= _idle(collection, _LATER)
     generation = {"attempts", "rounds"} | _idle(collection.generation, _LATER_GENERATION)
     left_out = {name: True for name in words} | {"generation": generation}
     facts = collection.model_dump(mode="json", exclude=left_out)
+    facts["rules"] = [rule.model_dump(mode="json", exclude={"judge"}) for rule in collection.rules]
     meant = named_adapters(catalog, collection)
     facts["adapters"] = [use | {"digest": meant[use["name"]]} for use in facts["adapters"]]
     return digest(facts | {"base": base})  # which covers what is said of its files

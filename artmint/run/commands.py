@@ -320,14 +320,14 @@ def _painted_grid(
 ) -> "Exploration":
     "The grid, with a line that counts its pictures."
     from artmint.explore import explore_grid
-    from artmint.make.base import load_judge
+    from artmint.make.judges import collection_judge
 
     _, live = console_voice()
 
     def tell(done: int, total: int) -> None:
         live(f"{done} of {total} pictures")
 
-    grid = explore_grid(catalog, collection, axes, slots, load_judge(), seeds, tell)
+    grid = explore_grid(catalog, collection, axes, slots, collection_judge(collection), seeds, tell)
     live("")
     return grid
 

@@ -24,7 +24,8 @@ from ..ipfs.cid import CID
 from ..ipfs.stores import FolderStore
 from ..judge.decisions import Opinion, record_opinions, unaccepted_editions
 from ..make.rounds import record_attempts, round_attempts, settings_now
-from ..make.base import collection_base, load_judge, weights_files
+from ..make.base import collection_base, weights_files
+from ..make.judges import collection_judge
 from ..metadata import pack
 from ..pin import publish
 from ..publish.tokens import BaseFacts
@@ -156,7 +157,7 @@ def _fill(
         with tqdm(total=len(attempts), unit="picture", desc="sample studio") as bar:
             generate(catalog, base, attempts, lambda done, total: bar.update(done - bar.n))
         if until != "painted" and collection.rules:
-            choose(catalog, collection, load_judge(), slots, 1)
+            choose(catalog, collection, collection_judge(collection), slots, 1)
         artifacts = [Artifact(**catalog.get("artifact", attempt.recipe.dna)) for attempt in firsts]
     packs = until not in ("painted", "chosen")
     if packs or (base is None and until == "chosen"):

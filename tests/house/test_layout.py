@@ -29,9 +29,9 @@ FACE = {
 ROOMS = """core: allocation canon collection intake manifest picture records
 studio: blobs catalog editions files ledger maintenance team thumbnails web
 ipfs: car cid http services stores
-make: adapters base embeddings engine layouts merging prompts render rounds schedulers
+make: adapters base embeddings engine judges layouts merging prompts render rounds schedulers
 train: drawings examples settings style
-judge: boards curator datasets decisions duplicates exchange heads pixels prune scores sheets sidecars thresholds
+judge: boards checks curator datasets decisions duplicates exchange heads pixels prune scores sheets sidecars thresholds
 publish: approve audit credentials tokens
 chain: admin connect contract embedded journal networks preflight safe signers transaction
 prove: evidence proof regenerate tokens
