@@ -237,7 +237,7 @@ def _after(numbers: KPIs, q: float, share: float) -> float:
     "CPFA when a picture takes q times the compute and `share` times as many candidates are needed."
     per = {stage: row.get("money", 0.0) / numbers.editions for stage, row in numbers.stages.items()}
     make = per.get("generate", 0.0)
-    rest = per.get("curate", 0.0) + per.get("review", 0.0)
+    rest = sum(cost for stage, cost in per.items() if stage in ("curate", "review") or stage[:6] == "score-")
     return numbers.cpfa - make - rest + (q * make + rest) * share
 
 # %% ../nbs/42_gate.ipynb #34b2977c

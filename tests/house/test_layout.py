@@ -31,7 +31,7 @@ studio: blobs catalog editions files ledger maintenance web
 ipfs: car cid http services stores
 make: adapters base embeddings engine layouts merging prompts render rounds schedulers
 train: drawings examples settings style
-judge: curator decisions duplicates heads pixels prune scores thresholds
+judge: curator decisions duplicates heads pixels plugins predictors prune scores thresholds vision
 publish: approve audit credentials tokens
 chain: admin connect contract embedded journal networks preflight safe signers transaction
 prove: evidence proof regenerate tokens
