@@ -612,12 +612,18 @@ def _rule_problems(collection: Collection) -> list[str]:
 _KEY_NAMES = re.compile(
     "(.*[_-])?(key|apikey|token|secret|password|passwd|authorization|bearer|credentials?)", re.IGNORECASE
 )
+
+
 _KEY_VALUES = re.compile(
     r"(sk|pk|rk|xai|gsk)[-_][A-Za-z0-9_-]{8,}|(hf|ghp|gho|r8)_[A-Za-z0-9]{8,}|AKIA[0-9A-Z]{12,}|AIza[\w-]{20,}"
     r"|(Bearer|Basic) \S+|eyJ[\w-]{8,}\.\S+|\w+://[^/\s]*@\S*|\S*[?&](key|api_?key|token|sig|signature)=\S*",
     re.IGNORECASE,
 )
+
+
 _RANDOM = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9_+=]{32,}")
+
+
 _DIGEST = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")  # a commit, a SHA-256
 
 
@@ -627,7 +633,7 @@ def _looks_secret(text: str) -> bool:
         return False
     return bool(_KEY_VALUES.fullmatch(text) or _RANDOM.fullmatch(text))
 
-
+# %% ../../nbs/core/collection.ipynb #8ec4266f
 def secret_places(
     value: Any,  # plain JSON types
     place: str = "",  # where the value stands

@@ -435,7 +435,7 @@ class TakenName(Refusal):
     )
     exit_code = 2
 
-
+# %% ../../nbs/judge/heads.ipynb #fc8b1e93
 class _Scorers(Mapping[str, Scorer]):
     "A collection's scorers by name, in their order; its own ones are made when they are asked for."
 

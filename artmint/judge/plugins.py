@@ -7,7 +7,7 @@ __all__ = ['GROUP', 'KINDS', 'Factory', 'Measure', 'UnknownKind', 'BrokenPlugin'
            'ScorerContext', 'BadScorerSettings', 'ScorerDeviceMissing', 'BadScore', 'ScorerFailed', 'ScorerOutOfMemory',
            'PluginScorer', 'make_scorer', 'practice', 'scorer_faults', 'BrokenContract', 'scorer_contract']
 
-# %% ../../nbs/judge/plugins.ipynb #d5db71ee
+# %% ../../nbs/judge/plugins.ipynb #29c40dbb
 import difflib
 import importlib
 import inspect
@@ -28,7 +28,7 @@ import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ValidationError
 
-# %% ../../nbs/judge/plugins.ipynb #6d8b088d
+# %% ../../nbs/judge/plugins.ipynb #77865ce0
 from ..core.canon import Refusal, digest, error_lines
 from ..core.collection import Collection, ScorerChoice, example, read_collection
 from ..core.picture import pixel_digest
@@ -39,8 +39,10 @@ from ..studio.catalog import Catalog
 from ..studio.ledger import ledger_lines
 from ..train.drawings import caption, draw, subjects
 
-# %% ../../nbs/judge/plugins.ipynb #b12c0b44
+# %% ../../nbs/judge/plugins.ipynb #f7ee1e8b
 GROUP = "artmint.scorers"  # of entry points
+
+
 KINDS = {
     "aesthetic": "artmint.judge.heads:make_aesthetic",
     "style": "artmint.judge.heads:make_style",
@@ -56,10 +58,12 @@ KINDS = {
     "pyiqa": "artmint.judge.predictors:make_pyiqa",
     "detector": "artmint.judge.predictors:make_detector",
     "vision": "artmint.judge.vision:make_vision",
-}  # as in settings.ini
+}  # setup.py declares the same as entry points
+
+
 Factory = Callable[..., Any]  # make(collection, settings, device) -> Scorer
 
-
+# %% ../../nbs/judge/plugins.ipynb #feb14a68
 class UnknownKind(Refusal):
     "A scorer of a kind that nothing installed provides, or that several packages do."
 
@@ -90,7 +94,7 @@ class BrokenPlugin(Refusal):
         "mend or reinstall that package."
     )
 
-
+# %% ../../nbs/judge/plugins.ipynb #b77dd356
 def _installed() -> dict[str, list[EntryPoint]]:
     "Entry points of other packages, by kind."
     points: dict[str, list[EntryPoint]] = {}
@@ -110,7 +114,7 @@ def scorer_kinds() -> dict[str, str]:  # kind -> the package that provides it, a
     others = {kind: " and ".join(map(_provider, points)) for kind, points in sorted(_installed().items())}
     return dict.fromkeys(KINDS, "artmint") | others
 
-# %% ../../nbs/judge/plugins.ipynb #1a5e54bc
+# %% ../../nbs/judge/plugins.ipynb #623c5306
 def scorer_factory(
     kind: str,  # its name
 ) -> Factory:
@@ -133,7 +137,7 @@ def scorer_factory(
         reason = f"importing {points[0].value} gives {type(error).__name__}: {error}"
         raise BrokenPlugin(kind, _provider(points[0]), reason) from error
 
-# %% ../../nbs/judge/plugins.ipynb #8947ac99
+# %% ../../nbs/judge/plugins.ipynb #c5ef154b
 @dataclass(frozen=True)
 class ScorerContext:
     "What a factory may ask for beside settings and device."
@@ -162,7 +166,7 @@ class BadScorerSettings(Refusal):
         "The problems as lines of a list."
         return "\n".join(f"  - {problem}" for problem in self.problems)
 
-
+# %% ../../nbs/judge/plugins.ipynb #2a697cc8
 class ScorerDeviceMissing(Refusal):
     "A device that this machine doesn't have."
 
@@ -189,7 +193,7 @@ def _refuse_device(name: str, device: str) -> None:
     if module is None or not module.is_available() or number >= module.device_count():
         raise ScorerDeviceMissing(name, device, "torch doesn't see one here")
 
-# %% ../../nbs/judge/plugins.ipynb #ea49ad9a
+# %% ../../nbs/judge/plugins.ipynb #4e4ac9bc
 def _settings(choice: ScorerChoice, annotation: Any) -> Any:
     "Settings as the kind's own model, or as they stand where it has none. Raises BadScorerSettings."
     if not (inspect.isclass(annotation) and issubclass(annotation, BaseModel)):
@@ -226,7 +230,7 @@ def _arguments(choice: ScorerChoice, factory: Factory, context: ScorerContext) -
         raise BadScorerSettings(choice.name, choice.kind, ["this kind takes no settings"])
     return arguments
 
-# %% ../../nbs/judge/plugins.ipynb #55f8e121
+# %% ../../nbs/judge/plugins.ipynb #5aa4fb71
 class BadScore(Refusal):
     "What a scorer gave is no list of numbers, one for each picture."
 
@@ -256,7 +260,7 @@ class ScorerOutOfMemory(Refusal):
         "kept; write a smaller batch into its settings, or another device, and run again."
     )
 
-
+# %% ../../nbs/judge/plugins.ipynb #aefb9c30
 def _numbers(name: str, kind: str, values: Any, count: int) -> list[float]:
     "Finite numbers, as many as pictures. Raises BadScore."
     try:
@@ -269,7 +273,7 @@ def _numbers(name: str, kind: str, values: Any, count: int) -> list[float]:
         raise BadScore(name, kind, f"{next(one for one in numbers if not math.isfinite(one))} for a picture")
     return numbers
 
-# %% ../../nbs/judge/plugins.ipynb #62bd31be
+# %% ../../nbs/judge/plugins.ipynb #255a5f7f
 @dataclass(frozen=True)
 class PluginScorer:
     "A scorer from elsewhere, as the line asks it: in batches, as often as it wants, its numbers looked at."
@@ -327,7 +331,7 @@ class PluginScorer:
             values += np.median(answers, axis=0).tolist()
         return values
 
-# %% ../../nbs/judge/plugins.ipynb #6ab3e047
+# %% ../../nbs/judge/plugins.ipynb #233e60cd
 def _ask(
     scorer: PluginScorer, candidates: list[Candidate], images: list[Image.Image], rows: np.ndarray
 ) -> list[float]:
@@ -360,7 +364,7 @@ def make_scorer(
         raise BrokenPlugin(choice.kind, f"{factory.__module__}.{factory.__qualname__}", reason)
     return PluginScorer(choice.name, choice.kind, own, choice.device)
 
-# %% ../../nbs/judge/plugins.ipynb #9ef57747
+# %% ../../nbs/judge/plugins.ipynb #9281d6d9
 def practice(
     count: int = 5,  # how many
     side: int = 96,  # pixels of the smallest
@@ -388,7 +392,7 @@ def _measuring(scorer: Scorer, candidates: list[Candidate], judge: Judge | None)
 
     return measure
 
-
+# %% ../../nbs/judge/plugins.ipynb #afaa215d
 def _company_faults(measure: Measure, images: list[Image.Image], near: float) -> list[str]:
     "Numbers that depend on a picture's company or on its place in it, or on chance."
     every = list(range(len(images)))
@@ -404,7 +408,7 @@ def _company_faults(measure: Measure, images: list[Image.Image], near: float) ->
     cure = "make it independent, or state repeats, and the median is taken"
     return [f"{says} (by {most:.3g}); {cure}" for says, most in off.items() if most > near]
 
-# %% ../../nbs/judge/plugins.ipynb #6135d635
+# %% ../../nbs/judge/plugins.ipynb #ac37935d
 def _mode_faults(measure: Measure, images: list[Image.Image], near: float) -> list[str]:
     "Numbers that depend on how a picture is stored."
     grey = images[0].convert("L")
@@ -439,7 +443,7 @@ def _range_faults(scorer: Scorer, values: np.ndarray) -> list[str]:
     outside = [value for value in values.tolist() if not stated[0] <= value <= stated[1]]
     return [f"{outside[0]:g} lies outside of its range {stated}"] if outside else []
 
-
+# %% ../../nbs/judge/plugins.ipynb #25f5a2ed
 def scorer_faults(
     scorer: Scorer,  # a ready one
     judge: Judge | None = None,  # who embeds the pictures; none: zeros
@@ -456,7 +460,7 @@ def scorer_faults(
         faults += _size_faults(measure, images, getattr(getattr(scorer, "own", scorer), "size", None))
     return faults
 
-# %% ../../nbs/judge/plugins.ipynb #d401e8a6
+# %% ../../nbs/judge/plugins.ipynb #ed67a094
 class BrokenContract(Refusal):
     "A kind of scorer that the line can't rely on."
 
@@ -478,7 +482,7 @@ def _other(value: Any) -> Any:
         return value + 1
     return value * 1.5 + 0.5 if isinstance(value, float) else None
 
-
+# %% ../../nbs/judge/plugins.ipynb #e63250c3
 def _variants(
     model: BaseModel | dict, settings: dict[str, Any], others: dict[str, Any], fixed: tuple[str, ...]
 ) -> tuple[dict[str, dict], list[str]]:
@@ -515,7 +519,7 @@ def _setting_faults(
             faults.append(f"{name} = {changed[name]!r} changes numbers by {off:.3g}, and the digest stays")
     return faults
 
-# %% ../../nbs/judge/plugins.ipynb #e70bd052
+# %% ../../nbs/judge/plugins.ipynb #7d894eef
 _ELSEWHERE = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
@@ -545,7 +549,7 @@ def _elsewhere_faults(choice: ScorerChoice, factory: Factory, here: str) -> list
     there = _digest_elsewhere(choice, factory)
     return [] if there == here else [f"another process gives the digest {there}, this one {here}"]
 
-# %% ../../nbs/judge/plugins.ipynb #78d0b07e
+# %% ../../nbs/judge/plugins.ipynb #220b3902
 def _ledger_faults(scorer: PluginScorer, judge: Judge) -> list[str]:
     "Scores that aren't kept, and costs that aren't in the ledger under the scorer's name."
     candidates, images = practice(2)
@@ -575,7 +579,7 @@ def _entered(catalog: Catalog, candidate: Candidate, image: Image.Image) -> Cand
     facts |= {"pixel_digest": pixel_digest(image), "file_digest": catalog.put_blob(file.getvalue())}
     return Candidate(candidate.slot, candidate.attempt, Artifact(**facts))
 
-# %% ../../nbs/judge/plugins.ipynb #778512ae
+# %% ../../nbs/judge/plugins.ipynb #05a4ac0c
 class _NoJudge:
     "Embeds nothing: for scorers that don't ask."
 
@@ -585,7 +589,7 @@ class _NoJudge:
         "One number for each picture."
         return np.ones((len(images), 1))
 
-
+# %% ../../nbs/judge/plugins.ipynb #02ea7927
 def scorer_contract(
     kind: str | Factory,  # an installed kind's name, or the function that makes scorers
     settings: dict[str, Any] | None = None,  # as in collection.toml
@@ -593,7 +597,7 @@ def scorer_contract(
     | None = None,  # another value for each setting that isn't a number or a yes and no
     fixed: tuple[str, ...] = (),  # settings that can't be varied here
     context: ScorerContext | None = None,  # for kinds that ask for a judge or a studio
-    device: str = "cpu",
+    device: str = "cpu",  # where its model runs
     elsewhere: bool = True,  # whether a process of its own is started, to compare digests
 ) -> PluginScorer:
     """Hold a kind of scorer to what the line relies on; the scorer, for further tests. Raises BrokenContract, and
@@ -619,7 +623,7 @@ def scorer_contract(
         raise BrokenContract(name, faults)
     return scorer
 
-
+# %% ../../nbs/judge/plugins.ipynb #ff660071
 def _statement_faults(scorer: PluginScorer) -> list[str]:
     "What a scorer doesn't state, or states amiss."
     own, faults = scorer.own, []

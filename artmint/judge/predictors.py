@@ -9,7 +9,7 @@ __all__ = ['Forward', 'LAYERS', 'REWARD_MEAN', 'REWARD_STD', 'REWARD_TOKENS', 'B
            'PickSettings', 'make_pickscore', 'HpsSettings', 'make_hps', 'blip_name', 'convert_imagereward',
            'make_imagereward', 'MissingPackage', 'QualitySettings', 'make_pyiqa', 'DetectorSettings', 'make_detector']
 
-# %% ../../nbs/judge/predictors.ipynb #cfacddde
+# %% ../../nbs/judge/predictors.ipynb #8dfd5584
 import hashlib
 import importlib.util
 import json
@@ -25,17 +25,17 @@ import numpy as np
 from PIL import Image
 from pydantic import Field
 
-# %% ../../nbs/judge/predictors.ipynb #b082beeb
+# %% ../../nbs/judge/predictors.ipynb #5f7422ec
 if TYPE_CHECKING:
     import torch
 
-# %% ../../nbs/judge/predictors.ipynb #4c75b4ab
+# %% ../../nbs/judge/predictors.ipynb #2df416fb
 from ..core.canon import Record, Refusal, digest
 from ..core.records import Candidate
 from .heads import BadHead, aesthetic_weights
 from ..make.base import PICKLES, quiet
 
-# %% ../../nbs/judge/predictors.ipynb #24da4328
+# %% ../../nbs/judge/predictors.ipynb #57410e8b
 class BadPredictor(Refusal):
     "Weights that can't serve a kind of scorer."
 
@@ -62,7 +62,7 @@ class PickledPredictor(Refusal):
 
 _PLAIN = (".json", ".txt", ".model", ".safetensors")  # files that are fetched and digested
 
-
+# %% ../../nbs/judge/predictors.ipynb #a8968215
 def to_safetensors(
     source: str | Path,  # a .pth, .pt or .bin file with a state dict
     target: str | Path | None = None,  # none: beside it, with the other ending
@@ -92,7 +92,7 @@ def _from_hub(name: str, source: str, revision: str | None) -> Path:
         reason = f"there is no such folder, and the hub gives {type(error).__name__}"
         raise BadPredictor(name, source, reason) from error
 
-
+# %% ../../nbs/judge/predictors.ipynb #ef1c3cf7
 def predictor_folder(
     name: str,  # the scorer's, for the refusal
     source: str,  # a folder, or a hub id
@@ -108,7 +108,7 @@ def predictor_folder(
         raise PickledPredictor(name, str(pickles[0]))
     raise BadPredictor(name, source, "it holds no .safetensors file")
 
-# %% ../../nbs/judge/predictors.ipynb #603857cc
+# %% ../../nbs/judge/predictors.ipynb #400be611
 @lru_cache(maxsize=256)
 def _sha256(path: Path, size: int, changed: int) -> str:
     "SHA-256 of a file; read once while it stays as it is."
@@ -142,7 +142,7 @@ def _json_of(folder: Path, file: str) -> dict[str, Any]:
     path = folder / file
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
-# %% ../../nbs/judge/predictors.ipynb #25a61345
+# %% ../../nbs/judge/predictors.ipynb #5ab5ee65
 Forward = Callable[
     [list[str], list[Image.Image]], "torch.Tensor | Sequence[float]"
 ]  # prompts and pictures to numbers
@@ -161,7 +161,7 @@ class PromptedSettings(PredictorSettings):
 
     cut_prompts: bool = False  # read the beginning of a prompt that is too long, instead of refusing it
 
-
+# %% ../../nbs/judge/predictors.ipynb #5e823d26
 @dataclass(frozen=True, eq=False)
 class ModelScorer:
     "A model behind a scorer: what it states, and how it is loaded."
@@ -197,7 +197,7 @@ class ModelScorer:
             values += numbers.reshape(-1)[: self.batch - lacking].tolist()
         return values
 
-
+# %% ../../nbs/judge/predictors.ipynb #152d38d4
 def _rows(settings: PredictorSettings, device: str) -> int:
     "Rows of a forward pass."
     return settings.batch or (1 if device == "cpu" else 16)
@@ -207,7 +207,7 @@ def _identity(kind: str, version: int, **facts: Any) -> str:
     "A predictor's digest."
     return digest({"scorer": kind, "version": version} | facts)
 
-# %% ../../nbs/judge/predictors.ipynb #4905313d
+# %% ../../nbs/judge/predictors.ipynb #2d1e0163
 class PromptBeyondScorer(Refusal):
     "A prompt of which a scorer would read only the beginning."
 
@@ -238,7 +238,7 @@ def _image_processor(name: str, folder: Path) -> Any:
         )
     return AutoImageProcessor.from_pretrained(folder, local_files_only=True)
 
-
+# %% ../../nbs/judge/predictors.ipynb #8038a43b
 def _read_size(folder: Path, key: str = "shortest_edge") -> int | None:
     "The edge in pixels that a folder's preprocessing makes, or its model's own."
     asked = _json_of(folder, "preprocessor_config.json")
@@ -249,7 +249,7 @@ def _read_size(folder: Path, key: str = "shortest_edge") -> int | None:
             return table.get("height") or table.get(key)
     return None
 
-# %% ../../nbs/judge/predictors.ipynb #2258ab9a
+# %% ../../nbs/judge/predictors.ipynb #42584522
 LAYERS = (1024, 128, 64, 16, 1)  # widths of LAION's MLP v2 and of V2.5, after the embedding's
 
 
@@ -281,7 +281,7 @@ def _embeds(folder: Path, model: str) -> int:
         return config.get("projection_dim", 512)
     return config.get("vision_config", config).get("hidden_size", 768)
 
-
+# %% ../../nbs/judge/predictors.ipynb #f836a916
 def _encoder(
     name: str, folder: Path, device: str, model: str
 ) -> Callable[[list[Image.Image]], "torch.Tensor"]:
@@ -303,7 +303,7 @@ def _encoder(
 
     return encode
 
-# %% ../../nbs/judge/predictors.ipynb #d00e254f
+# %% ../../nbs/judge/predictors.ipynb #23a455e7
 def _make_aesthetic(
     kind: str, settings: AestheticSettings, name: str, device: str, model: str, widths: tuple[int, ...]
 ) -> ModelScorer:
@@ -335,7 +335,7 @@ def make_laion_v1(
     "LAION's first predictor: a linear layer over CLIP's unit embedding. Raises BadPredictor, PickledPredictor."
     return _make_aesthetic("laion-v1", settings, name, device, "CLIPModel", (1,))
 
-
+# %% ../../nbs/judge/predictors.ipynb #8650b136
 def make_laion_v2(
     settings: AestheticSettings,  # CLIP ViT-L/14, and sac+logos+ava1-l14-linearMSE
     name: str,  # what rules call it
@@ -353,7 +353,7 @@ def make_aesthetic_v25(
     "Aesthetic Predictor V2.5: five linear layers over SigLIP. Raises BadPredictor, PickledPredictor."
     return _make_aesthetic("aesthetic-v25", settings, name, device, "SiglipVisionModel", LAYERS)
 
-# %% ../../nbs/judge/predictors.ipynb #e0b5a689
+# %% ../../nbs/judge/predictors.ipynb #c6a9e3aa
 class PickSettings(PromptedSettings):
     "Settings of PickScore."
 
@@ -379,7 +379,7 @@ def make_pickscore(
 
     return ModelScorer(name, own, load, (-100.0, 100.0), _read_size(reader), _rows(settings, device))
 
-
+# %% ../../nbs/judge/predictors.ipynb #6373d675
 def _clip_forward(name: str, folder: Path, reader: Path, device: str, cut: bool) -> Forward:
     "Scaled cosines of prompts and pictures."
     import torch
@@ -404,7 +404,7 @@ def _clip_forward(name: str, folder: Path, reader: Path, device: str, cut: bool)
 
     return forward
 
-# %% ../../nbs/judge/predictors.ipynb #15df39cf
+# %% ../../nbs/judge/predictors.ipynb #afdc551e
 class HpsSettings(PromptedSettings):
     "Settings of HPS: a folder or repository in open_clip's layout."
 
@@ -440,7 +440,7 @@ def _token_counts(tokenizer: Any, prompts: list[str]) -> list[int]:
         return [len(tokenizer.encode(prompt)) + 2 for prompt in prompts]
     return [len(ids) for ids in inner(prompts)["input_ids"]]
 
-
+# %% ../../nbs/judge/predictors.ipynb #aeca2539
 def _open_clip_forward(name: str, folder: Path, device: str, settings: HpsSettings) -> Forward:
     "Cosines of prompts and pictures."
     import open_clip
@@ -463,9 +463,13 @@ def _open_clip_forward(name: str, folder: Path, device: str, settings: HpsSettin
 
     return forward
 
-# %% ../../nbs/judge/predictors.ipynb #a114d7b7
+# %% ../../nbs/judge/predictors.ipynb #6cf7e1b6
 REWARD_MEAN, REWARD_STD = 0.16717362830052426, 1.0333394966054072  # ImageReward.py, the model's own
+
+
 REWARD_TOKENS = 35  # of a prompt that it reads
+
+
 _RENAMES = (
     ("^visual_encoder", "vision_model.encoder"),
     (r"^(vision_model\.encoder\.)blocks", r"\1layers"),
@@ -487,7 +491,7 @@ def blip_name(
         name = re.sub(pattern, instead, name)
     return name
 
-
+# %% ../../nbs/judge/predictors.ipynb #85451de2
 def convert_imagereward(
     source: str | Path,  # ImageReward.pt
     config: str
@@ -515,7 +519,7 @@ def convert_imagereward(
     )
     return folder
 
-# %% ../../nbs/judge/predictors.ipynb #8a8f9405
+# %% ../../nbs/judge/predictors.ipynb #adf4a2fc
 def make_imagereward(
     settings: PromptedSettings,  # a folder as convert_imagereward makes it
     name: str,  # what rules call it
@@ -531,7 +535,7 @@ def make_imagereward(
     unbounded = (-math.inf, math.inf)
     return ModelScorer(name, own, load, unbounded, _read_size(folder), _rows(settings, device))
 
-
+# %% ../../nbs/judge/predictors.ipynb #ed09f07e
 def _blip(name: str, folder: Path) -> tuple[Any, Any, tuple[np.ndarray, float]]:
     "BLIP's two encoders, and the MLP as a vector and a constant. Raises BadPredictor."
     from safetensors.torch import load_file, save
@@ -556,7 +560,7 @@ def _blip(name: str, folder: Path) -> tuple[Any, Any, tuple[np.ndarray, float]]:
     )
     return (*networks.values(), _aesthetic_head(name, head, str(folder), LAYERS))
 
-
+# %% ../../nbs/judge/predictors.ipynb #622acff0
 def _blip_forward(name: str, folder: Path, device: str, cut: bool) -> Forward:
     "Rewards of prompts and pictures."
     import torch
@@ -581,17 +585,15 @@ def _blip_forward(name: str, folder: Path, device: str, cut: bool) -> Forward:
         pixels = processor(images=images, return_tensors="pt")["pixel_values"].to(device)
         seen = vision(pixel_values=pixels).last_hidden_state
         tokens = tokenizer(prompts, **reading).to(device)
-        states = text(
-            input_ids=tokens["input_ids"],
-            attention_mask=tokens["attention_mask"],
-            encoder_hidden_states=seen,
-            encoder_attention_mask=torch.ones(seen.shape[:-1], dtype=torch.long, device=device),
-        ).last_hidden_state[:, 0]
+        mask = torch.ones(seen.shape[:-1], dtype=torch.long, device=device)
+        looking = {"encoder_hidden_states": seen, "encoder_attention_mask": mask}
+        read = text(tokens["input_ids"], tokens["attention_mask"], **looking)
+        states = read.last_hidden_state[:, 0]
         return ((states.double().cpu() * weights).sum(-1) + constant - REWARD_MEAN) / REWARD_STD
 
     return forward
 
-# %% ../../nbs/judge/predictors.ipynb #dbb8ec12
+# %% ../../nbs/judge/predictors.ipynb #ac5d79e8
 class MissingPackage(Refusal):
     "A kind of scorer whose package isn't installed."
 
@@ -619,7 +621,7 @@ def _metric(settings: QualitySettings, device: str) -> Any:
 
     return pyiqa.create_metric(settings.metric, device=device, as_loss=False)
 
-
+# %% ../../nbs/judge/predictors.ipynb #762b3db7
 def make_pyiqa(
     settings: QualitySettings,  # which metric
     name: str,  # what rules call it
@@ -649,7 +651,7 @@ def make_pyiqa(
     stated = tuple(side if bound is None else bound for bound, side in zip(bounds, (-math.inf, math.inf)))
     return ModelScorer(name, _identity("pyiqa", 1, **facts), load, stated, None)
 
-
+# %% ../../nbs/judge/predictors.ipynb #8afcc46c
 def _state_digest(network: "torch.nn.Module") -> str:
     "Digest of a network's tensors, by name."
     parts = {}
@@ -662,7 +664,7 @@ def _state_digest(network: "torch.nn.Module") -> str:
         ]
     return digest(parts)
 
-# %% ../../nbs/judge/predictors.ipynb #b80e2df8
+# %% ../../nbs/judge/predictors.ipynb #c5975bf4
 class DetectorSettings(PredictorSettings):
     "Settings of an object detector."
 
@@ -681,7 +683,7 @@ def _boxed_share(boxes: np.ndarray, width: int, height: int) -> float:
         covered[top:bottom, left:right] = True
     return float(covered.mean())
 
-
+# %% ../../nbs/judge/predictors.ipynb #068a1a9f
 def make_detector(
     settings: DetectorSettings,  # the weights, what counts, and how
     name: str,  # what rules call it
@@ -703,7 +705,7 @@ def make_detector(
 
     return ModelScorer(name, own, load, (0.0, top), None)
 
-
+# %% ../../nbs/judge/predictors.ipynb #8d487836
 def _detector_forward(name: str, folder: Path, device: str, settings: DetectorSettings) -> Forward:
     "Counts, shares or confidences of what a detector finds in one picture."
     import torch

@@ -313,7 +313,7 @@ def _accounts(scorers: list[Scorer], at_once: int) -> list[tuple[str, list[Score
     accounts = [(f"score-{one.name}", [one], min(one.at_once, at_once)) for one in own]
     return [*accounts, ("curate", shared, at_once)] if shared else accounts
 
-
+# %% ../../nbs/judge/scores.ipynb #ea59d31e
 def _score(catalog: Catalog, judge: Judge, part: list[Candidate], scorers: list[Scorer], stage: str) -> None:
     "Score some candidates and write a row for each, all in one transaction."
     digests = {scorer.name: scorer.digest for scorer in scorers}

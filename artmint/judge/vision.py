@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['VisionSettings', 'UnusableAnswer', 'KeyRefused', 'read_answer', 'VisionScorer', 'make_vision']
 
-# %% ../../nbs/judge/vision.ipynb #2a69e9ea
+# %% ../../nbs/judge/vision.ipynb #c04325e4
 import base64
 import io
 import json
@@ -23,14 +23,14 @@ import numpy as np
 from PIL import Image
 from pydantic import Field
 
-# %% ../../nbs/judge/vision.ipynb #f868d406
+# %% ../../nbs/judge/vision.ipynb #b56ddbe1
 from ..core.canon import NotPlainJSON, Record, Refusal, digest, read_json
 from ..core.records import Candidate
 from ..ipfs.http import BadAnswer, NoAnswer, Request, request, with_retries
 from .plugins import BadScorerSettings
 from ..studio.ledger import PAID
 
-# %% ../../nbs/judge/vision.ipynb #5f2fb364
+# %% ../../nbs/judge/vision.ipynb #7ddd4356
 class VisionSettings(Record):
     "Settings of a question to a vision-language model."
 
@@ -60,7 +60,7 @@ class VisionSettings(Record):
 
 _IDLE = {"repeats", "price_in", "price_out", "picture_tokens", "key_variable", "timeout", "tries", "parallel"}
 
-# %% ../../nbs/judge/vision.ipynb #dfef7a4d
+# %% ../../nbs/judge/vision.ipynb #c4c6992a
 class UnusableAnswer(Refusal):
     "A model that gave no number on the scale, as often as it was asked."
 
@@ -88,7 +88,7 @@ class KeyRefused(Refusal):
     )
     exit_code = 2
 
-
+# %% ../../nbs/judge/vision.ipynb #3cc348bd
 def read_answer(
     text: Any,  # what the model wrote
     scale: tuple[float, float],  # the least and the greatest answer
@@ -110,7 +110,7 @@ def read_answer(
         raise ValueError(f"it wrote {value:g}, outside of {scale[0]:g} to {scale[1]:g}")
     return float(value)
 
-# %% ../../nbs/judge/vision.ipynb #0acc1cfe
+# %% ../../nbs/judge/vision.ipynb #60d2e561
 _INSTRUCTION = '\n\nAnswer with JSON alone, {{"score": N}}, where N is a number from {low:g} to {high:g}.'
 
 
@@ -149,7 +149,7 @@ def _question(settings: VisionSettings, prompt: str, image: Image.Image) -> byte
     body |= {name: value for name, value in optional.items() if value is not None}
     return json.dumps(body | settings.extra).encode()
 
-# %% ../../nbs/judge/vision.ipynb #dcbed1b4
+# %% ../../nbs/judge/vision.ipynb #54856bf4
 def _choice(answer: Any, asked_tokens: int | None) -> Any:
     "What the model wrote, from a server's answer. Raises ValueError."
     try:
@@ -177,7 +177,7 @@ def _tokens(answer: Any) -> tuple[int, int] | None:
     plain = [isinstance(count, int) and not isinstance(count, bool) and count >= 0 for count in counts]
     return (counts[0], counts[1]) if plain == [True, True] else None
 
-# %% ../../nbs/judge/vision.ipynb #b6d0068f
+# %% ../../nbs/judge/vision.ipynb #f9c07b02
 @dataclass(frozen=True)
 class VisionScorer:
     "A question about every picture to a vision-language model; see `make_vision`."
@@ -238,7 +238,7 @@ class VisionScorer:
             votes = [pool.submit(_vote, self, headers, *pair) for pair in zip(prompts, images)]
             return [vote.result() for vote in votes]
 
-# %% ../../nbs/judge/vision.ipynb #a337ec0a
+# %% ../../nbs/judge/vision.ipynb #d83271db
 def _expected_tokens(settings: VisionSettings) -> tuple[int, int]:
     "Tokens in and out that a call is expected to take: a word of English has about four letters a token."
     return settings.picture_tokens + len(settings.question) // 4 + 60, settings.answer_tokens or 64
@@ -279,7 +279,7 @@ def _headers(scorer: VisionScorer) -> dict[str, str]:
         raise KeyRefused(scorer.name, host, settings.key_variable, reason)
     return plain | {"Authorization": f"Bearer {key}"}
 
-# %% ../../nbs/judge/vision.ipynb #751104d6
+# %% ../../nbs/judge/vision.ipynb #3835649c
 def _vote(scorer: VisionScorer, headers: dict[str, str], prompt: str, image: Image.Image) -> float:
     "One answer about a picture, asked for as often as the settings allow."
     settings = scorer.settings
@@ -310,7 +310,7 @@ def _vote(scorer: VisionScorer, headers: dict[str, str], prompt: str, image: Ima
         had = "refuses the key" if "Authorization" in headers else "wants a key, and the variable isn't set"
         raise KeyRefused(scorer.name, question.host, settings.key_variable, f"it {had}") from refusal
 
-
+# %% ../../nbs/judge/vision.ipynb #8fe155ea
 def make_vision(
     settings: VisionSettings,  # what to ask, and whom
     name: str,  # what rules call it
