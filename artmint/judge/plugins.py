@@ -369,8 +369,14 @@ def practice(
     count: int = 5,  # how many
     side: int = 96,  # pixels of the smallest
 ) -> tuple[list[Candidate], list[Image.Image]]:
-    "Drawings of several sizes, one of them not square, as candidates."
-    chosen = subjects()[:: len(subjects()) // count][:count]
+    "Drawings of several sizes, one of them not square, as candidates that the demo could have."
+    traits = read_collection(example() / "collection.toml").traits
+    possible = [
+        subject
+        for subject in subjects()
+        if all(value in traits[trait] for trait, value in vars(subject).items())
+    ]
+    chosen = possible[:: len(possible) // count][:count]
     images = [draw(subject, 70 + i, side + 32 * (i % 2)) for i, subject in enumerate(chosen)]
     images[-1] = images[-1].crop((0, 0, side, side * 2 // 3))
     candidates = [
@@ -421,7 +427,7 @@ def _mode_faults(measure: Measure, images: list[Image.Image], near: float) -> li
 
 def _size_faults(measure: Measure, images: list[Image.Image], size: int | None) -> list[str]:
     "Numbers that depend on how large a picture comes, where a size is stated at which all are read."
-    if size is None:
+    if not isinstance(size, int):
         return []
     every = list(range(len(images)))
     wide = [image.resize((3 * size, 3 * size), Image.Resampling.LANCZOS) for image in images]
