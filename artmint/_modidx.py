@@ -1373,6 +1373,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'artmint.judge.plugins._statement_faults': ( 'judge/plugins.html#_statement_faults',
                                                                                     'artmint/judge/plugins.py'),
                                        'artmint.judge.plugins._variants': ('judge/plugins.html#_variants', 'artmint/judge/plugins.py'),
+                                       'artmint.judge.plugins.foreseen': ('judge/plugins.html#foreseen', 'artmint/judge/plugins.py'),
                                        'artmint.judge.plugins.make_scorer': ('judge/plugins.html#make_scorer', 'artmint/judge/plugins.py'),
                                        'artmint.judge.plugins.practice': ('judge/plugins.html#practice', 'artmint/judge/plugins.py'),
                                        'artmint.judge.plugins.scorer_contract': ( 'judge/plugins.html#scorer_contract',

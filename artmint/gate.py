@@ -28,7 +28,7 @@ from .make.base import Base, Judge
 from .make.render import check, render
 from .metrics import AttemptOutcome, KPIs, coins
 from .studio.catalog import Catalog
-from .studio.ledger import Money
+from .studio.ledger import Money, spend_on
 
 # %% ../nbs/42_gate.ipynb #06a92867
 class Trial(Record):
@@ -98,6 +98,9 @@ def _judged(trials: _Trials, sample: list[tuple[Slot, Recipe]], images: list) ->
     columns = {
         name: scorer.measure(candidates, images, embeddings) for name, scorer in trials.scorers.items()
     }
+    for name, scorer in trials.scorers.items():
+        charges = scorer.charges() if hasattr(scorer, "charges") else {}
+        spend_on(trials.catalog, f"score-{name}", [candidate.dna for candidate in candidates], charges)
     rules = trials.collection.rules
     scores = [{name: float(column[i]) for name, column in columns.items()} for i in range(len(candidates))]
     accepted = sum(decide("", each, rules).decision == "accept" for each in scores)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['GROUP', 'KINDS', 'Factory', 'Measure', 'UnknownKind', 'BrokenPlugin', 'scorer_kinds', 'scorer_factory',
            'ScorerContext', 'BadScorerSettings', 'ScorerDeviceMissing', 'BadScore', 'ScorerFailed', 'ScorerOutOfMemory',
-           'PluginScorer', 'make_scorer', 'practice', 'scorer_faults', 'BrokenContract', 'scorer_contract']
+           'PluginScorer', 'make_scorer', 'foreseen', 'practice', 'scorer_faults', 'BrokenContract', 'scorer_contract']
 
 # %% ../../nbs/judge/plugins.ipynb #29c40dbb
 import difflib
@@ -36,7 +36,7 @@ from ..core.records import Artifact, Candidate, Slot
 from .scores import Scorer, preview_candidate, score
 from ..make.base import Judge
 from ..studio.catalog import Catalog
-from ..studio.ledger import ledger_lines
+from ..studio.ledger import PAID, ledger_lines
 from ..train.drawings import caption, draw, subjects
 
 # %% ../../nbs/judge/plugins.ipynb #f7ee1e8b
@@ -363,6 +363,22 @@ def make_scorer(
         reason = f"what it makes has no {' and no '.join(lacking)}"
         raise BrokenPlugin(choice.kind, f"{factory.__module__}.{factory.__qualname__}", reason)
     return PluginScorer(choice.name, choice.kind, own, choice.device)
+
+# %% ../../nbs/judge/plugins.ipynb #2002e64c
+def foreseen(
+    scorers: Mapping[str, Scorer],  # those that rules ask, by name
+    pictures: int,  # of a round
+) -> str:
+    "What a round of pictures is expected to use beside seconds, in words; empty: nothing."
+    parts = []
+    for name, scorer in scorers.items():
+        used = scorer.expected(pictures) if hasattr(scorer, "expected") else {}
+        amounts = ", ".join(f"{amount:.4g} {unit}" for unit, amount in used.items())
+        if used and PAID not in used:
+            amounts += ", at prices that its settings don't say"
+        if amounts:
+            parts.append(f"{name}: {amounts} for the {pictures} pictures of a round")
+    return "; ".join(parts)
 
 # %% ../../nbs/judge/plugins.ipynb #9281d6d9
 def practice(

@@ -17,6 +17,7 @@ from ..core.collection import Collection
 from ..core.records import Edition, Slot
 from ..generate import is_by_hand
 from ..judge.heads import scorers_for
+from ..judge.plugins import foreseen
 from ..make.adapters import named_adapters, lineage_of
 from ..make.base import BUNDLED, Base, collection_base, load_judge
 from ..make.render import check_new
@@ -191,7 +192,8 @@ def _licences(outlook: Outlook) -> str:
 def _scorers(outlook: Outlook) -> str:
     "Whether every rule's score can be had."
     scorers = scorers_for(outlook.collection, load_judge(), outlook.catalog)
-    return f"{len(scorers)} scorers, all known"
+    cost = foreseen(scorers, len(_to_paint(outlook)) * outlook.collection.generation.attempts)
+    return f"{len(scorers)} scorers, all known" + (f"; {cost}" if cost else "")
 
 
 def _bases(outlook: Outlook) -> str:

@@ -356,3 +356,11 @@ def test_a_missing_package_is_named_with_what_installs_it():
         pytest.skip("pyiqa is installed")
     with pytest.raises(MissingPackage, match=r"pip install 'artmint\[pyiqa\]'"):
         measured("pyiqa", {"metric": "musiq"})
+
+
+def test_a_metric_of_pyiqa_keeps_the_contract():
+    pytest.importorskip("pyiqa", reason="pyiqa is not installed; pip install 'artmint[pyiqa]'")
+    others = {"lowest": -9.0, "highest": 99.0}
+    scorer_contract("pyiqa", {"metric": "entropy"}, others, ("metric",), elsewhere=False)
+    with pytest.raises(BadPredictor, match="reference"):
+        measured("pyiqa", {"metric": "psnr"})
