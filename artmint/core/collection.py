@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['STORY', 'WORDS', 'Text', 'Story', 'Prompt', 'Words', 'Name', 'Trait', 'Wildcard', 'Weight', 'Colour', 'Count',
            'Bound', 'Secret', 'Withheld', 'JudgeKind', 'ONE_OF_ONE', 'RESERVED', 'Person', 'WILDCARD', 'Requirement',
-           'Rule', 'Model', 'Adapter', 'Approval', 'Royalty', 'Generation', 'BaseFiles', 'JudgeChoice', 'BadWeights',
-           'counts_of', 'OneOfOne', 'TraitPlan', 'person_key', 'person_name', 'People', 'Collection',
-           'InconsistentCollection', 'contradictions', 'read_collection', 'NoSuchExample', 'example']
+           'Rule', 'Model', 'ScorerChoice', 'Adapter', 'Approval', 'Royalty', 'Generation', 'BaseFiles', 'JudgeChoice',
+           'BadWeights', 'counts_of', 'OneOfOne', 'TraitPlan', 'person_key', 'person_name', 'People', 'Collection',
+           'secret_places', 'InconsistentCollection', 'contradictions', 'read_collection', 'NoSuchExample', 'example']
 
 # %% ../../nbs/core/collection.ipynb #f843f377
 import difflib
@@ -117,6 +117,15 @@ class Model(Record):
     kind: Literal["aesthetic", "style", "probe", "curator", "nsfw"]
     digest: Hex64  # SHA-256 of the weights' file
     trait: Trait | None = None  # the trait that a probe looks for
+
+
+class ScorerChoice(Record):
+    "A scorer of a kind that artmint or an installed package provides."
+
+    name: Name  # what rules call it
+    kind: Name  # an entry point of the group `artmint.scorers`
+    device: Text = "cpu"  # where its model runs, as torch calls it
+    settings: dict[str, Any] = {}  # what the kind itself checks; never a key
 
 # %% ../../nbs/core/collection.ipynb #d1797968
 class Adapter(Record):
@@ -375,6 +384,7 @@ class Collection(TraitPlan):
     secret: tuple[Secret, ...] = ()  # files that stay in the studio; only their digests are published
     rules: tuple[Rule, ...] = ()
     models: tuple[Model, ...] = ()  # scorers of the studio's own
+    scorers: tuple[ScorerChoice, ...] = ()  # scorers of other kinds
     forbidden_colours: tuple[Colour, ...] = ()  # colours that no picture may have
     ask_people: bool = False  # whether a person must pick every edition
     people: People = People()  # whose word counts
@@ -640,7 +650,10 @@ def _name_problems(collection: Collection) -> list[str]:
     if name is not None and name not in collection.negative_prompts:
         problems.append(f"generation.negative_prompt: {name!r} is not in negative_prompts")
     lists = {
-        "models": [model.scorer for model in collection.models],
+        "models and scorers": [
+            *(model.scorer for model in collection.models),
+            *(choice.name for choice in collection.scorers),
+        ],
         "adapters": [adapter.name for adapter in collection.adapters],
     }
     for field, names in lists.items():
@@ -701,6 +714,62 @@ def _people_problems(collection: Collection) -> list[str]:
         ]
     return []
 
+# %% ../../nbs/core/collection.ipynb #e0ffdfb7
+_KEY_NAMES = re.compile(
+    "(.*[_-])?(key|apikey|token|secret|password|passwd|authorization|bearer|credentials?)", re.IGNORECASE
+)
+
+
+_KEY_VALUES = re.compile(
+    r"(sk|pk|rk|xai|gsk)[-_][A-Za-z0-9_-]{8,}|(hf|ghp|gho|r8)_[A-Za-z0-9]{8,}|AKIA[0-9A-Z]{12,}|AIza[\w-]{20,}"
+    r"|(Bearer|Basic) \S+|eyJ[\w-]{8,}\.\S+|\w+://[^/\s]*@\S*|\S*[?&](key|api_?key|token|sig|signature)=\S*",
+    re.IGNORECASE,
+)
+
+
+_RANDOM = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9_+=]{32,}")
+
+
+_DIGEST = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")  # a commit, a SHA-256
+
+
+def _looks_secret(text: str) -> bool:
+    "Whether a text has the form of a key."
+    if _DIGEST.fullmatch(text):
+        return False
+    return bool(_KEY_VALUES.fullmatch(text) or _RANDOM.fullmatch(text))
+
+# %% ../../nbs/core/collection.ipynb #8ec4266f
+def secret_places(
+    value: Any,  # plain JSON types
+    place: str = "",  # where the value stands
+) -> list[str]:
+    "Where settings hold what looks like a key, by its name or by its form; the keys themselves aren't given."
+    if isinstance(value, dict):
+        places = []
+        for name, part in value.items():
+            if isinstance(part, str) and _KEY_NAMES.fullmatch(str(name)):
+                places.append(f"{place}.{name}")
+            elif not isinstance(name, str) or not _looks_secret(name):
+                places += secret_places(part, f"{place}.{name}")
+            else:
+                places.append(f"{place}: a setting's name")
+        return places
+    if isinstance(value, list | tuple):
+        return [spot for i, part in enumerate(value) for spot in secret_places(part, f"{place}[{i}]")]
+    return [place] if isinstance(value, str) and _looks_secret(value) else []
+
+
+def _secret_problems(scorers: Any) -> list[str]:
+    "Keys among the settings of scorers, whatever else is wrong with them."
+    advice = 'looks like a key; put it into the environment, and name the variable: key_variable = "OPENAI_API_KEY"'
+    return [f"{place} {advice}" for place in secret_places(scorers, "scorers")]
+
+
+def _scorer_problems(collection: Collection) -> list[str]:
+    "Keys among the settings of scorers."
+    return _secret_problems([choice.model_dump() for choice in collection.scorers])
+
 # %% ../../nbs/core/collection.ipynb #627d16c0
 class InconsistentCollection(Refusal):
     "A collection's file doesn't make sense. `problems` has a sentence for each reason."
@@ -730,6 +799,7 @@ _CHECKS = (
     _approval_problems,
     _people_problems,
     _rule_problems,
+    _scorer_problems,
 )
 
 
@@ -815,6 +885,7 @@ def read_collection(
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InconsistentCollection(str(path), [f"no TOML: {error}"]) from error
     raw, problems = _with_files(raw, path.parent)
+    problems += _secret_problems(raw.get("scorers"))  # before an error of the grammar repeats a value
     if problems:
         raise InconsistentCollection(str(path), problems)
     try:

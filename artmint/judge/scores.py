@@ -336,20 +336,33 @@ def score(
         names = tuple(name for name in scorers if name not in stored)
         lacking.setdefault(names, []).append(candidate)
     for names, group in lacking.items():
-        if not names:
-            continue
-        for start in range(0, len(group), at_once):
-            _score(catalog, judge, group[start : start + at_once], [scorers[name] for name in names])
+        for stage, some, size in _accounts([scorers[name] for name in names], at_once):
+            for start in range(0, len(group), size):
+                _score(catalog, judge, group[start : start + size], some, stage)
     return stored_scores(catalog, candidates, scorers)
 
 
-def _score(catalog: Catalog, judge: Judge, part: list[Candidate], scorers: list[Scorer]) -> None:
+def _accounts(scorers: list[Scorer], at_once: int) -> list[tuple[str, list[Scorer], int]]:
+    """Scorers that are paid together: the ledger's stage, they themselves, and how many pictures are written at
+    once. One with charges has a stage of its own."""
+    own = [scorer for scorer in scorers if hasattr(scorer, "charges")]
+    shared = [scorer for scorer in scorers if not hasattr(scorer, "charges")]
+    accounts = [(f"score-{one.name}", [one], min(one.at_once, at_once)) for one in own]
+    return [*accounts, ("curate", shared, at_once)] if shared else accounts
+
+# %% ../../nbs/judge/scores.ipynb #ea59d31e
+def _score(catalog: Catalog, judge: Judge, part: list[Candidate], scorers: list[Scorer], stage: str) -> None:
     "Score some candidates and write a row for each, all in one transaction."
     digests = {scorer.name: scorer.digest for scorer in scorers}
-    with metered(catalog, "curate", [candidate.dna for candidate in part]):
+    gpu = any(getattr(scorer, "device", "cpu") != "cpu" for scorer in scorers)
+    with metered(catalog, stage, [candidate.dna for candidate in part], gpu) as more:
         images = [picture(catalog, candidate.artifact) for candidate in part]
         rows = embed_pictures(catalog, judge, [candidate.artifact for candidate in part], images)
-        columns = {scorer.name: scorer.measure(part, images, rows) for scorer in scorers}
+        try:
+            columns = {scorer.name: scorer.measure(part, images, rows) for scorer in scorers}
+        finally:
+            for scorer in scorers:
+                more.update(scorer.charges() if hasattr(scorer, "charges") else {})
     bodies = {}
     for i, candidate in enumerate(part):
         scores = {name: round(float(column[i]), 4) for name, column in columns.items()}

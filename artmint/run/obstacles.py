@@ -18,6 +18,7 @@ from ..core.records import Edition, Slot
 from ..generate import is_by_hand
 from ..judge.checks import check_rules
 from ..judge.heads import scorers_for
+from ..judge.plugins import foreseen
 from ..make.adapters import named_adapters, lineage_of
 from ..make.base import BUNDLED, Base, Judge, collection_base
 from ..make.judges import JudgeNotHere, collection_judge
@@ -201,12 +202,13 @@ def _licences(outlook: Outlook) -> str:
 
 
 def _scorers(outlook: Outlook) -> str:
-    "Whether every rule's score can be had, is bounded for this judge, and checks something."
+    "Whether every rule's score can be had, is bounded for this judge, and checks something; and what paid ones cost."
     judge = outlook.judge()
     scorers = scorers_for(outlook.collection, judge, outlook.catalog)
     note = check_rules(outlook.collection, judge, outlook.slots()[0])
+    cost = foreseen(scorers, len(_to_paint(outlook)) * outlook.collection.generation.attempts)
     counted = f"{len(scorers)} scorers, all known, by judge {judge.digest:.12}"
-    return f"{counted}; {note}" if note else counted
+    return "; ".join(part for part in (counted, note, cost) if part)
 
 
 def _bases(outlook: Outlook) -> str:

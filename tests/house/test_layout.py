@@ -31,7 +31,7 @@ studio: blobs catalog editions files ledger maintenance team thumbnails web
 ipfs: car cid http services stores
 make: adapters base embeddings engine judges layouts merging prompts render rounds schedulers
 train: drawings examples settings style
-judge: boards checks curator datasets decisions duplicates exchange heads pixels prune scores sheets sidecars thresholds
+judge: boards checks curator datasets decisions duplicates exchange heads pixels plugins predictors prune scores sheets sidecars thresholds vision
 publish: approve audit credentials tokens
 chain: admin connect contract embedded journal networks preflight safe signers transaction
 prove: evidence proof regenerate tokens

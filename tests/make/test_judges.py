@@ -202,7 +202,9 @@ def test_other_files_than_the_pin_says_are_refused(folders, judges, tmp_path):
         judge_of(choice_of(folders["clip"], precision="bfloat16", **pinned))
 
 
-@pytest.mark.parametrize("device, word", [("cuda", "see"), ("tpu", "knows no"), ("mps", "see"), ("cuda:7", "see")])
+@pytest.mark.parametrize(
+    "device, word", [("cuda", "see"), ("tpu", "knows no"), ("mps", "see"), ("cuda:7", "see")]
+)
 def test_a_device_that_is_not_there_is_refused_before_anything_is_read(device, word):
     import torch
 
@@ -243,7 +245,11 @@ def test_weights_of_which_a_part_is_missing_are_refused(folders, tmp_path):
 def test_weights_that_give_no_numbers_are_refused(folders, tmp_path):
     copied = shutil.copytree(folders["dinov2"], tmp_path / "nan")
     file = copied / "model.safetensors"
-    save_file({key: tensor * float("nan") for key, tensor in load_file(file).items()}, file, metadata={"format": "pt"})
+    save_file(
+        {key: tensor * float("nan") for key, tensor in load_file(file).items()},
+        file,
+        metadata={"format": "pt"},
+    )
     with pytest.raises(NoSuchJudge, match="no finite numbers"):
         judge_of(choice_of(copied))
 
@@ -294,7 +300,11 @@ def test_a_file_is_no_judge(tmp_path):
 
 def test_a_broken_config_is_refused_in_words(folders, tmp_path):
     copied = shutil.copytree(folders["open_clip"], tmp_path / "broken")
-    for text in ("{", json.dumps({"preprocess_cfg": {}}), json.dumps(OPEN_CLIP | {"model_cfg": {"embed_dim": 16}})):
+    for text in (
+        "{",
+        json.dumps({"preprocess_cfg": {}}),
+        json.dumps(OPEN_CLIP | {"model_cfg": {"embed_dim": 16}}),
+    ):
         (copied / "open_clip_config.json").write_text(text)
         with pytest.raises(Refusal):
             judge_of(choice_of(copied))
@@ -312,7 +322,9 @@ def cache(folders, tmp_path, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     for commit in ("a" * 40, "b" * 40):
         place = tmp_path / "models--our--judge" / "snapshots" / commit
-        source = folders["open_clip"] if commit[0] == "a" else judge_folder(tmp_path / "new", "open_clip", seed=5)
+        source = (
+            folders["open_clip"] if commit[0] == "a" else judge_folder(tmp_path / "new", "open_clip", seed=5)
+        )
         shutil.copytree(source, place)
     refs = tmp_path / "models--our--judge" / "refs"
     refs.mkdir()
