@@ -7,11 +7,12 @@ __all__ = ['UNNAMED', 'NOT_ASKED', 'verify']
 
 # %% ../nbs/35_verify.ipynb #74d874f7
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 # %% ../nbs/35_verify.ipynb #5f4929c2
+from .core.manifest import BadMetadata, Manifest, read_manifest
 from .ipfs.stores import FolderStore, Store
 from artmint.prove.evidence import (
     Archive,
@@ -25,6 +26,7 @@ from artmint.prove.evidence import (
     open_archives,
     parse_address,
 )
+from .prove.collection import check_together
 from .prove.proof import CARDS, Proof, ProofCard, Step
 from .prove.regenerate import regenerate_tokens
 from artmint.prove.tokens import (
@@ -33,23 +35,37 @@ from artmint.prove.tokens import (
     check_manifests,
     check_token_files,
     check_tokens,
+    studio_manifests,
 )
 
 # %% ../nbs/35_verify.ipynb #8e29a73b
-def _content_steps(claim: ChainClaim, archives: list[Archive], count: int, provenance: str) -> Iterator[Step]:
-    "The level of the content, behind the archives; `count` tokens lie in archives that are whole."
+def _content_steps(
+    claim: ChainClaim, archives: list[Archive], count: int, provenance: str, manifests: list[Manifest]
+) -> Iterator[Step]:
+    "The level of the content, behind the archives; the files of `count` tokens are here."
     asked = len(claim.tokens)
     if count < asked:
         evidence = f"{asked - count} of {asked} tokens have no sound archive; their files were not looked at"
         yield Step("content", "unchecked", evidence)
     if not count:
         return
-    roots = [*check_content_roots(claim, archives)]
+    roots = [*check_content_roots(claim, archives, manifests)]
     yield from roots
     if all(step.status == "held" for step in roots):
         yield from check_provenance(claim, archives, provenance)
 
 # %% ../nbs/35_verify.ipynb #4e2ca791
+def _sound(manifests: Iterable[bytes]) -> list[Manifest]:
+    "Those of some drop.json files that can be read; of the others their own step says why not."
+    sound = []
+    for data in manifests:
+        try:
+            sound.append(read_manifest(data))
+        except BadMetadata:
+            continue
+    return sound
+
+
 def _reports(claim: ChainClaim, archive: Archive) -> list[TokenReport]:
     "Reports of an archive's tokens, as far as they are to be proven."
     return [check_token_files(archive, token) for token in archive.drop.tokens if token in claim.tokens]
@@ -108,8 +124,10 @@ def verify(
         archives = open_archives(claim, stores, Path(scratch), steps)
         checked = [(archive, _reports(claim, archive)) for archive in archives]
         reports = [report for _, some in checked for report in some]
-        steps += _content_steps(claim, archives, len(reports), provenance)
+        manifests = studio_manifests(studio)
+        steps += _content_steps(claim, archives, len(reports), provenance, _sound(manifests.values()))
         if reports:
-            steps += [*check_tokens(reports), *check_credentials(reports), *check_manifests(studio, checked)]
+            steps += [*check_tokens(reports), *check_credentials(reports)]
+            steps += [*check_together(claim, checked), *check_manifests(manifests, checked)]
         steps += regenerate_tokens(archives, reports, base, say) if regenerate else [NOT_ASKED]
         return Proof(address, tuple(steps), tuple(_cards(checked)))

@@ -42,11 +42,11 @@ _PLAIN = re.compile(_FOLDER + _NAME + r"\.(safetensors|json|txt)")
 def _fetch_weights(archive: Archive, digest: str, folder: Path) -> bool:
     """Write a base's files from the archive; False when it has none. Raises Unreachable for a name that isn't
     plain, ContentError."""
-    top = archive.paths.get(f"weights/{digest}")
-    if not top:
+    path = f"weights/{digest}"
+    if not archive.has(path):
         return False
     size = 0
-    for visit in walk(top, archive.car.unchecked):
+    for visit in walk(archive.cid(path), archive.sources.block):
         if visit.kind == "directory":
             continue
         if not _PLAIN.fullmatch(visit.path):
@@ -83,7 +83,7 @@ def _base(archives: list[Archive], digest: str, given: str, folder: Path) -> "Ba
         base = load_base(given)
         if base.digest == digest:
             return base
-    archive = next((archive for archive in archives if f"weights/{digest}" in archive.paths), None)
+    archive = next((archive for archive in archives if archive.has(f"weights/{digest}")), None)
     if archive and _fetch_weights(archive, digest, folder):
         _own_classes(folder / "model_index.json")
         return replace(load_base(folder), source="the archive")
@@ -105,7 +105,7 @@ def _named_files(archives: list[Archive], recipes: list[Recipe]) -> dict[str, by
     files = {}
     for digest, role in sorted(named):
         path = PLACES[role].format(digest)
-        archive = next((archive for archive in archives if path in archive.paths), None)
+        archive = next((archive for archive in archives if archive.has(path)), None)
         if not archive:
             raise Unreachable(
                 f"{role} {digest} is not published: without it these pictures can't be painted again"

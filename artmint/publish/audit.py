@@ -45,6 +45,7 @@ from artmint.publish.tokens import (
     public_source,
     published_attributes,
     read_token,
+    stands_in,
     token_name,
     withheld_digests,
 )
@@ -112,7 +113,7 @@ def _unnamed_traits(token: int, metadata: TokenMetadata) -> list[Finding]:
     findings = []
     for entry in metadata.attributes:
         named = words.pop(entry.trait_type, str(entry.value))
-        if named not in prompt:
+        if named and not stands_in(named, prompt):  # an empty one is said to be in no prompt
             findings.append(Finding(token, "attributes", f"in the prompt: {entry.trait_type}", named))
     findings += [Finding(token, "artmint.words", "words for an attribute", name) for name in words]
     return findings

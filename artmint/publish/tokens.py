@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['PLACES', 'WEIGHT_KINDS', 'BaseFacts', 'AdapterFacts', 'Provenance', 'Attribute', 'TokenMetadata', 'json_schema',
            'NoOpeningSalt', 'public_facts', 'opening_salt', 'withheld_digest', 'withheld_digests', 'public_source',
-           'attribute', 'published_attributes', 'token_name', 'attribute_words', 'has_words', 'token_json',
-           'read_token', 'ContractMetadata', 'contract_json', 'named_files', 'adapter_facts']
+           'attribute', 'published_attributes', 'token_name', 'stands_in', 'attribute_words', 'has_words', 'token_json',
+           'read_token', 'ContractMetadata', 'published_counts', 'contract_json', 'read_contract', 'named_files',
+           'adapter_facts']
 
 # %% ../../nbs/publish/tokens.ipynb #2d9f2c8b
 import re
@@ -206,10 +207,18 @@ def token_name(
     return work.title if work and work.title else f"{collection.title} #{slot}"
 
 # %% ../../nbs/publish/tokens.ipynb #0c6ef5e2
+def stands_in(
+    words: str,  # what is looked for
+    prompt: str,  # where
+) -> bool:
+    "Whether words stand in a prompt as whole words: `oval` doesn't stand in `ovals`."
+    return bool(words) and bool(re.search(rf"(?<!\w){re.escape(words)}(?!\w)", prompt))
+
+
 def _words_in(collection: Collection, slot: Slot, trait: str, prompt: str) -> str:
     "What a prompt says for a slot's value, as it stands there; empty: nothing."
     words = fill_wildcards(collection, slot, collection.words_of(trait, slot.traits[trait]))
-    return next((form for form in (words, " ".join(words.split())) if form in prompt), "")
+    return next((form for form in (words, " ".join(words.split())) if stands_in(form, prompt)), "")
 
 
 def attribute_words(
@@ -224,7 +233,7 @@ def attribute_words(
     named = {collection.label_of(trait): trait for trait in slot.traits if trait != ONE_OF_ONE}
     words = {}
     for entry in published_attributes(collection, slot.traits):
-        if str(entry.value) not in prompt:
+        if not stands_in(str(entry.value), prompt):
             trait = named.get(entry.trait_type)
             words[entry.trait_type] = _words_in(collection, slot, trait, prompt) if trait else ""
     return words or None
@@ -307,11 +316,30 @@ class ContractMetadata(Record):
     description: str
     image: str = Field(pattern="^ipfs://b[a-z2-7]{58}$")
     external_link: str | None = Field(None, pattern="^(https|ipfs)://")
+    license: str | None = None  # of every token
+    traits: dict[str, dict[str, int]] | None = None  # tokens of the whole collection by trait and value
 
     @property
     def data(self) -> bytes:
         "The JSON as it is published: canonical, absent fields left out."
         return canonical(self.model_dump(mode="json", exclude_none=True))
+
+
+def published_counts(
+    collection: Collection,  # which
+) -> dict[str, dict[str, int]]:  # by trait and value, as published
+    "How many tokens of the whole collection have each value; one-of-ones' own are among them."
+    counts: dict[str, dict[str, int]] = {}
+    shown = []
+    for trait, values in collection.traits.items():
+        shown += [(attribute(collection, trait, value), number) for value, number in values.items()]
+    for work in collection.one_of_ones.values():
+        shown += [(Attribute(trait_type=name, value=word), work.size) for name, word in work.traits.items()]
+    for entry, number in shown:
+        if entry is not None:
+            values = counts.setdefault(entry.trait_type, {})
+            values[str(entry.value)] = values.get(str(entry.value), 0) + number
+    return counts
 
 
 def contract_json(
@@ -325,8 +353,17 @@ def contract_json(
         symbol="".join(letters).upper()[:8],  # as the contract is deployed with
         description=collection.description,
         image=f"ipfs://{image}",
+        license=collection.license,
+        traits=published_counts(collection) or None,
     )
     return metadata.data
+
+
+def read_contract(
+    data: bytes,  # the JSON
+) -> ContractMetadata:
+    "A collection's JSON, read strictly. Raises BadMetadata."
+    return read_strictly(ContractMetadata, data, "contract.json")
 
 # %% ../../nbs/publish/tokens.ipynb #69b4950f
 PLACES: dict[Role, str] = {  # in the root, by digest

@@ -55,7 +55,7 @@ def test_a_retouched_picture_that_agrees_with_itself_fails_only_when_it_is_paint
     assert set(failed(proof)) == {"regenerate"}
     assert failed(proof)["regenerate"].startswith("token 2: pixels rendered again")
     assert "largest difference 1 of 255" in failed(proof)["regenerate"]
-    assert [step.status for step in proof.steps if step.name != "regenerate" and step.asked] == ["held"] * 9
+    assert [step.status for step in proof.steps if step.name != "regenerate" and step.asked] == ["held"] * 13
 
 
 def test_off_its_hardware_a_fast_picture_is_measured_and_not_claimed(lie):
