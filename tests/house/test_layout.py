@@ -28,13 +28,13 @@ FACE = {
 }
 ROOMS = """core: allocation canon collection intake manifest picture records
 studio: blobs catalog editions files ledger maintenance web
-ipfs: car cid http services stores
+ipfs: car cid http services sources stores
 make: adapters base embeddings engine layouts merging prompts render rounds schedulers
 train: drawings examples settings style
 judge: curator decisions duplicates heads pixels prune scores thresholds
 publish: approve audit credentials tokens
 chain: admin connect contract embedded journal networks preflight safe signers transaction
-prove: evidence proof regenerate tokens
+prove: collection evidence proof regenerate tokens
 report: exports page signal
 run: batch cli commands console executors models obstacles runner sample sweep training workers"""
 
