@@ -6,7 +6,7 @@
 __all__ = ['Counts', 'check_unique', 'trait_counts', 'check_traits', 'check_names', 'page_of', 'check_contract_uri',
            'check_files', 'check_words', 'check_together']
 
-# %% ../../nbs/prove/collection.ipynb #2d5aa374
+# %% ../../nbs/prove/collection.ipynb #39618aed
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from .proof import Step, tally
 from .tokens import TokenReport
 from ..publish.tokens import PLACES, ContractMetadata, json_schema, named_files, read_contract
 
-# %% ../../nbs/prove/collection.ipynb #93416157
+# %% ../../nbs/prove/collection.ipynb #dd707ed4
 _OWN = {"dna": "recipe", "pixel_digest": "picture", "file_digest": "file"}
 
 
@@ -45,7 +45,7 @@ def check_unique(
         evidence = "tokens have a recipe, a picture and a file that none of the others has"
         yield from tally("unique", evidence, tokens, tokens, _twins(reports))
 
-# %% ../../nbs/prove/collection.ipynb #29978434
+# %% ../../nbs/prove/collection.ipynb #360c86fd
 Counts = dict[str, dict[str, int]]  # tokens by trait and value
 
 
@@ -87,7 +87,7 @@ def _count_findings(
                 findings.append(Finding(None, f"tokens with {trait} {value}", str(most), str(here)))
     return findings
 
-# %% ../../nbs/prove/collection.ipynb #769bbaa3
+# %% ../../nbs/prove/collection.ipynb #802295af
 def check_traits(
     reports: list[TokenReport],  # of tokens that are sound alone
     page: ContractMetadata | None,  # the collection's page; none: it can't be had
@@ -108,7 +108,7 @@ def check_traits(
     evidence = f"tokens have no trait twice, values that contract.json lists, and {counted} it says"
     yield from tally("traits", evidence, tokens, tokens, findings)
 
-# %% ../../nbs/prove/collection.ipynb #1d5f3cb0
+# %% ../../nbs/prove/collection.ipynb #d5af1482
 _NUMBERED = re.compile(r"#\s*0*(\d+)\s*$")
 
 
@@ -163,7 +163,7 @@ def _some(tokens: list[int], most: int = 8) -> str:
     more = f" and {len(tokens) - most} more" if len(tokens) > most else ""
     return ", ".join(map(str, tokens[:most])) + more
 
-# %% ../../nbs/prove/collection.ipynb #0a8965b7
+# %% ../../nbs/prove/collection.ipynb #eae0aba4
 def page_of(
     archives: list[Archive],  # of the proof
 ) -> ContractMetadata | None:  # none: there is none that can be read
@@ -195,7 +195,7 @@ def check_contract_uri(
     evidence = leads if uri else "is empty: what markets show of the collection isn't on chain"
     yield Step("contractURI", "unchecked", evidence, asked=False)
 
-# %% ../../nbs/prove/collection.ipynb #b597b81e
+# %% ../../nbs/prove/collection.ipynb #f8fb3916
 def _belongs(archive: Archive, reports: list[TokenReport]) -> set[str]:
     "Files and folders that belong into a root; a base's folder stands for all that is in it."
     paths = {"", "schema.json", "contract.json", "images"}
@@ -226,7 +226,7 @@ def _schema_known(archive: Archive) -> bool:
     "Whether a root's schema.json is one that this package writes. Raises ContentError."
     return archive.read("schema.json", JSON_LIMIT) in (json_schema(), json_schema(words=True))
 
-# %% ../../nbs/prove/collection.ipynb #dd1b74ce
+# %% ../../nbs/prove/collection.ipynb #30aab0e8
 def check_files(
     checked: list[tuple[Archive, list[TokenReport]]],  # each drop with its tokens
 ) -> Iterator[Step]:
@@ -257,7 +257,7 @@ def check_files(
         evidence = "what else lies in a root isn't known where tokens are read by path"
         yield Step("files", "unchecked", evidence, asked=False)
 
-# %% ../../nbs/prove/collection.ipynb #9cdabdc8
+# %% ../../nbs/prove/collection.ipynb #2a9de94e
 def _score_word(reports: list[TokenReport]) -> str:
     "What is to be said of scores."
     names = sorted({name for report in reports for name in report.metadata.artmint.scores})
@@ -280,9 +280,10 @@ def _hand_word(reports: list[TokenReport]) -> str:
 
 def check_words(
     reports: list[TokenReport],  # of tokens that are sound alone
+    seeds: bool = False,  # whether an opening proves their seeds
 ) -> Iterator[Step]:
     "What is published and can't be checked by anybody but the studio."
-    generated = any(report.metadata.artmint.base for report in reports)
+    generated = not seeds and any(report.metadata.artmint.base for report in reports)
     sources = sorted(
         {report.metadata.artmint.base.source for report in reports if report.metadata.artmint.base}
     )
@@ -304,6 +305,7 @@ def check_words(
 def check_together(
     claim: ChainClaim,  # what the contract says
     checked: list[tuple[Archive, list[TokenReport]]],  # each drop with its tokens
+    seeds: bool = False,  # whether an opening proves their seeds
 ) -> Iterator[Step]:
     "All of this room's steps. Tokens that failed alone are left out; their own steps say so."
     archives = [archive for archive, _ in checked]
@@ -317,4 +319,4 @@ def check_together(
     yield from check_contract_uri(claim, archives)
     yield from check_files(checked)
     if reports:
-        yield from check_words(reports)
+        yield from check_words(reports, seeds)

@@ -5,12 +5,14 @@
 # %% auto #0
 __all__ = ['TOKENS', 'URIS', 'FOREIGN', 'NO_PAST', 'JSON_LIMIT', 'PNG_LIMIT', 'NOBODY', 'BadAddress', 'Target', 'parse_address',
            'ChainDrop', 'Seal', 'ChainClaim', 'Unreachable', 'NotMinted', 'ask_chain', 'check_uris', 'check_seals',
-           'Archive', 'open_archives', 'Leaf', 'leaf_of', 'check_content_roots', 'check_provenance']
+           'Archive', 'most_false', 'check_sample', 'open_archives', 'Leaf', 'leaf_of', 'check_content_roots',
+           'check_provenance']
 
 # %% ../../nbs/prove/evidence.ipynb #1c5fd9dd
 import hashlib
+import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,6 +54,7 @@ class Target:
     chain: str  # a chain's number, "embedded", or a node's address
     contract: str  # 0x and 40 hex digits
     tokens: range | None  # None: all that are minted
+    sample: int = 0  # how many of them are drawn at random; 0: all are looked at
 
 
 def parse_address(
@@ -99,12 +102,13 @@ class ChainClaim:
 
     chain_id: int
     contract: str  # address
-    tokens: range  # those to be proven
+    tokens: Sequence[int]  # those to be proven, in order
     uris: dict[int, str]  # tokenURI of each of them, or of the first and last of each drop when they are many
     drops: tuple[ChainDrop, ...]  # those they belong to
     supply: int = 0  # how many tokens there will ever be
     seals: tuple[Seal, ...] | None = ()  # of those drops; none: the node doesn't tell the past
     contract_uri: str = ""  # where markets read of the collection
+    drawn_from: int = 0  # how many tokens those to be proven were drawn from at random; 0: they weren't
 
 # %% ../../nbs/prove/evidence.ipynb #5762061d
 def _opens(contract: "Contract", drop: ChainDrop, call: bytes, commitment: bytes) -> bool:
@@ -163,7 +167,7 @@ class NotMinted(Refusal):
     says = "token {token} is not minted; the contract has {last} tokens"
 
 
-def _asked_tokens(contract: "Contract", target: Target) -> range:
+def _asked_tokens(contract: "Contract", target: Target) -> Sequence[int]:
     "The tokens to be proven. Raises NotMinted, and Unreachable when there are none, or too many."
     last = contract.functions.nextToken().call() - 1
     tokens = target.tokens or range(1, last + 1)
@@ -171,23 +175,27 @@ def _asked_tokens(contract: "Contract", target: Target) -> range:
         raise Unreachable("no token is minted yet")
     if tokens[-1] > last:
         raise NotMinted(tokens[-1], last)
+    if 0 < target.sample < len(tokens):
+        return sorted(random.SystemRandom().sample(tokens, target.sample))
     if len(tokens) > TOKENS:
-        raise Unreachable(f"these are {len(tokens)} tokens, more than {TOKENS} at once; name fewer")
+        raise Unreachable(
+            f"these are {len(tokens)} tokens, more than {TOKENS} at once; name fewer, or a sample"
+        )
     return tokens
 
 # %% ../../nbs/prove/evidence.ipynb #b78cefce
-def _drops_of(contract: "Contract", tokens: range) -> list[ChainDrop]:
+def _drops_of(contract: "Contract", tokens: Sequence[int]) -> list[ChainDrop]:
     "The drops that tokens belong to. Raises Unreachable for one that is still sealed."
-    drops = []
-    token = tokens[0]
-    while token <= tokens[-1]:
+    drops: list[ChainDrop] = []
+    for token in tokens:
+        if drops and token in drops[-1].tokens:
+            continue
         content, digest, first, quantity = contract.functions.dropOf(token).call()
         if digest == bytes(32):
             raise Unreachable(
                 f"tokens {first} to {first + quantity - 1} are sealed: what they are is told later, and can be proven then"
             )
         drops.append(ChainDrop(first, quantity, content, CID(DAG_PB, digest)))
-        token = max(first + quantity, token + 1)
     return drops
 
 
@@ -205,7 +213,9 @@ def _claim(contract: "Contract", target: Target) -> ChainClaim:
     chain_id = contract.w3.eth.chain_id
     seals = _seals(contract, drops)
     page = contract.functions.contractURI().call()
-    return ChainClaim(chain_id, contract.address, tokens, uris, tuple(drops), supply, seals, page)
+    drawn_from = len(target.tokens or range(1, contract.functions.nextToken().call())) if target.sample else 0
+    asked = (chain_id, contract.address, tokens, uris, tuple(drops), supply, seals, page)
+    return ChainClaim(*asked, drawn_from if len(tokens) < drawn_from else 0)
 
 # %% ../../nbs/prove/evidence.ipynb #86e4f818
 def _connected(target: Target, studio: Path, rpc: str) -> "Web3":
@@ -354,6 +364,35 @@ class Archive:
         "A file. Raises ContentError."
         return read_file(self.cid(path), self.sources.block, limit, path, hashed=True)
 
+# %% ../../nbs/prove/evidence.ipynb #10baf45d
+def most_false(
+    tokens: int,  # that there are
+    sound: int,  # drawn at random without replacement, and all of them sound
+    confidence: float = 0.95,  # how sure
+) -> int:
+    """The most tokens that may be false all the same: with more of them a sample like this would have shown one more
+    often than `confidence` (hypergeometric; Clopper and Pearson, 1934)."""
+    missed = 1.0
+    for false in range(1, tokens - sound + 1):
+        missed *= (tokens - sound - false + 1) / (tokens - false + 1)
+        if missed <= 1 - confidence:
+            return false - 1
+    return tokens - sound
+
+
+def check_sample(
+    claim: ChainClaim,  # what the contract says
+    sound: int,  # how many of the tokens that were drawn are sound
+) -> Iterator[Step]:  # one, where a sample was drawn
+    "What a sample says of the tokens that nobody looked at."
+    if not claim.drawn_from:
+        return
+    evidence = f"{len(claim.tokens)} of {claim.drawn_from} tokens, drawn here at random; the others weren't looked at"
+    if sound == len(claim.tokens):
+        most = most_false(claim.drawn_from, sound)
+        evidence += f". With confidence 95 % at most {most} of all are false in what is checked here"
+    yield Step("sample", "unchecked", evidence, asked=False)
+
 # %% ../../nbs/prove/evidence.ipynb #0575c1d4
 def _askable(store: Store) -> AskBlock | None:
     "What asks a store for a single block; None for one that gives whole archives only."
@@ -403,7 +442,7 @@ def _whole_archive(drop: ChainDrop, stores: list[Store], sources: Sources) -> Ar
             missing = error
     raise missing
 
-# %% ../../nbs/prove/evidence.ipynb #13999269
+# %% ../../nbs/prove/evidence.ipynb #40149064
 def _read_tokens(archive: Archive, tokens: list[int]) -> None:
     "Have the files of some tokens, whatever is wrong with them. Raises MissingBlock, BadNode."
     for token in tokens:
@@ -434,7 +473,7 @@ def _read_by_path(drop: ChainDrop, stores: list[Store], sources: Sources, tokens
             missing = error
     raise missing
 
-# %% ../../nbs/prove/evidence.ipynb #53be3545
+# %% ../../nbs/prove/evidence.ipynb #759b4a8a
 def _whole_evidence(archives: list[Archive], count: int, faults: list[str]) -> str:
     "The evidence for archives that are whole, or were read by path."
     roots = _first_of([archive.drop.root for archive in archives])

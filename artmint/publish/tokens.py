@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['PLACES', 'WEIGHT_KINDS', 'BaseFacts', 'AdapterFacts', 'Provenance', 'Attribute', 'TokenMetadata', 'json_schema',
-           'NoOpeningSalt', 'public_facts', 'opening_salt', 'withheld_digest', 'withheld_digests', 'public_source',
-           'attribute', 'published_attributes', 'token_name', 'stands_in', 'attribute_words', 'has_words', 'token_json',
-           'read_token', 'ContractMetadata', 'published_counts', 'contract_json', 'read_contract', 'named_files',
-           'adapter_facts']
+           'NoOpeningSalt', 'public_facts', 'opening_salt', 'withheld_digest', 'sealed_digest', 'sealed_with',
+           'withheld_digests', 'public_source', 'attribute', 'published_attributes', 'token_name', 'stands_in',
+           'attribute_words', 'has_words', 'sealed_names', 'published_collection', 'token_json', 'read_token',
+           'ContractMetadata', 'published_counts', 'contract_json', 'read_contract', 'named_files', 'adapter_facts']
 
 # %% ../../nbs/publish/tokens.ipynb #2d9f2c8b
 import re
@@ -145,6 +145,26 @@ def withheld_digest(
     return digest(["artmint withheld", name, value, salt])
 
 
+def sealed_digest(
+    kind: str,  # of digest: dna, or scorer and its name
+    value: str,  # the digest
+    dna: str,  # of the recipe
+    salt: str,  # the studio's
+) -> str:
+    """What is published in the place of a digest that covers something withheld. Without the salt nobody can try
+    guesses on it: a seed has 32 bits, which are tried in minutes."""
+    return sealed_with(kind, value, opening_salt(salt, dna, kind))
+
+
+def sealed_with(
+    kind: str,  # of digest
+    value: str,  # the digest
+    salt: str,  # from `opening_salt`
+) -> str:
+    "The same from an opening's salt, for whoever checks it."
+    return digest([f"artmint withheld {kind}", value, salt])
+
+
 def withheld_digests(
     facts: dict,  # of a recipe
     withheld: Iterable[str],  # names of fields that stay in the studio
@@ -266,6 +286,27 @@ def _public_recipe(
     return {"recipe": public, "withheld": withheld or None, "adapters": used or None}
 
 # %% ../../nbs/publish/tokens.ipynb #f1accb29
+def sealed_names(
+    edition: Edition,  # of a recipe of which something is withheld
+    salt: str,  # the studio's
+) -> dict[str, Any]:  # the fields dna and scorers of `Provenance`
+    "The digests that cover what is withheld, sealed: of the recipe, and of scorers, which read its words."
+    scorers = {}
+    for name, value in edition.scorers.items():
+        scorers[name] = sealed_digest(f"scorer {name}", value, edition.dna, salt)
+    return {"dna": sealed_digest("dna", edition.dna, edition.dna, salt), "scorers": scorers}
+
+
+def published_collection(
+    collection: Collection,  # which
+    salt: str,  # the studio's
+) -> str:
+    "What a manifest names a collection by: its digest, sealed where words of it are withheld."
+    if not collection.withheld:
+        return collection.digest
+    return digest(["artmint withheld collection", collection.digest, salt])
+
+
 def token_json(
     collection: Collection,  # whose token
     edition: Edition,  # what was chosen for its slot
@@ -282,6 +323,8 @@ def token_json(
     chosen = edition.model_dump(include={"slot", "attempt", "dna", "pixel_digest", "scores", "scorers"})
     public = _public_recipe(collection, edition, recipe, salt, adapters)
     public["words"] = attribute_words(collection, slot, recipe)
+    if public["withheld"]:
+        chosen |= sealed_names(edition, salt)
     provenance = Provenance(
         schema=1,
         collection=collection.name,
@@ -345,6 +388,7 @@ def published_counts(
 def contract_json(
     collection: Collection,  # which
     image: str,  # content address of the picture that stands for it
+    counts: bool = True,  # whether with licence and counts, which pages before 0.5 have not
 ) -> bytes:
     "The collection's JSON for `contractURI`."
     letters = [letter for letter in collection.name if letter.isalnum()]
@@ -353,8 +397,8 @@ def contract_json(
         symbol="".join(letters).upper()[:8],  # as the contract is deployed with
         description=collection.description,
         image=f"ipfs://{image}",
-        license=collection.license,
-        traits=published_counts(collection) or None,
+        license=collection.license if counts else None,
+        traits=published_counts(collection) or None if counts else None,
     )
     return metadata.data
 

@@ -34,7 +34,7 @@ train: drawings examples settings style
 judge: curator decisions duplicates heads pixels prune scores thresholds
 publish: approve audit credentials tokens
 chain: admin connect contract embedded journal networks preflight safe signers transaction
-prove: collection evidence proof regenerate tokens
+prove: collection evidence opening proof regenerate tokens
 report: exports page signal
 run: batch cli commands console executors models obstacles runner sample sweep training workers"""
 
