@@ -27,6 +27,7 @@ SUBJECTS = (
     "catalog",
     "pruning",
     "metrics",
+    "proving",
 )
 
 

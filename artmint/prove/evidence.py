@@ -225,7 +225,7 @@ def _connected(target: Target, studio: Path, rpc: str) -> "Web3":
     if not at_home:
         return connect(rpc if number else target.chain, studio, number, agree=True)
     if not (studio / "chain" / "genesis.json").exists():
-        raise Unreachable(f"there is no chain in {studio / 'chain'}; give the address of a node")
+        raise Unreachable(f"there is no chain in {studio.name}/chain; give the address of a node")
     return connect("embedded", studio / "chain", number)
 
 
@@ -364,7 +364,7 @@ class Archive:
         "A file. Raises ContentError."
         return read_file(self.cid(path), self.sources.block, limit, path, hashed=True)
 
-# %% ../../nbs/prove/evidence.ipynb #10baf45d
+# %% ../../nbs/prove/evidence.ipynb #96023595
 def most_false(
     tokens: int,  # that there are
     sound: int,  # drawn at random without replacement, and all of them sound
@@ -442,7 +442,7 @@ def _whole_archive(drop: ChainDrop, stores: list[Store], sources: Sources) -> Ar
             missing = error
     raise missing
 
-# %% ../../nbs/prove/evidence.ipynb #40149064
+# %% ../../nbs/prove/evidence.ipynb #7dea7a47
 def _read_tokens(archive: Archive, tokens: list[int]) -> None:
     "Have the files of some tokens, whatever is wrong with them. Raises MissingBlock, BadNode."
     for token in tokens:
@@ -473,7 +473,7 @@ def _read_by_path(drop: ChainDrop, stores: list[Store], sources: Sources, tokens
             missing = error
     raise missing
 
-# %% ../../nbs/prove/evidence.ipynb #759b4a8a
+# %% ../../nbs/prove/evidence.ipynb #b33e5a1a
 def _whole_evidence(archives: list[Archive], count: int, faults: list[str]) -> str:
     "The evidence for archives that are whole, or were read by path."
     roots = _first_of([archive.drop.root for archive in archives])

@@ -90,17 +90,26 @@ def elsewhere(recipe, files, token):
     return image
 
 
-@pytest.mark.parametrize("profile", ["fast", "half"])
-def test_what_another_machine_rounds_is_measured_and_no_studio_is_accused(lie, profile):
-    proof = lie(lambda files: repainted(files, profile, elsewhere), regenerate=True)
-    again = [step for step in proof.steps if step.name == "regenerate"]
+ALIKE = r"token 1: [\d.]+ levels of 255 apart in the worst square, and rounding explains [\d.]+"
+
+
+def test_what_another_machine_rounds_is_measured_and_held(lie):
+    proof = lie(lambda files: repainted(files, "fast", elsewhere), regenerate=True)
+    assert proof.exit_code == 0, proof.text()
+    (again,) = (step for step in proof.steps if step.name == "regenerate")
+    assert again.status == "held"
+    assert "2 of 2 pictures are alike and not equal" in again.evidence
+    assert re.search(ALIKE, again.evidence)
+
+
+def test_no_studio_is_accused_where_rounding_moves_a_picture_far(lie):
+    "Two steps in bfloat16 are as unsteady as recipes get: one picture is told alike, of the other nothing is said."
+    proof = lie(lambda files: repainted(files, "half", elsewhere), regenerate=True)
     assert not failed(proof), proof.text()
-    assert proof.exit_code == 0
-    assert "2 of 2 pictures are alike and not equal" in again[0].evidence
-    assert re.search(
-        r"token 1: [\d.]+ levels of 255 apart in the worst square, and rounding explains [\d.]+",
-        again[0].evidence,
-    )
+    again = {step.status: step.evidence for step in proof.steps if step.name == "regenerate"}
+    assert re.search(ALIKE, again["held"])
+    assert "too much to tell a retouch by" in again["unchecked"]
+    assert proof.exit_code == 3
 
 
 def foreign(recipe, files, token):
