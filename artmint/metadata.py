@@ -39,6 +39,7 @@ from artmint.publish.tokens import (
     public_facts,
     has_words,
     public_source,
+    published_collection,
     read_token,
     token_json,
     token_name,
@@ -350,9 +351,10 @@ def _named_weights(drop: StudioDrop, digest: str, role: Role) -> Weights:
 def _token_entry(edition: Edition, files: Mapping[str, Path | bytes], built: Built) -> Token:
     "The manifest's entry of a token."
     data = files[f"{edition.slot}.json"]
-    made = edition.model_dump(include={"dna", "pixel_digest"})
+    about = read_token(data).artmint
+    made = about.model_dump(include={"dna", "pixel_digest"})
     picture = {
-        "file_digest": read_token(data).artmint.file_digest,
+        "file_digest": about.file_digest,
         "image_cid": str(built.paths[f"images/{edition.slot}.png"]),
     }
     metadata = {
@@ -369,7 +371,8 @@ def _manifest(drop: StudioDrop, number: int, files: Mapping[str, Path | bytes]) 
     weights += [_named_weights(drop, digest, role) for digest, role in sorted(drop.named.items())]
     tokens = [_token_entry(edition, files, built) for edition in drop.editions]
     schema = hashlib.sha256(files["schema.json"]).hexdigest()
-    collection = {"collection": drop.collection.name, "collection_digest": drop.collection.digest}
+    published = published_collection(drop.collection, drop.salt)
+    collection = {"collection": drop.collection.name, "collection_digest": published}
     slots = {"drop": number, "first": drop.slots[0].id, "quantity": len(drop.slots)}
     return Manifest(
         schema=1,
@@ -433,6 +436,20 @@ def _record_drop(catalog: Catalog, collection: Collection, manifest: Manifest) -
     if catalog.find("drop", key) != body:
         catalog.append("drop", key, body, collection.digest)
 
+# %% ../nbs/25_metadata.ipynb #fca26c60
+def _committed(catalog: Catalog, collection: Collection, drop: int) -> Manifest | None:
+    "A drop that was committed to a chain, as it lies here, whole; None: it wasn't, or isn't."
+    purpose = {"collection": collection.name, "drop": drop}
+    sent = [body.get("purpose", {}) for body in catalog.all("transaction").values()]
+    if not any(purpose.items() <= body.items() for body in sent):
+        return None
+    target = drop_folder(catalog.folder, collection.name, drop)
+    try:
+        manifest = read_manifest((target / "drop.json").read_bytes())
+    except (OSError, BadMetadata):
+        return None
+    return manifest if is_complete(target, manifest) else None
+
 # %% ../nbs/25_metadata.ipynb #fcec68c3
 def pack(
     catalog: Catalog,  # holds slots, editions and pictures; receives the drop's record
@@ -443,9 +460,12 @@ def pack(
     base: BaseFacts,  # digest and source of the base that made the drop
     weights: Mapping[str, Path | bytes],  # that base's files, published when the collection says so
 ) -> Manifest:
-    """Write drops/<collection>-<drop>/ with drop.json, root/ and drop.car, or leave it when it is there and complete.
+    """Write drops/<collection>-<drop>/ with drop.json, root/ and drop.car, or leave it when it is there and complete,
+    or is on a chain: what was committed can't be packed in another way, whatever the collection says by now.
     Raises AuditFailed, UnfilledSlot, RefusedByPeople, UndecidedByPeople, MixedBases, NoSuchSlots, OverlappingDrop,
     BadIdentity, NotInstalled."""
+    if committed := _committed(catalog, collection, drop):
+        return committed
     facts = _open_drop(catalog, collection, drop, first, quantity, base)
     files = _root_files(catalog, facts, weights if collection.publish_weights else {})
     manifest = _manifest(facts, drop, files)

@@ -28,6 +28,7 @@ SUBJECTS = (
     "pruning",
     "metrics",
     "board",
+    "proving",
 )
 
 

@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['STORY', 'WORDS', 'Text', 'Story', 'Prompt', 'Words', 'Name', 'Trait', 'Wildcard', 'Weight', 'Colour', 'Count',
-           'Bound', 'Secret', 'Withheld', 'JudgeKind', 'ONE_OF_ONE', 'RESERVED', 'Person', 'WILDCARD', 'Requirement',
-           'Rule', 'Model', 'ScorerChoice', 'Adapter', 'Approval', 'Royalty', 'Generation', 'BaseFiles', 'JudgeChoice',
-           'BadWeights', 'counts_of', 'OneOfOne', 'TraitPlan', 'person_key', 'person_name', 'People', 'Collection',
-           'secret_places', 'InconsistentCollection', 'contradictions', 'read_collection', 'NoSuchExample', 'example']
+           'Bound', 'Secret', 'Withheld', 'Account', 'JudgeKind', 'ONE_OF_ONE', 'RESERVED', 'Person', 'WILDCARD',
+           'Requirement', 'Rule', 'Model', 'ScorerChoice', 'Adapter', 'Approval', 'Royalty', 'Generation', 'BaseFiles',
+           'JudgeChoice', 'BadWeights', 'counts_of', 'OneOfOne', 'TraitPlan', 'person_key', 'person_name', 'People',
+           'Collection', 'secret_places', 'InconsistentCollection', 'contradictions', 'read_collection',
+           'NoSuchExample', 'example']
 
 # %% ../../nbs/core/collection.ipynb #f843f377
 import difflib
@@ -137,10 +138,27 @@ class Adapter(Record):
     weight: float = 1.0
 
 
+def _checksummed(address: str) -> str:
+    "An address itself. Raises ValueError where its capitals are no EIP-55 checksum: then a letter is wrong."
+    letters = address[2:]
+    if letters in (letters.lower(), letters.upper()):
+        return address
+    try:
+        from eth_utils import is_checksum_address
+    except ImportError:
+        return address  # whoever publishes has it, and is told then
+    if not is_checksum_address(address):
+        raise ValueError(f"{address} is mistyped: its capital letters are no checksum of it (EIP-55)")
+    return address
+
+
+Account = Annotated[str, Field(pattern="^0x[0-9a-fA-F]{40}$"), AfterValidator(_checksummed)]
+
+
 class Approval(Record):
     "Whose signatures a drop needs before it is published."
 
-    signers: tuple[Annotated[str, Field(pattern="^0x[0-9a-fA-F]{40}$")], ...] = ()
+    signers: tuple[Account, ...] = ()
     needed: int = Field(1, gt=0)  # of them
 
 
@@ -148,7 +166,7 @@ class Royalty(Record):
     "What the studio asks of a resale (ERC-2981)."
 
     basis_points: int = Field(0, ge=0, le=10_000)  # hundredths of a percent
-    receiver: str | None = Field(None, pattern="^0x[0-9a-fA-F]{40}$")  # none: the treasury
+    receiver: Account | None = None  # none: the treasury
 
 # %% ../../nbs/core/collection.ipynb #0f3a2b4a
 class Generation(Record):
@@ -491,6 +509,34 @@ def _label_problems(collection: Collection) -> list[str]:
         problems.append(f"traits.{ONE_OF_ONE}: slots keep one-of-ones under this name; choose another")
     return problems
 
+# %% ../../nbs/core/collection.ipynb #b0f034e1
+def _folded(text: str) -> str:
+    "A text as the most lenient of markets compares it: NFKC, without case, single blanks."
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def _lookalikes(words: Iterable[str]) -> list[list[str]]:
+    "Words that are the same but for case, blanks or Unicode form, group by group."
+    groups: dict[str, list[str]] = {}
+    for word in dict.fromkeys(words):
+        groups.setdefault(_folded(word), []).append(word)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _lookalike_problems(collection: Collection) -> list[str]:
+    "Values and labels that markets may take for one."
+    advice = "markets may take them for one; spell them alike, or tell them apart"
+    problems = []
+    for trait, values in collection.traits.items():
+        shown = [collection.value_label_of(trait, value) for value in values]
+        problems += [
+            f"traits.{trait}: {group} differ in case or form alone: {advice}" for group in _lookalikes(shown)
+        ]
+    labels = [collection.label_of(trait) for trait in collection.traits]
+    labels += [label for work in collection.one_of_ones.values() for label in work.traits]
+    problems += [f"labels: {group} differ in case or form alone: {advice}" for group in _lookalikes(labels)]
+    return problems
+
 # %% ../../nbs/core/collection.ipynb #06fdb19a
 def _silence_problems(collection: Collection) -> list[str]:
     "Words that no prompt would say, labels that nothing would show, colours that are absent."
@@ -789,6 +835,7 @@ _CHECKS = (
     _weight_problems,
     _template_problems,
     _label_problems,
+    _lookalike_problems,
     _silence_problems,
     _wildcard_problems,
     _length_problems,

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['CODES', 'app', 'GROUPS', 'TargetAddress', 'Regenerate', 'Stores', 'Gateways', 'Rpc', 'BaseSource', 'ProvenanceHash',
-           'SheetFile', 'PACKAGES', 'Deep', 'verify', 'doctor', 'main']
+           'SampleSize', 'OpeningFile', 'GatewayLimit', 'SheetFile', 'PACKAGES', 'Deep', 'progress_of', 'verify',
+           'doctor', 'main']
 
 # %% ../../nbs/run/cli.ipynb #43ed7ff3
 import os
@@ -14,7 +15,8 @@ import signal
 import stat
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from importlib import metadata
 from pathlib import Path
@@ -33,6 +35,7 @@ from artmint.run.commands import (
     init,
     mint,
     minting_checks,
+    open_withheld,
     provenance,
     report,
     run,
@@ -73,6 +76,7 @@ def _root(
 # %% ../../nbs/run/cli.ipynb #eb8b83b9
 for command in (run, explore, report, sweep, init, backup, gc):
     app.command(epilog=CODES)(command)
+app.command("open", epilog=CODES)(open_withheld)
 app.command("train", epilog=CODES)(train_adapter)
 GROUPS = {"base": base_app, "adapter": adapter_app, "embedding": embedding_app, "decisions": decisions_app}
 for name, group in GROUPS.items():
@@ -112,6 +116,29 @@ def _charged(address: str, studio: Path) -> Iterator[None]:
     with metered(makers[0], "verify", makers[1]) if makers else nullcontext():
         yield
 
+# %% ../../nbs/run/cli.ipynb #140cd33f
+def progress_of(
+    what: str,  # is counted
+    live: Callable[[str], None],  # shows a line in the place of the last
+) -> Callable[[int, int], None]:  # to be told how many are done, and all
+    "Counts with the time that is left, a few times a second."
+    begun = time.monotonic()
+    shown = [begun]
+
+    def tell(done: int, total: int) -> None:
+        now = time.monotonic()
+        if done < total and now - shown[0] < 0.2:
+            return
+        shown[0] = now
+        left = (now - begun) / done * (total - done)
+        live(
+            f"{done:,} of {total:,} {what}, {left:.0f} s left"
+            if left > 2
+            else f"{done:,} of {total:,} {what}"
+        )
+
+    return tell
+
 # %% ../../nbs/run/cli.ipynb #8f23d3c5
 TargetAddress = Annotated[
     str,
@@ -141,6 +168,21 @@ ProvenanceHash = Annotated[
         help="The collection's provenance hash as it was published; it is computed again from the pictures."
     ),
 ]
+SampleSize = Annotated[
+    int,
+    typer.Option(
+        min=0, help="Draw so many tokens at random and say what that tells of the others; 0: look at all."
+    ),
+]
+OpeningFile = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True, dir_okay=False, help="What the studio told since of what it withheld (artmint open)."
+    ),
+]
+GatewayLimit = Annotated[
+    float, typer.Option(min=0.001, help="GiB of one drop's archive that are taken from a gateway.")
+]
 SheetFile = Annotated[Path | None, typer.Option(help="Write the proof as one HTML page, without scripts.")]
 
 # %% ../../nbs/run/cli.ipynb #a78958a7
@@ -154,23 +196,28 @@ def verify(
     rpc: Rpc = "",  # another chain
     base: BaseSource = "",  # for --regenerate
     provenance: ProvenanceHash = "",  # for collectors
+    sample: SampleSize = 0,  # for large collections
+    opening: OpeningFile = None,  # what was withheld
+    limit: GatewayLimit = 4.0,  # for large drops
     sheet: SheetFile = None,  # for people
     json: Json = False,  # for programs
 ) -> None:
     """Prove tokens from the contract's address. Needs no key, and writes nothing but the page that is asked
     for, and in the maker's own ledger what it took."""
     from artmint.ipfs.stores import FolderStore, Gateway
+    from artmint.prove.opening import read_opening
     from artmint.verify import verify as prove
 
     _, live = console_voice()
 
-    def say(done: int, total: int) -> None:
-        live(f"{done} of {total} pictures painted again")
-
-    how = {"rpc": rpc, "base": base, "regenerate": regenerate, "provenance": provenance}
-    how["stores"] = [*map(FolderStore, store or ()), *map(Gateway, gateway or ())] or None
+    gateways = [Gateway(url, int(limit * 2**30)) for url in gateway or ()]
+    how = {"rpc": rpc, "base": base, "regenerate": regenerate, "provenance": provenance, "sample": sample}
+    how["stores"] = [*map(FolderStore, store or ()), *gateways] or None
+    how["opening"] = read_opening(opening) if opening else None
+    how["say"] = progress_of("pictures painted again", live)
+    how["look"] = progress_of("tokens' files read", live)
     with _charged(target, studio):
-        proof = prove(target, studio, say=say, **how)
+        proof = prove(target, studio, **how)
     live("")
     if sheet:
         _write_sheet(sheet, proof, _command(target, regenerate, gateway or []))

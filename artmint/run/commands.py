@@ -7,8 +7,9 @@ __all__ = ['PlanOnly', 'From', 'To', 'JsonLines', 'ExportFolder', 'BoardAddress'
            'DownAxis', 'ThirdAxis', 'ShownSlots', 'SeedCount', 'GridPicture', 'GridPage', 'TakenCell', 'WriteTaken',
            'CountOnly', 'SweepFile', 'NewFolder', 'FirstName', 'CopyFolder', 'WithKeys', 'Really', 'Days', 'SlotNumber',
            'PictureFile', 'Artist', 'Medium', 'Ground', 'Withdraw', 'Look', 'Keystore', 'Passphrase', 'Chain',
-           'DropNumber', 'DryRun', 'TokenCeiling', 'DayCeiling', 'Above', 'Depth', 'OutFile', 'run', 'report',
-           'explore', 'sweep', 'init', 'backup', 'gc', 'enter', 'approve', 'mint', 'provenance', 'minting_checks']
+           'DropNumber', 'DryRun', 'TokenCeiling', 'DayCeiling', 'Above', 'Depth', 'OutFile', 'OpenSeeds', 'run',
+           'report', 'explore', 'sweep', 'init', 'backup', 'gc', 'enter', 'approve', 'mint', 'provenance',
+           'open_withheld', 'minting_checks']
 
 # %% ../../nbs/run/commands.ipynb #3a7c052d
 import json as json_format
@@ -726,6 +727,37 @@ def provenance(
         return typer.echo(data.decode())
     write_whole(out, data)
     typer.echo(read_json(data)["provenance"])
+
+# %% ../../nbs/run/commands.ipynb #baf7340d
+OpenSeeds = Annotated[
+    bool,
+    typer.Option(
+        "--seeds",
+        help="Tell the collection's salt too, which shows that seeds were derived. It opens every seed to come as well.",
+    ),
+]
+
+
+def open_withheld(
+    collection: CollectionFolder,  # which collection
+    studio: Studio = Path("studio"),  # where its drops are
+    out: OutFile = None,  # the opening's place
+    seeds: OpenSeeds = False,  # the salt too
+) -> None:
+    """Tell what packed drops withhold, with the salts that show it to be what was published: a file for `artmint
+    verify --opening`."""
+    from artmint.prove.opening import open_packed
+    from artmint.seeds import load_collection
+    from artmint.studio.catalog import Catalog
+    from artmint.studio.files import write_whole
+
+    opening = open_packed(Catalog(studio), load_collection(collection), seeds)
+    if out is None:
+        return typer.echo(opening.data.decode())
+    write_whole(out, opening.data)
+    fields = sorted({name for token in opening.tokens.values() for name in token.fields})
+    told = f"{', '.join(fields) or 'nothing withheld'} of {len(opening.tokens)} tokens"
+    typer.echo(f"{out} tells {told}{', and the salt' if seeds else ''}")
 
 # %% ../../nbs/run/commands.ipynb #aab54f83
 def minting_checks(

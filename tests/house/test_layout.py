@@ -28,13 +28,13 @@ FACE = {
 }
 ROOMS = """core: allocation canon collection intake manifest picture records
 studio: blobs catalog editions files ledger maintenance team thumbnails web
-ipfs: car cid http services stores
+ipfs: car cid http services sources stores
 make: adapters base embeddings engine judges layouts merging prompts render rounds schedulers
 train: drawings examples settings style
 judge: boards checks curator datasets decisions duplicates exchange heads pixels plugins predictors prune scores sheets sidecars thresholds vision
 publish: approve audit credentials tokens
 chain: admin connect contract embedded journal networks preflight safe signers transaction
-prove: evidence proof regenerate tokens
+prove: collection evidence opening proof regenerate tokens
 report: exports outcomes page signal
 run: batch cli commands console exchange executors models obstacles runner sample sweep team training workers"""
 
