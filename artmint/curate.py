@@ -395,7 +395,7 @@ def _best(
             ranked.append((tier, *rank, -i, word["by"] == PEOPLE))
     return (-max(ranked)[-2], max(ranked)[-1]) if ranked else (None, False)
 
-
+# %% ../nbs/20_curate.ipynb #d37466fa
 def _edition(attempt: _Measured, verdict: Verdict, digests: dict[str, str]) -> Edition:
     "An accepted attempt as its slot's edition, with the digests of the scorers that judged it."
     candidate = attempt.candidate

@@ -83,7 +83,7 @@ class RefusedByPeople(Refusal):
         "again, which gives these slots other editions, or take the decisions back (artmint review)."
     )
 
-
+# %% ../nbs/25_metadata.ipynb #46777e44
 class UndecidedByPeople(Refusal):
     "Editions of a drop are left to people, or people's words don't settle them."
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['EDGES', 'NEWS', 'BOARD_DATA', 'BOARD_PARTS', 'SHELL', 'off_colours', 'drawn_eye', 'edges', 'nearest_picture',
-           'side_by_side', 'overlay', 'overlays', 'BadRequest', 'Undo', 'Wanted', 'Opening', 'Recall', 'Recent',
+           'side_by_side', 'overlay', 'overlays', 'BadRequest', 'Undo', 'Wanted', 'BoardOpening', 'Recall', 'Recent',
            'WrongBoard', 'SeesOnly', 'BoardApi', 'board_script', 'shell_route', 'board_page', 'board_routes',
            'board_app', 'serve_board', 'still_board', 'board']
 
@@ -212,7 +212,7 @@ class Wanted(Record):
     dnas: tuple[Hex64, ...] | None = None  # none: all, read from the studio again
 
 
-class Opening(Record):
+class BoardOpening(Record):
     "A board is opened."
 
     fresh: bool = False  # whether to look for candidates that came since
@@ -228,7 +228,14 @@ class Recent(Record):
     since: int = Field(ge=-1)  # the number that it was given then; -1: it wants one to begin with
 
 
-_REQUESTS = {"open": Opening, "cards": Wanted, "history": Recall, "news": Recent, "act": Action, "undo": Undo}
+_REQUESTS = {
+    "open": BoardOpening,
+    "cards": Wanted,
+    "history": Recall,
+    "news": Recent,
+    "act": Action,
+    "undo": Undo,
+}
 
 # %% ../nbs/22_review.ipynb #2f6d13cc
 def _parsed(verb: str, args: dict[str, Any]) -> Record:
@@ -338,7 +345,7 @@ def _secret(session: ReviewSession, what: str) -> str:
     return digest([kept, what, session.collection.name, person_key(session.by), session.blind, slots])
 
 
-def _opening(api: BoardApi, asked: Opening) -> dict[str, Any]:
+def _opening(api: BoardApi, asked: BoardOpening) -> dict[str, Any]:
     "Whose board it is, what this person may do, what is on the table, and about what people differ."
     session = api.session
     now, _ = session.catalog.news(0, ())
@@ -405,7 +412,7 @@ def _changed_cards(api: BoardApi, rows: list[Any]) -> set[str]:
         dnas |= {dna for dna, candidate in api.candidates.items() if candidate.slot.id in slots}
     return dnas & set(api.candidates)
 
-
+# %% ../nbs/22_review.ipynb #bcdb13ff
 def _news(api: BoardApi, asked: Recent) -> dict[str, Any]:
     "Cards that changed since, whoever changed them. Who looks blind hears of their own words alone."
     session = api.session

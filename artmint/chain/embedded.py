@@ -122,7 +122,7 @@ def _backend(genesis: dict) -> "PyEVMBackend":
     backend.chain.chain_id = genesis["chain_id"]
     return backend
 
-
+# %% ../../nbs/chain/embedded.ipynb #14c52d8e
 def _hash_of(raw: str) -> str:
     "A transaction's hash: keccak of its signed bytes."
     from eth_utils import keccak

@@ -95,7 +95,7 @@ def salvage_car(
 # %% ../../nbs/ipfs/sources.ipynb #ff7aede0
 AskBlock = Callable[[CID], bytes]  # gives a block's bytes, unchecked; raises MissingBlock or a Refusal
 
-
+# %% ../../nbs/ipfs/sources.ipynb #491e0bb8
 @dataclass
 class Sources:
     "Whoever may have blocks of some content, and what was wrong with what they gave."

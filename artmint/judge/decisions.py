@@ -189,7 +189,7 @@ def effective_decision(
     mean = {"stars": sum(stars) / len(stars)} if stars else {}
     return deciding[-1] | {"by": ", ".join(row["by"] for row in deciding)} | mean
 
-
+# %% ../../nbs/judge/decisions.ipynb #2543cd74
 def current_verdict(
     catalog: Catalog,  # where decisions are
     collection: Collection,  # which says whose word counts
@@ -594,7 +594,7 @@ class PeoplesWords:
         outcome = self.reason or f"{spoken}; {self.decision} counts"
         return f"slot {self.slot}, {self.dna[:12]}: {outcome}"
 
-
+# %% ../../nbs/judge/decisions.ipynb #257da952
 def peoples_words(
     catalog: Catalog,  # where decisions are
     collection: Collection,  # of which collection

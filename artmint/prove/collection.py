@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Counts', 'check_unique', 'trait_counts', 'check_traits', 'check_names', 'page_of', 'check_contract_uri',
-           'check_files', 'check_words', 'check_together']
+           'check_files', 'unchecked_words', 'check_together']
 
 # %% ../../nbs/prove/collection.ipynb #39618aed
 import re
@@ -69,7 +69,7 @@ def _trait_twins(reports: list[TokenReport]) -> list[Finding]:
         findings += [Finding(report.token, "attributes", f"one {name}", "two of them") for name in twice]
     return findings
 
-
+# %% ../../nbs/prove/collection.ipynb #500d7a94
 def _count_findings(
     reports: list[TokenReport], page: ContractMetadata, counts: Counts, every: bool
 ) -> list[Finding]:
@@ -137,7 +137,7 @@ def _collections(reports: list[TokenReport]) -> list[Finding]:
         if report.metadata.artmint.collection != first
     ]
 
-
+# %% ../../nbs/prove/collection.ipynb #0f8feb06
 def check_names(
     reports: list[TokenReport],  # of tokens that are sound alone
     page: ContractMetadata | None,  # the collection's page; none: it can't be had
@@ -277,8 +277,8 @@ def _hand_word(reports: list[TokenReport]) -> str:
     tokens = [report.token for report in reports if report.metadata.artmint.base is None]
     return f"that tokens {_some(tokens)} were made by hand, by whom and how" if tokens else ""
 
-
-def check_words(
+# %% ../../nbs/prove/collection.ipynb #c8a13123
+def unchecked_words(
     reports: list[TokenReport],  # of tokens that are sound alone
     seeds: bool = False,  # whether an opening proves their seeds
 ) -> Iterator[Step]:
@@ -301,7 +301,7 @@ def check_words(
         if words:
             yield Step(name, "unchecked", f"the studio's word: {words}", asked=False)
 
-
+# %% ../../nbs/prove/collection.ipynb #59999aa6
 def check_together(
     claim: ChainClaim,  # what the contract says
     checked: list[tuple[Archive, list[TokenReport]]],  # each drop with its tokens
@@ -319,4 +319,4 @@ def check_together(
     yield from check_contract_uri(claim, archives)
     yield from check_files(checked)
     if reports:
-        yield from check_words(reports, seeds)
+        yield from unchecked_words(reports, seeds)

@@ -95,7 +95,7 @@ class Seal:
     minted: int | None  # block of its first token; none: before it, or not found
     opens: bool  # whether what was revealed, hashed again with its salt, is what was sealed
 
-
+# %% ../../nbs/prove/evidence.ipynb #9bbcb743
 @dataclass(frozen=True)
 class ChainClaim:
     "What a contract says of its tokens."
@@ -327,7 +327,7 @@ def check_seals(
 JSON_LIMIT = 1 << 20
 PNG_LIMIT = 64 << 20
 
-
+# %% ../../nbs/prove/evidence.ipynb #cd058bac
 @dataclass(frozen=True)
 class Archive:
     "A drop's content: read from its root, every block hashed, whoever brought it."
@@ -429,7 +429,7 @@ def _asked_of(claim: ChainClaim, drop: ChainDrop) -> list[int]:
     "Those tokens of a drop that are to be proven."
     return [token for token in drop.tokens if token in claim.tokens]
 
-
+# %% ../../nbs/prove/evidence.ipynb #ff7cde1c
 def _whole_archive(drop: ChainDrop, stores: list[Store], sources: Sources) -> Archive:
     """The drop's archive, from the first store that has it whole or from several together. Raises MissingBlock,
     BadNode, ContentTooLarge."""
@@ -592,7 +592,7 @@ def _root_step(claim: ChainClaim, archive: Archive, manifests: list[Manifest]) -
         return Step("content root", "failed", f"{here}: {problem}")
     return Step("content root", "held", f"{here}: its files give the Merkle root on chain")
 
-
+# %% ../../nbs/prove/evidence.ipynb #dee4aedc
 def check_content_roots(
     claim: ChainClaim,  # chain and contract
     archives: list[Archive],  # its drops

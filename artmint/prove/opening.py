@@ -133,7 +133,7 @@ def _opened(report: TokenReport, token: OpenedToken) -> tuple[TokenReport, list[
     told = about.model_copy(update={"recipe": recipe, "withheld": None, "dna": dna})
     return replace(report, metadata=report.metadata.model_copy(update={"artmint": told})), []
 
-
+# %% ../../nbs/prove/opening.ipynb #4f114f49
 def open_reports(
     reports: list[TokenReport],  # of tokens
     opening: Opening,  # what was told of them

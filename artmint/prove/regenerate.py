@@ -191,7 +191,7 @@ class _Mismatch:
     apart: float  # levels of 255, in the worst square
     rendered: Image.Image
 
-
+# %% ../../nbs/prove/regenerate.ipynb #825724ec
 def _mismatches(
     archives: list[Archive], reports: list[TokenReport], recipes: list[Recipe], images: list[Image.Image]
 ) -> list[_Mismatch]:
@@ -278,7 +278,7 @@ def _in_portable(
     except Refusal:
         return [None] * len(recipes)
 
-
+# %% ../../nbs/prove/regenerate.ipynb #e072a42c
 def _rendered(
     archives: list[Archive],
     reports: list[TokenReport],

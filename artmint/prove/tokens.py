@@ -266,7 +266,7 @@ def studio_manifests(
     paths = sorted((studio / "drops").glob("*/drop.json"))
     return {path: path.read_bytes() for path in paths if path.stat().st_size < MANIFEST_LIMIT}
 
-
+# %% ../../nbs/prove/tokens.ipynb #79f9e36f
 def check_manifests(
     manifests: dict[Path, bytes],  # drop.json files, by their place
     checked: list[tuple[Archive, list[TokenReport]]],  # each drop with its tokens

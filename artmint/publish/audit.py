@@ -313,7 +313,7 @@ def _check_edition(
         findings.compare(f"artmint.{key}", value, getattr(about, key))
     return findings
 
-
+# %% ../../nbs/publish/audit.ipynb #9d891d0f
 def _check_rest(
     drop: StudioDrop, slot: Slot, edition: Edition, facts: dict, metadata: TokenMetadata
 ) -> list[Finding]:
@@ -458,7 +458,7 @@ Probe = Callable[
     [list[Image.Image], Collection], list[dict[str, str]]
 ]  # for each picture, traits it is sure of
 
-
+# %% ../../nbs/publish/audit.ipynb #21a6f8c7
 def audit(
     drop: StudioDrop,  # what the studio knows
     manifest: Manifest,  # what is about to be published

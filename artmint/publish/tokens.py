@@ -164,7 +164,7 @@ def sealed_with(
     "The same from an opening's salt, for whoever checks it."
     return digest([f"artmint withheld {kind}", value, salt])
 
-
+# %% ../../nbs/publish/tokens.ipynb #0ab53149
 def withheld_digests(
     facts: dict,  # of a recipe
     withheld: Iterable[str],  # names of fields that stay in the studio
@@ -258,7 +258,7 @@ def attribute_words(
             words[entry.trait_type] = _words_in(collection, slot, trait, prompt) if trait else ""
     return words or None
 
-
+# %% ../../nbs/publish/tokens.ipynb #5b3d1877
 def has_words(
     collection: Collection,  # whose traits
     slots: Iterable[Slot],  # of a drop
@@ -306,7 +306,7 @@ def published_collection(
         return collection.digest
     return digest(["artmint withheld collection", collection.digest, salt])
 
-
+# %% ../../nbs/publish/tokens.ipynb #5574c016
 def token_json(
     collection: Collection,  # whose token
     edition: Edition,  # what was chosen for its slot
@@ -384,7 +384,7 @@ def published_counts(
             values[str(entry.value)] = values.get(str(entry.value), 0) + number
     return counts
 
-
+# %% ../../nbs/publish/tokens.ipynb #0761b4ca
 def contract_json(
     collection: Collection,  # which
     image: str,  # content address of the picture that stands for it

@@ -174,6 +174,8 @@ SampleSize = Annotated[
         min=0, help="Draw so many tokens at random and say what that tells of the others; 0: look at all."
     ),
 ]
+
+# %% ../../nbs/run/cli.ipynb #9b52c85e
 OpeningFile = Annotated[
     Path | None,
     typer.Option(

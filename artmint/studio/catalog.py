@@ -171,7 +171,7 @@ def _open(folder: Path, url: str | None) -> sa.Engine:
 # %% ../../nbs/studio/catalog.ipynb #f6d15612
 WATCHED = ("attempt", "decision", "drop", "edition")  # kinds of records of which news can be asked
 
-
+# %% ../../nbs/studio/catalog.ipynb #6eecae26
 class Database:
     """A studio's database: by URL, or as its studio.toml says, or its catalog.sqlite. One object may be used
     by many threads, and goes on working in a forked process."""

@@ -223,7 +223,7 @@ def invite_member(
     team._change(change)
     return secret
 
-
+# %% ../../nbs/studio/team.ipynb #a199246d
 def admit_member(
     team: Team,  # whose
     invitation: str,  # a link's secret
@@ -304,7 +304,7 @@ class PublicAddress:
 
 _HERE = ("127.0.0.1", "localhost")
 
-
+# %% ../../nbs/studio/team.ipynb #df7a7ccc
 def _address_fault(parts: Any) -> str:
     "What is wrong with a split address, in words; empty: nothing."
     if parts.scheme not in ("http", "https"):
@@ -365,7 +365,7 @@ class TooLarge(Refusal):
     says = "The request has more than {most} bytes. Nothing was read; decide on fewer pictures at once."
     status = 413
 
-
+# %% ../../nbs/studio/team.ipynb #5991f4b1
 @dataclass
 class Throttle:
     "Counts wrong tries, and says when there were too many of late."
@@ -404,7 +404,7 @@ async def read_body(
             raise TooLarge(most)
     return body
 
-
+# %% ../../nbs/studio/team.ipynb #65ccb991
 @dataclass
 class TeamGate:
     "Lets a team in at an address."
@@ -549,7 +549,7 @@ enter.addEventListener("click", async () => {
     ),
 }
 
-
+# %% ../../nbs/studio/team.ipynb #058e3f20
 def invitation_link(
     address: str,  # of the page
     secret: str,  # of the invitation

@@ -33,10 +33,16 @@ def gateway(minted, tmp_path):
             if form == "format=raw":
                 found = [car for car in cars.values() if CID.parse(name) in car.index]
                 answer = found and found[0].unchecked(CID.parse(name))
-                self.say(200, double.spoil(answer)) if found else self.say(404)
+                if found:
+                    self.say(200, double.spoil(answer))
+                else:
+                    self.say(404)
                 return
             car = double.cars.get(name)
-            self.say(200, double.spoil(car)) if car else self.say(404)
+            if car:
+                self.say(200, double.spoil(car))
+            else:
+                self.say(404)
 
         double.RequestHandlerClass = type("Serving", (double.RequestHandlerClass,), {"on_ipfs": on_ipfs})
         yield double
