@@ -175,9 +175,9 @@ def test_an_upload_to_a_bucket_goes_on_where_it_was(s3, tmp_path):
     rng = random.Random(10)
     built = write_car(tmp_path / "large.car", {f"{i}.bin": rng.randbytes(MIB) for i in range(17)})
     store = S3Store("drops", s3, "id:secret", part=5 * MIB)
-    client = store._client()
-    real = store._client
-    store._client = lambda: client
+    client = store.client()
+    real = store.client
+    store.client = lambda: client
     uploads = []
     upload_part = client.upload_part
 
@@ -196,7 +196,7 @@ def test_an_upload_to_a_bucket_goes_on_where_it_was(s3, tmp_path):
     )
     assert store.put(tmp_path / "large.car", built.root) == built.root
     assert uploads == [3, 4]
-    store._client = real
+    store.client = real
     assert read_back(store, built.root) == built.paths
 
 
