@@ -303,7 +303,7 @@ class BoardApi:
 
     def cards(self, dnas: tuple[str, ...]) -> list[dict[str, Any]]:
         "Cards by dna. Raises BadRequest."
-        self._check(dnas)
+        _require_on_table(self, dnas)
         return self.session.cards([self.candidates[dna] for dna in dnas])
 
     def call(self, verb: str, args: dict[str, Any]) -> Any:
@@ -325,17 +325,18 @@ class BoardApi:
 
     def thumbnail(self, dna: str) -> bytes:
         "A candidate's picture in small, as WebP. Raises BadRequest."
-        self._check((dna,))
+        _require_on_table(self, (dna,))
         return thumbnail(self.session.catalog, self.candidates[dna].artifact.file_digest)
 
-    def _check(self, dnas: tuple[str, ...]) -> None:
-        "Raise BadRequest for a candidate that isn't on the table."
-        self.load()
-        if any(dna not in self.candidates for dna in dnas):
-            self.load(fresh=True)
-        strange = [dna for dna in dnas if dna not in self.candidates]
-        if strange:
-            raise BadRequest(f"{strange[0]:.12} is not on this board")
+# %% ../nbs/22_review.ipynb #13fa5caa
+def _require_on_table(api: BoardApi, dnas: tuple[str, ...]) -> None:
+    "Raise BadRequest for a candidate that isn't on the table, nor came since."
+    api.load()
+    if any(dna not in api.candidates for dna in dnas):
+        api.load(fresh=True)
+    strange = [dna for dna in dnas if dna not in api.candidates]
+    if strange:
+        raise BadRequest(f"{strange[0]:.12} is not on this board")
 
 # %% ../nbs/22_review.ipynb #583bdae6
 def _secret(session: ReviewSession, what: str) -> str:
@@ -382,14 +383,14 @@ def _recall(api: BoardApi, asked: Recall) -> list[dict[str, Any]]:
 # %% ../nbs/22_review.ipynb #8fa1eff6
 def _act(api: BoardApi, asked: Action) -> list[dict[str, Any]]:
     "Record an action, once however often and from wherever it comes."
-    api._check(asked.dnas)
+    _require_on_table(api, asked.dnas)
     with api._one:
         return api.cards(record_action(api.session, asked))
 
 
 def _undo(api: BoardApi, asked: Undo) -> list[dict[str, Any]]:
     "Take an action back, once."
-    api._check(asked.dnas)
+    _require_on_table(api, asked.dnas)
     with api._one:
         return api.cards(undo_action(api.session, asked.id, asked.undone, asked.dnas))
 

@@ -289,7 +289,7 @@ def _redirect(question: Request, answer: http.client.HTTPResponse) -> str:
         raise BadAnswer(question.host, "its answer is packed, which was not asked for")
     return ""
 
-
+# %% ../../nbs/ipfs/http.ipynb #98769eba
 @contextmanager
 def open_response(
     question: Request,  # what

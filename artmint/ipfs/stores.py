@@ -21,7 +21,7 @@ from urllib.parse import urlencode, urlsplit
 
 # %% ../../nbs/ipfs/stores.ipynb #ca6db821
 from ..core.canon import NotPlainJSON, Refusal, read_json
-from .car import BLOCK_LIMIT, Car, GetBlock, car_header, open_car
+from .car import BLOCK_LIMIT, Car, car_header, open_car
 from .cid import CID, BadCID, MissingBlock, read_cid, varint
 from .http import BadAnswer, NoAnswer, Request, fetch, request, with_retries
 from ..studio.files import replacing, write_whole
@@ -49,10 +49,6 @@ class Store(Protocol):
     def get(self, root: CID, into: Path) -> Path:
         """An archive of a root, unchecked: its own file, or one that is fetched into the folder.
         Raises MissingContent, NoAnswer, BadAnswer."""
-
-    def reader(self, root: CID, archive: Car) -> GetBlock:
-        """What gives single blocks of a root's archive, unchecked; the archive is our own copy of it. It raises
-        MissingBlock, NoAnswer, BadAnswer; asking for it raises MissingContent."""
 
 
 class MissingContent(Refusal):
@@ -93,10 +89,6 @@ class FolderStore:
         if not path.is_file():
             raise MissingContent(self.name, str(root))
         return path
-
-    def reader(self, root: CID, archive: Car) -> GetBlock:
-        "Blocks of the copy, unchecked. Raises MissingContent, BadCar."
-        return open_car(self.get(root)).unchecked
 
 # %% ../../nbs/ipfs/stores.ipynb #2674b7c9
 class UploadNote:
@@ -256,7 +248,7 @@ def _raw_block(gateway: str, cid: CID, seconds: float, tries: int) -> bytes:
         raise BadAnswer(question.host, reason)  # a page for people says nothing about the block
     return data
 
-
+# %% ../../nbs/ipfs/stores.ipynb #6c59ebeb
 class GatewayReader:
     "What reads archives back through a gateway (IPIP-402: `?format=car`)."
 
@@ -283,12 +275,6 @@ class GatewayReader:
         if not self.gateway:
             raise MissingContent(self.name, str(cid))
         return _raw_block(self.gateway, cid, min(self.silence, self.seconds), self.tries)
-
-    def reader(self, root: CID, archive: Car) -> GetBlock:
-        "What gives a root's blocks, unchecked. Raises MissingContent where there is no gateway."
-        if not self.gateway:
-            raise MissingContent(self.name, str(root))
-        return self.block
 
 # %% ../../nbs/ipfs/stores.ipynb #9854ec34
 class Gateway(GatewayReader):
@@ -347,7 +333,7 @@ SLOW = 1.0  # seconds after which a node that lacks a block was looking for it e
 
 _LACKING = "not found|could not find|timed out|deadline exceeded"  # what nodes say of a block that they lack
 
-
+# %% ../../nbs/ipfs/stores.ipynb #48ccc903
 class _NodeRpc:
     "What an IPFS node is asked, or a service that speaks its RPC."
 
@@ -432,10 +418,6 @@ class KuboStore(_NodeRpc):
             raise MissingContent(self.name, str(root))
         question = self._call("dag/export", silence=self.seconds + 60, arg=str(root))
         return _fetch_archive(self.name, question, root, into, CAR_LIMIT, tries=3)
-
-    def reader(self, root: CID, archive: Car) -> GetBlock:
-        "Blocks that the node itself has, unchecked."
-        return self.block
 
 # %% ../../nbs/ipfs/stores.ipynb #e13dec5c
 class _NodeUpload:

@@ -392,13 +392,14 @@ def contract_json(
 ) -> bytes:
     "The collection's JSON for `contractURI`."
     letters = [letter for letter in collection.name if letter.isalnum()]
+    promised = {"license": collection.license, "traits": published_counts(collection) or None}
+    symbol = "".join(letters).upper()[:8]  # as the contract is deployed with
     metadata = ContractMetadata(
         name=collection.title,
-        symbol="".join(letters).upper()[:8],  # as the contract is deployed with
+        symbol=symbol,
         description=collection.description,
         image=f"ipfs://{image}",
-        license=collection.license if counts else None,
-        traits=published_counts(collection) or None if counts else None,
+        **(promised if counts else {}),
     )
     return metadata.data
 

@@ -178,9 +178,7 @@ SampleSize = Annotated[
 # %% ../../nbs/run/cli.ipynb #9b52c85e
 OpeningFile = Annotated[
     Path | None,
-    typer.Option(
-        exists=True, dir_okay=False, help="What the studio told since of what it withheld (artmint open)."
-    ),
+    typer.Option(help="What the studio told since of what it withheld (artmint open)."),
 ]
 GatewayLimit = Annotated[
     float, typer.Option(min=0.001, help="GiB of one drop's archive that are taken from a gateway.")
@@ -211,7 +209,6 @@ def verify(
     from artmint.verify import verify as prove
 
     _, live = console_voice()
-
     gateways = [Gateway(url, int(limit * 2**30)) for url in gateway or ()]
     how = {"rpc": rpc, "base": base, "regenerate": regenerate, "provenance": provenance, "sample": sample}
     how["stores"] = [*map(FolderStore, store or ()), *gateways] or None
@@ -223,14 +220,19 @@ def verify(
     live("")
     if sheet:
         _write_sheet(sheet, proof, _command(target, regenerate, gateway or []))
-    if json:
-        print_json(proof.to_dict())
-    else:
-        show_steps([vars(step) for step in proof.steps])
-        typer.echo("proven: " + ", ".join(f"{level} {status}" for level, status in proof.levels.items()))
+    _show_proof(proof, json)
     raise typer.Exit(proof.exit_code)
 
 # %% ../../nbs/run/cli.ipynb #848a59b6
+def _show_proof(proof: "Proof", json: bool) -> None:
+    "A proof on standard output, for people or for programs."
+    if json:
+        print_json(proof.to_dict())
+        return
+    show_steps([vars(step) for step in proof.steps])
+    typer.echo("proven: " + ", ".join(f"{level} {status}" for level, status in proof.levels.items()))
+
+
 def _command(target: str, regenerate: bool, gateways: list[str]) -> str:
     "The command with which a reader of the page repeats the proof."
     words = ["artmint", "verify", target]

@@ -508,17 +508,20 @@ def joining(
     return route
 
 # %% ../../nbs/studio/team.ipynb #31618278
-JOIN_SHELL = {
-    "join": (
-        "text/html",
-        """<!doctype html>
+_JOIN_PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark"><title>artmint: you are invited</title>
 <link rel="icon" href="icon.svg"><link rel="stylesheet" href="join.css"><script type="module" src="join.js"></script></head>
 <body><main><h1>You are invited to look at pictures</h1>
 <p>The link works once. This browser then stays in for 30 days.</p>
 <p><button id="enter">Open the board</button></p><p id="says" role="alert"></p></main></body></html>
-""",
+"""
+
+# %% ../../nbs/studio/team.ipynb #689c7dc6
+JOIN_SHELL = {
+    "join": (
+        "text/html",
+        _JOIN_PAGE,
     ),
     "join.js": (
         "text/javascript",
