@@ -408,9 +408,7 @@ class S3Store(GatewayReader):
             client = self.client()
             _put_object(_S3Upload(self, client, car, root, progress))
             answer = client.get_object(Bucket=self.bucket, Key=f"{root}.car", Range="bytes=0-1023")
-            cid = answer["Metadata"].get("cid")
-            if not cid:
-                cid = read_car_header(answer["Body"].read(1024))[0][0]
+            cid = answer["Metadata"].get("cid") or read_car_header(answer["Body"].read(1024))[0][0]
             return root_of_answer(self.host, cid)
 
     def get(self, root: CID, into: Path) -> Path:

@@ -396,7 +396,8 @@ def check_sample(
 # %% ../../nbs/prove/evidence.ipynb #0575c1d4
 def _askable(store: Store) -> AskBlock | None:
     "What asks a store for a single block; None for one that gives whole archives only."
-    return getattr(store, "block", None)
+    readable = getattr(store, "gateway", True)  # of one that reads through a gateway: whether it has any
+    return getattr(store, "block", None) if readable else None
 
 
 def _give_archive(store: Store, root: CID, sources: Sources) -> None:
