@@ -581,7 +581,7 @@ def nearest_to_editions(
     editions = {body["dna"] for body in editions_of(catalog, collection.name).values()}
     of_slot: dict[int, list] = {}
     for candidate in shown:
-        counts = effective_decision(rows[candidate.dna]) or {"decision": "review"}
+        counts = effective_decision(rows[candidate.dna], collection) or {"decision": "review"}
         word = "chosen" if candidate.dna in editions else counts["decision"]
         misses = len(counts.get("reasons", ())), -merit(collection.rules, counts.get("scores", {}))
         order = (_NEARNESS[word], *misses, candidate.attempt)

@@ -9,7 +9,14 @@ import pytest
 from PIL import Image
 
 from artmint.core.records import Edition
-from artmint.judge.decisions import Action, ReviewSession, Verdict, record_action, record_verdict
+from artmint.judge.decisions import (
+    Action,
+    ReviewSession,
+    Verdict,
+    is_audit_card,
+    record_action,
+    record_verdict,
+)
 from artmint.judge.scores import picture
 from artmint.review import BOARD_DATA, BOARD_PARTS, board_script
 from artmint.studio.catalog import Catalog
@@ -289,6 +296,8 @@ def test_pictures_that_chance_chose_stand_among_the_others_and_stay_there(desk, 
     chance = [desk.dnas[i] for i in (40, 30, 3, 7)]
     page = browser.new_page(viewport={"width": 1900, "height": 1900})
     told(page, audit=chance, audit_share=0.2)
+    asked = []
+    page.on("request", lambda call: asked.append(call.post_data) if call.url.endswith("/call") else None)
     page.goto(desk.served.address)
     page.wait_for_selector(".board[data-ready]")
     order = order_of(page)
@@ -301,7 +310,12 @@ def test_pictures_that_chance_chose_stand_among_the_others_and_stay_there(desk, 
     page.reload()
     page.wait_for_selector(".board[data-ready]")
     assert order_of(page) == order[6:]
-    assert desk.vias(chance[0])[-1] == {"view": "undecided", "machine": True, "audit": True}
+    acts = [json.loads(data)["args"] for data in asked if data and json.loads(data)["verb"] == "act"]
+    said = next(act["via"] for act in acts if act["dnas"] == [chance[0]])
+    assert said["audit"] is True
+    drawn = is_audit_card(desk.catalog, DEMO, chance[0])  # the server takes that from nobody's word
+    audit = {"audit": True} if drawn else {}
+    assert desk.vias(chance[0])[-1] == {"view": "undecided", "machine": True} | audit
     assert desk.vias(desk.dnas[0])[-1] == {"view": "undecided", "machine": True}
     page.get_by_label("show").select_option("left to people")
     left = order_of(page)

@@ -186,7 +186,8 @@ def effective_decision(
     if not deciding:
         return _undecided(words, collection.people)
     stars = [row["stars"] for row in deciding if row.get("stars") is not None]
-    mean = {"stars": sum(stars) / len(stars)} if stars else {}
+    total = sum(stars)
+    mean = {"stars": total / len(stars) if total % len(stars) else total // len(stars)} if stars else {}
     return deciding[-1] | {"by": ", ".join(row["by"] for row in deciding)} | mean
 
 # %% ../../nbs/judge/decisions.ipynb #2543cd74

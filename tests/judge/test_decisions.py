@@ -418,7 +418,7 @@ def test_what_the_machine_says_has_no_part_in_the_audit(tmp_path):
     for i, dna in enumerate(ReviewSession(catalog, DEMO, "ada").candidates()):
         record_verdict(catalog, Verdict(dna, "reject" if i % 2 else "accept", (), {"clip": i / 100}))
     assert mixed_in(catalog, 0.4) == before
-    assert any(current_verdict(catalog, dna).decision == "reject" for dna in before)
+    assert any(current_verdict(catalog, DEMO, dna).decision == "reject" for dna in before)
 
 
 def test_what_this_person_decided_on_is_out_and_what_another_did_comes_last(tmp_path):

@@ -245,7 +245,7 @@ def test_an_earlier_word_never_takes_the_place_of_a_later_one(studio):
     assert [opinion.by for _, opinion in plan.opinions] == ["bo"]
     assert plan.older == [f"line 2: ada decided otherwise at {words(studio)[first][-1]['at']}"]
     rows = studio.history("decision", first)
-    assert rows[-1]["by"] == "bo" and effective_decision(rows)["by"] == "ada"
+    assert rows[-1]["by"] == "bo" and effective_decision(rows, DEMO)["by"] == "ada"
 
 
 def test_decisions_on_packed_slots_are_counted(studio):
