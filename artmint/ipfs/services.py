@@ -473,15 +473,13 @@ class PinningService(GatewayReader):
     def put(self, car: Path, root: CID, progress: ByteProgress = no_progress) -> CID:
         "Have a root pinned, and wait until it is. Raises NoAnswer, BadAnswer."
         size = car.stat().st_size
-        pin = self._pin_of(root)
-        if not pin:
-            wanted = {"cid": str(root), "name": str(root), "origins": list(self.origins)}
-            pin = self._call("POST", "/pins", wanted)
+        wanted = {"cid": str(root), "name": str(root), "origins": list(self.origins)}
+        pin = self._pin_of(root) or self._call("POST", "/pins", wanted)
         until = time.monotonic() + self.patience
         while field_at(pin, "status") in ("queued", "pinning"):
             if time.monotonic() > until:
-                reason = f"after {self.patience:g} s the root is still {_pin_words(pin, self._token)}"
-                raise NoAnswer(self.host, reason, 0)
+                words = _pin_words(pin, self._token)
+                raise NoAnswer(self.host, f"after {self.patience:g} s the root is still {words}", 0)
             progress(0, size)
             time.sleep(self.pause)
             pin = self._call("GET", f"/pins/{quote(str(field_at(pin, 'requestid')), safe='')}")

@@ -16,6 +16,7 @@ from typing import BinaryIO
 from ..core.canon import Refusal
 from .car import BLOCK_LIMIT, VISIT_LIMIT, Car
 from .cid import CID, ContentError, MissingBlock, read_varint
+from .http import BadAnswer
 from ..studio.files import replacing
 
 # %% ../../nbs/ipfs/sources.ipynb #13734482
@@ -135,6 +136,10 @@ class Sources:
         try:
             return ask(cid)
         except MissingBlock:
+            return None
+        except BadAnswer as error:
+            kind = self.absent if error.status else self.faults  # without a status it gave something else
+            kind[f"{name}: {error}"] = None
             return None
         except (Refusal, OSError) as error:
             self.absent[f"{name}: {error}"] = None

@@ -306,7 +306,7 @@ def _vote(scorer: VisionScorer, headers: dict[str, str], prompt: str, image: Ima
     except NoAnswer as refusal:
         raise UnusableAnswer(scorer.name, question.host, settings.tries, refusal.reason) from refusal
     except BadAnswer as refusal:
-        if refusal.reason not in ("status 401", "status 403"):
+        if refusal.status not in (401, 403):
             raise
         had = "refuses the key" if "Authorization" in headers else "wants a key, and the variable isn't set"
         raise KeyRefused(scorer.name, question.host, settings.key_variable, f"it {had}") from refusal
