@@ -16,8 +16,8 @@ test: .venv/dev  ## what must hold before anything lands
 test-full: .venv/dev  ## the long suites as well
 	$(BIN)/python -m pytest -m ""
 
-lab: .venv/dev  ## the notebooks in JupyterLab
-	$(BIN)/jupyter lab --notebook-dir=nbs
+lab: .venv/dev  ## JupyterLab, open at the README: chapters in their order, rooms behind them
+	$(BIN)/jupyter lab --LabApp.app_settings_dir=docs/lab --LabApp.default_url=/lab/tree/README.md
 
 docs: .venv/docs  ## the pages, the notebooks and the API reference as a site, in _docs/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -37,7 +37,10 @@ setup(
         for key in facts
         if key.endswith("_requirements")
     },
-    entry_points={"console_scripts": facts["console_scripts"].split("\n")},
+    entry_points={
+        "console_scripts": facts["console_scripts"].split("\n"),
+        "artmint.scorers": facts["scorers"].split("\n"),
+    },
     packages=find_packages(include=["artmint", "artmint.*"]),
     package_data={"artmint": ["data/**", "py.typed"]},
     cmdclass={"build_py": WithNotebooks},

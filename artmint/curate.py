@@ -5,11 +5,10 @@
 # %% auto #0
 __all__ = ['Sight', 'NOTHING', 'COLOURS', 'IncompleteRound', 'candidates', 'by_hand', 'picked_earlier', 'Neighbour',
            'ReferenceIndex', 'nearest_copies', 'nearest_near_copies', 'most_alike', 'Choice', 'merit', 'choose',
-           'show_candidates', 'show_scores']
+           'nearest_to_editions', 'show_candidates', 'show_scores']
 
 # %% ../nbs/20_curate.ipynb #09d9fdfc
 import itertools
-import textwrap
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,11 +19,14 @@ from .core.canon import Refusal, digest
 from .core.collection import Collection, Rule
 from .core.records import Artifact, Candidate, Edition, Slot
 from .generate import is_by_hand
+from .judge.curator import rules_in_force
 from artmint.judge.decisions import (
     MACHINE,
+    PEOPLE,
     Verdict,
     current_verdict,
     decide,
+    decisions_on,
     effective_decision,
     record_verdict,
 )
@@ -42,7 +44,8 @@ from artmint.judge.duplicates import (
     nearest_turned,
 )
 from .judge.heads import scorers_for
-from .judge.scores import Scorer, embed_pictures, picture, score
+from .judge.scores import Scorer, embed_pictures, score
+from .judge.sheets import Sheet, Tile, picture_sheet, small_picture
 from .make.base import Judge
 from .make.rounds import round_numbers, round_of, settings_now, settings_of, tried_attempts
 from .studio.catalog import Catalog
@@ -101,18 +104,25 @@ def by_hand(
     return works
 
 # %% ../nbs/20_curate.ipynb #e8d2d3c4
+def _is_wanted(catalog: Catalog, collection: Collection, dna: str) -> bool:
+    "Whether people accept an artifact, or somebody does and people haven't settled it."
+    word = effective_decision(catalog.history("decision", dna), collection)
+    if word is None or word["by"] == MACHINE:
+        return False
+    return word["decision"] == "accept" or "accept" in word.get("words", {}).values()
+
+
 def picked_earlier(
     catalog: Catalog,  # where attempts and decisions are recorded
     collection: Collection,  # as it is now
     slots: list[Slot],  # of which slots
 ) -> list[Candidate]:  # slot by slot, attempts in order
-    "Attempts of earlier settings that people accepted."
+    "Attempts of earlier settings that people accepted, or somebody did and it isn't settled."
     settings = settings_now(catalog, collection)
     picked = []
     for slot in slots if settings else []:
         for number, body in tried_attempts(catalog, collection, slot.id).items():
-            verdict = current_verdict(catalog, body["dna"])
-            if verdict is None or verdict.by == MACHINE or verdict.decision != "accept":
+            if not _is_wanted(catalog, collection, body["dna"]):
                 continue
             if round_of(catalog, collection, settings, slot, number):
                 continue
@@ -353,30 +363,39 @@ def _with_name(reason: str, neighbours: dict[str, Neighbour]) -> str:
     return f"{reason} ({neighbour.description})" if neighbour and neighbour.name else reason
 
 
+def _tier(word: dict[str, Any], verdict: Verdict) -> int:
+    """How far an attempt goes before others, by the decision that counts and the rules' verdict: 3 picked by people, 2
+    picked by some and not settled, 1 accepted by the rules, 0 not in question."""
+    if word["by"] == PEOPLE:
+        return 2 if "accept" in word["words"].values() else int(verdict.decision == "accept")
+    if word["decision"] != "accept":
+        return 0
+    return 1 if word["by"] == MACHINE else 3
+
+
 def _rank(
-    catalog: Catalog, collection: Collection, attempt: _Measured, verdict: Verdict
-) -> tuple[int, str, float, int]:
-    """What attempts are chosen by, higher first: stars of a person who picked it, when that was said, the merit
+    collection: Collection, attempt: _Measured, verdict: Verdict, word: dict[str, Any]
+) -> tuple[float, str, float, int]:
+    """What attempts are chosen by, higher first: stars of those who picked it, when that was said, the merit
     by the rules, and of equals the earlier attempt."""
-    word = effective_decision(catalog.history("decision", verdict.dna)) or {}
-    picked = word.get("by") not in (None, MACHINE)
-    stars = 1 + (word.get("stars") or 0) if picked else 0
-    when = word.get("at", "") if picked else ""
-    return stars, when, merit(collection.rules, verdict.scores), -attempt.candidate.attempt
+    stars = word.get("stars") or 0 if word["by"] != MACHINE else 0
+    return stars, word.get("at", ""), merit(collection.rules, verdict.scores), -attempt.candidate.attempt
 
 
 def _best(
     catalog: Catalog, collection: Collection, attempts: list[_Measured], verdicts: list[Verdict]
-) -> int | None:
-    """Which of a slot's attempts becomes the edition: what people picked before what the rules accept, then the
-    best; None: none was accepted."""
+) -> tuple[int | None, bool]:
+    """Which of a slot's attempts goes before the others: what people picked, then what they may yet pick, then what
+    the rules accept, then the best; None: none is in question. And whether it waits for people's word."""
     ranked = []
     for i, (attempt, verdict) in enumerate(zip(attempts, verdicts)):
-        if current_verdict(catalog, verdict.dna).decision == "accept":
-            ranked.append((*_rank(catalog, collection, attempt, verdict), -i))
-    return -max(ranked)[-1] if ranked else None
+        word = effective_decision(catalog.history("decision", verdict.dna), collection)
+        if tier := _tier(word, verdict):
+            rank = _rank(collection, attempt, verdict, word)
+            ranked.append((tier, *rank, -i, word["by"] == PEOPLE))
+    return (-max(ranked)[-2], max(ranked)[-1]) if ranked else (None, False)
 
-
+# %% ../nbs/20_curate.ipynb #d37466fa
 def _edition(attempt: _Measured, verdict: Verdict, digests: dict[str, str]) -> Edition:
     "An accepted attempt as its slot's edition, with the digests of the scorers that judged it."
     candidate = attempt.candidate
@@ -393,21 +412,26 @@ def _fill(
     index: ReferenceIndex,
     attempts: list[_Measured],
     number: int,
-) -> None:
-    "Judge one slot's attempts of a round, record the verdicts, and write the edition if one is accepted."
+) -> bool:
+    """Judge one slot's attempts of a round, record the verdicts, and write the edition if one is accepted. Whether
+    the slot waits for people's word instead: then it has no edition."""
     slot = attempts[0].candidate.slot.id
     place = (number, slot)
     neighbours = _neighbours(collection, index, place, attempts)
     verdicts = [_verdict(collection, *row) for row in zip(attempts, neighbours)]
     for verdict in verdicts:
         record_verdict(catalog, verdict)
-    best = _best(catalog, collection, attempts, verdicts)
-    if best is None:
-        return
+    best, waits = _best(catalog, collection, attempts, verdicts)
+    if waits:
+        fell_edition(catalog, collection.name, slot, "people haven't settled which picture takes the slot")
+        index.remove(f"edition {slot}")
+    if waits or best is None:
+        return waits
     edition = _edition(attempts[best], verdicts[best], digests)
     place_edition(catalog, collection.name, edition)
     winner = attempts[best]
     index.add(f"edition {slot}", place, winner.imprint, winner.embedding, winner.sight)
+    return False
 
 
 def _scorer_digests(scorers: dict[str, Scorer], judge: Judge) -> dict[str, str]:
@@ -439,9 +463,9 @@ class _Curation:
         "Candidates with all that is measured of them alone."
         return _measure(self.catalog, self.collection, self.judge, self.scorers, candidates)
 
-    def fill(self, attempts: list[_Measured], number: int) -> None:
-        "Judge one slot's attempts, and give it the best accepted one as its edition."
-        _fill(self.catalog, self.collection, self.digests, self.index, attempts, number)
+    def fill(self, attempts: list[_Measured], number: int) -> bool:
+        "Judge one slot's attempts, and give it the best accepted one as its edition. Whether it waits for people."
+        return _fill(self.catalog, self.collection, self.digests, self.index, attempts, number)
 
 
 def _refreshed(curation: _Curation, edition: Edition, attempt: _Measured) -> Verdict:
@@ -455,9 +479,11 @@ def _refreshed(curation: _Curation, edition: Edition, attempt: _Measured) -> Ver
 # %% ../nbs/20_curate.ipynb #6d11f0a3
 def _felling_reason(curation: _Curation, slot: Slot, edition: Edition, attempt: _Measured) -> str:
     "Why a slot's edition can't stay; empty: it stays."
-    verdict = current_verdict(curation.catalog, edition.dna)
+    verdict = current_verdict(curation.catalog, curation.collection, edition.dna)
     if verdict is None:
         return ""  # nobody ever judged it
+    if verdict.by == PEOPLE:
+        return verdict.reasons[0]
     if verdict.by != MACHINE:
         return "" if verdict.decision == "accept" else f"{verdict.by} rejected it"
     if edition.attempt == 0:
@@ -486,14 +512,14 @@ def _recheck(curation: _Curation, slots: list[Slot]) -> None:
 
 # %% ../nbs/20_curate.ipynb #55bea681
 def _picks(catalog: Catalog, collection: Collection, slots: list[Slot]) -> list[list[Candidate]]:
-    "What people accepted of each slot, in this round or any other, slot by slot; works made by hand too."
+    """What people accepted of each slot, or some of them did, in this round or any other, slot by slot; works made
+    by hand too."""
     recorded = by_hand(catalog, collection, slots) + picked_earlier(catalog, collection, slots)
     settings = settings_now(catalog, collection)
     for slot in slots:
         for number, body in tried_attempts(catalog, collection, slot.id).items():
-            verdict = current_verdict(catalog, body["dna"])
-            by_person = verdict is not None and verdict.by != MACHINE and verdict.decision == "accept"
-            if by_person and round_of(catalog, collection, settings, slot, number):
+            wanted = _is_wanted(catalog, collection, body["dna"])
+            if wanted and round_of(catalog, collection, settings, slot, number):
                 recorded.append(Candidate(slot, number, Artifact(**catalog.get("artifact", body["dna"]))))
     of_slot = {slot.id: [one for one in recorded if one.slot.id == slot.id] for slot in slots}
     return [candidates for candidates in of_slot.values() if candidates]
@@ -507,7 +533,10 @@ def choose(
     number: int,  # rounds made so far
 ) -> Choice:
     """Fill what can be filled from rounds 1 to `number`. An edition stays until people or rules refuse it, or
-    people pick another; once its drop is packed it stays for good. Raises UnknownScorer and IncompleteRound."""
+    people pick another; once its drop is packed it stays for good. A slot about whose picture people differ stays
+    open until the collection's `[people]` settles it, and what a curator whose promise has expired would reject is
+    left to people. Raises UnknownScorer and IncompleteRound."""
+    collection, _ = rules_in_force(catalog, collection)
     scorers = scorers_for(collection, judge, catalog)
     ordered = sorted(slots, key=lambda slot: slot.id)
     packed = packed_slots(catalog, collection.name)
@@ -516,14 +545,16 @@ def choose(
     index = _reference_index(catalog, collection, judge, ordered)
     curation = _Curation(catalog, collection, judge, scorers, digests, index)
     _recheck(curation, free)
-    for picked in _picks(catalog, collection, free):
-        curation.fill(curation.measured(picked), 0)
     held = {slot.id for slot in ordered if is_by_hand(catalog, collection, slot)}
+    for picked in _picks(catalog, collection, free):
+        if curation.fill(curation.measured(picked), 0):
+            held.add(picked[0].slot.id)
     for this_round in range(1, number + 1):
         open_ones = [slot for slot in free if slot.id not in held and not curation.edition(slot)]
         measured = curation.measured(candidates(catalog, collection, open_ones, this_round))
-        for _, attempts in itertools.groupby(measured, key=lambda attempt: attempt.candidate.slot.id):
-            curation.fill(list(attempts), this_round)
+        for slot_id, attempts in itertools.groupby(measured, key=lambda one: one.candidate.slot.id):
+            if curation.fill(list(attempts), this_round):
+                held.add(slot_id)
     bodies = {slot.id: curation.edition(slot) for slot in ordered}
     editions = tuple(Edition(**body) for body in bodies.values() if body)
     return Choice(editions, tuple(slot for slot, body in bodies.items() if not body))
@@ -536,33 +567,56 @@ COLOURS = {
     "review": "#ef8f00",
     "note": "#90a4ae",
 }
+_NEARNESS = {"chosen": 0, "accept": 1, "review": 2, "reject": 3}
 
 
+def nearest_to_editions(
+    catalog: Catalog,  # holds verdicts and editions
+    collection: Collection,  # whose editions and rules
+    shown: list[Candidate],  # to choose from
+    most: int = 48,  # how many
+) -> list[tuple[Candidate, str, dict[str, Any]]]:  # with `chosen` or the decision that counts, and its record
+    "Of every slot its edition and its nearest misses, as many as there is room for; open slots before others."
+    rows = decisions_on(catalog, [candidate.dna for candidate in shown])
+    editions = {body["dna"] for body in editions_of(catalog, collection.name).values()}
+    of_slot: dict[int, list] = {}
+    for candidate in shown:
+        counts = effective_decision(rows[candidate.dna], collection) or {"decision": "review"}
+        word = "chosen" if candidate.dna in editions else counts["decision"]
+        misses = len(counts.get("reasons", ())), -merit(collection.rules, counts.get("scores", {}))
+        order = (_NEARNESS[word], *misses, candidate.attempt)
+        of_slot.setdefault(candidate.slot.id, []).append((order, candidate, word, counts))
+    ranked = []
+    for slot, tries in of_slot.items():
+        ordered = sorted(tries, key=lambda one: one[0])
+        filled = ordered[0][2] == "chosen"
+        ranked += [(place, filled, slot, one[1:]) for place, one in enumerate(ordered)]
+    ranked.sort(key=lambda one: one[:3])
+    kept = sorted(ranked[:most], key=lambda one: (one[2], one[0]))
+    return [one[3] for one in kept]
+
+# %% ../nbs/20_curate.ipynb #ad8b6b66
 def show_candidates(
     catalog: Catalog,  # holds pictures, verdicts and editions
     collection: Collection,  # whose editions
-    shown: list[Candidate],  # what to show
-    columns: int = 6,  # pictures in a row
-) -> Any:  # matplotlib Figure
-    "A contact sheet with verdicts."
-    import matplotlib.pyplot as plt
-
-    rows = -(-len(shown) // columns)
-    size = (1.6 * columns, 2.25 * rows)
-    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
-    for axis in axes.flat[len(shown) :]:
-        axis.axis("off")
-    for axis, candidate in zip(axes.flat, shown):
-        edition = edition_of(catalog, collection.name, candidate.slot.id)
-        verdict = current_verdict(catalog, candidate.dna)
-        word = "chosen" if edition and edition["dna"] == candidate.dna else verdict.decision
-        axis.imshow(picture(catalog, candidate.artifact))
-        axis.set(xticks=[], yticks=[])
-        axis.spines[:].set(color=COLOURS[word], linewidth=3)
-        axis.set_title(f"{candidate.slot.id}/{candidate.attempt} {word}", fontsize=8, color=COLOURS[word])
-        lines = [line for reason in verdict.reasons for line in textwrap.wrap(reason, 28)]
-        axis.set_xlabel("\n".join(lines), fontsize=6)
-    return figure
+    shown: list[Candidate],  # what there is
+    columns: int = 8,  # pictures in a row
+    most: int = 48,  # pictures in all
+) -> Sheet:
+    "A contact sheet with verdicts. It says how many of how many candidates are on it."
+    chosen = nearest_to_editions(catalog, collection, shown, most)
+    tiles = []
+    for candidate, word, counts in chosen:
+        small = small_picture(catalog, candidate.artifact.file_digest)
+        title = f"{candidate.slot.id}/{candidate.attempt} {word}"
+        tiles.append(Tile(small, title, tuple(counts.get("reasons", ())), COLOURS[word]))
+    heading = f"{len(chosen)} of {len(shown)} candidates"
+    if len(chosen) < len(shown):
+        heading += (
+            ": of each slot what is chosen and what came nearest, open slots first. All are on the board "
+        )
+        heading += "(artmint review) and in the report."
+    return picture_sheet(tiles, min(columns, max(len(tiles), 1)), (150, 150), heading)
 
 # %% ../nbs/20_curate.ipynb #574951a9
 def show_scores(

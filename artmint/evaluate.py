@@ -19,7 +19,7 @@ from .core.canon import Record, Refusal
 from .core.records import AdapterUse, Recipe
 from .judge.duplicates import DctEncoder, nearest_turned
 from .make.adapters import lineage_of
-from .make.base import Base, Judge
+from .make.base import Base, Judge, ReadsNoTexts
 from .make.render import render
 from .train.style import StyleSet
 
@@ -105,7 +105,10 @@ def yardstick(
     held: StyleSet,  # what was not; its captions are the prompts
     asked: Asked = Asked(),  # how checkpoints paint
 ) -> Yardstick:
-    "Prepare what doesn't depend on a checkpoint; the base's own pictures are painted here."
+    """Prepare what doesn't depend on a checkpoint; the base's own pictures are painted here. Raises
+    ReadsNoTexts, since fidelity is to the prompts."""
+    if judge.texts is None:
+        raise ReadsNoTexts(judge.source)
     prompts = held.captions(trigger=False)
     originals = judge.encode_images(held.images())
     seen = DctEncoder().encode_images(learnt.images())

@@ -28,7 +28,7 @@ from .make.base import Base, Judge
 from .make.render import check, render
 from .metrics import AttemptOutcome, KPIs, coins
 from .studio.catalog import Catalog
-from .studio.ledger import Money
+from .studio.ledger import Money, spend_on
 
 # %% ../nbs/42_gate.ipynb #06a92867
 class Trial(Record):
@@ -98,6 +98,9 @@ def _judged(trials: _Trials, sample: list[tuple[Slot, Recipe]], images: list) ->
     columns = {
         name: scorer.measure(candidates, images, embeddings) for name, scorer in trials.scorers.items()
     }
+    for name, scorer in trials.scorers.items():
+        charges = scorer.charges() if hasattr(scorer, "charges") else {}
+        spend_on(trials.catalog, f"score-{name}", [candidate.dna for candidate in candidates], charges)
     rules = trials.collection.rules
     scores = [{name: float(column[i]) for name, column in columns.items()} for i in range(len(candidates))]
     accepted = sum(decide("", each, rules).decision == "accept" for each in scores)
@@ -237,7 +240,7 @@ def _after(numbers: KPIs, q: float, share: float) -> float:
     "CPFA when a picture takes q times the compute and `share` times as many candidates are needed."
     per = {stage: row.get("money", 0.0) / numbers.editions for stage, row in numbers.stages.items()}
     make = per.get("generate", 0.0)
-    rest = per.get("curate", 0.0) + per.get("review", 0.0)
+    rest = sum(cost for stage, cost in per.items() if stage in ("curate", "review") or stage[:6] == "score-")
     return numbers.cpfa - make - rest + (q * make + rest) * share
 
 # %% ../nbs/42_gate.ipynb #34b2977c
@@ -252,10 +255,13 @@ def _pruning(trial: Trial, pruner: Pruner, q: float, steps: int) -> Effect:
         f"{pruner.stopped:.0%} of candidates"
     )
     q += (1 - pruner.stopped) * (1 - pruner.step / steps)
-    quality = f"at most {1 - pruner.keep:.0%} of acceptable candidates are stopped; the same pixels"
+    quality = (
+        f"at most {1 - pruner.keep:.0%} of acceptable candidates like the {pruner.accepts} held out are stopped "
+        f"({pruner.confidence:.0%} sure); the same pixels"
+    )
     return "seed pruning", says, q, 1 / pruner.keep, quality
 
-
+# %% ../nbs/42_gate.ipynb #3e3b4f07
 def _variant(trial: Trial, now: Trial, q: float) -> Effect:
     "What another way of rendering would do."
     share = max(now.accepted, 1) / max(trial.accepted, 1)

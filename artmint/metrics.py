@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['OUTCOMES', 'GOOD', 'LEGS', 'GAS_TOKEN', 'GAS_DROP', 'AttemptOutcome', 'BatchHistory', 'batch_history', 'interval',
-           'Velocity', 'velocities', 'waterfall', 'quantiles', 'KPIs', 'gas_price', 'kpis', 'duration', 'coins',
-           'spoken']
+           'Velocity', 'velocities', 'waterfall', 'quantiles', 'KPIs', 'gas_price', 'kpis', 'duration', 'byte_words',
+           'coins', 'spoken']
 
 # %% ../nbs/40_metrics.ipynb #2b47ae02
 import json
@@ -23,7 +23,7 @@ import numpy as np
 # %% ../nbs/40_metrics.ipynb #2ef5dae1
 from .core.canon import digest
 from .core.collection import Collection
-from .judge.decisions import MACHINE, effective_decision
+from .judge.decisions import MACHINE, PEOPLE, effective_decision
 from .studio.catalog import Catalog
 from .studio.editions import editions_of
 from .studio.ledger import Bill, LedgerLine, Money, bill, ledger_lines, looking_seconds
@@ -125,12 +125,14 @@ def _prompt_set(recipe: dict[str, Any], seen: dict[str, str]) -> str:
 
 def _waited(decision: dict | None, judged: float | None) -> float | None:
     "Seconds from the machine's verdict to people's decision; None where they didn't decide."
-    if judged is None or not decision or decision["by"] == MACHINE:
+    if judged is None or not decision or decision["by"] in (MACHINE, PEOPLE):
         return None
     return max(_seconds(decision["at"]) - judged, 0.0)
 
 # %% ../nbs/40_metrics.ipynb #e98dfbb7
-def _outcomes(attempts: list, decided: dict[str, list], ends: _Ends) -> list[AttemptOutcome]:
+def _outcomes(
+    attempts: list, decided: dict[str, list], collection: Collection, ends: _Ends
+) -> list[AttemptOutcome]:
     "Attempts and what became of them, attempt by attempt and slot by slot."
     outcomes = []
     prompt_sets: dict[str, str] = {}
@@ -139,7 +141,7 @@ def _outcomes(attempts: list, decided: dict[str, list], ends: _Ends) -> list[Att
         dna = body["dna"]
         decisions = decided.get(dna, [])
         judged = max((at for at, row in decisions if row["by"] == MACHINE), default=None)
-        decision = effective_decision([row for _, row in decisions])
+        decision = effective_decision([row for _, row in decisions], collection)
         outcome = _outcome(dna, slot, decision, ends)
         prompt_set = _prompt_set(body["recipe"], prompt_sets)
         waited = _waited(decision, judged)
@@ -258,7 +260,7 @@ def batch_history(
     editions = editions_of(catalog, name)
     chosen = {slot: body["dna"] for slot, body in editions.items() if slot in slots}
     stopped = {row.key for row in catalog.rows_of("stopped", [body["dna"] for _, body, _ in attempts])}
-    tries = _outcomes(attempts, decided, _Ends(chosen, stopped, tokens))
+    tries = _outcomes(attempts, decided, collection, _Ends(chosen, stopped, tokens))
     marks = _marks(catalog, packed, stretch, tokens)
     audit = catalog.find("audit", packed[0]) if packed[0] else None
     return BatchHistory(tries, lines, opinions, tokens, marks, audit)
@@ -515,6 +517,19 @@ def duration(
     return f"{seconds / 86_400:.1f} days"
 
 
+def byte_words(
+    amount: float,  # of bytes
+) -> str:
+    "Bytes in words, in powers of a thousand as shops of storage count them."
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if amount < 999.5:
+            break
+        amount /= 1000
+    else:
+        unit = "TB"
+    return f"{amount:.0f} {unit}" if unit == "bytes" or amount >= 99.95 else f"{amount:.1f} {unit}"
+
+
 def coins(
     value: float,  # an amount of money
 ) -> str:
@@ -567,14 +582,15 @@ def _quality_rows(numbers: KPIs) -> list[tuple[str, str, str]]:
     return rows
 
 # %% ../nbs/40_metrics.ipynb #b9c78fe5
-def _latency_rows(latency: dict[str, dict[str, float]]) -> list[tuple[str, str, str]]:
-    "How long it took."
+def _latency_rows(latency: dict[str, dict[str, float]], editions: int) -> list[tuple[str, str, str]]:
+    "How long it took; of fewer than twenty the 95th percentile is little more than the slowest."
     if "total" not in latency:
         return []
     median, most = (duration(latency["total"][quantile]) for quantile in ("p50", "p95"))
     machines = duration(latency["total without people"]["p50"])
     name = "to mint" if "mint" in latency else "so far"
-    says = f"from concept, median; 95% within {most}; without waiting for people {machines}"
+    within = f"95% within {most}" if editions >= 20 else f"of only {editions}, nearly all within {most}"
+    says = f"from concept, median; {within}; without waiting for people {machines}"
     return [(name, median, says)]
 
 
@@ -590,13 +606,22 @@ def _discipline_rows(numbers: KPIs) -> list[tuple[str, str, str]]:
     ]
 
 
+def _used(rate: str, amount: float) -> str:
+    "An amount of what a rate is for, with its unit."
+    if rate.endswith("_hour"):
+        return duration(amount)
+    if rate.endswith("_gb_month"):
+        return byte_words(amount)
+    return f"{amount:,.0f} wei" if rate == "ether" else f"{amount:,.0f} gas"
+
+# %% ../nbs/40_metrics.ipynb #531c2b40
 def spoken(
     numbers: KPIs,  # of a batch
 ) -> list[tuple[str, str, str]]:  # name, value, and what it says
     "The numbers for people."
     rows = _cost_rows(numbers) + _quality_rows(numbers)
-    rows += _latency_rows(numbers.latency) + _discipline_rows(numbers)
+    rows += _latency_rows(numbers.latency, numbers.editions) + _discipline_rows(numbers)
     for name, amount in numbers.missing.items():
-        says = f"has no rate in studio.toml, {amount:,.0f} of it stay without a price"
-        rows.append(("missing", name, says))
+        says = f"without a price: studio.toml gives no {name}"
+        rows.append(("missing", _used(name, amount), says))
     return rows

@@ -27,6 +27,8 @@ SUBJECTS = (
     "catalog",
     "pruning",
     "metrics",
+    "board",
+    "proving",
 )
 
 

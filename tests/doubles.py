@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-from artmint.ipfs.car import open_car
-from artmint.ipfs.cid import CID
+from artmint.ipfs.car import BadBlock, open_car, walk
+from artmint.ipfs.cid import CID, MissingBlock
 
 
 class Double(ThreadingHTTPServer):
@@ -33,6 +33,7 @@ class Double(ThreadingHTTPServer):
         self.spoil = lambda car: car
         self.token = ""
         self.uploads = {}
+        self.looking = 0.0  # seconds that it looks for a block that it lacks
 
     @property
     def url(self) -> str:
@@ -46,13 +47,25 @@ class Double(ThreadingHTTPServer):
         self.blocks |= {cid: opened.unchecked(cid) for cid in opened.index}
         return opened.roots[0]
 
+    def block(self, cid: CID) -> bytes:
+        "A block. Raises MissingBlock."
+        if cid not in self.blocks:
+            raise MissingBlock(cid)
+        return self.blocks[cid]
+
     def export(self, root: CID) -> bytes:
-        "An archive of all that is held."
+        "An archive of what is held of a tree, believing every block."
         from artmint.ipfs.car import car_header
-        from artmint.ipfs.cid import varint
+        from artmint.ipfs.cid import DAG_PB, decode, varint
 
         head = car_header((root,))
-        sections = [varint(36 + len(block)) + cid.bytes + block for cid, block in self.blocks.items()]
+        below, blocks = [root], {}
+        while below:
+            cid = below.pop()
+            if cid in self.blocks and cid not in blocks:
+                blocks[cid] = self.blocks[cid]
+                below += [link.cid for link in decode(blocks[cid]).links] if cid.codec == DAG_PB else []
+        sections = [varint(36 + len(block)) + cid.bytes + block for cid, block in blocks.items()]
         return varint(len(head)) + head + b"".join(sections)
 
     def handle_error(self, request, client_address):
@@ -115,7 +128,26 @@ class Handler(BaseHTTPRequestHandler):
         self.server.keep(self.server.spoil(self.file(data)))
         self.say(200)
 
+    def on_api_v0_block_get(self, given, data):
+        block = self.server.blocks.get(CID.parse(given["arg"]))
+        if block is None:
+            return self.say(
+                500, {"Message": "block was not found locally (offline)", "Code": 0, "Type": "error"}
+            )
+        self.say(200, block)
+
     def on_api_v0_pin_add(self, given, data):
+        "Pinning walks the tree, and a node that is offline says what it lacks; js-ipfs looks for it until time is up."
+        try:
+            for _ in walk(CID.parse(given["arg"]), self.server.block):
+                pass
+        except BadBlock:
+            pass  # a node believes what it has
+        except MissingBlock as missing:
+            time.sleep(min(self.server.looking, float(given["timeout"].rstrip("s"))))
+            return self.say(
+                500, {"Message": f"pin: {missing}, could not find {missing.cid}", "Type": "error"}
+            )
         self.server.pins[given["arg"]] = "recursive"
         self.say(200, {"Pins": [given["arg"]]})
 
@@ -176,7 +208,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def on_ipfs(self, given, data):
         root = CID.parse(self.path.split("/")[2].split("?")[0])
-        assert given == {"format": "car"}
+        if given == {"format": "raw"} and root in self.server.blocks:
+            return self.say(200, self.server.blocks[root], Content_Type="application/vnd.ipld.raw")
+        assert given in ({"format": "car"}, {"format": "raw"})
         if root in self.server.blocks:
             (self.say(200, self.server.export(root), Content_Type="application/vnd.ipld.car"))
         else:

@@ -1,6 +1,7 @@
 "Work that several processes and hosts share."
 
 import json
+import multiprocessing
 import signal
 import subprocess
 import sys
@@ -102,3 +103,36 @@ def _work(folder: str, worker: str, answers) -> None:
         mine.append(key)
         catalog.done("generate", key, worker)
     answers.put(mine)
+
+
+def _decide(folder: str, name: str, count: int) -> None:
+    "Say so many things, some of them together, among records that nobody watches."
+    catalog = Catalog(folder)
+    for i in range(0, count, 3):
+        catalog.append_all("decision", [(f"{name}-{i + j}", {"by": name}) for j in range(3)])
+        catalog.append("cost", name, {"i": i})
+
+
+def news_reach_who_watches(folders: list[Path], count: int = 120) -> None:
+    "Processes decide at once, and somebody who asks again and again hears of every decision once, in order."
+    catalog = Catalog(folders[0])
+    now, _ = catalog.news(0, ())
+    context = multiprocessing.get_context("spawn")
+    writers = [
+        context.Process(target=_decide, args=(str(folder), f"w{i}", count))
+        for i, folder in enumerate(folders)
+    ]
+    for writer in writers:
+        writer.start()
+    numbers, keys = [], []
+    over = False
+    while not over:
+        over = not any(writer.is_alive() for writer in writers)
+        before = now
+        now, rows = catalog.news(now, ("decision",), 7)
+        over = over and not rows
+        numbers += [row.id for row in rows]
+        keys += [row.key for row in rows]
+        assert all(before < row.id <= now for row in rows)
+    assert numbers == sorted(numbers)
+    assert sorted(keys) == sorted(f"w{i}-{n}" for i in range(len(folders)) for n in range(count))

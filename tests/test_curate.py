@@ -5,14 +5,30 @@ import random
 import numpy as np
 import pytest
 
-from artmint.core.collection import Rule
+from artmint.core.collection import People, Rule
 from artmint.core.records import Edition
-from artmint.curate import IncompleteRound, candidates, choose, merit, show_candidates, show_scores
-from artmint.judge.decisions import Opinion, current_verdict, record_opinions
+from artmint.curate import (
+    IncompleteRound,
+    candidates,
+    choose,
+    merit,
+    nearest_to_editions,
+    show_candidates,
+    show_scores,
+)
+from artmint.judge.decisions import (
+    Opinion,
+    Verdict,
+    current_verdict,
+    record_opinions,
+    record_verdict,
+    slots_awaiting_review,
+)
 from artmint.judge.duplicates import DUPLICATE
 from artmint.judge.heads import UnknownScorer, scorers_for
 from artmint.studio.catalog import Catalog
-from tests.drawn import NO_COLOUR, PLAIN, RULES, SLOTS, art, enter, studio
+from artmint.studio.editions import place_edition
+from tests.drawn import DEMO, NO_COLOUR, PLAIN, RULES, SLOTS, art, enter, studio
 
 
 def test_a_rule_without_a_scorer_is_refused_before_anything_is_written(tmp_path, judge):
@@ -43,26 +59,29 @@ def test_planted_faults_are_rejected_for_their_own_reason(tmp_path, judge):
     assert choice.open == (7,)
     assert [edition.attempt for edition in choice.editions] == [3] * 6
     for candidate in candidates(catalog, PLAIN, SLOTS[:6], 1):
-        verdict = current_verdict(catalog, candidate.dna)
+        verdict = current_verdict(catalog, PLAIN, candidate.dna)
         expected = {1: "palette-margin", 2: "contrast", 3: None}[candidate.attempt]
         assert verdict.decision == ("reject" if expected else "accept")
         assert expected is None or any(why.startswith(expected) for why in verdict.reasons)
     for candidate in candidates(catalog, PLAIN, SLOTS[6:7], 1):
-        assert any(why.startswith("sharpness") for why in current_verdict(catalog, candidate.dna).reasons)
+        assert any(
+            why.startswith("sharpness") for why in current_verdict(catalog, PLAIN, candidate.dna).reasons
+        )
 
 
 def test_the_best_by_the_first_rule_wins_and_of_equals_the_earlier(tmp_path, judge):
     catalog = studio(tmp_path, {1: "aaa"})
     edition = choose(catalog, PLAIN, judge, SLOTS[:1], 1).editions[0]
     scores = [
-        current_verdict(catalog, c.dna).scores["sharpness"] for c in candidates(catalog, PLAIN, SLOTS[:1], 1)
+        current_verdict(catalog, PLAIN, c.dna).scores["sharpness"]
+        for c in candidates(catalog, PLAIN, SLOTS[:1], 1)
     ]
     assert edition.attempt == 1 + int(np.argmax(scores))
     assert edition.scores["sharpness"] == max(scores)
     least = PLAIN.model_copy(update={"rules": (Rule(scorer="palette", max=99.0),)})
     other = choose(studio(tmp_path / "least", {1: "aaa"}), least, judge, SLOTS[:1], 1).editions[0]
     dnas = [c.dna for c in candidates(catalog, PLAIN, SLOTS[:1], 1)]
-    verdicts = [current_verdict(Catalog(tmp_path / "least"), dna) for dna in dnas]
+    verdicts = [current_verdict(Catalog(tmp_path / "least"), PLAIN, dna) for dna in dnas]
     assert other.scores["palette"] == min(verdict.scores["palette"] for verdict in verdicts)
     none = PLAIN.model_copy(update={"rules": ()})
     assert choose(studio(tmp_path / "none", {1: "bbb"}), none, judge, SLOTS[:1], 1).editions[0].attempt == 1
@@ -97,7 +116,7 @@ def test_a_picture_is_not_chosen_twice_and_the_reason_names_its_twin(tmp_path, j
     choice = choose(catalog, NO_COLOUR, judge, SLOTS[:2], 1)
     assert [edition.attempt for edition in choice.editions] == [1, 3]
     assert choice.editions[0].scores[DUPLICATE] == 0
-    verdict = current_verdict(catalog, candidates(catalog, NO_COLOUR, SLOTS[1:2], 1)[0].dna)
+    verdict = current_verdict(catalog, PLAIN, candidates(catalog, NO_COLOUR, SLOTS[1:2], 1)[0].dna)
     assert verdict.decision == "reject"
     assert verdict.reasons == ("duplicate 1 is above 0.9999 by 0.0001 (edition 1)",)
 
@@ -198,9 +217,9 @@ def test_review_waits_for_people(tmp_path, judge):
     asks = PLAIN.model_copy(update={"rules": (Rule(scorer="palette-margin", min=0.0, severity="review"),)})
     catalog = studio(tmp_path, {1: "ooo"})
     assert choose(catalog, asks, judge, SLOTS[:1], 1).open == (1,)
-    assert {current_verdict(catalog, c.dna).decision for c in candidates(catalog, asks, SLOTS[:1], 1)} == {
-        "review"
-    }
+    assert {
+        current_verdict(catalog, PLAIN, c.dna).decision for c in candidates(catalog, asks, SLOTS[:1], 1)
+    } == {"review"}
 
 
 def test_a_relaxed_rule_is_judged_anew(tmp_path, judge):
@@ -214,13 +233,39 @@ def test_the_contact_sheet_and_histograms_show_every_candidate(tmp_path, judge):
     catalog = studio(tmp_path, {1: "oba"})
     choose(catalog, PLAIN, judge, SLOTS[:1], 1)
     found = candidates(catalog, PLAIN, SLOTS[:1], 1)
-    titles = [axis.get_title() for axis in show_candidates(catalog, PLAIN, found, columns=2).axes]
-    assert titles == ["1/1 reject", "1/2 reject", "1/3 chosen", ""]
+    shown = nearest_to_editions(catalog, PLAIN, found)
+    assert [(candidate.attempt, word) for candidate, word, _ in shown] == [
+        (3, "chosen"),
+        (1, "reject"),
+        (2, "reject"),
+    ]
+    three, one = (show_candidates(catalog, PLAIN, found, columns=2, most=most).image for most in (48, 1))
+    assert three.width == 330 and three.height > one.height
     assert [
         axis.get_title()
-        for axis in show_scores([current_verdict(catalog, c.dna) for c in found], RULES).axes
+        for axis in show_scores([current_verdict(catalog, PLAIN, c.dna) for c in found], RULES).axes
         if axis.get_title()
     ] == [rule.scorer for rule in RULES]
+
+
+def test_a_sheet_of_many_shows_open_slots_and_nearest_misses_first(tmp_path):
+    "Its cost is that of the pictures on it, however many candidates there are."
+    catalog = studio(tmp_path, {slot: "ooa" for slot in range(1, 7)})
+    found = [candidate for slot in SLOTS[:6] for candidate in candidates(catalog, PLAIN, [slot], 1)]
+    for candidate in found:
+        near = candidate.attempt == 2
+        reasons = ("sharpness 0.04 is below 0.05 by 0.01", "contrast 2 is below 3 by 1")[: 1 if near else 2]
+        verdict = Verdict(candidate.dna, "reject", reasons, {"sharpness": 0.04})
+        record_verdict(catalog, verdict)
+    for candidate in found[:9:3]:
+        facts = candidate.artifact.model_dump(include={"dna", "pixel_digest", "file_digest"})
+        edition = Edition(slot=candidate.slot.id, attempt=1, traits={}, scores={}, scorers={}, **facts)
+        place_edition(catalog, DEMO.name, edition)
+    shown = nearest_to_editions(catalog, PLAIN, found, 6)
+    assert [one.slot.id for one, _, _ in shown] == [1, 2, 3, 4, 5, 6]
+    assert [word for _, word, _ in shown] == ["chosen"] * 3 + ["reject"] * 3
+    assert [one.attempt for one, _, _ in shown] == [1, 1, 1, 2, 2, 2]
+    assert [one.slot.id for one, _, _ in nearest_to_editions(catalog, PLAIN, found, 3)] == [4, 5, 6]
 
 
 # ---- people decide last
@@ -348,3 +393,88 @@ def test_a_rule_about_likeness_that_is_added_is_asked_of_editions_too(tmp_path, 
             enter(catalog, slot, attempt, twin)
     assert choose(catalog, plain, judge, SLOTS[:2], 1).open == ()
     assert choose(catalog, NO_COLOUR, judge, SLOTS[:2], 1).open == (2,)
+
+
+# ---- where people differ, the collection says whose word counts
+
+
+def led(word: str, lead: str | None = None):
+    "The plain collection, with this word as the last."
+    return PLAIN.model_copy(update={"people": People(last_word=word, lead=lead)})
+
+
+@pytest.mark.parametrize(
+    "word, lead, words, chosen",
+    [
+        ("latest", None, {"Ada": "accept", "Ben": "reject"}, "rules"),
+        ("majority", None, {"Ada": "accept", "Ben": "reject"}, None),
+        ("majority", None, {"Ada": "accept", "Ben": "reject", "Cem": "accept"}, 2),
+        ("majority", None, {"Ada": "accept", "Ben": "reject", "Cem": "reject"}, "rules"),
+        ("lead", "Cem", {"Ada": "accept"}, None),
+        ("lead", "cem", {"Cem": "accept", "Ada": "reject", "Ben": "reject"}, 2),
+        ("lead", "Cem", {"Cem": "reject", "Ada": "accept", "Ben": "accept"}, "rules"),
+        ("both", None, {"Ada": "accept"}, None),
+        ("both", None, {"Ada": "accept", "ADA": "accept"}, None),
+        ("both", None, {"Ada": "accept", "Ben": "accept"}, 2),
+        ("both", None, {"Ada": "accept", "Ben": "accept", "Cem": "reject"}, None),
+        ("both", None, {}, "rules"),
+    ],
+)
+def test_a_slot_is_filled_by_whose_word_counts_or_waits(tmp_path, judge, word, lead, words, chosen):
+    "Words on the second attempt, which the rules refuse."
+    catalog = studio(tmp_path, {1: "aoa"})
+    collection = led(word, lead)
+    first = choose(catalog, collection, judge, SLOTS[:1], 1).editions[0]
+    for minute, (by, decision) in enumerate(words.items()):
+        say(catalog, of_slot(catalog, 1)[2], decision, by, minute)
+    for _ in range(2):
+        choice = choose(catalog, collection, judge, SLOTS[:1], 1)
+        attempts = [edition.attempt for edition in choice.editions]
+        assert attempts == ([] if chosen is None else [first.attempt if chosen == "rules" else chosen])
+    waiting = slots_awaiting_review(catalog, collection, range(1, 2))
+    assert waiting == ({1: 1} if chosen is None else {})
+
+
+@pytest.mark.parametrize("word", ["both", "lead"])
+def test_one_voice_against_an_edition_opens_the_slot_and_puts_nobody_elses_choice_in(tmp_path, judge, word):
+    catalog = studio(tmp_path, {1: "aaa", 2: "aaa"})
+    collection = led(word, "Cem" if word == "lead" else None)
+    first = choose(catalog, collection, judge, SLOTS[:2], 1).editions
+    own = of_slot(catalog, 1)
+    say(catalog, own[first[0].attempt], "reject")
+    assert choose(catalog, collection, judge, SLOTS[:2], 1).open == (1,)
+    rows = len(catalog.bodies())
+    assert choose(catalog, collection, judge, SLOTS[:2], 1).open == (1,)
+    assert len(catalog.bodies()) == rows
+    say(catalog, own[first[0].attempt], "reject", "Cem", 1)
+    after = choose(catalog, collection, judge, SLOTS[:2], 1)
+    assert after.open == () and after.editions[0].attempt != first[0].attempt
+
+
+def test_a_word_on_a_picture_that_nobody_would_choose_holds_nothing_up(tmp_path, judge):
+    catalog = studio(tmp_path, {1: "aoa"})
+    first = choose(catalog, led("both"), judge, SLOTS[:1], 1).editions
+    say(catalog, of_slot(catalog, 1)[2], "reject")
+    assert choose(catalog, led("both"), judge, SLOTS[:1], 1).editions == first
+
+
+def test_what_is_settled_goes_before_what_isnt(tmp_path, judge):
+    catalog = studio(tmp_path, {1: "aaa"})
+    choose(catalog, led("both"), judge, SLOTS[:1], 1)
+    own = of_slot(catalog, 1)
+    say(catalog, own[1], "accept", stars=5)
+    for by in ("Ada", "Ben"):
+        say(catalog, own[3], "accept", by, 1, stars=1)
+    assert choose(catalog, led("both"), judge, SLOTS[:1], 1).editions[0].attempt == 3
+
+
+def test_stars_are_those_of_people_whose_word_counts(tmp_path, judge):
+    catalog = studio(tmp_path, {1: "aaa"})
+    collection = led("lead", "Cem")
+    choose(catalog, collection, judge, SLOTS[:1], 1)
+    own = of_slot(catalog, 1)
+    say(catalog, own[1], "accept", "Cem", 0, stars=2)
+    say(catalog, own[2], "accept", "Cem", 1, stars=3)
+    say(catalog, own[1], "accept", "Ada", 2, stars=5)
+    assert choose(catalog, collection, judge, SLOTS[:1], 1).editions[0].attempt == 2
+    assert choose(catalog, led("latest"), judge, SLOTS[:1], 1).editions[0].attempt == 1

@@ -7,6 +7,7 @@ import sys
 import tomllib
 
 import pytest
+from PIL import Image
 from hypothesis import given, settings as tries
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
@@ -265,14 +266,13 @@ def test_the_page_answers_its_owner_and_takes_in_two_steps(painted, file, tiny):
     assert client.get("/elsewhere.js").status_code == 404
 
 
-def test_a_figure_has_a_panel_for_every_cell_and_a_sheet_for_every_third_value(painted):
-    import matplotlib.pyplot as plt
-
+def test_a_grid_is_drawn_with_its_axes(painted, tmp_path):
     catalog, _, grid = painted
-    figure = show_grid(catalog, grid)
-    assert len(figure.axes) == 6
-    assert figure.axes[0].get_title() == "steps 1" and figure.axes[3].get_ylabel() == "guidance 5"
-    plt.close(figure)
+    sheet = show_grid(catalog, grid)
+    assert sheet.image.width == 90 + 3 * 350 + 10
+    sheet.save(tmp_path / "grid.webp")
+    with Image.open(tmp_path / "grid.webp") as image:
+        assert image.format == "WEBP" and image.size == sheet.image.size
 
 
 def test_the_console_shows_takes_and_writes(tmp_path, capsys, monkeypatch):

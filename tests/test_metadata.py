@@ -8,11 +8,24 @@ from pathlib import Path
 
 import pytest
 
+from artmint.core.collection import People
 from artmint.core.picture import pixel_digest, png_bytes
 from artmint.core.records import Artifact
 from artmint.ipfs.car import check_car, open_car, read_file, resolve
 from artmint.ipfs.cid import CID
-from artmint.metadata import AuditFailed, NoSuchSlots, OverlappingDrop, UnfilledSlot, is_complete, pack
+from artmint.judge.decisions import Opinion, Verdict, record_opinions, record_verdict
+from artmint.metadata import (
+    AuditFailed,
+    NoSuchSlots,
+    OverlappingDrop,
+    RefusedAfterPacking,
+    RefusedByPeople,
+    UndecidedByPeople,
+    UnfilledSlot,
+    is_complete,
+    pack,
+    refuse_unaccepted,
+)
 from artmint.publish.tokens import read_token
 from artmint.seeds import frozen_slots, recipes
 from artmint.studio.blobs import CorruptBlob
@@ -254,3 +267,79 @@ def test_a_damaged_picture_is_not_packed(tmp_path):
     catalog.blob_path(name).write_bytes(catalog.blob(name) + b"<html>")
     with pytest.raises(CorruptBlob, match=name):
         pack(catalog, DEMO, 1, 1, 2, BASE, {})
+
+
+# ------------------------------------------------------------------ people decide last
+
+
+def say(catalog: Catalog, slot: int, decision: str, by: str = "Ada", minute: int = 0) -> None:
+    "A person's word on a slot's edition."
+    dna = catalog.get("edition", f"demo/{slot}")["dna"]
+    at = f"2026-01-01T00:{minute:02}:00.000000+00:00"
+    record_opinions(catalog, [(dna, Opinion(by=by, decision=decision, at=at))])
+
+
+def policy(word: str):
+    "The demo, with this word as the last."
+    return DEMO.model_copy(update={"people": People(last_word=word)})
+
+
+@pytest.mark.parametrize(
+    "word, words, refusal",
+    [
+        ("latest", {"Ada": "reject"}, RefusedByPeople),
+        ("latest", {"Ada": "accept", "Ben": "reject"}, RefusedByPeople),
+        ("latest", {"Ada": "reject", "Ben": "accept"}, None),
+        ("majority", {"Ada": "accept", "Ben": "reject"}, UndecidedByPeople),
+        ("both", {"Ada": "accept"}, UndecidedByPeople),
+        ("both", {"Ada": "reject"}, UndecidedByPeople),
+        ("both", {"Ada": "accept", "Ben": "accept"}, None),
+        ("both", {}, None),
+    ],
+)
+def test_what_people_refuse_or_havent_settled_is_not_packed(tmp_path, word, words, refusal):
+    catalog = fill(tmp_path, 2)
+    for minute, (by, decision) in enumerate(words.items()):
+        say(catalog, 2, decision, by, minute)
+    if refusal is None:
+        assert pack(catalog, policy(word), 1, 1, 2, BASE, {}).quantity == 2
+        return
+    with pytest.raises(refusal) as caught:
+        pack(catalog, policy(word), 1, 1, 2, BASE, {})
+    assert caught.value.slots == [2] and not (tmp_path / "drops" / "demo-1").exists()
+    assert getattr(caught.value, "exit_code", 1) == (4 if refusal is UndecidedByPeople else 1)
+
+
+@pytest.mark.parametrize("decision", ["reject", "review"])
+def test_what_the_rules_alone_dont_accept_is_not_packed(tmp_path, decision):
+    catalog = fill(tmp_path, 1)
+    dna = catalog.get("edition", "demo/1")["dna"]
+    record_verdict(catalog, Verdict(dna, decision, ("contrast 1 is below 4 by 3",), {}))
+    with pytest.raises((RefusedByPeople, UndecidedByPeople)):
+        pack(catalog, DEMO, 1, 1, 1, BASE, {})
+    say(catalog, 1, "accept")
+    assert pack(catalog, DEMO, 1, 1, 1, BASE, {}).quantity == 1
+
+
+def test_an_objection_after_packing_stops_what_follows_until_it_is_mended(tmp_path):
+    catalog = fill(tmp_path, 3)
+    pack(catalog, DEMO, 1, 1, 2, BASE, {})
+    refuse_unaccepted(catalog, DEMO, range(1, 4))
+    say(catalog, 2, "reject")
+    with pytest.raises(RefusedAfterPacking, match="slot 2, rejected by Ada") as caught:
+        refuse_unaccepted(catalog, DEMO, range(1, 4))
+    assert caught.value.exit_code == 4
+    refuse_unaccepted(catalog, DEMO, [1, 3])
+    say(catalog, 2, "accept", "Ben", 1)
+    refuse_unaccepted(catalog, DEMO, range(1, 4))
+    say(catalog, 2, "reject", "Ben", 2)
+    catalog.append("token", "demo/2", {"id": 2})
+    refuse_unaccepted(catalog, DEMO, range(1, 4))  # it is minted
+
+
+def test_the_audit_says_what_stands_against_an_edition(catalog):
+    say(catalog, 5, "reject")
+    shutil.rmtree(drop_of(catalog))
+    with pytest.raises(AuditFailed, match="rejected by Ada") as caught:
+        pack(catalog, DEMO, 1, 1, 16, BASE, WEIGHTS)
+    assert {(finding.token, finding.field) for finding in caught.value.findings} == {(5, "decision")}

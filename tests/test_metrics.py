@@ -14,6 +14,7 @@ from scipy.stats import binomtest
 
 from artmint.core.canon import digest
 from artmint.metrics import (
+    byte_words,
     GAS_DROP,
     GAS_TOKEN,
     BatchHistory,
@@ -384,7 +385,22 @@ def test_a_studio_without_rates_gets_seconds_and_is_told(small, tmp_path):
     assert {"cpu_hour", "people_hour", "storage_gb_month", "ether and gas_gwei"} == set(numbers.missing)
     told = spoken(numbers)
     assert ("CPFA", "no rates") in [row[:2] for row in told]
-    assert [row[1] for row in told if row[0] == "missing"] == list(numbers.missing)
+    missing = [row[1:] for row in told if row[0] == "missing"]
+    assert [says.rpartition("gives no ")[2] for _, says in missing] == list(numbers.missing)
+    amounts = dict(zip(numbers.missing, (amount for amount, _ in missing)))
+    assert amounts["storage_gb_month"].endswith(("kB", "MB")) and amounts["ether and gas_gwei"].endswith(
+        " gas"
+    )
+    assert amounts["cpu_hour"].split()[1] in ("ms", "s", "min", "h")
+
+
+@pytest.mark.parametrize(
+    "amount, words",
+    [(0, "0 bytes"), (999, "999 bytes"), (999.6, "1.0 kB"), (39_497_980, "39.5 MB"), (123_456_789, "123 MB")]
+    + [(999_949_999, "1.0 GB"), (5e12, "5.0 TB"), (5e15, "5000 TB")],
+)
+def test_bytes_are_written_out(amount, words):
+    assert byte_words(amount) == words
 
 
 def test_gas_and_l1_of_a_real_mint_belong_to_their_drops(minted):

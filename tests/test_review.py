@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -18,12 +17,27 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from artmint.core.collection import People
 from artmint.core.records import Slot
-from artmint.judge.decisions import Action, ReviewSession, record_action
-from artmint.review import SMALL, BadRequest, BoardApi, WrongBoard, board_app, thumbnail
+from artmint.judge.decisions import Action, ReviewSession, audit_cards, record_action
+from artmint.review import BadRequest, BoardApi, WrongBoard, board, board_app, board_script
 from artmint.studio.web import SAFE_HEADERS
 from artmint.studio.catalog import Catalog
+from tests.boards import (
+    Served,
+    browser,
+    counted,
+    list_of,
+    opened,
+    people,
+    recorded,
+    said_of,
+    settled,
+    touchable,
+)
 from tests.drawn import DEMO, SLOTS, art, enter, table
+
+assert browser  # a fixture
 
 ROOT = Path(__file__).parent.parent
 
@@ -40,6 +54,18 @@ def client(tmp_path):
         base_url="http://127.0.0.1",
     ) as made:
         yield made
+
+
+def test_a_board_is_told_what_chance_mixes_in_and_how_often(tmp_path):
+    collection = DEMO.model_copy(update={"people": People(audit_share=0.25)})
+    session = ReviewSession(table(tmp_path), collection, "ada")
+    api = BoardApi(session)
+    opened = api.call("open", {})
+    assert opened["audit_share"] == 0.25
+    assert opened["audit"] == audit_cards(session, session.candidates().values())
+    args = {"id": "1", "dnas": opened["audit"][:1], "decision": "accept", "via": {"audit": True}}
+    api.call("act", args)
+    assert api.call("open", {})["audit"] == opened["audit"][1:]
 
 
 def test_nothing_is_given_or_taken_without_the_token(client):
@@ -71,7 +97,7 @@ def test_the_page_may_load_nothing_from_elsewhere(client):
         assert {name: answer.headers[name] for name in SAFE_HEADERS} == SAFE_HEADERS
     assert "default-src 'none'" in SAFE_HEADERS["Content-Security-Policy"]
     assert "unsafe" not in SAFE_HEADERS["Content-Security-Policy"]
-    source = (ROOT / "artmint/data/board.js").read_text()
+    source = board_script()
     assert "innerHTML" not in source
     assert "insertAdjacentHTML" not in source
     assert not re.search(r"https?://", source)
@@ -108,76 +134,6 @@ def test_a_card_that_is_not_on_the_board_cannot_be_decided_on(tmp_path):
 
 
 # ---- in a real browser
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not path:
-        pytest.skip("no Chromium on this machine")
-    with sync.sync_playwright() as driver:
-        made = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield made
-        made.close()
-
-
-class Served:
-    "The board as people serve it, artmint review, at an address that stays when it is killed and started again."
-
-    def __init__(self, folder: Path, quantity: int = 16):
-        self.folder, self.process = folder, None
-        self.batch = folder / "batch.toml"
-        self.batch.write_text(
-            f'name = "b"\ncollection = {json.dumps(str(ROOT / "collections/demo"))}\nquantity = {quantity}\nstages = ["20_curate"]\n'
-        )
-        self.start()
-
-    def start(self, *options: str) -> None:
-        program = "from artmint.run.cli import main; main()"
-        arguments = ["review", str(self.batch), "--studio", str(self.folder), "--by", "ada", "--no-open"]
-        command = [sys.executable, "-c", program, *arguments, *options]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-        self.said = [self.process.stdout.readline().strip()]
-        while not self.said[-1].startswith("http"):
-            assert self.process.poll() is None, self.said
-            self.said.append(self.process.stdout.readline().strip())
-        self.address = self.said[-1]
-
-    @property
-    def port(self) -> int:
-        return int(self.address.split(":")[2].split("/")[0])
-
-    def kill(self) -> None:
-        os.kill(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        self.process.stdout.close()
-
-
-def opened(browser, served: Served, **options):
-    "The board's page, ready."
-    page = browser.new_page(viewport={"width": 1280, "height": 800}, **options)
-    page.goto(served.address)
-    page.wait_for_selector(".board[data-ready]")
-    return page
-
-
-def settled(page) -> None:
-    "Wait until nothing is on its way."
-    page.wait_for_timeout(60)  # a dialog that closes says so a moment later
-    page.wait_for_function(
-        "() => !document.querySelector('#board').shadowRoot.querySelector('.count').textContent.includes('saving')",
-        timeout=60_000,
-    )
-
-
-def people(catalog: Catalog) -> dict[str, str]:
-    "Each artifact's last word by a person."
-    return {
-        dna: rows[-1]["decision"]
-        for dna in catalog.all("decision")
-        if (rows := [row for row in catalog.history("decision", dna) if row["by"] != "machine"])
-    }
 
 
 def test_by_keyboard_alone(browser, tmp_path):
@@ -237,15 +193,36 @@ def test_by_keyboard_alone(browser, tmp_path):
 # ---- no decision is ever lost
 
 
+TYPED = """(keys) => { const wall = document.querySelector('#board').shadowRoot.querySelector('.wall');
+    for (const key of keys) wall.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, composed: true })); }"""
+
+
 class Reviewer:
     "What a person means by keys on a board that shows all: a model of the board's cursor, kept apart from it."
 
-    def __init__(self, dnas: list[str]):
+    def __init__(self, dnas: list[str], at_once: int = 1):
         self.dnas, self.at, self.word, self.stars = dnas, 0, {}, {}
+        self.at_once, self.waiting = (
+            at_once,
+            [],
+        )  # keys that are pressed in one go, and those that wait for it
         self.meant = []  # (dna, decision, stars), in order
 
     def press(self, page, key: str) -> None:
-        page.keyboard.press(key)
+        self.waiting.append(key)
+        if len(self.waiting) >= self.at_once:
+            self.flush(page)
+        self.mean(key)
+
+    def flush(self, page) -> None:
+        "Press the keys that wait."
+        if self.at_once == 1:
+            page.keyboard.press(*self.waiting)
+        elif self.waiting:
+            page.evaluate(TYPED, self.waiting)
+        self.waiting = []
+
+    def mean(self, key: str) -> None:
         dna, last = self.dnas[self.at], len(self.dnas) - 1
         if key == "Home":
             self.at = 0
@@ -262,14 +239,6 @@ class Reviewer:
                 rest = range(self.at + 1, last + 1)
                 open = (i for i in rest if self.word.get(self.dnas[i], "withdrawn") == "withdrawn")
                 self.at = next(open, min(self.at + 1, last))
-
-
-def recorded(catalog: Catalog) -> list[tuple[str, str, int | None]]:
-    "What people said, in the order in which it was written down."
-    rows = [(row.key, json.loads(row.body)) for row in catalog.rows("decision")]
-    people_rows = [(dna, row) for dna, row in rows if row["by"] != "machine"]
-    assert len({(dna, row["action"]) for dna, row in people_rows}) == len(people_rows)
-    return [(dna, row["decision"], row.get("stars")) for dna, row in people_rows]
 
 
 def faulty(rng, one_in: int):
@@ -292,42 +261,83 @@ def faulty(rng, one_in: int):
     return route
 
 
-def survive(browser, folder: Path, count: int, troubles: int, one_in: int) -> None:
+FEW = """() => { const count = document.querySelector('#board').shadowRoot.querySelector('.count').textContent;
+    return Number(/, ([\\d,]+) saving/.exec(count)?.[1].replace(',', '') ?? 0) < 200; }"""
+
+
+FAULTY = """([seed, oneIn]) => { // the same within the page, where ten thousand requests can be asked for
+    const sent = window.sent = window.fetch; let n = seed;
+    window.fetch = async (...request) => {
+        n = (1103515245 * n + 12345) % 2147483648;
+        const fate = (n >> 8) % oneIn;
+        if (fate === 0) throw new TypeError('refused');
+        if (fate === 1) return new Response('<html>bad gateway</html>', { status: 502 });
+        const answer = await sent(...request);
+        if (fate === 2) throw new TypeError('lost'); // it is recorded, and nobody hears of it
+        return answer;
+    }; }"""
+
+
+KEYS = ["p", "x", "u", "ArrowRight", *"135"]
+
+
+def decide(reviewer: Reviewer, page, rng, times: int) -> None:
+    "Press so many keys that decide or move."
+    for _ in range(times):
+        if reviewer.at == len(reviewer.dnas) - 1:
+            reviewer.press(page, "Home")
+        reviewer.press(page, str(rng.choice(KEYS)))
+        if times > 5 and not reviewer.waiting and reviewer.at_once > 1:
+            page.wait_for_function(FEW, timeout=120_000)
+    if reviewer.waiting:
+        reviewer.flush(page)
+
+
+def shaky(context, reviewer: Reviewer, address: str, rng, one_in: int):
+    "The board in a new tab, over a network that fails so often."
+    page = context.new_page()
+    page.goto(address + "#show=all")
+    page.wait_for_selector(".board[data-ready]")
+    if reviewer.at_once == 1:
+        page.route("**/call", faulty(rng, one_in))
+    else:
+        page.evaluate(FAULTY, [int(rng.integers(2**31)), one_in])
+    reviewer.at = 0
+    return page
+
+
+def survive(browser, folder: Path, count: int, troubles: int, one_in: int, at_once: int = 1) -> None:
     "Decide so many times while the server is killed, the network fails and the tab is closed and opened."
     catalog = table(folder)
     served = Served(folder)
     rng = np.random.default_rng(count)
-    reviewer = Reviewer(list(ReviewSession(catalog, DEMO, "ada").candidates()))
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-
-    def opened_again():
-        page = context.new_page()
-        page.goto(served.address + "#show=all")
-        page.wait_for_selector(".board[data-ready]")
-        page.route("**/call", faulty(rng, one_in))
-        reviewer.at = 0
-        return page
-
+    reviewer = Reviewer(list(ReviewSession(catalog, DEMO, "ada").candidates()), at_once)
+    size = {"width": 1280, "height": 800} if at_once == 1 else {"width": 800, "height": 480}
+    context = browser.new_context(viewport=size)
+    address = served.address
     try:
-        page, address = opened_again(), served.address
-        when = set(rng.choice(count, 2 * troubles, replace=False))
-        for i in range(count):
-            if reviewer.at == len(reviewer.dnas) - 1:
-                reviewer.press(page, "Home")
-            reviewer.press(page, str(rng.choice(["p", "x", "u", "ArrowRight", *"135"])))
-            if i in when and rng.random() < 0.5:
+        page = shaky(context, reviewer, address, rng, one_in)
+        when = sorted(rng.choice(range(1, count), troubles, replace=False).tolist())
+        for trouble, (start, end) in enumerate(zip([0, *when], when)):
+            decide(reviewer, page, rng, end - start)
+            kind = ("server", "tab", "network")[trouble % 3]
+            if kind == "network":
+                context.set_offline(True)
+                decide(reviewer, page, rng, 5)
+                context.set_offline(False)
+                continue
+            if kind == "server":
                 served.kill()
-                for _ in range(5):
-                    reviewer.press(page, "2")
-                page.close()
+                decide(reviewer, page, rng, 5)
+                assert "saving" in page.locator(".count").inner_text()
                 served.start()
                 assert served.address == address
-                page = opened_again()
-            elif i in when:
+            if kind == "tab" or rng.random() < 0.5:
                 page.close()
-                page = opened_again()
-        page.unroute("**/call")
-        settled(page)
+                page = shaky(context, reviewer, address, rng, one_in)
+        decide(reviewer, page, rng, count - when[-1])
+        page.unroute_all()
+        settled(page, 300_000)
         assert recorded(catalog) == reviewer.meant
     finally:
         context.close()
@@ -335,12 +345,12 @@ def survive(browser, folder: Path, count: int, troubles: int, one_in: int) -> No
 
 
 def test_no_decision_is_lost_or_said_twice(browser, tmp_path):
-    survive(browser, tmp_path, 240, 1, 20)
+    survive(browser, tmp_path, 240, 3, 20)
 
 
 @pytest.mark.slow
 def test_ten_thousand_decisions_survive_kills_closed_tabs_and_a_faulty_network(browser, tmp_path):
-    survive(browser, tmp_path, 10_000, 25, 60)
+    survive(browser, tmp_path, 10_000, 50, 200, 20)
 
 
 def alert(page) -> str:
@@ -463,16 +473,6 @@ def desk(browser, tmp_path):
     served.kill()
 
 
-def said_of(catalog: Catalog, dnas: list[str]) -> list[str | None]:
-    "The last word of people on each of some cards."
-    return [people(catalog).get(dna) for dna in dnas]
-
-
-def counted(page) -> str:
-    "What the board counts."
-    return page.locator(".count").inner_text()
-
-
 def test_by_mouse_alone(desk):
     page, catalog, dnas = desk
     side = page.locator(".side")
@@ -496,31 +496,34 @@ def test_by_mouse_alone(desk):
     assert said_of(catalog, dnas[4:6]) == ["reject", "withdrawn"]
 
 
-@pytest.mark.slow
 def test_by_finger_on_a_phone(browser, tmp_path):
     catalog = table(tmp_path)
     served = Served(tmp_path)
     context = browser.new_context(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
     page = context.new_page()
+    large = page.locator("dialog.full")
     try:
         page.goto(served.address)
         page.wait_for_selector(".board[data-ready]")
         page.locator(".side").get_by_role("button", name="Pick").tap()
+        page.wait_for_selector(".tile.accept")
         page.locator(".tile").nth(1).tap()  # it is at hand already: a tap opens it
-        assert page.locator("dialog.full").is_visible()
+        shown_large(page, "1/2 · undecided")
         swipe(page, 300, 60)
-        page.locator("dialog.full").get_by_role("button", name="Reject").tap()
+        shown_large(page, "2/1 · undecided")
+        large.get_by_role("button", name="Reject").tap()
+        shown_large(page, "2/2 · undecided")
         swipe(page, 60, 300)
+        shown_large(page, "2/1 · rejected")
         swipe(page, 60, 300)
-        page.locator("dialog.full").get_by_role("button", name="★ 2 of 5 stars").tap()
+        shown_large(page, "1/2 · undecided")
+        large.get_by_role("button", name="★ 2 of 5 stars").tap()
+        shown_large(page, "1/2 · undecided · ★★")
         assert touchable(page) == []
-        page.locator("dialog.full").get_by_role("button", name="Close").tap()
+        large.get_by_role("button", name="Close").tap()
+        page.wait_for_selector("dialog.full", state="hidden")
         settled(page)
         dnas = list(ReviewSession(catalog, DEMO, "ada").candidates())
-        for _ in range(50):  # a tap becomes a click a moment later
-            if len(people(catalog)) == 3:
-                break
-            page.wait_for_timeout(100)
         assert said_of(catalog, dnas[:3]) == ["accept", "withdrawn", "reject"]
         assert touchable(page) == []
         assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
@@ -530,20 +533,20 @@ def test_by_finger_on_a_phone(browser, tmp_path):
         served.kill()
 
 
+def shown_large(page, words: str) -> None:
+    "Wait until the large view says this of its picture."
+    page.locator(".full[open] .caption", has_text=words).first.wait_for()
+
+
 def swipe(page, start: int, end: int) -> None:
-    "A finger drawn across the large picture."
+    "A finger drawn across the large picture, at rest before it is lifted: one that flings takes the next tap as a stop."
     finger = page.context.new_cdp_session(page)
-    for kind, x in (("touchStart", start), ("touchMove", (start + end) // 2), ("touchMove", end)):
-        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": 200}]})
+    for step in (0, 1, 2, 3, 4, 4, 4):
+        at = {"x": start + step * (end - start) // 4, "y": 200}
+        kind = "touchMove" if step else "touchStart"
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [at]})
+        page.wait_for_timeout(40)
     finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    page.wait_for_timeout(250)  # until the board has heard of it
-
-
-def touchable(page) -> list:
-    "Buttons that can be seen and are smaller than a finger's 44 pixels."
-    return page.evaluate("""() => [...document.querySelector('#board').shadowRoot.querySelectorAll('button')]
-        .filter(b => b.offsetParent && !b.classList.contains('preview')).map(b => [b.textContent, b.getBoundingClientRect()])
-        .filter(([, box]) => box.width < 43.9 || box.height < 43.9).map(([text, box]) => [text, box.width, box.height])""")
 
 
 def test_unflag_is_about_the_picture_at_hand_and_undo_about_the_last_action(desk):
@@ -738,27 +741,7 @@ def test_a_packed_slot_is_shown_and_takes_no_decision(browser, tmp_path):
         served.kill()
 
 
-def list_of(catalog: Catalog) -> tuple[str, ...]:
-    "A catalog's candidates in the order of slots and attempts."
-    return tuple(ReviewSession(catalog, DEMO, "ada").candidates())
-
-
 # ---- the same, asked without a browser
-
-
-def test_a_thumbnail_is_made_once_and_small_pictures_are_left_alone(tmp_path):
-    catalog = Catalog(tmp_path)
-    large = png(art(SLOTS[0], 1).resize((1200, 900)))
-    name = catalog.put_blob(large)
-    made = thumbnail(catalog, name)
-    assert Image.open(io.BytesIO(made)).size == (SMALL, SMALL * 3 // 4)
-    assert len(made) < len(large)
-    kept = list(tmp_path.glob("thumbnails/*/*.webp"))
-    assert [path.read_bytes() for path in kept] == [made]
-    kept[0].write_bytes(b"kept")
-    assert thumbnail(catalog, name) == b"kept"
-    small = png(art(SLOTS[0], 1))
-    assert thumbnail(catalog, catalog.put_blob(small)) == small
 
 
 def png(image: Image.Image) -> bytes:
@@ -1031,3 +1014,67 @@ def test_the_same_board_in_jupyterlab(browser, tmp_path):
     finally:
         lab.terminate()
         lab.wait()
+
+
+def restarted(page) -> None:
+    "Run the board's cell again, after a restart, and put its first candidate at hand."
+    old = page.locator(".board[data-ready]").element_handle()
+    page.locator(".jp-Notebook .jp-CodeCell .jp-InputArea-editor").first.click()
+    page.keyboard.press("Control+Enter")
+    page.wait_for_function("(old) => !old.isConnected", arg=old, timeout=60_000)
+    page.wait_for_selector(".board[data-ready]", timeout=60_000)
+    page.locator(".board .wall").focus()
+
+
+@pytest.mark.slow
+def test_no_decision_is_lost_when_a_notebooks_kernel_dies(browser, tmp_path):
+    if not shutil.which("jupyter-lab", path=str(Path(sys.executable).parent)):
+        pytest.skip("JupyterLab is not installed")
+    catalog = table(tmp_path / "studio")
+    board_notebook(tmp_path / "lab", tmp_path / "studio")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    lab = jupyterlab(tmp_path, port)
+    rng = np.random.default_rng(5)
+    reviewer = Reviewer(list_of(catalog))
+    try:
+        page = shown_in_lab(browser, port)
+        page.locator(".board .filters select").first.select_option("all")
+        page.locator(".board .wall").focus()
+        for life in range(6):
+            reviewer.press(page, "Home")
+            for i in range(25):
+                if reviewer.at == len(reviewer.dnas) - 1:
+                    reviewer.press(page, "Home")
+                reviewer.press(page, str(rng.choice(["p", "x", "u", "ArrowRight", *"135"])))
+                if i == 19 and life < 5:
+                    kernel_restarted(page)
+                    page.locator(".board .wall").focus()
+            if life < 5:
+                page.wait_for_function(LAB_SAYS, arg="run the cell again", timeout=60_000)
+                restarted(page)
+        page.wait_for_function(LAB_SETTLED, timeout=60_000)
+        assert recorded(catalog) == reviewer.meant
+        page.close()
+    finally:
+        lab.terminate()
+        lab.wait()
+
+
+def test_a_notebook_shows_a_still_picture_where_no_kernel_answers(tmp_path):
+    "As nbconvert, and with it GitHub, shows the cell's output."
+    import base64
+
+    import nbformat
+    from nbconvert import HTMLExporter
+
+    api = BoardApi(ReviewSession(table(tmp_path), DEMO, "ada"))
+    data, _ = board(api)._repr_mimebundle_()
+    still = Image.open(io.BytesIO(data["image/jpeg"]))
+    assert still.width == 8 * 112 and still.height > 300
+    kept = data | {"image/jpeg": base64.b64encode(data["image/jpeg"]).decode()}
+    output = nbformat.v4.new_output("display_data", kept)
+    cell = nbformat.v4.new_code_cell("board(api)", outputs=[output])
+    page, _ = HTMLExporter().from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
+    assert f"data:image/jpeg;base64,{kept['image/jpeg'][:60]}" in page

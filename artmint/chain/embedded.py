@@ -93,11 +93,19 @@ def _genesis(
     path: Path,  # genesis.json, made when missing
     chain_id: int,
 ) -> dict:  # chain_id, timestamp, extra
-    "How a chain began."
+    "How a chain began. Raises ChainDamaged."
     facts = {"chain_id": chain_id, "timestamp": int(time.time()), "extra": secrets.token_hex(16)}
     if not path.exists():
         write_new(path, json.dumps(facts).encode())
-    return json.loads(path.read_text())
+    try:
+        kept = json.loads(path.read_bytes())
+        read = {name: type(value)(kept[name]) for name, value in facts.items()}
+        bytes.fromhex(read["extra"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ChainDamaged(path.name, 1, f"it isn't how a chain began ({error})") from error
+    if read != kept:
+        raise ChainDamaged(path.name, 1, "it isn't how a chain began")
+    return kept
 
 
 def _backend(genesis: dict) -> "PyEVMBackend":
@@ -114,7 +122,7 @@ def _backend(genesis: dict) -> "PyEVMBackend":
     backend.chain.chain_id = genesis["chain_id"]
     return backend
 
-
+# %% ../../nbs/chain/embedded.ipynb #14c52d8e
 def _hash_of(raw: str) -> str:
     "A transaction's hash: keccak of its signed bytes."
     from eth_utils import keccak
@@ -191,7 +199,7 @@ class EmbeddedChain:
             try:
                 _repeat(self.tester.backend, line)
             except Exception as error:
-                raise ChainDamaged(str(self.log), self._blocks.lines + 1, str(error)) from error
+                raise ChainDamaged(self.log.name, self._blocks.lines + 1, str(error)) from error
             self._blocks.advance(line)
 
     def _add(self, content: dict) -> None:

@@ -4,9 +4,11 @@
 
 # %% auto #0
 __all__ = ['STORY', 'WORDS', 'Text', 'Story', 'Prompt', 'Words', 'Name', 'Trait', 'Wildcard', 'Weight', 'Colour', 'Count',
-           'Secret', 'Withheld', 'ONE_OF_ONE', 'WILDCARD', 'Requirement', 'Rule', 'Model', 'Adapter', 'Approval',
-           'Royalty', 'Generation', 'BaseFiles', 'BadWeights', 'counts_of', 'OneOfOne', 'TraitPlan', 'Collection',
-           'InconsistentCollection', 'contradictions', 'read_collection', 'NoSuchExample', 'example']
+           'Bound', 'Secret', 'Withheld', 'Account', 'JudgeKind', 'ONE_OF_ONE', 'RESERVED', 'Person', 'WILDCARD',
+           'Requirement', 'Rule', 'Model', 'ScorerChoice', 'Adapter', 'Approval', 'Royalty', 'Generation', 'BaseFiles',
+           'JudgeChoice', 'BadWeights', 'counts_of', 'OneOfOne', 'TraitPlan', 'person_key', 'person_name', 'People',
+           'Collection', 'secret_places', 'InconsistentCollection', 'contradictions', 'read_collection',
+           'NoSuchExample', 'example']
 
 # %% ../../nbs/core/collection.ipynb #f843f377
 import difflib
@@ -14,9 +16,11 @@ import json
 import re
 import string
 import tomllib
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -81,6 +85,7 @@ Wildcard = Annotated[str, Field(pattern="^[A-Za-z0-9]([A-Za-z0-9/_-]*[A-Za-z0-9]
 Weight = Annotated[int, Field(gt=0)] | Annotated[float, Field(gt=0)] | Text
 Colour = Annotated[str, Field(pattern="^#[0-9a-f]{6}$")]
 Count = Annotated[int, Field(gt=0)]
+Bound = Annotated[float, Field(allow_inf_nan=False)]
 Secret = Literal["adapters", "embeddings", "init"]  # what recipes name and the studio may keep
 Withheld = Literal[
     "prompt", "negative_prompt", "seed", "scheduler", "steps", "guidance", "adapters", "embeddings"
@@ -98,9 +103,12 @@ class Rule(Record):
     "A bound on a score. Outside of it an artifact is rejected, or people are asked, or it is only noted."
 
     scorer: Name
-    min: float | None = None  # the lowest score that holds
-    max: float | None = None  # the highest score that holds
+    min: Bound | None = None  # the lowest score that holds
+    max: Bound | None = None  # the highest score that holds
     severity: Literal["reject", "review", "note"] = "reject"
+    judge: str | None = Field(
+        None, pattern="^[0-9a-f]{12,64}$"
+    )  # how the digest of the judge begins that the bounds are for
 
 
 class Model(Record):
@@ -110,6 +118,15 @@ class Model(Record):
     kind: Literal["aesthetic", "style", "probe", "curator", "nsfw"]
     digest: Hex64  # SHA-256 of the weights' file
     trait: Trait | None = None  # the trait that a probe looks for
+
+
+class ScorerChoice(Record):
+    "A scorer of a kind that artmint or an installed package provides."
+
+    name: Name  # what rules call it
+    kind: Name  # an entry point of the group `artmint.scorers`
+    device: Text = "cpu"  # where its model runs, as torch calls it
+    settings: dict[str, Any] = {}  # what the kind itself checks; never a key
 
 # %% ../../nbs/core/collection.ipynb #d1797968
 class Adapter(Record):
@@ -121,10 +138,27 @@ class Adapter(Record):
     weight: float = 1.0
 
 
+def _checksummed(address: str) -> str:
+    "An address itself. Raises ValueError where its capitals are no EIP-55 checksum: then a letter is wrong."
+    letters = address[2:]
+    if letters in (letters.lower(), letters.upper()):
+        return address
+    try:
+        from eth_utils import is_checksum_address
+    except ImportError:
+        return address  # whoever publishes has it, and is told then
+    if not is_checksum_address(address):
+        raise ValueError(f"{address} is mistyped: its capital letters are no checksum of it (EIP-55)")
+    return address
+
+
+Account = Annotated[str, Field(pattern="^0x[0-9a-fA-F]{40}$"), AfterValidator(_checksummed)]
+
+
 class Approval(Record):
     "Whose signatures a drop needs before it is published."
 
-    signers: tuple[Annotated[str, Field(pattern="^0x[0-9a-fA-F]{40}$")], ...] = ()
+    signers: tuple[Account, ...] = ()
     needed: int = Field(1, gt=0)  # of them
 
 
@@ -132,7 +166,7 @@ class Royalty(Record):
     "What the studio asks of a resale (ERC-2981)."
 
     basis_points: int = Field(0, ge=0, le=10_000)  # hundredths of a percent
-    receiver: str | None = Field(None, pattern="^0x[0-9a-fA-F]{40}$")  # none: the treasury
+    receiver: Account | None = None  # none: the treasury
 
 # %% ../../nbs/core/collection.ipynb #0f3a2b4a
 class Generation(Record):
@@ -168,6 +202,24 @@ class BaseFiles(Record):
     )
     prediction_type: Literal["epsilon", "v_prediction", "sample"] | None = None
     zero_snr: bool | None = None  # whether the noise schedule ends in pure noise (Lin et al., 2024)
+
+# %% ../../nbs/core/collection.ipynb #cf1ce702
+JudgeKind = Literal["open_clip", "clip", "siglip", "dino"]
+
+
+class JudgeChoice(Record):
+    "Which model embeds pictures and texts for the scores that need one, and how."
+
+    model: Text = (
+        "bundled"  # "bundled", a folder, a hub id, or an open_clip name with its weights, NAME/WEIGHTS
+    )
+    kind: JudgeKind | None = None  # whose layout its files have; none: as they lie
+    revision: str | None = None  # the commit of a hub repository
+    digest: Hex64 | None = None  # what the judge's digest must be; none: any
+    device: Text = "cpu"  # as torch names it: "cpu", "cuda", "cuda:1", "mps"
+    precision: Literal["float64", "float32", "bfloat16"] | None = (
+        None  # none: float64 for the bundled one, else float32
+    )
 
 # %% ../../nbs/core/collection.ipynb #10e746c5
 class BadWeights(Refusal):
@@ -288,6 +340,55 @@ class TraitPlan(Record):
         "What a value is called where it is published."
         return self.value_labels.get(trait, {}).get(value, value)
 
+# %% ../../nbs/core/collection.ipynb #2a60d175
+RESERVED = ("machine", "people")  # what the rules' own verdicts are told by, and what people don't agree on
+_ALPHABETS = ("LATIN", "GREEK", "CYRILLIC")  # whose letters look alike
+
+
+@lru_cache(4096)
+def person_key(
+    name: str,  # as it was typed
+) -> str:
+    "What a person is told by, however the name is typed: without case, blanks around it, and forms of Unicode."
+    visible = "".join(letter for letter in name if unicodedata.category(letter) != "Cf")
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold())
+    return " ".join(folded.split())
+
+
+def _alphabets(word: str) -> set[str]:
+    "The alphabets of a word's letters, as far as their letters look alike."
+    names = {unicodedata.name(letter, "").split(" ")[0] for letter in word if letter.isalpha()}
+    return names & set(_ALPHABETS)
+
+
+def person_name(
+    name: str,  # as it was typed
+) -> str:
+    "A person's name itself. Raises ValueError for one that nobody could be told by."
+    faults = unsafe_text(name)
+    if name != name.strip() or not person_key(name):
+        faults.append("blanks around it, or nothing else")
+    if len(name) > 64:
+        faults.append("longer than 64 letters")
+    if person_key(name) in RESERVED:
+        faults.append("what verdicts of nobody in particular are told by")
+    if any(len(_alphabets(word)) > 1 for word in name.split()):
+        faults.append("letters of several alphabets in one word")
+    if faults:
+        raise ValueError(f"{name!r} can't be a person's name: {', '.join(faults)}")
+    return name
+
+
+Person = Annotated[str, AfterValidator(person_name)]
+
+# %% ../../nbs/core/collection.ipynb #a21a4dfc
+class People(Record):
+    "Whose word counts where people decide on a picture."
+
+    last_word: Literal["latest", "majority", "lead", "both"] = "latest"
+    lead: Person | None = None  # whose word it is with "lead"
+    audit_share: float = Field(0.05, ge=0, le=0.5)  # of candidates that chance puts before them; 0: none
+
 # %% ../../nbs/core/collection.ipynb #74adeec2
 class Collection(TraitPlan):
     "A studio's artistic language. `load_collection` reads one and checks that it is consistent."
@@ -295,13 +396,16 @@ class Collection(TraitPlan):
     negative_prompts: dict[Text, Words] = {}  # a library, by name
     generation: Generation
     base: BaseFiles = BaseFiles()
+    judge: JudgeChoice = JudgeChoice()
     adapters: tuple[Adapter, ...] = ()
     embeddings: tuple[Hex64, ...] = ()  # digests of textual inversions, whose words the template may use
     secret: tuple[Secret, ...] = ()  # files that stay in the studio; only their digests are published
     rules: tuple[Rule, ...] = ()
     models: tuple[Model, ...] = ()  # scorers of the studio's own
+    scorers: tuple[ScorerChoice, ...] = ()  # scorers of other kinds
     forbidden_colours: tuple[Colour, ...] = ()  # colours that no picture may have
     ask_people: bool = False  # whether a person must pick every edition
+    people: People = People()  # whose word counts
     approval: Approval | None = None
     royalty: Royalty = Royalty()
     salt: str | None = Field(None, min_length=1)  # none: the studio's secret one
@@ -403,6 +507,34 @@ def _label_problems(collection: Collection) -> list[str]:
     problems += [f"labels: {label!r} is published of two traits" for label, n in published.items() if n > 1]
     if ONE_OF_ONE in traits:
         problems.append(f"traits.{ONE_OF_ONE}: slots keep one-of-ones under this name; choose another")
+    return problems
+
+# %% ../../nbs/core/collection.ipynb #b0f034e1
+def _folded(text: str) -> str:
+    "A text as the most lenient of markets compares it: NFKC, without case, single blanks."
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def _lookalikes(words: Iterable[str]) -> list[list[str]]:
+    "Words that are the same but for case, blanks or Unicode form, group by group."
+    groups: dict[str, list[str]] = {}
+    for word in dict.fromkeys(words):
+        groups.setdefault(_folded(word), []).append(word)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _lookalike_problems(collection: Collection) -> list[str]:
+    "Values and labels that markets may take for one."
+    advice = "markets may take them for one; spell them alike, or tell them apart"
+    problems = []
+    for trait, values in collection.traits.items():
+        shown = [collection.value_label_of(trait, value) for value in values]
+        problems += [
+            f"traits.{trait}: {group} differ in case or form alone: {advice}" for group in _lookalikes(shown)
+        ]
+    labels = [collection.label_of(trait) for trait in collection.traits]
+    labels += [label for work in collection.one_of_ones.values() for label in work.traits]
+    problems += [f"labels: {group} differ in case or form alone: {advice}" for group in _lookalikes(labels)]
     return problems
 
 # %% ../../nbs/core/collection.ipynb #06fdb19a
@@ -564,7 +696,10 @@ def _name_problems(collection: Collection) -> list[str]:
     if name is not None and name not in collection.negative_prompts:
         problems.append(f"generation.negative_prompt: {name!r} is not in negative_prompts")
     lists = {
-        "models": [model.scorer for model in collection.models],
+        "models and scorers": [
+            *(model.scorer for model in collection.models),
+            *(choice.name for choice in collection.scorers),
+        ],
         "adapters": [adapter.name for adapter in collection.adapters],
     }
     for field, names in lists.items():
@@ -575,7 +710,7 @@ def _name_problems(collection: Collection) -> list[str]:
             problems.append(f"models: {model.scorer!r} is a probe for no trait")
     return problems
 
-
+# %% ../../nbs/core/collection.ipynb #29170630
 def _approval_problems(collection: Collection) -> list[str]:
     "More signatures needed than there are signers."
     approval = collection.approval
@@ -592,7 +727,94 @@ def _rule_problems(collection: Collection) -> list[str]:
             problems.append(f"rules[{i}]: {rule.scorer} has neither min nor max")
         elif None not in (rule.min, rule.max) and rule.min > rule.max:
             problems.append(f"rules[{i}]: {rule.scorer} has min {rule.min} above max {rule.max}")
+    return problems + _contrary_rules(collection)
+
+
+def _contrary_rules(collection: Collection) -> list[str]:
+    "Scores of which two rules together refuse every picture, though neither does alone."
+    problems = []
+    strict = [rule for rule in collection.rules if rule.severity == "reject"]
+    for scorer in dict.fromkeys(rule.scorer for rule in strict):
+        lows = [rule.min for rule in strict if rule.scorer == scorer and rule.min is not None]
+        highs = [rule.max for rule in strict if rule.scorer == scorer and rule.max is not None]
+        alone = any(
+            rule.scorer == scorer and None not in (rule.min, rule.max) and rule.min > rule.max
+            for rule in strict
+        )
+        if lows and highs and max(lows) > min(highs) and not alone:
+            problems.append(
+                f"rules: {scorer} must be at least {max(lows)} and at most {min(highs)}, which no picture is"
+            )
     return problems
+
+# %% ../../nbs/core/collection.ipynb #6a487c35
+def _people_problems(collection: Collection) -> list[str]:
+    "A lead that is missing, or that has nothing to lead."
+    people = collection.people
+    if people.last_word == "lead" and people.lead is None:
+        return ['people: last_word = "lead" needs the lead\'s name, such as lead = "Ada"']
+    if people.last_word != "lead" and people.lead is not None:
+        return [
+            f'people: lead = {people.lead!r} has no more to say than others while last_word = "{people.last_word}"; '
+            'write last_word = "lead", or leave the lead out'
+        ]
+    return []
+
+# %% ../../nbs/core/collection.ipynb #e0ffdfb7
+_KEY_NAMES = re.compile(
+    "(.*[_-])?(key|apikey|token|secret|password|passwd|authorization|bearer|credentials?)", re.IGNORECASE
+)
+
+
+_KEY_VALUES = re.compile(
+    r"(sk|pk|rk|xai|gsk)[-_][A-Za-z0-9_-]{8,}|(hf|ghp|gho|r8)_[A-Za-z0-9]{8,}|AKIA[0-9A-Z]{12,}|AIza[\w-]{20,}"
+    r"|(Bearer|Basic) \S+|eyJ[\w-]{8,}\.\S+|\w+://[^/\s]*@\S*|\S*[?&](key|api_?key|token|sig|signature)=\S*",
+    re.IGNORECASE,
+)
+
+
+_RANDOM = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9_+=]{32,}")
+
+
+_DIGEST = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")  # a commit, a SHA-256
+
+
+def _looks_secret(text: str) -> bool:
+    "Whether a text has the form of a key."
+    if _DIGEST.fullmatch(text):
+        return False
+    return bool(_KEY_VALUES.fullmatch(text) or _RANDOM.fullmatch(text))
+
+# %% ../../nbs/core/collection.ipynb #8ec4266f
+def secret_places(
+    value: Any,  # plain JSON types
+    place: str = "",  # where the value stands
+) -> list[str]:
+    "Where settings hold what looks like a key, by its name or by its form; the keys themselves aren't given."
+    if isinstance(value, dict):
+        places = []
+        for name, part in value.items():
+            if isinstance(part, str) and _KEY_NAMES.fullmatch(str(name)):
+                places.append(f"{place}.{name}")
+            elif not isinstance(name, str) or not _looks_secret(name):
+                places += secret_places(part, f"{place}.{name}")
+            else:
+                places.append(f"{place}: a setting's name")
+        return places
+    if isinstance(value, list | tuple):
+        return [spot for i, part in enumerate(value) for spot in secret_places(part, f"{place}[{i}]")]
+    return [place] if isinstance(value, str) and _looks_secret(value) else []
+
+
+def _secret_problems(scorers: Any) -> list[str]:
+    "Keys among the settings of scorers, whatever else is wrong with them."
+    advice = 'looks like a key; put it into the environment, and name the variable: key_variable = "OPENAI_API_KEY"'
+    return [f"{place} {advice}" for place in secret_places(scorers, "scorers")]
+
+
+def _scorer_problems(collection: Collection) -> list[str]:
+    "Keys among the settings of scorers."
+    return _secret_problems([choice.model_dump() for choice in collection.scorers])
 
 # %% ../../nbs/core/collection.ipynb #627d16c0
 class InconsistentCollection(Refusal):
@@ -613,6 +835,7 @@ _CHECKS = (
     _weight_problems,
     _template_problems,
     _label_problems,
+    _lookalike_problems,
     _silence_problems,
     _wildcard_problems,
     _length_problems,
@@ -621,7 +844,9 @@ _CHECKS = (
     _colour_problems,
     _name_problems,
     _approval_problems,
+    _people_problems,
     _rule_problems,
+    _scorer_problems,
 )
 
 
@@ -707,6 +932,7 @@ def read_collection(
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InconsistentCollection(str(path), [f"no TOML: {error}"]) from error
     raw, problems = _with_files(raw, path.parent)
+    problems += _secret_problems(raw.get("scorers"))  # before an error of the grammar repeats a value
     if problems:
         raise InconsistentCollection(str(path), problems)
     try:

@@ -100,15 +100,15 @@ class Visit:
     block: bytes = field(repr=False)
 
 
-def _fetch(get_block: GetBlock, cid: CID, path: str) -> bytes:
-    "Get a block and hash it. Raises MissingBlock, BadBlock, ContentTooLarge."
+def _fetch(get_block: GetBlock, cid: CID, path: str, hashed: bool = False) -> bytes:
+    "Get a block and hash it, unless that was done. Raises MissingBlock, BadBlock, ContentTooLarge."
     try:
         block = get_block(cid)
     except MissingBlock:
         raise MissingBlock(cid, path) from None
     if len(block) > BLOCK_LIMIT:
         raise ContentTooLarge(cid, BLOCK_LIMIT, "bytes in one block")
-    actual = CID.of(cid.codec, block)
+    actual = cid if hashed else CID.of(cid.codec, block)
     if actual != cid:
         raise BadBlock(cid, path, actual)
     return block
@@ -168,6 +168,7 @@ def walk(
     root: CID,  # the one you expect, not one that came with the blocks
     get_block: GetBlock,  # where blocks come from; nothing it gives is believed
     limit: int = VISIT_LIMIT,  # blocks met, each counted as often as it is linked
+    hashed: bool = False,  # whether whoever gives blocks has hashed them
 ) -> Iterator[Visit]:  # the root first, then depth first in the order of links
     "Visit all that the root reaches. Raises MissingBlock, BadBlock, BadNode, ContentTooLarge."
     stack = [_Step("", root)]
@@ -179,7 +180,7 @@ def walk(
             raise ContentTooLarge(root, limit, "links")
         if step.depth > DEPTH_LIMIT:
             raise BadNode(step.cid, step.path, f"it lies deeper than {DEPTH_LIMIT} levels")
-        block = _fetch(get_block, step.cid, step.path)
+        block = _fetch(get_block, step.cid, step.path, hashed)
         node = _node(step.cid, step.path, block)
         yield Visit(step.path, step.cid, _kind(step, block, node), block)
         if node:
@@ -230,12 +231,13 @@ def read_file(
     get_block: GetBlock,  # where blocks come from
     limit: int,  # the most bytes to take in
     path: str = "",  # what to call it in a refusal
+    hashed: bool = False,  # whether whoever gives blocks has hashed them
 ) -> bytes:  # all of the file
     """Read a file, every block of it checked. Raises ContentTooLarge, MissingPath for a directory, and as
     `walk`."""
     parts = []
     size = 0
-    for visit in walk(file, get_block):
+    for visit in walk(file, get_block, hashed=hashed):
         if visit.kind == "directory":
             raise MissingPath(file, path)
         if visit.cid.codec != RAW:

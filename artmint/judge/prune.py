@@ -231,6 +231,7 @@ _LATER = (
     "absent",
     "wildcards",
     "one_of_ones",
+    "scorers",
 )
 _LATER_GENERATION = ("schedule", "clip_skip", "guidance_rescale", "prompt_syntax")
 
@@ -247,15 +248,23 @@ def conditions_digest(
 ) -> str:
     """Digest of what a bound depends on beside the judge: all of the collection that can touch a picture or a
     verdict, and the adapters that it means now. Raises NoSuchAdapter."""
-    words = {"title", "description", "license", "supply", "royalty"} | _idle(collection, _LATER)
+    words = {"title", "description", "license", "supply", "royalty", "people", "judge"}
+    words |= _idle(collection, _LATER)
     generation = {"attempts", "rounds"} | _idle(collection.generation, _LATER_GENERATION)
     left_out = {name: True for name in words} | {"generation": generation}
     facts = collection.model_dump(mode="json", exclude=left_out)
+    facts["rules"] = [rule.model_dump(mode="json", exclude={"judge"}) for rule in collection.rules]
     meant = named_adapters(catalog, collection)
     facts["adapters"] = [use | {"digest": meant[use["name"]]} for use in facts["adapters"]]
     return digest(facts | {"base": base})  # which covers what is said of its files
 
 # %% ../../nbs/judge/prune.ipynb #52040649
+def _for_previews(collection: Collection, judge: Judge, catalog: Catalog) -> dict[str, Scorer]:
+    "The rules' scorers that may be asked about unfinished pictures: not those that cost money for each."
+    scorers = scorers_for(collection, judge, catalog)
+    return {name: scorer for name, scorer in scorers.items() if getattr(scorer, "previews", True)}
+
+
 def _made_before(
     catalog: Catalog, collection: Collection, about: dict[str, Any], promise: tuple[float, float]
 ) -> Pruner | None:
@@ -269,14 +278,14 @@ def _made_before(
     return None
 
 
-def _outcomes(catalog: Catalog, prefix: str) -> list[tuple[dict[str, float], bool]]:
-    """Scores of previews that were kept, and whether the finished pictures were accepted; undecided ones are
-    left out."""
+def _outcomes(catalog: Catalog, collection: Collection, prefix: str) -> list[tuple[dict[str, float], bool]]:
+    """Scores of previews that were kept, and whether neither rules nor people refuse the finished pictures. What waits
+    for people counts as acceptable: which of it they look at first is no draw."""
     rows = []
     for key, body in catalog.all("preview", prefix).items():
-        verdict = current_verdict(catalog, key.rsplit("/", 1)[1])
-        if verdict and verdict.decision != "review":
-            rows.append((body["scores"], verdict.decision == "accept"))
+        verdict = current_verdict(catalog, collection, key.rsplit("/", 1)[1])
+        if verdict:
+            rows.append((body["scores"], verdict.decision != "reject"))
     return rows
 
 # %% ../../nbs/judge/prune.ipynb #fc543088
@@ -291,12 +300,12 @@ def current_pruner(
     """The bound for a collection as it is now: made once, as soon as there are enough verdicts; None before
     that."""
     rules = conditions_digest(catalog, collection, base)
-    scorers = tuple(scorers_for(collection, judge, catalog))
+    scorers = tuple(_for_previews(collection, judge, catalog))
     about = {"step": step, "judge": judge.digest, "rules": rules, "scorers": scorers}
     pruner = _made_before(catalog, collection, about, promise)
     if pruner:
         return pruner
-    rows = _outcomes(catalog, f"{rules}/{step}/")
+    rows = _outcomes(catalog, collection, f"{rules}/{step}/")
     if len(rows) < 8:
         return None
     scores = np.array([[row[name] for name in scorers] for row, _ in rows])
@@ -397,7 +406,7 @@ def generate_some(
     missing = [attempt for dna, attempt in every.items() if dna not in made | stopped]
     step, bound = (pruner.step, pruner) if isinstance(pruner, Pruner) else (pruner, None)
     prefix = f"{conditions_digest(catalog, collection, base.digest)}/{step}/"
-    scorers = scorers_for(collection, judge, catalog)
+    scorers = _for_previews(collection, judge, catalog)
     looker = _PreviewJudge(catalog, judge, scorers, {s.id: s for s in slots}, missing, bound, prefix)
     account = _Account(Meter(catalog, "generate", base.device != "cpu"), missing, progress)
 

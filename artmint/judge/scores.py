@@ -22,8 +22,19 @@ from ..core.canon import digest
 from ..core.collection import Collection
 from ..core.picture import read_png
 from ..core.records import Artifact, Candidate, Slot
-from .pixels import MEASURES, forbidden_share, off_palette, palette_margin, rivals_of
+from artmint.judge.pixels import (
+    MEASURED_AT,
+    MEASURES,
+    SIZED,
+    VERSIONS,
+    at_size,
+    forbidden_share,
+    off_palette,
+    palette_margin,
+    rivals_of,
+)
 from ..make.base import Judge
+from ..make.prompts import parse_attention
 from ..seeds import colours_of, prompt_of
 from ..studio.catalog import Catalog, RecordConflict
 from ..studio.ledger import metered
@@ -74,9 +85,15 @@ class FormulaScorer:
         return [self.formula(image, candidate.slot) for candidate, image in zip(candidates, images)]
 
 # %% ../../nbs/judge/scores.ipynb #5d9283b8
-def _pixel_scorer(name: str) -> FormulaScorer:
-    "A measure of pixels as a scorer."
-    return FormulaScorer(name, lambda image, slot: MEASURES[name](image))
+def _pixel_scorer(collection: Collection, name: str) -> FormulaScorer:
+    "A measure of pixels as a scorer, at one size where it depends on the size."
+    if name not in SIZED:
+        return FormulaScorer(name, lambda image, slot: MEASURES[name](image), version=VERSIONS[name])
+    generation = collection.generation
+    # Pictures of that size were measured as they are before there was one, and these scores are the same.
+    as_ever = generation.hires is None and max(generation.width, generation.height) == MEASURED_AT
+    settings = {} if as_ever else {"longer_side": MEASURED_AT}
+    return FormulaScorer(name, lambda image, slot: MEASURES[name](at_size(image)), settings, VERSIONS[name])
 
 
 def _forbidden_scorer(colours: tuple[str, ...]) -> FormulaScorer:
@@ -113,7 +130,7 @@ def formula_scorers(
 ) -> list[Scorer]:
     """All measures of pixels; palette, palette-margin and forbidden-colours too when the collection says what
     they should be held against."""
-    scorers: list[Scorer] = [_pixel_scorer(name) for name in MEASURES]
+    scorers: list[Scorer] = [_pixel_scorer(collection, name) for name in MEASURES]
     if collection.forbidden_colours:
         scorers.append(_forbidden_scorer(collection.forbidden_colours))
     if collection.colour_traits:
@@ -123,7 +140,7 @@ def formula_scorers(
 # %% ../../nbs/judge/scores.ipynb #46af1926
 NEGATIVE = "negative prompt"  # no trait can be called so
 
-
+# %% ../../nbs/judge/scores.ipynb #d108ca14
 @dataclass(frozen=True)
 class JudgeScorer:
     """Cosine of picture and prompt, or its lead over other texts: the same prompt with one trait swapped, or
@@ -144,13 +161,23 @@ class JudgeScorer:
     def digest(self) -> str:
         "Digest of the judge's weights, and of the texts that are compared with."
         facts = {"scorer": self.name, "version": 2, "judge": self.judge.digest}
+        if self.collection.generation.prompt_syntax != "plain":
+            facts["syntax"] = self.collection.generation.prompt_syntax
         return digest(facts | {"said": _compared(self.collection, self.against)})
+
+    def texts(
+        self,
+        candidate: Candidate,  # whose prompt
+    ) -> list[str]:
+        "The candidate's prompt, then the texts that it is compared with, as words without marks for the base."
+        syntax = self.collection.generation.prompt_syntax
+        return [_plain(text, syntax) for text in _prompt_and_rivals(self.collection, self.against, candidate)]
 
     def measure(
         self, candidates: list[Candidate], images: list[Image.Image], embeddings: np.ndarray
     ) -> list[float]:
         "For each candidate the cosine (-1 to 1), or the lead (-2 to 2)."
-        texts = [_prompt_and_rivals(self.collection, self.against, candidate) for candidate in candidates]
+        texts = [self.texts(candidate) for candidate in candidates]
         distinct = sorted(set(itertools.chain.from_iterable(texts)))
         embedded = dict(zip(distinct, _embed_texts(self.judge, tuple(distinct))))
         values = []
@@ -182,6 +209,14 @@ def _prompt_and_rivals(collection: Collection, against: str | None, candidate: C
     return [prompt, *(prompt_of(collection, rival) for rival in rivals)]
 
 
+def _plain(text: str, syntax: str) -> str:
+    "A prompt without the weights and breaks of its syntax."
+    if syntax == "plain":
+        return text
+    parts = ["".join(run for run, _ in runs) for runs in parse_attention(text)]
+    return " ".join(" ".join(parts).split())
+
+
 @lru_cache(maxsize=32)
 def _embed_texts(judge: Judge, texts: tuple[str, ...]) -> np.ndarray:
     "Embeddings of texts, (n, d); scorers of one pass ask for the same ones."
@@ -192,10 +227,12 @@ def built_in_scorers(
     collection: Collection,  # whose palettes, traits and wording the scorers read
     judge: Judge,  # for the scores that need one
 ) -> dict[str, Scorer]:
-    "The scorers that need no weights of the studio's own, by name."
+    "The scorers that need no weights of the studio's own, by name; of a judge that reads no texts, the formulas."
     probed = [trait for trait, values in collection.traits.items() if len(values) > 1]
     negative = [NEGATIVE] if collection.negative_prompt else []
     scorers = formula_scorers(collection)
+    if judge.texts is None:
+        return {scorer.name: scorer for scorer in scorers}  # nothing to hold a picture against
     scorers += [JudgeScorer(judge, collection, against) for against in (None, *negative, *probed)]
     return {scorer.name: scorer for scorer in scorers}
 
@@ -299,20 +336,33 @@ def score(
         names = tuple(name for name in scorers if name not in stored)
         lacking.setdefault(names, []).append(candidate)
     for names, group in lacking.items():
-        if not names:
-            continue
-        for start in range(0, len(group), at_once):
-            _score(catalog, judge, group[start : start + at_once], [scorers[name] for name in names])
+        for stage, some, size in _accounts([scorers[name] for name in names], at_once):
+            for start in range(0, len(group), size):
+                _score(catalog, judge, group[start : start + size], some, stage)
     return stored_scores(catalog, candidates, scorers)
 
 
-def _score(catalog: Catalog, judge: Judge, part: list[Candidate], scorers: list[Scorer]) -> None:
+def _accounts(scorers: list[Scorer], at_once: int) -> list[tuple[str, list[Scorer], int]]:
+    """Scorers that are paid together: the ledger's stage, they themselves, and how many pictures are written at
+    once. One with charges has a stage of its own."""
+    own = [scorer for scorer in scorers if hasattr(scorer, "charges")]
+    shared = [scorer for scorer in scorers if not hasattr(scorer, "charges")]
+    accounts = [(f"score-{one.name}", [one], min(one.at_once, at_once)) for one in own]
+    return [*accounts, ("curate", shared, at_once)] if shared else accounts
+
+# %% ../../nbs/judge/scores.ipynb #ea59d31e
+def _score(catalog: Catalog, judge: Judge, part: list[Candidate], scorers: list[Scorer], stage: str) -> None:
     "Score some candidates and write a row for each, all in one transaction."
     digests = {scorer.name: scorer.digest for scorer in scorers}
-    with metered(catalog, "curate", [candidate.dna for candidate in part]):
+    gpu = any(getattr(scorer, "device", "cpu") != "cpu" for scorer in scorers)
+    with metered(catalog, stage, [candidate.dna for candidate in part], gpu) as more:
         images = [picture(catalog, candidate.artifact) for candidate in part]
         rows = embed_pictures(catalog, judge, [candidate.artifact for candidate in part], images)
-        columns = {scorer.name: scorer.measure(part, images, rows) for scorer in scorers}
+        try:
+            columns = {scorer.name: scorer.measure(part, images, rows) for scorer in scorers}
+        finally:
+            for scorer in scorers:
+                more.update(scorer.charges() if hasattr(scorer, "charges") else {})
     bodies = {}
     for i, candidate in enumerate(part):
         scores = {name: round(float(column[i]), 4) for name, column in columns.items()}

@@ -73,7 +73,7 @@ def decided(
     artifacts = catalog.all("artifact") if rows else {}
     pairs = []
     for key, dna in attempts.items():
-        row = effective_decision(rows[dna])
+        row = effective_decision(rows[dna], collection)
         slot = slots.get(key.rsplit("/", 1)[0])
         if not row or row["by"] == MACHINE or row["decision"] not in ("accept", "reject") or not slot:
             continue

@@ -16,7 +16,7 @@ from pathlib import Path
 
 # %% ../../nbs/prove/proof.ipynb #4dc8e862
 import artmint
-from ..core.canon import Refusal
+from ..core.canon import Refusal, shown_text
 from ..core.records import Finding
 
 # %% ../../nbs/prove/proof.ipynb #c78582ef
@@ -32,6 +32,10 @@ class Step:
     evidence: str  # one line
     token: int | None = None  # where a single token is concerned
     asked: bool = True  # False: it was left out because nobody asked for it
+
+    def __post_init__(self):
+        line = shown_text(self.evidence).replace("\n", "\\n")  # much of it comes from strangers
+        object.__setattr__(self, "evidence", line)
 
 
 def worst_status(
@@ -65,8 +69,8 @@ class NotProven(Refusal):
 # %% ../../nbs/prove/proof.ipynb #bbcad0cd
 LEVELS = {
     "chain": ("chain", "contract", "tokenURI", "seal"),
-    "content": ("content", "archive", "content root", "provenance", "picture"),
-    "metadata": ("metadata", "pixels", "credentials", "manifest"),
+    "content": ("content", "archive", "content root", "provenance", "picture", "files"),
+    "metadata": ("metadata", "pixels", "credentials", "unique", "traits", "names", "contractURI", "manifest"),
     "recipe": ("recipe",),
     "regenerated": ("regenerate",),
 }

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TOKEN_CHECKS', 'JSON_DEPTH', 'SIGNED', 'MANIFEST_LIMIT', 'TokenReport', 'check_token_files', 'check_tokens',
-           'check_credentials', 'check_manifests']
+           'check_credentials', 'studio_manifests', 'check_manifests']
 
 # %% ../../nbs/prove/tokens.ipynb #25e0c0e5
 import hashlib
@@ -17,7 +17,7 @@ from pathlib import Path
 from ..core.manifest import BadMetadata, Manifest, Token, read_manifest
 from ..core.picture import CREDENTIALS
 from ..core.records import Finding
-from ..ipfs.cid import ContentError
+from ..ipfs.cid import ContentError, MissingBlock
 from .evidence import Archive, JSON_LIMIT, PNG_LIMIT, leaf_of
 from .proof import Step, tally
 from ..publish.audit import check_token
@@ -26,8 +26,8 @@ from ..publish.tokens import TokenMetadata, named_files, read_token
 
 # %% ../../nbs/prove/tokens.ipynb #c30e493f
 TOKEN_CHECKS = {
-    "metadata": "JSON files follow the schema and are about their token",
-    "recipe": "recipes give the stated dna, and their prompts name every trait",
+    "metadata": "JSON files follow the schema and name their token's number",
+    "recipe": "recipes give the stated dna, and their prompts name every trait in whole words",
     "picture": "pictures have the stated CID and digest, and are plain PNG",
     "pixels": "pictures decode to the stated pixels and carry their recipe",
 }
@@ -187,8 +187,8 @@ def _entry(archive: Archive, report: TokenReport) -> Token:
     leaf = leaf_of(archive, report.token)
     facts = report.metadata.artmint
     cids = {
-        "image_cid": str(archive.paths[f"images/{report.token}.png"]),
-        "metadata_cid": str(archive.paths[f"{report.token}.json"]),
+        "image_cid": str(archive.cid(f"images/{report.token}.png")),
+        "metadata_cid": str(archive.cid(f"{report.token}.json")),
     }
     return Token(**vars(leaf), **cids, dna=facts.dna, pixel_digest=facts.pixel_digest)
 
@@ -259,22 +259,32 @@ def _manifest_of(archive: Archive, reports: list[TokenReport], manifests: dict[P
     return next((data for data in mine if root in data), mine[0] if mine else None)
 
 
+def studio_manifests(
+    studio: Path,  # its folder
+) -> dict[Path, bytes]:  # by their place; none where there is no studio
+    "The drop.json files that are at hand, unread."
+    paths = sorted((studio / "drops").glob("*/drop.json"))
+    return {path: path.read_bytes() for path in paths if path.stat().st_size < MANIFEST_LIMIT}
+
+# %% ../../nbs/prove/tokens.ipynb #79f9e36f
 def check_manifests(
-    studio: Path,  # the studio's folder, with its drops where they are at hand
+    manifests: dict[Path, bytes],  # drop.json files, by their place
     checked: list[tuple[Archive, list[TokenReport]]],  # each drop with its tokens
 ) -> Iterator[Step]:
     """Hold the studio's drop.json files against the drops: for each the one that names its root, else the
     first of the collection."""
-    paths = sorted((studio / "drops").glob("*/drop.json"))
-    manifests = {path: path.read_bytes() for path in paths if path.stat().st_size < MANIFEST_LIMIT}
     findings: list[Finding] = []
     missing = 0
     for archive, reports in checked:
         data = _manifest_of(archive, reports, manifests)
         if data is None:
             missing += 1
-        else:
+            continue
+        try:
             findings += _manifest_findings(archive, reports, data)
+        except MissingBlock as error:
+            yield Step("manifest", "unchecked", str(error))
+            return
     if missing and not findings:
         evidence = "drop.json isn't here; chain and content do without it"
         yield Step("manifest", "unchecked", evidence, asked=False)

@@ -44,7 +44,13 @@ from artmint.publish.tokens import (
     public_facts,
     public_source,
     published_attributes,
+    published_collection,
+    published_counts,
+    read_contract,
     read_token,
+    sealed_names,
+    stands_in,
+    token_json,
     token_name,
     withheld_digests,
 )
@@ -112,7 +118,7 @@ def _unnamed_traits(token: int, metadata: TokenMetadata) -> list[Finding]:
     findings = []
     for entry in metadata.attributes:
         named = words.pop(entry.trait_type, str(entry.value))
-        if named not in prompt:
+        if named and not stands_in(named, prompt):  # an empty one is said to be in no prompt
             findings.append(Finding(token, "attributes", f"in the prompt: {entry.trait_type}", named))
     findings += [Finding(token, "artmint.words", "words for an attribute", name) for name in words]
     return findings
@@ -227,6 +233,8 @@ class StudioDrop:
     earlier: Mapping[int, Settings] = field(default_factory=dict)
     # recipes as they were recorded before they were painted, by slot, where nobody kept settings
     recorded: Mapping[int, dict] = field(default_factory=dict)
+    # what stands against an edition, in words, by slot, where the decision that counts doesn't accept it
+    objections: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def named(self) -> dict[str, Role]:
@@ -289,6 +297,7 @@ def _check_edition(
     adapters = list(about.adapters or ())
     origins = [drop.adapters.get(adapter.digest) for adapter in adapters]
     findings.compare("where adapters came from", origins, adapters)
+    findings.compare("decision", "accept", drop.objections.get(slot.id, "accept"))
     findings.compare("edition's slot", slot.id, edition.slot)
     findings.compare("edition's traits", slot.traits, edition.traits)
     findings.compare("artmint.collection", collection.name, about.collection)
@@ -297,8 +306,28 @@ def _check_edition(
     derived = _derived_facts(drop, slot, edition, facts)
     for key in derived | about.recipe:
         findings.compare(f"artmint.recipe.{key}", derived.get(key), about.recipe.get(key))
-    for key in ("attempt", "dna", "pixel_digest", "scores", "scorers"):
-        findings.compare(f"artmint.{key}", getattr(edition, key), getattr(about, key))
+    names = edition.model_dump(include={"attempt", "dna", "pixel_digest", "scores", "scorers"})
+    if withheld and about.dna != edition.dna:  # drops were packed before these were sealed
+        names |= sealed_names(edition, drop.salt)
+    for key, value in names.items():
+        findings.compare(f"artmint.{key}", value, getattr(about, key))
+    return findings
+
+# %% ../../nbs/publish/audit.ipynb #9d891d0f
+def _check_rest(
+    drop: StudioDrop, slot: Slot, edition: Edition, facts: dict, metadata: TokenMetadata
+) -> list[Finding]:
+    "A token's JSON to its last field: whatever isn't named above is compared as well."
+    about = metadata.artmint
+    told = (about.file_digest, drop.salt, drop.adapters, slot.wildcards)
+    image = metadata.image.removeprefix("ipfs://")
+    expected = read_json(token_json(drop.collection, edition, facts, drop.base.source, image, *told))
+    stated = read_json(metadata.data)
+    findings = _Findings(slot.id)
+    for key in sorted((expected | stated).keys() - {"artmint"}):
+        findings.compare(key, expected.get(key), stated.get(key))
+    for key in sorted(expected["artmint"].keys() ^ stated["artmint"].keys()):
+        findings.compare(f"artmint.{key}", expected["artmint"].get(key), stated["artmint"].get(key))
     return findings
 
 # %% ../../nbs/publish/audit.ipynb #ae407668
@@ -352,11 +381,15 @@ def _check_manifest(drop: StudioDrop, manifest: Manifest, root: Path, names: set
     ids = [slot.id for slot in drop.slots]
     findings = _Findings(None)
     findings.compare("collection", drop.collection.name, manifest.collection)
-    findings.compare("collection_digest", drop.collection.digest, manifest.collection_digest)
+    digests = {published_collection(drop.collection, drop.salt)}
+    if _of_earlier_form(root):
+        digests.add(drop.collection.digest)
+    if manifest.collection_digest not in digests:
+        findings.compare("collection_digest", min(digests), manifest.collection_digest)
     findings.compare("tokens", ids, [token.id for token in manifest.tokens])
     findings.compare("range", list(range(manifest.first, manifest.first + manifest.quantity)), ids)
-    digests = [weights.digest for weights in manifest.weights]
-    findings.compare("weights", [drop.base.digest, *drop.weights], digests)
+    named = [weights.digest for weights in manifest.weights]
+    findings.compare("weights", [drop.base.digest, *drop.weights], named)
     paths = {weights.digest: weights.path for weights in manifest.weights[1:]}
     findings.compare("paths of weights", drop.weights, paths)
     findings.compare("files that recipes name", {}, _wrong_weights(drop, root, names))
@@ -368,10 +401,21 @@ def _check_manifest(drop: StudioDrop, manifest: Manifest, root: Path, names: set
     return findings
 
 # %% ../../nbs/publish/audit.ipynb #9f187cdd
+def _of_earlier_form(root: Path) -> bool:
+    "Whether a root was written before collections' pages had licence and counts, and digests were sealed."
+    try:
+        return read_contract((root / "contract.json").read_bytes()).license is None
+    except (OSError, BadMetadata):
+        return False
+
+
 def _check_files(drop: StudioDrop, manifest: Manifest, root: Path, names: set[str]) -> list[Finding]:
     "The files in the root: the collection's JSON, the schema, nothing missing, nothing else."
     findings = _Findings(None)
-    contract = contract_json(drop.collection, manifest.tokens[0].image_cid) if manifest.tokens else b""
+    counts = not _of_earlier_form(root)
+    contract = (
+        contract_json(drop.collection, manifest.tokens[0].image_cid, counts) if manifest.tokens else b""
+    )
     actual = (root / "contract.json").read_bytes() if "contract.json" in names else b""
     findings.compare("contract.json", contract, actual)
     wanted = {"schema.json", "contract.json"}
@@ -386,19 +430,6 @@ def _check_files(drop: StudioDrop, manifest: Manifest, root: Path, names: set[st
     findings.compare("root/schema.json", manifest.schema_digest, _sha256(schema))
     return findings
 
-
-def _published_counts(collection: Collection) -> Counter:
-    "How often each attribute is published of a whole collection, by label and value."
-    counts: Counter = Counter()
-    for trait, values in collection.traits.items():
-        for value, count in values.items():
-            if entry := attribute(collection, trait, value):
-                counts[entry.trait_type, str(entry.value)] += count
-    for work in collection.one_of_ones.values():
-        for label, word in work.traits.items():
-            counts[label, word] += work.size
-    return counts
-
 # %% ../../nbs/publish/audit.ipynb #8b776f6e
 def _check_counts(drop: StudioDrop, tokens: list[TokenMetadata]) -> list[Finding]:
     "Exact counts, once all of the collection is in the drop, and no picture twice."
@@ -408,9 +439,13 @@ def _check_counts(drop: StudioDrop, tokens: list[TokenMetadata]) -> list[Finding
         shown = Counter(
             (entry.trait_type, str(entry.value)) for token in tokens for entry in token.attributes
         )
-        wanted = _published_counts(collection)
-        wrong = sorted(key for key in wanted | shown if wanted[key] != shown[key])
-        expected = {f"{label} {word}": wanted[label, word] for label, word in wrong}
+        wanted = {
+            (label, word): count
+            for label, words in published_counts(collection).items()
+            for word, count in words.items()
+        }
+        wrong = sorted(key for key in wanted | shown if wanted.get(key, 0) != shown[key])
+        expected = {f"{label} {word}": wanted.get((label, word), 0) for label, word in wrong}
         actual = {f"{label} {word}": shown[label, word] for label, word in wrong}
         findings.compare("exact counts", expected, actual)
     pictures = Counter(token.artmint.pixel_digest for token in tokens)
@@ -423,7 +458,7 @@ Probe = Callable[
     [list[Image.Image], Collection], list[dict[str, str]]
 ]  # for each picture, traits it is sure of
 
-
+# %% ../../nbs/publish/audit.ipynb #21a6f8c7
 def audit(
     drop: StudioDrop,  # what the studio knows
     manifest: Manifest,  # what is about to be published
@@ -447,7 +482,8 @@ def audit(
         except BadMetadata:
             continue
         tokens.append(metadata)
-        findings += _check_edition(drop, slot, edition, facts, metadata)
+        by_field = _check_edition(drop, slot, edition, facts, metadata)
+        findings += by_field or _check_rest(drop, slot, edition, facts, metadata)
         findings += _check_file(drop, edition, facts, picture, metadata)
         if slot.id in entries:
             findings += _check_entry(entries[slot.id], data, picture, metadata)

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['PLACES', 'WEIGHT_KINDS', 'BaseFacts', 'AdapterFacts', 'Provenance', 'Attribute', 'TokenMetadata', 'json_schema',
-           'NoOpeningSalt', 'public_facts', 'opening_salt', 'withheld_digest', 'withheld_digests', 'public_source',
-           'attribute', 'published_attributes', 'token_name', 'attribute_words', 'has_words', 'token_json',
-           'read_token', 'ContractMetadata', 'contract_json', 'named_files', 'adapter_facts']
+           'NoOpeningSalt', 'public_facts', 'opening_salt', 'withheld_digest', 'sealed_digest', 'sealed_with',
+           'withheld_digests', 'public_source', 'attribute', 'published_attributes', 'token_name', 'stands_in',
+           'attribute_words', 'has_words', 'sealed_names', 'published_collection', 'token_json', 'read_token',
+           'ContractMetadata', 'published_counts', 'contract_json', 'read_contract', 'named_files', 'adapter_facts']
 
 # %% ../../nbs/publish/tokens.ipynb #2d9f2c8b
 import re
@@ -144,6 +145,26 @@ def withheld_digest(
     return digest(["artmint withheld", name, value, salt])
 
 
+def sealed_digest(
+    kind: str,  # of digest: dna, or scorer and its name
+    value: str,  # the digest
+    dna: str,  # of the recipe
+    salt: str,  # the studio's
+) -> str:
+    """What is published in the place of a digest that covers something withheld. Without the salt nobody can try
+    guesses on it: a seed has 32 bits, which are tried in minutes."""
+    return sealed_with(kind, value, opening_salt(salt, dna, kind))
+
+
+def sealed_with(
+    kind: str,  # of digest
+    value: str,  # the digest
+    salt: str,  # from `opening_salt`
+) -> str:
+    "The same from an opening's salt, for whoever checks it."
+    return digest([f"artmint withheld {kind}", value, salt])
+
+# %% ../../nbs/publish/tokens.ipynb #0ab53149
 def withheld_digests(
     facts: dict,  # of a recipe
     withheld: Iterable[str],  # names of fields that stay in the studio
@@ -206,10 +227,18 @@ def token_name(
     return work.title if work and work.title else f"{collection.title} #{slot}"
 
 # %% ../../nbs/publish/tokens.ipynb #0c6ef5e2
+def stands_in(
+    words: str,  # what is looked for
+    prompt: str,  # where
+) -> bool:
+    "Whether words stand in a prompt as whole words: `oval` doesn't stand in `ovals`."
+    return bool(words) and bool(re.search(rf"(?<!\w){re.escape(words)}(?!\w)", prompt))
+
+
 def _words_in(collection: Collection, slot: Slot, trait: str, prompt: str) -> str:
     "What a prompt says for a slot's value, as it stands there; empty: nothing."
     words = fill_wildcards(collection, slot, collection.words_of(trait, slot.traits[trait]))
-    return next((form for form in (words, " ".join(words.split())) if form in prompt), "")
+    return next((form for form in (words, " ".join(words.split())) if stands_in(form, prompt)), "")
 
 
 def attribute_words(
@@ -224,12 +253,12 @@ def attribute_words(
     named = {collection.label_of(trait): trait for trait in slot.traits if trait != ONE_OF_ONE}
     words = {}
     for entry in published_attributes(collection, slot.traits):
-        if str(entry.value) not in prompt:
+        if not stands_in(str(entry.value), prompt):
             trait = named.get(entry.trait_type)
             words[entry.trait_type] = _words_in(collection, slot, trait, prompt) if trait else ""
     return words or None
 
-
+# %% ../../nbs/publish/tokens.ipynb #5b3d1877
 def has_words(
     collection: Collection,  # whose traits
     slots: Iterable[Slot],  # of a drop
@@ -257,6 +286,27 @@ def _public_recipe(
     return {"recipe": public, "withheld": withheld or None, "adapters": used or None}
 
 # %% ../../nbs/publish/tokens.ipynb #f1accb29
+def sealed_names(
+    edition: Edition,  # of a recipe of which something is withheld
+    salt: str,  # the studio's
+) -> dict[str, Any]:  # the fields dna and scorers of `Provenance`
+    "The digests that cover what is withheld, sealed: of the recipe, and of scorers, which read its words."
+    scorers = {}
+    for name, value in edition.scorers.items():
+        scorers[name] = sealed_digest(f"scorer {name}", value, edition.dna, salt)
+    return {"dna": sealed_digest("dna", edition.dna, edition.dna, salt), "scorers": scorers}
+
+
+def published_collection(
+    collection: Collection,  # which
+    salt: str,  # the studio's
+) -> str:
+    "What a manifest names a collection by: its digest, sealed where words of it are withheld."
+    if not collection.withheld:
+        return collection.digest
+    return digest(["artmint withheld collection", collection.digest, salt])
+
+# %% ../../nbs/publish/tokens.ipynb #5574c016
 def token_json(
     collection: Collection,  # whose token
     edition: Edition,  # what was chosen for its slot
@@ -273,6 +323,8 @@ def token_json(
     chosen = edition.model_dump(include={"slot", "attempt", "dna", "pixel_digest", "scores", "scorers"})
     public = _public_recipe(collection, edition, recipe, salt, adapters)
     public["words"] = attribute_words(collection, slot, recipe)
+    if public["withheld"]:
+        chosen |= sealed_names(edition, salt)
     provenance = Provenance(
         schema=1,
         collection=collection.name,
@@ -307,6 +359,8 @@ class ContractMetadata(Record):
     description: str
     image: str = Field(pattern="^ipfs://b[a-z2-7]{58}$")
     external_link: str | None = Field(None, pattern="^(https|ipfs)://")
+    license: str | None = None  # of every token
+    traits: dict[str, dict[str, int]] | None = None  # tokens of the whole collection by trait and value
 
     @property
     def data(self) -> bytes:
@@ -314,19 +368,47 @@ class ContractMetadata(Record):
         return canonical(self.model_dump(mode="json", exclude_none=True))
 
 
+def published_counts(
+    collection: Collection,  # which
+) -> dict[str, dict[str, int]]:  # by trait and value, as published
+    "How many tokens of the whole collection have each value; one-of-ones' own are among them."
+    counts: dict[str, dict[str, int]] = {}
+    shown = []
+    for trait, values in collection.traits.items():
+        shown += [(attribute(collection, trait, value), number) for value, number in values.items()]
+    for work in collection.one_of_ones.values():
+        shown += [(Attribute(trait_type=name, value=word), work.size) for name, word in work.traits.items()]
+    for entry, number in shown:
+        if entry is not None:
+            values = counts.setdefault(entry.trait_type, {})
+            values[str(entry.value)] = values.get(str(entry.value), 0) + number
+    return counts
+
+# %% ../../nbs/publish/tokens.ipynb #0761b4ca
 def contract_json(
     collection: Collection,  # which
     image: str,  # content address of the picture that stands for it
+    counts: bool = True,  # whether with licence and counts, which pages before 0.5 have not
 ) -> bytes:
     "The collection's JSON for `contractURI`."
     letters = [letter for letter in collection.name if letter.isalnum()]
+    promised = {"license": collection.license, "traits": published_counts(collection) or None}
+    symbol = "".join(letters).upper()[:8]  # as the contract is deployed with
     metadata = ContractMetadata(
         name=collection.title,
-        symbol="".join(letters).upper()[:8],  # as the contract is deployed with
+        symbol=symbol,
         description=collection.description,
         image=f"ipfs://{image}",
+        **(promised if counts else {}),
     )
     return metadata.data
+
+
+def read_contract(
+    data: bytes,  # the JSON
+) -> ContractMetadata:
+    "A collection's JSON, read strictly. Raises BadMetadata."
+    return read_strictly(ContractMetadata, data, "contract.json")
 
 # %% ../../nbs/publish/tokens.ipynb #69b4950f
 PLACES: dict[Role, str] = {  # in the root, by digest

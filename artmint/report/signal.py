@@ -219,7 +219,7 @@ def verdict(
         return (
             f"no change: {len(signal.path)} candidates followed, evidence {evidence:.1f} of {chart.bound:.1f}"
         )
-    return (
-        f"retrain: acceptance fell below {chart.p1:.0%} about candidate {signal.since}, noticed at "
-        f"{signal.alarm}; before it was at least {chart.p0:.0%}"
-    )
+    before = f"before it was at least {chart.p0:.0%} ({1 - chart.rate / 2:.1%} sure, by {chart.good} of {chart.seen})"
+    wrong = f"where nothing changes at most {chart.rate:.0%} of runs of {chart.horizon:,} candidates say this"
+    noticed = f"about candidate {signal.since}, noticed at {signal.alarm}"
+    return f"retrain: acceptance fell below {chart.p1:.0%} {noticed}; {before}; {wrong}"

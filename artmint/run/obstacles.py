@@ -16,9 +16,12 @@ from ..core.canon import Refusal
 from ..core.collection import Collection
 from ..core.records import Edition, Slot
 from ..generate import is_by_hand
+from ..judge.checks import check_rules
 from ..judge.heads import scorers_for
+from ..judge.plugins import foreseen
 from ..make.adapters import named_adapters, lineage_of
-from ..make.base import BUNDLED, Base, collection_base, load_judge
+from ..make.base import BUNDLED, Base, Judge, collection_base
+from ..make.judges import JudgeNotHere, collection_judge
 from ..make.render import check_new
 from ..make.schedulers import unpaintable
 from ..make.rounds import Settings, describe_change, refuse_unsaid_words
@@ -89,6 +92,16 @@ class Outlook:
         if source != BUNDLED and not Path(source).exists():
             raise NotLooked(f"the base {source!r} isn't on this machine, and a plan fetches nothing")
         return collection_base(self.collection)
+
+    def judge(self) -> Judge:
+        "The collection's judge. Raises NotLooked where it would have to be fetched, NoSuchJudge."
+        try:
+            return collection_judge(self.collection, fetch=False)
+        except JudgeNotHere as refusal:
+            source = self.collection.judge.model
+            raise NotLooked(
+                f"the judge {source!r} isn't on this machine, and a plan fetches nothing"
+            ) from refusal
 
     def parameter(self, stage: str, name: str) -> str:
         "What the batch gives a stage for a parameter; empty: nothing."
@@ -189,9 +202,13 @@ def _licences(outlook: Outlook) -> str:
 
 
 def _scorers(outlook: Outlook) -> str:
-    "Whether every rule's score can be had."
-    scorers = scorers_for(outlook.collection, load_judge(), outlook.catalog)
-    return f"{len(scorers)} scorers, all known"
+    "Whether every rule's score can be had, is bounded for this judge, and checks something; and what paid ones cost."
+    judge = outlook.judge()
+    scorers = scorers_for(outlook.collection, judge, outlook.catalog)
+    note = check_rules(outlook.collection, judge, outlook.slots()[0])
+    cost = foreseen(scorers, len(_to_paint(outlook)) * outlook.collection.generation.attempts)
+    counted = f"{len(scorers)} scorers, all known, by judge {judge.digest:.12}"
+    return "; ".join(part for part in (counted, note, cost) if part)
 
 
 def _bases(outlook: Outlook) -> str:

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SAMPLE', 'COUNTS', 'LEAVES', 'WaitingForPeople', 'modules_of', 'code_digests', 'RunContext', 'kept_picture',
            'StageFailed', 'Stopped', 'execute_stage', 'ran_to_end', 'StageResult', 'NotYetMade', 'SlotsBeyond',
-           'run_batch', 'finished', 'batch_address', 'write_report']
+           'run_batch', 'finished', 'batch_address', 'write_report', 'batch_alarms']
 
 # %% ../../nbs/run/runner.ipynb #0b69a298
 import ast
@@ -31,6 +31,7 @@ from ..core.canon import Refusal, digest
 from ..core.collection import Collection
 from ..core.records import Slot
 from ..generate import is_by_hand
+from ..judge.curator import expired_promises
 from ..judge.decisions import MACHINE, attempts_by_slot, slots_awaiting_review
 from ..make.rounds import round_numbers, round_of, settings_now
 from ..report.page import report_facts, report_page
@@ -581,6 +582,7 @@ def batch_address(
 def write_report(
     batch: Batch,  # which batch
     studio: Path,  # the studio's folder
+    board: str = "",  # the review board's address, to which cards link
 ) -> Path:
     "Write the batch's report.html, from what the catalog holds, and say where it is."
     context = _context(batch, studio)
@@ -594,6 +596,16 @@ def write_report(
     facts = report_facts(catalog, context.collection, batch.drop, slots)
     here = run_folder(studio, batch)
     here.mkdir(parents=True, exist_ok=True)
-    page = report_page(facts, proof["steps"] if proof else [], stages, command)
+    page = report_page(facts, proof["steps"] if proof else [], stages, command, board)
     (here / "report.html").write_text(page, encoding="utf-8")
     return here / "report.html"
+
+# %% ../../nbs/run/runner.ipynb #bebe7d15
+def batch_alarms(
+    batch: Batch,  # which batch
+    studio: Path,  # the studio's folder
+) -> list[str]:  # sentences
+    "What somebody should know at a run's end although nothing failed: promises that have expired."
+    context = _context(batch, studio)
+    expired = expired_promises(context.catalog, context.collection)
+    return [f"{scorer} doesn't decide any more, people do: {why}" for scorer, why in expired.items()]

@@ -7,7 +7,10 @@ __all__ = ['STEPS', 'NoSuchStep', 'sample_studio']
 
 # %% ../../nbs/run/sample.ipynb #ce2a6f6e
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
+
+from tqdm import tqdm
 
 # %% ../../nbs/run/sample.ipynb #4c9d5147
 from ..core.canon import Refusal
@@ -19,8 +22,10 @@ from ..curate import choose
 from ..generate import generate
 from ..ipfs.cid import CID
 from ..ipfs.stores import FolderStore
+from ..judge.decisions import Opinion, record_opinions, unaccepted_editions
 from ..make.rounds import record_attempts, round_attempts, settings_now
-from ..make.base import collection_base, load_judge, weights_files
+from ..make.base import collection_base, weights_files
+from ..make.judges import collection_judge
 from ..metadata import pack
 from ..pin import publish
 from ..publish.tokens import BaseFacts
@@ -48,12 +53,15 @@ def _draw(catalog: Catalog, attempt: Attempt, slot: Slot) -> Artifact:
 
 
 def _choose_first(catalog: Catalog, collection: Collection, slot: Slot, artifact: Artifact) -> None:
-    "Make a slot's first attempt its edition, unless it has one."
+    "Make a slot's first attempt its edition, unless it has one; where the rules don't accept it, by a person's word."
     if edition_of(catalog, collection.name, slot.id):
         return
     facts = artifact.model_dump(include={"dna", "pixel_digest", "file_digest"})
     edition = Edition(slot=slot.id, attempt=1, traits=slot.traits, scores={}, scorers={}, **facts)
     place_edition(catalog, collection.name, edition)
+    if unaccepted_editions(catalog, collection, [slot.id]):
+        now = datetime.now(UTC).isoformat(timespec="microseconds")
+        record_opinions(catalog, [(artifact.dna, Opinion(by="the sample", decision="accept", at=now))])
 
 # %% ../../nbs/run/sample.ipynb #c14e78a0
 def _mint(catalog: Catalog, collection: Collection, manifest: Manifest) -> None:
@@ -146,9 +154,10 @@ def _fill(
     if base is None:
         artifacts = [_draw(catalog, attempt, by_id[attempt.slot]) for attempt in firsts]
     else:
-        generate(catalog, base, attempts)
+        with tqdm(total=len(attempts), unit="picture", desc="sample studio") as bar:
+            generate(catalog, base, attempts, lambda done, total: bar.update(done - bar.n))
         if until != "painted" and collection.rules:
-            choose(catalog, collection, load_judge(), slots, 1)
+            choose(catalog, collection, collection_judge(collection), slots, 1)
         artifacts = [Artifact(**catalog.get("artifact", attempt.recipe.dna)) for attempt in firsts]
     packs = until not in ("painted", "chosen")
     if packs or (base is None and until == "chosen"):

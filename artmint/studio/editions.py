@@ -52,8 +52,8 @@ class EditionFixed(Refusal):
     slot: int
     drop: int
     says = (
-        "Slot {slot} was packed in drop {drop}, so its edition can't change any more. Nothing was recorded; "
-        "a decision on it is kept, and has no effect."
+        "Slot {slot} is packed in drop {drop}, which names its picture by digest, so its edition can't change any more. "
+        "Nothing was recorded."
     )
 
 

@@ -1,6 +1,7 @@
 "A collection's file: its grammar, its contradictions, its digest."
 
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,8 @@ from artmint.core.collection import (
     contradictions,
     counts_of,
     example,
+    person_key,
+    person_name,
     read_collection,
 )
 from artmint.seeds import load_collection
@@ -366,3 +369,80 @@ def test_a1111_syntax_may_be_used_where_it_is_asked_for(tmp_path):
         ("steps = 16", 'steps = 16\nprompt_syntax = "a1111"'),
     )
     assert problems(tmp_path, *asked) == []
+
+
+# ------------------------------------------------------------------ whose word counts
+
+
+@pytest.mark.parametrize("word", ["majority", "both"])
+def test_whose_word_counts_is_part_of_a_collection_and_its_default_is_not(tmp_path, word):
+    plain = (DEMO / "collection.toml").read_text()
+    usual = read_text(tmp_path, plain + '\n[people]\nlast_word = "latest"\n')
+    other = read_text(tmp_path, plain + f'\n[people]\nlast_word = "{word}"\n')
+    assert usual.digest == read_collection(DEMO / "collection.toml").digest != other.digest
+    assert other.people.last_word == word and contradictions(other) == []
+
+
+def read_text(folder: Path, text: str):
+    "A collection from its file's text."
+    (folder / "collection.toml").write_text(text)
+    return read_collection(folder / "collection.toml")
+
+
+@pytest.mark.parametrize(
+    "lines, problem",
+    [
+        ('last_word = "lead"', "needs the lead's name"),
+        ('lead = "Ada"', "lead = 'Ada' has no more to say"),
+        ('last_word = "both"\nlead = "Ada"', "lead = 'Ada' has no more to say"),
+    ],
+)
+def test_a_lead_is_named_where_one_leads_and_nowhere_else(tmp_path, lines, problem):
+    text = (DEMO / "collection.toml").read_text() + f"\n[people]\n{lines}\n"
+    assert any(problem in one for one in contradictions(read_text(tmp_path, text)))
+
+
+@pytest.mark.parametrize("lines", ['last_word = "loudest"', 'last_word = "lead"\nlead = " Ada"', "last = 1"])
+def test_words_that_mean_nothing_are_refused(tmp_path, lines):
+    with pytest.raises(InconsistentCollection, match="people"):
+        read_text(tmp_path, (DEMO / "collection.toml").read_text() + f"\n[people]\n{lines}\n")
+
+
+@pytest.mark.parametrize(
+    "one, other, same",
+    [
+        ("Ana", "ana", True),
+        ("Ana", " ANA\t", True),
+        ("\u00c1na", "A\u0301na", True),
+        ("\uff21na", "Ana", True),
+        ("Ana Maria", "ana  maria", True),
+        ("Strau\u00df", "STRAUSS", True),
+        ("An\u200da", "Ana", True),
+        ("Ana", "Ane", False),
+        ("\u00c1na", "Ana", False),
+        ("Ana Maria", "AnaMaria", False),
+    ],
+)
+def test_a_name_is_one_person_however_it_is_typed(one, other, same):
+    assert (person_key(one) == person_key(other)) is same
+
+
+@given(st.text(max_size=20))
+def test_folding_a_name_twice_changes_nothing(name):
+    assert person_key(person_key(name)) == person_key(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["\u0410na", "M\u0131ra\u0391", "people", "PEOPLE", "Machine", "\uff4dachine"]
+)
+def test_a_name_that_looks_like_anothers_is_refused(name):
+    with pytest.raises(ValueError, match="can't be a person's name"):
+        person_name(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Ana \u041f\u0435\u0442\u0440\u043e\u0432\u0430", "\u0391\u03bd\u03bd\u03b1", "\u30a8\u30a4\u30c0"],
+)
+def test_names_in_any_alphabet_are_taken(name):
+    assert person_name(name) == name

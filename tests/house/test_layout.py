@@ -27,16 +27,16 @@ FACE = {
     "gate": "report",
 }
 ROOMS = """core: allocation canon collection intake manifest picture records
-studio: blobs catalog editions files ledger maintenance web
-ipfs: car cid http services stores
-make: adapters base embeddings engine layouts merging prompts render rounds schedulers
+studio: blobs catalog editions files ledger maintenance team thumbnails web
+ipfs: car cid http services sources stores
+make: adapters base embeddings engine judges layouts merging prompts render rounds schedulers
 train: drawings examples settings style
-judge: curator decisions duplicates heads pixels prune scores thresholds
+judge: boards checks curator datasets decisions duplicates exchange heads pixels plugins predictors prune scores sheets sidecars thresholds tuning vision
 publish: approve audit credentials tokens
 chain: admin connect contract embedded journal networks preflight safe signers transaction
-prove: evidence proof regenerate tokens
-report: exports page signal
-run: batch cli commands console executors models obstacles runner sample sweep training workers"""
+prove: collection evidence opening proof regenerate tokens
+report: exports outcomes page signal
+run: batch cli commands console exchange executors models obstacles runner sample sweep team training workers"""
 
 
 def place(module: str) -> float:

@@ -98,7 +98,7 @@ def test_a_chapter_opens_with_a_picture_a_plot_or_a_table(notebook):
         if cell.cell_type == "markdown" and re.search(r"^\|.*\|\n\|[-:| ]+\|$|!\[", cell.source, re.M):
             return
         for output in cell.get("outputs", []):
-            if {"image/png", "image/svg+xml", "text/html"} & set(output.get("data", {})):
+            if {"image/png", "image/jpeg", "image/svg+xml", "text/html"} & set(output.get("data", {})):
                 return
     pytest.fail(f"{notebook} opens without anything to look at")
 

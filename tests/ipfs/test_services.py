@@ -6,13 +6,20 @@ import sys
 
 import pytest
 
+from artmint.ipfs.cid import CID, RAW
 from artmint.ipfs.http import BadAnswer, NoAnswer
+from artmint.ipfs.stores import UploadNote
 from tests.doubles import status
 from tests.stores import KEY, MIB, UPLOAD, pinata_in_parts, pinata_store, pinning_service
 
 pytestmark = pytest.mark.usefixtures("quick")
 
 # -- Pinata's resumable uploads
+
+
+def note_of(car, server):
+    "Where an upload to the double is noted."
+    return UploadNote(car, f"pinata 127.0.0.1:{server.server_port}", CID.of(RAW, b"")).path
 
 
 def patched(server) -> list[int]:
@@ -71,7 +78,7 @@ def test_killed_in_mid_upload_pinata_s_resumes_in_another_process(server, tmp_pa
         print(file=child.stdin, flush=True)
     child.send_signal(signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL
-    note = car.with_name(".drop.car.upload")
+    note = note_of(car, server)
     sent = sum(patched(server))
     assert KEY not in note.read_text()
     assert sent == 6 * MIB
@@ -94,7 +101,7 @@ def test_killed_in_mid_upload_pinata_s_resumes_in_another_process(server, tmp_pa
 def test_an_upload_that_can_not_be_continued_is_begun_anew(server, tmp_path, drop, spoil):
     car, built = drop
     store = pinata_in_parts(server, tmp_path)
-    note = car.with_name(".drop.car.upload")
+    note = note_of(car, server)
     server.faults += [
         lambda handler: handler.on_v3_files({}, b""),
         lambda handler: handler.tus(b""),
@@ -138,7 +145,7 @@ def test_the_key_goes_to_no_other_host(server, tmp_path, drop, headers, why):
     server.faults.append(status(201, **headers))
     with pytest.raises(BadAnswer, match=why):
         pinata_in_parts(server, tmp_path).put(drop[0], drop[1].root)
-    assert not drop[0].with_name(".drop.car.upload").exists()
+    assert not note_of(drop[0], server).exists()
 
 
 @pytest.mark.parametrize("offset", ["", "-1", "1e3", "9" * 20, "99999999999"])
@@ -149,7 +156,7 @@ def test_nonsense_about_an_upload_is_refused(server, tmp_path, drop, offset):
     ]
     with pytest.raises(BadAnswer, match="how much of the upload"):
         pinata_in_parts(server, tmp_path).put(drop[0], drop[1].root)
-    drop[0].with_name(".drop.car.upload").unlink()
+    note_of(drop[0], server).unlink()
 
 
 @pytest.mark.parametrize(

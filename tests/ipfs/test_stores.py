@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 import traceback
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from artmint.ipfs.car import open_car, write_car
 from artmint.ipfs.cid import CID, RAW
 from artmint.ipfs.http import BadAnswer, NoAnswer
-from artmint.ipfs.stores import FolderStore, Gateway, MissingContent, parts_of
+from artmint.ipfs.stores import ASKED, FolderStore, Gateway, MissingContent, UploadNote, parts_of
 from artmint.pin import (
     BadStore,
     PublishedElsewise,
@@ -31,6 +32,7 @@ from tests.stores import (
     pinata_in_parts,
     pinata_store,
     pinning_service,
+    two_drops,
 )
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -100,6 +102,77 @@ def test_killed_in_mid_upload_it_resumes(server, tmp_path, drop):
     assert receipt["stores"][0]["sent"]
     assert server.sent < car.stat().st_size - 7 * MIB
     assert read_back(store, built.root) == built.paths
+
+
+# -- drops that share blocks, and nodes that forget
+
+
+def pinned(server, root) -> bool:
+    "Whether the node has pinned a root, all of whose blocks it has."
+    return server.pins.get(str(root)) == "recursive"
+
+
+@pytest.mark.parametrize("looking", [0.0, 1.5])
+def test_a_second_drop_with_the_same_weights_arrives_whole(server, tmp_path, looking):
+    "Also on a node that looks for what it lacks. Of the weights nothing is sent twice but what shares a part with new files."
+    first, second = two_drops(tmp_path)
+    server.looking = looking
+    store = kubo_store(server, tmp_path)
+    store.pin_seconds = 0.2
+    for car, built in (first, second):
+        server.sent = 0
+        assert publish(car, built.root, [store])["stores"][0]["sent"]
+        assert pinned(server, built.root)
+        assert read_back(store, built.root) == built.paths
+        assert not list(car.parent.glob(".*.upload"))
+    assert server.sent < 13 * MIB < second[0].stat().st_size
+
+
+@pytest.mark.parametrize("lost", [(0,), (5,), (-1,), (3, 9, 14)])
+def test_blocks_that_a_node_lost_after_they_were_sent_are_sent_again(server, tmp_path, lost):
+    "A note says that a part was sent; what counts is what is there when the root is pinned."
+    (car, built), _ = two_drops(tmp_path, count=100)
+    store = kubo_store(server, tmp_path)
+    parts = parts_of(open_car(car))
+    assert len(parts[0]) > ASKED
+    server.faults += [
+        lambda handler: handler.on_api_v0_dag_import({}, server.asked[-1][3]),
+        *[status(503)] * 6,
+    ]
+    with pytest.raises(NoAnswer):
+        store.put(car, built.root)
+    for place in lost:
+        del server.blocks[parts[0][place]]
+    assert store.put(car, built.root) == built.root
+    assert read_back(store, built.root) == built.paths
+
+
+def test_a_note_about_another_archive_or_store_is_no_note(server, tmp_path):
+    (car, built), (other, _) = two_drops(tmp_path)
+    store = kubo_store(server, tmp_path)
+    for path, root, name in ((car, built.root, "node elsewhere"), (other, built.root, store.name)):
+        UploadNote(path, name, root).write(sent=[0, 1])
+    UploadNote(car, store.name, built.root).path.write_bytes(b"[[[")
+    assert store.put(car, built.root) == built.root
+    assert read_back(store, built.root) == built.paths
+
+
+def test_a_node_that_never_pins_is_left_in_time_and_somebody_beats_time(server, tmp_path, drop):
+    store = kubo_store(server, tmp_path)
+    store.pin_seconds = 0.5
+    beats = []
+
+    def pinning(handler):
+        time.sleep(1.1)
+        handler.say(500, {"Message": "Failed to add pin: request timed out", "Code": 0})
+
+    server.faults += [lambda handler: handler.on_api_v0_dag_import({}, server.asked[-1][3])] * 3
+    server.faults += [pinning] * 4
+    begun = time.monotonic()
+    with pytest.raises(NoAnswer, match="Failed to add pin: request timed out"):
+        store.put(drop[0], drop[1].root, lambda *counts: beats.append(counts))
+    assert time.monotonic() - begun < 15
+    assert beats.count((beats[-1][1], beats[-1][1])) >= 5
 
 
 # -- the gate

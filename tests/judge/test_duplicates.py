@@ -56,7 +56,7 @@ def test_a_turned_copy_is_a_copy_and_the_reason_says_how(tmp_path, judge, turn, 
         update={"rules": (Rule(scorer="sharpness", min=0.01), Rule(scorer=DUPLICATE, max=0.95))}
     )
     assert [edition.attempt for edition in choose(catalog, rules, judge, SLOTS[:2], 1).editions][1] == 3
-    why = current_verdict(catalog, candidates(catalog, rules, SLOTS[1:2], 1)[0].dna).reasons[0]
+    why = current_verdict(catalog, rules, candidates(catalog, rules, SLOTS[1:2], 1)[0].dna).reasons[0]
     assert why.startswith("duplicate ")
     assert why.endswith(f"(edition 1, {word})")
 
@@ -72,7 +72,7 @@ def test_training_pictures_count_as_editions_do(tmp_path, judge):
     assert 0 < edition.scores[ALIKE] <= 1
     assert set(edition.scorers) == {DUPLICATE, ALIKE}
     assert (
-        current_verdict(catalog, candidates(catalog, rules, SLOTS[:1], 1)[1].dna)
+        current_verdict(catalog, rules, candidates(catalog, rules, SLOTS[:1], 1)[1].dna)
         .reasons[0]
         .endswith("(reference style, turned by 180°)")
     )
@@ -373,7 +373,7 @@ def test_a_cropped_copy_falls_by_the_rule_and_the_reason_says_of_what(tmp_path, 
     editions = choose(catalog, NO_COLOUR.model_copy(update={"rules": rules}), judge, SLOTS[:2], 1).editions
     assert editions[1].attempt == 3
     assert set(editions[1].scorers) == {"sharpness", DUPLICATE, NEAR_COPY}
-    why = current_verdict(catalog, candidates(catalog, NO_COLOUR, SLOTS[1:2], 1)[0].dna).reasons
+    why = current_verdict(catalog, NO_COLOUR, candidates(catalog, NO_COLOUR, SLOTS[1:2], 1)[0].dna).reasons
     assert len(why) == 1
     assert why[0].startswith("near-copy ")
     assert why[0].endswith("(edition 1, mirrored)")

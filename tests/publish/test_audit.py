@@ -26,6 +26,7 @@ from artmint.publish.tokens import (
     opening_salt,
     read_token,
     token_json,
+    sealed_digest,
     withheld_digest,
 )
 from artmint.studio.catalog import Catalog
@@ -83,7 +84,8 @@ def test_a_withheld_prompt_is_nowhere_and_can_be_opened(quiet):
         assert said.artmint.withheld["prompt"] == withheld_digest(
             "prompt", facts["prompt"], opening_salt(DEMO.salt, edition["dna"], "prompt")
         )
-        assert said.artmint.dna == edition["dna"] == Recipe.parse(facts).dna
+        assert edition["dna"] == Recipe.parse(facts).dna
+        assert said.artmint.dna == sealed_digest("dna", edition["dna"], edition["dna"], DEMO.salt)
         assert pixel_digest(read_png(picture)[0]) == edition["pixel_digest"]
         assert said.artmint.file_digest == hashlib.sha256(picture).hexdigest() != edition["file_digest"]
         assert check_token(slot, (root / f"{slot}.json").read_bytes(), picture) == []

@@ -1,5 +1,9 @@
 "The report's page."
 
+import re
+
+from tests.drawn import DEMO, SLOTS, table
+
 
 def test_the_page_shows_the_numbers_and_escapes_what_is_from_outside(small):
     from artmint.report.page import report_facts, report_page
@@ -15,3 +19,44 @@ def test_the_page_shows_the_numbers_and_escapes_what_is_from_outside(small):
     from artmint.report.page import bars
 
     assert "<script" not in bars("<script>", [("<script>", 1.0, "<script>", "mark")])
+
+
+def test_the_page_says_what_was_refused_which_slots_starve_and_who_decided_what(tmp_path):
+    from artmint.judge.decisions import Action, ReviewSession, record_action
+    from artmint.report.page import report_facts, report_page
+
+    catalog = table(tmp_path, 3, SLOTS[:3])
+    for by, decision, note in (("ada", "accept", "<calm>"), ("bo", "reject", "")):
+        look = ReviewSession(catalog, DEMO, by)
+        first = next(iter(look.candidates()))
+        record_action(look, Action(id="1", dnas=(first,), decision=decision, stars=4, note=note))
+    facts = report_facts(catalog, DEMO, 1, range(1, 4))
+    (rule,) = facts["refusals"]
+    assert (rule["rule"], rule["alone"], rule["shared"]) == ("palette above 12", 6, 0)
+    assert [row["slot"] for row in facts["starving"]] == [1, 2, 3]
+    assert [(row["by"], row["accepted"], row["rejected"]) for row in facts["reviewers"]] == [
+        ("ada", 1, 0),
+        ("bo", 0, 1),
+    ]
+    page = report_page(facts, [], [], board="https://studio.example/#x")
+    assert "palette above 12" in page and "&lt;calm&gt;" in page and "1 disputed" in page
+    assert f'id="dna-{first[:16]}"' in page
+    assert f'href="https://studio.example/#dna={first[:16]}"' in page
+    assert "on the board" not in report_page(facts, [], [])
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    assert {link for link in re.findall(r'href="#([^"]+)"', page)} <= set(ids)
+
+
+def test_of_many_attempts_all_are_named_and_as_many_as_fit_are_shown(tmp_path):
+    from artmint.report.page import OTHERS_SHOWN, report_facts, report_page
+
+    catalog = table(tmp_path, 8)
+    facts = report_facts(catalog, DEMO, 1, range(1, DEMO.supply + 1))
+    shown = [card for card in facts["others"] if card["picture"]]
+    assert len(facts["others"]) == 8 * len(SLOTS) > OTHERS_SHOWN == len(shown)
+    page = report_page(facts, [], [])
+    assert f"{len(facts['others']) - OTHERS_SHOWN} more without their pictures" in page
+    assert page.count("<img") == OTHERS_SHOWN == page.count('loading="lazy"')
+    for card in facts["others"]:
+        assert f'id="dna-{card["dna"][:16]}"' in page

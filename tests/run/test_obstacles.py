@@ -137,3 +137,27 @@ def test_every_question_belongs_to_a_chapter():
     from artmint.run.batch import chapters
 
     assert set(QUESTIONS) <= set(chapters())
+
+
+def test_a_plan_says_what_paid_scorers_are_expected_to_cost(order, tmp_path):
+    table = """
+[[scorers]]
+name = "anatomy"
+kind = "vision"
+
+[scorers.settings]
+url = "http://127.0.0.1:9/v1"
+model = "m"
+question = "How good are the hands?"
+repeats = 3
+price_in = 0.1
+price_out = 1
+
+[[rules]]
+scorer = "anatomy"
+"""
+    batch = order('[[rules]]\nscorer = "contrast"\n', table)
+    rows = {row["name"]: row for row in obstacles(batch, tmp_path / "studio", {})}
+    evidence = rows["20_curate"]["evidence"]
+    assert rows["20_curate"]["status"] == "held"
+    assert "anatomy: " in evidence and " calls, " in evidence and " money for the " in evidence

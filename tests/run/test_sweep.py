@@ -2,10 +2,15 @@
 
 import ast
 import csv
+import itertools
+import math
 import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
 
 from artmint.generate import attempts_of, generate
 from artmint.make.base import load_base
@@ -173,3 +178,60 @@ def test_a_sweep_is_refused_before_anything_runs(books, tmp_path, text, error):
         sweep.run_sweep(sweep.load_sweep(tmp_path / "sweep.toml"), tmp_path / "studio", print)
     assert refusal.value.exit_code == 2
     assert not (tmp_path / "studio").exists()
+
+
+# ------------------------------------------------------------------ its pictures
+
+
+DRAW = """from IPython.display import JSON, display
+from PIL import Image
+if seed == 3: raise ValueError('no <three>')
+display(Image.new('RGB', (300, 200), (seed * 60, 0, 0)))
+display(Image.new('RGB', (300, 200), (0, 0, seed * 60)))
+display(JSON({'double': 2 * seed, 'side': side}))"""
+
+
+def test_a_sweep_ends_in_a_page_and_a_sheet_of_pictures(books, tmp_path):
+    notebook(books, "04_drawings", "seed: int = 1  # a seed\nside: str = 'a'  # a side", DRAW)
+    order = sweep.Sweep(name="trial", notebook="04_drawings", grid={"seed": (1, 2, 3), "side": ("x", "<y>")})
+    rows, table = sweep.run_sweep(order, tmp_path / "studio", print)
+    page = (table.parent / "sweep.html").read_text()
+    assert page.count("<img") == 4 == page.count('src="data:image/webp;base64,')
+    assert "side &lt;y&gt;" in page and "no &lt;three&gt;" in page and "<script" not in page
+    with Image.open(table.parent / "sheet-1.webp") as image:
+        colours = image.convert("RGB").getcolors(1 << 24)
+    assert [path.name for path in table.parent.glob("sheet-*")] == ["sheet-1.webp"]
+    reds = {colour for count, colour in colours if count > 2000 and colour[0] > 40 > colour[1]}
+    assert len(reds) >= 2
+    second = order.model_copy(update={"picture": 2})
+    sweep.write_grid(second, rows, table.parent)
+    with Image.open(table.parent / "sheet-1.webp") as image:
+        assert any(
+            count > 2000 and blue > 100 > red
+            for count, (red, _, blue) in image.convert("RGB").getcolors(1 << 24)
+        )
+
+
+grids = st.dictionaries(st.sampled_from("abcd"), st.integers(1, 25), min_size=1, max_size=4).filter(
+    lambda sizes: math.prod(sizes.values()) <= 3000
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(grids)
+def test_every_point_of_any_grid_stands_on_one_sheet_under_its_own_values(sizes):
+    grid = {name: tuple(range(size)) for name, size in sizes.items()}
+    sheets = sweep.sweep_sheets(grid)
+    combinations = list(itertools.product(*grid.values()))
+    placed = sorted(point for sheet in sheets for point in sheet.points)
+    assert placed == list(range(len(combinations)))
+    names = list(grid)
+    for sheet in sheets:
+        assert len(sheet.across) <= sweep.COLUMNS_OF_SHEET and len(sheet.down) <= sweep.ROWS_OF_SHEET
+        for at, point in enumerate(sheet.points):
+            values = dict(zip(names, combinations[point]))
+            row, column = divmod(at, len(sheet.across))
+            assert sheet.across[column] == f"{names[-1]} {values[names[-1]]}"
+            if len(names) > 1:
+                assert sheet.down[row] == f"{names[-2]} {values[names[-2]]}"
+            assert all(f"{name} {values[name]}" in sheet.heading for name in names[:-2])

@@ -23,7 +23,13 @@ from artmint.studio.catalog import (
     RecordConflict,
     UnknownDatabase,
 )
-from tests.hosts import _work, _write_slots, keys_are_found_by_their_beginnings, killed
+from tests.hosts import (
+    _work,
+    _write_slots,
+    keys_are_found_by_their_beginnings,
+    killed,
+    news_reach_who_watches,
+)
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -349,3 +355,42 @@ def test_a_lost_picture_is_named(catalog):
     assert catalog.check() == []
     catalog.blob_path(name).unlink()
     assert catalog.check() == [f"artifact 3/1: blob {name} is missing"]
+
+
+# ------------------------------------------------------------------ news
+
+
+def test_news_are_what_was_written_since_and_nothing_else(tmp_path):
+    catalog = Catalog(tmp_path)
+    assert catalog.news(0, ()) == (0, [])
+    catalog.append("decision", "a", {"i": 1})
+    now, rows = catalog.news(0, ("decision", "edition"))
+    assert [(row.kind, row.key) for row in rows] == [("decision", "a")]
+    catalog.append("cost", "b", {})
+    catalog.put("edition", "demo/1", {"slot": 1})
+    later, rows = catalog.news(now, ("decision", "edition"))
+    assert [(row.kind, row.key, row.body) for row in rows] == [("edition", "demo/1", '{"slot":1}')]
+    assert catalog.news(later, ("decision", "edition")) == (later, [])
+    assert catalog.news(later + 1000, ("decision",)) == (later, [])  # of a catalog that was put back
+
+
+def test_many_news_come_in_pieces_that_miss_nothing(tmp_path):
+    catalog = Catalog(tmp_path)
+    catalog.append_all("decision", [(f"{i}", {}) for i in range(25)])
+    now, keys = 0, []
+    for _ in range(4):
+        now, rows = catalog.news(now, ("decision",), 10)
+        keys += [row.key for row in rows]
+    assert keys == [f"{i}" for i in range(25)]
+
+
+def test_news_from_other_processes_come_once_and_in_order(tmp_path):
+    news_reach_who_watches([tmp_path, tmp_path], 60)
+
+
+def test_news_read_no_record_from_before(tmp_path):
+    catalog = Catalog(tmp_path)
+    with catalog.engine.connect() as connection:
+        query = "explain query plan select id from record where id > 5 and id <= 9 and kind || '' in ('decision') order by id"
+        plan = connection.exec_driver_sql(query).fetchall()
+    assert "SEARCH record USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)" in str(plan)

@@ -1,0 +1,272 @@
+"Tokens together: a studio that lies and puts its lie on chain. Every lie is found, or named as what nobody checked."
+
+import pytest
+
+from artmint.core.canon import canonical, read_json
+from artmint.core.picture import pixel_digest, png_bytes, read_png
+from artmint.core.records import Recipe, Work
+from artmint.ipfs.cid import cid
+from artmint.prove.collection import trait_counts
+from artmint.prove.tokens import TokenReport
+from artmint.publish.tokens import published_counts, read_contract, read_token, stands_in
+from artmint.seeds import load_collection
+from artmint.verify import verify
+from tests.conftest import TINY
+from tests.lies import altered, failed, repaint, restate
+
+
+def page(files: dict, **changes) -> None:
+    "Change the collection's page."
+    files["contract.json"] = canonical(read_json(files["contract.json"]) | changes)
+
+
+def retell(files: dict, token: int, **changes) -> None:
+    "Another recipe, told everywhere: in the JSON, in its dna and in the picture's texts."
+    recipe = Recipe.parse(read_json(files[f"{token}.json"])["artmint"]["recipe"] | changes)
+    image = read_png(files[f"images/{token}.png"])[0]
+    picture = png_bytes(image, recipe, "artmint bundled")
+    repaint(files, token, picture, artmint__recipe=recipe.facts(), artmint__dna=recipe.dna)
+
+
+def foreign(files: dict, token: int) -> None:
+    "A picture of something else under the token's recipe."
+    recipe = Recipe.parse(read_json(files[f"{token}.json"])["artmint"]["recipe"])
+    image = read_png(files[f"images/{token}.png"])[0].rotate(90)
+    picture = png_bytes(image, recipe, "artmint bundled")
+    repaint(files, token, picture, artmint__pixel_digest=pixel_digest(image))
+
+
+def same_picture(files: dict) -> None:
+    "Both tokens have the first one's recipe and picture."
+    said = read_json(files["1.json"])
+    said["artmint"]["slot"] = 2
+    said["name"] = "Tiny #2"
+    files["2.json"] = canonical(said)
+    files["images/2.png"] = files["images/1.png"]
+
+
+def attribute(files: dict, token: int, **entry) -> None:
+    "One attribute more."
+    attributes = read_json(files[f"{token}.json"])["attributes"]
+    restate(files, token, attributes=[*attributes, entry])
+
+
+def by_hand(files: dict, token: int) -> None:
+    "A generated picture is said to be made by hand."
+    image = read_png(files[f"images/{token}.png"])[0]
+    size = {"width": image.width, "height": image.height}
+    work = Work(artist="Ada", medium="oil", pixel_digest=pixel_digest(image), **size)
+    picture = png_bytes(image, work)
+    changes = {"artmint__recipe": work.facts(), "artmint__dna": work.dna, "artmint__attempt": 0}
+    repaint(files, token, picture, **changes)
+    said = read_json(files[f"{token}.json"])
+    del said["artmint"]["base"]
+    files[f"{token}.json"] = canonical(said)
+
+
+def stray(path: str, data: bytes = b"<html>"):
+    "A file beside the tokens'."
+    return lambda files: files.update({path: data})
+
+
+def told(**changes):
+    "Changes of the second token's JSON."
+    return lambda files: restate(files, 2, **changes)
+
+
+DIGEST = "a" * 64
+
+# Each with the step that fails.
+FOUND = {
+    "two tokens with one picture": (same_picture, "unique"),
+    "another token's number in the name": (told(name="Tiny #1"), "names"),
+    "a number in the name that nobody has": (told(name="Tiny #77"), "names"),
+    "another collection's title": (told(name="Larva Lads #2"), "names"),
+    "a title in other letters": (told(name="TINY #2"), "names"),
+    "a name padded with nought": (told(name="Tiny #02"), "names"),
+    "another collection in one token": (told(artmint__collection="other"), "names"),
+    "another licence in one token": (told(license="CC-BY-4.0"), "names"),
+    "all rights reserved": (told(license="All rights reserved"), "names"),
+    "a trait of its own": (lambda files: attribute(files, 2, trait_type="Legendary", value="n"), "recipe"),
+    "a trait of its own, whose value stands in the prompt": (
+        lambda files: attribute(files, 2, trait_type="Legendary", value="in"),
+        "traits",
+    ),
+    "a trait of its own, said to be in no prompt": (
+        lambda files: (
+            attribute(files, 2, trait_type="Legendary", value="yes"),
+            restate(files, 2, artmint__words={"Legendary": ""}),
+        ),
+        "traits",
+    ),
+    "a trait twice": (
+        lambda files: attribute(files, 2, **read_json(files["2.json"])["attributes"][0]),
+        "traits",
+    ),
+    "a trait twice, with another value": (
+        lambda files: attribute(files, 2, trait_type="motif", value="colours"),
+        "traits",
+    ),
+    "a value that the collection hasn't": (told(attributes__0__value="in"), "traits"),
+    "a part of a word for a value": (told(attributes__0__value="ring"), "recipe"),
+    "a letter for a value": (told(attributes__0__value="e"), "recipe"),
+    "a number out of nothing": (
+        lambda files: attribute(files, 2, trait_type="power", value=99, display_type="number"),
+        "recipe",
+    ),
+    "a rarer trait than there is": (
+        lambda files: page(
+            files, traits={"motif": {"rings": 1, "waves": 1}, "palette": {"ocean": 1, "ember": 0}}
+        ),
+        "traits",
+    ),
+    "a page without a trait": (
+        lambda files: page(files, traits={"motif": {"rings": 2, "waves": 2}}),
+        "traits",
+    ),
+    "a page of another title": (lambda files: page(files, name="Larva Lads"), "names"),
+    "a page of another licence": (lambda files: page(files, license="CC-BY-4.0"), "names"),
+    "a seed that isn't the picture's, in the JSON": (
+        lambda files: restate(files, 2, artmint__recipe__seed=7),
+        "recipe",
+    ),
+    "a seed that isn't the picture's, everywhere": (lambda files: retell(files, 2, seed=7), "regenerate"),
+    "other steps": (lambda files: retell(files, 2, steps=3), "regenerate"),
+    "another guidance": (lambda files: retell(files, 2, guidance=9.0), "regenerate"),
+    "a picture turned": (lambda files: foreign(files, 2), "regenerate"),
+    "one value of one pixel": (
+        lambda files: repaint(
+            files,
+            2,
+            altered(files, 2),
+            artmint__pixel_digest=pixel_digest(read_png(altered(files, 2))[0]),
+        ),
+        "regenerate",
+    ),
+    "an index.html": (stray("index.html"), "files"),
+    "a page in another folder": (stray("docs/index.html"), "files"),
+    "a picture that is no token's": (stray("images/3.png", b"x"), "files"),
+    "a JSON that is no token's": (stray("3.json", b"{}"), "files"),
+    "a JSON of another spelling": (stray("2.JSON", b"{}"), "files"),
+    "an adapter that no recipe names": (stray(f"adapters/{DIGEST}.safetensors", b"x"), "files"),
+    "a base that no recipe names": (stray(f"weights/{DIGEST}/unet/config.json", b"{}"), "files"),
+    "a start picture that no recipe names": (stray(f"init/{DIGEST}.png", b"x"), "files"),
+    "a favicon": (stray("favicon.ico", b"x"), "files"),
+    "a redirect of a gateway's": (stray("_redirects", b"/* https://phish.example 302"), "files"),
+    "a JSON that isn't ours": (told(animation_url="https://x.example"), "metadata"),
+    "a picture elsewhere": (told(image="https://x.example/2.png"), "metadata"),
+    "another picture's address": (told(image=f"ipfs://{cid(b'x')}"), "picture"),
+    "another file's digest": (told(artmint__file_digest=DIGEST), "picture"),
+    "another picture's digest": (told(artmint__pixel_digest=DIGEST), "pixels"),
+    "another dna": (told(artmint__dna=DIGEST), "recipe"),
+    "another base": (told(artmint__base__digest=DIGEST), "recipe"),
+    "another slot": (told(artmint__slot=1), "metadata"),
+    "markup in the name": (told(name="Tiny <b>#2</b>"), "metadata"),
+    "a name that turns round": (told(name="Tiny \u202e2# "), "metadata"),
+    "no JSON": (lambda files: files.pop("2.json"), "metadata"),
+    "no picture": (lambda files: files.pop("images/2.png"), "metadata"),
+    "something behind the picture": (
+        lambda files: repaint(files, 2, files["images/2.png"] + b"<script>"),
+        "picture",
+    ),
+    "swapped pictures": (
+        lambda files: files.update(
+            {"images/1.png": files["images/2.png"], "images/2.png": files["images/1.png"]}
+        ),
+        "picture",
+    ),
+    "words for no trait": (told(artmint__words={"Legendary": "in"}), "recipe"),
+}
+# Each with the step that says what nobody checked, and what must stand in it.
+NAMED = {
+    "scores out of nothing": (told(artmint__scores={"contrast": 99.0}), "scores", "contrast"),
+    "a score of a judge that isn't there": (
+        told(artmint__scores={"beauty": 1.0}, artmint__scorers={"beauty": DIGEST}),
+        "scores",
+        "beauty",
+    ),
+    "another scorer's digest": (told(artmint__scorers={"contrast": DIGEST}), "scores", "contrast"),
+    "another attempt": (told(artmint__attempt=2), "scores", "which attempt"),
+    "a seed that was picked": (lambda files: None, "seeds", "derived and not picked"),
+    "a description that promises": (told(description="Guaranteed floor price."), "words", "descriptions"),
+    "where the base comes from": (
+        told(artmint__base__source="stabilityai/sdxl"),
+        "sources",
+        "stabilityai/sdxl",
+    ),
+    "a link": (told(external_url="https://phish.example/mint"), "links", "phish.example"),
+    "a title of its own": (told(name="The Founder's Token"), "names", "2 have titles of their own"),
+    "a page without counts": (
+        lambda files: files.update(
+            {
+                "contract.json": canonical(
+                    {k: v for k, v in read_json(files["contract.json"]).items() if k != "traits"}
+                )
+            }
+        ),
+        "traits",
+        "no promise",
+    ),
+    "no page": (lambda files: files.pop("contract.json"), "names", "studio's word"),
+    "a schema of its own": (lambda files: files.update({"schema.json": b"{}"}), "files", "schema.json"),
+    "a picture by nobody's hand": (lambda files: by_hand(files, 2), "hands", "made by hand"),
+}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_a_lie_is_found(lie, name):
+    change, step = FOUND[name]
+    proof = lie(change, regenerate=step == "regenerate")
+    assert step in failed(proof), proof.text()
+    assert proof.exit_code == 1
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_what_nobody_can_check_is_named(lie, name):
+    change, step, words = NAMED[name]
+    proof = lie(change)
+    lines = [each for each in proof.steps if each.name == step and each.status == "unchecked"]
+    assert any(words in each.evidence for each in lines), proof.text()
+
+
+def test_lies_are_many():
+    assert len(FOUND) + len(NAMED) >= 60
+
+
+# -- what is true
+
+
+def test_rarity_is_what_the_tokens_have(minted):
+    folder = minted[0] / "drops"
+    reports = []
+    for drop, tokens in (("tiny-1", (1, 2)), ("tiny-2", (3, 4))):
+        for token in tokens:
+            data = (folder / drop / "root" / f"{token}.json").read_bytes()
+            reports.append(TokenReport(token, (), read_token(data)))
+    assert trait_counts(reports) == {"motif": {"rings": 2, "waves": 2}, "palette": {"ocean": 2, "ember": 2}}
+    assert published_counts(load_collection(TINY)) == trait_counts(reports)
+    contract = read_contract((folder / "tiny-2" / "root" / "contract.json").read_bytes())
+    assert contract.traits == trait_counts(reports)
+    assert contract.license == "CC0-1.0"
+    proof = verify(f"embedded:{minted[1]}", minted[0])
+    assert "exactly as many" in proof.text()
+
+
+@pytest.mark.parametrize(
+    ("words", "prompt", "there"),
+    [
+        ("oval", "an oval on night", True),
+        ("oval", "ovals on night", False),
+        ("oval", "oval", True),
+        ("deep sea", "a deep sea, calm", True),
+        ("deep sea", "a deep  sea", False),
+        ("7", "7 stars", True),
+        ("7", "17 stars", False),
+        ("C++", "written in C++, at night", True),
+        ("", "anything", False),
+        ("été", "un été", True),
+        ("té", "un été", False),
+    ],
+)
+def test_a_value_stands_in_a_prompt_as_whole_words(words, prompt, there):
+    assert stands_in(words, prompt) == there
