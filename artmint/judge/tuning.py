@@ -37,6 +37,7 @@ import artmint
 from ..core.canon import Record, Refusal, canonical, error_lines, read_json
 from ..core.collection import Collection, read_collection
 from ..core.records import Artifact, Candidate
+from .checks import bound_judge
 from .decisions import MACHINE, decide, decisions_on, effective_decision
 from .duplicates import LIKENESS
 from .heads import UnknownScorer, all_scorers
@@ -230,7 +231,7 @@ def decided_table(
     for name, side, bound, _ in sides:
         rules.append(RuleScores(name, side or _better_side(columns[name], accepted), columns[name], bound))
     every = decisions_on(catalog, [candidate.dna for candidate in candidates])
-    rows = {dna: effective_decision(every[dna]) for dna in every}
+    rows = {dna: effective_decision(every[dna], collection) for dna in every}
     money = studio_prices(catalog, rows)
     places = tuple(place for *_, place in sides)
     facts = (collection, tuple(candidates), accepted, tuple(rules), places, *money)
@@ -428,7 +429,7 @@ class BoundChange:
     side: str  # min or max
     bound: float
     place: int | None = None  # which of the file's rules; None: a new one
-    judge: str = ""  # digest of the judge that read the scores; empty: the rule says nothing of it
+    judge: str = ""  # the judge that read the scores, as rules name it; empty: the rule says nothing of it
 
 
 def _facts(change: BoundChange) -> dict[str, float | str]:
@@ -529,13 +530,15 @@ def read_as(
 def bound_changes(
     proposal: TuningProposal,  # of a table
     bounds: Sequence[float | None],  # one for each of its rules
+    judge: Judge,  # that read the scores
 ) -> list[BoundChange]:
     "What these bounds change of the collection's."
     table = proposal.table
     changes = []
     for rule, place, bound in zip(table.rules, table.places, bounds):
         if bound is not None and bound != rule.bound:
-            changes.append(BoundChange(rule.scorer, rule.side, bound, place))
+            named = bound_judge(table.collection, judge, rule.scorer) or ""
+            changes.append(BoundChange(rule.scorer, rule.side, bound, place, named))
     return changes
 
 
@@ -561,7 +564,7 @@ def next_words(
     rows = decisions_on(catalog, [body["dna"] for body in editions.values()])
     falling, picked = [], 0
     for slot, body in sorted(editions.items()):
-        word = effective_decision(rows[body["dna"]])
+        word = effective_decision(rows[body["dna"]], before)
         if slot in packed:
             continue
         if word and word["by"] != MACHINE:
@@ -727,7 +730,7 @@ def _changed(api: TuningApi, asked: Changing) -> dict[str, Any]:
         raise BadTuningRequest("it has another number of bounds than there are rules")
     if load_collection(api.file.parent).rules != current.table.collection.rules:
         raise ChangedMeanwhile(api.file.name)
-    change = change_bounds(api.file, bound_changes(current, asked.bounds))
+    change = change_bounds(api.file, bound_changes(current, asked.bounds, api.judge))
     if asked.write and change.digest != asked.digest:
         raise ChangedMeanwhile(api.file.name)
     if asked.write and change.diff:

@@ -36,7 +36,7 @@ publish: approve audit credentials tokens
 chain: admin connect contract embedded journal networks preflight safe signers transaction
 prove: collection evidence opening proof regenerate tokens
 report: exports outcomes page signal
-run: batch cli commands console exchange executors models obstacles runner sample sweep team training workers"""
+run: batch cli commands console exchange executors models obstacles runner sample sweep team training tuning workers"""
 
 
 def place(module: str) -> float:
