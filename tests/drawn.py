@@ -8,7 +8,7 @@ from PIL import Image, ImageFilter
 from artmint.core.collection import Rule
 from artmint.core.picture import pixel_digest, png_bytes
 from artmint.core.records import Artifact, Candidate, Slot
-from artmint.judge.decisions import Verdict, record_verdict
+from artmint.judge.decisions import Action, ReviewSession, Verdict, Via, record_action, record_verdict
 from artmint.judge.duplicates import DUPLICATE
 from artmint.seeds import allocate, load_collection, recipes
 from artmint.studio.catalog import Catalog
@@ -108,3 +108,18 @@ def table(folder: Path, tries: int = 2, slots: list[Slot] = SLOTS) -> Catalog:
                 ),
             )
     return catalog
+
+
+DECIDED = "aaoabaasaa" * 2  # six slots' attempts, of which somebody picks the right ones
+
+
+def decided_studio_of(folder: Path) -> Path:
+    "A studio of 120 drawings, three in ten of them faulty, and what somebody said of each."
+    slots = SLOTS[:6]
+    catalog = studio(folder, {slot.id: DECIDED for slot in slots}, slots)
+    catalog.put_all("slot", {f"demo/{slot.id}": slot.model_dump(mode="json") for slot in slots})
+    look = ReviewSession(catalog, DEMO, "mira")
+    for dna, candidate in look.candidates().items():
+        word = "accept" if DECIDED[candidate.attempt - 1] == "a" else "reject"
+        record_action(look, Action(id=dna, dnas=(dna,), decision=word, via=Via(view="undecided")))
+    return folder

@@ -46,7 +46,7 @@ pre .add { color: var(--pick); } pre .del { color: var(--no); }
 `;
 
 const NEAREST = 6; // pictures on each side of a line
-const SHOWN = 48; // lost or spared pictures before one asks for more
+const SHOWN = 10; // lost or spared pictures before one asks for more
 const count = (number) => number.toLocaleString("en");
 
 function make(name, props = {}, ...inside) {
@@ -144,8 +144,8 @@ class Tune {
       make("p", { className: "soft" }, facts.premise),
       ...facts.notes.map((note) => make("p", { className: "soft" }, note)),
       make("section", { className: "sum", "aria-label": "What these bounds do" }, this.effect, this.unseen, tools),
-      ...this.rules.map((rule, i) => this.card(rule, i)),
-      this.lost);
+      this.lost,
+      ...this.rules.map((rule, i) => this.card(rule, i)));
     this.update();
   }
 

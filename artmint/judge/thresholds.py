@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FEWEST', 'KEEP_LEVELS', 'TooFewDecisions', 'decided', 'Prices', 'Curve', 'curve', 'short_bound', 'Tuning',
-           'area_under', 'tune', 'pair_words', 'show_tuning', 'RuleScores', 'Effect', 'effect_of', 'keep_steps',
+           'area_under', 'tune', 'pair_words', 'show_tuning', 'RuleScores', 'BoundsEffect', 'effect_of', 'keep_steps',
            'JointBounds', 'draws_for', 'joint_bounds', 'ScoreWorth', 'score_worth']
 
 # %% ../../nbs/judge/thresholds.ipynb #9a5067d7
@@ -319,7 +319,7 @@ class RuleScores:
 
 # %% ../../nbs/judge/thresholds.ipynb #35beff97
 @dataclass(frozen=True)
-class Effect:
+class BoundsEffect:
     "What bounds do to decided pictures."
 
     accepted: np.ndarray  # (n,) of bool
@@ -351,9 +351,9 @@ def effect_of(
     rules: Sequence[RuleScores],  # at least one
     bounds: Sequence[float | None],  # one for each; None refuses nothing
     accepted: np.ndarray,  # (n,) of bool
-) -> Effect:
+) -> BoundsEffect:
     "What bounds do together."
-    return Effect(accepted, np.array([rule.refuses(bound) for rule, bound in zip(rules, bounds)]))
+    return BoundsEffect(accepted, np.array([rule.refuses(bound) for rule, bound in zip(rules, bounds)]))
 
 # %% ../../nbs/judge/thresholds.ipynb #da64fa21
 KEEP_LEVELS = (1.0, 0.99, 0.98, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5)  # shares of picks that the search tries

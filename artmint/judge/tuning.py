@@ -45,7 +45,7 @@ from .scores import picture, score
 from artmint.judge.thresholds import (
     FEWEST,
     KEEP_LEVELS,
-    Effect,
+    BoundsEffect,
     JointBounds,
     Prices,
     RuleScores,
@@ -60,11 +60,11 @@ from artmint.judge.thresholds import (
     short_bound,
 )
 from ..make.base import Judge
-from ..review import thumbnail
 from ..seeds import load_collection
 from ..studio.catalog import Catalog
 from ..studio.editions import editions_of, packed_slots
 from ..studio.files import write_whole
+from ..studio.thumbnails import media_type, thumbnail
 from ..studio.ledger import LedgerLine, Money, bill, ledger_lines, load_money, looking_seconds, price
 from ..studio.web import guarded, respond, serve_app, web_app
 
@@ -159,7 +159,7 @@ def _sides(
     sides += [(name, "", None, None) for name in dict.fromkeys(extra) if name not in ruled]
     return sides, notes
 
-
+# %% ../../nbs/judge/tuning.ipynb #4616d77b
 def _measured(
     catalog: Catalog, judge: Judge, collection: Collection, candidates: list[Candidate], names: list[str]
 ) -> dict[str, np.ndarray]:
@@ -205,7 +205,7 @@ def _better_side(scores: np.ndarray, accepted: np.ndarray) -> str:
         return "min"
     return "min" if area_under(scores[measured], answers, True) >= 0.5 else "max"
 
-
+# %% ../../nbs/judge/tuning.ipynb #7c114473
 def decided_table(
     catalog: Catalog,  # the studio's
     collection: Collection,  # whose rules
@@ -253,7 +253,7 @@ class TuningProposal:
         "The bounds as the collection has them."
         return tuple(rule.bound for rule in self.table.rules)
 
-    def effect(self, bounds: Sequence[float | None] | None = None) -> Effect:
+    def effect(self, bounds: Sequence[float | None] | None = None) -> BoundsEffect:
         "What these bounds, or others, do."
         return effect_of(self.table.rules, self.bounds if bounds is None else bounds, self.table.accepted)
 
@@ -267,7 +267,7 @@ def _settled(rule: RuleScores, bound: float | None) -> float | None:
     worst = rule.goodness.min() * (1 if rule.highest else -1)
     return short_bound(float(worst), None, rule.highest) if bound is None else bound
 
-
+# %% ../../nbs/judge/tuning.ipynb #a6f20a70
 def propose_bounds(
     table: DecidedTable,  # of a collection
     keep: float = 0.95,  # least share of the picks, above 0
@@ -298,7 +298,7 @@ def _money(amount: float, currency: str) -> str:
 
 
 def effect_words(
-    effect: Effect,  # of all bounds together
+    effect: BoundsEffect,  # of all bounds together
     prices: Prices,  # of a look
     currency: str = "",  # empty: money isn't known
 ) -> str:
@@ -339,7 +339,7 @@ def worth_words(
 
 
 def share_words(
-    effect: Effect,  # of all bounds together
+    effect: BoundsEffect,  # of all bounds together
     rule: int,  # which of them
 ) -> str:
     "What a rule adds to the others, in words."
@@ -448,7 +448,7 @@ def _with_new_rules(text: str, changes: Sequence[BoundChange]) -> str:
         parts.append(f"[[rules]]\n{table.as_string().rstrip()}")
     return "\n\n".join(parts) + "\n"
 
-
+# %% ../../nbs/judge/tuning.ipynb #f480c64c
 def with_bounds(
     text: str,  # of a collection.toml
     changes: Sequence[BoundChange],  # what is written
@@ -479,7 +479,7 @@ class ChangedMeanwhile(Refusal):
         "what the file says now."
     )
 
-
+# %% ../../nbs/judge/tuning.ipynb #b1318ac0
 @dataclass(frozen=True)
 class FileChange:
     "A file's bytes before and after."
@@ -739,7 +739,7 @@ def _changed(api: TuningApi, asked: Changing) -> dict[str, Any]:
         api.load()
     return _change_facts(api, change, asked.write)
 
-
+# %% ../../nbs/judge/tuning.ipynb #d45a55b7
 def _taken_back(api: TuningApi, asked: TakingBack) -> dict[str, Any]:
     "Show or do the reverse of the last change. Raises ChangedMeanwhile."
     if not api.done:
@@ -770,11 +770,6 @@ def _tuning_file(request: "Request") -> "Response":
     return respond((Path(artmint.__file__).parent / "data" / name).read_bytes(), "text/javascript")
 
 
-def _picture_type(data: bytes) -> str:
-    "Media type of a picture as pages are given them."
-    return "image/png" if data.startswith(b"\x89PNG") else "image/webp"
-
-
 def tuning_app(
     api: TuningApi,  # what the page is about
     token: str,  # what a request must carry
@@ -787,7 +782,7 @@ def tuning_app(
 
     def image(request: "Request", body: bytes) -> "Response":
         data = api.image(request.path_params["dna"], request.path_params["size"] == "small")
-        return respond(data, _picture_type(data), **{"Cache-Control": "private, max-age=86400, immutable"})
+        return respond(data, media_type(data), **{"Cache-Control": "private, max-age=86400, immutable"})
 
     def call(request: "Request", body: bytes) -> "Response":
         asked = read_json(body)
@@ -824,7 +819,7 @@ def tuning_widget(
             try:
                 if message["verb"] == "picture":
                     data = api.image(str(args.get("dna")), bool(args.get("small")))
-                    self.send({"id": id, "kind": _picture_type(data)}, buffers=[data])
+                    self.send({"id": id, "kind": media_type(data)}, buffers=[data])
                 else:
                     self.send({"id": id, "result": api.call(message["verb"], args)})
             except Refusal as refusal:

@@ -7,7 +7,13 @@ import pytest
 
 from artmint.core.collection import example
 from artmint.run import cli
-from tests.judge.test_tuning import decided_studio  # noqa: F401 a fixture
+from tests.drawn import decided_studio_of
+
+
+@pytest.fixture(scope="module")
+def decided_studio(tmp_path_factory):
+    "A studio that somebody has decided on."
+    return decided_studio_of(tmp_path_factory.mktemp("tuned"))
 
 
 @pytest.fixture
@@ -28,7 +34,7 @@ def run(capsys, *words) -> tuple[int, str, str]:
     return end.value.code or 0, said.out, said.err
 
 
-def test_it_proposes_and_writes_nothing_unasked(decided_studio, batch, capsys):  # noqa: F811
+def test_it_proposes_and_writes_nothing_unasked(decided_studio, batch, capsys):
     file = batch.parent / "demo" / "collection.toml"
     before = file.read_text()
     code, out, _ = run(capsys, "tune", batch, "--studio", decided_studio)
@@ -63,11 +69,11 @@ def test_without_decisions_it_waits_for_people(batch, tmp_path, capsys):
 @pytest.mark.parametrize(
     "words", [["--page", "--json"], ["--page", "--write"], ["--keep", "0"], ["--keep", "1.5"]]
 )
-def test_wrong_use(decided_studio, batch, capsys, words):  # noqa: F811
+def test_wrong_use(decided_studio, batch, capsys, words):
     assert run(capsys, "tune", batch, "--studio", decided_studio, *words)[0] == 2
 
 
-def test_a_score_that_nobody_knows_is_said(decided_studio, batch, capsys):  # noqa: F811
+def test_a_score_that_nobody_knows_is_said(decided_studio, batch, capsys):
     code, _, err = run(capsys, "tune", batch, "--studio", decided_studio, "--score", "beauty")
     assert code != 0
     assert "beauty" in err
