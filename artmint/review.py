@@ -277,6 +277,7 @@ class BoardApi:
     session: ReviewSession
     share: float = 0.2  # of others' decisions, when the look is blind
     candidates: dict[str, Candidate] = field(default_factory=dict)  # by dna; empty: not loaded yet
+    report: Path | None = None  # the batch's report, where one was written; none: there is no batch
     _one: threading.RLock = field(default_factory=threading.RLock, repr=False)  # at a time
 
     @property
@@ -355,8 +356,14 @@ def _opening(api: BoardApi, asked: BoardOpening) -> dict[str, Any]:
     role = api.role
     may = {"role": role, "can": list(MAY[role])} | session.collection.people.model_dump(mode="json")
     table = {"collection": session.collection.name, "dnas": list(api.candidates)}
+    table["report"] = _has_report(api)
     table["audit"] = audit_cards(session, api.candidates.values()) if "decide" in MAY[role] else []
     return named | may | table | {"disputes": [] if session.blind else _disputed(api)}
+
+
+def _has_report(api: BoardApi) -> bool:
+    "Whether a person may open the batch's report; a blind look would see in it what others said."
+    return bool(api.report and api.report.is_file() and not api.session.blind)
 
 
 def _disputed(api: BoardApi) -> list[dict[str, Any]]:
@@ -367,7 +374,7 @@ def _disputed(api: BoardApi) -> list[dict[str, Any]]:
     fields = ("dna", "slot", "words", "decision")
     return [{name: getattr(one, name) for name in fields} for one in differing if one.dna in api.candidates]
 
-
+# %% ../nbs/22_review.ipynb #9d4cbed4
 def _wanted(api: BoardApi, asked: Wanted) -> list[dict[str, Any]]:
     "Cards that a board wants to show."
     if asked.dnas is None:
@@ -536,6 +543,19 @@ def _call(api: BoardApi, request: "Request", body: bytes) -> "Response":
     return respond(canonical(cards), "application/json")
 
 # %% ../nbs/22_review.ipynb #b951ec6b
+_REPORT_POLICY = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)  # its styles stand in it
+
+
+def _report(api: BoardApi, request: "Request", body: bytes) -> "Response":
+    "The batch's report, whose cards a board leads to. Raises BadRequest."
+    if not _has_report(api):
+        raise BadRequest("there is no report to be shown here")
+    return respond(api.report.read_bytes(), "text/html", **{"Content-Security-Policy": _REPORT_POLICY})
+
+
 def board_routes(
     guard: "Callable[[Callable[..., Response]], Any]",  # makes a route of what takes a board, a request and its body
 ) -> "list[Route]":
@@ -544,13 +564,14 @@ def board_routes(
 
     pictures = guard(_picture)
     return [
+        Route("/report.html", guard(_report)),
         Route("/thumbnail/{dna}", guard(_thumbnail)),
         Route("/picture/{dna}", pictures),
         Route("/picture/{dna}/{reason:int}", pictures),
         Route("/call", guard(_call), methods=["POST"]),
     ]
 
-
+# %% ../nbs/22_review.ipynb #7bf9da1d
 def board_app(
     api: BoardApi,  # what the board is about
     token: str,  # what a request must carry

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import ValidationError
@@ -46,6 +47,7 @@ class TeamBoards:
 
     look: ReviewSession  # by whoever serves them
     share: float = 0.2  # of others' decisions, when the look is blind
+    report: Path | None = None  # the batch's, where one was written
     _boards: dict[str, BoardApi] = field(default_factory=dict, repr=False)
     _one: threading.Lock = field(default_factory=threading.Lock, repr=False)  # at a time
 
@@ -56,7 +58,7 @@ class TeamBoards:
             if key not in self._boards:
                 shared = {} if self.look.blind else self._table()
                 session = replace(self.look, by=member.name)
-                self._boards[key] = BoardApi(session, self.share, shared)
+                self._boards[key] = BoardApi(session, self.share, shared, self.report)
             return self._boards[key]
 
     def _table(self) -> dict:
@@ -133,6 +135,7 @@ def serve_team(
     port: int = 0,  # 0: where it was served before, or any free one
     address: str = "",  # of the proxy, such as https://art.example/review; empty: this machine's own
     say: Callable[[str], None] = print,  # called with the address, and what is worth knowing
+    report: Path | None = None,  # the batch's, where one was written
 ) -> None:
     "Serve a team's boards until they are stopped. Raises PortTaken, BadPublicAddress, BadRoster."
     team = Team(look.catalog.folder)
@@ -147,6 +150,6 @@ def serve_team(
         say(f"{place.url} is the team's board" + (f"; forward it to {here}" if public else ""))
         if not any(member.invitations or member.sessions for member in team.members):
             say("Nobody is invited yet: artmint invite NAME --role lead")
-        return team_app(TeamBoards(look), TeamGate(team, place, public is not None))
+        return team_app(TeamBoards(look, report=report), TeamGate(team, place, public is not None))
 
     serve_port(make, port, say, KeptPorts(look.catalog.folder / "keys" / "review.ports", name))

@@ -172,9 +172,10 @@ def review(
         if browser and line.startswith("http://"):
             webbrowser.open(line.split(" ")[0])
 
+    report = studio / "runs" / order.name / "report.html"
     if team:
-        return serve_team(session, port, address, announce)
-    serve_board(BoardApi(session), port, announce)
+        return serve_team(session, port, address, announce, report)
+    serve_board(BoardApi(session, report=report), port, announce)
 
 # %% ../../nbs/run/team.ipynb #bdc10a26
 PersonName = Annotated[str, typer.Argument(help="What everybody knows them by; their decisions carry it.")]

@@ -211,3 +211,26 @@ def test_a_body_beyond_measure_is_not_read(house):
     data = json.dumps({"verb": "act", "args": {"id": "1", "dnas": ["x" * (9 << 20)]}})
     headers = {"Origin": ORIGIN, "Content-Type": "application/json"}
     assert ada.post("/review/call", content=data, headers=headers).status_code == 413
+
+
+def test_the_batchs_report_is_opened_from_the_board_and_holds_no_script(tmp_path):
+    house = House(tmp_path / "one", public_address(f"{ORIGIN}/review"))
+    ada = house.inside("Ada", "artist")
+    assert call(ada, "open").json()["report"] is False
+    assert ada.get("/review/report.html").status_code == 400
+    report = tmp_path / "report.html"
+    report.write_text("<!doctype html><title>report</title>")
+    look = ReviewSession(house.catalog, DEMO, "server")
+    house.app = team_app(TeamBoards(look, report=report), house.gate)
+    ben = house.inside("Ben", "artist")
+    assert call(ben, "open").json()["report"] is True
+    answer = ben.get("/review/report.html")
+    assert "<title>report</title>" in answer.text
+    assert "script-src" not in answer.headers["content-security-policy"]
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert house.browser().get("/review/report.html").status_code == 403
+    blind = ReviewSession(house.catalog, DEMO, "server", blind=True)
+    house.app = team_app(TeamBoards(blind, report=report), house.gate)
+    cem = house.inside("Cem", "artist")
+    assert call(cem, "open").json()["report"] is False
+    assert cem.get("/review/report.html").status_code == 400
