@@ -7,7 +7,7 @@ import pytest
 from artmint.ipfs.car import BadBlock, BadCar, write_car
 from artmint.ipfs.cid import ContentError, MissingBlock
 from artmint.ipfs.stores import FolderStore, MissingContent
-from artmint.pin import PublishedElsewise, publish, read_back
+from artmint.pin import BadStore, open_stores, PublishedElsewise, publish, read_back
 
 
 @pytest.fixture
@@ -132,3 +132,16 @@ def test_a_full_disk_leaves_no_half_archive(drop):
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
     assert os.listdir(store.folder) == []
+
+
+@pytest.mark.parametrize("kind", ["pinata", "pinning"])
+def test_a_service_that_nobody_could_read_back_is_refused_before_anything_is_sent(tmp_path, kind):
+    (tmp_path / "key").write_text("secret")
+    (tmp_path / "key").chmod(0o600)
+    address = 'url = "https://pin.example"\n' if kind == "pinning" else ""
+    table = f'[[stores]]\nkind = "{kind}"\nkey = "key"\n{address}'
+    (tmp_path / "studio.toml").write_text(table)
+    with pytest.raises(BadStore, match="none is named"):
+        open_stores(tmp_path)
+    (tmp_path / "studio.toml").write_text(table + 'gateway = "https://gateway.example"\n')
+    assert len(open_stores(tmp_path)) == 2
