@@ -240,7 +240,7 @@ def test_the_studio_names_its_stores_and_keys_stay_in_their_files(tmp_path):
     (tmp_path / "keys" / "node").write_text(f"{KEY}\n")
     (tmp_path / "keys" / "node").chmod(0o600)
     (tmp_path / "studio.toml").write_text(
-        '[[stores]]\nkind = "node"\nurl = "http://127.0.0.1:5001/"\nkey = "keys/node"\n[[stores]]\nkind = "pinning"\nurl = "https://psa.example/"\nkey = "keys/node"\norigins = ["/ip4/1.2.3.4"]\n'
+        '[[stores]]\nkind = "node"\nurl = "http://127.0.0.1:5001/"\nkey = "keys/node"\n[[stores]]\nkind = "pinning"\nurl = "https://psa.example/"\nkey = "keys/node"\norigins = ["/ip4/1.2.3.4"]\ngateway = "https://gateway.example/"\n'
     )
     stores = open_stores(tmp_path)
     assert [store.name for store in stores] == [
