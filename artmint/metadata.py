@@ -13,7 +13,6 @@ import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 
@@ -45,6 +44,7 @@ from artmint.publish.tokens import (
     token_name,
     withheld_digests,
 )
+from .publish.weights import WEIGHTS_PAGE, WeightsListing, WeightsPlace, nested, write_weights
 from .seeds import frozen_slots, salt_of
 from .studio.catalog import Catalog
 from .studio.editions import edition_of, packed_slots
@@ -251,8 +251,28 @@ def _adapter_facts(catalog: Catalog, recipes: list[dict]) -> dict[str, AdapterFa
     return {digest: adapter_facts(digest, catalog.blob(digest)) for digest in sorted(digests)}
 
 # %% ../nbs/25_metadata.ipynb #02895983
+def _published_base(
+    catalog: Catalog,
+    collection: Collection,
+    recipes: list[dict],
+    digest: str,
+    weights: Mapping[str, Path | bytes],
+) -> WeightsPlace | None:
+    "Where the files of a drop's base are published, their archive written; None where they aren't. Raises OSError."
+    painted = any("base" in recipe for recipe in recipes)
+    if not (collection.publish_weights and weights and painted):
+        return None
+    return write_weights(catalog.folder, digest, weights)
+
+
 def _open_drop(
-    catalog: Catalog, collection: Collection, drop: int, first: int, quantity: int, base: BaseFacts
+    catalog: Catalog,
+    collection: Collection,
+    drop: int,
+    first: int,
+    quantity: int,
+    base: BaseFacts,
+    weights: Mapping[str, Path | bytes],
 ) -> StudioDrop:
     "What the studio knows of a drop. Raises what `check_range`, `_editions` and `refuse_mixed_bases` raise."
     slots = range(first, first + quantity)
@@ -272,7 +292,8 @@ def _open_drop(
         slot: _objection(word) for slot, word in unaccepted_editions(catalog, collection, slots).items()
     }
     recorded = _recorded_recipes(catalog, now, editions)
-    return replace(drop_facts, earlier=earlier, recorded=recorded, objections=standing)
+    place = _published_base(catalog, collection, facts, base.digest, weights)
+    return replace(drop_facts, earlier=earlier, recorded=recorded, objections=standing, base_place=place)
 
 # %% ../nbs/25_metadata.ipynb #781430ff
 def _public_picture(
@@ -297,9 +318,7 @@ def _public_picture(
     return picture, path
 
 # %% ../nbs/25_metadata.ipynb #525aa9c2
-def _root_files(
-    catalog: Catalog, drop: StudioDrop, weights: Mapping[str, Path | bytes]
-) -> dict[str, Path | bytes]:
+def _root_files(catalog: Catalog, drop: StudioDrop) -> dict[str, Path | bytes]:
     "Every file of the root by its path. Raises what `_public_picture` raises."
     schema = json_schema(has_words(drop.collection, drop.slots, drop.facts))
     files: dict[str, Path | bytes] = {"schema.json": schema}
@@ -314,28 +333,16 @@ def _root_files(
         files[f"{edition.slot}.json"] = data
         if edition.slot == drop.slots[0].id:
             files["contract.json"] = contract_json(drop.collection, image)
-    files |= {path: catalog.blob(digest) for digest, path in drop.weights.items() if path}
-    return files | {f"weights/{drop.base.digest}/{path}": file for path, file in weights.items()}
-
-# %% ../nbs/25_metadata.ipynb #261a7bf1
-def _nested(flat: Mapping[str, Any]) -> dict:
-    "A mapping of paths as a mapping of names to mappings."
-    tree: dict = {}
-    for path, value in flat.items():
-        *folders, name = path.split("/")
-        place = tree
-        for folder in folders:
-            place = place.setdefault(folder, {})
-        place[name] = value
-    return tree
+    if drop.base_place:
+        files[WEIGHTS_PAGE] = WeightsListing(bases={drop.base.digest: drop.base_place}).data
+    return files | {path: catalog.blob(digest) for digest, path in drop.weights.items() if path}
 
 # %% ../nbs/25_metadata.ipynb #0e277216
-def _base_weights(drop: StudioDrop, files: Iterable[str]) -> Weights:
+def _base_weights(drop: StudioDrop) -> Weights:
     "The manifest's entry of the base."
-    folder = f"weights/{drop.base.digest}"
-    published = any(path.startswith(folder) for path in files)
     source = public_source(drop.base.source)
-    return Weights(role="base", digest=drop.base.digest, source=source, path=folder if published else None)
+    entry = Weights(role="base", digest=drop.base.digest, source=source)
+    return entry.model_copy(update=drop.base_place.model_dump()) if drop.base_place else entry
 
 
 def _named_weights(drop: StudioDrop, digest: str, role: Role) -> Weights:
@@ -366,8 +373,8 @@ def _token_entry(edition: Edition, files: Mapping[str, Path | bytes], built: Bui
 # %% ../nbs/25_metadata.ipynb #c1fc5c80
 def _manifest(drop: StudioDrop, number: int, files: Mapping[str, Path | bytes]) -> Manifest:
     "The manifest of these files."
-    built = build(_nested(files))
-    weights = [_base_weights(drop, files)]
+    built = build(nested(files))
+    weights = [_base_weights(drop)]
     weights += [_named_weights(drop, digest, role) for digest, role in sorted(drop.named.items())]
     tokens = [_token_entry(edition, files, built) for edition in drop.editions]
     schema = hashlib.sha256(files["schema.json"]).hexdigest()
@@ -466,8 +473,8 @@ def pack(
     BadIdentity, NotInstalled."""
     if committed := _committed(catalog, collection, drop):
         return committed
-    facts = _open_drop(catalog, collection, drop, first, quantity, base)
-    files = _root_files(catalog, facts, weights if collection.publish_weights else {})
+    facts = _open_drop(catalog, collection, drop, first, quantity, base, weights)
+    files = _root_files(catalog, facts)
     manifest = _manifest(facts, drop, files)
     target = drop_folder(catalog.folder, collection.name, drop)
     target.parent.mkdir(parents=True, exist_ok=True)

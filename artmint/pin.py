@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['STORE_KINDS', 'THROUGH_GATEWAYS', 'NO_GATEWAY', 'PublishedElsewise', 'RootsDiffer', 'TooFewStores', 'read_back',
-           'publish', 'BadStore', 'open_stores']
+           'refuse_few', 'publish', 'WeightsMissing', 'publish_weights', 'BadStore', 'open_stores']
 
 # %% ../nbs/27_pin.ipynb #2b2ff502
 from pathlib import Path
@@ -13,10 +13,13 @@ from typing import Any
 
 # %% ../nbs/27_pin.ipynb #d026f868
 from .core.canon import Refusal
+from .core.manifest import Manifest
 from .ipfs.car import check_car, open_car
 from .ipfs.cid import CID, ContentError
 from .ipfs.services import PinataStore, PinningService, S3Store
 from .ipfs.stores import ByteProgress, FolderStore, KuboStore, MissingContent, Store, no_progress
+from .publish.weights import weights_archive
+from .studio.catalog import Catalog
 from .studio.files import studio_document
 
 # %% ../nbs/27_pin.ipynb #e79c8184
@@ -76,6 +79,16 @@ def _holds(store: Store, root: CID) -> bool:
     return True
 
 # %% ../nbs/27_pin.ipynb #1478e29c
+def refuse_few(
+    stores: list[Store],  # that are named
+    copies: int,  # how many of them there must be at least
+) -> None:
+    "Raise TooFewStores where a drop would be kept in fewer places than is asked for."
+    names = {store.name for store in stores}
+    if len(names) < copies:
+        raise TooFewStores(copies, len(names))
+
+
 def publish(
     car: Path,  # the drop's archive
     root: CID,  # the root that the manifest names
@@ -85,9 +98,7 @@ def publish(
 ) -> dict:  # the receipt: root, blocks, bytes and, for each store, whether it was sent now
     """Give a drop to every store and check what comes back. Raises TooFewStores, RootsDiffer, PublishedElsewise,
     ContentError for an archive that isn't complete here, and what the stores raise."""
-    names = {store.name for store in stores}
-    if len(names) < copies:
-        raise TooFewStores(copies, len(names))
+    refuse_few(stores, copies)
     paths = check_car(open_car(car), root)
     receipt = []
     for store in stores:
@@ -105,6 +116,43 @@ def publish(
         "bytes": car.stat().st_size,
         "stores": receipt,
     }
+
+# %% ../nbs/27_pin.ipynb #d29e8117
+class WeightsMissing(Refusal):
+    "The archive of a base that a drop names isn't in the studio."
+
+    digest: str
+    says = (
+        "The drop names base {digest}, and the archive with its files isn't in the studio's weights/ folder. Nothing was "
+        "sent: run 25_metadata again, which writes it, or bring the file from where the drop was packed."
+    )
+
+
+def publish_weights(
+    catalog: Catalog,  # of the studio with the archives; receives receipts
+    manifest: Manifest,  # the drop's
+    stores: list[Store],  # all of them must keep them
+    copies: int = 1,  # how many of them there must be at least
+    progress: ByteProgress = no_progress,  # is called with bytes sent to a store, and all
+) -> list[dict]:  # a receipt for each base that was sent or read back now
+    """Give the files of a drop's base to every store that wasn't seen to have them. Raises WeightsMissing, and what
+    `publish` raises."""
+    refuse_few(stores, copies)
+    receipts = []
+    for entry in manifest.weights:
+        archive = weights_archive(catalog.folder, entry.digest)
+        if entry.cid is None:
+            continue
+        known = {store["store"] for body in catalog.history("weights", entry.cid) for store in body["stores"]}
+        new = [store for store in stores if store.name not in known]
+        if not new:
+            continue
+        if not archive.is_file():
+            raise WeightsMissing(entry.digest)
+        receipt = publish(archive, CID.parse(entry.cid), new, 1, progress)
+        catalog.append("weights", entry.cid, receipt | {"digest": entry.digest})
+        receipts.append(receipt)
+    return receipts
 
 # %% ../nbs/27_pin.ipynb #7ee7a64c
 STORE_KINDS = {

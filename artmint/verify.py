@@ -158,7 +158,7 @@ def prove_claim(
             steps += [*check_tokens(reports), *openings, *check_credentials(reports)]
             steps += [*check_together(claim, told, seeds), *check_manifests(manifests, checked)]
             steps += check_sample(claim, sum(not report.findings for report in reports))
-        again = regenerate_tokens(archives, reports, asked.base, asked.say)
+        again = regenerate_tokens(archives, stores, reports, asked.base, asked.say)
         steps += again if asked.regenerate else [NOT_ASKED]
         return steps, tuple(_cards(checked))
 

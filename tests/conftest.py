@@ -183,17 +183,19 @@ def studio(minted, tmp_path):
 def lie(minted, tmp_path):
     "Change the files of the first drop, commit them, and prove."
     from artmint.verify import verify
-    from tests.lies import Studio, tree
+    from tests.lies import Studio, base_files, set_apart, tree
 
-    def told(change, regenerate: bool = False, content: bytes = b"", weights: bool = False, **more):
-        files = {
-            path: data
-            for path, data in tree(minted[0] / "drops" / "tiny-1" / "root").items()
-            if weights or not path.startswith("weights/")
-        }
+    def told(change, regenerate: bool = False, content: bytes = b"", weights: str = "", **more):
+        files = tree(minted[0] / "drops" / "tiny-1" / "root")
+        del files["weights.json"]
+        if weights:
+            files |= base_files(minted[0])
         change(files)
+        studio = Studio(tmp_path / "lies")
+        if weights == "apart":
+            set_apart(files, studio.folder / "store")
         return verify(
-            Studio(tmp_path / "lies").publish(files, [1, 2], content),
+            studio.publish(files, [1, 2], content),
             tmp_path / "lies",
             regenerate=regenerate,
             **more,

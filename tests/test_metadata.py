@@ -27,6 +27,7 @@ from artmint.metadata import (
     refuse_unaccepted,
 )
 from artmint.publish.tokens import read_token
+from artmint.publish.weights import read_weights, weights_archive
 from artmint.seeds import frozen_slots, recipes
 from artmint.studio.blobs import CorruptBlob
 from artmint.studio.catalog import Catalog
@@ -122,7 +123,7 @@ def test_the_archive_holds_everything_under_the_root(made):
     car = open_car(folder / "drop.car")
     root = CID.parse(manifest.root)
     paths = check_car(car, root)
-    wanted = {"schema.json", f"weights/{BASE.digest}/unet/weights.safetensors"}
+    wanted = {"schema.json", "weights.json"}
     for i in range(1, 17):
         wanted |= {f"{i}.json", f"images/{i}.png"}
     assert wanted <= set(paths)
@@ -131,7 +132,22 @@ def test_the_archive_holds_everything_under_the_root(made):
         said = read_token(read_file(resolve(root, f"{token.id}.json", car.block), car.block, 10**6))
         assert said.image == f"ipfs://{token.image_cid}"
         assert said.artmint.dna == token.dna
-    assert manifest.weights[0].path == f"weights/{BASE.digest}"
+    assert manifest.weights[0].path is None
+
+
+def test_the_bases_files_have_an_archive_of_their_own_for_all_drops(tmp_path):
+    catalog = fill(tmp_path, 4)
+    manifests = [pack(catalog, DEMO, number, first, 2, BASE, WEIGHTS) for number, first in ((1, 1), (2, 3))]
+    archive = weights_archive(tmp_path, BASE.digest)
+    car = open_car(archive)
+    assert {path for path in check_car(car, car.roots[0]) if "." in path} == set(WEIGHTS)
+    for manifest in manifests:
+        entry = manifest.weights[0]
+        assert (entry.cid, entry.bytes, entry.path) == (str(car.roots[0]), archive.stat().st_size, None)
+        root = drop_of(catalog).with_name(f"demo-{manifest.drop}") / "root"
+        listed = read_weights((root / "weights.json").read_bytes())
+        assert listed[BASE.digest].cid == entry.cid
+    assert len([*archive.parent.iterdir()]) == 1
 
 
 def test_secret_weights_stay_in_the_studio(tmp_path):
@@ -140,7 +156,8 @@ def test_secret_weights_stay_in_the_studio(tmp_path):
     )
     assert manifest.weights[0].path is None
     assert manifest.weights[0].digest == BASE.digest
-    assert not (tmp_path / "drops" / "demo-1" / "root" / "weights").exists()
+    assert not (tmp_path / "drops" / "demo-1" / "root" / "weights.json").exists()
+    assert not (tmp_path / "weights").exists()
 
 
 @pytest.mark.parametrize(

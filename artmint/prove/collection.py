@@ -18,6 +18,7 @@ from .evidence import JSON_LIMIT, Archive, ChainClaim
 from .proof import Step, tally
 from .tokens import TokenReport
 from ..publish.tokens import PLACES, ContractMetadata, json_schema, named_files, read_contract
+from ..publish.weights import WEIGHTS_PAGE, read_weights
 
 # %% ../../nbs/prove/collection.ipynb #dd707ed4
 _OWN = {"dna": "recipe", "pixel_digest": "picture", "file_digest": "file"}
@@ -204,11 +205,21 @@ def _belongs(archive: Archive, reports: list[TokenReport]) -> set[str]:
     for report in reports:
         about = report.metadata.artmint
         if about.base:
-            paths |= {"weights", f"weights/{about.base.digest}"}
+            paths |= {"weights", f"weights/{about.base.digest}", WEIGHTS_PAGE}
         for digest, role in named_files(about.recipe).items():
             place = PLACES[role].format(digest)
             paths |= {place, place.partition("/")[0]}
     return paths
+
+
+def _foreign_bases(archive: Archive, reports: list[TokenReport]) -> list[str]:
+    "What a root says of bases that none of its tokens names. Raises ContentError."
+    bases = {report.metadata.artmint.base.digest for report in reports if report.metadata.artmint.base}
+    try:
+        listed = read_weights(archive.read(WEIGHTS_PAGE, JSON_LIMIT))
+    except BadMetadata as refusal:
+        return [str(refusal)]
+    return [f"{WEIGHTS_PAGE}: base {digest}" for digest in sorted(listed.keys() - bases)]
 
 
 def _strays(archive: Archive, reports: list[TokenReport]) -> list[str]:
@@ -219,6 +230,8 @@ def _strays(archive: Archive, reports: list[TokenReport]) -> list[str]:
         top = "/".join(path.split("/")[:2])
         if path not in expected and not (top.startswith("weights/") and top in expected):
             strays.append(path)
+    if WEIGHTS_PAGE in archive.paths:
+        strays += _foreign_bases(archive, reports)
     return strays
 
 

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['TOKENS', 'URIS', 'FOREIGN', 'NO_PAST', 'JSON_LIMIT', 'PNG_LIMIT', 'NOBODY', 'BadAddress', 'Target', 'parse_address',
            'ChainDrop', 'Seal', 'ChainClaim', 'Unreachable', 'NotMinted', 'ask_chain', 'check_uris', 'check_seals',
-           'Archive', 'most_false', 'check_sample', 'open_archives', 'Leaf', 'leaf_of', 'check_content_roots',
-           'check_provenance']
+           'Archive', 'most_false', 'check_sample', 'give_archive', 'not_had', 'open_archives', 'Leaf', 'leaf_of',
+           'check_content_roots', 'check_provenance']
 
 # %% ../../nbs/prove/evidence.ipynb #1c5fd9dd
 import hashlib
@@ -400,8 +400,12 @@ def _askable(store: Store) -> AskBlock | None:
     return getattr(store, "block", None) if readable else None
 
 
-def _give_archive(store: Store, root: CID, sources: Sources) -> None:
-    "Ask a store for all of a root, and take in what it gives."
+def give_archive(
+    store: Store,  # who is asked
+    root: CID,  # of which content
+    sources: Sources,  # receives what it gives, and what was wrong with that
+) -> None:
+    "Ask a store for all of a root, and take in what it gives. Raises nothing: what goes wrong is in the sources."
     try:
         path = store.get(root, sources.folder)
         mine = path.parent != sources.folder
@@ -436,7 +440,7 @@ def _whole_archive(drop: ChainDrop, stores: list[Store], sources: Sources) -> Ar
     BadNode, ContentTooLarge."""
     missing = MissingBlock(drop.root)
     for store in stores:
-        _give_archive(store, drop.root, sources)
+        give_archive(store, drop.root, sources)
         try:
             return Archive(drop, sources, _paths(drop.root, sources))
         except MissingBlock as error:
@@ -464,7 +468,7 @@ def _read_by_path(drop: ChainDrop, stores: list[Store], sources: Sources, tokens
         if by_block and ask:
             sources.askable.append((store.name, ask))
         elif by_block is not bool(ask):  # those that give archives only come first, the others' archives last
-            _give_archive(store, drop.root, sources)
+            give_archive(store, drop.root, sources)
         else:
             continue
         try:
@@ -495,8 +499,11 @@ def _whole_evidence(archives: list[Archive], count: int, faults: list[str]) -> s
 NOBODY = "no store was named"
 
 
-def _not_had(missing: MissingBlock, sources: Sources) -> str:
-    "Why a drop's content isn't here: what lacks, and what was wrong with each store."
+def not_had(
+    missing: MissingBlock,  # what lacks
+    sources: Sources,  # who was asked
+) -> str:
+    "Why content isn't here: what lacks, and what was wrong with each store."
     why = " ".join([*sources.faults, *sources.absent]) or NOBODY
     return f"{missing} That speaks of the stores, not of the tokens: {why}"
 
@@ -522,7 +529,7 @@ def open_archives(
             else:
                 archive = _read_by_path(drop, stores, sources, tokens)
         except MissingBlock as missing:
-            steps.append(Step("archive", "unchecked", _not_had(missing, sources)))
+            steps.append(Step("archive", "unchecked", not_had(missing, sources)))
             continue
         except (BadNode, ContentTooLarge) as error:
             steps.append(Step("archive", "failed", str(error)))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 # %% ../../nbs/prove/tokens.ipynb #894015e2
-from ..core.manifest import BadMetadata, Manifest, Token, read_manifest
+from ..core.manifest import BadMetadata, Manifest, Role, Token, Weights, read_manifest
 from ..core.picture import CREDENTIALS
 from ..core.records import Finding
 from ..ipfs.cid import ContentError, MissingBlock
@@ -22,7 +22,8 @@ from .evidence import Archive, JSON_LIMIT, PNG_LIMIT, leaf_of
 from .proof import Step, tally
 from ..publish.audit import check_token
 from ..publish.credentials import NotInstalled, disagreements
-from ..publish.tokens import TokenMetadata, named_files, read_token
+from ..publish.tokens import PLACES, AdapterFacts, BaseFacts, TokenMetadata, named_files, read_token
+from ..publish.weights import WEIGHTS_PAGE, read_weights
 
 # %% ../../nbs/prove/tokens.ipynb #c30e493f
 TOKEN_CHECKS = {
@@ -193,16 +194,51 @@ def _entry(archive: Archive, report: TokenReport) -> Token:
     return Token(**vars(leaf), **cids, dna=facts.dna, pixel_digest=facts.pixel_digest)
 
 
-def _named_weights(reports: list[TokenReport], manifest: Manifest) -> set[str]:
-    """Digests of all weights that tokens name. A work made by hand names no base, so it is taken to be the
-    manifest's."""
-    digests = set()
+def _base_entry(archive: Archive, base: BaseFacts) -> Weights:
+    "What a manifest has to say of a base. Raises ContentError."
+    folder = f"weights/{base.digest}"  # of drops that were packed before bases had archives of their own
+    path = folder if archive.has(folder) else None
+    place = {}
+    if archive.has(WEIGHTS_PAGE):
+        try:
+            listed = read_weights(archive.read(WEIGHTS_PAGE, JSON_LIMIT)).get(base.digest)
+        except BadMetadata:
+            listed = None  # and `check_files` says why
+        place = listed.model_dump() if listed else {}
+    return Weights(role="base", digest=base.digest, source=base.source, path=path, **place)
+
+
+def _file_entry(archive: Archive, digest: str, role: Role, facts: AdapterFacts | None) -> Weights:
+    "What a manifest has to say of another file that recipes name. Raises ContentError."
+    place = PLACES[role].format(digest)
+    path = place if archive.has(place) else None
+    source = facts.style if facts and facts.style else "the studio"
+    return Weights(
+        role=role, digest=digest, source=source, path=path, parents=facts.parents if facts else None
+    )
+
+
+def _weights_entries(archive: Archive, reports: list[TokenReport], manifest: Manifest) -> dict[str, Weights]:
+    """What a manifest has to say of all weights that tokens name, by digest. A work made by hand names no base, so it
+    is taken to be the manifest's. Raises ContentError."""
+    entries = {}
     for report in reports:
         facts = report.metadata.artmint
-        digests.add(facts.base.digest if facts.base else manifest.weights[0].digest)
-        if not report.findings:
-            digests.update(named_files(facts.recipe))
-    return digests
+        origins = {adapter.digest: adapter for adapter in facts.adapters or ()}
+        if facts.base:
+            entries[facts.base.digest] = _base_entry(archive, facts.base)
+        elif manifest.weights:
+            entries.setdefault(manifest.weights[0].digest, manifest.weights[0])
+        named = {} if report.findings else named_files(facts.recipe)
+        for digest, role in named.items():
+            entries[digest] = _file_entry(archive, digest, role, origins.get(digest))
+    return entries
+
+
+def _as_told(entry: Weights) -> str:
+    "What a manifest says of weights, in words. Before adapters told their parents nothing is said of them."
+    told = entry.model_dump(exclude={"digest"}, exclude_none=True)
+    return ", ".join(f"{name} {value}" for name, value in told.items())
 
 # %% ../../nbs/prove/tokens.ipynb #60d1276d
 def _drop_findings(archive: Archive, reports: list[TokenReport], manifest: Manifest) -> list[Finding]:
@@ -215,13 +251,19 @@ def _drop_findings(archive: Archive, reports: list[TokenReport], manifest: Manif
 
     schema = archive.read("schema.json", JSON_LIMIT)
     collections = {report.metadata.artmint.collection for report in reports}
-    weights = {entry.digest for entry in manifest.weights}
     compare("root", str(archive.drop.root), manifest.root)
     compare("first", archive.drop.first, manifest.first)
     compare("quantity", archive.drop.quantity, manifest.quantity)
     compare("schema_digest", hashlib.sha256(schema).hexdigest(), manifest.schema_digest)
     compare("collection", collections, {manifest.collection})
-    compare("weights", _named_weights(reports, manifest), weights)
+    named = _weights_entries(archive, reports, manifest)
+    stated = {entry.digest: entry for entry in manifest.weights}
+    seen = stated if len(reports) == archive.drop.quantity else named.keys() & stated.keys()
+    compare("weights", sorted(named), sorted(seen))
+    for digest in sorted(named.keys() & stated.keys()):
+        earlier = stated[digest].parents is None
+        wanted = named[digest].model_copy(update={"parents": None}) if earlier else named[digest]
+        compare(f"{named[digest].role} {digest}", _as_told(wanted), _as_told(stated[digest]))
     return findings
 
 # %% ../../nbs/prove/tokens.ipynb #def06d7a

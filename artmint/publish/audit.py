@@ -54,6 +54,7 @@ from artmint.publish.tokens import (
     token_name,
     withheld_digests,
 )
+from .weights import WEIGHTS_PAGE, WeightsListing, WeightsPlace
 from ..seeds import one_of_one_of, prompt_of
 
 if TYPE_CHECKING:
@@ -233,6 +234,7 @@ class StudioDrop:
     earlier: Mapping[int, Settings] = field(default_factory=dict)
     # recipes as they were recorded before they were painted, by slot, where nobody kept settings
     recorded: Mapping[int, dict] = field(default_factory=dict)
+    base_place: WeightsPlace | None = None  # where the base's files are published; none: nowhere
     # what stands against an edition, in words, by slot, where the decision that counts doesn't accept it
     objections: Mapping[int, str] = field(default_factory=dict)
 
@@ -391,6 +393,9 @@ def _check_manifest(drop: StudioDrop, manifest: Manifest, root: Path, names: set
     named = [weights.digest for weights in manifest.weights]
     findings.compare("weights", [drop.base.digest, *drop.weights], named)
     paths = {weights.digest: weights.path for weights in manifest.weights[1:]}
+    place = drop.base_place.model_dump() if drop.base_place else {"cid": None, "bytes": None}
+    stated = manifest.weights[0].model_dump(include={"cid", "bytes"}) if manifest.weights else {}
+    findings.compare("place of the base's files", place, stated)
     findings.compare("paths of weights", drop.weights, paths)
     findings.compare("files that recipes name", {}, _wrong_weights(drop, root, names))
     bases = {facts.get("base", drop.base.digest) for facts in drop.facts}
@@ -419,13 +424,16 @@ def _check_files(drop: StudioDrop, manifest: Manifest, root: Path, names: set[st
     actual = (root / "contract.json").read_bytes() if "contract.json" in names else b""
     findings.compare("contract.json", contract, actual)
     wanted = {"schema.json", "contract.json"}
+    if drop.base_place:
+        wanted.add(WEIGHTS_PAGE)
+        listing = WeightsListing(bases={drop.base.digest: drop.base_place}).data
+        actual = (root / WEIGHTS_PAGE).read_bytes() if WEIGHTS_PAGE in names else b""
+        findings.compare(WEIGHTS_PAGE, listing, actual)
     for slot in drop.slots:
         wanted |= {f"{slot.id}.json", f"images/{slot.id}.png"}
     findings.compare("missing files", [], sorted(wanted - names))
-    published = tuple(weights.path for weights in manifest.weights if weights.path)
-    folders = tuple(f"{path}/" for path in published)
-    others = [name for name in names - wanted - set(published) if not name.startswith(folders)]
-    findings.compare("other files", [], sorted(others))
+    published = {weights.path for weights in manifest.weights if weights.path}
+    findings.compare("other files", [], sorted(names - wanted - published))
     schema = (root / "schema.json").read_bytes() if "schema.json" in names else b""
     findings.compare("root/schema.json", manifest.schema_digest, _sha256(schema))
     return findings

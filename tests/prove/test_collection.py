@@ -9,6 +9,7 @@ from artmint.ipfs.cid import cid
 from artmint.prove.collection import trait_counts
 from artmint.prove.tokens import TokenReport
 from artmint.publish.tokens import published_counts, read_contract, read_token, stands_in
+from artmint.publish.weights import WeightsListing, WeightsPlace
 from artmint.seeds import load_collection
 from artmint.verify import verify
 from tests.conftest import TINY
@@ -150,6 +151,11 @@ FOUND = {
     "a JSON of another spelling": (stray("2.JSON", b"{}"), "files"),
     "an adapter that no recipe names": (stray(f"adapters/{DIGEST}.safetensors", b"x"), "files"),
     "a base that no recipe names": (stray(f"weights/{DIGEST}/unet/config.json", b"{}"), "files"),
+    "a place of a base that no recipe names": (
+        stray("weights.json", WeightsListing(bases={DIGEST: WeightsPlace(cid=str(cid(b"x")), bytes=1)}).data),
+        "files",
+    ),
+    "a page of weights that isn't ours": (stray("weights.json", b'{"bases":{"x":1}}'), "files"),
     "a start picture that no recipe names": (stray(f"init/{DIGEST}.png", b"x"), "files"),
     "a favicon": (stray("favicon.ico", b"x"), "files"),
     "a redirect of a gateway's": (stray("_redirects", b"/* https://phish.example 302"), "files"),

@@ -530,8 +530,8 @@ TAMPERED = {
         {(None, "root/schema.json"), (None, "root")},
     ),
     "the weights": (
-        rewrite(f"weights/{BASE.digest}/unet/weights.safetensors", b"\x05", b"\x06"),
-        {(None, "root")},
+        rewrite("weights.json", b'"cid":"b', b'"cid":"bb'),
+        {(None, "root"), (None, "weights.json")},
     ),
 }
 
