@@ -6,7 +6,7 @@ import pytest
 
 from artmint.core.manifest import Manifest, Weights
 from artmint.ipfs.car import BadBlock, BadCar, write_car
-from artmint.ipfs.cid import ContentError, MissingBlock
+from artmint.ipfs.cid import CID, ContentError, MissingBlock
 from artmint.ipfs.stores import FolderStore, MissingContent
 from artmint.pin import (
     BadStore,
