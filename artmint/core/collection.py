@@ -165,7 +165,9 @@ class Approval(Record):
 class Royalty(Record):
     "What the studio asks of a resale (ERC-2981)."
 
-    basis_points: int = Field(0, ge=0, le=10_000)  # hundredths of a percent
+    basis_points: int = Field(
+        0, ge=0, le=1_000
+    )  # hundredths of a percent; the contract takes a tenth at most
     receiver: Account | None = None  # none: the treasury
 
 # %% ../../nbs/core/collection.ipynb #0f3a2b4a
