@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['UnfilledSlot', 'NoSuchSlots', 'RefusedByPeople', 'UndecidedByPeople', 'RefusedAfterPacking', 'MixedBases',
-           'OverlappingDrop', 'AuditFailed', 'refuse_unaccepted', 'check_range', 'refuse_mixed_bases', 'is_complete',
-           'pack', 'provenance_record']
+           'OverlappingDrop', 'AuditFailed', 'refuse_unaccepted', 'check_range', 'refuse_mixed_bases', 'MissingMedia',
+           'media_files', 'is_complete', 'pack', 'provenance_record']
 
 # %% ../nbs/25_metadata.ipynb #35755440
 import hashlib
@@ -21,8 +21,9 @@ from filelock import FileLock
 from .core.canon import Refusal, canonical
 from .core.collection import Collection
 from .core.manifest import BadMetadata, Manifest, Role, Token, Weights, provenance_hash, read_manifest
+from .core.market import media_of
 from .core.picture import public_png
-from .core.records import Edition, Finding
+from .core.records import Edition, Finding, Slot
 from .ipfs.car import check_car, open_car, write_car
 from .ipfs.cid import CID, PROFILE, Built, ContentError, build, cid as cid_of
 from .judge.decisions import Verdict, unaccepted_editions
@@ -35,9 +36,8 @@ from artmint.publish.tokens import (
     BaseFacts,
     adapter_facts,
     contract_json,
-    json_schema,
+    drop_schema,
     public_facts,
-    has_words,
     public_source,
     published_collection,
     read_token,
@@ -250,11 +250,47 @@ def _adapter_facts(catalog: Catalog, recipes: list[dict]) -> dict[str, AdapterFa
     digests = {use["digest"] for recipe in recipes for use in recipe.get("adapters", ())}
     return {digest: adapter_facts(digest, catalog.blob(digest)) for digest in sorted(digests)}
 
+# %% ../nbs/25_metadata.ipynb #db7759e7
+class MissingMedia(Refusal):
+    "Files that a collection's market names, and that nobody gave."
+
+    files: list[str]
+    says = (
+        "The collection publishes {files}, and these files aren't at hand. Nothing was packed: run 25_metadata with "
+        "the collection's folder, in which they lie."
+    )
+
+
+def media_files(
+    folder: Path,  # the collection's
+    collection: Collection,  # as it was read from there
+) -> dict[str, Path]:  # by digest
+    "Where the files lie that the collection's market names; `pack` publishes them, and the audit reads them again."
+    return {digest: Path(folder) / file.file for digest, file in collection.market.media.items()}
+
+
+def _media_addresses(collection: Collection, slots: list[Slot], media: Mapping[str, Path]) -> dict[str, str]:
+    "The content addresses of a drop's media, by digest. Raises MissingMedia."
+    named = media_of(collection, slots)
+    missing = [
+        file.file for digest, file in named.items() if digest not in media or not media[digest].is_file()
+    ]
+    if missing:
+        raise MissingMedia(sorted(missing))
+    return {digest: str(cid_of(media[digest])) for digest in named}
+
 # %% ../nbs/25_metadata.ipynb #02895983
 def _open_drop(
-    catalog: Catalog, collection: Collection, drop: int, first: int, quantity: int, base: BaseFacts
+    catalog: Catalog,
+    collection: Collection,
+    drop: int,
+    first: int,
+    quantity: int,
+    base: BaseFacts,
+    media: Mapping[str, Path] = {},
 ) -> StudioDrop:
-    "What the studio knows of a drop. Raises what `check_range`, `_editions` and `refuse_mixed_bases` raise."
+    """What the studio knows of a drop. Raises what `check_range`, `_editions` and `refuse_mixed_bases` raise, and
+    MissingMedia."""
     slots = range(first, first + quantity)
     check_range(catalog, collection, drop, slots)
     salt = salt_of(collection, catalog.folder)
@@ -272,7 +308,8 @@ def _open_drop(
         slot: _objection(word) for slot, word in unaccepted_editions(catalog, collection, slots).items()
     }
     recorded = _recorded_recipes(catalog, now, editions)
-    return replace(drop_facts, earlier=earlier, recorded=recorded, objections=standing)
+    addresses = _media_addresses(collection, in_drop, media)
+    return replace(drop_facts, earlier=earlier, recorded=recorded, objections=standing, media=addresses)
 
 # %% ../nbs/25_metadata.ipynb #781430ff
 def _public_picture(
@@ -298,22 +335,23 @@ def _public_picture(
 
 # %% ../nbs/25_metadata.ipynb #525aa9c2
 def _root_files(
-    catalog: Catalog, drop: StudioDrop, weights: Mapping[str, Path | bytes]
+    catalog: Catalog, drop: StudioDrop, weights: Mapping[str, Path | bytes], media: Mapping[str, Path]
 ) -> dict[str, Path | bytes]:
     "Every file of the root by its path. Raises what `_public_picture` raises."
-    schema = json_schema(has_words(drop.collection, drop.slots, drop.facts))
+    schema = drop_schema(drop.collection, drop.slots, drop.facts)
     files: dict[str, Path | bytes] = {"schema.json": schema}
     for slot, edition, facts in zip(drop.slots, drop.editions, drop.facts):
         picture, path = _public_picture(catalog, drop, edition, facts)
         image = str(cid_of(picture))
         digest = hashlib.sha256(picture).hexdigest()
         source = drop.base.source
-        told = (digest, drop.salt, drop.adapters, slot.wildcards)
+        told = (digest, drop.salt, drop.adapters, slot.wildcards, drop.media)
         data = token_json(drop.collection, edition, facts, source, image, *told)
         files[f"images/{edition.slot}.png"] = path or picture
         files[f"{edition.slot}.json"] = data
         if edition.slot == drop.slots[0].id:
-            files["contract.json"] = contract_json(drop.collection, image)
+            files["contract.json"] = contract_json(drop.collection, image, media=drop.media)
+    files |= {file.place: media[digest] for digest, file in media_of(drop.collection, drop.slots).items()}
     files |= {path: catalog.blob(digest) for digest, path in drop.weights.items() if path}
     return files | {f"weights/{drop.base.digest}/{path}": file for path, file in weights.items()}
 
@@ -459,15 +497,16 @@ def pack(
     quantity: int,  # how many slots
     base: BaseFacts,  # digest and source of the base that made the drop
     weights: Mapping[str, Path | bytes],  # that base's files, published when the collection says so
+    media: Mapping[str, Path] = {},  # from `media_files`: by digest, what the collection's market names
 ) -> Manifest:
     """Write drops/<collection>-<drop>/ with drop.json, root/ and drop.car, or leave it when it is there and complete,
     or is on a chain: what was committed can't be packed in another way, whatever the collection says by now.
     Raises AuditFailed, UnfilledSlot, RefusedByPeople, UndecidedByPeople, MixedBases, NoSuchSlots, OverlappingDrop,
-    BadIdentity, NotInstalled."""
+    MissingMedia, BadIdentity, NotInstalled."""
     if committed := _committed(catalog, collection, drop):
         return committed
-    facts = _open_drop(catalog, collection, drop, first, quantity, base)
-    files = _root_files(catalog, facts, weights if collection.publish_weights else {})
+    facts = _open_drop(catalog, collection, drop, first, quantity, base, media)
+    files = _root_files(catalog, facts, weights if collection.publish_weights else {}, media)
     manifest = _manifest(facts, drop, files)
     target = drop_folder(catalog.folder, collection.name, drop)
     target.parent.mkdir(parents=True, exist_ok=True)
