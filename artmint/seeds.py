@@ -36,6 +36,7 @@ from artmint.core.collection import (
     contradictions,
     read_collection,
 )
+from .core.market import market_problems
 from .core.records import AdapterUse, Attempt, Recipe, Slot
 from .studio.catalog import Catalog
 from .studio.editions import editions_of
@@ -216,6 +217,7 @@ def problems_of(
 ) -> list[str]:
     "Everything that makes a collection inconsistent, in words. Empty: consistent, and an allocation exists."
     problems = contradictions(collection)
+    problems += market_problems(collection)
     if problems:
         return problems
     try:

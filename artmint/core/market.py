@@ -24,12 +24,12 @@ from artmint.core.texts import (
     DisplayType,
     fill_template,
     fit_link,
+    fits_template,
     folded,
     lookalikes,
     number_of,
     shown_value,
     template_fields,
-    template_shape,
 )
 
 # %% ../../nbs/core/market.ipynb #de6bd93e
@@ -133,7 +133,7 @@ def token_texts(
             texts[field] = fill_template(template, values) if isinstance(template, str) else template
     return texts
 
-# %% ../../nbs/core/market.ipynb #b8c24a0b
+# %% ../../nbs/core/market.ipynb #31c75a78
 def media_of(
     collection: Collection,  # whose
     slots: Iterable[Slot],  # of a drop
@@ -392,7 +392,7 @@ def is_like_another(
     "Whether a name has the form of those that the template gives, or ends in another token's number."
     numbered = _NUMBERED.search(name)
     other = bool(numbered) and int(numbered[1]) != token
-    return other or bool(template_shape(template).fullmatch(folded(name)))
+    return other or fits_template(name, template)
 
 
 def _own_names(collection: Collection) -> Iterator[tuple[str, str, set[int]]]:

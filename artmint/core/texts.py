@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['STORY', 'WORDS', 'Text', 'Story', 'LINK', 'Link', 'Account', 'Background', 'DisplayType', 'MOMENTS', 'fit_text',
            'folded', 'lookalikes', 'fit_link', 'number_of', 'unix_seconds', 'shown_value', 'template_fields',
-           'fill_template', 'template_shape']
+           'fill_template', 'fits_template']
 
 # %% ../../nbs/core/texts.ipynb #d18b2bf3
 import ipaddress
@@ -148,12 +148,15 @@ def number_of(
     text: str,  # such as "12" or "0.5"
 ) -> int | float:
     "A number from its one spelling, of at most 15 digits. Raises ValueError."
-    digits = sum(letter.isdigit() for letter in text)
-    if not _NUMBER.fullmatch(text) or not text.isascii() or text in ("-0",) or digits > 15:
+    value: int | float = 0
+    digits = len(re.sub("[^0-9]", "", text))
+    if _NUMBER.fullmatch(text) and digits <= 15:
+        value = float(text) if "." in text else int(text)
+    if str(value) != text:
         raise ValueError(
             f"{text!r} is no number as it is published: write 12, -3 or 0.5, of at most 15 digits"
         )
-    return float(text) if "." in text else int(text)
+    return value
 
 
 def unix_seconds(
@@ -227,12 +230,26 @@ def fill_template(
     return filled
 
 
-def template_shape(
+_DIGITS = re.compile(r"\s*\d+\s*")
+
+
+def _after(name: str, text: str, places: set[int]) -> set[int]:
+    "Where a field may end that begins at one of some places in a text; `id` is a number."
+    if name != "id":
+        return set(range(min(places) + 1, len(text) + 1)) if places else set()
+    numbers = [match for place in places if (match := _DIGITS.match(text, place))]
+    return {end for number in numbers for end in range(number.start() + 1, number.end() + 1)}
+
+
+def fits_template(
+    text: str,  # a name, say
     template: str,  # whose fields are names
-) -> re.Pattern:
-    "What a folded text looks like that this template made, of any token; `id` is a number."
-    shape = ""
-    for text, name, _, _ in string.Formatter().parse(template):
-        shape += re.escape(folded(f"|{text}|")[1:-1])
-        shape += "" if name is None else r"\s*0*\d+\s*" if name == "id" else r".+"
-    return re.compile(shape, re.DOTALL)
+) -> bool:
+    "Whether a template can have made a text, of whatever token, and case and blanks aside. Its time is bounded by their lengths."
+    text, places = folded(text), {0}
+    for literal, name, _, _ in string.Formatter().parse(template):
+        word = folded(f"|{literal}|")[1:-1]
+        places = {place + len(word) for place in places if text.startswith(word, place)}
+        if name is not None:
+            places = _after(name, text, places)
+    return len(text) in places
