@@ -14,7 +14,7 @@ from ..core.manifest import BadMetadata
 from ..core.records import Finding
 from ..ipfs.cid import ContentError, MissingBlock
 from .evidence import JSON_LIMIT, Archive, ChainClaim
-from .proof import Step, tally
+from .proof import SHOWN, Step, tally
 from .tokens import TokenReport
 from ..core.market import is_like_another
 from ..core.texts import fill_template
@@ -22,6 +22,7 @@ from artmint.publish.tokens import (
     PLACES,
     USUAL_NAME,
     ContractMetadata,
+    is_of_schema,
     json_schema,
     named_files,
     read_contract,
@@ -252,10 +253,21 @@ def _strays(archive: Archive, reports: list[TokenReport]) -> list[str]:
     return strays
 
 
-def _schema_known(archive: Archive) -> bool:
-    "Whether a root's schema.json is one that this package writes. Raises ContentError."
+def _own_schema(archive: Archive) -> bytes | None:
+    "A root's schema.json, where it is one that this package writes. Raises ContentError."
+    schema = archive.read("schema.json", JSON_LIMIT)
     ours = (json_schema(), json_schema(words=True), json_schema(market=True))
-    return archive.read("schema.json", JSON_LIMIT) in ours
+    return schema if schema in ours else None
+
+
+def _unknown_fields(reports: list[TokenReport], schema: bytes) -> list[Finding]:
+    "Tokens that say more than their schema knows."
+    readable = [report for report in reports if report.metadata]
+    return [
+        Finding(report.token, "schema.json", "a schema of all that the token says", "one of less")
+        for report in readable
+        if not is_of_schema(report.metadata, schema)
+    ]
 
 # %% ../../nbs/prove/collection.ipynb #30aab0e8
 def check_files(
@@ -264,7 +276,11 @@ def check_files(
     "Whether a root holds anything beside what belongs to its tokens, and whether its schema is ours."
     for archive, reports in checked:
         try:
-            if not _schema_known(archive):
+            schema = _own_schema(archive)
+            beyond = _unknown_fields(reports, schema) if schema else []
+            for finding in beyond[:SHOWN]:
+                yield Step("metadata", "failed", str(finding), finding.token)
+            if schema is None:
                 evidence = (
                     "schema.json is none that this package writes: another version's, or somebody's own"
                 )

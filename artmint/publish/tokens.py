@@ -6,9 +6,9 @@
 __all__ = ['USUAL_NAME', 'PLACES', 'WEIGHT_KINDS', 'BaseFacts', 'AdapterFacts', 'Provenance', 'Attribute', 'TokenMetadata',
            'model_schema', 'json_schema', 'NoOpeningSalt', 'public_facts', 'opening_salt', 'withheld_digest',
            'sealed_digest', 'sealed_with', 'withheld_digests', 'public_source', 'attribute', 'fact_attributes',
-           'published_attributes', 'token_name', 'address_of', 'has_market_fields', 'stands_in', 'attribute_words',
-           'has_words', 'drop_schema', 'sealed_names', 'published_collection', 'token_json', 'read_token',
-           'RoyaltyFacts', 'ContractMetadata', 'published_counts', 'labelled_template', 'contract_json',
+           'published_attributes', 'token_name', 'address_of', 'has_market_fields', 'is_of_schema', 'stands_in',
+           'attribute_words', 'has_words', 'drop_schema', 'sealed_names', 'published_collection', 'token_json',
+           'read_token', 'RoyaltyFacts', 'ContractMetadata', 'published_counts', 'labelled_template', 'contract_json',
            'read_contract', 'named_files', 'adapter_facts']
 
 # %% ../../nbs/publish/tokens.ipynb #2d9f2c8b
@@ -312,6 +312,9 @@ def address_of(
     return f"ipfs://{media[link.digest]}" if isinstance(link, MediaFile) else link
 
 
+_LATER_FIELDS = {"animation_url", "background_color"}
+
+
 def has_market_fields(
     collection: Collection,  # whose
     slots: Iterable[Slot],  # of a drop
@@ -319,18 +322,34 @@ def has_market_fields(
     "Whether tokens of a drop say more than the first form of the schema knows."
     if collection.market == Market():
         return False
-    first = {"name", "description"}
     for slot in slots:
         entries = published_attributes(collection, slot.traits, slot.id)
-        if set(token_texts(collection, slot.id, slot.traits)) - first or any(map(_is_later, entries)):
+        if _is_later(token_texts(collection, slot.id, slot.traits), entries):
             return True
     return False
 
 
-def _is_later(entry: Attribute) -> bool:
-    "Whether an attribute is of a form that the first schema doesn't know."
-    number = isinstance(entry.value, float) or entry.max_value is not None
-    return number or entry.display_type not in (None, "number")
+def _is_later(fields: Iterable[str], entries: Iterable[Attribute]) -> bool:
+    "Whether fields, or attributes of a form, are among those that the first schema doesn't know."
+    forms = any(
+        isinstance(entry.value, float)
+        or entry.max_value is not None
+        or entry.display_type not in (None, "number")
+        for entry in entries
+    )
+    return forms or not _LATER_FIELDS.isdisjoint(fields)
+
+
+def is_of_schema(
+    metadata: TokenMetadata,  # of a token
+    schema: bytes,  # its drop's, one that this package writes
+) -> bool:
+    "Whether a token says no more than the schema that is published with it knows."
+    if schema == json_schema(market=True):
+        return True
+    unknown = metadata.artmint.words is not None and schema == json_schema()
+    fields = [name for name, value in metadata if value is not None]
+    return not unknown and not _is_later(fields, metadata.attributes)
 
 # %% ../../nbs/publish/tokens.ipynb #0c6ef5e2
 def stands_in(
