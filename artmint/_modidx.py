@@ -3635,6 +3635,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'artmint.seeds._check_kept_works': ('seeds.html#_check_kept_works', 'artmint/seeds.py'),
                                'artmint.seeds._common': ('seeds.html#_common', 'artmint/seeds.py'),
                                'artmint.seeds._differing': ('seeds.html#_differing', 'artmint/seeds.py'),
+                               'artmint.seeds._fact_counts': ('seeds.html#_fact_counts', 'artmint/seeds.py'),
                                'artmint.seeds._kept_slots': ('seeds.html#_kept_slots', 'artmint/seeds.py'),
                                'artmint.seeds._remaining': ('seeds.html#_remaining', 'artmint/seeds.py'),
                                'artmint.seeds._slot_body': ('seeds.html#_slot_body', 'artmint/seeds.py'),
