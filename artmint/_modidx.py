@@ -3079,6 +3079,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                         'artmint.publish.tokens.Attribute': ('publish/tokens.html#attribute', 'artmint/publish/tokens.py'),
                                         'artmint.publish.tokens.Attribute._fits': ( 'publish/tokens.html#attribute._fits',
                                                                                     'artmint/publish/tokens.py'),
+                                        'artmint.publish.tokens.Attribute.spoken': ( 'publish/tokens.html#attribute.spoken',
+                                                                                     'artmint/publish/tokens.py'),
                                         'artmint.publish.tokens.BaseFacts': ('publish/tokens.html#basefacts', 'artmint/publish/tokens.py'),
                                         'artmint.publish.tokens.ContractMetadata': ( 'publish/tokens.html#contractmetadata',
                                                                                      'artmint/publish/tokens.py'),

@@ -573,10 +573,18 @@ def _lookalike_problems(collection: Collection) -> list[str]:
     "Values and labels that markets may take for one."
     advice = "markets may take them for one; spell them alike, or tell them apart"
     problems = []
+    own = [entry for work in collection.one_of_ones.values() for entry in work.traits.items()]
     for trait, values in collection.traits.items():
         shown = [collection.value_label_of(trait, value) for value in values]
+        shown += [value for label, value in own if label == collection.label_of(trait)]
         problems += [
             f"traits.{trait}: {group} differ in case or form alone: {advice}" for group in lookalikes(shown)
+        ]
+    named = {collection.label_of(trait) for trait in collection.traits}
+    for label in dict.fromkeys(label for label, _ in own if label not in named):
+        shown = [value for other, value in own if other == label]
+        problems += [
+            f"one_of_ones: {group} differ in case or form alone: {advice}" for group in lookalikes(shown)
         ]
     labels = [collection.label_of(trait) for trait in collection.traits]
     labels += [label for work in collection.one_of_ones.values() for label in work.traits]

@@ -15,6 +15,7 @@ __all__ = ['USUAL_NAME', 'PLACES', 'WEIGHT_KINDS', 'BaseFacts', 'AdapterFacts', 
 import re
 import string
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -112,6 +113,20 @@ class Attribute(Record):
         elif self.max_value is not None and self.value > self.max_value:
             raise ValueError(f"its value is above the highest, {self.max_value}")
         return self
+
+    @property
+    def spoken(self) -> str:
+        "The value for people: a date as one, a boost with its sign."
+        if self.display_type == "date":
+            return (
+                datetime.fromtimestamp(self.value, UTC)
+                .isoformat(" ")
+                .removesuffix("+00:00")
+                .removesuffix(" 00:00:00")
+            )
+        if self.display_type in ("boost_number", "boost_percentage"):
+            return f"{self.value:+}" + " %" * (self.display_type == "boost_percentage")
+        return str(self.value)
 
 # %% ../../nbs/publish/tokens.ipynb #3d0fe49f
 class TokenMetadata(Record):

@@ -318,3 +318,18 @@ def test_a_traits_own_numbers_and_dates_are_shown_as_the_collection_says():
     assert has_market_fields(shown, [Slot(id=1, traits={"age": "1.5"})])
     assert not has_market_fields(shown, [Slot(id=1, traits={"code": "7"})])
     assert not has_market_fields(DEMO, [Slot(id=1, traits={"motif": "rings"})])
+
+
+@pytest.mark.parametrize(
+    "shown, value, spoken",
+    [
+        ("date", 1_795_910_400, "2026-11-29"),
+        ("date", 1_795_946_400, "2026-11-29 10:00:00"),
+        ("boost_percentage", 12.5, "+12.5 %"),
+        ("boost_number", -3, "-3"),
+        ("number", 7, "7"),
+        (None, "rings", "rings"),
+    ],
+)
+def test_people_read_a_date_as_a_date(shown, value, spoken):
+    assert Attribute(trait_type="a", value=value, display_type=shown).spoken == spoken
