@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['UnfilledSlot', 'NoSuchSlots', 'RefusedByPeople', 'UndecidedByPeople', 'RefusedAfterPacking', 'MixedBases',
-           'OverlappingDrop', 'AuditFailed', 'refuse_unaccepted', 'check_range', 'refuse_mixed_bases', 'is_complete',
-           'pack', 'provenance_record']
+           'OverlappingDrop', 'AuditFailed', 'refuse_unaccepted', 'check_range', 'refuse_mixed_bases', 'MissingMedia',
+           'media_files', 'is_complete', 'pack', 'provenance_record']
 
 # %% ../nbs/25_metadata.ipynb #35755440
 import hashlib
@@ -20,8 +20,9 @@ from filelock import FileLock
 from .core.canon import Refusal, canonical
 from .core.collection import Collection
 from .core.manifest import BadMetadata, Manifest, Role, Token, Weights, provenance_hash, read_manifest
+from .core.market import media_of
 from .core.picture import public_png
-from .core.records import Edition, Finding
+from .core.records import Edition, Finding, Slot
 from .ipfs.car import check_car, open_car, write_car
 from .ipfs.cid import CID, PROFILE, Built, ContentError, build, cid as cid_of
 from .judge.decisions import Verdict, unaccepted_editions
@@ -34,9 +35,8 @@ from artmint.publish.tokens import (
     BaseFacts,
     adapter_facts,
     contract_json,
-    json_schema,
+    drop_schema,
     public_facts,
-    has_words,
     public_source,
     published_collection,
     read_token,
@@ -250,6 +250,35 @@ def _adapter_facts(catalog: Catalog, recipes: list[dict]) -> dict[str, AdapterFa
     digests = {use["digest"] for recipe in recipes for use in recipe.get("adapters", ())}
     return {digest: adapter_facts(digest, catalog.blob(digest)) for digest in sorted(digests)}
 
+# %% ../nbs/25_metadata.ipynb #db7759e7
+class MissingMedia(Refusal):
+    "Files that a collection's market names, and that nobody gave."
+
+    files: list[str]
+    says = (
+        "The collection publishes {files}, and these files aren't at hand. Nothing was packed: run 25_metadata with "
+        "the collection's folder, in which they lie."
+    )
+
+
+def media_files(
+    folder: Path,  # the collection's
+    collection: Collection,  # as it was read from there
+) -> dict[str, Path]:  # by digest
+    "Where the files lie that the collection's market names; `pack` publishes them, and the audit reads them again."
+    return {digest: Path(folder) / file.file for digest, file in collection.market.media.items()}
+
+
+def _media_addresses(collection: Collection, slots: list[Slot], media: Mapping[str, Path]) -> dict[str, str]:
+    "The content addresses of a drop's media, by digest. Raises MissingMedia."
+    named = media_of(collection, slots)
+    missing = [
+        file.file for digest, file in named.items() if digest not in media or not media[digest].is_file()
+    ]
+    if missing:
+        raise MissingMedia(sorted(missing))
+    return {digest: str(cid_of(media[digest])) for digest in named}
+
 # %% ../nbs/25_metadata.ipynb #02895983
 def _published_base(
     catalog: Catalog,
@@ -273,8 +302,10 @@ def _open_drop(
     quantity: int,
     base: BaseFacts,
     weights: Mapping[str, Path | bytes],
+    media: Mapping[str, Path] = {},
 ) -> StudioDrop:
-    "What the studio knows of a drop. Raises what `check_range`, `_editions` and `refuse_mixed_bases` raise."
+    """What the studio knows of a drop. Raises what `check_range`, `_editions` and `refuse_mixed_bases` raise, and
+    MissingMedia."""
     slots = range(first, first + quantity)
     check_range(catalog, collection, drop, slots)
     salt = salt_of(collection, catalog.folder)
@@ -293,7 +324,9 @@ def _open_drop(
     }
     recorded = _recorded_recipes(catalog, now, editions)
     place = _published_base(catalog, collection, facts, base.digest, weights)
-    return replace(drop_facts, earlier=earlier, recorded=recorded, objections=standing, base_place=place)
+    addresses = _media_addresses(collection, in_drop, media)
+    more = {"earlier": earlier, "recorded": recorded, "objections": standing}
+    return replace(drop_facts, **more, base_place=place, media=addresses)
 
 # %% ../nbs/25_metadata.ipynb #781430ff
 def _public_picture(
@@ -318,23 +351,24 @@ def _public_picture(
     return picture, path
 
 # %% ../nbs/25_metadata.ipynb #525aa9c2
-def _root_files(catalog: Catalog, drop: StudioDrop) -> dict[str, Path | bytes]:
+def _root_files(catalog: Catalog, drop: StudioDrop, media: Mapping[str, Path]) -> dict[str, Path | bytes]:
     "Every file of the root by its path. Raises what `_public_picture` raises."
-    schema = json_schema(has_words(drop.collection, drop.slots, drop.facts))
+    schema = drop_schema(drop.collection, drop.slots, drop.facts)
     files: dict[str, Path | bytes] = {"schema.json": schema}
     for slot, edition, facts in zip(drop.slots, drop.editions, drop.facts):
         picture, path = _public_picture(catalog, drop, edition, facts)
         image = str(cid_of(picture))
         digest = hashlib.sha256(picture).hexdigest()
         source = drop.base.source
-        told = (digest, drop.salt, drop.adapters, slot.wildcards)
+        told = (digest, drop.salt, drop.adapters, slot.wildcards, drop.media)
         data = token_json(drop.collection, edition, facts, source, image, *told)
         files[f"images/{edition.slot}.png"] = path or picture
         files[f"{edition.slot}.json"] = data
         if edition.slot == drop.slots[0].id:
-            files["contract.json"] = contract_json(drop.collection, image)
+            files["contract.json"] = contract_json(drop.collection, image, media=drop.media)
     if drop.base_place:
         files[WEIGHTS_PAGE] = WeightsListing(bases={drop.base.digest: drop.base_place}).data
+    files |= {file.place: media[digest] for digest, file in media_of(drop.collection, drop.slots).items()}
     return files | {path: catalog.blob(digest) for digest, path in drop.weights.items() if path}
 
 # %% ../nbs/25_metadata.ipynb #0e277216
@@ -466,15 +500,16 @@ def pack(
     quantity: int,  # how many slots
     base: BaseFacts,  # digest and source of the base that made the drop
     weights: Mapping[str, Path | bytes],  # that base's files, published when the collection says so
+    media: Mapping[str, Path] = {},  # from `media_files`: by digest, what the collection's market names
 ) -> Manifest:
     """Write drops/<collection>-<drop>/ with drop.json, root/ and drop.car, or leave it when it is there and complete,
     or is on a chain: what was committed can't be packed in another way, whatever the collection says by now.
     Raises AuditFailed, UnfilledSlot, RefusedByPeople, UndecidedByPeople, MixedBases, NoSuchSlots, OverlappingDrop,
-    BadIdentity, NotInstalled."""
+    MissingMedia, BadIdentity, NotInstalled."""
     if committed := _committed(catalog, collection, drop):
         return committed
-    facts = _open_drop(catalog, collection, drop, first, quantity, base, weights)
-    files = _root_files(catalog, facts)
+    facts = _open_drop(catalog, collection, drop, first, quantity, base, weights, media)
+    files = _root_files(catalog, facts, media)
     manifest = _manifest(facts, drop, files)
     target = drop_folder(catalog.folder, collection.name, drop)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -36,6 +36,7 @@ from artmint.core.collection import (
     contradictions,
     read_collection,
 )
+from .core.market import fact_at, fact_label, fact_type, market_problems
 from .core.records import AdapterUse, Attempt, Recipe, Slot
 from .studio.catalog import Catalog
 from .studio.editions import editions_of
@@ -170,6 +171,17 @@ def _value_facts(collection: Collection, trait: str, value: str, tokens: int) ->
     }
 
 
+def _fact_counts(collection: Collection) -> list[dict]:
+    "What no picture shows, for a plan: what it is called, how it is shown, tokens that have it, different values."
+    rows = []
+    for key, fact in collection.market.facts.items():
+        values = [fact_at(collection, fact, slot) for slot in range(1, collection.supply + 1)]
+        values = [value for value in values if value is not None]
+        facts = {"fact": fact_label(key, fact), "type": fact_type(fact), "tokens": len(values)}
+        rows.append(facts | {"values": len(set(values))})
+    return rows
+
+
 def allocation_facts(
     collection: Collection,  # a consistent collection
 ) -> dict[str, Any]:  # plain JSON
@@ -185,7 +197,8 @@ def allocation_facts(
         }
         traits.append(facts | {"silent": trait in collection.silent, "values": values})
     works = collection.one_of_ones.items()
-    return {
+    facts = {"facts": _fact_counts(collection)} if collection.market.facts else {}
+    return facts | {
         "supply": collection.supply,
         "combinations": task.combinations,
         "solved": task.combinations <= SOLVED,
@@ -205,6 +218,10 @@ def allocation_lines(
         notes = [note for note in ("weighted", "silent") if trait[note]]
         name = f"{trait['trait']} ({', '.join(notes)})" if notes else trait["trait"]
         lines.append(f"{name}: {counts}")
+    for fact in facts.get("facts", ()):
+        lines.append(
+            f"{fact['fact']}, which no picture shows: {fact['values']} values of {fact['tokens']} tokens, as {fact['type']}"
+        )
     for work in facts["one_of_ones"]:
         way = "waits for a work by hand" if work["by_hand"] else "has a prompt of its own"
         lines.append(f"one-of-one {work['name']} {way}, slots: {work['slots']}")
@@ -216,6 +233,7 @@ def problems_of(
 ) -> list[str]:
     "Everything that makes a collection inconsistent, in words. Empty: consistent, and an allocation exists."
     problems = contradictions(collection)
+    problems += market_problems(collection)
     if problems:
         return problems
     try:

@@ -103,7 +103,7 @@ def _told(checked: Checked, opening: Opening | None) -> tuple[Checked, list[Step
 def _card(archive: Archive, report: TokenReport) -> ProofCard:
     "A sound token, for people."
     metadata = report.metadata
-    traits = {attribute.trait_type: str(attribute.value) for attribute in metadata.attributes}
+    traits = {attribute.trait_type: attribute.spoken for attribute in metadata.attributes}
     return ProofCard(
         token=report.token,
         name=metadata.name,

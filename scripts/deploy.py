@@ -31,12 +31,11 @@ def container() -> ContractContainer:
 
 def deploy(account, collection: Collection, admin: str, treasury: str, delay: int) -> ContractInstance:
     "The deployed contract, its code compared with the known ones."
-    symbol = "".join(filter(str.isalnum, collection.name)).upper()[:8]
     royalty = collection.royalty
     made = account.deploy(
         container(),
         collection.title,
-        symbol,
+        collection.symbol,
         collection.supply,
         admin,
         delay,

@@ -16,6 +16,7 @@ from artmint.ipfs.cid import CID
 from artmint.judge.decisions import Opinion, Verdict, record_opinions, record_verdict
 from artmint.metadata import (
     AuditFailed,
+    MissingMedia,
     NoSuchSlots,
     OverlappingDrop,
     RefusedAfterPacking,
@@ -23,16 +24,18 @@ from artmint.metadata import (
     UndecidedByPeople,
     UnfilledSlot,
     is_complete,
+    media_files,
     pack,
     refuse_unaccepted,
 )
 from artmint.publish.tokens import read_token
 from artmint.publish.weights import read_weights, weights_archive
-from artmint.seeds import frozen_slots, recipes
+from artmint.seeds import frozen_slots, load_collection, recipes
 from artmint.studio.blobs import CorruptBlob
 from artmint.studio.catalog import Catalog
 from artmint.train.drawings import Subject, draw
 from tests.packed import BASE, DEMO, FOLDER, WEIGHTS, drop_of, fill, manifest_of, pack_demo
+from tests.shown import pack_shown, shown_folder
 
 
 @pytest.fixture(scope="module")
@@ -284,6 +287,51 @@ def test_a_damaged_picture_is_not_packed(tmp_path):
     catalog.blob_path(name).write_bytes(catalog.blob(name) + b"<html>")
     with pytest.raises(CorruptBlob, match=name):
         pack(catalog, DEMO, 1, 1, 2, BASE, {})
+
+
+# ------------------------------------------------------------------ media
+
+
+def test_media_are_packed_under_their_own_addresses_with_the_tokens_that_name_them(tmp_path):
+    catalog, collection, place = pack_shown(tmp_path)
+    folder = drop_of(catalog)
+    manifest = manifest_of(folder)
+    car, root = open_car(folder / "drop.car"), CID.parse(manifest.root)
+    paths = check_car(car, root)
+    files = {file.file: file.place for file in collection.market.media.values()}
+    assert read_file(paths[files["loop.mp4"]], car.block, 10**7) == (place / "loop.mp4").read_bytes()
+    token = read_token((folder / "root" / "1.json").read_bytes())
+    assert token.animation_url == f"ipfs://{paths[files['loop.mp4']]}"
+    media = media_files(place, collection)
+    again = pack(catalog, collection, 1, 1, 4, BASE, {}, media)
+    assert again == manifest and is_complete(folder, manifest)
+    alone = tmp_path / "alone"
+    only = pack(fill(alone, 3, collection), collection, 1, 3, 1, BASE, {}, media)
+    names = {path.suffix for path in (alone / "drops" / "demo-1" / "root" / "media").iterdir()}
+    assert (only.first, names) == (3, {".png"})  # token 3 shows what a host gives
+
+
+def test_media_that_arent_at_hand_are_asked_for_before_anything_is_packed(tmp_path):
+    place = shown_folder(tmp_path / "collections")
+    collection = load_collection(place)
+    catalog = fill(tmp_path / "studio", 2, collection)
+    with pytest.raises(MissingMedia, match=r"\['banner.png', 'loop.mp4'\].*25_metadata") as caught:
+        pack(catalog, collection, 1, 1, 2, BASE, {})
+    assert caught.value.files == ["banner.png", "loop.mp4"]
+    media = media_files(place, collection)
+    (place / "loop.mp4").unlink()
+    with pytest.raises(MissingMedia, match="loop.mp4"):
+        pack(catalog, collection, 1, 1, 2, BASE, {}, media)
+    assert not (tmp_path / "studio" / "drops" / "demo-1").exists()
+
+
+def test_media_that_changed_since_they_were_read_are_not_packed(tmp_path):
+    place = shown_folder(tmp_path / "collections")
+    collection = load_collection(place)
+    catalog = fill(tmp_path / "studio", 1, collection)
+    (place / "loop.mp4").write_bytes((place / "loop.mp4").read_bytes() + b"!")
+    with pytest.raises(AuditFailed, match="media"):
+        pack(catalog, collection, 1, 1, 1, BASE, {}, media_files(place, collection))
 
 
 # ------------------------------------------------------------------ people decide last

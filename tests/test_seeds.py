@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from artmint import seeds
 from artmint.core.canon import digest
-from artmint.core.collection import OneOfOne, Requirement, counts_of, example
+from artmint.core.collection import Market, OneOfOne, Requirement, counts_of, example
 from artmint.core.records import Edition, SecondPass, Slot
 from artmint.seeds import (
     AllocationChanged,
@@ -330,6 +330,27 @@ def test_a_plan_tells_the_counts_that_come_of_weights():
         "b (silent): 8 p, 7 q",
     ]
     assert "one-of-one oil waits for a work by hand, slots: 1" in lines
+
+
+def test_a_plan_tells_what_no_picture_shows():
+    facts = {
+        "artist": {"label": "Artist", "value": "Ada"},
+        "series": {"values": {"1-8": "First", "9-10": "Second"}},
+    }
+    made = with_works(market=Market(facts=facts))
+    assert allocation_facts(made)["facts"] == [
+        {"fact": "Artist", "type": "text", "tokens": 20, "values": 1},
+        {"fact": "series", "type": "text", "tokens": 10, "values": 2},
+    ]
+    lines = allocation_lines(allocation_facts(made))
+    assert "Artist, which no picture shows: 1 values of 20 tokens, as text" in lines
+    assert "facts" not in allocation_facts(with_works())
+
+
+def test_what_makes_no_sense_to_markets_is_an_inconsistency():
+    wrong = with_works(market=Market(token_name="The One"))
+    assert problems_of(wrong) == ["market.token_name: no two tokens may be called alike; let it say {id}"]
+    assert problems_of(with_works()) == []
 
 
 # ------------------------------------------------------------------ prompts

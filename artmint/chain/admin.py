@@ -110,11 +110,6 @@ def parties(
     return Parties(admin, minter, web3.to_checksum_address(treasury))
 
 # %% ../../nbs/chain/admin.ipynb #b38194b0
-def _symbol(collection: str) -> str:
-    "A token's ticker: the name's letters and digits, eight at most."
-    return "".join(filter(str.isalnum, collection)).upper()[:8]
-
-
 def _deployed(journal: Journal, call: "ContractFunction", collection: str) -> Transaction:
     "The deployment of a collection's contract: the one in the journal, or a new one."
     purpose = {"verb": "deploy", "collection": collection}
@@ -130,7 +125,7 @@ def _constructor(
     "The call that makes a collection's contract."
     royalty = collection.royalty
     receiver = journal.web3.to_checksum_address(royalty.receiver or treasury)
-    names = (collection.title, _symbol(collection.name), collection.supply)
+    names = (collection.title, collection.symbol, collection.supply)
     factory = journal.web3.eth.contract(abi=artifact()["abi"], bytecode=artifact()["bytecode"])
     return factory.constructor(*names, admin, delay, treasury, receiver, royalty.basis_points)
 

@@ -4,10 +4,9 @@
 
 # %% auto #0
 __all__ = ['Counts', 'check_unique', 'trait_counts', 'check_traits', 'check_names', 'page_of', 'check_contract_uri',
-           'check_files', 'unchecked_words', 'check_together']
+           'check_files', 'check_media', 'check_page', 'unchecked_words', 'check_together']
 
 # %% ../../nbs/prove/collection.ipynb #39618aed
-import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -15,9 +14,19 @@ from ..core.manifest import BadMetadata
 from ..core.records import Finding
 from ..ipfs.cid import ContentError, MissingBlock
 from .evidence import JSON_LIMIT, Archive, ChainClaim
-from .proof import Step, tally
+from .proof import SHOWN, Step, tally
 from .tokens import TokenReport
-from ..publish.tokens import PLACES, ContractMetadata, json_schema, named_files, read_contract
+from ..core.market import is_like_another
+from ..core.texts import fill_template
+from artmint.publish.tokens import (
+    PLACES,
+    USUAL_NAME,
+    ContractMetadata,
+    is_of_schema,
+    json_schema,
+    named_files,
+    read_contract,
+)
 from ..publish.weights import WEIGHTS_PAGE, read_weights
 
 # %% ../../nbs/prove/collection.ipynb #dd707ed4
@@ -110,19 +119,28 @@ def check_traits(
     yield from tally("traits", evidence, tokens, tokens, findings)
 
 # %% ../../nbs/prove/collection.ipynb #d5af1482
-_NUMBERED = re.compile(r"#\s*0*(\d+)\s*$")
+def _expected_name(report: TokenReport, page: ContractMetadata, supply: int) -> str:
+    "What the page's template gives for a token; empty: the token lacks something that it says."
+    values = {entry.trait_type: str(entry.value) for entry in report.metadata.attributes}
+    values |= {"id": str(report.token), "title": page.name, "supply": str(supply)}
+    values["collection"] = report.metadata.artmint.collection
+    try:
+        return fill_template(page.token_name or USUAL_NAME, values)
+    except KeyError:
+        return ""
 
 
-def _name_findings(reports: list[TokenReport], page: ContractMetadata) -> tuple[list[Finding], list[int]]:
+def _name_findings(
+    reports: list[TokenReport], page: ContractMetadata, supply: int
+) -> tuple[list[Finding], list[int]]:
     "Names and licences that aren't the collection's, and tokens with a title of their own."
     findings = []
     titled = []
     for report in reports:
-        name = report.metadata.name
-        number = _NUMBERED.search(name)
-        if name != f"{page.name} #{report.token}" and number:
-            findings.append(Finding(report.token, "name", f"{page.name} #{report.token}", name))
-        elif not number:
+        name, expected = report.metadata.name, _expected_name(report, page, supply)
+        if name != expected and is_like_another(name, page.token_name or USUAL_NAME, report.token):
+            findings.append(Finding(report.token, "name", expected or "a title of its own", name))
+        elif name != expected:
             titled.append(report.token)
         if page.license is not None and report.metadata.license != page.license:
             findings.append(Finding(report.token, "license", page.license, report.metadata.license))
@@ -142,6 +160,7 @@ def _collections(reports: list[TokenReport]) -> list[Finding]:
 def check_names(
     reports: list[TokenReport],  # of tokens that are sound alone
     page: ContractMetadata | None,  # the collection's page; none: it can't be had
+    supply: int = 0,  # how many tokens there will ever be
 ) -> Iterator[Step]:
     "Whether tokens are called, licensed and told of as their collection's page says."
     tokens = [report.token for report in reports]
@@ -151,7 +170,7 @@ def check_names(
         evidence = "without contract.json names and licences are the studio's word"
         yield Step("names", "unchecked", evidence, asked=False)
         return
-    wrong, titled = _name_findings(reports, page)
+    wrong, titled = _name_findings(reports, page, supply)
     evidence = f"tokens name one collection, {page.name!r}, their own number, and the licence that it has"
     yield from tally("names", evidence, tokens, tokens, findings + wrong)
     if titled:
@@ -197,6 +216,17 @@ def check_contract_uri(
     yield Step("contractURI", "unchecked", evidence, asked=False)
 
 # %% ../../nbs/prove/collection.ipynb #f8fb3916
+def _media_of(archive: Archive, reports: list[TokenReport]) -> dict[str, str]:
+    "Files of a whole root's `media/` that a token or the page names: their places by their addresses."
+    links = {report.metadata.animation_url for report in reports}
+    if page := page_of([archive]):
+        links |= {page.image, page.banner_image, page.featured_image}
+    places = {
+        f"ipfs://{archive.cid(path)}": path for path in archive.paths or () if path.startswith("media/")
+    }
+    return {link: path for link, path in places.items() if link in links}
+
+
 def _belongs(archive: Archive, reports: list[TokenReport]) -> set[str]:
     "Files and folders that belong into a root; a base's folder stands for all that is in it."
     paths = {"", "schema.json", "contract.json", "images"}
@@ -209,7 +239,8 @@ def _belongs(archive: Archive, reports: list[TokenReport]) -> set[str]:
         for digest, role in named_files(about.recipe).items():
             place = PLACES[role].format(digest)
             paths |= {place, place.partition("/")[0]}
-    return paths
+    media = _media_of(archive, reports)
+    return paths | set(media.values()) | ({"media"} if media else set())
 
 
 def _foreign_bases(archive: Archive, reports: list[TokenReport]) -> list[str]:
@@ -235,9 +266,21 @@ def _strays(archive: Archive, reports: list[TokenReport]) -> list[str]:
     return strays
 
 
-def _schema_known(archive: Archive) -> bool:
-    "Whether a root's schema.json is one that this package writes. Raises ContentError."
-    return archive.read("schema.json", JSON_LIMIT) in (json_schema(), json_schema(words=True))
+def _own_schema(archive: Archive) -> bytes | None:
+    "A root's schema.json, where it is one that this package writes. Raises ContentError."
+    schema = archive.read("schema.json", JSON_LIMIT)
+    ours = (json_schema(), json_schema(words=True), json_schema(market=True))
+    return schema if schema in ours else None
+
+
+def _unknown_fields(reports: list[TokenReport], schema: bytes) -> list[Finding]:
+    "Tokens that say more than their schema knows."
+    readable = [report for report in reports if report.metadata]
+    return [
+        Finding(report.token, "schema.json", "a schema of all that the token says", "one of less")
+        for report in readable
+        if not is_of_schema(report.metadata, schema)
+    ]
 
 # %% ../../nbs/prove/collection.ipynb #30aab0e8
 def check_files(
@@ -246,7 +289,11 @@ def check_files(
     "Whether a root holds anything beside what belongs to its tokens, and whether its schema is ours."
     for archive, reports in checked:
         try:
-            if not _schema_known(archive):
+            schema = _own_schema(archive)
+            beyond = _unknown_fields(reports, schema) if schema else []
+            for finding in beyond[:SHOWN]:
+                yield Step("metadata", "failed", str(finding), finding.token)
+            if schema is None:
                 evidence = (
                     "schema.json is none that this package writes: another version's, or somebody's own"
                 )
@@ -270,6 +317,75 @@ def check_files(
         evidence = "what else lies in a root isn't known where tokens are read by path"
         yield Step("files", "unchecked", evidence, asked=False)
 
+# %% ../../nbs/prove/collection.ipynb #1c48df4f
+def check_media(
+    checked: list[tuple[Archive, list[TokenReport]]],  # each drop with its tokens
+) -> Iterator[Step]:
+    "Whether what tokens show beside their pictures lies in their root."
+    here, elsewhere, unseen = [], [], []
+    for archive, reports in checked:
+        readable = [report for report in reports if report.metadata]
+        media = _media_of(archive, readable)
+        for report in readable:
+            link = report.metadata.animation_url or ""
+            if link.startswith("ipfs:") and not archive.whole:
+                unseen.append(report.token)
+            elif link.startswith("ipfs:"):
+                (here if link in media else elsewhere).append(report.token)
+    if here:
+        evidence = (
+            f"tokens {_some(here)} show what lies in their root under the content address that they name"
+        )
+        yield Step("media", "held", evidence)
+    if elsewhere:
+        evidence = (
+            f"tokens {_some(elsewhere)} show content that lies in no root of theirs; it wasn't looked at"
+        )
+        yield Step("media", "unchecked", evidence, asked=False)
+    if unseen:
+        evidence = (
+            f"what tokens {_some(unseen)} show beside their pictures isn't read where tokens are read by path"
+        )
+        yield Step("media", "unchecked", evidence, asked=False)
+
+# %% ../../nbs/prove/collection.ipynb #5729b623
+def _page_words(page: ContractMetadata) -> list[str]:
+    "What of a page nobody can check."
+    words = []
+    pictures = [page.image, page.banner_image, page.featured_image]
+    hosts = [link for link in (page.external_link, *pictures) if link and link.startswith("https:")]
+    if hosts:
+        words.append(f"what {', '.join(dict.fromkeys(link.split('/')[2] for link in hosts))} shows")
+    if page.collaborators:
+        words.append(f"that {', '.join(page.collaborators)} work with the studio")
+    if page.royalty:
+        shares = [f"{share.percent} % to {share.account}" for share in page.royalty.shares]
+        words.append(f"that the royalty is divided, {', '.join(shares)}")
+    return words
+
+
+def check_page(
+    claim: ChainClaim,  # what the contract says
+    page: ContractMetadata | None,  # the collection's page; none: it can't be had
+) -> Iterator[Step]:
+    "Whether the contract pays whom the page names, and what of the page is the studio's word."
+    if page is None:
+        return
+    if claim.symbol and claim.symbol != page.symbol:
+        evidence = f"the contract's symbol is {claim.symbol!r}, and contract.json's {page.symbol!r}"
+        yield Step("names", "unchecked", evidence, asked=False)
+    if page.royalty and claim.symbol:
+        receiver, basis_points = claim.royalty
+        asked = f"the contract asks {basis_points / 100:g} % of a resale for {receiver}"
+        same = (page.royalty.receiver.lower(), page.royalty.basis_points) == (receiver.lower(), basis_points)
+        if same:
+            yield Step("royalty", "held", f"{asked}, as contract.json says")
+        else:
+            evidence = f"{asked} now; contract.json says {page.royalty.basis_points / 100:g} % for {page.royalty.receiver}"
+            yield Step("royalty", "unchecked", evidence, asked=False)
+    if words := _page_words(page):
+        yield Step("page", "unchecked", f"the studio's word: {'; '.join(words)}", asked=False)
+
 # %% ../../nbs/prove/collection.ipynb #2a9de94e
 def _score_word(reports: list[TokenReport]) -> str:
     "What is to be said of scores."
@@ -279,10 +395,11 @@ def _score_word(reports: list[TokenReport]) -> str:
 
 def _link_word(reports: list[TokenReport]) -> str:
     "What is to be said of links."
-    hosts = Counter(
-        report.metadata.external_url.split("/")[2] for report in reports if report.metadata.external_url
-    )
-    return "; ".join(f"{count} tokens link to {host}" for host, count in hosts.most_common(8))
+    links = [report.metadata.external_url for report in reports]
+    animations = [report.metadata.animation_url or "" for report in reports]
+    hosts = Counter(f"link to {link.split('/')[2]}" for link in links if link)
+    hosts.update(f"show what {link.split('/')[2]} gives" for link in animations if link.startswith("https:"))
+    return "; ".join(f"{count} tokens {host}" for host, count in hosts.most_common(8))
 
 
 def _hand_word(reports: list[TokenReport]) -> str:
@@ -328,7 +445,9 @@ def check_together(
     if reports:
         yield from check_unique(reports)
         yield from check_traits(reports, page, len(reports) == claim.supply)
-        yield from check_names(reports, page)
+        yield from check_names(reports, page, claim.supply)
+        yield from check_media(checked)
+    yield from check_page(claim, page)
     yield from check_contract_uri(claim, archives)
     yield from check_files(checked)
     if reports:

@@ -109,6 +109,8 @@ class ChainClaim:
     seals: tuple[Seal, ...] | None = ()  # of those drops; none: the node doesn't tell the past
     contract_uri: str = ""  # where markets read of the collection
     drawn_from: int = 0  # how many tokens those to be proven were drawn from at random; 0: they weren't
+    symbol: str = ""  # the contract's
+    royalty: tuple[str, int] = ("", 0)  # who is owed it, and hundredths of a percent of a sale
 
 # %% ../../nbs/prove/evidence.ipynb #5762061d
 def _opens(contract: "Contract", drop: ChainDrop, call: bytes, commitment: bytes) -> bool:
@@ -215,7 +217,9 @@ def _claim(contract: "Contract", target: Target) -> ChainClaim:
     page = contract.functions.contractURI().call()
     drawn_from = len(target.tokens or range(1, contract.functions.nextToken().call())) if target.sample else 0
     asked = (chain_id, contract.address, tokens, uris, tuple(drops), supply, seals, page)
-    return ChainClaim(*asked, drawn_from if len(tokens) < drawn_from else 0)
+    receiver, basis_points = contract.functions.royaltyInfo(tokens[0], 10_000).call()
+    further = {"symbol": contract.functions.symbol().call(), "royalty": (receiver, basis_points)}
+    return ChainClaim(*asked, drawn_from if len(tokens) < drawn_from else 0, **further)
 
 # %% ../../nbs/prove/evidence.ipynb #86e4f818
 def _connected(target: Target, studio: Path, rpc: str) -> "Web3":

@@ -70,7 +70,18 @@ class NotProven(Refusal):
 LEVELS = {
     "chain": ("chain", "contract", "tokenURI", "seal"),
     "content": ("content", "archive", "content root", "provenance", "picture", "files"),
-    "metadata": ("metadata", "pixels", "credentials", "unique", "traits", "names", "contractURI", "manifest"),
+    "metadata": (
+        "metadata",
+        "pixels",
+        "credentials",
+        "unique",
+        "traits",
+        "names",
+        "media",
+        "royalty",
+        "contractURI",
+        "manifest",
+    ),
     "recipe": ("recipe",),
     "regenerated": ("regenerate",),
 }

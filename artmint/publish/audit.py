@@ -21,10 +21,12 @@ from PIL import Image
 
 # %% ../../nbs/publish/audit.ipynb #47cb3a74
 from ..core.canon import canonical, read_json, unsafe_text
-from ..core.collection import STORY, WORDS, Collection
+from ..core.collection import Collection
 from ..core.manifest import BadMetadata, Manifest, Role, Token
+from ..core.market import media_of, token_texts
 from ..core.picture import BadPicture, bare_png, infotext, is_infotext_of, pixel_digest, read_png
 from ..core.records import Edition, Finding, NotARecipe, Recipe, Slot, Work, parse_facts
+from ..core.texts import STORY, WORDS
 from ..ipfs.cid import build, cid as cid_of
 from ..make.base import base_name
 from ..make.rounds import Settings
@@ -38,8 +40,7 @@ from artmint.publish.tokens import (
     attribute,
     attribute_words,
     contract_json,
-    has_words,
-    json_schema,
+    drop_schema,
     named_files,
     public_facts,
     public_source,
@@ -235,6 +236,8 @@ class StudioDrop:
     # recipes as they were recorded before they were painted, by slot, where nobody kept settings
     recorded: Mapping[int, dict] = field(default_factory=dict)
     base_place: WeightsPlace | None = None  # where the base's files are published; none: nowhere
+    # content addresses of the collection's media, by digest
+    media: Mapping[str, str] = field(default_factory=dict)
     # what stands against an edition, in words, by slot, where the decision that counts doesn't accept it
     objections: Mapping[int, str] = field(default_factory=dict)
 
@@ -269,7 +272,7 @@ def _derived_facts(drop: StudioDrop, slot: Slot, edition: Edition, facts: dict) 
 
 def _compare_attributes(findings: _Findings, drop: StudioDrop, slot: Slot, metadata: TokenMetadata) -> None:
     "A token's attributes against the slot's traits: values, number, and how marketplaces are to show them."
-    wanted = published_attributes(drop.collection, slot.traits)
+    wanted = published_attributes(drop.collection, slot.traits, slot.id)
     expected = {entry.trait_type: str(entry.value) for entry in wanted}
     shown = {entry.trait_type: str(entry.value) for entry in metadata.attributes}
     findings.compare("attributes", expected, shown)
@@ -290,7 +293,8 @@ def _check_edition(
     about = metadata.artmint
     findings = _Findings(slot.id)
     findings.compare("name", token_name(collection, slot.id, slot.traits), metadata.name)
-    findings.compare("description", collection.description, metadata.description)
+    description = token_texts(collection, slot.id, slot.traits)["description"]
+    findings.compare("description", description, metadata.description)
     findings.compare("license", collection.license, metadata.license)
     _compare_attributes(findings, drop, slot, metadata)
     findings.compare("artmint.words", attribute_words(collection, slot, facts), about.words)
@@ -321,7 +325,7 @@ def _check_rest(
 ) -> list[Finding]:
     "A token's JSON to its last field: whatever isn't named above is compared as well."
     about = metadata.artmint
-    told = (about.file_digest, drop.salt, drop.adapters, slot.wildcards)
+    told = (about.file_digest, drop.salt, drop.adapters, slot.wildcards, drop.media)
     image = metadata.image.removeprefix("ipfs://")
     expected = read_json(token_json(drop.collection, edition, facts, drop.base.source, image, *told))
     stated = read_json(metadata.data)
@@ -400,7 +404,7 @@ def _check_manifest(drop: StudioDrop, manifest: Manifest, root: Path, names: set
     findings.compare("files that recipes name", {}, _wrong_weights(drop, root, names))
     bases = {facts.get("base", drop.base.digest) for facts in drop.facts}
     findings.compare("bases of the recipes", [drop.base.digest], sorted(bases))
-    schema = json_schema(has_words(drop.collection, drop.slots, drop.facts))
+    schema = drop_schema(drop.collection, drop.slots, drop.facts)
     findings.compare("schema.json", _sha256(schema), manifest.schema_digest)
     findings.compare("root", str(build(root).root), manifest.root)
     return findings
@@ -414,12 +418,29 @@ def _of_earlier_form(root: Path) -> bool:
         return False
 
 
+def _wrong_media(drop: StudioDrop, root: Path, names: set[str]) -> dict[str, str]:
+    "Media in the root that have other bytes, or another address than tokens and page say: places, and which it is."
+    wrong = {}
+    for digest, file in media_of(drop.collection, drop.slots).items():
+        if file.place not in names:
+            continue  # and it is among the missing files
+        with (root / file.place).open("rb") as data:
+            actual = hashlib.file_digest(data, "sha256").hexdigest()
+        if actual != digest:
+            wrong[file.place] = "other bytes"
+        elif drop.media.get(digest) != str(cid_of(root / file.place)):
+            wrong[file.place] = "another address"
+    return wrong
+
+
 def _check_files(drop: StudioDrop, manifest: Manifest, root: Path, names: set[str]) -> list[Finding]:
     "The files in the root: the collection's JSON, the schema, nothing missing, nothing else."
     findings = _Findings(None)
     counts = not _of_earlier_form(root)
     contract = (
-        contract_json(drop.collection, manifest.tokens[0].image_cid, counts) if manifest.tokens else b""
+        contract_json(drop.collection, manifest.tokens[0].image_cid, counts, drop.media)
+        if manifest.tokens
+        else b""
     )
     actual = (root / "contract.json").read_bytes() if "contract.json" in names else b""
     findings.compare("contract.json", contract, actual)
@@ -431,9 +452,11 @@ def _check_files(drop: StudioDrop, manifest: Manifest, root: Path, names: set[st
         findings.compare(WEIGHTS_PAGE, listing, actual)
     for slot in drop.slots:
         wanted |= {f"{slot.id}.json", f"images/{slot.id}.png"}
+    wanted |= {file.place for file in media_of(drop.collection, drop.slots).values()}
     findings.compare("missing files", [], sorted(wanted - names))
     published = {weights.path for weights in manifest.weights if weights.path}
     findings.compare("other files", [], sorted(names - wanted - published))
+    findings.compare("media", {}, _wrong_media(drop, root, names))
     schema = (root / "schema.json").read_bytes() if "schema.json" in names else b""
     findings.compare("root/schema.json", manifest.schema_digest, _sha256(schema))
     return findings

@@ -18,6 +18,7 @@ from markupsafe import Markup, escape
 # %% ../../nbs/report/page.ipynb #cb306327
 import artmint
 from ..core.collection import Collection, Rule
+from ..core.market import token_texts
 from ..core.records import Artifact, Candidate, Slot
 from ..judge.curator import curator_drift, expired_promises
 from ..judge.decisions import MACHINE, PeoplesWords, effective_decision, peoples_words
@@ -388,6 +389,7 @@ def report_facts(
     many = len(bodies) > FEW
     editions = [
         _edition(catalog, by_dna.get(body["dna"]) or _entry_of(catalog, collection, body), body, many)
+        | {"name": token_texts(collection, body["slot"], body["traits"])["name"]}
         for body in bodies
     ]
     others = _others(catalog, listed, {body["dna"] for body in bodies})

@@ -123,8 +123,9 @@ def _traits(outlook: Outlook) -> str:
     "Whether the traits can be what the collection says."
     slots, free = outlook.slots()
     fixed = len(slots) - len(free)
-    weighed = allocation_lines(allocation_facts(outlook.collection)) if outlook.collection.weights else []
-    lines = [f"exact counts for {len(slots)} slots; {fixed} are fixed, {len(free)} to be allocated", *weighed]
+    told = outlook.collection.weights or outlook.collection.market.facts
+    counts = allocation_lines(allocation_facts(outlook.collection)) if told else []
+    lines = [f"exact counts for {len(slots)} slots; {fixed} are fixed, {len(free)} to be allocated", *counts]
     return "\n".join(lines)
 
 

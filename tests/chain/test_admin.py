@@ -9,7 +9,8 @@ from artmint import mint as room
 from artmint.chain import admin as admin_room
 from artmint.chain.signers import MissingKey
 from artmint.chain.transaction import RefusedByContract
-from tests.studios import FAST, Drop, Studio, refused
+from artmint.core.collection import Market
+from tests.studios import DEMO, FAST, Drop, Studio, refused
 
 
 def test_keys_are_encrypted_and_their_owners_only(studio):
@@ -97,3 +98,13 @@ def test_drops_come_in_order(tmp_path):
     room.mint(studio.minter, studio.contract, second)
     assert studio.supply() == 8
     assert studio.contract.functions.tokenURI(5).call() == f"ipfs://{second.root}/5.json"
+
+
+def test_the_contract_has_the_symbol_and_the_royalty_that_the_collection_says(studio):
+    splitter = "0xdbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB"
+    royalty = DEMO.royalty.model_copy(update={"receiver": splitter, "basis_points": 750})
+    named = DEMO.model_copy(update={"market": Market(symbol="LIGHT"), "royalty": royalty})
+    contract = admin_room.deploy(studio.admin, named, studio.who.treasury)
+    assert contract.functions.symbol().call() == named.symbol == "LIGHT"
+    assert contract.functions.royaltyInfo(1, 10_000).call() == [splitter, 750]
+    assert DEMO.symbol == "DEMO"

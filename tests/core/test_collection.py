@@ -363,6 +363,19 @@ def test_a_one_of_one_counts_its_slots():
     assert OneOfOne(by_hand=True, quantity=5).size == 5
 
 
+def test_a_one_of_ones_values_are_told_apart_from_those_of_traits():
+    works = {
+        "queen": OneOfOne(prompt="a", traits={"A": "Gold", "Rank": "Queen"}),
+        "king": OneOfOne(prompt="b", traits={"Rank": "QUEEN"}),
+    }
+    made = collection({"a": {"gold": 2}}, labels={"a": "A"}, supply=4, one_of_ones=works)
+    lines = contradictions(made)
+    assert [line.split(" differ")[0] for line in lines] == [
+        "traits.a: ['gold', 'Gold']",
+        "one_of_ones: ['Queen', 'QUEEN']",
+    ]
+
+
 def test_a1111_syntax_may_be_used_where_it_is_asked_for(tmp_path):
     asked = (
         ("{density} {motif}", "({density} {motif}:1.2)"),

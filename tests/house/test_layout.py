@@ -26,7 +26,7 @@ FACE = {
     "metrics": "report",
     "gate": "report",
 }
-ROOMS = """core: allocation canon collection intake manifest picture records
+ROOMS = """core: allocation canon collection intake manifest market media picture records texts
 studio: blobs catalog editions files ledger maintenance team thumbnails web
 ipfs: car cid http services sources stores
 make: adapters base embeddings engine judges layouts merging prompts render rounds schedulers

@@ -1,19 +1,30 @@
 "Tokens together: a studio that lies and puts its lie on chain. Every lie is found, or named as what nobody checked."
 
+import hashlib
+
 import pytest
 
+from artmint.chain.contract import content_root
 from artmint.core.canon import canonical, read_json
 from artmint.core.picture import pixel_digest, png_bytes, read_png
 from artmint.core.records import Recipe, Work
+from artmint.ipfs.car import write_car
 from artmint.ipfs.cid import cid
+from artmint.ipfs.stores import FolderStore
 from artmint.prove.collection import trait_counts
+from artmint.prove.evidence import ChainClaim, ChainDrop, Leaf
+from artmint.prove.proof import Proof
 from artmint.prove.tokens import TokenReport
 from artmint.publish.tokens import published_counts, read_contract, read_token, stands_in
 from artmint.publish.weights import WeightsListing, WeightsPlace
 from artmint.seeds import load_collection
-from artmint.verify import verify
+from artmint.verify import prove_claim, verify
 from tests.conftest import TINY
-from tests.lies import altered, failed, repaint, restate
+from tests.lies import NOWHERE, altered, failed, repaint, restate, tree
+from tests.packed import drop_of
+from tests.shown import ADA, BEN, SPLITTER, pack_shown
+
+NAMES = ("images/{}.png", "{}.json")
 
 
 def page(files: dict, **changes) -> None:
@@ -276,3 +287,150 @@ def test_rarity_is_what_the_tokens_have(minted):
 )
 def test_a_value_stands_in_a_prompt_as_whole_words(words, prompt, there):
     assert stands_in(words, prompt) == there
+
+
+# -- what markets show
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    "The files of a drop of the demo with all that markets show."
+    catalog, _, _ = pack_shown(tmp_path_factory.mktemp("shown"), 4)
+    return tree(drop_of(catalog) / "root")
+
+
+def steps_of(files: dict[str, bytes], scratch, symbol: str = "LIGHT", royalty=(SPLITTER, 500)):
+    "What a stranger finds of these files, once they are committed."
+    nested: dict = {}
+    for path, data in files.items():
+        *folders, name = path.split("/")
+        place = nested
+        for folder in folders:
+            place = place.setdefault(folder, {})
+        place[name] = data
+    (scratch / "store").mkdir()
+    built = write_car(scratch / "store" / "new.car", nested)
+    (scratch / "store" / "new.car").rename(scratch / "store" / f"{built.root}.car")
+    digests = [[hashlib.sha256(files[name.format(i)]).hexdigest() for name in NAMES] for i in range(1, 5)]
+    leaves = [Leaf(i, *each) for i, each in enumerate(digests, 1)]
+    drop = ChainDrop(1, 4, content_root(1, NOWHERE, leaves)[0], built.root)
+    uris = {i: f"ipfs://{built.root}/{i}.json" for i in range(1, 5)}
+    facts = {"contract_uri": f"ipfs://{built.root}/contract.json", "symbol": symbol, "royalty": royalty}
+    claim = ChainClaim(1, NOWHERE, range(1, 5), uris, (drop,), 16, **facts)
+    steps, _ = prove_claim(claim, [FolderStore(scratch / "store")], {})
+    return steps
+
+
+def of(steps, name: str, status: str) -> str:
+    "Evidence of the steps of a name and a status."
+    return "\n".join(step.evidence for step in steps if (step.name, step.status) == (name, status))
+
+
+def test_what_markets_show_holds_or_is_named(shown, tmp_path):
+    steps = steps_of(shown, tmp_path)
+    assert [step for step in steps if step.status == "failed"] == []
+    assert Proof("", tuple(steps)).exit_code == 0
+    assert "tokens 1, 2, 4 show what lies in their root" in of(steps, "media", "held")
+    assert "4 of 4 tokens name one collection, 'First Light'" in of(steps, "names", "held")
+    assert "tokens 3 have titles of their own" in of(steps, "names", "unchecked")
+    assert f"the contract asks 5 % of a resale for {SPLITTER}" in of(steps, "royalty", "held")
+    word = of(steps, "page", "unchecked")
+    for named in ("art.example", ADA, "66.67 % to", "33.33 % to"):
+        assert named in word
+    links = of(steps, "links", "unchecked")
+    assert "4 tokens link to art.example" in links and "1 tokens show what art.example gives" in links
+    assert "Artist" in of(steps, "recipe", "held")
+
+
+def put(path: str, data: bytes):
+    return lambda files: files.update({path: data})
+
+
+def media_path(files: dict) -> str:
+    return next(path for path in files if path.endswith(".mp4"))
+
+
+def entry(files: dict, label: str, **changes) -> None:
+    "Another form of the second token's attribute of a label."
+    attributes = read_json(files["2.json"])["attributes"]
+    place = next(i for i, each in enumerate(attributes) if each["trait_type"] == label)
+    attributes[place] |= changes
+    restate(files, 2, attributes=attributes)
+
+
+MARKET_LIES = {
+    "another's value in the name": (told(name="First Light, gold no. 2 of 16"), "names"),
+    "another's number in the name": (
+        lambda files: told(name=read_json(files["1.json"])["name"])(files),
+        "names",
+    ),
+    "another supply in the name": (
+        lambda files: told(name=read_json(files["2.json"])["name"].replace("16", "10"))(files),
+        "names",
+    ),
+    "an artist that the page hasn't": (lambda files: entry(files, "Artist", value="Bob"), "traits"),
+    "a second edition": (lambda files: entry(files, "Edition", value=1), "traits"),
+    "an edition above the highest": (lambda files: entry(files, "Edition", value=17), "metadata"),
+    "a date in milliseconds": (lambda files: entry(files, "Made", value=1_795_910_400_000), "metadata"),
+    "a date in parts": (lambda files: entry(files, "Made", value=0.5), "metadata"),
+    "a boost in words": (lambda files: entry(files, "Luck", value="much"), "metadata"),
+    "a way to show that nobody has": (lambda files: entry(files, "Luck", display_type="stars"), "metadata"),
+    "a colour with a sign": (told(background_color="#0c1233"), "metadata"),
+    "a link in the clear": (told(external_url="http://art.example/2"), "metadata"),
+    "a program for a link": (told(animation_url="javascript:alert(1)"), "metadata"),
+    "markup in the description": (told(description="<script>"), "metadata"),
+    "media that nobody names": (put(f"media/{DIGEST}.mp4", b"x"), "files"),
+    "other media in its place": (
+        lambda files: files.update({media_path(files): b"another"}),
+        "files",
+    ),
+    "a page in the media": (put("media/index.html", b"<html>"), "files"),
+}
+
+
+@pytest.mark.parametrize("name", MARKET_LIES)
+def test_a_lie_about_what_markets_show_is_found(shown, tmp_path, name):
+    change, step = MARKET_LIES[name]
+    files = dict(shown)
+    change(files)
+    steps = steps_of(files, tmp_path)
+    assert of(steps, step, "failed"), [step for step in steps if step.status != "held"]
+
+
+MARKET_WORDS = {
+    "an animation elsewhere": (told(animation_url=f"ipfs://{cid(b'x')}"), "media", "tokens 2 show content"),
+    "an animation at a host": (
+        told(animation_url="https://tube.example/2"),
+        "links",
+        "show what tube.example",
+    ),
+    "a link to another host": (
+        told(external_url="https://phish.example/2"),
+        "links",
+        "1 tokens link to phish",
+    ),
+    "a page that leads elsewhere": (
+        lambda files: page(files, external_link="https://phish.example"),
+        "page",
+        "phish.example",
+    ),
+    "a collaborator": (lambda files: page(files, collaborators=[BEN]), "page", f"that {BEN} work with"),
+}
+
+
+@pytest.mark.parametrize("name", MARKET_WORDS)
+def test_what_nobody_can_check_of_markets_is_named(shown, tmp_path, name):
+    change, step, words = MARKET_WORDS[name]
+    files = dict(shown)
+    change(files)
+    steps = steps_of(files, tmp_path)
+    assert words in of(steps, step, "unchecked"), [step for step in steps if step.status != "held"]
+
+
+def test_a_contract_that_says_otherwise_than_its_page_is_named(shown, tmp_path):
+    steps = steps_of(shown, tmp_path, "LITE", (ADA, 1000))
+    assert "the contract's symbol is 'LITE', and contract.json's 'LIGHT'" in of(steps, "names", "unchecked")
+    assert f"asks 10 % of a resale for {ADA} now; contract.json says 5 % for {SPLITTER}" in of(
+        steps, "royalty", "unchecked"
+    )
+    assert Proof("", tuple(steps)).exit_code == 0

@@ -16,7 +16,8 @@ from artmint.core.manifest import BadMetadata
 from artmint.core.picture import pixel_digest, public_png, read_png
 from artmint.core.records import Edition, Finding, Recipe
 from artmint.ipfs.cid import cid
-from artmint.metadata import pack
+from artmint import metadata as metadata_room
+from artmint.metadata import media_files, pack
 from artmint.publish import audit as audit_room
 from artmint.publish.audit import StudioDrop, accuracy, audit, check_token, probe_of, rarity
 from artmint.publish.tokens import (
@@ -32,6 +33,7 @@ from artmint.publish.tokens import (
 from artmint.studio.catalog import Catalog
 from artmint.train.drawings import Subject, draw
 from tests.packed import BASE, DEMO, drop_of, fill, known, manifest_of, pack_demo
+from tests.shown import pack_shown
 
 
 @pytest.fixture
@@ -649,3 +651,83 @@ def test_any_flipped_bit_is_found_and_blamed_on_its_file(made, data):
         pass
     assert found
     assert {each.token for each in found} == {slot}
+
+
+# ------------------------------------------------------------------ no field escapes
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    "A drop of one token with all that markets show: what the studio knows, manifest, root."
+    catalog, collection, place = pack_shown(tmp_path_factory.mktemp("shown"), 1)
+    media = media_files(place, collection)
+    drop = metadata_room._open_drop(catalog, collection, 1, 1, 1, BASE, media)
+    return drop, manifest_of(drop_of(catalog)), drop_of(catalog) / "root"
+
+
+def leaves(value, path: tuple = ()):
+    "Every place in JSON that holds a plain value, and every table and list."
+    if path:
+        yield path
+    if isinstance(value, dict | list):
+        entries = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, part in entries:
+            yield from leaves(part, (*path, key))
+
+
+def spoiled(value, path: tuple, how: str):
+    "JSON with one place of it told otherwise, left out, or with a neighbour that nobody knows."
+    value = read_json(canonical(value))
+    place = value
+    for key in path[:-1]:
+        place = place[key]
+    old = place[path[-1]]
+    if how == "left out":
+        del place[path[-1]]
+    elif isinstance(old, dict):
+        old["soul"] = 1
+    elif isinstance(old, list):
+        old.append(old[0] if old else 1)
+    else:
+        place[path[-1]] = f"{old}0" if isinstance(old, str) else old + 1
+    return value
+
+
+@pytest.mark.parametrize("name", ["1.json", "contract.json"])
+@pytest.mark.parametrize("how", ["told otherwise", "left out"])
+def test_no_place_of_a_published_json_is_unaudited(shown, tmp_path, name, how):
+    drop, manifest, root = shown
+    assert audit(drop, manifest, root) == []
+    shutil.copytree(root, tmp_path / "root")
+    data = read_json((root / name).read_bytes())
+    places = [path for path in leaves(data) if path[-1] != "file_digest"]
+    assert len(places) > 40
+    for path in places[:: 1 if name == "1.json" else 8]:
+        (tmp_path / "root" / name).write_bytes(canonical(spoiled(data, path, how)))
+        found = [
+            each for each in audit(drop, manifest, tmp_path / "root") if not each.field.startswith("manifest")
+        ]
+        fields = {each.field for each in found if each.token == 1 or name == each.field}
+        assert fields - {"root"}, f"{how}: {path}"
+
+
+@pytest.mark.parametrize(
+    "change, field",
+    [
+        (lambda path: path.write_bytes(path.read_bytes() + b"!"), "media"),
+        (lambda path: path.unlink(), "missing files"),
+        (lambda path: path.with_name("other.mp4").write_bytes(b"x"), "other files"),
+    ],
+)
+def test_media_are_audited_byte_for_byte(shown, tmp_path, change, field):
+    drop, manifest, root = shown
+    shutil.copytree(root, tmp_path / "root")
+    change(next((tmp_path / "root" / "media").glob("*.mp4")))
+    assert field in {each.field for each in audit(drop, manifest, tmp_path / "root")}
+
+
+def test_media_under_another_address_are_found(shown):
+    drop, manifest, root = shown
+    other = replace(drop, media=dict.fromkeys(drop.media, str(cid(b"x"))))
+    fields = {each.field for each in audit(other, manifest, root)}
+    assert {"media", "animation_url", "contract.json"} <= fields

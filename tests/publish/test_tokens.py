@@ -1,32 +1,45 @@
 "Tokens: valid, read strictly, and opened field by field."
 
+import hashlib
 import json
+from importlib.resources import files
 from pathlib import Path
 
 import jsonschema
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from artmint.core.canon import canonical, read_json
-from artmint.core.collection import OneOfOne
+from artmint.core.collection import Market, OneOfOne
 from artmint.core.manifest import BadMetadata
 from artmint.core.records import Slot
+from artmint.ipfs.cid import cid
 from artmint.publish.tokens import (
     Attribute,
     NoOpeningSalt,
-    TokenMetadata,
     attribute,
     attribute_words,
+    has_market_fields,
     has_words,
     json_schema,
+    labelled_template,
+    model_schema,
     opening_salt,
     public_source,
     published_attributes,
+    read_contract,
     read_token,
     token_name,
     withheld_digest,
     withheld_digests,
 )
-from tests.packed import DEMO, pack_demo
+from tests.packed import DEMO, drop_of, pack_demo
+from tests.shown import ADA, BEN, SPLITTER, pack_shown
+
+FIRST_SCHEMA = (
+    "e09e14ddaaa8e4c39233e5303677755bea231e253278ec50056434e2f8995773"  # SHA-256 of token.schema.json
+)
 
 
 @pytest.fixture(scope="module")
@@ -61,11 +74,9 @@ def test_traits_that_are_numbers_are_shown_as_numbers():
 
 
 def test_the_published_schema_is_that_of_the_models():
-    assert json.loads(json_schema(words=True)) == {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **TokenMetadata.model_json_schema(by_alias=True),
-    }
-    assert json_schema() == canonical(json.loads(json_schema()))
+    assert json_schema(market=True) == model_schema(), "run scripts/token_schema.py"
+    for words in (False, True):
+        assert json_schema(words) == canonical(json.loads(json_schema(words)))
 
 
 def test_every_token_is_valid_and_what_marketplaces_read(made):
@@ -176,3 +187,149 @@ def test_words_stand_only_for_values_that_a_published_prompt_does_not_name():
     assert not has_words(DEMO, [slot], [{"prompt": "dense rings on paper"}])
     assert has_words(DEMO, [slot, slot], [{"prompt": "dense rings on paper"}, {"prompt": "rings"}])
     assert json_schema() == json_schema(False) != json_schema(True)
+
+
+# ------------------------------------------------------------------ what markets show
+
+NUMBERS = st.integers(-10, 10**11) | st.floats(-10, 10**6).map(lambda number: round(number, 3))
+TYPES = st.sampled_from([None, "number", "boost_number", "boost_percentage", "date"])
+
+
+@given(NUMBERS | st.sampled_from(["rings", "7"]), TYPES, st.none() | NUMBERS)
+def test_schema_and_models_take_the_same_attributes(value, shown, highest):
+    "But for a highest value below the value, which a schema can't say."
+    entry = {"trait_type": "Luck", "value": value, "display_type": shown, "max_value": highest}
+    entry = {key: part for key, part in entry.items() if part is not None}
+    schema = read_json(json_schema(market=True))
+    validator = jsonschema.Draft202012Validator({"$defs": schema["$defs"], **schema["$defs"]["Attribute"]})
+    try:
+        Attribute.model_validate_json(json.dumps(entry))
+        taken = True
+    except ValueError as error:
+        taken = "above the highest" in str(error)
+    if isinstance(value, float) and value.is_integer() and shown == "date":
+        return  # 7.0 is whole for a schema; canonical JSON writes 7
+    assert validator.is_valid(entry) == taken, entry
+
+
+def test_the_first_form_of_the_schema_stays_what_drops_were_published_with():
+    data = (files("artmint") / "data" / "token.schema.json").read_bytes()
+    assert hashlib.sha256(data).hexdigest() == FIRST_SCHEMA
+    assert json_schema() == data
+
+
+def test_what_the_first_schema_takes_the_full_one_takes(made):
+    validator = jsonschema.Draft202012Validator(json.loads(json_schema(market=True)))
+    for slot in (1, 16):
+        validator.validate(json.loads((made / "drops/demo-1/root" / f"{slot}.json").read_bytes()))
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    "A drop of the demo with all that markets show: its root, and its collection."
+    catalog, collection, _ = pack_shown(tmp_path_factory.mktemp("shown"))
+    catalog.close()
+    return drop_of(catalog) / "root", collection
+
+
+def test_a_token_has_all_that_markets_show_under_its_schema(shown):
+    root, collection = shown
+    said = json.loads((root / "2.json").read_bytes())
+    motif = said["attributes"][0]["value"]
+    place = next(file.place for file in collection.market.media.values() if file.file == "loop.mp4")
+    assert said["name"] == f"First Light, {motif} no. 2 of 16"
+    assert said["description"].endswith(f"This one shows {motif}.")
+    assert said["external_url"] == "https://art.example/demo/2"
+    assert said["animation_url"] == f"ipfs://{cid(root / place)}"
+    assert said["background_color"] == "0c1233"
+    assert said["attributes"][0]["trait_type"] == "Main Motif"
+    assert said["attributes"][5:] == [
+        {"trait_type": "Artist", "value": "Ada"},
+        {"trait_type": "Series", "value": "First"},
+        {"trait_type": "Edition", "value": 2, "max_value": 16},
+        {"trait_type": "Made", "value": 1_795_910_400, "display_type": "date"},
+        {"trait_type": "Luck", "value": 12.5, "display_type": "boost_percentage"},
+    ]
+    facts = {"Artist", "Series", "Edition", "Made", "Luck"}
+    assert {name for name, words in said["artmint"]["words"].items() if not words} >= facts
+    assert json.loads((root / "3.json").read_bytes())["name"] == "The Third"
+    assert json.loads((root / "3.json").read_bytes())["animation_url"] == "https://art.example/3.html"
+    schema = (root / "schema.json").read_bytes()
+    assert schema == json_schema(market=True)
+    for slot in range(1, 5):
+        jsonschema.Draft202012Validator(json.loads(schema)).validate(
+            json.loads((root / f"{slot}.json").read_bytes())
+        )
+
+
+def test_the_collections_page_is_what_erc_7572_asks_for(shown):
+    root, collection = shown
+    page = json.loads((root / "contract.json").read_bytes())
+    banner = next(file.place for file in collection.market.media.values() if file.file == "banner.png")
+    assert page["symbol"] == collection.symbol == "LIGHT"
+    assert page["banner_image"] == f"ipfs://{cid(root / banner)}"
+    assert page["featured_image"] == "https://art.example/featured.png"
+    assert page["external_link"] == "https://art.example"
+    assert page["collaborators"] == [ADA]
+    assert page["token_name"] == "{title}, {Main Motif} no. {id} of {supply}"
+    assert page["royalty"] == {
+        "basis_points": 500,
+        "receiver": SPLITTER,
+        "shares": [{"account": ADA, "percent": 66.67}, {"account": BEN, "percent": 33.33}],
+    }
+    assert page["traits"]["Artist"] == {"Ada": 16}
+    assert page["traits"]["Series"] == {"First": 8, "Second": 7}
+    assert page["traits"]["Edition"] == {str(number): 1 for number in range(1, 17)}
+    assert page["traits"]["Main Motif"] == DEMO.traits["motif"]
+    assert {"name", "description", "image"} <= set(page)
+
+
+@pytest.mark.parametrize(
+    "template", ["{", "{a:>9999999}", "{a!r}", "{a}" * 17], ids=["open", "padded", "called", "many"]
+)
+def test_a_page_whose_names_cant_be_made_is_no_page(shown, template):
+    page = json.loads((shown[0] / "contract.json").read_bytes()) | {"token_name": template}
+    with pytest.raises(BadMetadata):
+        read_contract(canonical(page))
+
+
+def test_braces_and_labels_survive_in_a_published_template():
+    market = Market(token_name="{{{motif}}} #{id}")
+    shown = DEMO.model_copy(update={"market": market, "labels": {"motif": "Main Motif"}})
+    assert labelled_template(shown) == "{{{Main Motif}}} #{id}"
+    assert labelled_template(DEMO) is None
+    assert token_name(shown, 7, {"motif": "rings"}) == "{rings} #7"
+
+
+def test_a_traits_own_numbers_and_dates_are_shown_as_the_collection_says():
+    traits = {"age": {"1.5": 8, "12": 8}, "born": {"2026-11-29": 16}, "code": {"7": 16}}
+    display = {
+        "age": {"type": "boost_number", "max_value": 20},
+        "born": {"type": "date"},
+        "code": {"type": "text"},
+    }
+    shown = DEMO.model_copy(update={"traits": traits, "market": Market(display=display)})
+    entries = published_attributes(shown, {"age": "1.5", "born": "2026-11-29", "code": "7"})
+    assert [(entry.value, entry.display_type, entry.max_value) for entry in entries] == [
+        (1.5, "boost_number", 20),
+        (1_795_910_400, "date", None),
+        ("7", None, None),
+    ]
+    assert has_market_fields(shown, [Slot(id=1, traits={"age": "1.5"})])
+    assert not has_market_fields(shown, [Slot(id=1, traits={"code": "7"})])
+    assert not has_market_fields(DEMO, [Slot(id=1, traits={"motif": "rings"})])
+
+
+@pytest.mark.parametrize(
+    "shown, value, spoken",
+    [
+        ("date", 1_795_910_400, "2026-11-29"),
+        ("date", 1_795_946_400, "2026-11-29 10:00:00"),
+        ("boost_percentage", 12.5, "+12.5 %"),
+        ("boost_number", -3, "-3"),
+        ("number", 7, "7"),
+        (None, "rings", "rings"),
+    ],
+)
+def test_people_read_a_date_as_a_date(shown, value, spoken):
+    assert Attribute(trait_type="a", value=value, display_type=shown).spoken == spoken

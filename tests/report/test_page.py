@@ -60,3 +60,19 @@ def test_of_many_attempts_all_are_named_and_as_many_as_fit_are_shown(tmp_path):
     assert page.count("<img") == OTHERS_SHOWN == page.count('loading="lazy"')
     for card in facts["others"]:
         assert f'id="dna-{card["dna"][:16]}"' in page
+
+
+def test_editions_are_called_as_their_tokens_are(tmp_path):
+    from artmint.core.collection import Market
+    from artmint.report.page import report_facts, report_page
+    from tests.packed import fill
+
+    market = Market(token_name="{title}, no. {id}", tokens={"2": {"name": "The Second"}})
+    named = DEMO.model_copy(update={"market": market})
+    facts = report_facts(fill(tmp_path, 3, named), named, 1, range(1, 4))
+    assert [card["name"] for card in facts["editions"]] == [
+        "First Light, no. 1",
+        "The Second",
+        "First Light, no. 3",
+    ]
+    assert "The Second <span>" in report_page(facts, [], [])
