@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['STORY', 'WORDS', 'Text', 'Story', 'Prompt', 'Words', 'Name', 'Trait', 'Wildcard', 'Weight', 'Colour', 'Count',
            'Bound', 'Secret', 'Withheld', 'Account', 'JudgeKind', 'ONE_OF_ONE', 'RESERVED', 'Person', 'WILDCARD',
-           'Requirement', 'Rule', 'Model', 'ScorerChoice', 'Adapter', 'Approval', 'Royalty', 'Generation', 'BaseFiles',
-           'JudgeChoice', 'BadWeights', 'counts_of', 'OneOfOne', 'TraitPlan', 'person_key', 'person_name', 'People',
-           'Collection', 'secret_places', 'InconsistentCollection', 'contradictions', 'read_collection',
+           'Requirement', 'Rule', 'Model', 'ScorerChoice', 'Adapter', 'Approval', 'Royalty', 'Marks', 'Generation',
+           'BaseFiles', 'JudgeChoice', 'BadWeights', 'counts_of', 'OneOfOne', 'TraitPlan', 'person_key', 'person_name',
+           'People', 'Collection', 'secret_places', 'InconsistentCollection', 'contradictions', 'read_collection',
            'NoSuchExample', 'example']
 
 # %% ../../nbs/core/collection.ipynb #f843f377
@@ -167,6 +167,15 @@ class Royalty(Record):
 
     basis_points: int = Field(0, ge=0, le=10_000)  # hundredths of a percent
     receiver: Account | None = None  # none: the treasury
+
+# %% ../../nbs/core/collection.ipynb #6a09e79f
+class Marks(Record):
+    "What a published picture's file says of itself, beside its recipe."
+
+    source: bool = True  # whether it says in the IPTC's words how it came about
+    # what is said of training models on it, and of mining it for data; none: nothing
+    training: Literal["allowed", "notAllowed", "constrained"] | None = None
+    terms: Text | None = None  # under which terms, where that is constrained
 
 # %% ../../nbs/core/collection.ipynb #0f3a2b4a
 class Generation(Record):
@@ -408,6 +417,7 @@ class Collection(TraitPlan):
     people: People = People()  # whose word counts
     approval: Approval | None = None
     royalty: Royalty = Royalty()
+    marks: Marks = Marks()
     salt: str | None = Field(None, min_length=1)  # none: the studio's secret one
     publish_weights: bool = False
     withheld: tuple[Withheld, ...] = ()  # parts of the recipe of which only a salted digest is published
@@ -610,6 +620,7 @@ def _longest_prompt(collection: Collection) -> int:
 def _length_problems(collection: Collection) -> list[str]:
     "Texts that are too long to be published."
     texts = [("title", collection.title), ("license", collection.license)]
+    texts.append(("marks.terms", collection.marks.terms or ""))
     for trait, values in collection.traits.items():
         texts.append((f"labels.{trait}", collection.label_of(trait)))
         texts += [(f"traits.{trait}", collection.value_label_of(trait, value)) for value in values]
@@ -717,6 +728,16 @@ def _approval_problems(collection: Collection) -> list[str]:
     if approval is None or approval.needed <= len({signer.lower() for signer in approval.signers}):
         return []
     return [f"approval: {approval.needed} signatures are needed and {len(approval.signers)} signers named"]
+
+
+def _mark_problems(collection: Collection) -> list[str]:
+    "Terms of training that nobody would read, or that are missing."
+    marks = collection.marks
+    if (marks.training == "constrained") == (marks.terms is not None):
+        return []
+    if marks.terms is None:
+        return ['marks: training = "constrained" needs terms, an address or a sentence that says which']
+    return ['marks: terms are said with training = "constrained"; write that, or leave them out']
 
 
 def _rule_problems(collection: Collection) -> list[str]:
@@ -844,6 +865,7 @@ _CHECKS = (
     _colour_problems,
     _name_problems,
     _approval_problems,
+    _mark_problems,
     _people_problems,
     _rule_problems,
     _scorer_problems,

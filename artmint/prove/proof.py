@@ -70,7 +70,17 @@ class NotProven(Refusal):
 LEVELS = {
     "chain": ("chain", "contract", "tokenURI", "seal"),
     "content": ("content", "archive", "content root", "provenance", "picture", "files"),
-    "metadata": ("metadata", "pixels", "credentials", "unique", "traits", "names", "contractURI", "manifest"),
+    "metadata": (
+        "metadata",
+        "pixels",
+        "marks",
+        "credentials",
+        "unique",
+        "traits",
+        "names",
+        "contractURI",
+        "manifest",
+    ),
     "recipe": ("recipe",),
     "regenerated": ("regenerate",),
 }
