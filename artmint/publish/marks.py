@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['SOURCE_TYPES', 'SYNTHETIC', 'Training', 'MINING', 'source_type', 'PictureMark', 'mark_packet', 'ForeignMark',
-           'read_mark', 'mark_of', 'mark_in', 'mark_findings']
+           'read_mark', 'mark_of', 'marks_sentence', 'mark_in', 'mark_findings']
 
-# %% ../../nbs/publish/marks.ipynb #7b5faeef
+# %% ../../nbs/publish/marks.ipynb #63f0f47c
 import html
 import re
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from ..core.collection import Marks
 from ..core.picture import MARK
 from ..core.records import Finding
 
-# %% ../../nbs/publish/marks.ipynb #f117b50e
+# %% ../../nbs/publish/marks.ipynb #4e9efe57
 SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 SYNTHETIC = ("trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia")  # made by a model, or in part
 
@@ -31,7 +31,7 @@ def source_type(
         return facts.get("source", "")
     return "compositeWithTrainedAlgorithmicMedia" if "init" in facts else "trainedAlgorithmicMedia"
 
-# %% ../../nbs/publish/marks.ipynb #1b9f5176
+# %% ../../nbs/publish/marks.ipynb #6c1c67c5
 Training = Literal["allowed", "notAllowed", "constrained"]
 MINING = "http://ns.useplus.org/ldf/vocab/"
 _MINING: dict[str, str] = {
@@ -71,7 +71,7 @@ def _properties(mark: PictureMark) -> list[tuple[str, str]]:
         rows.append(("plus:OtherConstraints", f"<rdf:Alt>{item}</rdf:Alt>"))
     return rows
 
-# %% ../../nbs/publish/marks.ipynb #eb9675d3
+# %% ../../nbs/publish/marks.ipynb #f739e1ec
 def mark_packet(
     mark: PictureMark,  # what is said
 ) -> str:  # empty: nothing is
@@ -94,7 +94,7 @@ def mark_packet(
     ]
     return "\n".join(lines)
 
-# %% ../../nbs/publish/marks.ipynb #49d62e12
+# %% ../../nbs/publish/marks.ipynb #298cbe47
 class ForeignMark(Refusal):
     "An XMP packet that artmint doesn't write."
 
@@ -127,7 +127,7 @@ def read_mark(
         raise ForeignMark(packet)
     return mark
 
-# %% ../../nbs/publish/marks.ipynb #b4a8d5ab
+# %% ../../nbs/publish/marks.ipynb #8564742a
 def mark_of(
     facts: Mapping[str, Any],  # of a recipe, or of a work made by hand
     marks: Marks,  # what the collection wants said
@@ -137,7 +137,21 @@ def mark_of(
     creator = facts.get("artist", "") if source else ""
     return PictureMark(source, creator, marks.training or "", marks.terms or "")
 
-# %% ../../nbs/publish/marks.ipynb #889c6b8e
+# %% ../../nbs/publish/marks.ipynb #4c5ffd2d
+def marks_sentence(
+    marks: Marks,  # a collection's
+) -> str:
+    "What a collection's pictures say of themselves."
+    source = (
+        "pictures say in the IPTC's words how they came about"
+        if marks.source
+        else "pictures carry no mark of how they came about: the collection wants none ([marks] source = false)"
+    )
+    words = {"allowed": "is allowed", "notAllowed": "is not allowed", "constrained": "is constrained"}
+    said = f", and that training models on them {words[marks.training]}" if marks.training else ""
+    return f"{source}{said}" + (f": {marks.terms}" if marks.terms else "")
+
+# %% ../../nbs/publish/marks.ipynb #509e355c
 def mark_in(
     texts: Mapping[str, str],  # of a picture that was read strictly
 ) -> PictureMark | None:  # none: it has no mark
