@@ -11,6 +11,7 @@ import zlib
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -20,15 +21,19 @@ pytest.importorskip(
     reason="c2pa-python isn't installed (pip install 'artmint[c2pa]'), and it is what signs and validates",
 )
 
+import c2pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from artmint.core.collection import Marks
 from artmint.core.picture import (
     CREDENTIALS,
+    MARK,
     BadPicture,
     _chunks,
     _joined,
     bare_png,
+    marked_png,
     pixel_digest,
     public_png,
     read_png,
@@ -46,7 +51,7 @@ from artmint.publish.credentials import (
     sign,
     signed_once,
 )
-from artmint.publish.marks import source_type
+from artmint.publish.marks import SOURCE_TYPES, mark_of, mark_packet, source_type
 from artmint.seeds import frozen_slots
 from artmint.studio.catalog import Catalog
 from tests.conftest import TINY
@@ -121,7 +126,7 @@ def test_a_signed_picture_is_the_picture_with_one_box_more(made):
 
 def test_anybody_can_sign_and_only_whom_one_trusts_is_trusted(made, tmp_path):
     other = new_identity(tmp_path, "Test studio")
-    data = sign(bare_png(published(made, 1)), "First Light #1", {"prompt": "rings"}, other)
+    data = sign(bare_png(published(made, 1)), "First Light #1", {"base": "0" * 64}, other)
     said = inspect(data, (made / "keys/authority.pem").read_bytes())
     assert inspect(data).problems == ()
     assert not said.trusted
@@ -188,17 +193,76 @@ def test_only_a_box_is_taken_for_credentials(made, body):
             read_png(_joined([header, *boxes, *rest]))
 
 
+WORK = {"made": "by hand", "artist": "Ada", "medium": "charcoal", "pixel_digest": "1" * 64}
+
+
 @pytest.mark.parametrize(
-    "facts, kind",
+    "facts, kind, ingredient, steps",
     [
-        ({"prompt": "x"}, "trainedAlgorithmicMedia"),
-        ({"prompt": "x", "init": "0" * 64, "strength": 0.5}, "compositeWithTrainedAlgorithmicMedia"),
-        ({"made": "by hand"}, "digitalCreation"),
+        ({"base": "2" * 64}, "trainedAlgorithmicMedia", "", ["created"]),
+        (
+            {"base": "2" * 64, "init": "0" * 64},
+            "compositeWithTrainedAlgorithmicMedia",
+            "sha256:" + "0" * 64,
+            ["opened", "edited"],
+        ),
+        (WORK | {"source": "digitalCapture", "declared_by": "Grace"}, "digitalCapture", "", ["created"]),
+        (WORK, "", "pixels-sha256:" + "1" * 64, ["opened"]),
     ],
 )
-def test_the_kind_follows_from_the_recipe(made, facts, kind, tmp_path):
-    assert source_type(facts) == kind
-    assert inspect(sign(bare_png(published(made, 1)), "x", facts, new_identity(tmp_path, "S"))).source == kind
+def test_what_was_done_follows_from_the_recipe(made, facts, kind, ingredient, steps, tmp_path):
+    "Read with c2pa-python's own reader: the model is named where one painted, and the artist where one did."
+    marks = Marks(training="constrained", terms="https://art.example/terms")
+    bare = unmarked_png(published(made, 1))
+    marked = marked_png(bare, mark_packet(mark_of(facts, marks)))
+    signed = sign(marked, "x", facts, new_identity(tmp_path, "S"), "artmint bundled", marks)
+    said = inspect(signed)
+    assert source_type(facts) == said.source == kind
+    assert (said.model, said.ingredient, said.problems) == (facts.get("base", ""), ingredient, ())
+    assert said.training == "constrained"
+    assert disagreements(signed, "x", facts) == {}
+    with c2pa.Reader("image/png", BytesIO(signed)) as reader:
+        active = reader.get_active_manifest()
+    told = {entry["label"]: entry["data"] for entry in active["assertions"]}
+    actions = told["c2pa.actions.v2"]["actions"]
+    assert [action["action"] for action in actions] == [f"c2pa.{step}" for step in steps]
+    assert "thumbnail" not in active and not any("thumbnail" in each for each in active.get("ingredients", []))
+    if "made" in facts:
+        declared = facts.get("declared_by", "the studio")
+        assert actions[0]["description"] == f"made by hand by Ada (charcoal); declared by {declared}"
+        assert told["cawg.metadata"]["dc:creator"] == ["Ada"]
+        assert "softwareAgent" not in actions[0]
+    else:
+        assert actions[-1]["softwareAgent"]["model"] == "artmint bundled"
+    uses = told["cawg.training-mining"]["entries"]
+    assert uses["cawg.ai_training"] == {"use": "constrained", "constraint_info": "https://art.example/terms"}
+
+
+def test_credentials_that_name_another_model_or_rights_than_the_token_are_found(made, tmp_path):
+    identity = new_identity(tmp_path, "S")
+    facts = {"base": "2" * 64, "init": "0" * 64}
+    marked = published(made, 1)
+    bare = bare_png(marked)
+    signed = sign(bare, "x", facts, identity, "m", Marks(training="allowed"))
+    wrong = disagreements(signed, "x", {"base": "3" * 64, "init": "1" * 64})
+    assert set(wrong) == {"credentials' model", "credentials' ingredient", "credentials' training"}
+    assert set(disagreements(signed, "x", {"base": "2" * 64})) == {
+        "credentials' source",
+        "credentials' ingredient",
+        "credentials' training",
+    }
+
+
+def test_credentials_of_earlier_versions_hold(made, monkeypatch, tmp_path):
+    "They named neither model nor ingredient, and called every work made by hand a digital creation."
+    action = {"action": "c2pa.created", "digitalSourceType": SOURCE_TYPES + "digitalCreation"}
+    monkeypatch.setattr("artmint.publish.credentials._actions", lambda facts, model: [action])
+    monkeypatch.setattr("artmint.publish.credentials.ingredient_of", lambda facts: "")
+    signed = sign(unmarked_png(published(made, 1)), "x", WORK, new_identity(tmp_path, "S"))
+    monkeypatch.undo()
+    assert (inspect(signed).source, inspect(signed).model) == ("digitalCreation", "")
+    assert disagreements(signed, "x", WORK) == {}
+    assert set(disagreements(signed, "x", WORK | {"source": "print"})) == {"credentials' source"}
 
 
 # -- once
@@ -398,7 +462,7 @@ def test_a_certificate_that_ran_out_holds_up_neither_packing_nor_proof(tmp_path)
         time.sleep(0.5)
     shutil.rmtree(tmp_path / "drops")
     assert pack(catalog, DEMO, 1, 1, 2, BASE, WEIGHTS) == first
-    assert disagreements(published(tmp_path, 1), "First Light #1", {"prompt": "x"}) == {}
+    assert disagreements(published(tmp_path, 1), "First Light #1", {"base": BASE.digest}) == {}
 
 
 def test_a_studio_without_a_certificate_packs_as_ever(made, tmp_path):
@@ -473,7 +537,7 @@ def test_what_is_withheld_is_not_in_what_is_signed(tmp_path):
         assert prompt.encode() not in data
         assert prompt[:20].encode() not in data
         assert inspect(data).problems == ()
-        assert set(read_png(data)[1]) == {"artmint"}
+        assert set(read_png(data)[1]) == {"artmint", MARK}
     shutil.rmtree(tmp_path / "drops")
     assert pack(catalog, quiet, 1, 1, 4, BASE, WEIGHTS) == first
 
@@ -490,12 +554,20 @@ def test_a_work_made_by_hand_is_no_model_s(tmp_path):
     catalog = Catalog(tmp_path / "studio")
     signing(catalog.folder)
     slots = frozen_slots(catalog, tiny, tiny.salt)
-    work = enter(catalog, tiny, 2, drawing(tmp_path / "work.png"), "Ada", "linocut, scanned")
+    work = enter(
+        catalog,
+        tiny,
+        2,
+        drawing(tmp_path / "work.png"),
+        "Ada",
+        "linocut, scanned",
+        source="digitalCapture",
+    )
     record_action(ReviewSession(catalog, tiny, "Grace"), Action(id="1", dnas=(work.dna,), decision="accept"))
     choose(catalog, tiny, load_judge(), slots[1:2], 1)
     pack(catalog, tiny, 1, 2, 1, BaseFacts(digest="0" * 64, source="bundled"), {})
     said = inspect((catalog.folder / "drops/tiny-1/root/images/2.png").read_bytes())
-    assert (said.source, said.problems) == ("digitalCreation", ())
+    assert (said.source, said.problems, said.model) == ("digitalCapture", (), "")
     assert "#2" in said.title
 
 

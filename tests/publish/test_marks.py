@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from defusedxml.ElementTree import fromstring
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -95,6 +95,7 @@ def test_every_published_picture_says_that_a_model_made_it_and_is_otherwise_the_
     assert not list(made.glob(".packing-*"))
 
 
+@settings(max_examples=25)
 @given(MARKS)
 def test_a_packet_is_xml_and_is_read_as_it_was_written(mark):
     packet = mark_packet(mark)
