@@ -114,7 +114,7 @@ def ingredient_of(
     if "init" in facts:
         return f"sha256:{facts['init']}"
     if "made" in facts and not source_type(facts):
-        return f"pixels-sha256:{facts['pixel_digest']}"
+        return f"pixels-sha256:{facts.get('pixel_digest', '')}"
     return ""
 
 
@@ -132,7 +132,7 @@ def _actions(facts: Mapping[str, Any], model: str) -> list[dict]:
         first = {"action": "c2pa.created", **source} if source_type(facts) else opened
         return [first | {"description": _entered(facts)}]
     agent = {"name": "artmint", "version": version("artmint")}
-    agent |= {"model": model, "model_digest": facts["base"]} if model else {}
+    agent |= {"model": model, "model_digest": facts["base"]} if model and "base" in facts else {}
     if "init" in facts:
         return [opened, {"action": "c2pa.edited", **source, "softwareAgent": agent}]
     return [{"action": "c2pa.created", **source, "softwareAgent": agent}]
