@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['is_by_hand', 'open_slots', 'attempts_of', 'DigestMismatch', 'LostFile', 'record', 'broken_recipes', 'lacking',
            'NothingButBroken', 'refuse_broken', 'artifacts_of', 'record_broken', 'paint', 'generate', 'put_picture',
-           'SlotTaken', 'UnfitWords', 'Declaration', 'work_of', 'enter', 'NothingToWithdraw', 'withdraw', 'NotSerial']
+           'Declaration', 'SlotTaken', 'UnfitWords', 'work_of', 'enter', 'NothingToWithdraw', 'withdraw', 'NotSerial']
 
 # %% ../nbs/15_generate.ipynb #d1aeb3a4
 import difflib
@@ -276,6 +276,16 @@ def put_picture(
     catalog.put("picture", digest, {"file_digest": digest})
     return digest
 
+# %% ../nbs/15_generate.ipynb #0ca6c781
+@dataclass(frozen=True)
+class Declaration:
+    "What is said of a work made by hand. All of it is published."
+
+    artist: str  # who made it
+    medium: str = ""  # how
+    source: str = ""  # what kind of source it has, one of `SourceKind`; empty: that isn't declared
+    declared_by: str = ""  # who says all this; empty: the studio
+
 # %% ../nbs/15_generate.ipynb #1119bd2e
 class SlotTaken(Refusal):
     "A work was entered for a slot that can't take it."
@@ -293,17 +303,7 @@ class UnfitWords(Refusal):
     says = "The work's {field} can't be published: {why}. Nothing was recorded; correct --{field}."
     exit_code = 2
 
-
-@dataclass(frozen=True)
-class Declaration:
-    "What is said of a work made by hand. All of it is published."
-
-    artist: str  # who made it
-    medium: str = ""  # how
-    source: str = ""  # what kind of source it has, one of `SourceKind`; empty: that isn't declared
-    declared_by: str = ""  # who says all this; empty: the studio
-
-
+# %% ../nbs/15_generate.ipynb #3bd64504
 def _refuse_words(words: Declaration) -> None:
     "Refuse words that can't be published. Raises UnfitWords."
     for name, text in vars(words).items():

@@ -739,7 +739,7 @@ def _mark_problems(collection: Collection) -> list[str]:
         return ['marks: training = "constrained" needs terms, an address or a sentence that says which']
     return ['marks: terms are said with training = "constrained"; write that, or leave them out']
 
-
+# %% ../../nbs/core/collection.ipynb #7efb8c5d
 def _rule_problems(collection: Collection) -> list[str]:
     "Rules without a usable bound."
     problems = []
@@ -850,7 +850,7 @@ class InconsistentCollection(Refusal):
         "The problems as lines of a list."
         return "\n".join(f"  - {problem}" for problem in self.problems)
 
-
+# %% ../../nbs/core/collection.ipynb #392ac7b5
 _CHECKS = (
     _count_problems,
     _weight_problems,

@@ -199,7 +199,7 @@ def _unmarked_steps(reports: list[TokenReport], total: int) -> Iterator[Step]:
         )
         yield Step("marks", "unchecked", evidence, asked=False)
 
-
+# %% ../../nbs/prove/tokens.ipynb #30e2679c
 def check_marks(
     reports: list[TokenReport],  # of all tokens
 ) -> Iterator[Step]:

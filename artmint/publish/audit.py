@@ -35,6 +35,8 @@ from artmint.core.picture import (
     unmarked_png,
 )
 from ..core.records import Edition, Finding, NotARecipe, Recipe, Slot, Work, parse_facts
+
+# %% ../../nbs/publish/audit.ipynb #108c1fef
 from ..ipfs.cid import build, cid as cid_of
 from ..make.base import base_name
 from ..make.rounds import Settings
@@ -366,7 +368,7 @@ def _check_file(
         findings.compare("edition's file_digest", edition.file_digest, _sha256(plain))
     return findings
 
-
+# %% ../../nbs/publish/audit.ipynb #10065a7d
 def _unmarked(drop: StudioDrop, facts: dict, picture: bytes) -> bool | None:
     "Whether a picture lacks the mark that its collection wants; none: it wants none, or it can't be read."
     if mark_of(facts, drop.collection.marks) == PictureMark():
@@ -375,6 +377,14 @@ def _unmarked(drop: StudioDrop, facts: dict, picture: bytes) -> bool | None:
         return MARK not in png_texts(picture)
     except BadPicture:
         return None
+
+
+def _check_marked(lacking: Mapping[int, bool | None]) -> list[Finding]:
+    "Tokens that lack the mark that others have; where none has one, the drop is older than marks are."
+    if False not in lacking.values():
+        return []
+    tokens = [token for token, without in lacking.items() if without]
+    return [Finding(token, "picture's mark", "one, as others have", "none") for token in tokens]
 
 
 def _check_entry(token: Token, data: bytes, picture: bytes, metadata: TokenMetadata) -> list[Finding]:
@@ -519,10 +529,7 @@ def audit(
     names = _file_names(root)
     findings += _check_manifest(drop, manifest, root, names)
     findings += _check_files(drop, manifest, root, names)
-    findings += _check_counts(drop, tokens)
-    if False in lacking.values():  # where none has one, the drop was packed before there were marks
-        unmarked = [token for token, without in lacking.items() if without]
-        findings += [Finding(token, "picture's mark", "one, as others have", "none") for token in unmarked]
+    findings += _check_counts(drop, tokens) + _check_marked(lacking)
     if probe:
         findings += _check_seen(drop, root, tokens, probe)
     return findings

@@ -521,15 +521,7 @@ def enter(
     outcome = _enter_work(catalog, collection, slot, picture, words, ground, dry_run)
     if json:
         return print_json(outcome)
-    for note in outcome["notes"]:
-        typer.echo(note)
-    size = f"{outcome['dna'][:16]}… ({outcome['width']}x{outcome['height']} pixels)"
-    if dry_run:
-        typer.echo(f"slot {slot} can take {size}; nothing was recorded")
-    else:
-        typer.echo(f"slot {slot} waits for people's decision on {size}: artmint review {batch}")
-    if not source:
-        typer.echo("no --source is declared, so the published picture won't say how it came about")
+    _tell_entered(outcome, batch)
 
 # %% ../../nbs/run/commands.ipynb #e30ff1cc
 def _enter_work(
@@ -550,6 +542,20 @@ def _enter_work(
         enter_work(catalog, collection, slot, path, ground=ground, **vars(words))
     place = {"slot": slot, "dna": work.dna, "width": work.width, "height": work.height, "source": work.source}
     return place | {"notes": list(taken.notes), "recorded": not dry}
+
+# %% ../../nbs/run/commands.ipynb #9caa310e
+def _tell_entered(outcome: dict, batch: Path) -> None:
+    "Say what was entered, or could be."
+    for note in outcome["notes"]:
+        typer.echo(note)
+    slot = outcome["slot"]
+    size = f"{outcome['dna'][:16]}… ({outcome['width']}x{outcome['height']} pixels)"
+    if outcome["recorded"]:
+        typer.echo(f"slot {slot} waits for people's decision on {size}: artmint review {batch}")
+    else:
+        typer.echo(f"slot {slot} can take {size}; nothing was recorded")
+    if not outcome["source"]:
+        typer.echo("no --source is declared, so the published picture won't say how it came about")
 
 
 def _withdraw_work(catalog: "Catalog", collection: "Collection", slot: int, json: bool) -> None:

@@ -302,7 +302,13 @@ def test_what_cannot_be_entered_is_refused_by_name(studio, tmp_path):
     for slot in (0, 5):
         with pytest.raises(SlotTaken, match="slots 1 to 4"):
             enter(catalog, COLLECTION, slot, tmp_path / "work.png", "Ada")
-    for artist, medium in ((" ", ""), ("<b>Ada</b>", ""), ("Ada", "oil\u202e"), ("A" * 501, ""), ("Ada", " ")):
+    for artist, medium in (
+        (" ", ""),
+        ("<b>Ada</b>", ""),
+        ("Ada", "oil\u202e"),
+        ("A" * 501, ""),
+        ("Ada", " "),
+    ):
         with pytest.raises(UnfitWords, match="--(artist|medium)"):
             enter(catalog, COLLECTION, 3, tmp_path / "work.png", artist, medium)
     for source, meant in (("digitalcapture", "is it digitalCapture"), ("oil", "there are digitalCapture")):

@@ -226,7 +226,9 @@ def test_what_was_done_follows_from_the_recipe(made, facts, kind, ingredient, st
     told = {entry["label"]: entry["data"] for entry in active["assertions"]}
     actions = told["c2pa.actions.v2"]["actions"]
     assert [action["action"] for action in actions] == [f"c2pa.{step}" for step in steps]
-    assert "thumbnail" not in active and not any("thumbnail" in each for each in active.get("ingredients", []))
+    assert "thumbnail" not in active and not any(
+        "thumbnail" in each for each in active.get("ingredients", [])
+    )
     if "made" in facts:
         declared = facts.get("declared_by", "the studio")
         assert actions[0]["description"] == f"made by hand by Ada (charcoal); declared by {declared}"

@@ -48,11 +48,9 @@ from tests.packed import BASE, DEMO, WEIGHTS, drop_of, fill, known, manifest_of
 
 IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 TEXTS = st.text(min_size=1, max_size=60).filter(lambda text: text.strip() and not unsafe_text(text))
-MARKS = st.one_of(
-    st.builds(PictureMark, source=st.sampled_from(["digitalCapture", "print"]), creator=TEXTS),
-    st.builds(PictureMark, source=st.just("digitalCreation"), training=st.just("allowed")),
-    st.builds(PictureMark, training=st.just("constrained"), terms=TEXTS),
-)
+WORKS = st.builds(PictureMark, source=st.sampled_from(["digitalCapture", "print"]), creator=TEXTS)
+CONSTRAINED = st.builds(PictureMark, training=st.just("constrained"), terms=TEXTS)
+MARKS = st.one_of(WORKS, CONSTRAINED, st.just(PictureMark("digitalCreation", training="allowed")))
 RECIPE = Recipe(base="0" * 64, prompt="rings", seed=1, width=16, height=16)
 PICTURE = png_bytes(Image.new("RGB", (16, 16), "teal"), RECIPE, "m")
 HAND = {"artist": "Ada & <Söhne>", "medium": "charcoal", "pixel_digest": "0" * 64, "width": 16, "height": 16}
@@ -114,7 +112,9 @@ def test_any_other_packet_is_refused(mark, data):
     other = data.draw(st.characters(exclude_categories=["Cs"]))
     changed = packet[:at] + other + packet[at + 1 :]
     try:
-        assert mark_packet(read_mark(changed)) == changed  # a letter of a value: another mark, in the same form
+        assert (
+            mark_packet(read_mark(changed)) == changed
+        )  # a letter of a value: another mark, in the same form
     except ForeignMark as refusal:
         assert refusal.packet == changed
 
