@@ -44,6 +44,9 @@ from artmint.publish.audit import accuracy, audit
 from artmint.publish.credentials import (
     BadIdentity,
     Identity,
+    KmsKey,
+    ModuleKey,
+    _certificate,
     disagreements,
     inspect,
     new_identity,
@@ -56,7 +59,7 @@ from artmint.seeds import frozen_slots
 from artmint.studio.catalog import Catalog
 from tests.conftest import TINY
 from tests.packed import BASE, DEMO, WEIGHTS, drop_of, fill, known, manifest_of
-from tests.studios import drawing
+from tests.studios import PIN, drawing
 
 TOML = '[credentials]\ncertificate = "keys/c2pa.pem"\nkey = "keys/c2pa.key"\n'
 
@@ -302,6 +305,105 @@ def test_of_two_that_sign_at_once_the_first_stays(studio):
     )
     assert not answers
     assert len(catalog.history("credential", key)) == 2
+
+
+# -- keys that never leave where they are kept
+
+
+class Held:
+    "A key that is elsewhere, as far as a certificate needs it."
+
+    def __init__(self, public):
+        self.public_key = lambda: public
+
+
+def certified(folder: Path, public, key) -> Identity:
+    "An identity for a key that is elsewhere, certified by an authority of its own."
+    from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    root = generate_private_key(SECP256R1())
+    own = _certificate("S", "A", Held(public), root, False, 9).public_bytes(Encoding.PEM)
+    authority = _certificate("A", "A", root, root, True, 9).public_bytes(Encoding.PEM)
+    (folder / "held.pem").write_bytes(own + authority)
+    return Identity(folder / "held.pem", key)
+
+
+def in_module(library: str, folder: Path, curve: str) -> Identity:
+    "An identity whose key was made in a PKCS#11 module."
+    pkcs11 = pytest.importorskip("pkcs11")
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from pkcs11.util.ec import encode_named_curve_parameters
+
+    label = os.urandom(4).hex()
+    with pkcs11.lib(library).get_token(token_label="artmint").open(user_pin=PIN, rw=True) as session:
+        facts = {pkcs11.Attribute.EC_PARAMS: encode_named_curve_parameters(curve)}
+        domain = session.create_domain_parameters(pkcs11.KeyType.EC, facts, local=True)
+        inside = {pkcs11.Attribute.SENSITIVE: True, pkcs11.Attribute.EXTRACTABLE: False}
+        public, _ = domain.generate_keypair(store=True, label=label, private_template=inside)
+        point = public[pkcs11.Attribute.EC_POINT]
+    kind = {"secp256r1": ec.SECP256R1(), "secp384r1": ec.SECP384R1()}[curve]
+    size = 2 * kind.key_size // 8 + 1
+    (folder / "pin").write_text(PIN + "\n")
+    (folder / "pin").chmod(0o600)
+    known = ec.EllipticCurvePublicKey.from_encoded_point(kind, point[-size:])
+    return certified(folder, known, ModuleKey(library, "artmint", label, folder / "pin"))
+
+
+@pytest.mark.parametrize("curve", ["secp256r1", "secp384r1"])
+def test_a_key_in_a_module_signs_and_its_pin_is_told_nobody(made, softhsm, tmp_path, curve):
+    identity = in_module(softhsm, tmp_path, curve)
+    bare = bare_png(published(made, 1))
+    signed = sign(bare, "x", {"base": "0" * 64}, identity)
+    assert (inspect(signed).signer, inspect(signed).problems) == ("S (S)", ())
+    assert bare_png(signed) == bare
+    (tmp_path / "other").mkdir()
+    other = in_module(softhsm, tmp_path / "other", curve)
+    refusals = {
+        "not the key's": replace(identity, certificate=other.certificate),
+        "the key none: NoSuchKey": replace(identity, key=replace(identity.key, label="none")),
+        "the token none doesn't open": replace(identity, key=replace(identity.key, token="none")),
+        "missing can't be read": replace(identity, key=replace(identity.key, pin=tmp_path / "missing")),
+    }
+    for why, wrong in refusals.items():
+        with pytest.raises(BadIdentity, match=why) as refused:
+            sign(bare, "x", {}, wrong)
+        assert PIN not in str(refused.value) + repr(wrong)
+    (tmp_path / "pin").chmod(0o644)
+    with pytest.raises(BadIdentity, match="others can read pin"):
+        sign(bare, "x", {}, identity)
+
+
+def test_a_key_in_a_cloud_signs(made, tmp_path, monkeypatch):
+    "moto's KMS hashes what it is told is a digest already; here it doesn't."
+    moto = pytest.importorskip("moto")
+    boto3 = pytest.importorskip("boto3")
+    import moto.kms.utils as inside
+    from cryptography.hazmat.primitives.asymmetric import ec, utils
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    monkeypatch.setattr(
+        inside.ECDSAPrivateKey,
+        "sign",
+        lambda self, message, _: self.private_key.sign(message, ec.ECDSA(utils.Prehashed(SHA256()))),
+    )
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    bare = bare_png(published(made, 1))
+    with moto.mock_aws():
+        client = boto3.client("kms")
+        keys = [
+            client.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["KeyId"]
+            for _ in range(2)
+        ]
+        public = load_der_public_key(client.get_public_key(KeyId=keys[0])["PublicKey"])
+        identity = certified(tmp_path, public, KmsKey(keys[0]))
+        assert inspect(sign(bare, "x", {"base": "0" * 64}, identity)).problems == ()
+        for name, why in ((keys[1], "not the key's"), ("alias/none", "KMS gives no key")):
+            with pytest.raises(BadIdentity, match=why):
+                sign(bare, "x", {}, replace(identity, key=KmsKey(name)))
 
 
 # -- when the certificate has run out
@@ -636,6 +738,9 @@ def test_without_the_library_the_proof_says_that_it_did_not_look(minted):
         (TOML + 'password = "sesame"\n', "password is amiss"),
         ("[credentials]\n", "certificate is amiss"),
         ("[credentials]\nkey = 7\ncertificate = 'a'\n", "key is amiss"),
+        ("[credentials]\nmodule = 'm.so'\ntoken = 't'\nlabel = 'l'\ncertificate = 'a'\n", "pin is amiss"),
+        ("[credentials]\nmodule = 'm'\nkey = 'k'\ncertificate = 'a'\n", "module is amiss"),
+        ("[credentials]\nkms = 'alias/a'\npin = 'p'\ncertificate = 'a'\n", "pin is amiss"),
     ],
 )
 def test_an_identity_that_makes_no_sense_is_refused(tmp_path, text, why):
