@@ -3,11 +3,12 @@
 import pytest
 
 from artmint.core.canon import canonical, read_json
-from artmint.core.picture import pixel_digest, png_bytes, read_png
+from artmint.core.picture import marked_png, pixel_digest, png_bytes, read_png, unmarked_png
 from artmint.core.records import Recipe, Work
 from artmint.ipfs.cid import cid
 from artmint.prove.collection import trait_counts
 from artmint.prove.tokens import TokenReport
+from artmint.publish.marks import SYNTHETIC, PictureMark, mark_packet
 from artmint.publish.tokens import published_counts, read_contract, read_token, stands_in
 from artmint.seeds import load_collection
 from artmint.verify import verify
@@ -34,6 +35,13 @@ def foreign(files: dict, token: int) -> None:
     image = read_png(files[f"images/{token}.png"])[0].rotate(90)
     picture = png_bytes(image, recipe, "artmint bundled")
     repaint(files, token, picture, artmint__pixel_digest=pixel_digest(image))
+
+
+def mark(files: dict, token: int, source: str) -> None:
+    "Another mark in a picture, or none; everything else agrees."
+    bare = unmarked_png(files[f"images/{token}.png"])
+    packet = mark_packet(PictureMark(source))
+    repaint(files, token, marked_png(bare, packet) if packet else bare)
 
 
 def same_picture(files: dict) -> None:
@@ -176,6 +184,8 @@ FOUND = {
         "picture",
     ),
     "words for no trait": (told(artmint__words={"Legendary": "in"}), "recipe"),
+    "a mark of another hand": (lambda files: mark(files, 2, "digitalCreation"), "marks"),
+    "a mark that it was painted over": (lambda files: mark(files, 2, SYNTHETIC[1]), "marks"),
 }
 # Each with the step that says what nobody checked, and what must stand in it.
 NAMED = {
@@ -209,6 +219,7 @@ NAMED = {
     ),
     "no page": (lambda files: files.pop("contract.json"), "names", "studio's word"),
     "a schema of its own": (lambda files: files.update({"schema.json": b"{}"}), "files", "schema.json"),
+    "no mark": (lambda files: mark(files, 2, ""), "marks", "1 of 2 pictures carry no mark"),
     "a picture by nobody's hand": (lambda files: by_hand(files, 2), "hands", "made by hand"),
 }
 
