@@ -8,7 +8,7 @@ from artmint.core.records import Recipe, Work
 from artmint.ipfs.cid import cid
 from artmint.prove.collection import trait_counts
 from artmint.prove.tokens import TokenReport
-from artmint.publish.marks import SYNTHETIC, PictureMark, mark_packet
+from artmint.publish.marks import PictureMark, mark_packet
 from artmint.publish.tokens import published_counts, read_contract, read_token, stands_in
 from artmint.seeds import load_collection
 from artmint.verify import verify
@@ -185,7 +185,10 @@ FOUND = {
     ),
     "words for no trait": (told(artmint__words={"Legendary": "in"}), "recipe"),
     "a mark of another hand": (lambda files: mark(files, 2, "digitalCreation"), "marks"),
-    "a mark that it was painted over": (lambda files: mark(files, 2, SYNTHETIC[1]), "marks"),
+    "a mark that it was painted over": (
+        lambda files: mark(files, 2, "compositeWithTrainedAlgorithmicMedia"),
+        "marks",
+    ),
 }
 # Each with the step that says what nobody checked, and what must stand in it.
 NAMED = {

@@ -42,6 +42,7 @@ from artmint.core.picture import (
 from artmint.metadata import AuditFailed, pack
 from artmint.publish.audit import accuracy, audit
 from artmint.publish.credentials import (
+    UNREADABLE,
     BadIdentity,
     Identity,
     KmsKey,
@@ -256,6 +257,15 @@ def test_credentials_that_name_another_model_or_rights_than_the_token_are_found(
         "credentials' ingredient",
         "credentials' training",
     }
+
+
+def test_credentials_of_another_form_are_a_problem_and_no_crash(made, monkeypatch, tmp_path):
+    "A stranger signs whatever there is to sign; the studio itself refuses to."
+    told = {"label": "cawg.training-mining", "data": {"entries": ["all of it"]}}
+    monkeypatch.setattr("artmint.publish.credentials._training", lambda marks: told)
+    identity = new_identity(tmp_path, "S")
+    with pytest.raises(BadIdentity, match=UNREADABLE):
+        sign(bare_png(published(made, 1)), "x", {"base": "2" * 64}, identity, "m", Marks(training="allowed"))
 
 
 def test_credentials_of_earlier_versions_hold(made, monkeypatch, tmp_path):
