@@ -10,6 +10,7 @@ __all__ = ['UnfilledSlot', 'NoSuchSlots', 'RefusedByPeople', 'UndecidedByPeople'
 # %% ../nbs/25_metadata.ipynb #35755440
 import hashlib
 import shutil
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,15 +22,17 @@ from .core.canon import Refusal, canonical
 from .core.collection import Collection
 from .core.manifest import BadMetadata, Manifest, Role, Token, Weights, provenance_hash, read_manifest
 from .core.market import media_of
-from .core.picture import public_png
+from .core.picture import marked_png, public_png
 from .core.records import Edition, Finding, Slot
 from .ipfs.car import check_car, open_car, write_car
 from .ipfs.cid import CID, PROFILE, Built, ContentError, build, cid as cid_of
 from .judge.decisions import Verdict, unaccepted_editions
 from .make.adapters import named_adapters
+from .make.base import base_name
 from .make.rounds import Settings, settings_of
 from .publish.audit import StudioDrop, accuracy, audit
 from .publish.credentials import open_identity, signed_once
+from .publish.marks import mark_of, mark_packet
 from artmint.publish.tokens import (
     AdapterFacts,
     BaseFacts,
@@ -50,6 +53,7 @@ from .studio.catalog import Catalog
 from .studio.editions import edition_of, packed_slots
 from .studio.files import attempt_key, drop_folder, drop_key, slot_key, write_whole
 from .studio.ledger import metered
+from .studio.maintenance import PACKING
 
 # %% ../nbs/25_metadata.ipynb #35efad87
 class UnfilledSlot(Refusal):
@@ -333,7 +337,7 @@ def _public_picture(
     catalog: Catalog, drop: StudioDrop, edition: Edition, facts: dict
 ) -> tuple[bytes, Path | None]:
     """A picture's file as it is published, and where it lies in the studio; none: nowhere.
-    Raises MissingBlob, CorruptBlob, BadIdentity, NotInstalled."""
+    Raises MissingBlob, CorruptBlob, BadPicture, BadIdentity, NotInstalled."""
     collection = drop.collection
     picture = catalog.blob(edition.file_digest)
     path = catalog.blob_path(edition.file_digest)
@@ -342,17 +346,23 @@ def _public_picture(
         statement = {"recipe": public_facts(facts, collection.withheld), "withheld": withheld}
         picture = public_png(picture, statement)
         path = None
+    if packet := mark_packet(mark_of(facts, collection.marks)):
+        picture = marked_png(picture, packet)
+        path = None
     if drop.signed:
         identity = open_identity(catalog.folder)
         name = token_name(collection, edition.slot, edition.traits)
-        digest = signed_once(catalog, picture, name, facts, identity)
+        model = base_name(drop.base.source)
+        digest = signed_once(catalog, picture, name, facts, identity, model, collection.marks)
         picture = catalog.blob(digest)
         path = catalog.blob_path(digest)
     return picture, path
 
 # %% ../nbs/25_metadata.ipynb #525aa9c2
-def _root_files(catalog: Catalog, drop: StudioDrop, media: Mapping[str, Path]) -> dict[str, Path | bytes]:
-    "Every file of the root by its path. Raises what `_public_picture` raises."
+def _root_files(
+    catalog: Catalog, drop: StudioDrop, media: Mapping[str, Path], scratch: Path
+) -> dict[str, Path | bytes]:
+    "Every file of the root by its path; pictures that are no blobs lie in scratch. Raises what `_public_picture` raises."
     schema = drop_schema(drop.collection, drop.slots, drop.facts)
     files: dict[str, Path | bytes] = {"schema.json": schema}
     for slot, edition, facts in zip(drop.slots, drop.editions, drop.facts):
@@ -362,7 +372,10 @@ def _root_files(catalog: Catalog, drop: StudioDrop, media: Mapping[str, Path]) -
         source = drop.base.source
         told = (digest, drop.salt, drop.adapters, slot.wildcards, drop.media)
         data = token_json(drop.collection, edition, facts, source, image, *told)
-        files[f"images/{edition.slot}.png"] = path or picture
+        if path is None:
+            path = scratch / f"{edition.slot}.png"
+            path.write_bytes(picture)
+        files[f"images/{edition.slot}.png"] = path
         files[f"{edition.slot}.json"] = data
         if edition.slot == drop.slots[0].id:
             files["contract.json"] = contract_json(drop.collection, image, media=drop.media)
@@ -477,6 +490,25 @@ def _record_drop(catalog: Catalog, collection: Collection, manifest: Manifest) -
     if catalog.find("drop", key) != body:
         catalog.append("drop", key, body, collection.digest)
 
+# %% ../nbs/25_metadata.ipynb #ddb05c9b
+def _replace(
+    catalog: Catalog, drop: StudioDrop, files: Mapping[str, Path | bytes], manifest: Manifest, target: Path
+) -> None:
+    "Write a drop's folder in the place of what is there. Raises AuditFailed, which leaves that as it was."
+    aside = target.with_name(f".{target.name}.part")
+    old = target.with_name(f".{target.name}.old")
+    last = manifest.first + manifest.quantity - 1
+    with metered(catalog, "pack", [f"{manifest.collection}/{manifest.first}-{last}"]) as line:
+        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+        _write(aside, files, manifest)
+        _require_agreement(catalog, drop, manifest, aside / "root")
+        line["bytes"] = sum(path.stat().st_size for path in aside.rglob("*") if path.is_file())
+    if target.exists():
+        target.rename(old)
+    aside.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+
 # %% ../nbs/25_metadata.ipynb #fca26c60
 def _committed(catalog: Catalog, collection: Collection, drop: int) -> Manifest | None:
     "A drop that was committed to a chain, as it lies here, whole; None: it wasn't, or isn't."
@@ -505,29 +537,19 @@ def pack(
     """Write drops/<collection>-<drop>/ with drop.json, root/ and drop.car, or leave it when it is there and complete,
     or is on a chain: what was committed can't be packed in another way, whatever the collection says by now.
     Raises AuditFailed, UnfilledSlot, RefusedByPeople, UndecidedByPeople, MixedBases, NoSuchSlots, OverlappingDrop,
-    MissingMedia, BadIdentity, NotInstalled."""
+    MissingMedia, BadPicture, BadIdentity, NotInstalled."""
     if committed := _committed(catalog, collection, drop):
         return committed
     facts = _open_drop(catalog, collection, drop, first, quantity, base, weights, media)
-    files = _root_files(catalog, facts, media)
-    manifest = _manifest(facts, drop, files)
-    target = drop_folder(catalog.folder, collection.name, drop)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.with_name(f".{target.name}.part")
-    old = target.with_name(f".{target.name}.old")
-    with FileLock(target.with_name(f".{target.name}.lock")):
-        if not is_complete(target, manifest):
-            with metered(catalog, "pack", [f"{collection.name}/{first}-{first + quantity - 1}"]) as line:
-                shutil.rmtree(aside, ignore_errors=True)
-                shutil.rmtree(old, ignore_errors=True)
-                _write(aside, files, manifest)
-                _require_agreement(catalog, facts, manifest, aside / "root")
-                line["bytes"] = sum(path.stat().st_size for path in aside.rglob("*") if path.is_file())
-            if target.exists():
-                target.rename(old)
-            aside.rename(target)
-            shutil.rmtree(old, ignore_errors=True)
-        _record_drop(catalog, collection, manifest)
+    with tempfile.TemporaryDirectory(prefix=PACKING, dir=catalog.folder) as scratch:
+        files = _root_files(catalog, facts, media, Path(scratch))
+        manifest = _manifest(facts, drop, files)
+        target = drop_folder(catalog.folder, collection.name, drop)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(target.with_name(f".{target.name}.lock")):
+            if not is_complete(target, manifest):
+                _replace(catalog, facts, files, manifest, target)
+            _record_drop(catalog, collection, manifest)
     return manifest
 
 # %% ../nbs/25_metadata.ipynb #3f356be6

@@ -37,6 +37,7 @@ from artmint.prove.tokens import (
     TokenReport,
     check_credentials,
     check_manifests,
+    check_marks,
     check_token_files,
     check_tokens,
     studio_manifests,
@@ -155,7 +156,7 @@ def prove_claim(
         steps += _content_steps(claim, archives, len(reports), asked.provenance, sound)
         if reports:
             seeds = bool(asked.opening and asked.opening.salt)
-            steps += [*check_tokens(reports), *openings, *check_credentials(reports)]
+            steps += [*check_tokens(reports), *check_marks(reports), *openings, *check_credentials(reports)]
             steps += [*check_together(claim, told, seeds), *check_manifests(manifests, checked)]
             steps += check_sample(claim, sum(not report.findings for report in reports))
         again = regenerate_tokens(archives, stores, reports, asked.base, asked.say)

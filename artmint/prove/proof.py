@@ -73,6 +73,7 @@ LEVELS = {
     "metadata": (
         "metadata",
         "pixels",
+        "marks",
         "credentials",
         "unique",
         "traits",

@@ -24,13 +24,26 @@ from ..core.canon import canonical, read_json, unsafe_text
 from ..core.collection import Collection
 from ..core.manifest import BadMetadata, Manifest, Role, Token
 from ..core.market import media_of, token_texts
-from ..core.picture import BadPicture, bare_png, infotext, is_infotext_of, pixel_digest, read_png
+from artmint.core.picture import (
+    MARK,
+    BadPicture,
+    bare_png,
+    infotext,
+    is_infotext_of,
+    pixel_digest,
+    png_texts,
+    read_png,
+    unmarked_png,
+)
 from ..core.records import Edition, Finding, NotARecipe, Recipe, Slot, Work, parse_facts
 from ..core.texts import STORY, WORDS
+
+# %% ../../nbs/publish/audit.ipynb #108c1fef
 from ..ipfs.cid import build, cid as cid_of
 from ..make.base import base_name
 from ..make.rounds import Settings
 from .credentials import disagreements
+from .marks import ForeignMark, PictureMark, mark_findings, mark_in, mark_of
 from artmint.publish.tokens import (
     PLACES,
     WEIGHT_KINDS,
@@ -131,7 +144,8 @@ def check_token(
     data: bytes,  # its JSON
     picture: bytes,  # its PNG
 ) -> list[Finding]:  # empty: all agrees
-    "Compare a token's JSON and picture: addresses, digests, recipe, dna, text, and attributes with the prompt."
+    """Compare a token's JSON and picture: addresses, digests, recipe, dna, text, mark, and attributes with the
+    prompt. A picture without a mark is one of a drop from before there were any, or of a collection that wants none."""
     try:
         metadata = read_token(data)
     except BadMetadata as refusal:
@@ -149,6 +163,8 @@ def check_token(
     findings.compare("artmint.pixel_digest", pixel_digest(image), about.pixel_digest)
     base = about.base.digest if about.base else None
     findings.compare("artmint.base.digest", about.recipe.get("base"), base)
+    findings += mark_findings(token, texts, about.recipe)
+    texts.pop(MARK, None)
     if about.withheld:
         return [*findings, *_check_withheld(token, metadata, image, texts)]
     return [*findings, *_check_recipe(token, metadata, image, texts)]
@@ -340,20 +356,41 @@ def _check_rest(
 def _check_file(
     drop: StudioDrop, edition: Edition, facts: dict, picture: bytes, metadata: TokenMetadata
 ) -> list[Finding]:
-    """The published file against the chosen one: the same bytes, but for content credentials where the studio
-    signs."""
+    """The published file against the chosen one: the same bytes, but for its mark, and for content credentials
+    where the studio signs."""
     try:
-        plain = bare_png(picture)
-    except BadPicture:
+        plain = unmarked_png(picture)
+        mark = mark_in(png_texts(picture))
+    except (BadPicture, ForeignMark):
         return []  # and `check_token` says why
     findings = _Findings(edition.slot)
-    findings.compare("picture's credentials", drop.signed, plain != picture)
+    findings.compare("picture's credentials", drop.signed, bare_png(picture) != picture)
+    if mark:
+        findings.compare("picture's mark", mark_of(facts, drop.collection.marks), mark)
     if drop.signed:
         for name, (expected, actual) in disagreements(picture, metadata.name, facts).items():
             findings.compare(name, expected, actual)
     if not metadata.artmint.withheld:
         findings.compare("edition's file_digest", edition.file_digest, _sha256(plain))
     return findings
+
+# %% ../../nbs/publish/audit.ipynb #10065a7d
+def _unmarked(drop: StudioDrop, facts: dict, picture: bytes) -> bool | None:
+    "Whether a picture lacks the mark that its collection wants; none: it wants none, or it can't be read."
+    if mark_of(facts, drop.collection.marks) == PictureMark():
+        return None
+    try:
+        return MARK not in png_texts(picture)
+    except BadPicture:
+        return None
+
+
+def _check_marked(lacking: Mapping[int, bool | None]) -> list[Finding]:
+    "Tokens that lack the mark that others have; where none has one, the drop is older than marks are."
+    if False not in lacking.values():
+        return []
+    tokens = [token for token, without in lacking.items() if without]
+    return [Finding(token, "picture's mark", "one, as others have", "none") for token in tokens]
 
 
 def _check_entry(token: Token, data: bytes, picture: bytes, metadata: TokenMetadata) -> list[Finding]:
@@ -499,6 +536,7 @@ def audit(
     "Compare pictures, JSON, traits, recipes and manifest with each other, reading every file anew."
     findings = []
     tokens = []
+    lacking: dict[int, bool | None] = {}
     entries = {token.id: token for token in manifest.tokens}
     for slot, edition, facts in zip(drop.slots, drop.editions, drop.facts, strict=True):
         json_path = root / f"{slot.id}.json"
@@ -508,6 +546,7 @@ def audit(
         data = json_path.read_bytes()
         picture = picture_path.read_bytes()
         findings += check_token(slot.id, data, picture)
+        lacking[slot.id] = _unmarked(drop, facts, picture)
         try:
             metadata = read_token(data)
         except BadMetadata:
@@ -521,7 +560,7 @@ def audit(
     names = _file_names(root)
     findings += _check_manifest(drop, manifest, root, names)
     findings += _check_files(drop, manifest, root, names)
-    findings += _check_counts(drop, tokens)
+    findings += _check_counts(drop, tokens) + _check_marked(lacking)
     if probe:
         findings += _check_seen(drop, root, tokens, probe)
     return findings

@@ -23,6 +23,7 @@ from ..core.records import Artifact, Candidate, Slot
 from ..judge.curator import curator_drift, expired_promises
 from ..judge.decisions import MACHINE, PeoplesWords, effective_decision, peoples_words
 from ..judge.exchange import Entry, entries
+from ..publish.marks import marks_sentence
 from ..prove.proof import STEP_SIGNS, worst_status
 from ..metrics import BatchHistory, KPIs, LEGS, batch_history, coins, duration, kpis, spoken
 from artmint.report.signal import (
@@ -372,6 +373,7 @@ def _collection_facts(collection: Collection, drop: int, slots: range) -> dict[s
         name: getattr(collection, name) for name in ("title", "description", "license", "digest", "supply")
     }
     facts |= {"drop": drop, "first": slots[0], "last": slots[-1], "part": len(slots) < collection.supply}
+    facts["marks"] = marks_sentence(collection.marks)
     return facts | {"width": collection.generation.width, "height": collection.generation.height}
 
 # %% ../../nbs/report/page.ipynb #95c59fec

@@ -6,10 +6,10 @@
 __all__ = ['PlanOnly', 'From', 'To', 'JsonLines', 'ExportFolder', 'BoardAddress', 'Parquet', 'CollectionFolder', 'AcrossAxis',
            'DownAxis', 'ThirdAxis', 'ShownSlots', 'SeedCount', 'GridPicture', 'GridPage', 'TakenCell', 'WriteTaken',
            'CountOnly', 'SweepFile', 'NewFolder', 'FirstName', 'CopyFolder', 'WithKeys', 'Really', 'Days', 'SlotNumber',
-           'PictureFile', 'Artist', 'Medium', 'Ground', 'Withdraw', 'Look', 'Keystore', 'Passphrase', 'Chain',
-           'DropNumber', 'DryRun', 'TokenCeiling', 'DayCeiling', 'Above', 'Depth', 'OutFile', 'OpenSeeds', 'run',
-           'report', 'explore', 'sweep', 'init', 'backup', 'gc', 'enter', 'approve', 'mint', 'provenance',
-           'open_withheld', 'minting_checks']
+           'PictureFile', 'Artist', 'Medium', 'Source', 'DeclaredBy', 'Ground', 'Withdraw', 'Look', 'Keystore',
+           'Passphrase', 'Chain', 'DropNumber', 'DryRun', 'TokenCeiling', 'DayCeiling', 'Above', 'Depth', 'OutFile',
+           'OpenSeeds', 'run', 'report', 'explore', 'sweep', 'init', 'backup', 'gc', 'enter', 'approve', 'mint',
+           'provenance', 'open_withheld', 'minting_checks']
 
 # %% ../../nbs/run/commands.ipynb #3a7c052d
 import json as json_format
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from artmint.core.collection import Collection
     from artmint.core.manifest import Manifest
     from artmint.core.records import Slot
+    from artmint.generate import Declaration
     from artmint.explore import Axis, Exploration
     from artmint.run.batch import Batch, Stage, StageForecast
     from artmint.run.runner import StageResult
@@ -473,6 +474,14 @@ PictureFile = Annotated[
 ]
 Artist = Annotated[str, typer.Option(help="Who made it. This is published.")]
 Medium = Annotated[str, typer.Option(help="How it was made. This is published.")]
+Source = Annotated[
+    str,
+    typer.Option(
+        help="What IPTC calls its source: digitalCapture (photographed or scanned), digitalCreation, print, "
+        "humanEdits, and others; empty: nobody says. This is published, in the picture as well."
+    ),
+]
+DeclaredBy = Annotated[str, typer.Option(help="Who says all this; empty: the studio. This is published.")]
 Ground = Annotated[str, typer.Option(help="What a transparent picture is put on, such as '#ffffff'.")]
 Withdraw = Annotated[
     bool, typer.Option("--withdraw", help="Take back what was entered; the slot is painted like the rest.")
@@ -486,6 +495,8 @@ def enter(
     picture: PictureFile = None,  # the work
     artist: Artist = "",  # whose
     medium: Medium = "",  # how
+    source: Source = "",  # out of what
+    declared_by: DeclaredBy = "",  # by whose word
     ground: Ground = "",  # behind it
     withdraw: Withdraw = False,  # the other way
     dry_run: Look = False,  # no record
@@ -493,11 +504,13 @@ def enter(
     json: Json = False,  # for programs
 ) -> None:
     "Enter a picture made by hand for a slot: it is reviewed, packed and minted like the rest."
+    from artmint.generate import Declaration
     from artmint.run.batch import load_batch
     from artmint.seeds import load_collection
     from artmint.studio.catalog import Catalog
 
-    if withdraw and (picture or artist or medium or ground or dry_run):
+    words = Declaration(artist, medium, source, declared_by)
+    if withdraw and (picture or any(vars(words).values()) or ground or dry_run):
         raise typer.BadParameter("--withdraw takes a batch and a slot, and nothing to enter")
     if not withdraw and not (picture and artist):
         raise typer.BadParameter("name the picture's file and its --artist, or say --withdraw")
@@ -505,15 +518,10 @@ def enter(
     catalog = Catalog(studio)
     if withdraw:
         return _withdraw_work(catalog, collection, slot, json)
-    outcome = _enter_work(catalog, collection, slot, picture, (artist, medium, ground), dry_run)
+    outcome = _enter_work(catalog, collection, slot, picture, words, ground, dry_run)
     if json:
         return print_json(outcome)
-    for note in outcome["notes"]:
-        typer.echo(note)
-    size = f"{outcome['dna'][:16]}… ({outcome['width']}x{outcome['height']} pixels)"
-    if dry_run:
-        return typer.echo(f"slot {slot} can take {size}; nothing was recorded")
-    typer.echo(f"slot {slot} waits for people's decision on {size}: artmint review {batch}")
+    _tell_entered(outcome, batch)
 
 # %% ../../nbs/run/commands.ipynb #e30ff1cc
 def _enter_work(
@@ -521,19 +529,33 @@ def _enter_work(
     collection: "Collection",
     slot: int,
     path: Path,
-    words: tuple[str, str, str],
+    words: "Declaration",
+    ground: str,
     dry: bool,
 ) -> dict:
-    "Enter a work (artist, medium, ground), or only look at it; what was done to its picture."
+    "Enter a work, or only look at it; what was done to its picture."
     from artmint.generate import enter as enter_work
     from artmint.generate import work_of
 
-    artist, medium, ground = words
-    work, taken = work_of(catalog, collection, slot, path, (artist, medium), ground)
+    work, taken = work_of(catalog, collection, slot, path, words, ground)
     if not dry:
-        enter_work(catalog, collection, slot, path, artist, medium, ground)
-    place = {"slot": slot, "dna": work.dna, "width": work.width, "height": work.height}
+        enter_work(catalog, collection, slot, path, ground=ground, **vars(words))
+    place = {"slot": slot, "dna": work.dna, "width": work.width, "height": work.height, "source": work.source}
     return place | {"notes": list(taken.notes), "recorded": not dry}
+
+# %% ../../nbs/run/commands.ipynb #9caa310e
+def _tell_entered(outcome: dict, batch: Path) -> None:
+    "Say what was entered, or could be."
+    for note in outcome["notes"]:
+        typer.echo(note)
+    slot = outcome["slot"]
+    size = f"{outcome['dna'][:16]}… ({outcome['width']}x{outcome['height']} pixels)"
+    if outcome["recorded"]:
+        typer.echo(f"slot {slot} waits for people's decision on {size}: artmint review {batch}")
+    else:
+        typer.echo(f"slot {slot} can take {size}; nothing was recorded")
+    if not outcome["source"]:
+        typer.echo("no --source is declared, so the published picture won't say how it came about")
 
 
 def _withdraw_work(catalog: "Catalog", collection: "Collection", slot: int, json: bool) -> None:

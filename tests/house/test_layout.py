@@ -32,7 +32,7 @@ ipfs: car cid http services sources stores
 make: adapters base embeddings engine judges layouts merging prompts render rounds schedulers
 train: drawings examples settings style
 judge: boards checks curator datasets decisions duplicates exchange heads pixels plugins predictors prune scores sheets sidecars thresholds tuning vision
-publish: approve audit credentials tokens weights
+publish: approve audit credentials marks tokens weights
 chain: admin connect contract embedded journal networks preflight safe signers transaction
 prove: collection evidence opening proof regenerate tokens
 report: exports outcomes page signal
