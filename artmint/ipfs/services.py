@@ -28,6 +28,7 @@ from artmint.ipfs.stores import (
     GatewayReader,
     MissingContent,
     UploadNote,
+    ask_leave,
     bearer_header,
     field_at,
     json_object,
@@ -114,6 +115,7 @@ def _put_in_parts(upload: _TusUpload, progress: ByteProgress) -> CID:
     done = 0
     cid = ""
     if url:
+        ask_leave(progress, min(upload.store.part, size))
         try:
             done, cid = with_retries(lambda: upload.send_part(url))
         except BadAnswer:
@@ -124,6 +126,7 @@ def _put_in_parts(upload: _TusUpload, progress: ByteProgress) -> CID:
         cid = ""
     while done < size:
         progress(done, size)
+        ask_leave(progress, min(upload.store.part, size - done))
         done, cid = with_retries(lambda: upload.send_part(url))
     upload.note.forget()
     if not cid:
@@ -165,6 +168,7 @@ class PinataStore(GatewayReader):
     def _put_at_once(self, car: Path, root: CID, progress: ByteProgress) -> CID:
         "Upload in one request. Raises NoAnswer, BadAnswer."
         size = car.stat().st_size
+        ask_leave(progress, size)
         done = 0
 
         def pieces() -> Iterator[bytes]:
@@ -321,7 +325,8 @@ def _present_part(upload: _S3Upload, number: int, data: bytes, listed: dict | No
 
 
 def _send_part(upload: _S3Upload, number: int, data: bytes) -> dict:
-    "Send a part, and note the bucket's answer."
+    "Send a part, and note the bucket's answer. Raises BudgetSpent."
+    ask_leave(upload.progress, len(data))
     digest = hashlib.sha256(data).digest()
     sums = {"ChecksumSHA256": b64encode(digest).decode()} if upload.noted["checked"] else {}
     facts = {**upload.object, "UploadId": upload.noted["upload"], "PartNumber": number, "Body": data}
