@@ -18,6 +18,7 @@ from typing import Any
 
 # %% ../nbs/27_pin.ipynb #d026f868
 from .core.canon import Refusal
+from .ipfs.arweave import ArweaveStore
 from .ipfs.car import BadCar, Car, Place, car_header, check_car, open_car, walk, write_car
 from .ipfs.cid import CID, ContentError, varint
 from .ipfs.health import Draw, StoreHealth, draw_blocks, examine, gathered, record_health, tree_places
@@ -124,7 +125,8 @@ def publish(
         sent = not _holds(store, root)
         if sent:
             give(store, car, root, progress)
-        receipt.append({"store": store.name, "sent": sent})
+        facts = store.receipt(root) if hasattr(store, "receipt") else {}
+        receipt.append({"store": store.name, "sent": sent, **facts})
     return {
         "root": str(root),
         "paths": len(paths),
@@ -140,10 +142,15 @@ STORE_KINDS = {
     "pinning": PinningService,
     "bucket": S3Store,
     "folder": FolderStore,
+    "arweave": ArweaveStore,
 }
 
 
-THROUGH_GATEWAYS = (PinataStore, PinningService)  # take content, and give it back through a gateway alone
+THROUGH_GATEWAYS = (
+    PinataStore,
+    PinningService,
+    ArweaveStore,
+)  # take content, and give it back through a gateway alone
 NO_GATEWAY = (
     "it is read back through a gateway, and none is named, so nobody could tell whether it has what it was given; add "
     'gateway = "https://…", the service\'s own or any other'
@@ -180,10 +187,13 @@ def _open_store(studio: Path, number: int, table: dict[str, Any]) -> Store:
         raise BadStore(number, NO_GATEWAY)
     if key is not None:
         fields["token"] = _read_key(studio, number, key)
+    if kind is ArweaveStore:
+        fields.setdefault("folder", studio / "arweave")
     try:
         return kind(**fields)
-    except TypeError as error:
-        raise BadStore(number, f"{error}".split("()")[-1].strip()) from error
+    except (TypeError, ValueError) as error:
+        reason = f"{error}".split("()")[-1].strip().replace("'token'", "'key'")
+        raise BadStore(number, reason) from error
 
 # %% ../nbs/27_pin.ipynb #1b44d930
 def open_stores(

@@ -102,7 +102,7 @@ def test_a_store_that_is_down_is_unchecked(studio, capsys):
     with open(catalog.folder / "studio.toml", "a") as file:
         file.write('[[stores]]\nkind = "node"\nurl = "http://127.0.0.1:1"\nseconds = 1\n')
     code, said = artmint(capsys, "pin", "--check", "--studio", catalog.folder)
-    assert (code, said.count("no answer: ")) == (3, 2)
+    assert (code, said.count("– demo")) == (3, 2)
 
 
 @pytest.mark.parametrize(
