@@ -23,11 +23,13 @@ from .core.collection import Collection
 from .core.manifest import BadMetadata, Manifest, Role, Token, Weights, provenance_hash, read_manifest
 from .core.picture import public_png
 from .core.records import Edition, Finding
+from .ipfs.arweave import picture_item
 from .ipfs.car import check_car, open_car, write_car
 from .ipfs.cid import CID, PROFILE, Built, ContentError, build, cid as cid_of
 from .judge.decisions import Verdict, unaccepted_editions
 from .make.adapters import named_adapters
 from .make.rounds import Settings, settings_of
+from .pin import arweave_key
 from .publish.audit import StudioDrop, accuracy, audit
 from .publish.credentials import open_identity, signed_once
 from artmint.publish.tokens import (
@@ -43,6 +45,7 @@ from artmint.publish.tokens import (
     read_token,
     token_json,
     token_name,
+    with_second_home,
     withheld_digests,
 )
 from .seeds import frozen_slots, salt_of
@@ -296,12 +299,26 @@ def _public_picture(
         path = catalog.blob_path(digest)
     return picture, path
 
+# %% ../nbs/25_metadata.ipynb #0a9b755a
+def _with_homes(catalog: Catalog, drop: StudioDrop) -> StudioDrop:
+    """A drop with its pictures' items on Arweave, when its collection asks for them.
+    Raises NoArweaveStore, BadStore, and what `_public_picture` raises."""
+    if not drop.collection.arweave:
+        return drop
+    key = arweave_key(catalog.folder)
+    homes = {}
+    for edition, facts in zip(drop.editions, drop.facts):
+        picture, _ = _public_picture(catalog, drop, edition, facts)
+        item = picture_item(key, f"images/{edition.slot}.png", picture, cid_of(picture))
+        homes[edition.slot] = item.id
+    return replace(drop, homes=homes)
+
 # %% ../nbs/25_metadata.ipynb #525aa9c2
 def _root_files(
     catalog: Catalog, drop: StudioDrop, weights: Mapping[str, Path | bytes]
 ) -> dict[str, Path | bytes]:
     "Every file of the root by its path. Raises what `_public_picture` raises."
-    schema = json_schema(has_words(drop.collection, drop.slots, drop.facts))
+    schema = json_schema(has_words(drop.collection, drop.slots, drop.facts), bool(drop.homes))
     files: dict[str, Path | bytes] = {"schema.json": schema}
     for slot, edition, facts in zip(drop.slots, drop.editions, drop.facts):
         picture, path = _public_picture(catalog, drop, edition, facts)
@@ -310,6 +327,8 @@ def _root_files(
         source = drop.base.source
         told = (digest, drop.salt, drop.adapters, slot.wildcards)
         data = token_json(drop.collection, edition, facts, source, image, *told)
+        if edition.slot in drop.homes:
+            data = with_second_home(data, drop.homes[edition.slot])
         files[f"images/{edition.slot}.png"] = path or picture
         files[f"{edition.slot}.json"] = data
         if edition.slot == drop.slots[0].id:
@@ -466,7 +485,7 @@ def pack(
     BadIdentity, NotInstalled."""
     if committed := _committed(catalog, collection, drop):
         return committed
-    facts = _open_drop(catalog, collection, drop, first, quantity, base)
+    facts = _with_homes(catalog, _open_drop(catalog, collection, drop, first, quantity, base))
     files = _root_files(catalog, facts, weights if collection.publish_weights else {})
     manifest = _manifest(facts, drop, files)
     target = drop_folder(catalog.folder, collection.name, drop)

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['STORE_KINDS', 'THROUGH_GATEWAYS', 'NO_GATEWAY', 'StoreProgress', 'PublishedElsewise', 'RootsDiffer', 'TooFewStores',
-           'read_back', 'give', 'publish', 'BadStore', 'open_stores', 'DropArchive', 'DropLook', 'look_at_drop',
-           'Mended', 'rebuild_archive', 'repair_drop']
+           'read_back', 'give', 'publish', 'BadStore', 'open_stores', 'NoArweaveStore', 'arweave_key', 'DropArchive',
+           'DropLook', 'look_at_drop', 'Mended', 'rebuild_archive', 'repair_drop']
 
 # %% ../nbs/27_pin.ipynb #2b2ff502
 import shutil
@@ -18,7 +18,7 @@ from typing import Any
 
 # %% ../nbs/27_pin.ipynb #d026f868
 from .core.canon import Refusal
-from .ipfs.arweave import ArweaveStore
+from .ipfs.arweave import ArweaveStore, ItemKey
 from .ipfs.car import BadCar, Car, Place, car_header, check_car, open_car, walk, write_car
 from .ipfs.cid import CID, ContentError, varint
 from .ipfs.health import Draw, StoreHealth, draw_blocks, examine, gathered, record_health, tree_places
@@ -205,6 +205,26 @@ def open_stores(
     for number, table in enumerate(studio_document(studio).get("stores", []), 1):
         stores.append(_open_store(studio, number, table))
     return stores
+
+# %% ../nbs/27_pin.ipynb #a248d0fd
+class NoArweaveStore(Refusal):
+    "A collection that wants addresses on Arweave, in a studio without a store there."
+
+    says = (
+        "The collection names its pictures on Arweave (arweave = true), and studio.toml has no store of that kind, whose key "
+        'gives the addresses. Nothing was packed: add [[stores]] with kind = "arweave", key and gateway, or leave arweave out.'
+    )
+    exit_code = 2
+
+
+def arweave_key(
+    studio: Path,  # the studio's folder
+) -> ItemKey:
+    "The key of the studio's first Arweave store. Raises NoArweaveStore, BadStore, BadSettings."
+    for number, table in enumerate(studio_document(studio).get("stores", []), 1):
+        if table.get("kind") == "arweave":
+            return _open_store(Path(studio), number, table).key
+    raise NoArweaveStore()
 
 # %% ../nbs/27_pin.ipynb #27534ea5
 class DropArchive:

@@ -224,7 +224,8 @@ def _strays(archive: Archive, reports: list[TokenReport]) -> list[str]:
 
 def _schema_known(archive: Archive) -> bool:
     "Whether a root's schema.json is one that this package writes. Raises ContentError."
-    return archive.read("schema.json", JSON_LIMIT) in (json_schema(), json_schema(words=True))
+    known = {json_schema(words, arweave) for words in (False, True) for arweave in (False, True)}
+    return archive.read("schema.json", JSON_LIMIT) in known
 
 # %% ../../nbs/prove/collection.ipynb #30aab0e8
 def check_files(
@@ -272,6 +273,12 @@ def _link_word(reports: list[TokenReport]) -> str:
     return "; ".join(f"{count} tokens link to {host}" for host, count in hosts.most_common(8))
 
 
+def _home_word(reports: list[TokenReport]) -> str:
+    "What is to be said of addresses on Arweave."
+    count = sum(report.metadata.artmint.arweave is not None for report in reports)
+    return f"that the ar:// addresses of {count} tokens lead to their pictures" if count else ""
+
+
 def _hand_word(reports: list[TokenReport]) -> str:
     "What is to be said of works made by hand."
     tokens = [report.token for report in reports if report.metadata.artmint.base is None]
@@ -296,6 +303,7 @@ def unchecked_words(
         else "",
         "links": _link_word(reports),
         "hands": _hand_word(reports),
+        "homes": _home_word(reports),
     }
     for name, words in rows.items():
         if words:

@@ -6,8 +6,9 @@
 __all__ = ['PLACES', 'WEIGHT_KINDS', 'BaseFacts', 'AdapterFacts', 'Provenance', 'Attribute', 'TokenMetadata', 'json_schema',
            'NoOpeningSalt', 'public_facts', 'opening_salt', 'withheld_digest', 'sealed_digest', 'sealed_with',
            'withheld_digests', 'public_source', 'attribute', 'published_attributes', 'token_name', 'stands_in',
-           'attribute_words', 'has_words', 'sealed_names', 'published_collection', 'token_json', 'read_token',
-           'ContractMetadata', 'published_counts', 'contract_json', 'read_contract', 'named_files', 'adapter_facts']
+           'attribute_words', 'has_words', 'sealed_names', 'published_collection', 'token_json', 'with_second_home',
+           'read_token', 'ContractMetadata', 'published_counts', 'contract_json', 'read_contract', 'named_files',
+           'adapter_facts']
 
 # %% ../../nbs/publish/tokens.ipynb #2d9f2c8b
 import re
@@ -62,6 +63,7 @@ class Provenance(Record):
     scorers: dict[str, Hex64]
     # what the prompt says for attributes whose values it doesn't name, by trait_type; empty: nothing
     words: dict[str, str] | None = None
+    arweave: str | None = Field(None, pattern="^ar://[A-Za-z0-9_-]{43}$")  # the picture's second home
 
 # %% ../../nbs/publish/tokens.ipynb #79b44c32
 class Attribute(Record):
@@ -96,15 +98,24 @@ _WORDS = {
 }
 
 
+_HOME = {
+    "anyOf": [{"pattern": "^ar://[A-Za-z0-9_-]{43}$", "type": "string"}, {"type": "null"}],
+    "default": None,
+    "title": "Arweave",
+}
+
+
 def json_schema(
     words: bool = False,  # with the field for words that stand in place of values
+    arweave: bool = False,  # with the field for the picture's address on Arweave
 ) -> bytes:
     "The JSON schema (draft 2020-12) of a token's JSON, canonical."
     data = (files("artmint") / "data" / "token.schema.json").read_bytes()
-    if not words:
+    if not words and not arweave:
         return data
     schema = read_json(data)
-    schema["$defs"]["Provenance"]["properties"]["words"] = _WORDS
+    more = ({"words": _WORDS} if words else {}) | ({"arweave": _HOME} if arweave else {})
+    schema["$defs"]["Provenance"]["properties"] |= more
     return canonical(schema)
 
 # %% ../../nbs/publish/tokens.ipynb #4df9f42c
@@ -342,6 +353,16 @@ def token_json(
         artmint=provenance,
     )
     return metadata.data
+
+# %% ../../nbs/publish/tokens.ipynb #88b037fc
+def with_second_home(
+    data: bytes,  # a token's JSON
+    item: str,  # of the picture's item on Arweave, 43 characters
+) -> bytes:
+    "The JSON with the picture's address on Arweave. Raises BadMetadata."
+    token = read_token(data)
+    about = token.artmint.model_copy(update={"arweave": f"ar://{item}"})
+    return token.model_copy(update={"artmint": about}).data
 
 # %% ../../nbs/publish/tokens.ipynb #476ba0ea
 def read_token(

@@ -61,7 +61,7 @@ def test_traits_that_are_numbers_are_shown_as_numbers():
 
 
 def test_the_published_schema_is_that_of_the_models():
-    assert json.loads(json_schema(words=True)) == {
+    assert json.loads(json_schema(words=True, arweave=True)) == {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **TokenMetadata.model_json_schema(by_alias=True),
     }
