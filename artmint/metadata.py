@@ -24,12 +24,14 @@ from .core.manifest import BadMetadata, Manifest, Role, Token, Weights, provenan
 from .core.market import media_of
 from .core.picture import marked_png, public_png
 from .core.records import Edition, Finding, Slot
+from .ipfs.arweave import picture_item
 from .ipfs.car import check_car, open_car, write_car
 from .ipfs.cid import CID, PROFILE, Built, ContentError, build, cid as cid_of
 from .judge.decisions import Verdict, unaccepted_editions
 from .make.adapters import named_adapters
 from .make.base import base_name
 from .make.rounds import Settings, settings_of
+from .pin import arweave_key
 from .publish.audit import StudioDrop, accuracy, audit
 from .publish.credentials import open_identity, signed_once
 from .publish.marks import mark_of, mark_packet
@@ -45,6 +47,7 @@ from artmint.publish.tokens import (
     read_token,
     token_json,
     token_name,
+    with_second_home,
     withheld_digests,
 )
 from .publish.weights import WEIGHTS_PAGE, WeightsListing, WeightsPlace, nested, write_weights
@@ -358,12 +361,26 @@ def _public_picture(
         path = catalog.blob_path(digest)
     return picture, path
 
+# %% ../nbs/25_metadata.ipynb #0a9b755a
+def _with_homes(catalog: Catalog, drop: StudioDrop) -> StudioDrop:
+    """A drop with its pictures' items on Arweave, when its collection asks for them.
+    Raises NoArweaveStore, BadStore, and what `_public_picture` raises."""
+    if not drop.collection.arweave:
+        return drop
+    key = arweave_key(catalog.folder)
+    homes = {}
+    for edition, facts in zip(drop.editions, drop.facts):
+        picture, _ = _public_picture(catalog, drop, edition, facts)
+        item = picture_item(key, f"images/{edition.slot}.png", picture, cid_of(picture))
+        homes[edition.slot] = item.id
+    return replace(drop, homes=homes)
+
 # %% ../nbs/25_metadata.ipynb #525aa9c2
 def _root_files(
     catalog: Catalog, drop: StudioDrop, media: Mapping[str, Path], scratch: Path
 ) -> dict[str, Path | bytes]:
     "Every file of the root by its path; pictures that are no blobs lie in scratch. Raises what `_public_picture` raises."
-    schema = drop_schema(drop.collection, drop.slots, drop.facts)
+    schema = drop_schema(drop.collection, drop.slots, drop.facts, bool(drop.homes))
     files: dict[str, Path | bytes] = {"schema.json": schema}
     for slot, edition, facts in zip(drop.slots, drop.editions, drop.facts):
         picture, path = _public_picture(catalog, drop, edition, facts)
@@ -372,6 +389,8 @@ def _root_files(
         source = drop.base.source
         told = (digest, drop.salt, drop.adapters, slot.wildcards, drop.media)
         data = token_json(drop.collection, edition, facts, source, image, *told)
+        if edition.slot in drop.homes:
+            data = with_second_home(data, drop.homes[edition.slot])
         if path is None:
             path = scratch / f"{edition.slot}.png"
             path.write_bytes(picture)
@@ -540,7 +559,8 @@ def pack(
     MissingMedia, BadPicture, BadIdentity, NotInstalled."""
     if committed := _committed(catalog, collection, drop):
         return committed
-    facts = _open_drop(catalog, collection, drop, first, quantity, base, weights, media)
+    known = _open_drop(catalog, collection, drop, first, quantity, base, weights, media)
+    facts = _with_homes(catalog, known)
     with tempfile.TemporaryDirectory(prefix=PACKING, dir=catalog.folder) as scratch:
         files = _root_files(catalog, facts, media, Path(scratch))
         manifest = _manifest(facts, drop, files)

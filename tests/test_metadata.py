@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from artmint import metadata
 from artmint.core.collection import People
 from artmint.core.picture import pixel_digest, png_bytes
 from artmint.core.records import Artifact
@@ -28,6 +29,7 @@ from artmint.metadata import (
     pack,
     refuse_unaccepted,
 )
+from artmint.pin import NoArweaveStore
 from artmint.publish.tokens import read_token
 from artmint.publish.weights import read_weights, weights_archive
 from artmint.seeds import frozen_slots, load_collection, recipes
@@ -408,3 +410,46 @@ def test_the_audit_says_what_stands_against_an_edition(catalog):
     with pytest.raises(AuditFailed, match="rejected by Ada") as caught:
         pack(catalog, DEMO, 1, 1, 16, BASE, WEIGHTS)
     assert {(finding.token, finding.field) for finding in caught.value.findings} == {(5, "decision")}
+
+
+# -- a second home
+
+
+def arweave_studio(folder: Path, drop: int = 4) -> tuple[Catalog, object]:
+    "A studio whose collection wants addresses on Arweave, and that collection."
+    collection = DEMO.model_copy(update={"arweave": True})
+    return fill(folder, drop, collection), collection
+
+
+def test_pictures_are_named_on_arweave_where_the_collection_asks(tmp_path):
+    "The ids are those that the whole drop has later, and the same in two studios; other drops keep their schema."
+    from artmint.ipfs.arweave import ItemKey, drop_items
+    from artmint.publish.audit import audit
+    from artmint.publish.tokens import json_schema
+
+    roots = set()
+    for name in ("one", "two"):
+        catalog, collection = arweave_studio(tmp_path / name)
+        with pytest.raises(NoArweaveStore, match="studio.toml"):
+            pack(catalog, collection, 1, 1, 4, BASE, {})
+        assert not drop_of(catalog).exists()
+        key = catalog.folder / "key"
+        key.write_text("11" * 32)
+        key.chmod(0o600)
+        store = '[[stores]]\nkind = "arweave"\nkey = "key"\ngateway = "https://gateway.example"\n'
+        (catalog.folder / "studio.toml").write_text(store)
+        manifest = pack(catalog, collection, 1, 1, 4, BASE, {})
+        roots.add(manifest.root)
+    assert len(roots) == 1
+    car = open_car(drop_of(catalog) / "drop.car")
+    ids = drop_items(car, CID.parse(manifest.root), ItemKey("11" * 32)).ids
+    root = drop_of(catalog) / "root"
+    for slot in range(1, 5):
+        about = read_token((root / f"{slot}.json").read_bytes()).artmint
+        assert about.arweave == f"ar://{ids[f'images/{slot}.png']}"
+    assert (root / "schema.json").read_bytes() == json_schema(arweave=True) != json_schema()
+    known = metadata._with_homes(catalog, metadata._open_drop(catalog, collection, 1, 1, 4, BASE))
+    assert audit(known, manifest, root) == []
+    known.homes[2] = "A" * 43
+    findings = audit(known, manifest, root)
+    assert [(finding.token, finding.field) for finding in findings] == [(2, "artmint.arweave")]

@@ -475,6 +475,7 @@ class Collection(TraitPlan):
     marks: Marks = Marks()
     salt: str | None = Field(None, min_length=1)  # none: the studio's secret one
     publish_weights: bool = False
+    arweave: bool = False  # whether tokens name their pictures' items on Arweave too
     withheld: tuple[Withheld, ...] = ()  # parts of the recipe of which only a salted digest is published
 
     @property

@@ -23,9 +23,9 @@ from artmint.publish.tokens import (
     USUAL_NAME,
     ContractMetadata,
     is_of_schema,
-    json_schema,
     named_files,
     read_contract,
+    schema_forms,
 )
 from ..publish.weights import WEIGHTS_PAGE, read_weights
 
@@ -269,8 +269,7 @@ def _strays(archive: Archive, reports: list[TokenReport]) -> list[str]:
 def _own_schema(archive: Archive) -> bytes | None:
     "A root's schema.json, where it is one that this package writes. Raises ContentError."
     schema = archive.read("schema.json", JSON_LIMIT)
-    ours = (json_schema(), json_schema(words=True), json_schema(market=True))
-    return schema if schema in ours else None
+    return schema if schema in schema_forms() else None
 
 
 def _unknown_fields(reports: list[TokenReport], schema: bytes) -> list[Finding]:
@@ -419,6 +418,12 @@ def _hand_statement(report: TokenReport) -> str:
     return f"{made}, {declared}, {signed}"
 
 
+def _home_word(reports: list[TokenReport]) -> str:
+    "What is to be said of addresses on Arweave."
+    count = sum(report.metadata.artmint.arweave is not None for report in reports)
+    return f"that the ar:// addresses of {count} tokens lead to their pictures" if count else ""
+
+
 def _hand_word(reports: list[TokenReport]) -> str:
     "What is to be said of works made by hand."
     works = [report for report in reports if report.metadata.artmint.base is None]
@@ -447,6 +452,7 @@ def unchecked_words(
         else "",
         "links": _link_word(reports),
         "hands": _hand_word(reports),
+        "homes": _home_word(reports),
     }
     for name, words in rows.items():
         if words:

@@ -254,6 +254,8 @@ class StudioDrop:
     base_place: WeightsPlace | None = None  # where the base's files are published; none: nowhere
     # content addresses of the collection's media, by digest
     media: Mapping[str, str] = field(default_factory=dict)
+    # pictures' items on Arweave, by slot, where the collection asks for them
+    homes: Mapping[int, str] = field(default_factory=dict)
     # what stands against an edition, in words, by slot, where the decision that counts doesn't accept it
     objections: Mapping[int, str] = field(default_factory=dict)
 
@@ -346,6 +348,8 @@ def _check_rest(
     expected = read_json(token_json(drop.collection, edition, facts, drop.base.source, image, *told))
     stated = read_json(metadata.data)
     findings = _Findings(slot.id)
+    home = f"ar://{drop.homes[slot.id]}" if slot.id in drop.homes else None
+    findings.compare("artmint.arweave", home, stated["artmint"].pop("arweave", None))
     for key in sorted((expected | stated).keys() - {"artmint"}):
         findings.compare(key, expected.get(key), stated.get(key))
     for key in sorted(expected["artmint"].keys() ^ stated["artmint"].keys()):
@@ -441,7 +445,7 @@ def _check_manifest(drop: StudioDrop, manifest: Manifest, root: Path, names: set
     findings.compare("files that recipes name", {}, _wrong_weights(drop, root, names))
     bases = {facts.get("base", drop.base.digest) for facts in drop.facts}
     findings.compare("bases of the recipes", [drop.base.digest], sorted(bases))
-    schema = drop_schema(drop.collection, drop.slots, drop.facts)
+    schema = drop_schema(drop.collection, drop.slots, drop.facts, bool(drop.homes))
     findings.compare("schema.json", _sha256(schema), manifest.schema_digest)
     findings.compare("root", str(build(root).root), manifest.root)
     return findings

@@ -53,6 +53,9 @@ if TYPE_CHECKING:
     from artmint.prove.proof import Proof
     from artmint.studio.catalog import Catalog
 
+# %% ../../nbs/run/cli.ipynb #473d63d7
+from .health import pin_content
+
 # %% ../../nbs/run/cli.ipynb #2dd21c6a
 CODES = "Exit codes: 0 held, 1 failed, 2 wrong use, 3 could not be checked, 4 waiting for people."
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, epilog=CODES)
@@ -83,6 +86,9 @@ app.command("train", epilog=CODES)(train_adapter)
 GROUPS = {"base": base_app, "adapter": adapter_app, "embedding": embedding_app, "decisions": decisions_app}
 for name, group in GROUPS.items():
     app.add_typer(group, name=name, epilog=CODES)
+
+# %% ../../nbs/run/cli.ipynb #68189b2e
+app.command("pin", epilog=CODES)(pin_content)
 
 # %% ../../nbs/run/cli.ipynb #ef2bf8f0
 def _makers_catalog(target: "Target", studio: Path) -> "tuple[Catalog, list[str]] | None":

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['WHOSE', 'By', 'Blind', 'Port', 'Browser', 'ForTeam', 'TeamAddress', 'PersonName', 'InvitedRole', 'LinkDays',
-           'LinkTeamAddress', 'Revoke', 'dispute_lines', 'batch_status', 'status', 'review', 'invite', 'people']
+           'LinkTeamAddress', 'Revoke', 'dispute_lines', 'batch_status', 'kept_facts', 'status', 'review', 'invite',
+           'people']
 
 # %% ../../nbs/run/team.ipynb #42f912a6
 import getpass
@@ -82,6 +83,17 @@ def _numbers(slots: list[int]) -> str:
         else "0"
     )
 
+# %% ../../nbs/run/team.ipynb #b80de901
+def kept_facts(
+    catalog: "Catalog",  # the studio's
+    key: str,  # of a drop, as collection/number
+) -> dict[str, Any]:  # plain JSON
+    "Where a drop is kept, as far as was looked, and the line that says it."
+    from artmint.ipfs.health import standing
+
+    now = standing(catalog, key)
+    return {**vars(now), "status": now.status, "words": now.words}
+
 # %% ../../nbs/run/team.ipynb #ceda1115
 def status(
     batch: BatchFile,  # the batch file
@@ -91,6 +103,7 @@ def status(
     "Say how far a batch is, what waits for people, whose word counts, and what they differ about. Nothing is changed."
     from artmint.run.batch import existing_catalog, load_batch
     from artmint.seeds import load_collection
+    from artmint.studio.files import drop_key
 
     order = load_batch(batch)
     collection = load_collection(order.folder)
@@ -99,11 +112,13 @@ def status(
         typer.echo(f"There is no studio in {studio} yet; artmint run {batch} makes one.", err=True)
         raise typer.Exit(2)
     facts = batch_status(catalog, collection, order.slots)
+    facts["kept"] = kept_facts(catalog, drop_key(collection.name, order.drop))
     if json:
         return print_json(facts)
     typer.echo(f"slots {facts['first']} to {facts['last']}: {len(facts['filled'])} have an edition")
     typer.echo(f"open: {_numbers(facts['open'])}, of which wait for people: {_numbers(facts['waiting'])}")
     typer.echo(f"packed: {_numbers(facts['packed'])}, minted: {_numbers(facts['minted'])}")
+    typer.echo(f"kept: {facts['kept']['words']}")
     lead = f", {facts['lead']}" if facts["lead"] else ""
     typer.echo(f"the last word: {WHOSE[facts['last_word']]}{lead}")
     for title in ("disputes", "undecided"):
