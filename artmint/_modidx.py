@@ -783,6 +783,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'artmint.curate._tier': ('curate.html#_tier', 'artmint/curate.py'),
                                 'artmint.curate._verdict': ('curate.html#_verdict', 'artmint/curate.py'),
                                 'artmint.curate._with_name': ('curate.html#_with_name', 'artmint/curate.py'),
+                                'artmint.curate._with_premise': ('curate.html#_with_premise', 'artmint/curate.py'),
                                 'artmint.curate.by_hand': ('curate.html#by_hand', 'artmint/curate.py'),
                                 'artmint.curate.candidates': ('curate.html#candidates', 'artmint/curate.py'),
                                 'artmint.curate.choose': ('curate.html#choose', 'artmint/curate.py'),
