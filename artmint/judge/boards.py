@@ -68,12 +68,24 @@ class TeamBoards:
 
 # %% ../../nbs/judge/boards.ipynb #4bf3583b
 _TEAM_SCRIPT = """import { mount, overHttp } from "./board.js";
-const answer = await fetch("me"), board = document.getElementById("board");
+const board = document.getElementById("board"), says = document.createElement("p");
+says.setAttribute("role", "alert"); says.style.padding = "2em";
+const ask = () => fetch("me").then((answer) => (answer.status < 500 ? answer : null), () => null);
+const unsent = () => {
+  try { return Object.keys(localStorage).filter((key) => key.startsWith("artmint/")).length; } catch { return 0; }
+};
+let answer;
+for (let wait = 500; !(answer = await ask()); wait = Math.min(2 * wait, 4000)) {
+  says.textContent = "The server doesn't answer. This page tries again by itself.";
+  board.append(says);
+  await new Promise((done) => setTimeout(done, wait));
+}
+says.remove();
 if (answer.ok) mount(board, overHttp("team"), { page: true });
 else {
-  const says = document.createElement("p");
-  says.setAttribute("role", "alert"); says.style.padding = "2em";
-  says.textContent = (await answer.json()).message;
+  const kept = unsent();
+  const waits = kept ? ` ${kept} of your decisions wait in this browser; once you are in again, the board sends them.` : "";
+  says.textContent = (await answer.json()).message + waits;
   board.append(says);
 }
 """
