@@ -469,6 +469,7 @@ BOARD_PARTS = (
     "look",
     "wall",
     "bar",
+    "inviting",
     "keys",
     "live",
     "deciding",

@@ -81,7 +81,15 @@ for (let wait = 500; !(answer = await ask()); wait = Math.min(2 * wait, 4000)) {
   await new Promise((done) => setTimeout(done, wait));
 }
 says.remove();
-if (answer.ok) mount(board, overHttp("team"), { page: true });
+const invite = async (name, role) => {
+  const headers = { "Content-Type": "application/json" };
+  const asked = fetch("invite", { method: "POST", headers, body: JSON.stringify({ name, role }) });
+  const given = await asked.catch(() => { throw new Error("The server doesn't answer. Nobody was invited."); });
+  const facts = await given.json();
+  if (!given.ok) throw new Error(facts.message);
+  return facts;
+};
+if (answer.ok) mount(board, { ...overHttp("team"), invite }, { page: true });
 else {
   const kept = unsent();
   const waits = kept ? ` ${kept} of your decisions wait in this browser; once you are in again, the board sends them.` : "";
@@ -105,15 +113,17 @@ def _me(request: "Request", body: bytes, member: Member) -> "Response":
 
 
 def _invite(gate: TeamGate, request: "Request", body: bytes, member: Member) -> "Response":
-    "A link for somebody whom a lead invites. Raises SeesOnly, BadRequest, SamePerson."
+    "A link for somebody whom a lead invites, and what they were before. Raises SeesOnly, BadRequest, SamePerson."
     if "invite" not in MAY[member.role]:
         raise SeesOnly(member.name)
     try:
         asked = Invite.model_validate_json(body)
     except ValidationError as error:
         raise BadRequest("; ".join(error_lines(error, Invite))) from error
+    before = gate.team.find(asked.name)
     secret = invite_member(gate.team, asked.name, asked.role)
-    return respond(canonical({"link": invitation_link(gate.address.url, secret)}), "application/json")
+    facts = {"link": invitation_link(gate.address.url, secret), "was": before.role if before else ""}
+    return respond(canonical(facts), "application/json")
 
 # %% ../../nbs/judge/boards.ipynb #f6c81e22
 def team_app(

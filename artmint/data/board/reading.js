@@ -100,6 +100,7 @@ export const reading = {
     if (opened.blind) bar.machine.remove();
     if (opened.report && transport.report)
       Object.assign(bar.report, { hidden: false, href: transport.report("") });
+    bar.invite.hidden = !(opened.can?.includes("invite") && transport.invite);
     if (!this.deciding) this.lookOnly();
     this.foot.replaceChildren(
       ...hintsFor(this.deciding).map(([key, what]) =>
