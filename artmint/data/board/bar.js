@@ -89,8 +89,10 @@ export class Bar {
     this.report.hidden = true;
     this.invite = tool("Invite", "", () => board.invite());
     this.invite.hidden = true;
-    const { report, invite, select, compare, undo } = this;
-    this.tools = make("div", { className: "tools" }, report, invite, select, compare, undo);
+    this.tools = make("div", { className: "tools" }, this.report, this.select, this.compare, this.undo);
+    const narrow = matchMedia("(max-width: 760px)").matches;
+    if (narrow) this.filters.append(this.invite);
+    else this.report.after(this.invite);
   }
   turn(run) {
     this.machine.setAttribute("aria-pressed", String(!this.judged));
