@@ -167,15 +167,15 @@ def run(
 def _tell_disputes(
     batch: "Batch", studio: Path, say: Callable[[str], None], event: Callable[[dict], None]
 ) -> None:
-    "Say about which candidates people say different things, and who said what."
-    from artmint.judge.decisions import disputes
+    "Say about which candidates people say different things or not enough, and who said what."
+    from artmint.judge.decisions import peoples_words
     from artmint.seeds import load_collection
     from artmint.studio.catalog import Catalog
 
-    differing = disputes(Catalog(studio), load_collection(batch.folder), batch.slots)
-    for line in dispute_lines(differing):
+    words = peoples_words(Catalog(studio), load_collection(batch.folder), batch.slots)
+    for line in dispute_lines(words):
         say(line)
-    if differing:
+    if differing := [one for one in words if one.disputed]:
         event({"event": "disputes", "disputes": [one.description for one in differing]})
 
 
