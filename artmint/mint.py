@@ -7,7 +7,7 @@ __all__ = ['FLIGHT', 'mint', 'spent_in_a_day', 'minter_policy', 'hot_journal', '
 
 # %% ../nbs/30_mint.ipynb #9437abf2
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 # %% ../nbs/30_mint.ipynb #6a1f4981
 from .chain.admin import check_commitment
+from .chain.custody import open_signer
 from .chain.journal import Journal
 from .chain.networks import Ceilings, GasForecast, chosen_depth, horizon
 from .chain.preflight import batch_cost, mint_plan
-from .chain.signers import Guarded, KeystoreSigner, Policy, local_passphrase
+from .chain.signers import Guarded, Policy
 from .chain.transaction import Transaction, fee_of
 from .core.canon import Record
 from .core.manifest import Manifest
@@ -203,12 +204,12 @@ def hot_journal(
     catalog: Catalog,  # the studio's, with the minter's keystore in its keys
     contract: "Contract",  # the collection's
     passphrase: str = "",  # the keystore's; empty, on the embedded chain only: the one in the studio
+    environment: Mapping[str, str] = {},  # the process's: where secrets of other kinds of keys are
 ) -> Journal:
-    "The minter's journal, its key behind its policy. Raises MissingKey, WrongPassphrase."
-    keys = catalog.folder / "keys"
+    "The minter's journal, its key behind its policy. Raises what open_signer raises."
     embedded = hasattr(contract.w3.provider, "chain")
-    word = passphrase or (local_passphrase(keys / "passphrase") if embedded else "")
-    signer = KeystoreSigner(keys / "minter.json", word)
+    words = {**environment, "ARTMINT_PASSPHRASE": passphrase} if passphrase else environment
+    signer = open_signer(catalog.folder, "minter", words, embedded)
     return Journal(catalog, contract.w3, Guarded(signer, minter_policy(contract)))
 
 # %% ../nbs/30_mint.ipynb #e83b3e64

@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['N', 'TRANSACTION_FIELDS', 'MINT_BATCH', 'BadSignature', 'recovered', 'address_of_key', 'Signer', 'MissingKey',
-           'WrongPassphrase', 'KeystoreSigner', 'new_keystore', 'local_passphrase', 'NoModuleKey', 'new_module_key',
-           'ModuleSigner', 'KmsSigner', 'BlockedByPolicy', 'tokens_of', 'Signed', 'Policy', 'Limits', 'load_limits',
-           'Guarded']
+           'WrongPassphrase', 'KeystoreSigner', 'keystore_address', 'new_keystore', 'local_passphrase', 'NoModuleKey',
+           'LabelTaken', 'new_module_key', 'ModuleSigner', 'KeyServiceBusy', 'service_refusal', 'two_numbers',
+           'KmsSigner', 'BlockedByPolicy', 'tokens_of', 'Signed', 'Policy', 'Limits', 'load_limits', 'Guarded']
 
 # %% ../../nbs/chain/signers.ipynb #f3710d54
 import json
+import re
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -156,6 +157,21 @@ class KeystoreSigner(Signer):
         signed = self._account.unsafe_sign_hash(digest)
         return signed.r, signed.s
 
+# %% ../../nbs/chain/signers.ipynb #a49b34dd
+def keystore_address(
+    path: Path,  # the keystore
+) -> str:  # empty where the file doesn't say
+    "The address that a keystore says it has; the file stays closed. Raises MissingKey, WrongPassphrase."
+    from eth_utils import is_hex_address, to_checksum_address
+
+    if not Path(path).exists():
+        raise MissingKey(str(path))
+    try:
+        said = str(json.loads(Path(path).read_text()).get("address") or "")
+    except (ValueError, AttributeError):
+        raise WrongPassphrase(str(path)) from None
+    return to_checksum_address(said) if is_hex_address(said) else ""
+
 # %% ../../nbs/chain/signers.ipynb #9d40fd71
 def new_keystore(
     path: Path,  # where; what is there already stays
@@ -191,6 +207,23 @@ class NoModuleKey(Refusal):
     exit_code = 2
 
 
+_MODULE_WORDS = {  # python-pkcs11's names for what opening a token or a lookup by label can end in
+    "NoSuchToken": "it has no token of this label",
+    "MultipleTokensReturned": "several of its tokens have this label",
+    "PinIncorrect": "the PIN is wrong",
+    "PinLocked": "the PIN is locked after too many wrong ones; the module's own tools unlock it",
+    "NoSuchKey": "there is no key of this label",
+    "MultipleObjectsReturned": "several keys have this label; delete or rename all but the one that is meant",
+}
+
+
+def _module_words(library: str, error: Exception) -> str:
+    "What a module's error means."
+    if not Path(library).exists():
+        return "there is no such library on this machine"
+    return _MODULE_WORDS.get(type(error).__name__, type(error).__name__)
+
+
 def _session(library: str, token: str, pin: str) -> Any:
     "An open session with a module's token. Raises NoModuleKey."
     import pkcs11
@@ -202,7 +235,28 @@ def _session(library: str, token: str, pin: str) -> Any:
         except pkcs11.UserAlreadyLoggedIn:
             return slot.open(rw=True)  # a process logs in to a token once
     except (pkcs11.PKCS11Error, RuntimeError) as error:
-        raise NoModuleKey(f"The token {token} of {Path(library).name}", type(error).__name__) from None
+        where = f"The token {token} of {Path(library).name}"
+        raise NoModuleKey(where, _module_words(library, error)) from None
+
+# %% ../../nbs/chain/signers.ipynb #670ecbf2
+class LabelTaken(Refusal):
+    "A security module has a key of this label already."
+
+    label: str
+    token: str
+    says = (
+        "The token {token} has a key called {label} already. Nothing was made: two keys of one label can't be told "
+        "apart. Use the one that is there, choose another label, or delete the old one with the module's own tools."
+    )
+    exit_code = 2
+
+
+def _has_key(session: Any, label: str) -> bool:
+    "Whether a token has a private key of this label, or several."
+    import pkcs11
+
+    kinds = {pkcs11.Attribute.CLASS: pkcs11.ObjectClass.PRIVATE_KEY, pkcs11.Attribute.LABEL: label}
+    return bool(list(session.get_objects(kinds)))
 
 # %% ../../nbs/chain/signers.ipynb #d3cd7143
 def new_module_key(
@@ -211,11 +265,13 @@ def new_module_key(
     pin: str,  # the user's
     label: str,  # of the new key
 ) -> None:
-    "Make a secp256k1 key that never leaves the module. Raises NoModuleKey."
+    "Make a secp256k1 key that never leaves the module. Raises NoModuleKey, LabelTaken."
     import pkcs11
     from pkcs11.util.ec import encode_named_curve_parameters
 
     with _session(library, token, pin) as session:
+        if _has_key(session, label):
+            raise LabelTaken(label, token)
         curve = {pkcs11.Attribute.EC_PARAMS: encode_named_curve_parameters("1.3.132.0.10")}
         inside = {pkcs11.Attribute.SENSITIVE: True, pkcs11.Attribute.EXTRACTABLE: False}
         domain = session.create_domain_parameters(pkcs11.KeyType.EC, curve, local=True)
@@ -243,7 +299,7 @@ class ModuleSigner(Signer):
             public = self._module.get_key(object_class=kinds.PUBLIC_KEY, label=label)
         except pkcs11.PKCS11Error as error:
             where = f"The token {token} of {Path(library).name}"
-            raise NoModuleKey(where, f"{label}: {type(error).__name__}") from None
+            raise NoModuleKey(where, f"{label}: {_module_words(library, error)}") from None
         self.address = address_of_key(public[pkcs11.Attribute.EC_POINT])
 
     def _sign(self, digest: bytes) -> tuple[int, int]:
@@ -252,8 +308,67 @@ class ModuleSigner(Signer):
         pair = self._key.sign(digest, mechanism=pkcs11.Mechanism.ECDSA)
         return int.from_bytes(pair[:32], "big"), int.from_bytes(pair[32:], "big")
 
+# %% ../../nbs/chain/signers.ipynb #57fe479c
+class KeyServiceBusy(Refusal):
+    "A key service that gives no answer now."
+
+    where: str
+    reason: str
+    says = "{where} doesn't sign now: {reason}. Nothing was signed: run again in a while; it goes on where it stopped."
+    exit_code = 3
+
+
+_SERVICE_WORDS = (  # a pattern over a service's name for an error and its words, what it means, whether it passes
+    (
+        r"pending.?deletion|destroy|scheduled.*delet|being deleted|deletedbutrecoverable",
+        "the key is scheduled for deletion; cancel that in the service while there is time",
+        False,
+    ),
+    (r"disabled", "the key is disabled there; enable it", False),
+    (
+        r"throttl|too.?many.?requests|resource.?exhausted|limit.?exceeded|slow.?down|\b429\b",
+        "it has had too many requests",
+        True,
+    ),
+    (
+        r"no.?credentials|default.?credentials|unauthenticated|expired.?token|unrecognized.?client|invalid.?client.?token"
+        r"|client.?authentication|signature.?does.?not|\b401\b",
+        "the credentials of this machine are missing, wrong or expired",
+        False,
+    ),
+    (
+        r"access.?denied|permission.?denied|forbidden|not.?authorized|\b403\b",
+        "these credentials may not use this key; docs/keys.md has the rights that are needed",
+        False,
+    ),
+    (r"not.?found|\b404\b", "it has no key of this name here; look at the name and the region", False),
+    (
+        r"endpoint.?connection|time.?out|unavailable|deadline|service.?request|service.?response|connection|\b50[0234]\b",
+        "it can't be reached",
+        True,
+    ),
+)
+
+
+def service_refusal(
+    where: str,  # the service's name
+    error: Exception,  # as its own client raised it
+) -> Refusal:  # NoModuleKey, or KeyServiceBusy for what passes by itself
+    "What a key service's error means. Its own words are read and not repeated: they may hold account numbers."
+    response = getattr(error, "response", None)
+    code = response.get("Error", {}).get("Code", "") if isinstance(response, dict) else ""
+    code = code or type(error).__name__
+    text = f"{code} {getattr(error, 'status_code', '')} {error}"
+    for pattern, words, passes in _SERVICE_WORDS:
+        if re.search(pattern, text, re.IGNORECASE | re.DOTALL):
+            kind = KeyServiceBusy if passes else NoModuleKey
+            return kind(where, f"{words} ({code})")
+    return NoModuleKey(where, code)
+
 # %% ../../nbs/chain/signers.ipynb #8442648c
-def _two_numbers(der: bytes) -> tuple[int, int]:
+def two_numbers(
+    der: bytes,  # a signature as services write it
+) -> tuple[int, int]:  # r and s
     """The numbers of an ECDSA-Sig-Value (RFC 3279, section 2.2.3): SEQUENCE { INTEGER, INTEGER }, each
     shorter than 128 bytes."""
     end = 4 + der[3]
@@ -262,7 +377,7 @@ def _two_numbers(der: bytes) -> tuple[int, int]:
 
 # %% ../../nbs/chain/signers.ipynb #935a8b87
 class KmsSigner(Signer):
-    "A key in AWS KMS. What may use it is decided there. Raises NoModuleKey, BadSignature."
+    "A key in AWS KMS. What may use it is decided there. Raises NoModuleKey, KeyServiceBusy, BadSignature."
 
     def __init__(
         self,
@@ -276,15 +391,15 @@ class KmsSigner(Signer):
         try:
             self.address = address_of_key(client.get_public_key(KeyId=key)["PublicKey"])
         except Exception as error:
-            raise NoModuleKey("KMS", type(error).__name__) from None  # its words may hold account numbers
+            raise service_refusal("AWS KMS", error) from None
 
     def _sign(self, digest: bytes) -> tuple[int, int]:
         request = {"KeyId": self._key, "Message": digest, "MessageType": "DIGEST"}
         try:
             answer = self._client.sign(**request, SigningAlgorithm="ECDSA_SHA_256")
-            return _two_numbers(answer["Signature"])
         except Exception as error:
-            raise NoModuleKey("KMS", type(error).__name__) from None
+            raise service_refusal("AWS KMS", error) from None
+        return two_numbers(answer["Signature"])
 
 # %% ../../nbs/chain/signers.ipynb #63a887b9
 class BlockedByPolicy(Refusal):
@@ -333,7 +448,7 @@ class Policy(Record):
     "What a hot key may sign. Everything else is blocked."
 
     chains: tuple[int, ...]  # ids
-    contracts: tuple[str, ...]  # addresses
+    contracts: tuple[str, ...]  # addresses; an empty one stands for deployments
     selectors: tuple[str, ...]  # 0x and 8 hex digits
     most: int  # wei that the gas of one transaction may cost
     most_in_a_day: int  # wei that the gas of any 24 hours may cost
@@ -374,7 +489,7 @@ class Policy(Record):
         problems = []
         if transaction.get("chainId") not in self.chains:
             problems.append(f"chain {transaction.get('chainId')}")
-        if str(to).lower() not in {address.lower() for address in self.contracts}:
+        if str(to or "").lower() not in {address.lower() for address in self.contracts}:
             problems.append(f"a transaction to {to or 'nobody (a deployment)'}")
         if selector not in self.selectors:
             problems.append(f"the call {selector}")

@@ -200,7 +200,7 @@ def many(count: int) -> None:
         r, s = decode_dss_signature(secret.sign(digest, cryptography.ECDSA(Prehashed(SHA256()))))
         forced = max(s, N - s)
         short |= {name for name, value in (("r", r), ("s", min(s, N - s))) if value < 1 << 247}
-        parity, r2, s2 = recovered(digest, *room._two_numbers(encode_dss_signature(r, forced)), address)
+        parity, r2, s2 = recovered(digest, *room.two_numbers(encode_dss_signature(r, forced)), address)
         assert r2 == r
         assert s2 == N - forced <= N // 2
         assert parity in (0, 1)
