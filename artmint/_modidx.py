@@ -589,7 +589,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'artmint.chain.signers.WrongPassphrase': ( 'chain/signers.html#wrongpassphrase',
                                                                                   'artmint/chain/signers.py'),
                                        'artmint.chain.signers._data_of': ('chain/signers.html#_data_of', 'artmint/chain/signers.py'),
-                                       'artmint.chain.signers._exact': ('chain/signers.html#_exact', 'artmint/chain/signers.py'),
                                        'artmint.chain.signers._has_key': ('chain/signers.html#_has_key', 'artmint/chain/signers.py'),
                                        'artmint.chain.signers._module_words': ( 'chain/signers.html#_module_words',
                                                                                 'artmint/chain/signers.py'),

@@ -511,9 +511,9 @@ class Limits(Record):
 
     tokens: int = Field(0, ge=0)  # that any `window` seconds may mint; 0: what the contract allows
     window: int = Field(86400, gt=0)  # seconds
-    gas_price: Decimal = Field(Decimal(500), gt=0)  # gwei for a unit of gas
-    transaction: Decimal = Field(Decimal("0.1"), gt=0)  # ether for the gas of one
-    day: Decimal = Field(Decimal(1), gt=0)  # ether for the gas of any 24 hours
+    gas_price: Decimal = Field(Decimal(500), gt=0, strict=False)  # gwei for a unit of gas
+    transaction: Decimal = Field(Decimal("0.1"), gt=0, strict=False)  # ether for the gas of one
+    day: Decimal = Field(Decimal(1), gt=0, strict=False)  # ether for the gas of any 24 hours
 
 
 def load_limits(
@@ -522,16 +522,11 @@ def load_limits(
     "The limits of a studio's minter. Raises BadSettings."
     said = read_settings(studio, "policy")
     try:
-        return Limits.model_validate({name: _exact(value) for name, value in said.items()})
+        return Limits.model_validate(said)
     except ValidationError as error:
         raise BadSettings(
             str(Path(studio) / "studio.toml"), f"[policy] {'; '.join(error_lines(error, Limits))}"
         ) from None
-
-
-def _exact(value: Any) -> Any:
-    "A number with a point as it was written: 0.1 is a tenth."
-    return Decimal(str(value)) if isinstance(value, float) else value
 
 # %% ../../nbs/chain/signers.ipynb #bee8dd74
 class Guarded(Signer):
