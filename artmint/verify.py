@@ -180,7 +180,7 @@ def verify(
     if stores is None:
         stores = [FolderStore(studio / "store")]
     steps: list[Step] = []
-    claim = ask_chain(target, studio, rpc, steps)
+    claim = ask_chain(target, studio, rpc, steps, stores)
     if claim is None:
         return Proof(address, (*steps, UNNAMED))
     further, cards = prove_claim(claim, stores, studio_manifests(studio), ProofOptions(**asked))

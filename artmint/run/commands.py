@@ -186,7 +186,7 @@ def _print_outcome(batch: "Batch", studio: Path, results: "list[StageResult]", j
     address = batch_address(batch, studio)
     page = near_path(write_report(batch, studio))
     alarms = batch_alarms(batch, studio)
-    command = verify_command(address, studio) if address else ""
+    command = verify_command(address, studio, batch.chain) if address else ""
     if json:
         outcome = {"event": "end", "batch": batch.name, "address": address, "report": page, "alarms": alarms}
         return print_line(outcome | {"command": command, "stages": [vars(result) for result in results]})
@@ -621,8 +621,12 @@ def _minter_address(studio: Path) -> str:
     "The minter's address, from its keystore, which stays closed."
     from eth_utils import to_checksum_address
 
-    keystore = json_format.loads((studio / "keys" / "minter.json").read_text())
-    return to_checksum_address(keystore["address"])
+    from artmint.chain.signers import MissingKey
+
+    path = studio / "keys" / "minter.json"
+    if not path.exists():
+        raise MissingKey(str(path))
+    return to_checksum_address(json_format.loads(path.read_text())["address"])
 
 # %% ../../nbs/run/commands.ipynb #e514e801
 DropNumber = Annotated[int, typer.Option(help="The drop's number.")]
@@ -672,10 +676,12 @@ def _mint_drop(
     dry_run: bool,
 ) -> None:
     "Say what minting would do, and unless that was all, do it."
-    from artmint.chain.contract import contract_of
-    from artmint.chain.preflight import NotCommitted, described, mint_plan
+    from artmint.chain.deployments import require_contract
+    from artmint.chain.preflight import described, mint_plan, outlook_lines, policy_foresight
+    from artmint.chain.rebuild import ClosedKey
     from artmint.core.manifest import read_manifest
     from artmint.metadata import refuse_unaccepted
+    from artmint.mint import guarded_journal
     from artmint.publish.approve import require_approval
     from artmint.seeds import load_collection
     from artmint.studio.catalog import Catalog
@@ -687,14 +693,15 @@ def _mint_drop(
     catalog = Catalog(studio)
     refuse_unaccepted(catalog, collection, range(manifest.first, manifest.first + manifest.quantity))
     web3 = _open_chain(studio, chain, environment)
-    contract = contract_of(catalog, web3, collection.name) if web3 else None
-    if not contract:
-        raise NotCommitted(manifest.first, manifest.first + manifest.quantity - 1, 0)
-    plan = mint_plan(contract, _minter_address(studio), manifest)
-    for line in described(plan, contract, manifest):
+    minter = _minter_address(studio)
+    contract = require_contract(catalog, web3, collection, [minter])
+    plan = mint_plan(contract, minter, manifest)
+    closed = guarded_journal(catalog, contract, ClosedKey(minter, studio / "keys" / "minter.json"))
+    for line in [*described(plan, contract, manifest), *outlook_lines(closed, contract, plan)]:
         typer.echo(line)
     if dry_run:
-        raise typer.Exit(1 if plan.problems else 0)
+        blocked = plan.batches and not policy_foresight(closed, contract, plan).batches
+        raise typer.Exit(1 if plan.problems or blocked else 0)
     require_approval(collection, packed)
     _send_drop(catalog, contract, manifest, environment.get("ARTMINT_PASSPHRASE", ""), ceilings, depth)
 
@@ -790,6 +797,7 @@ def minting_checks(
     "Chain, code, role, allowance, balance and price, for every contract of the studio on a chain."
     from artmint.chain.contract import contract_of
     from artmint.chain.preflight import mint_checks
+    from artmint.chain.rebuild import journal_checks
     from artmint.studio.catalog import Catalog
 
     if not (studio / "catalog.sqlite").exists() or not (studio / "keys/minter.json").exists():
@@ -806,4 +814,9 @@ def minting_checks(
             continue
         for what, status, evidence in mint_checks(contract_of(catalog, web3, name), minter):
             checks.append({"name": f"{name} {what}", "status": status, "evidence": evidence})
+    for what, status, evidence in journal_checks(catalog, web3):
+        checks.append({"name": what, "status": status, "evidence": evidence})
+    if not catalog.all("contract"):
+        evidence = f"the catalog has no contract on chain {web3.eth.chain_id}; artmint journal rebuild looks for one there"
+        checks.append({"name": "contract", "status": "held", "evidence": evidence})
     return checks
