@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['DELAY', 'RoleMissing', 'EarlierDropOpen', 'CommittedElsewise', 'NoDropSalt', 'OtherFacts', 'NoTreasury', 'Parties',
-           'parties', 'SafeFirst', 'require_safe_done', 'check_deployment', 'usual_delay', 'deploy', 'check_commitment',
-           'commit_call', 'commit_drop', 'kept_salt', 'salt_of_drop', 'draw_salt', 'seal_drop', 'reveal_call',
-           'reveal_drop', 'cancel_drop', 'allowance_calls', 'authorize']
+           'parties', 'SafeFirst', 'require_safe_done', 'deployment_call', 'check_deployment', 'usual_delay', 'deploy',
+           'check_commitment', 'commit_call', 'commit_drop', 'kept_salt', 'salt_of_drop', 'draw_salt', 'seal_drop',
+           'reveal_call', 'reveal_drop', 'cancel_drop', 'allowance_calls', 'authorize']
 
 # %% ../../nbs/chain/admin.ipynb #523a065f
 import secrets
@@ -210,14 +210,18 @@ def _deployed(journal: Journal, call: "ContractFunction", collection: str) -> Tr
     return journal.send(call, purpose)
 
 
-def _constructor(
-    journal: Journal, collection: Collection, treasury: str, admin: str, delay: int
+def deployment_call(
+    web3: "Web3",  # the chain
+    collection: Collection,  # whose contract
+    treasury: str,  # address that every token is minted to
+    admin: str,  # address
+    delay: int,  # seconds that a change of admin has to wait
 ) -> "ContractFunction":
     "The call that makes a collection's contract."
     royalty = collection.royalty
-    receiver = journal.web3.to_checksum_address(royalty.receiver or treasury)
+    receiver = web3.to_checksum_address(royalty.receiver or treasury)
     names = (collection.title, _symbol(collection.name), collection.supply)
-    factory = journal.web3.eth.contract(abi=artifact()["abi"], bytecode=artifact()["bytecode"])
+    factory = web3.eth.contract(abi=artifact()["abi"], bytecode=artifact()["bytecode"])
     return factory.constructor(*names, admin, delay, treasury, receiver, royalty.basis_points)
 
 # %% ../../nbs/chain/admin.ipynb #630ffb55
@@ -292,7 +296,7 @@ def deploy(
             check_deployment(contract, collection, treasury, admin, delay)
             return contract
         wait = usual_delay(journal.web3) if delay is None else delay
-        call = _constructor(journal, collection, treasury, admin or journal.signer.address, wait)
+        call = deployment_call(journal.web3, collection, treasury, admin or journal.signer.address, wait)
         transaction = _deployed(journal, call, collection.name)
         address = journal.web3.eth.get_transaction_receipt(transaction.hash)["contractAddress"]
         deployment = Deployment(

@@ -392,6 +392,7 @@ def enough_signatures(
 def execute(
     journal: Journal,  # of any key that pays for the gas
     proposal: Proposal,  # with enough signatures
+    about: dict[str, str | int] = {},  # what it is for, such as collection and drop
 ) -> Transaction:
     """Let the Safe act. Raises TooFewSignatures, StaleProposal, RefusedByContract, NotASafe and the journal's
     refusals."""
@@ -408,7 +409,7 @@ def execute(
         enough = b"".join(signatures)
         call = ask.execTransaction(proposal.to, 0, proposal.data, 0, 0, 0, 0, ZERO, ZERO, enough)
         purpose = {"verb": "execTransaction", "does": verb, "safe": proposal.safe, "number": proposal.nonce}
-        return journal.send(call, purpose)
+        return journal.send(call, purpose | about)
 
 # %% ../../nbs/chain/safe.ipynb #1595105c
 def _serialized(value: Any) -> str:
