@@ -5,12 +5,13 @@
 # %% auto #0
 __all__ = ['DELAY', 'RoleMissing', 'EarlierDropOpen', 'CommittedElsewise', 'NoDropSalt', 'OtherFacts', 'NoTreasury', 'Parties',
            'parties', 'SafeFirst', 'require_safe_done', 'deployment_call', 'check_deployment', 'usual_delay', 'deploy',
-           'check_commitment', 'commit_call', 'commit_drop', 'kept_salt', 'salt_of_drop', 'draw_salt', 'seal_drop',
+           'check_commitment', 'commit_call', 'commit_drop', 'find_salt', 'kept_salt', 'draw_salt', 'seal_drop',
            'reveal_call', 'reveal_drop', 'cancel_drop', 'allowance_calls', 'authorize']
 
 # %% ../../nbs/chain/admin.ipynb #523a065f
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,8 +22,17 @@ if TYPE_CHECKING:
     from web3.contract.contract import ContractFunction
 
 # %% ../../nbs/chain/admin.ipynb #57d16d3c
-from .contract import Deployment, artifact, content_root, contract_at, contract_of, sealed
+from .contract import artifact, content_root, contract_at, contract_of, sealed
 from .custody import KeystoreFile, custody_of, open_signer
+from artmint.chain.deployments import (
+    Search,
+    contract_facts,
+    created_address,
+    find_contracts,
+    record_contract,
+    listed_addresses,
+    ticker,
+)
 from .journal import Journal
 from .signers import KeystoreSigner, Signer, keystore_address, local_passphrase, new_keystore
 from .transaction import Transaction
@@ -31,7 +41,7 @@ from ..core.collection import Collection
 from ..core.manifest import Manifest
 from ..ipfs.cid import CID
 from ..studio.catalog import Catalog
-from ..studio.files import drop_key
+from ..studio.files import chain_key
 
 # %% ../../nbs/chain/admin.ipynb #3c27345d
 class RoleMissing(Refusal):
@@ -196,18 +206,14 @@ def require_safe_done(
     raise SafeFirst(who.admin_address, manifest.collection, manifest.drop)
 
 # %% ../../nbs/chain/admin.ipynb #b38194b0
-def _symbol(collection: str) -> str:
-    "A token's ticker: the name's letters and digits, eight at most."
-    return "".join(filter(str.isalnum, collection)).upper()[:8]
-
-
-def _deployed(journal: Journal, call: "ContractFunction", collection: str) -> Transaction:
-    "The deployment of a collection's contract: the one in the journal, or a new one."
+def _in_journal(journal: Journal, collection: str, apart: set[str]) -> tuple[str, str] | None:
+    "Address and transaction of a collection's contract that the journal has deployed, if it has."
     purpose = {"verb": "deploy", "collection": collection}
     for transaction in journal.transactions():
-        if transaction.purpose == purpose and transaction.state == "confirmed":
-            return transaction
-    return journal.send(call, purpose)
+        address = created_address(transaction.sender, transaction.nonce)
+        if transaction.purpose == purpose and transaction.state == "confirmed" and address not in apart:
+            return address, transaction.hash
+    return None
 
 
 def deployment_call(
@@ -220,27 +226,11 @@ def deployment_call(
     "The call that makes a collection's contract."
     royalty = collection.royalty
     receiver = web3.to_checksum_address(royalty.receiver or treasury)
-    names = (collection.title, _symbol(collection.name), collection.supply)
+    names = (collection.title, ticker(collection.name), collection.supply)
     factory = web3.eth.contract(abi=artifact()["abi"], bytecode=artifact()["bytecode"])
     return factory.constructor(*names, admin, delay, treasury, receiver, royalty.basis_points)
 
 # %% ../../nbs/chain/admin.ipynb #630ffb55
-def _contract_facts(contract: "Contract") -> dict[str, str | int]:
-    "What a contract was made with, as it is now."
-    ask = contract.functions
-    receiver, share = ask.royaltyInfo(1, 10_000).call()
-    return {
-        "title": ask.name().call(),
-        "symbol": ask.symbol().call(),
-        "supply": ask.maxSupply().call(),
-        "treasury": ask.treasury().call(),
-        "admin": ask.owner().call(),
-        "delay": ask.defaultAdminDelay().call(),
-        "royalty": share,
-        "royalty receiver": receiver,
-    }
-
-
 def check_deployment(
     contract: "Contract",  # the collection's, as it is on chain
     collection: Collection,  # as it is now
@@ -252,7 +242,7 @@ def check_deployment(
     royalty = collection.royalty
     asked = {
         "title": collection.title,
-        "symbol": _symbol(collection.name),
+        "symbol": ticker(collection.name),
         "supply": collection.supply,
         "treasury": contract.w3.to_checksum_address(treasury),
         "admin": admin and contract.w3.to_checksum_address(admin),
@@ -260,8 +250,9 @@ def check_deployment(
         "royalty": royalty.basis_points,
         "royalty receiver": contract.w3.to_checksum_address(royalty.receiver) if royalty.receiver else "",
     }
-    found = _contract_facts(contract)
-    if found["supply"] == contract.functions.nextUncommitted().call() - 1 < collection.supply:
+    there = contract_facts(contract)
+    found = there.asked_for
+    if there.supply == there.committed < collection.supply:
         asked["supply"] = ""  # the admin has given up the rest
     differing = []
     for name, value in asked.items():
@@ -280,6 +271,47 @@ def usual_delay(
     "How long a change of admin waits in new contracts, where nothing else is asked."
     return 0 if hasattr(web3.provider, "chain") else DELAY
 
+# %% ../../nbs/chain/admin.ipynb #60d219ef
+def _ours(journal: Journal, search: Search, check: Callable[["Contract"], None]) -> "Contract | None":
+    "The only contract that was found, where the journal's key has deployed it as it is asked for."
+    addresses = [facts.address for facts in search.found]
+    if len(addresses) != 1 or addresses[0] not in search.own:
+        return None
+    contract = contract_at(journal.web3, addresses[0])
+    with suppress(OtherFacts):
+        check(contract)
+        return contract
+    return None
+
+
+def _standing(
+    journal: Journal,
+    collection: Collection,
+    people: Sequence[str],
+    apart: set[str],
+    check: Callable[["Contract"], None],
+) -> "Contract | None":
+    "A collection's contract that is there, whoever knows of it; written down. Raises ContractThere."
+    catalog = journal.catalog
+    contract = contract_of(catalog, journal.web3, collection.name)
+    if contract and contract.address not in apart:
+        return contract
+    in_journal = _in_journal(journal, collection.name, apart)
+    if in_journal:
+        contract = contract_at(journal.web3, in_journal[0])
+        record_contract(catalog, contract, collection.name, in_journal[1])
+        return contract
+    known = {transaction.nonce for transaction in journal.transactions()}
+    search = find_contracts(catalog, journal.web3, collection, journal.signer.address, people, known, apart)
+    contract = _ours(journal, search, check)
+    if contract:
+        record_contract(catalog, contract, collection.name)
+        return contract
+    refusal = search.refusal(collection.name)
+    if refusal:
+        raise refusal
+    return None
+
 # %% ../../nbs/chain/admin.ipynb #0a2507e3
 def deploy(
     journal: Journal,  # of whoever pays for it
@@ -287,27 +319,26 @@ def deploy(
     treasury: str,  # address that every token is minted to
     admin: str = "",  # address of the admin, a Safe's for instance; empty: the journal's key
     delay: int | None = None,  # seconds that a change of admin has to wait; none: `usual_delay`
+    beside: str = "",  # the collection's contracts that one knows of, with commas between: make another one
 ) -> "Contract":
-    "The collection's contract, deployed when it isn't yet. Raises OtherFacts and the journal's refusals."
+    """The collection's contract, deployed when it isn't yet. Raises ContractThere, OtherFacts and the journal's
+    refusals."""
+    apart = listed_addresses(beside)
+
+    def check(contract: "Contract") -> None:
+        check_deployment(contract, collection, treasury, admin, delay)
+
     with journal:
         journal.reconcile()
-        contract = contract_of(journal.catalog, journal.web3, collection.name)
-        if contract:
-            check_deployment(contract, collection, treasury, admin, delay)
-            return contract
-        wait = usual_delay(journal.web3) if delay is None else delay
-        call = deployment_call(journal.web3, collection, treasury, admin or journal.signer.address, wait)
-        transaction = _deployed(journal, call, collection.name)
-        address = journal.web3.eth.get_transaction_receipt(transaction.hash)["contractAddress"]
-        deployment = Deployment(
-            collection=collection.name,
-            chain_id=journal.chain_id,
-            genesis=journal.genesis,
-            address=address,
-            transaction=transaction.hash,
-        )
-        journal.catalog.put("contract", f"{collection.name}@{journal.chain_id}", deployment.model_dump())
-        return contract_at(journal.web3, address)
+        contract = _standing(journal, collection, [treasury, admin], apart, check)
+        if contract is None:
+            wait = usual_delay(journal.web3) if delay is None else delay
+            call = deployment_call(journal.web3, collection, treasury, admin or journal.signer.address, wait)
+            sent = journal.send(call, {"verb": "deploy", "collection": collection.name})
+            contract = contract_at(journal.web3, created_address(sent.sender, sent.nonce))
+            record_contract(journal.catalog, contract, collection.name, sent.hash)
+        check(contract)
+        return contract
 
 # %% ../../nbs/chain/admin.ipynb #f173e17f
 def _described_drop(drop: tuple) -> str:
@@ -385,42 +416,60 @@ def commit_drop(
         return _admin_sends(journal, contract, call, manifest) if call else None
 
 # %% ../../nbs/chain/admin.ipynb #5891ec7c
-def _salt_key(chain_id: int, manifest: Manifest) -> str:
-    "Under which a sealed drop's salt is kept."
-    return f"{drop_key(manifest.collection, manifest.drop)}@{chain_id}"
+def _salt_key(contract: "Contract", manifest: Manifest) -> str:
+    "Under which a sealed drop's salt is kept: every contract has its own."
+    return chain_key(manifest.collection, manifest.drop, contract.w3.eth.chain_id, contract.address)
 
 
+def _opens(contract: "Contract", manifest: Manifest, salt: bytes) -> bool:
+    "Whether a drop of a contract was sealed with a salt."
+    ask = contract.functions
+    if manifest.first >= ask.nextUncommitted().call():
+        return False
+    root, cid = _digests(contract, manifest)
+    number = ask.dropNumberOf(manifest.first).call()
+    commitment = sealed(contract.w3.eth.chain_id, contract.address, number, root, cid, salt)
+    return ask.dropOf(manifest.first).call()[0] in (commitment, root)
+
+
+def find_salt(
+    catalog: Catalog,  # the studio's
+    contract: "Contract",  # the collection's
+    manifest: Manifest,  # the drop's
+) -> bytes:  # empty: there is none
+    """The salt that a drop of this contract was sealed with. Until 0.5 it was kept for a chain, whichever contract:
+    such a one counts where it opens what this contract has."""
+    body = catalog.find("salt", _salt_key(contract, manifest))
+    if body:
+        return bytes.fromhex(body["salt"])
+    body = catalog.find("salt", chain_key(manifest.collection, manifest.drop, contract.w3.eth.chain_id))
+    old = bytes.fromhex(body["salt"]) if body else b""
+    return old if old and _opens(contract, manifest, old) else b""
+
+# %% ../../nbs/chain/admin.ipynb #e9d3d5a5
 def kept_salt(
     catalog: Catalog,  # the studio's
-    chain_id: int,  # which chain
+    contract: "Contract",  # the collection's
     manifest: Manifest,  # the drop's
 ) -> bytes:
     "The salt that a drop was sealed with. Raises NoDropSalt."
-    key = _salt_key(chain_id, manifest)
-    body = catalog.find("salt", key)
-    if not body:
-        raise NoDropSalt(key)
-    return bytes.fromhex(body["salt"])
-
-
-def salt_of_drop(
-    journal: Journal,  # the admin's
-    manifest: Manifest,  # the drop's
-) -> bytes:
-    "The salt that a drop was sealed with. Raises NoDropSalt."
-    return kept_salt(journal.catalog, journal.chain_id, manifest)
+    salt = find_salt(catalog, contract, manifest)
+    if not salt:
+        raise NoDropSalt(_salt_key(contract, manifest))
+    return salt
 
 
 def draw_salt(
     catalog: Catalog,  # the studio's
-    chain_id: int,  # which chain
+    contract: "Contract",  # the collection's
     manifest: Manifest,  # the drop's
 ) -> bytes:  # 32 of them
-    "The salt to seal a drop with: drawn and kept when there is none yet."
-    key = _salt_key(chain_id, manifest)
-    if not catalog.find("salt", key):
-        catalog.put("salt", key, {"salt": secrets.token_hex(32)})
-    return kept_salt(catalog, chain_id, manifest)
+    """The salt to seal a drop with: drawn and kept when the chain has nothing of the drop yet. Raises NoDropSalt when
+    it has: no new salt opens an old seal."""
+    committed = contract.functions.nextUncommitted().call() > manifest.first
+    if not committed and not find_salt(catalog, contract, manifest):
+        catalog.put("salt", _salt_key(contract, manifest), {"salt": secrets.token_hex(32)})
+    return kept_salt(catalog, contract, manifest)
 
 
 def seal_drop(
@@ -428,8 +477,8 @@ def seal_drop(
     contract: "Contract",  # the collection's
     manifest: Manifest,  # the drop's
 ) -> Transaction | None:  # None: it was sealed before
-    "Fix a drop's content on chain without telling it. Raises what commit_drop raises."
-    return commit_drop(journal, contract, manifest, draw_salt(journal.catalog, journal.chain_id, manifest))
+    "Fix a drop's content on chain without telling it. Raises NoDropSalt, and what commit_drop raises."
+    return commit_drop(journal, contract, manifest, draw_salt(journal.catalog, contract, manifest))
 
 # %% ../../nbs/chain/admin.ipynb #69681853
 def reveal_call(
@@ -455,7 +504,7 @@ def reveal_drop(
     refusals."""
     with journal:
         journal.reconcile()
-        call = reveal_call(contract, manifest, salt_of_drop(journal, manifest))
+        call = reveal_call(contract, manifest, kept_salt(journal.catalog, contract, manifest))
         return _admin_sends(journal, contract, call, manifest) if call else None
 
 
@@ -475,8 +524,9 @@ def allowance_calls(
     contract: "Contract",  # the collection's
     minter: str,  # address
     total: int,  # tokens that it may mint in its lifetime
-    per_window: int = 0,  # tokens that it may mint in any `window` seconds; 0: only the total counts
-    window: int = 0,  # seconds
+    per_window: int
+    | None = None,  # tokens that any `window` seconds may mint; 0: no such limit; none: as it is
+    window: int | None = None,  # seconds; none: as it is
 ) -> list["ContractFunction"]:  # calls for the admin; empty: all of it holds
     "What lets a key mint, up to limits."
     ask = contract.functions
@@ -485,6 +535,8 @@ def allowance_calls(
     if not ask.hasRole(role, minter).call():
         calls.append(ask.grantRole(role, minter))
     total_now, _, per_window_now, window_now, _ = ask.allowanceOf(minter).call()
+    per_window = per_window_now if per_window is None else per_window
+    window = window_now if window is None else window
     if (total_now, per_window_now, window_now) != (total, per_window, window):
         calls.append(ask.setAllowance(minter, total, per_window, window))
     return calls
@@ -495,8 +547,9 @@ def authorize(
     contract: "Contract",  # the collection's
     minter: str,  # address
     total: int,  # tokens that it may mint in its lifetime
-    per_window: int = 0,  # tokens that it may mint in any `window` seconds; 0: only the total counts
-    window: int = 0,  # seconds
+    per_window: int
+    | None = None,  # tokens that any `window` seconds may mint; 0: no such limit; none: as it is
+    window: int | None = None,  # seconds; none: as it is
 ) -> list[Transaction]:  # empty: all of it held before
     "Let a key mint, up to limits. Raises RoleMissing and the journal's refusals."
     with journal:

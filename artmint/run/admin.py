@@ -512,7 +512,7 @@ def admin_seal(
         if picture or not contract.functions.placeholderURI().call():
             uri, page = _placed(desk, picture)
             calls = placeholder_calls(contract, uri) + page_calls(contract, page, replace=False)
-        salt = bytes(31) + b"\x01" if dry_run else draw_salt(desk.catalog, desk.web3.eth.chain_id, manifest)
+        salt = bytes(31) + b"\x01" if dry_run else draw_salt(desk.catalog, contract, manifest)
         call = commit_call(contract, manifest, salt)
         act(desk, contract, calls + ([call] if call else []), about={"drop": drop})
 
@@ -536,7 +536,7 @@ def admin_reveal(
     with friendly_errors():
         desk = open_desk(context, collection, studio, chain, dry=dry_run, safe=safe, json=json)
         manifest, contract = _manifest(desk, drop), desk.contract
-        call = reveal_call(contract, manifest, kept_salt(desk.catalog, desk.web3.eth.chain_id, manifest))
+        call = reveal_call(contract, manifest, kept_salt(desk.catalog, contract, manifest))
         shown = contract.functions.placeholderURI().call().removesuffix("placeholder.json")
         leads = contract.functions.contractURI().call()
         page = _page(desk, drop, manifest)
