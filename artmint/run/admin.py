@@ -10,7 +10,8 @@ __all__ = ['ByASafe', 'admin_app', 'Treasury', 'AdminAddress', 'Delay', 'Pauser'
            'NotPacked', 'role_journal', 'open_proposals', 'act', 'admin_deploy', 'admin_commit', 'admin_seal',
            'admin_reveal', 'admin_cancel', 'admin_allow', 'admin_roles', 'role_rows', 'admin_pause', 'admin_unpause',
            'admin_treasury', 'admin_royalty', 'admin_contract_uri', 'admin_placeholder', 'admin_supply',
-           'admin_hand_over', 'NoProposal', 'admin_sign', 'admin_execute', 'NotOurDeployment', 'admin_explorer']
+           'admin_hand_over', 'NoProposal', 'admin_sign', 'admin_execute', 'NotOurDeployment', 'admin_explorer',
+           'custody_checks']
 
 # %% ../../nbs/run/admin.ipynb #6f9f63f2
 import time
@@ -1156,3 +1157,146 @@ def _write_explorer(folder: Path, facts: dict, source: dict, arguments: str, tra
     for name, text in files.items():
         write_whole(folder / name, text.encode())
     return [*files]
+
+# %% ../../nbs/run/admin.ipynb #566f78b6
+def _finding(name: str, good: bool, evidence: str, grave: bool = True) -> dict:
+    "One finding of the doctor; what isn't good and not grave is unchecked."
+    return {
+        "name": name,
+        "status": "held" if good else "failed" if grave else "unchecked",
+        "evidence": evidence,
+    }
+
+
+def _signer_findings(studio: Path, environment: Mapping[str, str], embedded: bool) -> list[dict]:
+    "Where each role's key is kept, and whether its address can be had."
+    from artmint.chain.custody import SIGNER_ROLES, address_of_role, custody_of, has_key
+
+    findings = []
+    for role in SIGNER_ROLES:
+        if not has_key(studio, role):
+            continue
+        kind = custody_of(studio, role).kind
+        try:
+            address = address_of_role(studio, role, environment, embedded)
+            findings.append(_finding(f"signer {role}", True, f"{kind}, {address}"))
+        except Refusal as refusal:
+            findings.append(_finding(f"signer {role}", False, f"{kind}: {refusal}", refusal.exit_code != 3))
+    waiting = sorted((studio / "keys").glob("*.waiting.json"))
+    asked = [path.name.split(".")[0] for path in waiting if path.read_text().strip() != "{}"]
+    if asked:
+        findings.append(
+            _finding("signatures", False, f"asked of {', '.join(asked)} and not given yet", False)
+        )
+    return findings
+
+# %% ../../nbs/run/admin.ipynb #6d636857
+def _open_findings(catalog: "Catalog", chain_id: int) -> list[dict]:
+    "Transactions on a chain that nobody has seen the end of, by whom they were signed."
+    from artmint.chain.transaction import Transaction
+
+    by_sender: dict[str, list[str]] = {}
+    for body in catalog.all("transaction", f"{chain_id}-").values():
+        transaction = Transaction(**body)
+        if transaction.open:
+            words = (
+                f"{transaction.purpose.get('verb', '?')} at nonce {transaction.nonce} ({transaction.state})"
+            )
+            by_sender.setdefault(transaction.sender, []).append(words)
+    if not by_sender:
+        return [_finding("transactions", True, "none is open")]
+    return [
+        _finding("transactions", False, f"open, signed by {sender}: {', '.join(words)}", False)
+        for sender, words in by_sender.items()
+    ]
+
+# %% ../../nbs/run/admin.ipynb #a9e16108
+def _page_findings(contract: "Contract", name: str, grave: bool) -> list[dict]:
+    "What markets and wallets show."
+    ask = contract.functions
+    page = ask.contractURI().call()
+    missing = "none: markets show a blank page; `artmint admin contract-uri` sets one"
+    findings = [_finding(f"{name} page", bool(page), page or missing, grave)]
+    drops, following = ask.dropCount().call(), ask.nextUncommitted().call()
+    last = ask.dropOf(following - 1).call() if drops else None
+    if last and last[1] == bytes(32):
+        shown = ask.placeholderURI().call()
+        missing = (
+            "none, and the last drop is sealed: wallets show nothing; `artmint admin placeholder` sets one"
+        )
+        findings.append(_finding(f"{name} placeholder", bool(shown), shown or missing, grave))
+    return findings
+
+
+def _control_findings(desk: Desk, contract: "Contract", name: str, grave: bool) -> list[dict]:
+    "Who is the admin, how long a change waits, who can pause, what is paused or proposed."
+    from artmint.chain.controls import holds_role, pending_admin
+    from artmint.chain.custody import has_key
+
+    ask = contract.functions
+    owner, delay = ask.owner().call(), ask.defaultAdminDelay().call()
+    kind = "a contract, such as a Safe" if desk.web3.eth.get_code(owner) else "a key"
+    findings = [_finding(f"{name} admin", True, f"{owner}, {kind}; tokens go to {ask.treasury().call()}")]
+    short = f"{delay} s: a stolen admin could be handed on at once; `artmint admin hand-over --delay 259200`"
+    findings.append(
+        _finding(f"{name} delay", delay > 0, f"a change of admin waits {delay} s" if delay else short, grave)
+    )
+    known = [owner] + ([_role_address(desk, "pauser")] if has_key(desk.studio, "pauser") else [])
+    pausers = [address for address in known if holds_role(contract, "pauser", address)]
+    nobody = "nobody that this studio knows can pause; `artmint admin roles --grant pauser=0x…`"
+    findings.append(_finding(f"{name} pauser", bool(pausers), ", ".join(pausers) or nobody, grave))
+    if ask.paused().call():
+        findings.append(
+            _finding(f"{name} paused", False, "minting is stopped; `artmint admin unpause` starts it")
+        )
+    if pending_admin(contract)[0]:
+        evidence = f"{pending_admin(contract)[0]} is named as the next admin; `artmint admin hand-over --cancel` stops it"
+        findings.append(_finding(f"{name} hand-over", False, evidence, False))
+    if desk.web3.eth.get_code(owner):
+        findings += _proposal_findings(desk, owner, name)
+    return findings
+
+# %% ../../nbs/run/admin.ipynb #76cb94f4
+def _proposal_findings(desk: Desk, safe: str, name: str) -> list[dict]:
+    "Proposals of the studio that their Safe hasn't executed."
+    from artmint.chain.safe import NotASafe
+
+    try:
+        there = open_proposals(desk.studio, desk.web3, safe)
+    except NotASafe:
+        return []
+    lines = [f"{near_path(path)}, {len(proposal.signatures)} signatures" for path, proposal in there.items()]
+    return [_finding(f"{name} proposals", not lines, "; ".join(lines) or "none is open", False)]
+
+
+def custody_checks(
+    studio: Path,  # whose keys and contracts
+    chain: str,  # on which chain
+    environment: Mapping[str, str],  # the process's
+) -> list[dict]:  # name, status, evidence of each
+    "Signers, roles, delay, pages, open transactions and proposals, for every contract of the studio on a chain."
+    from artmint.chain.connect import connect
+    from artmint.chain.contract import contract_of
+    from artmint.chain.networks import network_of, resolve_nodes
+    from artmint.studio.catalog import Catalog
+
+    urls, number = resolve_nodes(chain, environment)
+    embedded = urls == "embedded"
+    findings = _signer_findings(studio, environment, embedded) if studio.exists() else []
+    here = (studio / "catalog.sqlite").exists() and (not embedded or (studio / "chain/genesis.json").exists())
+    if not here:
+        return findings
+    web3 = connect(urls, studio / "chain", number)
+    catalog = Catalog(studio)
+    findings += _open_findings(catalog, web3.eth.chain_id)
+    if embedded:
+        evidence = "a chain to try things on: no delay, no pauser, no page is asked for"
+        return [*findings, _finding("custody", True, evidence)]
+    grave = not network_of(web3.eth.chain_id).test
+    desk = Desk(None, catalog, web3, chain, environment)
+    for key in catalog.all("contract"):
+        name, _, at = key.partition("@")
+        contract = contract_of(catalog, web3, name) if at == str(web3.eth.chain_id) else None
+        if contract:
+            findings += _control_findings(desk, contract, name, grave) + _page_findings(contract, name, grave)
+    return findings

@@ -45,7 +45,7 @@ from .team import invite, people, review, status
 from .training import train_adapter
 from .tuning import tune_batch
 from .console import Json, Studio, console_voice, print_json, show_steps, exit_code_of
-from .admin import admin_app
+from .admin import admin_app, custody_checks
 from .exchange import decisions_app
 from .models import adapter_app, base_app, embedding_app
 
@@ -367,6 +367,7 @@ def doctor(
         checks += _files(studio)
     else:
         checks.append(_check("studio", "held", f"none yet in {studio}"))
+    checks += custody_checks(studio, chain, context.obj)
     checks += minting_checks(studio, chain, context.obj)
     if deep:
         checks += _models()
