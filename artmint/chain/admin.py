@@ -27,6 +27,7 @@ from .custody import KeystoreFile, custody_of, open_signer
 from artmint.chain.deployments import (
     Search,
     contract_facts,
+    contracts_beside,
     created_address,
     find_contracts,
     record_contract,
@@ -323,7 +324,7 @@ def deploy(
 ) -> "Contract":
     """The collection's contract, deployed when it isn't yet. Raises ContractThere, OtherFacts and the journal's
     refusals."""
-    apart = listed_addresses(beside)
+    apart = listed_addresses(beside) | contracts_beside(journal.catalog.folder, collection.name)
 
     def check(contract: "Contract") -> None:
         check_deployment(contract, collection, treasury, admin, delay)

@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['ContractThere', 'BadListedAddress', 'NoContractYet', 'ChainContract', 'contract_facts', 'created_address',
-           'deployed_by', 'named_contracts', 'Search', 'ticker', 'listed_addresses', 'find_contracts',
-           'record_contract']
+           'deployed_by', 'named_contracts', 'Search', 'ticker', 'listed_addresses', 'contracts_beside',
+           'find_contracts', 'record_contract', 'require_contract']
 
 # %% ../../nbs/chain/deployments.ipynb #e0cf089c
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
 
 # %% ../../nbs/chain/deployments.ipynb #34966013
 from .connect import NodeSilent, genesis_of
-from .contract import Deployment, code_hash, contract_at, known_code
+from .contract import Deployment, code_hash, contract_at, contract_of, known_code
 from ..core.canon import Refusal
 from ..core.collection import Collection
 from ..studio.catalog import Catalog
+from ..studio.files import BadSettings, read_settings
 
 # %% ../../nbs/chain/deployments.ipynb #850ccb80
 class ContractThere(Refusal):
@@ -34,8 +36,8 @@ class ContractThere(Refusal):
         "{collection} has a contract on this chain already, and this studio's catalog doesn't know it: "
         "{contracts}. A catalog that is lost, older than the chain, or another studio's looks like this. "
         "Nothing was signed: write down what is there with `artmint journal rebuild`, or, if a second contract is "
-        "what you want, name those that it stands beside (beside = '{beside}' in [parameters.30_mint], or "
-        "--beside of scripts/deploy.py)."
+        "what you want, name those that it stands beside: beside = '{beside}' under [contracts.{collection}] in "
+        "studio.toml, or --beside of scripts/deploy.py."
     )
 
 
@@ -232,6 +234,20 @@ def listed_addresses(
     return set(map(to_checksum_address, words))
 
 
+def contracts_beside(
+    studio: Path,  # its folder
+    collection: str,  # its name
+) -> set[str]:  # addresses
+    """The contracts that a studio knows a collection to have, beside which another one is wanted: `beside` under
+    [contracts.<collection>] in studio.toml. Raises BadSettings, BadListedAddress."""
+    said = read_settings(studio, "contracts").get(collection, {})
+    strange = sorted(set(said) - {"beside"}) if isinstance(said, dict) else ["no table"]
+    if strange or not isinstance(said.get("beside", ""), str):
+        where = f"[contracts.{collection}] has one entry, beside, a text of addresses with commas between"
+        raise BadSettings(str(Path(studio) / "studio.toml"), where)
+    return listed_addresses(said.get("beside", ""))
+
+
 def _of_others(catalog: Catalog, chain_id: int, collection: str) -> set[str]:
     "Addresses that a catalog knows as contracts of other collections."
     others = set()
@@ -297,3 +313,26 @@ def record_contract(
     )
     catalog.append("contract", key, deployment.model_dump())
     return deployment
+
+# %% ../../nbs/chain/deployments.ipynb #00312a1d
+def require_contract(
+    catalog: Catalog,  # the studio's
+    web3: "Web3 | None",  # the chain; none: the studio has none of its own yet
+    collection: Collection,  # whose contract
+    people: Iterable[str] = (),  # addresses of ours, such as the minter's
+) -> "Contract":
+    "The contract that a catalog knows. Raises NoContractYet, with what the chain knows, and as contract_of."
+    contract = contract_of(catalog, web3, collection.name) if web3 else None
+    if contract:
+        return contract
+    hint = "Let the admin deploy one first: artmint run, or scripts/deploy.py."
+    if web3:
+        search = find_contracts(catalog, web3, collection, people=people)
+        if search.found:
+            words = "; ".join(facts.description for facts in search.found)
+            hint = (
+                f"On the chain there is {words}. If it is yours, write it down with artmint journal rebuild."
+            )
+        elif search.unasked:
+            hint += f" Whether the chain has one wasn't told by the node ({search.unasked})."
+    raise NoContractYet(collection.name, web3.eth.chain_id if web3 else 31337, hint)

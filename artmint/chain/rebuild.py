@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ClosedKey', 'signed_bytes', 'purpose_of', 'KeyHistory', 'key_history', 'write_history', 'packed_drops',
-           'collection_of', 'studio_contracts']
+           'collection_of', 'studio_contracts', 'journals_in', 'journal_checks']
 
 # %% ../../nbs/chain/rebuild.ipynb #f993ad0b
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from web3.contract import Contract
 
 # %% ../../nbs/chain/rebuild.ipynb #1e7170a9
-from .connect import NodeSilent
+from .connect import NodeSilent, genesis_of
 from .contract import artifact, contract_at
 from .deployments import created_address, deployed_by, named_contracts, ticker
 from .journal import Journal, TransactionBook
@@ -352,3 +352,31 @@ def studio_contracts(
         if number == str(web3.eth.chain_id):
             contracts[body["address"]] = name
     return contracts, why
+
+# %% ../../nbs/chain/rebuild.ipynb #4301e49c
+def journals_in(
+    catalog: Catalog,  # the studio's
+    web3: "Web3",  # the chain
+) -> list[TransactionBook]:  # to be read
+    "The journals that a catalog has of a chain, one for each key that has ever sent."
+    begin = f"{web3.eth.chain_id}-{genesis_of(web3)[2:10]}/"
+    addresses = sorted({key.split("/")[1] for key in catalog.keys("transaction", begin)})
+    lock = catalog.folder / "keys/read.json"
+    return [TransactionBook(catalog, web3, ClosedKey(address, lock)) for address in addresses]
+
+
+def journal_checks(
+    catalog: Catalog,  # the studio's
+    web3: "Web3",  # the chain
+) -> list[tuple[str, str, str]]:  # name, "held" or "failed", evidence
+    "Whether the journals account for every transaction that the chain has of their keys."
+    rows = []
+    for book in journals_in(catalog, web3):
+        address = book.signer.address
+        mined = web3.eth.get_transaction_count(address)
+        waiting = sum(transaction.open for transaction in book.transactions())
+        words = f"{mined} transactions of {address} mined, {book.known} accounted for, {waiting} open"
+        if mined > book.known:
+            words += "; artmint journal rebuild reads what is missing"
+        rows.append(("journal", "held" if mined <= book.known else "failed", words))
+    return rows

@@ -47,6 +47,7 @@ from .tuning import tune_batch
 from .console import Json, Studio, console_voice, print_json, show_steps, exit_code_of
 from .admin import admin_app, custody_checks
 from .exchange import decisions_app
+from .journals import journal_app
 from .models import adapter_app, base_app, embedding_app
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ GROUPS = {
     "decisions": decisions_app,
     "admin": admin_app,
 }
+GROUPS["journal"] = journal_app
 for name, group in GROUPS.items():
     app.add_typer(group, name=name, epilog=CODES)
 

@@ -185,7 +185,7 @@ def _print_outcome(batch: "Batch", studio: Path, results: "list[StageResult]", j
     address = batch_address(batch, studio)
     page = near_path(write_report(batch, studio))
     alarms = batch_alarms(batch, studio)
-    command = verify_command(address, studio) if address else ""
+    command = verify_command(address, studio, batch.chain) if address else ""
     if json:
         outcome = {"event": "end", "batch": batch.name, "address": address, "report": page, "alarms": alarms}
         return print_line(outcome | {"command": command, "stages": [vars(result) for result in results]})
@@ -595,11 +595,11 @@ def _open_chain(studio: Path, chain: str, environment: Mapping[str, str]) -> "We
     return connect(urls, studio / "chain", number)
 
 
-def _minter_address(studio: Path, environment: Mapping[str, str], web3: "Web3") -> str:
+def _minter_address(studio: Path, environment: Mapping[str, str], web3: "Web3 | None") -> str:
     "The minter's address; its key stays closed where anything else says it."
     from artmint.chain.custody import address_of_role
 
-    return address_of_role(studio, "minter", environment, hasattr(web3.provider, "chain"))
+    return address_of_role(studio, "minter", environment, web3 is None or hasattr(web3.provider, "chain"))
 
 # %% ../../nbs/run/commands.ipynb #e514e801
 DropNumber = Annotated[int, typer.Option(help="The drop's number.")]
@@ -649,10 +649,13 @@ def _mint_drop(
     dry_run: bool,
 ) -> None:
     "Say what minting would do, and unless that was all, do it."
-    from artmint.chain.contract import contract_of
-    from artmint.chain.preflight import NotCommitted, described, mint_plan
+    from artmint.chain.custody import lock_of_role
+    from artmint.chain.deployments import require_contract
+    from artmint.chain.preflight import described, mint_plan, outlook_lines, policy_foresight
+    from artmint.chain.rebuild import ClosedKey
     from artmint.core.manifest import read_manifest
     from artmint.metadata import refuse_unaccepted
+    from artmint.mint import guarded_journal
     from artmint.publish.approve import require_approval
     from artmint.seeds import load_collection
     from artmint.studio.catalog import Catalog
@@ -664,14 +667,15 @@ def _mint_drop(
     catalog = Catalog(studio)
     refuse_unaccepted(catalog, collection, range(manifest.first, manifest.first + manifest.quantity))
     web3 = _open_chain(studio, chain, environment)
-    contract = contract_of(catalog, web3, collection.name) if web3 else None
-    if not contract:
-        raise NotCommitted(manifest.first, manifest.first + manifest.quantity - 1, 0)
-    plan = mint_plan(contract, _minter_address(studio, environment, web3), manifest)
-    for line in described(plan, contract, manifest):
+    minter = _minter_address(studio, environment, web3)
+    contract = require_contract(catalog, web3, collection, [minter])
+    plan = mint_plan(contract, minter, manifest)
+    closed = guarded_journal(catalog, contract, ClosedKey(minter, lock_of_role(studio, "minter")))
+    for line in [*described(plan, contract, manifest), *outlook_lines(closed, contract, plan)]:
         typer.echo(line)
     if dry_run:
-        raise typer.Exit(1 if plan.problems else 0)
+        blocked = plan.batches and not policy_foresight(closed, contract, plan).batches
+        raise typer.Exit(1 if plan.problems or blocked else 0)
     require_approval(collection, packed)
     _send_drop(catalog, contract, manifest, environment, ceilings, depth)
 
@@ -768,6 +772,7 @@ def minting_checks(
     from artmint.chain.contract import contract_of
     from artmint.chain.custody import has_key
     from artmint.chain.preflight import mint_checks
+    from artmint.chain.rebuild import journal_checks
     from artmint.studio.catalog import Catalog
 
     if not (studio / "catalog.sqlite").exists() or not has_key(studio, "minter"):
@@ -787,4 +792,9 @@ def minting_checks(
             continue
         for what, status, evidence in mint_checks(contract_of(catalog, web3, name), minter):
             checks.append({"name": f"{name} {what}", "status": status, "evidence": evidence})
+    for what, status, evidence in journal_checks(catalog, web3):
+        checks.append({"name": what, "status": status, "evidence": evidence})
+    if not catalog.all("contract"):
+        evidence = f"the catalog has no contract on chain {web3.eth.chain_id}; artmint journal rebuild looks for one there"
+        checks.append({"name": "contract", "status": "held", "evidence": evidence})
     return checks
