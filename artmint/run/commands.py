@@ -649,6 +649,7 @@ def _mint_drop(
     dry_run: bool,
 ) -> None:
     "Say what minting would do, and unless that was all, do it."
+    from artmint.chain.admin import find_salt
     from artmint.chain.custody import lock_of_role
     from artmint.chain.deployments import require_contract
     from artmint.chain.preflight import described, mint_plan, outlook_lines, policy_foresight
@@ -669,7 +670,7 @@ def _mint_drop(
     web3 = _open_chain(studio, chain, environment)
     minter = _minter_address(studio, environment, web3)
     contract = require_contract(catalog, web3, collection, [minter])
-    plan = mint_plan(contract, minter, manifest)
+    plan = mint_plan(contract, minter, manifest, salt=find_salt(catalog, contract, manifest))
     closed = guarded_journal(catalog, contract, ClosedKey(minter, lock_of_role(studio, "minter")))
     for line in [*described(plan, contract, manifest), *outlook_lines(closed, contract, plan)]:
         typer.echo(line)
