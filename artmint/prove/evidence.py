@@ -597,11 +597,11 @@ def check_placeholder(
             if ask:
                 sources.askable.append((store.name, ask))
             else:
-                _give_archive(store, root, sources)
+                give_archive(store, root, sources)
         try:
             return Step("placeholder", "held", _shown_by(uri, sources))
         except MissingBlock as missing:
-            return Step("placeholder", "unchecked", _not_had(missing, sources), asked=False)
+            return Step("placeholder", "unchecked", not_had(missing, sources), asked=False)
         except ContentError as error:
             return Step("placeholder", "failed", f"{uri!r:.200}: {error}")
 
