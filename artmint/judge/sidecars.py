@@ -353,7 +353,7 @@ def _export_record(folder: Path) -> dict[str, Any]:
         raise UnreadableDecisions(EXPORT_RECORD, "it is no record of an export")
     return record["files"]
 
-
+# %% ../../nbs/judge/sidecars.ipynb #2e2604b0
 def _exported_as(record: dict[str, Any], marked: _Marked) -> dict[str, Any]:
     "What an export wrote of a picture, under whatever name it is now; empty: nobody knows."
     if marked.name in record:
