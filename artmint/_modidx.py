@@ -3386,6 +3386,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                      'artmint/prove/regenerate.py'),
                                           'artmint.prove.regenerate._published': ( 'prove/regenerate.html#_published',
                                                                                    'artmint/prove/regenerate.py'),
+                                          'artmint.prove.regenerate._published_base': ( 'prove/regenerate.html#_published_base',
+                                                                                        'artmint/prove/regenerate.py'),
                                           'artmint.prove.regenerate._published_place': ( 'prove/regenerate.html#_published_place',
                                                                                          'artmint/prove/regenerate.py'),
                                           'artmint.prove.regenerate._rendered': ( 'prove/regenerate.html#_rendered',

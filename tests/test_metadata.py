@@ -448,7 +448,7 @@ def test_pictures_are_named_on_arweave_where_the_collection_asks(tmp_path):
         about = read_token((root / f"{slot}.json").read_bytes()).artmint
         assert about.arweave == f"ar://{ids[f'images/{slot}.png']}"
     assert (root / "schema.json").read_bytes() == json_schema(arweave=True) != json_schema()
-    known = metadata._with_homes(catalog, metadata._open_drop(catalog, collection, 1, 1, 4, BASE))
+    known = metadata._with_homes(catalog, metadata._open_drop(catalog, collection, 1, 1, 4, BASE, {}))
     assert audit(known, manifest, root) == []
     known.homes[2] = "A" * 43
     findings = audit(known, manifest, root)

@@ -105,6 +105,25 @@ def _own_classes(index: Path) -> None:
             raise Unreachable(f"the published weights name {value}, which is not loaded")
 
 
+def _published_base(archives: list[Archive], stores: list[Store], digest: str, folder: Path) -> "Base | None":
+    "The base that is published with the tokens; None where none is. Raises Unreachable, ContentError, BadMetadata."
+    from artmint.make.base import load_base
+
+    place = _published_place(archives, digest)
+    if place is None:
+        return None
+    root, archive = place
+    files, scratch = folder / "base", folder / "fetched"
+    files.mkdir()
+    scratch.mkdir()
+    if archive:
+        _write_weights(root, archive.sources.block, files)
+    else:
+        _fetch_weights(root, stores, files, scratch)
+    _own_classes(files / "model_index.json")
+    return replace(load_base(files), source="the archive" if archive else f"ipfs://{root}")
+
+
 def _base(archives: list[Archive], stores: list[Store], digest: str, given: str, folder: Path) -> "Base":
     """The base that the recipes name: the caller's, the published or the package's. Raises Unreachable when none of
     them has the digest, ContentError, BadMetadata."""
@@ -114,22 +133,18 @@ def _base(archives: list[Archive], stores: list[Store], digest: str, given: str,
         base = load_base(given)
         if base.digest == digest:
             return base
-    place = _published_place(archives, digest)
-    if place:
-        root, archive = place
-        files, scratch = folder / "base", folder / "fetched"
-        files.mkdir()
-        scratch.mkdir()
-        if archive:
-            _write_weights(root, archive.sources.block, files)
-        else:
-            _fetch_weights(root, stores, files, scratch)
-        _own_classes(files / "model_index.json")
-        return replace(load_base(files), source="the archive" if archive else f"ipfs://{root}")
-    if not given:
-        base = load_base(BUNDLED)
-        if base.digest == digest:
-            return base
+    bundled = None if given else load_base(BUNDLED)
+    at_hand = bundled is not None and bundled.digest == digest
+    try:
+        published = _published_base(archives, stores, digest, folder)
+    except Unreachable:
+        if not at_hand:
+            raise
+        published = None
+    if published:
+        return published
+    if at_hand:
+        return bundled
     why = f"{given!r} is another one" if given else "is not the bundled one"
     raise Unreachable(f"base {digest} is not published, and {why}; say where it can be loaded from")
 

@@ -19,6 +19,7 @@ from artmint.prove.proof import NotProven
 from artmint.prove.regenerate import _difference, worst_block
 from artmint.publish.weights import WeightsListing, WeightsPlace
 from artmint.verify import verify
+from tests.families import saved
 from tests.lies import altered, failed, repaint, status
 
 # -- how far apart
@@ -63,7 +64,7 @@ def test_a_retouched_picture_that_agrees_with_itself_fails_only_when_it_is_paint
     assert set(failed(proof)) == {"regenerate"}
     assert failed(proof)["regenerate"].startswith("token 2: pixels rendered again")
     assert "largest difference 1 of 255" in failed(proof)["regenerate"]
-    assert [step.status for step in proof.steps if step.name != "regenerate" and step.asked] == ["held"] * 13
+    assert [step.status for step in proof.steps if step.name != "regenerate" and step.asked] == ["held"] * 14
 
 
 def repainted(files: dict, profile: str, paint) -> None:
@@ -217,13 +218,21 @@ def test_published_weights_paint_the_pictures(lie, where):
     assert ("from ipfs://b" if where == "apart" else "from the archive") in proof.steps[-1].evidence
 
 
-def test_weights_that_no_store_has_are_unchecked(lie, tmp_path):
-    def change(files):
-        place = WeightsPlace(cid=str(cid(b"nowhere")), bytes=9)
-        digest = read_json(files["1.json"])["artmint"]["base"]["digest"]
-        files["weights.json"] = WeightsListing(bases={digest: place}).data
+def listed_nowhere(files: dict) -> None:
+    "A page that names an archive which no store has."
+    place = WeightsPlace(cid=str(cid(b"nowhere")), bytes=9)
+    digest = read_json(files["1.json"])["artmint"]["base"]["digest"]
+    files["weights.json"] = WeightsListing(bases={digest: place}).data
 
-    proof = lie(change, regenerate=True)
+
+def test_weights_that_no_store_has_are_those_of_the_package_where_it_has_them(lie):
+    proof = lie(listed_nowhere, regenerate=True)
+    assert proof.exit_code == 0, proof.text()
+    assert "from bundled" in proof.steps[-1].evidence
+
+
+def test_weights_that_no_store_has_are_unchecked(lie, tmp_path):
+    proof = lie(listed_nowhere, regenerate=True, base=str(saved("sd1", tmp_path / "another")))
     assert not failed(proof)
     assert proof.exit_code == 3
     assert f"the base's files at {cid(b'nowhere')} weren't had" in proof.steps[-1].evidence
