@@ -61,7 +61,7 @@ def test_a_retouched_picture_that_agrees_with_itself_fails_only_when_it_is_paint
     assert set(failed(proof)) == {"regenerate"}
     assert failed(proof)["regenerate"].startswith("token 2: pixels rendered again")
     assert "largest difference 1 of 255" in failed(proof)["regenerate"]
-    assert [step.status for step in proof.steps if step.name != "regenerate" and step.asked] == ["held"] * 13
+    assert [step.status for step in proof.steps if step.name != "regenerate" and step.asked] == ["held"] * 14
 
 
 def repainted(files: dict, profile: str, paint) -> None:
