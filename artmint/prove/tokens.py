@@ -55,6 +55,7 @@ _CHECK_OF = {
     "picture's mark": "marks",
     "picture's mark, its source": "marks",
     "picture's mark, its creator": "marks",
+    "picture's mark, its terms": "marks",
 }
 
 # %% ../../nbs/prove/tokens.ipynb #bc22bc29

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.canon import Refusal
-from ..core.collection import Marks
+from ..core.canon import Refusal, unsafe_text
+from ..core.collection import WORDS, Marks
 from ..core.picture import MARK
 from ..core.records import Finding
 
@@ -146,7 +146,7 @@ def marks_sentence(
         else "pictures carry no mark of how they came about: the collection wants none ([marks] source = false)"
     )
     words = {"allowed": "is allowed", "notAllowed": "is not allowed", "constrained": "is constrained"}
-    said = f", and that training models on them {words[marks.training]}" if marks.training else ""
+    said = f"; they say that training models on them {words[marks.training]}" if marks.training else ""
     return f"{source}{said}" + (f": {marks.terms}" if marks.terms else "")
 
 # %% ../../nbs/publish/marks.ipynb #509e355c
@@ -177,4 +177,9 @@ def mark_findings(
             findings.append(Finding(token, field, wanted or "none, as none was declared", stated or "none"))
     if mark and mark.creator and not mark.source:
         findings.append(Finding(token, "picture's mark, its creator", "none without a source", mark.creator))
+    faults = unsafe_text(mark.terms) if mark else []
+    if mark and len(mark.terms) > WORDS:
+        faults.append(f"{len(mark.terms)} characters, more than {WORDS}")
+    if faults:
+        findings.append(Finding(token, "picture's mark, its terms", "plain text", ", ".join(faults)))
     return findings

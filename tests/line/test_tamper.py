@@ -267,6 +267,20 @@ def png_text(world, rng):
     return recommitted(world, change), "picture|pixels", rf"token {token}: picture"
 
 
+def png_mark(world, rng):
+    "One letter of what the picture says of itself (XMP), or of the chunk that it stands in."
+    token = rng.choice(world.ids)
+
+    def change(files):
+        data = files[f"images/{token}.png"]
+        at, _, body = next(each for each in chunks(data) if each[1] == b"iTXt")
+        place = rng.randrange(len(body))
+        letter = bytes([(body[place] + rng.randrange(1, 90)) % 128])
+        repaint(files, token, put_chunk(data, at, body[:place] + letter + body[place + 1 :]))
+
+    return recommitted(world, change), "marks|picture|pixels", rf"token {token}: picture"
+
+
 def png_tail(world, rng):
     "Something after the picture's end."
     token = rng.choice(world.ids)
@@ -390,6 +404,7 @@ KINDS = [
     png_pixels,
     png_data,
     png_text,
+    png_mark,
     png_tail,
     json_bytes,
     json_facts,

@@ -280,6 +280,8 @@ def test_a_mark_that_lies_makes_its_token_false(made):
         mark_packet(PictureMark("digitalCapture", "Ada")),
         mark_packet(PictureMark("trainedAlgorithmicMedia", "Ada")),
         MODEL.replace("</x:xmpmeta>", "<!-- -->\n</x:xmpmeta>"),
+        mark_packet(PictureMark(training="constrained", terms="see \u202e<b>https://phish.example</b>")),
+        mark_packet(PictureMark(training="constrained", terms="x" * 501)),
     ]
     for lie in lies:
         rows = told(made, MODEL, lie)

@@ -95,6 +95,23 @@ def test_gc_waits_for_a_run(studio):
         gc(studio[0].folder, really=True, days=0)
 
 
+def test_gc_takes_what_a_killed_packer_left(tmp_path):
+    import os
+
+    from artmint.studio.catalog import Catalog
+    from artmint.studio.maintenance import PACKING, gc
+
+    Catalog(tmp_path).close()
+    folder = tmp_path / f"{PACKING}x1y2"
+    folder.mkdir()
+    (folder / "3.png").write_bytes(b"half")
+    assert gc(tmp_path).leftovers == []  # it may be at work
+    os.utime(folder / "3.png", (0, 0))
+    found = gc(tmp_path, really=True)
+    assert (found.leftovers, found.bytes) == ([f"{PACKING}x1y2/3.png"], 4)
+    assert not folder.exists()
+
+
 def test_a_backup_is_a_studio_and_tells_no_keys(studio, tmp_path):
     from artmint.studio.catalog import Catalog
 
