@@ -38,7 +38,7 @@ from artmint.core.texts import (
     Account,
     Background,
     DisplayType,
-    Link,
+    WebLink,
     Story,
     Text,
     fit_text,
@@ -378,10 +378,10 @@ class Market(Record):
     display: dict[Key, Display] = {}  # by trait
     facts: dict[Key, Fact] = {}
     tokens: dict[TokenKey, TokenWords] = {}  # by number, or by a one-of-one's name
-    image: MediaFile | Link | None = None  # none: the first token's picture
-    banner_image: MediaFile | Link | None = None
-    featured_image: MediaFile | Link | None = None
-    external_link: Link | None = None
+    image: MediaFile | WebLink | None = None  # none: the first token's picture
+    banner_image: MediaFile | WebLink | None = None
+    featured_image: MediaFile | WebLink | None = None
+    external_link: WebLink | None = None
     collaborators: tuple[Account, ...] = ()  # whom markets let edit the page
 
     @property
@@ -948,7 +948,7 @@ def _with_files(raw: dict, folder: Path) -> tuple[dict, list[str]]:
             raw[field][name] = lines if field == "wildcards" else dict(Counter(lines))
     return _with_media(raw, folder, problems), problems
 
-
+# %% ../../nbs/core/collection.ipynb #09d739a2
 def _media_fields(market: dict) -> Iterator[tuple[str, dict, str, tuple[str, ...]]]:
     "Where a market's table may name files: places, tables, keys, and the endings that may be."
     for name in ("image", "banner_image", "featured_image"):

@@ -178,7 +178,7 @@ def _value_problems(place: str, shown: Display, texts: Iterable[str]) -> list[st
     above = sorted(value for value in values if value > highest)
     return problems + [f"{place}.max_value: {highest} is below the value {value}" for value in above[-1:]]
 
-
+# %% ../../nbs/core/market.ipynb #c1ae36f1
 def _display_problems(collection: Collection) -> Iterator[str]:
     "How traits are to be shown that aren't there, or whose values can't be shown so."
     for trait, shown in collection.market.display.items():
@@ -223,7 +223,7 @@ FACT_VALUES = (
     50_000  # different values of all facts together: contract.json lists each, and readers take in 1 MiB
 )
 
-
+# %% ../../nbs/core/market.ipynb #57b9ebff
 def _fact_problems(collection: Collection) -> Iterator[str]:
     "Facts without values, or with such as can't be published."
     different = 0
@@ -253,7 +253,7 @@ def _fact_problems(collection: Collection) -> Iterator[str]:
         if any(len(text) > WORDS for text in texts):
             yield f"{place}: a value has more than {WORDS} characters"
 
-
+# %% ../../nbs/core/market.ipynb #9bc32e57
 def _fact_texts(collection: Collection, fact: Fact) -> Iterator[str]:
     "Every text that a fact is published as, before it is read as a number or a date."
     fields = {"id": "1", "supply": str(collection.supply)}
@@ -329,7 +329,7 @@ def _shown_values(collection: Collection) -> dict[str, list[str]]:
         if trait not in TOKEN_FIELDS
     }
 
-
+# %% ../../nbs/core/market.ipynb #c1031580
 def _filling_problems(collection: Collection, place: str, template: str, story: bool) -> list[str]:
     "What is wrong with a template that can be filled, once it is."
     most = STORY if story else WORDS
@@ -405,7 +405,7 @@ def is_like_another(
     other = bool(numbered) and int(numbered[1]) != token
     return other or fits_template(name, template)
 
-
+# %% ../../nbs/core/market.ipynb #42dbdc46
 def _own_names(collection: Collection) -> Iterator[tuple[str, str, set[int]]]:
     "Names that tokens have of their own: places, names, and the numbers that may stand in them."
     for name, work in collection.one_of_ones.items():

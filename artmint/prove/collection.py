@@ -252,7 +252,7 @@ def _strays(archive: Archive, reports: list[TokenReport]) -> list[str]:
             strays.append(path)
     return strays
 
-
+# %% ../../nbs/prove/collection.ipynb #56d00361
 def _own_schema(archive: Archive) -> bytes | None:
     "A root's schema.json, where it is one that this package writes. Raises ContentError."
     schema = archive.read("schema.json", JSON_LIMIT)

@@ -427,7 +427,7 @@ def _wrong_media(drop: StudioDrop, root: Path, names: set[str]) -> dict[str, str
             wrong[file.place] = "another address"
     return wrong
 
-
+# %% ../../nbs/publish/audit.ipynb #30790eee
 def _check_files(drop: StudioDrop, manifest: Manifest, root: Path, names: set[str]) -> list[Finding]:
     "The files in the root: the collection's JSON, the schema, nothing missing, nothing else."
     findings = _Findings(None)

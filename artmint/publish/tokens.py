@@ -90,7 +90,7 @@ _RULES = [
     },
 ]
 
-
+# %% ../../nbs/publish/tokens.ipynb #365acc79
 class Attribute(Record):
     "A trait or a fact, as markets read it: a word, a number, a boost, or a date in seconds since 1970 (UTC)."
 
@@ -280,7 +280,7 @@ def attribute(
         return Attribute(trait_type=label, value=int(word), display_type="number")
     return Attribute(trait_type=label, value=word)
 
-
+# %% ../../nbs/publish/tokens.ipynb #1e79cb7a
 def fact_attributes(
     collection: Collection,  # whose facts
     slot: int,  # the token's number
@@ -343,7 +343,7 @@ def has_market_fields(
             return True
     return False
 
-
+# %% ../../nbs/publish/tokens.ipynb #2b61b047
 def _is_later(fields: Iterable[str], entries: Iterable[Attribute]) -> bool:
     "Whether fields, or attributes of a form, are among those that the first schema doesn't know."
     forms = any(
@@ -486,12 +486,13 @@ def token_json(
         **chosen,
     )
     texts = token_texts(collection, edition.slot, edition.traits)
+    said = {field: address_of(media, text) for field, text in texts.items()}
     metadata = TokenMetadata(
         image=f"ipfs://{image}",
         attributes=published_attributes(collection, edition.traits, edition.slot),
         license=collection.license,
         artmint=provenance,
-        **{field: address_of(media, text) for field, text in texts.items()},
+        **said,
     )
     return metadata.data
 
@@ -522,7 +523,7 @@ class RoyaltyFacts(Record):
     receiver: Account  # a splitter's contract
     shares: tuple[Share, ...]
 
-
+# %% ../../nbs/publish/tokens.ipynb #4188969e
 class ContractMetadata(Record):
     "The collection as marketplaces read it (ERC-7572)."
 
@@ -546,7 +547,7 @@ class ContractMetadata(Record):
         "The JSON as it is published: canonical, absent fields left out."
         return canonical(self.model_dump(mode="json", exclude_none=True))
 
-
+# %% ../../nbs/publish/tokens.ipynb #1382906a
 def published_counts(
     collection: Collection,  # which
 ) -> dict[str, dict[str, int]]:  # by trait and value, as published
@@ -595,7 +596,7 @@ def _page_fields(collection: Collection, media: Mapping[str, str]) -> dict[str, 
         "token_name": labelled_template(collection),
     }
 
-
+# %% ../../nbs/publish/tokens.ipynb #6985680c
 def contract_json(
     collection: Collection,  # which
     image: str,  # content address of the picture that stands for it, unless it names one
@@ -604,15 +605,10 @@ def contract_json(
 ) -> bytes:
     "The collection's JSON for `contractURI`."
     promised = {"license": collection.license, "traits": published_counts(collection) or None}
-    metadata = ContractMetadata(
-        name=collection.title,
-        symbol=collection.symbol,
-        description=collection.description,
-        image=address_of(media, collection.market.image) or f"ipfs://{image}",
-        **_page_fields(collection, media),
-        **(promised if counts else {}),
-    )
-    return metadata.data
+    named = {"name": collection.title, "symbol": collection.symbol, "description": collection.description}
+    fields = _page_fields(collection, media) | (promised if counts else {})
+    shown = address_of(media, collection.market.image) or f"ipfs://{image}"
+    return ContractMetadata(image=shown, **named, **fields).data
 
 # %% ../../nbs/publish/tokens.ipynb #768b5f7d
 def read_contract(

@@ -17,7 +17,7 @@ from artmint.core.market import (
 )
 from artmint.core.records import Slot
 from artmint.seeds import load_collection
-from tests.core.test_collection import DEMO, DEMO_TEXT, read
+from tests.shown import DEMO_TEXT, FOLDER as DEMO, read_demo as read
 
 ADA, BEN, SPLITTER = ("0x" + digit * 40 for digit in "123")
 LOOP = b"\0\0\0\x18ftypmp42"
