@@ -9,6 +9,7 @@ __all__ = ['Sight', 'NOTHING', 'COLOURS', 'IncompleteRound', 'candidates', 'by_h
 
 # %% ../nbs/20_curate.ipynb #09d9fdfc
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -340,16 +341,18 @@ def _neighbours(
     return [dict(zip(LIKENESS, row)) for row in zip(copies, alikes, near_copies)]
 
 # %% ../nbs/20_curate.ipynb #109851c7
-def _verdict(collection: Collection, attempt: _Measured, neighbours: dict[str, Neighbour]) -> Verdict:
-    """A verdict with near-duplication in it; the reason names what is repeated, or that the collection asks
-    people."""
+def _verdict(
+    collection: Collection, attempt: _Measured, neighbours: dict[str, Neighbour], expired: Mapping[str, str]
+) -> Verdict:
+    """A verdict with near-duplication in it; the reason names what is repeated, that a promise has expired, or that
+    the collection asks people."""
     asked = {rule.scorer for rule in collection.rules}
     scores = dict(attempt.scores)
     for name, neighbour in neighbours.items():
         if name in asked:
             scores[name] = round(neighbour.cosine, 4)
     verdict = decide(attempt.candidate.dna, scores, collection.rules)
-    reasons = [_with_name(reason, neighbours) for reason in verdict.reasons]
+    reasons = [_with_premise(_with_name(reason, neighbours), expired) for reason in verdict.reasons]
     if attempt.candidate.attempt == 0:
         return replace(verdict, decision="review", reasons=(*reasons, "made by hand; people decide"))
     if not collection.ask_people or verdict.decision != "accept":
@@ -361,6 +364,12 @@ def _with_name(reason: str, neighbours: dict[str, Neighbour]) -> str:
     "A reason about near-duplication with the neighbour's name."
     neighbour = neighbours.get(reason.split(" ")[0])
     return f"{reason} ({neighbour.description})" if neighbour and neighbour.name else reason
+
+
+def _with_premise(reason: str, expired: Mapping[str, str]) -> str:
+    "A reason by a curator whose promise has expired says that it doesn't decide any more."
+    scorer = reason.split(" ")[0]
+    return f"{reason}; its promise has expired, so it leaves that to people" if scorer in expired else reason
 
 
 def _tier(word: dict[str, Any], verdict: Verdict) -> int:
@@ -412,13 +421,14 @@ def _fill(
     index: ReferenceIndex,
     attempts: list[_Measured],
     number: int,
+    expired: Mapping[str, str],
 ) -> bool:
     """Judge one slot's attempts of a round, record the verdicts, and write the edition if one is accepted. Whether
     the slot waits for people's word instead: then it has no edition."""
     slot = attempts[0].candidate.slot.id
     place = (number, slot)
     neighbours = _neighbours(collection, index, place, attempts)
-    verdicts = [_verdict(collection, *row) for row in zip(attempts, neighbours)]
+    verdicts = [_verdict(collection, *row, expired) for row in zip(attempts, neighbours)]
     for verdict in verdicts:
         record_verdict(catalog, verdict)
     best, waits = _best(catalog, collection, attempts, verdicts)
@@ -454,6 +464,7 @@ class _Curation:
     scorers: dict[str, Scorer]
     digests: dict[str, str]  # of the scorers
     index: ReferenceIndex
+    expired: Mapping[str, str]  # why curators don't decide any more, by scorer
 
     def edition(self, slot: Slot) -> dict[str, Any] | None:
         "A slot's edition, as it is now."
@@ -465,7 +476,8 @@ class _Curation:
 
     def fill(self, attempts: list[_Measured], number: int) -> bool:
         "Judge one slot's attempts, and give it the best accepted one as its edition. Whether it waits for people."
-        return _fill(self.catalog, self.collection, self.digests, self.index, attempts, number)
+        facts = (self.catalog, self.collection, self.digests, self.index)
+        return _fill(*facts, attempts, number, self.expired)
 
 
 def _refreshed(curation: _Curation, edition: Edition, attempt: _Measured) -> Verdict:
@@ -536,14 +548,14 @@ def choose(
     people pick another; once its drop is packed it stays for good. A slot about whose picture people differ stays
     open until the collection's `[people]` settles it, and what a curator whose promise has expired would reject is
     left to people. Raises UnknownScorer and IncompleteRound."""
-    collection, _ = rules_in_force(catalog, collection)
+    collection, expired = rules_in_force(catalog, collection)
     scorers = scorers_for(collection, judge, catalog)
     ordered = sorted(slots, key=lambda slot: slot.id)
     packed = packed_slots(catalog, collection.name)
     free = [slot for slot in ordered if slot.id not in packed]
     digests = _scorer_digests(scorers, judge)
     index = _reference_index(catalog, collection, judge, ordered)
-    curation = _Curation(catalog, collection, judge, scorers, digests, index)
+    curation = _Curation(catalog, collection, judge, scorers, digests, index, expired)
     _recheck(curation, free)
     held = {slot.id for slot in ordered if is_by_hand(catalog, collection, slot)}
     for picked in _picks(catalog, collection, free):

@@ -5,21 +5,24 @@
 # %% auto #0
 __all__ = ['is_by_hand', 'open_slots', 'attempts_of', 'DigestMismatch', 'LostFile', 'record', 'broken_recipes', 'lacking',
            'NothingButBroken', 'refuse_broken', 'artifacts_of', 'record_broken', 'paint', 'generate', 'put_picture',
-           'SlotTaken', 'UnfitWords', 'work_of', 'enter', 'NothingToWithdraw', 'withdraw', 'NotSerial']
+           'Declaration', 'SlotTaken', 'UnfitWords', 'work_of', 'enter', 'NothingToWithdraw', 'withdraw', 'NotSerial']
 
 # %% ../nbs/15_generate.ipynb #d1aeb3a4
+import difflib
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import get_args
 
 from PIL import Image
 
 # %% ../nbs/15_generate.ipynb #630009e2
 from .core.canon import Refusal, read_json, unsafe_text
-from .core.collection import Collection
+from .core.collection import WORDS, Collection
 from .core.intake import TakenPicture, take_picture
 from .core.picture import infotext, old_infotext, pixel_digest, png_bytes
-from .core.records import Artifact, Attempt, Recipe, Slot, Work
+from .core.records import Artifact, Attempt, Recipe, Slot, SourceKind, Work
 from .make.adapters import named_adapters
 from .make.base import Base, environment
 from .make.engine import BrokenPicture
@@ -273,6 +276,16 @@ def put_picture(
     catalog.put("picture", digest, {"file_digest": digest})
     return digest
 
+# %% ../nbs/15_generate.ipynb #0ca6c781
+@dataclass(frozen=True)
+class Declaration:
+    "What is said of a work made by hand. All of it is published."
+
+    artist: str  # who made it
+    medium: str = ""  # how
+    source: str = ""  # what kind of source it has, one of `SourceKind`; empty: that isn't declared
+    declared_by: str = ""  # who says all this; empty: the studio
+
 # %% ../nbs/15_generate.ipynb #1119bd2e
 class SlotTaken(Refusal):
     "A work was entered for a slot that can't take it."
@@ -290,21 +303,31 @@ class UnfitWords(Refusal):
     says = "The work's {field} can't be published: {why}. Nothing was recorded; correct --{field}."
     exit_code = 2
 
+# %% ../nbs/15_generate.ipynb #3bd64504
+def _refuse_words(words: Declaration) -> None:
+    "Refuse words that can't be published. Raises UnfitWords."
+    for name, text in vars(words).items():
+        problems = unsafe_text(text)
+        if len(text) > WORDS:
+            problems.append(f"{len(text)} characters, and at most {WORDS} are published")
+        if text != text.strip() or (name == "artist" and not text):
+            problems = ["nobody is named" if name == "artist" else "blanks around it, or nothing else"]
+        if problems:
+            raise UnfitWords(name.replace("_", "-"), ", ".join(dict.fromkeys(problems)))
+    kinds = get_args(SourceKind)
+    if words.source and words.source not in kinds:
+        near = difflib.get_close_matches(words.source, kinds, 1, 0.4)
+        meant = f"is it {near[0]}? " if near else ""
+        raise UnfitWords("source", f"{words.source!r} is none of IPTC's; {meant}there are {', '.join(kinds)}")
 
-def _refuse_work(
-    catalog: Catalog, collection: Collection, slot: int, path: Path, words: tuple[str, str]
-) -> None:
-    "Refuse a slot that can't take a work, and an artist or a medium that can't be published."
+
+def _refuse_work(catalog: Catalog, collection: Collection, slot: int, path: Path, words: Declaration) -> None:
+    "Refuse a slot that can't take a work, and words that can't be published."
     if not 1 <= slot <= collection.supply:
         raise SlotTaken(slot, f"the collection has slots 1 to {collection.supply}")
     if edition_of(catalog, collection.name, slot):
         raise SlotTaken(slot, "it has its edition")
-    for field, text in zip(("artist", "medium"), words):
-        problems = unsafe_text(text)
-        if field == "artist" and not text.strip():
-            problems = ["nobody is named"]
-        if problems:
-            raise UnfitWords(field, ", ".join(dict.fromkeys(problems)))
+    _refuse_words(words)
 
 # %% ../nbs/15_generate.ipynb #f5d4f29f
 def work_of(
@@ -312,17 +335,16 @@ def work_of(
     collection: Collection,  # for which
     slot: int,  # for which slot
     path: Path,  # a picture file
-    words: tuple[str, str],  # who made it, and how
+    words: Declaration,  # what is said of it
     ground: str = "",  # what a transparent picture is put on, such as "#ffffff"; empty: it is refused
 ) -> tuple[Work, TakenPicture]:
     """The work that `enter` would record, and its picture. Records nothing.
     Raises SlotTaken, UnreadablePicture, BadGround, UnfitWords."""
     _refuse_work(catalog, collection, slot, path, words)
     taken = take_picture(path, ground)
-    artist, medium = words
-    pixels = pixel_digest(taken.image)
     width, height = taken.image.size
-    return Work(artist=artist, medium=medium, pixel_digest=pixels, width=width, height=height), taken
+    facts = {"pixel_digest": pixel_digest(taken.image), "width": width, "height": height}
+    return Work(**vars(words) | {"source": words.source or None} | facts), taken
 
 # %% ../nbs/15_generate.ipynb #b2367157
 def enter(
@@ -333,10 +355,13 @@ def enter(
     artist: str,  # who made it
     medium: str = "",  # how
     ground: str = "",  # what a transparent picture is put on, such as "#ffffff"; empty: it is refused
+    source: str = "",  # what kind of source it has, one of `SourceKind`; empty: that isn't declared
+    declared_by: str = "",  # who says all this; empty: the studio
 ) -> Artifact:
     """Enter a picture made by hand as attempt 0 of a slot, in the place of what was entered before.
     Raises SlotTaken, UnreadablePicture, BadGround, UnfitWords."""
-    work, taken = work_of(catalog, collection, slot, path, (artist, medium), ground)
+    words = Declaration(artist, medium, source, declared_by)
+    work, taken = work_of(catalog, collection, slot, path, words, ground)
     artifact = Artifact(
         dna=work.dna,
         recipe=work.facts(),

@@ -10,10 +10,10 @@ __all__ = ['UnfilledSlot', 'NoSuchSlots', 'RefusedByPeople', 'UndecidedByPeople'
 # %% ../nbs/25_metadata.ipynb #35755440
 import hashlib
 import shutil
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 
@@ -22,15 +22,19 @@ from .core.canon import Refusal, canonical
 from .core.collection import Collection
 from .core.manifest import BadMetadata, Manifest, Role, Token, Weights, provenance_hash, read_manifest
 from .core.market import media_of
-from .core.picture import public_png
+from .core.picture import marked_png, public_png
 from .core.records import Edition, Finding, Slot
+from .ipfs.arweave import picture_item
 from .ipfs.car import check_car, open_car, write_car
 from .ipfs.cid import CID, PROFILE, Built, ContentError, build, cid as cid_of
 from .judge.decisions import Verdict, unaccepted_editions
 from .make.adapters import named_adapters
+from .make.base import base_name
 from .make.rounds import Settings, settings_of
+from .pin import arweave_key
 from .publish.audit import StudioDrop, accuracy, audit
 from .publish.credentials import open_identity, signed_once
+from .publish.marks import mark_of, mark_packet
 from artmint.publish.tokens import (
     AdapterFacts,
     BaseFacts,
@@ -43,13 +47,16 @@ from artmint.publish.tokens import (
     read_token,
     token_json,
     token_name,
+    with_second_home,
     withheld_digests,
 )
+from .publish.weights import WEIGHTS_PAGE, WeightsListing, WeightsPlace, nested, write_weights
 from .seeds import frozen_slots, salt_of
 from .studio.catalog import Catalog
 from .studio.editions import edition_of, packed_slots
 from .studio.files import attempt_key, drop_folder, drop_key, slot_key, write_whole
 from .studio.ledger import metered
+from .studio.maintenance import PACKING
 
 # %% ../nbs/25_metadata.ipynb #35efad87
 class UnfilledSlot(Refusal):
@@ -280,6 +287,20 @@ def _media_addresses(collection: Collection, slots: list[Slot], media: Mapping[s
     return {digest: str(cid_of(media[digest])) for digest in named}
 
 # %% ../nbs/25_metadata.ipynb #02895983
+def _published_base(
+    catalog: Catalog,
+    collection: Collection,
+    recipes: list[dict],
+    digest: str,
+    weights: Mapping[str, Path | bytes],
+) -> WeightsPlace | None:
+    "Where the files of a drop's base are published, their archive written; None where they aren't. Raises OSError."
+    painted = any("base" in recipe for recipe in recipes)
+    if not (collection.publish_weights and weights and painted):
+        return None
+    return write_weights(catalog.folder, digest, weights)
+
+# %% ../nbs/25_metadata.ipynb #af7e045b
 def _open_drop(
     catalog: Catalog,
     collection: Collection,
@@ -287,6 +308,7 @@ def _open_drop(
     first: int,
     quantity: int,
     base: BaseFacts,
+    weights: Mapping[str, Path | bytes],
     media: Mapping[str, Path] = {},
 ) -> StudioDrop:
     """What the studio knows of a drop. Raises what `check_range`, `_editions` and `refuse_mixed_bases` raise, and
@@ -308,15 +330,17 @@ def _open_drop(
         slot: _objection(word) for slot, word in unaccepted_editions(catalog, collection, slots).items()
     }
     recorded = _recorded_recipes(catalog, now, editions)
+    place = _published_base(catalog, collection, facts, base.digest, weights)
     addresses = _media_addresses(collection, in_drop, media)
-    return replace(drop_facts, earlier=earlier, recorded=recorded, objections=standing, media=addresses)
+    more = {"earlier": earlier, "recorded": recorded, "objections": standing}
+    return replace(drop_facts, **more, base_place=place, media=addresses)
 
 # %% ../nbs/25_metadata.ipynb #781430ff
 def _public_picture(
     catalog: Catalog, drop: StudioDrop, edition: Edition, facts: dict
 ) -> tuple[bytes, Path | None]:
     """A picture's file as it is published, and where it lies in the studio; none: nowhere.
-    Raises MissingBlob, CorruptBlob, BadIdentity, NotInstalled."""
+    Raises MissingBlob, CorruptBlob, BadPicture, BadIdentity, NotInstalled."""
     collection = drop.collection
     picture = catalog.blob(edition.file_digest)
     path = catalog.blob_path(edition.file_digest)
@@ -325,20 +349,38 @@ def _public_picture(
         statement = {"recipe": public_facts(facts, collection.withheld), "withheld": withheld}
         picture = public_png(picture, statement)
         path = None
+    if packet := mark_packet(mark_of(facts, collection.marks)):
+        picture = marked_png(picture, packet)
+        path = None
     if drop.signed:
         identity = open_identity(catalog.folder)
         name = token_name(collection, edition.slot, edition.traits)
-        digest = signed_once(catalog, picture, name, facts, identity)
+        model = base_name(drop.base.source)
+        digest = signed_once(catalog, picture, name, facts, identity, model, collection.marks)
         picture = catalog.blob(digest)
         path = catalog.blob_path(digest)
     return picture, path
 
+# %% ../nbs/25_metadata.ipynb #0a9b755a
+def _with_homes(catalog: Catalog, drop: StudioDrop) -> StudioDrop:
+    """A drop with its pictures' items on Arweave, when its collection asks for them.
+    Raises NoArweaveStore, BadStore, and what `_public_picture` raises."""
+    if not drop.collection.arweave:
+        return drop
+    key = arweave_key(catalog.folder)
+    homes = {}
+    for edition, facts in zip(drop.editions, drop.facts):
+        picture, _ = _public_picture(catalog, drop, edition, facts)
+        item = picture_item(key, f"images/{edition.slot}.png", picture, cid_of(picture))
+        homes[edition.slot] = item.id
+    return replace(drop, homes=homes)
+
 # %% ../nbs/25_metadata.ipynb #525aa9c2
 def _root_files(
-    catalog: Catalog, drop: StudioDrop, weights: Mapping[str, Path | bytes], media: Mapping[str, Path]
+    catalog: Catalog, drop: StudioDrop, media: Mapping[str, Path], scratch: Path
 ) -> dict[str, Path | bytes]:
-    "Every file of the root by its path. Raises what `_public_picture` raises."
-    schema = drop_schema(drop.collection, drop.slots, drop.facts)
+    "Every file of the root by its path; pictures that are no blobs lie in scratch. Raises what `_public_picture` raises."
+    schema = drop_schema(drop.collection, drop.slots, drop.facts, bool(drop.homes))
     files: dict[str, Path | bytes] = {"schema.json": schema}
     for slot, edition, facts in zip(drop.slots, drop.editions, drop.facts):
         picture, path = _public_picture(catalog, drop, edition, facts)
@@ -347,33 +389,26 @@ def _root_files(
         source = drop.base.source
         told = (digest, drop.salt, drop.adapters, slot.wildcards, drop.media)
         data = token_json(drop.collection, edition, facts, source, image, *told)
-        files[f"images/{edition.slot}.png"] = path or picture
+        if edition.slot in drop.homes:
+            data = with_second_home(data, drop.homes[edition.slot])
+        if path is None:
+            path = scratch / f"{edition.slot}.png"
+            path.write_bytes(picture)
+        files[f"images/{edition.slot}.png"] = path
         files[f"{edition.slot}.json"] = data
         if edition.slot == drop.slots[0].id:
             files["contract.json"] = contract_json(drop.collection, image, media=drop.media)
+    if drop.base_place:
+        files[WEIGHTS_PAGE] = WeightsListing(bases={drop.base.digest: drop.base_place}).data
     files |= {file.place: media[digest] for digest, file in media_of(drop.collection, drop.slots).items()}
-    files |= {path: catalog.blob(digest) for digest, path in drop.weights.items() if path}
-    return files | {f"weights/{drop.base.digest}/{path}": file for path, file in weights.items()}
-
-# %% ../nbs/25_metadata.ipynb #261a7bf1
-def _nested(flat: Mapping[str, Any]) -> dict:
-    "A mapping of paths as a mapping of names to mappings."
-    tree: dict = {}
-    for path, value in flat.items():
-        *folders, name = path.split("/")
-        place = tree
-        for folder in folders:
-            place = place.setdefault(folder, {})
-        place[name] = value
-    return tree
+    return files | {path: catalog.blob(digest) for digest, path in drop.weights.items() if path}
 
 # %% ../nbs/25_metadata.ipynb #0e277216
-def _base_weights(drop: StudioDrop, files: Iterable[str]) -> Weights:
+def _base_weights(drop: StudioDrop) -> Weights:
     "The manifest's entry of the base."
-    folder = f"weights/{drop.base.digest}"
-    published = any(path.startswith(folder) for path in files)
     source = public_source(drop.base.source)
-    return Weights(role="base", digest=drop.base.digest, source=source, path=folder if published else None)
+    entry = Weights(role="base", digest=drop.base.digest, source=source)
+    return entry.model_copy(update=drop.base_place.model_dump()) if drop.base_place else entry
 
 
 def _named_weights(drop: StudioDrop, digest: str, role: Role) -> Weights:
@@ -404,8 +439,8 @@ def _token_entry(edition: Edition, files: Mapping[str, Path | bytes], built: Bui
 # %% ../nbs/25_metadata.ipynb #c1fc5c80
 def _manifest(drop: StudioDrop, number: int, files: Mapping[str, Path | bytes]) -> Manifest:
     "The manifest of these files."
-    built = build(_nested(files))
-    weights = [_base_weights(drop, files)]
+    built = build(nested(files))
+    weights = [_base_weights(drop)]
     weights += [_named_weights(drop, digest, role) for digest, role in sorted(drop.named.items())]
     tokens = [_token_entry(edition, files, built) for edition in drop.editions]
     schema = hashlib.sha256(files["schema.json"]).hexdigest()
@@ -474,6 +509,25 @@ def _record_drop(catalog: Catalog, collection: Collection, manifest: Manifest) -
     if catalog.find("drop", key) != body:
         catalog.append("drop", key, body, collection.digest)
 
+# %% ../nbs/25_metadata.ipynb #ddb05c9b
+def _replace(
+    catalog: Catalog, drop: StudioDrop, files: Mapping[str, Path | bytes], manifest: Manifest, target: Path
+) -> None:
+    "Write a drop's folder in the place of what is there. Raises AuditFailed, which leaves that as it was."
+    aside = target.with_name(f".{target.name}.part")
+    old = target.with_name(f".{target.name}.old")
+    last = manifest.first + manifest.quantity - 1
+    with metered(catalog, "pack", [f"{manifest.collection}/{manifest.first}-{last}"]) as line:
+        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+        _write(aside, files, manifest)
+        _require_agreement(catalog, drop, manifest, aside / "root")
+        line["bytes"] = sum(path.stat().st_size for path in aside.rglob("*") if path.is_file())
+    if target.exists():
+        target.rename(old)
+    aside.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+
 # %% ../nbs/25_metadata.ipynb #fca26c60
 def _committed(catalog: Catalog, collection: Collection, drop: int) -> Manifest | None:
     "A drop that was committed to a chain, as it lies here, whole; None: it wasn't, or isn't."
@@ -502,29 +556,20 @@ def pack(
     """Write drops/<collection>-<drop>/ with drop.json, root/ and drop.car, or leave it when it is there and complete,
     or is on a chain: what was committed can't be packed in another way, whatever the collection says by now.
     Raises AuditFailed, UnfilledSlot, RefusedByPeople, UndecidedByPeople, MixedBases, NoSuchSlots, OverlappingDrop,
-    MissingMedia, BadIdentity, NotInstalled."""
+    MissingMedia, BadPicture, BadIdentity, NotInstalled."""
     if committed := _committed(catalog, collection, drop):
         return committed
-    facts = _open_drop(catalog, collection, drop, first, quantity, base, media)
-    files = _root_files(catalog, facts, weights if collection.publish_weights else {}, media)
-    manifest = _manifest(facts, drop, files)
-    target = drop_folder(catalog.folder, collection.name, drop)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.with_name(f".{target.name}.part")
-    old = target.with_name(f".{target.name}.old")
-    with FileLock(target.with_name(f".{target.name}.lock")):
-        if not is_complete(target, manifest):
-            with metered(catalog, "pack", [f"{collection.name}/{first}-{first + quantity - 1}"]) as line:
-                shutil.rmtree(aside, ignore_errors=True)
-                shutil.rmtree(old, ignore_errors=True)
-                _write(aside, files, manifest)
-                _require_agreement(catalog, facts, manifest, aside / "root")
-                line["bytes"] = sum(path.stat().st_size for path in aside.rglob("*") if path.is_file())
-            if target.exists():
-                target.rename(old)
-            aside.rename(target)
-            shutil.rmtree(old, ignore_errors=True)
-        _record_drop(catalog, collection, manifest)
+    known = _open_drop(catalog, collection, drop, first, quantity, base, weights, media)
+    facts = _with_homes(catalog, known)
+    with tempfile.TemporaryDirectory(prefix=PACKING, dir=catalog.folder) as scratch:
+        files = _root_files(catalog, facts, media, Path(scratch))
+        manifest = _manifest(facts, drop, files)
+        target = drop_folder(catalog.folder, collection.name, drop)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(target.with_name(f".{target.name}.lock")):
+            if not is_complete(target, manifest):
+                _replace(catalog, facts, files, manifest, target)
+            _record_drop(catalog, collection, manifest)
     return manifest
 
 # %% ../nbs/25_metadata.ipynb #3f356be6

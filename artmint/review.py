@@ -226,6 +226,7 @@ class Recent(Record):
     "A board asks what changed since it last asked."
 
     since: int = Field(ge=-1)  # the number that it was given then; -1: it wants one to begin with
+    mark: str = ""  # the mark that came with it
 
 
 _REQUESTS = {
@@ -353,6 +354,7 @@ def _opening(api: BoardApi, asked: BoardOpening) -> dict[str, Any]:
     now, _ = session.catalog.news(0, ())
     api.load(asked.fresh)
     named = {"board": api.name, "by": session.by, "blind": session.blind, "now": now}
+    named["mark"] = session.catalog.seal_of(now)
     role = api.role
     may = {"role": role, "can": list(MAY[role])} | session.collection.people.model_dump(mode="json")
     table = {"collection": session.collection.name, "dnas": list(api.candidates)}
@@ -422,15 +424,20 @@ def _changed_cards(api: BoardApi, rows: list[Any]) -> set[str]:
 
 # %% ../nbs/22_review.ipynb #bcdb13ff
 def _news(api: BoardApi, asked: Recent) -> dict[str, Any]:
-    "Cards that changed since, whoever changed them. Who looks blind hears of their own words alone."
+    """Cards that changed since, whoever changed them; that the studio is an earlier copy of what it was then. Who looks
+    blind hears of their own words alone."""
     session = api.session
     api.load()
+    if asked.mark and session.catalog.seal_of(asked.since) != asked.mark:
+        now, _ = session.catalog.news(0, ())
+        return {"now": now, "mark": session.catalog.seal_of(now), "cards": [], "back": True}
     now, rows = session.catalog.news(max(asked.since, 0), NEWS if asked.since >= 0 else ())
     if session.blind:
         decisions = [row for row in rows if row.kind == "decision"]
         rows = [row for row in decisions if session.own_rows([read_json(row.body)])]
     changed = _changed_cards(api, rows)
-    return {"now": now, "cards": api.cards(tuple(dna for dna in api.candidates if dna in changed))}
+    cards = api.cards(tuple(dna for dna in api.candidates if dna in changed))
+    return {"now": now, "mark": session.catalog.seal_of(now), "cards": cards}
 
 
 NEWS = ("decision", "drop", "edition")  # kinds of records that change a card
@@ -462,6 +469,7 @@ BOARD_PARTS = (
     "look",
     "wall",
     "bar",
+    "inviting",
     "keys",
     "live",
     "deciding",

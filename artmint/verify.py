@@ -37,6 +37,7 @@ from artmint.prove.tokens import (
     TokenReport,
     check_credentials,
     check_manifests,
+    check_marks,
     check_token_files,
     check_tokens,
     studio_manifests,
@@ -155,10 +156,10 @@ def prove_claim(
         steps += _content_steps(claim, archives, len(reports), asked.provenance, sound)
         if reports:
             seeds = bool(asked.opening and asked.opening.salt)
-            steps += [*check_tokens(reports), *openings, *check_credentials(reports)]
+            steps += [*check_tokens(reports), *check_marks(reports), *openings, *check_credentials(reports)]
             steps += [*check_together(claim, told, seeds), *check_manifests(manifests, checked)]
             steps += check_sample(claim, sum(not report.findings for report in reports))
-        again = regenerate_tokens(archives, reports, asked.base, asked.say)
+        again = regenerate_tokens(archives, stores, reports, asked.base, asked.say)
         steps += again if asked.regenerate else [NOT_ASKED]
         return steps, tuple(_cards(checked))
 
@@ -179,7 +180,7 @@ def verify(
     if stores is None:
         stores = [FolderStore(studio / "store")]
     steps: list[Step] = []
-    claim = ask_chain(target, studio, rpc, steps)
+    claim = ask_chain(target, studio, rpc, steps, stores)
     if claim is None:
         return Proof(address, (*steps, UNNAMED))
     further, cards = prove_claim(claim, stores, studio_manifests(studio), ProofOptions(**asked))

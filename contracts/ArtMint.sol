@@ -46,6 +46,9 @@ contract ArtMint is ERC721A, ERC2981, AccessControlDefaultAdminRules, Pausable {
     /// @notice The most tokens one `mintBatch` may make. More would make the first transfer out of the batch expensive.
     uint256 public constant MAX_BATCH = 100;
 
+    /// @notice The highest royalty, in hundredths of a percent of a sale: a tenth.
+    uint256 public constant MAX_ROYALTY = 1_000;
+
     /// @notice Where every token is minted to.
     address public treasury;
     // Packed beside the treasury and the pause flag: minting and committing read one slot for all of them.
@@ -111,6 +114,12 @@ contract ArtMint is ERC721A, ERC2981, AccessControlDefaultAdminRules, Pausable {
     error BatchTooLarge(uint256 quantity, uint256 limit);
     /// @notice The treasury can't be the zero address.
     error ZeroTreasury();
+    /// @notice The treasury can't be this contract: nothing could move a token out of it.
+    error TreasuryIsThisContract();
+    /// @notice A royalty above `limit` hundredths of a percent.
+    error RoyaltyTooHigh(uint256 basisPoints, uint256 limit);
+    /// @notice Ether that was sent along: nothing here is paid for, and it couldn't be had back.
+    error EtherRefused(uint256 amount);
     /// @notice The maximum supply must be at least 1 and fit 32 bits.
     error BadMaxSupply(uint256 maxSupply);
     /// @notice The maximum supply can only fall, and not below what is committed.
@@ -139,7 +148,7 @@ contract ArtMint is ERC721A, ERC2981, AccessControlDefaultAdminRules, Pausable {
         if (maxSupply_ == 0 || maxSupply_ > type(uint32).max) revert BadMaxSupply(maxSupply_);
         _maxSupply = uint32(maxSupply_);
         _setTreasury(treasury_);
-        if (royaltyReceiver != address(0)) _setDefaultRoyalty(royaltyReceiver, royaltyBasisPoints);
+        if (royaltyReceiver != address(0)) _setRoyalty(royaltyReceiver, royaltyBasisPoints);
     }
 
     // Admin: drops
@@ -212,8 +221,10 @@ contract ArtMint is ERC721A, ERC2981, AccessControlDefaultAdminRules, Pausable {
     }
 
     /// @notice Lower the maximum supply. It can never be raised again.
-    /// @param maxSupply_ the new one: below the old one, and not below what is committed
+    /// @param maxSupply_ the new one: below the old one, not below what is committed, and not zero: a collection of no
+    /// token could never have one
     function lowerMaxSupply(uint256 maxSupply_) public onlyRole(DEFAULT_ADMIN_ROLE) {
+        if (maxSupply_ == 0) revert BadMaxSupply(maxSupply_);
         if (maxSupply_ >= _maxSupply || maxSupply_ < _lastCommitted) {
             revert SupplyNotLowered(_maxSupply, _lastCommitted, maxSupply_);
         }
@@ -229,8 +240,9 @@ contract ArtMint is ERC721A, ERC2981, AccessControlDefaultAdminRules, Pausable {
     // Admin: limits and addresses
 
     /// @notice Say how many tokens `minter` may mint in its lifetime, and how many of them in any stretch of `window`
-    /// seconds. What it has minted counts already, so a repeated call changes nothing, and a mint that races with
-    /// the call can't gain by it.
+    /// seconds. What it has minted counts for `total`, so a repeated call changes nothing, and a mint that races with
+    /// the call can't gain by it. A window remembers only what was minted while there was one, and a new length only what the
+    /// old one still remembered: shorten a window, or take it away, and what it had counted is forgotten sooner.
     /// @dev Time is cut into thirds of a window, and what was minted in the newest third and the three before it counts. Any
     /// stretch of `window` seconds lies within four such thirds, so the limit holds wherever one begins to count, and
     /// what was minted is forgotten after a window and a third at the latest. When the length changes, all that counted
@@ -268,9 +280,9 @@ contract ArtMint is ERC721A, ERC2981, AccessControlDefaultAdminRules, Pausable {
 
     /// @notice Set the royalty of every token (ERC-2981).
     /// @param receiver who is owed
-    /// @param basisPoints how much, in hundredths of a percent of a sale
+    /// @param basisPoints how much, in hundredths of a percent of a sale; at most `MAX_ROYALTY`
     function setRoyalty(address receiver, uint96 basisPoints) external onlyRole(DEFAULT_ADMIN_ROLE) {
-        _setDefaultRoyalty(receiver, basisPoints);
+        _setRoyalty(receiver, basisPoints);
     }
 
     /// @notice Say where the collection describes itself (ERC-7572). No token's metadata depends on it.
@@ -287,7 +299,7 @@ contract ArtMint is ERC721A, ERC2981, AccessControlDefaultAdminRules, Pausable {
         emit BatchMetadataUpdate(1, type(uint256).max);
     }
 
-    /// @notice Allow minting again.
+    /// @notice Allow minting again. Where there is no admin any more, nobody can.
     function unpause() external onlyRole(DEFAULT_ADMIN_ROLE) {
         _unpause();
     }
@@ -432,6 +444,23 @@ contract ArtMint is ERC721A, ERC2981, AccessControlDefaultAdminRules, Pausable {
         return MerkleProof.verifyCalldata(proof, contentRootOf(tokenId), leafOf(tokenId, imageSha256, metadataSha256));
     }
 
+    /// @notice Let somebody else transfer a token (ERC-721). Takes no ether.
+    /// @param to who may; the zero address: nobody any more
+    /// @param tokenId the token
+    function approve(address to, uint256 tokenId) public payable override {
+        _refuseEther();
+        super.approve(to, tokenId);
+    }
+
+    /// @notice Transfer a token (ERC-721). Takes no ether, and neither does `safeTransferFrom`, which comes by here.
+    /// @param from who owns it
+    /// @param to who will own it
+    /// @param tokenId the token
+    function transferFrom(address from, address to, uint256 tokenId) public payable override {
+        _refuseEther();
+        super.transferFrom(from, to, tokenId);
+    }
+
     /// @notice `ipfs://<CIDv1 of the drop's root directory>/<id>.json`; `placeholderURI` while the drop is sealed.
     /// @param tokenId a minted token
     function tokenURI(uint256 tokenId) public view override returns (string memory) {
@@ -470,8 +499,20 @@ contract ArtMint is ERC721A, ERC2981, AccessControlDefaultAdminRules, Pausable {
     /// @dev Shared by the constructor and `setTreasury`.
     function _setTreasury(address treasury_) private {
         if (treasury_ == address(0)) revert ZeroTreasury();
+        if (treasury_ == address(this)) revert TreasuryIsThisContract();
         treasury = treasury_;
         emit TreasurySet(treasury_);
+    }
+
+    /// @dev Shared by the constructor and `setRoyalty`.
+    function _setRoyalty(address receiver, uint96 basisPoints) private {
+        if (basisPoints > MAX_ROYALTY) revert RoyaltyTooHigh(basisPoints, MAX_ROYALTY);
+        _setDefaultRoyalty(receiver, basisPoints);
+    }
+
+    /// @dev ERC-721 declares its transfers payable. Ether that came with one would be locked here for ever.
+    function _refuseEther() private view {
+        if (msg.value != 0) revert EtherRefused(msg.value);
     }
 
     /// @dev Shared by both ways to commit a drop.

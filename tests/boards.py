@@ -32,8 +32,9 @@ def browser():
 class Served:
     "The board as people serve it, artmint review, at an address that stays when it is killed and started again."
 
-    def __init__(self, folder: Path, quantity: int = 16):
+    def __init__(self, folder: Path, quantity: int = 16, team: bool = False):
         self.folder, self.process = folder, None
+        self.whose = ["--team"] if team else ["--by", "ada"]
         self.batch = folder / "batch.toml"
         self.batch.write_text(
             f'name = "b"\ncollection = {json.dumps(str(ROOT / "collections/demo"))}\nquantity = {quantity}\nstages = ["20_curate"]\n'
@@ -42,14 +43,14 @@ class Served:
 
     def start(self, *options: str) -> None:
         program = "from artmint.run.cli import main; main()"
-        arguments = ["review", str(self.batch), "--studio", str(self.folder), "--by", "ada", "--no-open"]
+        arguments = ["review", str(self.batch), "--studio", str(self.folder), *self.whose, "--no-open"]
         command = [sys.executable, "-c", program, *arguments, *options]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
         self.said = [self.process.stdout.readline().strip()]
         while not self.said[-1].startswith("http"):
             assert self.process.poll() is None, self.said
             self.said.append(self.process.stdout.readline().strip())
-        self.address = self.said[-1]
+        self.address = self.said[-1].split(" ")[0]
 
     @property
     def port(self) -> int:

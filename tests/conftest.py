@@ -1,8 +1,10 @@
 "What several tests build on."
 
+import glob
 import http.server
 import os
 import shutil
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -18,6 +20,35 @@ os.environ.setdefault(
 )  # before torch is loaded: threads that spin while they wait take the processor from the others
 
 TINY = Path(__file__).parent / "data" / "tiny"
+
+
+@pytest.fixture(scope="session")
+def softhsm(tmp_path_factory):
+    "A PKCS#11 module with a token of its own: the path of its library."
+    from tests.studios import PIN
+
+    places = (
+        "/usr/lib/softhsm",
+        "/usr/lib/*/softhsm",
+        "/usr/lib64",
+        "/usr/local/lib/softhsm",
+        "/opt/homebrew/lib/softhsm",
+    )
+    library = next((found for place in places for found in glob.glob(f"{place}/libsofthsm2.so")), None)
+    if not library or not shutil.which("softhsm2-util"):
+        pytest.skip("SoftHSM isn't installed (Debian: softhsm2)")
+    folder = tmp_path_factory.mktemp("softhsm")
+    (folder / "tokens").mkdir()
+    (folder / "softhsm2.conf").write_text(
+        f"directories.tokendir = {folder / 'tokens'}\nobjectstore.backend = file\nlog.level = ERROR\n"
+    )
+    os.environ["SOFTHSM2_CONF"] = str(folder / "softhsm2.conf")  # read once, when the library is loaded
+    subprocess.run(
+        ["softhsm2-util", "--init-token", "--free", "--label", "artmint", "--pin", PIN, "--so-pin", PIN],
+        check=True,
+        capture_output=True,
+    )
+    return library
 
 
 @pytest.fixture(scope="session")
@@ -183,17 +214,19 @@ def studio(minted, tmp_path):
 def lie(minted, tmp_path):
     "Change the files of the first drop, commit them, and prove."
     from artmint.verify import verify
-    from tests.lies import Studio, tree
+    from tests.lies import Studio, base_files, set_apart, tree
 
-    def told(change, regenerate: bool = False, content: bytes = b"", weights: bool = False, **more):
-        files = {
-            path: data
-            for path, data in tree(minted[0] / "drops" / "tiny-1" / "root").items()
-            if weights or not path.startswith("weights/")
-        }
+    def told(change, regenerate: bool = False, content: bytes = b"", weights: str = "", **more):
+        files = tree(minted[0] / "drops" / "tiny-1" / "root")
+        del files["weights.json"]
+        if weights:
+            files |= base_files(minted[0])
         change(files)
+        studio = Studio(tmp_path / "lies")
+        if weights == "apart":
+            set_apart(files, studio.folder / "store")
         return verify(
-            Studio(tmp_path / "lies").publish(files, [1, 2], content),
+            studio.publish(files, [1, 2], content),
             tmp_path / "lies",
             regenerate=regenerate,
             **more,

@@ -8,9 +8,10 @@ from artmint.chain.contract import artifact, content_root
 from artmint.core.canon import canonical, read_json
 from artmint.core.picture import png_bytes, read_png
 from artmint.core.records import Recipe
-from artmint.ipfs.car import write_car
+from artmint.ipfs.car import check_car, open_car, read_file, resolve, write_car
 from artmint.ipfs.cid import cid
 from artmint.prove.evidence import Leaf
+from artmint.publish.weights import WeightsListing, weights_archive, write_weights
 
 NOWHERE = "0x" + "11" * 20
 
@@ -32,6 +33,24 @@ def tree(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def base_files(studio: Path) -> dict[str, bytes]:
+    "The files of a studio's one base, where they lay in a root before bases had archives of their own."
+    (path,) = (studio / "weights").glob("*.car")
+    car = open_car(path)
+    names = [name for name in check_car(car, car.roots[0]) if "." in name]
+    return {f"weights/{path.stem}/{name}": read_file(resolve(car.roots[0], name, car.block), car.block, 1 << 30) for name in names}
+
+
+def set_apart(files: dict[str, bytes], store: Path) -> None:
+    "Move the files of a base from a root to an archive of its own, in a store."
+    inside = [path for path in files if path.startswith("weights/")]
+    digest = inside[0].split("/")[1]
+    place = write_weights(store.parent, digest, {path.split("/", 2)[2]: files.pop(path) for path in inside})
+    files["weights.json"] = WeightsListing(bases={digest: place}).data
+    store.mkdir(exist_ok=True)
+    weights_archive(store.parent, digest).rename(store / f"{place.cid}.car")
 
 
 class Studio:
@@ -76,7 +95,7 @@ class Studio:
                 place = place.setdefault(name, {})
             place[path.split("/")[-1]] = data
         store = self.folder / "store"
-        store.mkdir()
+        store.mkdir(exist_ok=True)
         built = write_car(store / "new.car", nested)
         (store / "new.car").rename(store / f"{built.root}.car")
         digests = [

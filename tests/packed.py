@@ -62,7 +62,7 @@ def drop_of(catalog: Catalog) -> Path:
 
 def known(catalog: Catalog) -> StudioDrop:
     "What the studio knows of its drop."
-    return metadata._open_drop(catalog, DEMO, 1, 1, 16, BASE)
+    return metadata._open_drop(catalog, DEMO, 1, 1, 16, BASE, WEIGHTS)
 
 
 def manifest_of(folder: Path):

@@ -190,7 +190,7 @@ def test_order_and_pieces_change_nothing(tmp_path, judge, undisturbed, seed):
     assert (editions_of(catalog), dict(sorted(catalog.all("decision").items()))) == undisturbed
 
 
-@pytest.mark.parametrize("written", range(5))
+@pytest.mark.parametrize("written", [0, 3, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2, 4))])
 def test_killed_anywhere_and_run_again(tmp_path, judge, undisturbed, written, monkeypatch):
     catalog = studio(tmp_path, PLAN)
     killed_after(catalog, written, monkeypatch)

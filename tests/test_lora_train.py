@@ -41,7 +41,7 @@ from tests.styles import SMALL, UNETS, sha
 # ---------------------------------------------------------------- training
 
 
-@pytest.mark.parametrize("name", UNETS)
+@pytest.mark.parametrize("name", ["sd1", "sdxl", pytest.param("sd2", marks=pytest.mark.slow)])
 def test_twice_trained_is_the_same_file(bases, style, trained, tmp_path, name):
     assert sha(train(style, bases(name), TrainConfig(**SMALL), tmp_path / "again").read_bytes()) == sha(
         trained(name)
@@ -70,7 +70,7 @@ train(load_style(style, 32), load_base(base), config, Path(folder), progress=rep
         pytest.param(1, signal.SIGKILL, marks=pytest.mark.slow),
         (4, signal.SIGKILL),
         pytest.param(6, signal.SIGKILL, marks=pytest.mark.slow),
-        (5, signal.SIGINT),
+        pytest.param(5, signal.SIGINT, marks=pytest.mark.slow),
     ],
 )
 def test_killed_at_any_step_it_ends_in_the_same_bytes(bases, style, trained, tmp_path, steps, by):
@@ -127,15 +127,15 @@ def test_another_training_is_not_continued(bases, style, tmp_path):
     "change",
     [
         {"text_encoder": True},
-        {"noise_offset": 0.1},
+        pytest.param({"noise_offset": 0.1}, marks=pytest.mark.slow),
         {"min_snr": 5.0},
-        {"accumulate": 2},
-        {"gradient_checkpointing": True},
+        pytest.param({"accumulate": 2}, marks=pytest.mark.slow),
+        pytest.param({"gradient_checkpointing": True}, marks=pytest.mark.slow),
         {"precision": "bfloat16"},
         {"optimiser": "Adafactor"},
-        {"optimiser": "SGD"},
-        {"schedule": "constant"},
-        {"buckets": False},
+        pytest.param({"optimiser": "SGD"}, marks=pytest.mark.slow),
+        pytest.param({"schedule": "constant"}, marks=pytest.mark.slow),
+        pytest.param({"buckets": False}, marks=pytest.mark.slow),
     ],
 )
 def test_every_setting_trains_and_repeats(bases, style, trained, tmp_path, change):
@@ -197,14 +197,16 @@ def test_what_cannot_be_trained_is_refused(bases, style, trained, tmp_path):
     "change",
     [
         {"shuffle": True, "keep_tokens": 1, "caption_dropout": 0.3},
-        {"conv_rank": 2, "conv_alpha": 1.0, "clip_skip": 2},
+        pytest.param({"conv_rank": 2, "conv_alpha": 1.0, "clip_skip": 2}, marks=pytest.mark.slow),
         {
             "text_encoder": True,
             "text_rate": 1e-3,
             "optimiser_args": {"betas": [0.8, 0.9]},
             "schedule": "linear",
         },
-        {"optimiser": "Rprop", "schedule": "cosine_with_restarts", "cycles": 2},
+        pytest.param(
+            {"optimiser": "Rprop", "schedule": "cosine_with_restarts", "cycles": 2}, marks=pytest.mark.slow
+        ),
     ],
 )
 def test_broken_off_with_any_setting_it_ends_in_the_same_bytes(bases, style, tmp_path, change):

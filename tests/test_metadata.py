@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from artmint import metadata
 from artmint.core.collection import People
 from artmint.core.picture import pixel_digest, png_bytes
 from artmint.core.records import Artifact
@@ -28,7 +29,9 @@ from artmint.metadata import (
     pack,
     refuse_unaccepted,
 )
+from artmint.pin import NoArweaveStore
 from artmint.publish.tokens import read_token
+from artmint.publish.weights import read_weights, weights_archive
 from artmint.seeds import frozen_slots, load_collection, recipes
 from artmint.studio.blobs import CorruptBlob
 from artmint.studio.catalog import Catalog
@@ -125,7 +128,7 @@ def test_the_archive_holds_everything_under_the_root(made):
     car = open_car(folder / "drop.car")
     root = CID.parse(manifest.root)
     paths = check_car(car, root)
-    wanted = {"schema.json", f"weights/{BASE.digest}/unet/weights.safetensors"}
+    wanted = {"schema.json", "weights.json"}
     for i in range(1, 17):
         wanted |= {f"{i}.json", f"images/{i}.png"}
     assert wanted <= set(paths)
@@ -134,7 +137,22 @@ def test_the_archive_holds_everything_under_the_root(made):
         said = read_token(read_file(resolve(root, f"{token.id}.json", car.block), car.block, 10**6))
         assert said.image == f"ipfs://{token.image_cid}"
         assert said.artmint.dna == token.dna
-    assert manifest.weights[0].path == f"weights/{BASE.digest}"
+    assert manifest.weights[0].path is None
+
+
+def test_the_bases_files_have_an_archive_of_their_own_for_all_drops(tmp_path):
+    catalog = fill(tmp_path, 4)
+    manifests = [pack(catalog, DEMO, number, first, 2, BASE, WEIGHTS) for number, first in ((1, 1), (2, 3))]
+    archive = weights_archive(tmp_path, BASE.digest)
+    car = open_car(archive)
+    assert {path for path in check_car(car, car.roots[0]) if "." in path} == set(WEIGHTS)
+    for manifest in manifests:
+        entry = manifest.weights[0]
+        assert (entry.cid, entry.bytes, entry.path) == (str(car.roots[0]), archive.stat().st_size, None)
+        root = drop_of(catalog).with_name(f"demo-{manifest.drop}") / "root"
+        listed = read_weights((root / "weights.json").read_bytes())
+        assert listed[BASE.digest].cid == entry.cid
+    assert len([*archive.parent.iterdir()]) == 1
 
 
 def test_secret_weights_stay_in_the_studio(tmp_path):
@@ -143,7 +161,8 @@ def test_secret_weights_stay_in_the_studio(tmp_path):
     )
     assert manifest.weights[0].path is None
     assert manifest.weights[0].digest == BASE.digest
-    assert not (tmp_path / "drops" / "demo-1" / "root" / "weights").exists()
+    assert not (tmp_path / "drops" / "demo-1" / "root" / "weights.json").exists()
+    assert not (tmp_path / "weights").exists()
 
 
 @pytest.mark.parametrize(
@@ -391,3 +410,46 @@ def test_the_audit_says_what_stands_against_an_edition(catalog):
     with pytest.raises(AuditFailed, match="rejected by Ada") as caught:
         pack(catalog, DEMO, 1, 1, 16, BASE, WEIGHTS)
     assert {(finding.token, finding.field) for finding in caught.value.findings} == {(5, "decision")}
+
+
+# -- a second home
+
+
+def arweave_studio(folder: Path, drop: int = 4) -> tuple[Catalog, object]:
+    "A studio whose collection wants addresses on Arweave, and that collection."
+    collection = DEMO.model_copy(update={"arweave": True})
+    return fill(folder, drop, collection), collection
+
+
+def test_pictures_are_named_on_arweave_where_the_collection_asks(tmp_path):
+    "The ids are those that the whole drop has later, and the same in two studios; other drops keep their schema."
+    from artmint.ipfs.arweave import ItemKey, drop_items
+    from artmint.publish.audit import audit
+    from artmint.publish.tokens import json_schema
+
+    roots = set()
+    for name in ("one", "two"):
+        catalog, collection = arweave_studio(tmp_path / name)
+        with pytest.raises(NoArweaveStore, match="studio.toml"):
+            pack(catalog, collection, 1, 1, 4, BASE, {})
+        assert not drop_of(catalog).exists()
+        key = catalog.folder / "key"
+        key.write_text("11" * 32)
+        key.chmod(0o600)
+        store = '[[stores]]\nkind = "arweave"\nkey = "key"\ngateway = "https://gateway.example"\n'
+        (catalog.folder / "studio.toml").write_text(store)
+        manifest = pack(catalog, collection, 1, 1, 4, BASE, {})
+        roots.add(manifest.root)
+    assert len(roots) == 1
+    car = open_car(drop_of(catalog) / "drop.car")
+    ids = drop_items(car, CID.parse(manifest.root), ItemKey("11" * 32)).ids
+    root = drop_of(catalog) / "root"
+    for slot in range(1, 5):
+        about = read_token((root / f"{slot}.json").read_bytes()).artmint
+        assert about.arweave == f"ar://{ids[f'images/{slot}.png']}"
+    assert (root / "schema.json").read_bytes() == json_schema(arweave=True) != json_schema()
+    known = metadata._with_homes(catalog, metadata._open_drop(catalog, collection, 1, 1, 4, BASE))
+    assert audit(known, manifest, root) == []
+    known.homes[2] = "A" * 43
+    findings = audit(known, manifest, root)
+    assert [(finding.token, finding.field) for finding in findings] == [(2, "artmint.arweave")]

@@ -4,10 +4,22 @@ import os
 
 import pytest
 
+from artmint.core.manifest import Manifest, Weights
 from artmint.ipfs.car import BadBlock, BadCar, write_car
-from artmint.ipfs.cid import ContentError, MissingBlock
+from artmint.ipfs.cid import CID, ContentError, MissingBlock
 from artmint.ipfs.stores import FolderStore, MissingContent
-from artmint.pin import BadStore, open_stores, PublishedElsewise, publish, read_back
+from artmint.pin import (
+    BadStore,
+    PublishedElsewise,
+    TooFewStores,
+    WeightsMissing,
+    open_stores,
+    publish,
+    publish_weights,
+    read_back,
+)
+from artmint.publish.weights import weights_archive, write_weights
+from artmint.studio.catalog import Catalog
 
 
 @pytest.fixture
@@ -145,3 +157,43 @@ def test_a_service_that_nobody_could_read_back_is_refused_before_anything_is_sen
         open_stores(tmp_path)
     (tmp_path / "studio.toml").write_text(table + 'gateway = "https://gateway.example"\n')
     assert len(open_stores(tmp_path)) == 2
+
+
+@pytest.fixture
+def published_base(tmp_path):
+    "A catalog with a base's archive, and a manifest that names it."
+    catalog = Catalog(tmp_path / "studio")
+    place = write_weights(catalog.folder, "3f" * 32, {"unet/weights.safetensors": bytes(9)})
+    entry = Weights(role="base", digest="3f" * 32, source="bundled", **place.model_dump())
+    return catalog, Manifest.model_construct(weights=(entry,))
+
+
+def test_a_base_is_sent_once_to_each_store(published_base, tmp_path):
+    catalog, manifest = published_base
+    near, far = FolderStore(tmp_path / "near"), FolderStore(tmp_path / "far")
+    sent = []
+    for stores in ([near], [near], [near, far], [far]):
+        receipts = publish_weights(catalog, manifest, stores)
+        sent.append([store["store"] for receipt in receipts for store in receipt["stores"]])
+    assert sent == [["folder near"], [], ["folder far"], []]
+    assert near.get(CID.parse(manifest.weights[0].cid)).is_file()
+
+
+def test_a_base_that_was_damaged_here_is_not_sent(published_base, tmp_path):
+    catalog, manifest = published_base
+    archive = weights_archive(catalog.folder, "3f" * 32)
+    archive.write_bytes(archive.read_bytes()[:-1] + b"!")
+    with pytest.raises(BadBlock):
+        publish_weights(catalog, manifest, [FolderStore(tmp_path / "near")])
+    assert not (tmp_path / "near").exists()
+
+
+def test_a_base_that_is_not_here_and_too_few_stores_are_refused_before_anything_is_sent(published_base, tmp_path):
+    catalog, manifest = published_base
+    near = FolderStore(tmp_path / "near")
+    with pytest.raises(TooFewStores):
+        publish_weights(catalog, manifest, [near], copies=2)
+    weights_archive(catalog.folder, "3f" * 32).unlink()
+    with pytest.raises(WeightsMissing, match="run 25_metadata again"):
+        publish_weights(catalog, manifest, [near])
+    assert not (tmp_path / "near").exists()

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -390,6 +391,72 @@ def test_a_board_that_is_shut_out_says_so_and_takes_no_more_decisions(browser, t
 
 
 SAYS = """(words) => document.querySelector('#board').shadowRoot.querySelector('.board > .alert').textContent.includes(words)"""
+
+
+def earlier_copy(folder: Path) -> bytes:
+    "What a studio's catalog is now, as one file."
+    with sqlite3.connect(folder / "catalog.sqlite") as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return (folder / "catalog.sqlite").read_bytes()
+
+
+def bring_back(folder: Path, copy: bytes) -> None:
+    "Put an earlier catalog in the place of the one that is there."
+    for path in folder.glob("catalog.sqlite*"):
+        path.unlink()
+    (folder / "catalog.sqlite").write_bytes(copy)
+
+
+def test_a_board_is_told_that_its_studio_is_an_earlier_copy(tmp_path):
+    table(tmp_path)
+
+    def served() -> BoardApi:
+        return BoardApi(ReviewSession(Catalog(tmp_path), DEMO, "ada"))
+
+    before = served().call("open", {})
+    copy = earlier_copy(tmp_path)
+    api = served()
+    api.call("act", {"id": "1", "dnas": before["dnas"][:1], "decision": "accept"})
+    asked = {"since": before["now"], "mark": before["mark"]}
+    news = api.call("news", asked)
+    assert [card["mine"]["decision"] for card in news["cards"]] == ["accept"] and "back" not in news
+    bring_back(tmp_path, copy)
+    api = served()
+    assert api.call("news", {"since": news["now"], "mark": news["mark"]})["back"]
+    api.call("act", {"id": "2", "dnas": before["dnas"][:1], "decision": "reject"})  # the same number, another record
+    told = api.call("news", {"since": news["now"], "mark": news["mark"]})
+    assert told["back"] and told["now"] == news["now"]
+    assert "back" not in api.call("news", {"since": told["now"], "mark": told["mark"]})
+
+
+@pytest.mark.slow
+def test_what_an_earlier_copy_of_the_studio_lacks_is_told_and_said_again(browser, tmp_path):
+    catalog = table(tmp_path)
+    served = Served(tmp_path)
+    page = opened(browser, served)
+    port, dnas = served.port, list_of(catalog)
+    page.keyboard.press("p")
+    settled(page)
+    catalog.engine.dispose()
+    copy = earlier_copy(tmp_path)
+    for key in ("x", "4", "p"):
+        page.keyboard.press(key)
+    settled(page)
+    served.kill()
+    bring_back(tmp_path, copy)
+    served.start("--port", str(port))
+    try:
+        page.wait_for_selector("dialog.ask[open]", timeout=30_000)
+        assert "lacks 2 decisions of yours" in page.locator("#question").inner_text()
+        assert said_of(Catalog(tmp_path), dnas[:3]) == ["accept", None, None]
+        page.keyboard.press("Tab")
+        page.get_by_role("button", name="Say them again").click()
+        settled(page)
+        assert said_of(Catalog(tmp_path), dnas[:3]) == ["accept", "reject", "accept"]
+        assert [stars for *_, stars in recorded(Catalog(tmp_path)) if stars] == [4]
+    finally:
+        page.close()
+        served.kill()
 
 
 def test_leaving_is_asked_about_while_something_is_unsent(browser, tmp_path):

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['GAS_PER_TOKEN', 'GAS_PER_BATCH', 'LEAST_GAS', 'NotCommitted', 'AllowanceTooSmall', 'WindowSpent', 'Paused',
-           'BadBatchSize', 'batch_cost', 'MintPlan', 'mint_plan', 'described', 'mint_checks']
+           'BadBatchSize', 'batch_cost', 'MintPlan', 'mint_plan', 'described', 'PolicyForesight', 'policy_foresight',
+           'outlook_lines', 'mint_checks']
 
 # %% ../../nbs/chain/preflight.ipynb #2c2e87dc
 from dataclasses import dataclass
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
 # %% ../../nbs/chain/preflight.ipynb #e4ce9597
 from .admin import CommittedElsewise, EarlierDropOpen, RoleMissing, check_commitment
 from .contract import code_hash, known_code, revert_reason
+from .journal import Journal
 from .networks import Ceilings, GasForecast, forecast_gas, network_of
 from .transaction import OutOfGasMoney, RefusedByContract, fee_of
+from .signers import Guarded, Signed
 from ..core.canon import Refusal
 from ..core.manifest import Manifest
 
@@ -268,6 +271,68 @@ def described(
     rows.append(("cost", _cost_words(plan, tokens, network.fees)))
     rows += [("problem", str(problem)) for problem in plan.problems]
     return [f"{name:<10} {words}" for name, words in rows]
+
+# %% ../../nbs/chain/preflight.ipynb #4ea4c3e0
+@dataclass(frozen=True)
+class PolicyForesight:
+    "How far a plan would come under a policy now."
+
+    batches: int  # that would go
+    tokens: int  # in them
+    planned: int  # batches
+    reasons: tuple[str, ...]  # why the next one wouldn't
+
+
+def policy_foresight(
+    journal: Journal,  # the minter's; its signer is Guarded, and its key may be closed
+    contract: "Contract",  # the collection's
+    plan: MintPlan,  # what would be done
+    inner: int = 20,  # tokens that share one written owner
+) -> PolicyForesight:
+    "Hold the batches of a plan against the minter's policy, one after the other. Signs nothing."
+    fee, tip = fee_of(contract.w3)
+    many = max(len(plan.batches), 1)
+    fields = {
+        "to": plan.contract,
+        "value": 0,
+        "chainId": contract.w3.eth.chain_id,
+        "gas": max(plan.gas // many, 1),
+        "maxFeePerGas": fee,
+        "maxPriorityFeePerGas": tip,
+    }
+    signer = journal.signer
+    past = journal.past()
+    tokens = 0
+    for done, (first, quantity) in enumerate(plan.batches):
+        data = contract.encode_abi("mintBatch", [first, quantity, inner])
+        reasons = (
+            signer.policy.violations({**fields, "data": data}, past) if isinstance(signer, Guarded) else []
+        )
+        if reasons:
+            return PolicyForesight(done, tokens, len(plan.batches), tuple(reasons))
+        past.append(Signed(plan.cost.wei // many, quantity, 0))
+        tokens += quantity
+    return PolicyForesight(len(plan.batches), tokens, len(plan.batches), ())
+
+
+def outlook_lines(
+    journal: Journal,  # the minter's; its signer is Guarded, and its key may be closed
+    contract: "Contract",  # the collection's
+    plan: MintPlan,  # what would be done
+) -> list[str]:
+    "What the policy and the journal say to a plan, for a person."
+    foreseen = policy_foresight(journal, contract, plan)
+    lines = [f"{'policy':<10} all of it may be signed"]
+    if foreseen.reasons:
+        words = (
+            f"{foreseen.batches} of {foreseen.planned} batches may be signed now, {foreseen.tokens} tokens"
+        )
+        lines = [f"{'policy':<10} {words}; the next one would be {', '.join(foreseen.reasons)}"]
+    mined = contract.w3.eth.get_transaction_count(journal.signer.address)
+    if mined > journal.known:
+        words = f"accounts for {journal.known} of {mined} transactions of the minter's key: artmint journal rebuild"
+        lines.append(f"{'journal':<10} {words}")
+    return lines
 
 # %% ../../nbs/chain/preflight.ipynb #e67db56c
 GAS_PER_TOKEN = 2593  # in a batch of 100, see contracts/README.md

@@ -6,9 +6,9 @@
 __all__ = ['Prompt', 'Words', 'Name', 'Trait', 'Wildcard', 'Weight', 'Colour', 'Count', 'Bound', 'Secret', 'Withheld',
            'JudgeKind', 'ONE_OF_ONE', 'Key', 'TokenRange', 'TokenKey', 'Symbol', 'FactValue', 'RESERVED', 'Person',
            'WILDCARD', 'Requirement', 'Rule', 'Model', 'ScorerChoice', 'Adapter', 'Approval', 'Share', 'Royalty',
-           'Generation', 'BaseFiles', 'JudgeChoice', 'BadWeights', 'counts_of', 'OneOfOne', 'TraitPlan', 'Display',
-           'Fact', 'TokenWords', 'Market', 'person_key', 'person_name', 'People', 'Collection', 'secret_places',
-           'InconsistentCollection', 'contradictions', 'read_collection', 'NoSuchExample', 'example']
+           'Marks', 'Generation', 'BaseFiles', 'JudgeChoice', 'BadWeights', 'counts_of', 'OneOfOne', 'TraitPlan',
+           'Display', 'Fact', 'TokenWords', 'Market', 'person_key', 'person_name', 'People', 'Collection',
+           'secret_places', 'InconsistentCollection', 'contradictions', 'read_collection', 'NoSuchExample', 'example']
 
 # %% ../../nbs/core/collection.ipynb #f843f377
 import copy
@@ -149,11 +149,22 @@ class Share(Record):
 class Royalty(Record):
     "What the studio asks of a resale (ERC-2981)."
 
-    basis_points: int = Field(0, ge=0, le=10_000)  # hundredths of a percent
+    basis_points: int = Field(
+        0, ge=0, le=1_000
+    )  # hundredths of a percent; the contract takes a tenth at most
     receiver: Account | None = None  # none: the treasury
     shares: tuple[
         Share, ...
     ] = ()  # how the receiver, a splitter's contract, divides it; published, not enforced
+
+# %% ../../nbs/core/collection.ipynb #6a09e79f
+class Marks(Record):
+    "What a published picture's file says of itself, beside its recipe."
+
+    source: bool = True  # whether it says in the IPTC's words how it came about
+    # what is said of training models on it, and of mining it for data; none: nothing
+    training: Literal["allowed", "notAllowed", "constrained"] | None = None
+    terms: Text | None = None  # under which terms, where that is constrained
 
 # %% ../../nbs/core/collection.ipynb #0f3a2b4a
 class Generation(Record):
@@ -461,8 +472,10 @@ class Collection(TraitPlan):
     approval: Approval | None = None
     royalty: Royalty = Royalty()
     market: Market = Market()  # what markets show beside picture and traits
+    marks: Marks = Marks()
     salt: str | None = Field(None, min_length=1)  # none: the studio's secret one
     publish_weights: bool = False
+    arweave: bool = False  # whether tokens name their pictures' items on Arweave too
     withheld: tuple[Withheld, ...] = ()  # parts of the recipe of which only a salted digest is published
 
     @property
@@ -664,6 +677,7 @@ def _longest_prompt(collection: Collection) -> int:
 def _length_problems(collection: Collection) -> list[str]:
     "Texts that are too long to be published."
     texts = [("title", collection.title), ("license", collection.license)]
+    texts.append(("marks.terms", collection.marks.terms or ""))
     for trait, values in collection.traits.items():
         texts.append((f"labels.{trait}", collection.label_of(trait)))
         texts += [(f"traits.{trait}", collection.value_label_of(trait, value)) for value in values]
@@ -773,6 +787,16 @@ def _approval_problems(collection: Collection) -> list[str]:
     return [f"approval: {approval.needed} signatures are needed and {len(approval.signers)} signers named"]
 
 
+def _mark_problems(collection: Collection) -> list[str]:
+    "Terms of training that nobody would read, or that are missing."
+    marks = collection.marks
+    if (marks.training == "constrained") == (marks.terms is not None):
+        return []
+    if marks.terms is None:
+        return ['marks: training = "constrained" needs terms, an address or a sentence that says which']
+    return ['marks: terms are said with training = "constrained"; write that, or leave them out']
+
+# %% ../../nbs/core/collection.ipynb #7efb8c5d
 def _rule_problems(collection: Collection) -> list[str]:
     "Rules without a usable bound."
     problems = []
@@ -883,7 +907,7 @@ class InconsistentCollection(Refusal):
         "The problems as lines of a list."
         return "\n".join(f"  - {problem}" for problem in self.problems)
 
-
+# %% ../../nbs/core/collection.ipynb #392ac7b5
 _CHECKS = (
     _count_problems,
     _weight_problems,
@@ -898,6 +922,7 @@ _CHECKS = (
     _colour_problems,
     _name_problems,
     _approval_problems,
+    _mark_problems,
     _people_problems,
     _rule_problems,
     _scorer_problems,

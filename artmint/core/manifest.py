@@ -39,8 +39,11 @@ class Weights(Record):
     role: Role
     digest: Hex64
     source: str  # where it can be had; of an adapter the style's name
-    path: str | None = None  # where it lies in the root, a base as a folder; none: it is not published
+    path: str | None = None  # where it lies in the root; none: not there
     parents: dict[str, Hex64] | None = None  # of an adapter
+    # of a base that is published in an archive of its own: the CID of its folder, and the archive's bytes
+    cid: str | None = Field(default=None, pattern="^b[a-z2-7]{58}$")
+    bytes: int | None = Field(default=None, gt=0)
 
 # %% ../../nbs/core/manifest.ipynb #04aaf676
 class Manifest(Record):
@@ -64,8 +67,9 @@ class Manifest(Record):
         "drop.json: canonical."
         body = self.model_dump(mode="json", by_alias=True)
         for weights in body["weights"]:
-            if weights["parents"] is None:
-                del weights["parents"]  # manifests were written before adapters had any
+            for name in ("parents", "cid", "bytes"):  # manifests were written before there were any
+                if weights[name] is None:
+                    del weights[name]
         return canonical(body)
 
 # %% ../../nbs/core/manifest.ipynb #305be164

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['BLOCK_LIMIT', 'DEPTH_LIMIT', 'VISIT_LIMIT', 'GetBlock', 'AHEAD', 'BadBlock', 'BadNode', 'ContentTooLarge',
-           'MissingPath', 'Visit', 'walk', 'resolve', 'read_file', 'car_header', 'write_car', 'BadCar', 'WrongRoot',
-           'ExtraBlocks', 'Car', 'read_car_header', 'open_car', 'check_car']
+           'MissingPath', 'Visit', 'walk', 'Place', 'outline', 'resolve', 'read_file', 'car_header', 'write_car',
+           'BadCar', 'WrongRoot', 'ExtraBlocks', 'Car', 'read_car_header', 'open_car', 'check_car']
 
 # %% ../../nbs/ipfs/car.ipynb #45723897
 import os
@@ -185,6 +185,44 @@ def walk(
         yield Visit(step.path, step.cid, _kind(step, block, node), block)
         if node:
             stack += reversed(list(_steps_below(step, node)))
+
+# %% ../../nbs/ipfs/car.ipynb #c67fba1e
+@dataclass(frozen=True)
+class Place:
+    "Where a block lies in a tree."
+
+    cid: CID
+    path: str  # of the file or directory it belongs to; the root's is empty
+    at: int  # byte of its file with which it begins; 0 for nodes
+
+
+def outline(
+    root: CID,  # the one you expect
+    get_block: GetBlock,  # where nodes come from; nothing it gives is believed
+    limit: int = VISIT_LIMIT,  # blocks met, each counted as often as it is linked
+) -> Iterator[Place]:  # the root first, then depth first in the order of links
+    """Name all blocks that the root reaches, of which only nodes are fetched, and hashed. Raises MissingBlock,
+    BadBlock, BadNode, ContentTooLarge."""
+    stack = [_Step("", root)]
+    at = 0
+    visits = 0
+    while stack:
+        step = stack.pop()
+        visits += 1
+        if visits > limit:
+            raise ContentTooLarge(root, limit, "links")
+        if step.depth > DEPTH_LIMIT:
+            raise BadNode(step.cid, step.path, f"it lies deeper than {DEPTH_LIMIT} levels")
+        at = 0 if step.size is None else at
+        leaf = step.cid.codec == RAW
+        yield Place(step.cid, step.path, at if leaf else 0)
+        if leaf:
+            at += step.size or 0
+            continue
+        block = _fetch(get_block, step.cid, step.path)
+        node = _node(step.cid, step.path, block)
+        _kind(step, block, node)
+        stack += reversed(list(_steps_below(step, node)))
 
 # %% ../../nbs/ipfs/car.ipynb #9ad62249
 def _links(node: Node | None, kind: str) -> dict[str, CID]:

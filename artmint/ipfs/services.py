@@ -19,14 +19,16 @@ from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
 # %% ../../nbs/ipfs/services.ipynb #ebb27e15
-from .car import read_car_header
-from .cid import CID, BadCID, read_cid
+from .car import Car, Place, read_car_header
+from .cid import CID, BadCID, MissingBlock, read_cid
 from .http import BUSY_STATUSES, BadAnswer, NoAnswer, Request, plain_words, request, with_retries
+from .sources import salvage_car
 from artmint.ipfs.stores import (
     ByteProgress,
     GatewayReader,
     MissingContent,
     UploadNote,
+    ask_leave,
     bearer_header,
     field_at,
     json_object,
@@ -113,6 +115,7 @@ def _put_in_parts(upload: _TusUpload, progress: ByteProgress) -> CID:
     done = 0
     cid = ""
     if url:
+        ask_leave(progress, min(upload.store.part, size))
         try:
             done, cid = with_retries(lambda: upload.send_part(url))
         except BadAnswer:
@@ -123,6 +126,7 @@ def _put_in_parts(upload: _TusUpload, progress: ByteProgress) -> CID:
         cid = ""
     while done < size:
         progress(done, size)
+        ask_leave(progress, min(upload.store.part, size - done))
         done, cid = with_retries(lambda: upload.send_part(url))
     upload.note.forget()
     if not cid:
@@ -164,6 +168,7 @@ class PinataStore(GatewayReader):
     def _put_at_once(self, car: Path, root: CID, progress: ByteProgress) -> CID:
         "Upload in one request. Raises NoAnswer, BadAnswer."
         size = car.stat().st_size
+        ask_leave(progress, size)
         done = 0
 
         def pieces() -> Iterator[bytes]:
@@ -320,7 +325,8 @@ def _present_part(upload: _S3Upload, number: int, data: bytes, listed: dict | No
 
 
 def _send_part(upload: _S3Upload, number: int, data: bytes) -> dict:
-    "Send a part, and note the bucket's answer."
+    "Send a part, and note the bucket's answer. Raises BudgetSpent."
+    ask_leave(upload.progress, len(data))
     digest = hashlib.sha256(data).digest()
     sums = {"ChecksumSHA256": b64encode(digest).decode()} if upload.noted["checked"] else {}
     facts = {**upload.object, "UploadId": upload.noted["upload"], "PartNumber": number, "Body": data}
@@ -372,6 +378,40 @@ def _put_object(upload: _S3Upload) -> None:
             _send_object(upload, upload.begin())
     upload.note.forget()
 
+# %% ../../nbs/ipfs/services.ipynb #56a18d5c
+def _found_object(store: "S3Store", root: CID, ask: Callable[[Any, dict], Any]) -> Any:
+    "What a bucket answers about an object. Raises MissingContent, and boto3's errors."
+    from botocore.exceptions import ClientError
+
+    try:
+        return ask(store.client(), {"Bucket": store.bucket, "Key": f"{root}.car"})
+    except ClientError as error:
+        if _error_code(error) not in ("404", "NoSuchKey"):
+            raise
+        raise MissingContent(store.name, str(root)) from error
+
+
+def _object_reader(store: "S3Store", root: CID, car: Car | None, folder: Path) -> Callable[[Place], bytes]:
+    "How single blocks of an object are read. Raises MissingContent, NoAnswer, BadAnswer."
+    with _s3_errors(store.host, store._token):
+        facts = _found_object(store, root, lambda client, key: (client, key, client.head_object(**key)))
+    client, key, head = facts
+    if car is None or head["ContentLength"] != car.path.stat().st_size:
+        archive, _ = salvage_car(store.get(root, folder))
+        return lambda place: archive.unchecked(place.cid)
+
+    def read(place: Place) -> bytes:
+        if place.cid not in car.index:
+            raise MissingBlock(place.cid)
+        offset, length = car.index[place.cid]
+        if not length:
+            return b""
+        with _s3_errors(store.host, store._token):
+            answer = client.get_object(**key, Range=f"bytes={offset}-{offset + length - 1}")
+            return answer["Body"].read(length)
+
+    return read
+
 # %% ../../nbs/ipfs/services.ipynb #bf980341
 class S3Store(GatewayReader):
     "A bucket of an S3-compatible service. Needs boto3 (`pip install 'artmint[s3]'`)."
@@ -418,19 +458,14 @@ class S3Store(GatewayReader):
             return super().get(root, into)
         archive = into / f"{root}.car"
         with _s3_errors(self.host, self._token):
-            self._found(root, lambda client, key: client.download_file(*key.values(), str(archive)))
+            _found_object(self, root, lambda client, key: client.download_file(*key.values(), str(archive)))
         return archive
 
-    def _found(self, root: CID, ask: Callable[[Any, dict], Any]) -> Any:
-        "What the bucket answers about an object. Raises MissingContent, and boto3's errors."
-        from botocore.exceptions import ClientError
-
-        try:
-            return ask(self.client(), {"Bucket": self.bucket, "Key": f"{root}.car"})
-        except ClientError as error:
-            if _error_code(error) not in ("404", "NoSuchKey"):
-                raise
-            raise MissingContent(self.name, str(root)) from error
+    def reader(self, root: CID, car: Car | None, folder: Path) -> Callable[[Place], bytes]:
+        "How single blocks are read, unchecked. Raises MissingContent, NoAnswer, BadAnswer."
+        if self.gateway:
+            return lambda place: self.block(place.cid)
+        return _object_reader(self, root, car, folder)
 
 # %% ../../nbs/ipfs/services.ipynb #03301a10
 def _pin_words(pin: dict, token: str) -> str:

@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['ByteProgress', 'CAR_LIMIT', 'EDGE', 'Body', 'PART', 'ASKED', 'SLOW', 'no_progress', 'Store', 'MissingContent',
-           'FolderStore', 'UploadNote', 'with_heartbeat', 'multipart', 'bearer_header', 'root_of_answer', 'json_object',
-           'field_at', 'GatewayReader', 'Gateway', 'parts_of', 'KuboStore']
+           'BudgetSpent', 'Budget', 'ask_leave', 'FolderStore', 'UploadNote', 'with_heartbeat', 'multipart',
+           'bearer_header', 'root_of_answer', 'json_object', 'field_at', 'GatewayReader', 'Gateway', 'parts_of',
+           'KuboStore']
 
 # %% ../../nbs/ipfs/stores.ipynb #5478bc60
 import hashlib
@@ -14,7 +15,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlencode, urlsplit
@@ -23,7 +24,7 @@ from urllib.parse import urlencode, urlsplit
 from ..core.canon import NotPlainJSON, Refusal, read_json
 from .car import BLOCK_LIMIT, Car, car_header, open_car
 from .cid import CID, BadCID, MissingBlock, read_cid, varint
-from .http import BadAnswer, NoAnswer, Request, fetch, request, with_retries
+from .http import BadAnswer, NoAnswer, Request, fetch, plain_words, request, with_retries
 from ..studio.files import replacing, write_whole
 
 # %% ../../nbs/ipfs/stores.ipynb #ad09de44
@@ -60,6 +61,57 @@ class MissingContent(Refusal):
 
 
 CAR_LIMIT = 64 << 30  # bytes of an archive that is read back
+
+# %% ../../nbs/ipfs/stores.ipynb #3311d403
+class BudgetSpent(Refusal):
+    "An upload that was stopped because its budget is used up."
+
+    sent: int  # bytes
+    seconds: float  # since the first byte
+    wanted: int  # bytes that would have gone next
+    says = (
+        "The budget is used up: {sent:,} bytes went out in {seconds:.0f} s, and the next part has {wanted:,}. What was sent "
+        "is noted: run it again and it goes on from there."
+    )
+    exit_code = 3
+
+
+class Budget:
+    "A progress that gives stores leave to send, until so many bytes or seconds are used up."
+
+    def __init__(
+        self,
+        progress: ByteProgress = no_progress,  # is called as before
+        seconds: float = 0,  # in all; 0: as long as it takes
+        size: int = 0,  # bytes in all; 0: as many as there are
+        clock: Callable[[], float] = time.monotonic,  # seconds
+    ):
+        self.progress = progress
+        self.seconds = seconds
+        self.size = size
+        self.clock = clock
+        self.begun = clock()
+        self.sent = 0
+
+    def __call__(self, done: int, total: int) -> None:
+        self.progress(done, total)
+
+    def leave(self, size: int) -> None:
+        "Take so many bytes from the budget. Raises BudgetSpent, and takes nothing."
+        passed = self.clock() - self.begun
+        late = bool(self.seconds) and passed >= self.seconds
+        if late or (self.size and self.sent + size > self.size):
+            raise BudgetSpent(self.sent, passed, size)
+        self.sent += size
+
+
+def ask_leave(
+    progress: ByteProgress,  # a Budget, or any other, which always gives it
+    size: int,  # bytes that would be sent
+) -> None:
+    "Ask before bytes are sent. Raises BudgetSpent."
+    if isinstance(progress, Budget):
+        progress.leave(size)
 
 # %% ../../nbs/ipfs/stores.ipynb #cef70fbc
 class FolderStore:
@@ -331,7 +383,7 @@ ASKED = 64  # blocks of a part that a node is asked for; more are smaller ones, 
 SLOW = 1.0  # seconds after which a node that lacks a block was looking for it elsewhere
 
 
-_LACKING = "not found|could not find|timed out|deadline exceeded"  # what nodes say of a block that they lack
+_LACKING = "not found|could not find|timed out|deadline exceeded|different hash"  # what nodes say of a block that they lack
 
 # %% ../../nbs/ipfs/stores.ipynb #48ccc903
 class _NodeRpc:
@@ -400,6 +452,19 @@ class KuboStore(_NodeRpc):
         upload.note.forget()
         return answer
 
+    def discard(self, root: CID, cids: Iterable[CID]) -> None:
+        """Have the node forget blocks that have other bytes, so that they can be sent again; the root is pinned no
+        longer. A node takes no block that it thinks it has. Raises NoAnswer, BadAnswer."""
+        try:
+            request(self._call("pin/rm", arg=str(root), recursive="true"))
+        except (NoAnswer, BadAnswer):
+            pass  # it isn't pinned
+        for cid in cids:
+            _, data = request(self._call("block/rm", arg=str(cid), force="true"))
+            reason = re.search(rb'"Error":\s*"([^"]+)"', data)
+            if reason:
+                raise BadAnswer(self.host, plain_words(reason[1].decode(errors="replace"), [self._token]))
+
     def _pin(self, root: CID, upload: "_NodeUpload") -> CID:
         "Pin a root, which walks its tree. Raises NoAnswer, also after the time that it may take, BadAnswer."
         seconds = self.pin_seconds + upload.total / PART
@@ -440,11 +505,13 @@ class _NodeUpload:
         noted = set(sent or ())
         done = 0
         for number, part in enumerate(self.parts):
+            size = sum(self.archive.index[cid][1] for cid in part)
             if not self._is_there(part, sent is None or number in sent, sent is None):
+                ask_leave(self.progress, size)
                 self.store._send(self.archive, self.root, part)
             noted.add(number)
             self.note.write(sent=sorted(noted))
-            done += sum(self.archive.index[cid][1] for cid in part)
+            done += size
             self.progress(done, self.total)
 
     def _is_there(self, part: list[CID], sent: bool, thorough: bool) -> bool:

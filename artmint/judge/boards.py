@@ -68,12 +68,32 @@ class TeamBoards:
 
 # %% ../../nbs/judge/boards.ipynb #4bf3583b
 _TEAM_SCRIPT = """import { mount, overHttp } from "./board.js";
-const answer = await fetch("me"), board = document.getElementById("board");
-if (answer.ok) mount(board, overHttp("team"), { page: true });
+const board = document.getElementById("board"), says = document.createElement("p");
+says.setAttribute("role", "alert"); says.style.padding = "2em";
+const ask = () => fetch("me").then((answer) => (answer.status < 500 ? answer : null), () => null);
+const unsent = () => {
+  try { return Object.keys(localStorage).filter((key) => key.startsWith("artmint/")).length; } catch { return 0; }
+};
+let answer;
+for (let wait = 500; !(answer = await ask()); wait = Math.min(2 * wait, 4000)) {
+  says.textContent = "The server doesn't answer. This page tries again by itself.";
+  board.append(says);
+  await new Promise((done) => setTimeout(done, wait));
+}
+says.remove();
+const invite = async (name, role) => {
+  const headers = { "Content-Type": "application/json" };
+  const asked = fetch("invite", { method: "POST", headers, body: JSON.stringify({ name, role }) });
+  const given = await asked.catch(() => { throw new Error("The server doesn't answer. Nobody was invited."); });
+  const facts = await given.json();
+  if (!given.ok) throw new Error(facts.message);
+  return facts;
+};
+if (answer.ok) mount(board, { ...overHttp("team"), invite }, { page: true });
 else {
-  const says = document.createElement("p");
-  says.setAttribute("role", "alert"); says.style.padding = "2em";
-  says.textContent = (await answer.json()).message;
+  const kept = unsent();
+  const waits = kept ? ` ${kept} of your decisions wait in this browser; once you are in again, the board sends them.` : "";
+  says.textContent = (await answer.json()).message + waits;
   board.append(says);
 }
 """
@@ -93,15 +113,17 @@ def _me(request: "Request", body: bytes, member: Member) -> "Response":
 
 
 def _invite(gate: TeamGate, request: "Request", body: bytes, member: Member) -> "Response":
-    "A link for somebody whom a lead invites. Raises SeesOnly, BadRequest, SamePerson."
+    "A link for somebody whom a lead invites, and what they were before. Raises SeesOnly, BadRequest, SamePerson."
     if "invite" not in MAY[member.role]:
         raise SeesOnly(member.name)
     try:
         asked = Invite.model_validate_json(body)
     except ValidationError as error:
         raise BadRequest("; ".join(error_lines(error, Invite))) from error
+    before = gate.team.find(asked.name)
     secret = invite_member(gate.team, asked.name, asked.role)
-    return respond(canonical({"link": invitation_link(gate.address.url, secret)}), "application/json")
+    facts = {"link": invitation_link(gate.address.url, secret), "was": before.role if before else ""}
+    return respond(canonical(facts), "application/json")
 
 # %% ../../nbs/judge/boards.ipynb #f6c81e22
 def team_app(

@@ -143,11 +143,13 @@ def export_fiftyone(
 def _json_file(path: Path) -> Any:
     "A JSON file that another program wrote. Raises UnreadableDecisions."
     try:
-        return read_json(path.read_bytes())
+        return read_json(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))  # as Windows' editors begin it
     except FileNotFoundError as error:
         raise UnreadableDecisions(str(path), "there is no such file") from error
-    except (OSError, NotPlainJSON) as error:
-        raise UnreadableDecisions(path.name, str(error)) from error
+    except OSError as error:
+        raise UnreadableDecisions(path.name, error.strerror or str(error)) from error
+    except NotPlainJSON as error:
+        raise UnreadableDecisions(path.name, f"it is no JSON: {error.reason}") from error
 
 
 def _vote(sample: dict[str, Any], exported: bool) -> dict[str, str]:

@@ -6,7 +6,7 @@
 __all__ = ['DECISION_COLUMNS', 'FACTS', 'IMPORTED', 'Entry', 'entries', 'escape_cell', 'unescape_cell', 'decisions_csv',
            'Statement', 'Reading', 'UnreadableDecisions', 'decision_word', 'says_nothing', 'read_csv', 'ImportPlan',
            'plan_import', 'DecisionsDontFit', 'record_import', 'changed_decision', 'picture_name', 'named_dna',
-           'ExportExists', 'require_new', 'exported_word']
+           'ExportExists', 'require_new', 'SaidNothing', 'require_speaker', 'exported_word']
 
 # %% ../../nbs/judge/exchange.ipynb #ba3f96d9
 import csv
@@ -23,7 +23,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 # %% ../../nbs/judge/exchange.ipynb #b63a8837
 from ..core.canon import Record, Refusal, digest
-from ..core.collection import Collection, Person
+from ..core.collection import Collection, Person, person_key
 from ..core.records import Candidate
 from artmint.judge.decisions import (
     MACHINE,
@@ -59,7 +59,7 @@ class Entry:
         last: dict[tuple[str, bool], dict] = {}
         for row in self.rows:
             if row["by"] != MACHINE:
-                speaker = (row["by"], bool(row.get("blind")))
+                speaker = (person_key(row["by"]), bool(row.get("blind")))
                 last.pop(speaker, None)
                 last[speaker] = row
         spoken = [row for row in last.values() if row["decision"] != "withdrawn" or _more(row)]
@@ -212,8 +212,13 @@ def _integer(text: str) -> int | None:
     return int(whole_part[1]) if whole_part else None
 
 # %% ../../nbs/judge/exchange.ipynb #ee28bc08
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how files of spreadsheets begin: xlsx and ods, xls
+
+
 def _decoded_table(file: str, data: bytes, notes: list[str]) -> str:
     "The text of a table, in the encodings that spreadsheets write. Raises UnreadableDecisions."
+    if data.startswith(_WORKBOOKS):
+        raise UnreadableDecisions(file, "it is a workbook, not a table of text; save it as CSV UTF-8")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         encoding = "utf-16"
     else:
@@ -277,6 +282,8 @@ def _cell_faults(cells: dict[str, str]) -> list[str]:
             faults.append(f"{name} {cells[name]!r} is no whole number")
     if cells.get("decision", "").strip() and decision_word(cells["decision"]) is None:
         faults.append(f"{cells['decision']!r} is no decision: write accept, reject or withdrawn")
+    if "decision" in cells and cells.get("at", "").strip() and not cells["decision"].strip():
+        faults.append("it says when and not what: write withdrawn to take the decision back")
     if cells.get("blind", "").strip().casefold() not in _BLIND:
         faults.append(f"blind {cells['blind']!r}: write blind, or nothing")
     if re.fullmatch(r"\s*[\d.,]+e[+-]?\d+\s*", cells.get("dna", ""), re.IGNORECASE):
@@ -415,8 +422,8 @@ class _Word:
 
     @property
     def speaker(self) -> tuple[str, str, bool]:
-        "Who speaks of what."
-        return self.dna, self.by, self.statement.blind
+        "Who speaks of what, however their name is typed."
+        return self.dna, person_key(self.by), self.statement.blind
 
     def over(self, before: dict[str, Any]) -> dict[str, Any]:
         "Decision, stars and note after it, as a record has them."
@@ -471,15 +478,21 @@ def _imported(own: list[dict[str, Any]]) -> dict[str, Any] | None:
 _SINCE = {"older": "", "repeated": "was imported before, and "}
 
 
+def _said_then(own: list[dict[str, Any]], word: _Word) -> dict[str, Any] | None:
+    "What that person said at the very time that a word states: a table's row that was exported, and edited or not."
+    return next((row for row in reversed(own) if word.at and row.get("at") == word.at), None)
+
+
 def _newness(own: list[dict[str, Any]], word: _Word) -> str:
     """Whether a word is `new`, the `same` as on record, `older` than what that person said since, or `repeated`: it
     was imported before, and that person decided otherwise since."""
     after = word.over(own[-1] if own else {})
-    if word.at and any(row.get("at") == word.at for row in own):
+    before = _spoken(own[-1]) if own else {"decision": "withdrawn", "stars": None, "note": ""}
+    then = _said_then(own, word)
+    if then and (word.over(then) == _spoken(then) or after == before):
         return "same"
     if word.at and own and own[-1].get("at", "") > word.at:
         return "older"
-    before = _spoken(own[-1]) if own else {"decision": "withdrawn", "stars": None, "note": ""}
     if after == before:
         return "same"
     return "repeated" if not word.at and after == _imported(own) else "new"
@@ -500,10 +513,10 @@ def plan_import(
     rows = decisions_on(catalog, {word.dna for word in words})
     plan = ImportPlan(faults=faults, notes=list(reading.notes))
     plan.empty, plan.unchanged = reading.empty, reading.unchanged
+    edited = 0
     log: dict[tuple, list] = {}
     for word in words:
-        recorded = [row for row in rows[word.dna] if (row["by"], bool(row.get("blind"))) == word.speaker[1:]]
-        own = log.setdefault(word.speaker, recorded)
+        own = log.setdefault(word.speaker, _own_rows(rows[word.dna], word))
         newness = _newness(own, word)
         if newness == "same":
             plan.same += 1
@@ -512,17 +525,27 @@ def plan_import(
                 f"{word.place}: {_SINCE[newness]}{word.by} decided otherwise at {own[-1]['at']}"
             )
         else:
+            edited += _said_then(own, word) is not None
             own.append(_record(own, word, now, source))
             plan.opinions.append((word.dna, Opinion(**own[-1])))
+    if edited:
+        plan.notes.append(f"{edited} were edited beside the time of the earlier word, and count as said now")
     packed = packed_slots(catalog, collection.name)
     plan.packed = sum(candidates[dna].slot.id in packed for dna, _ in plan.opinions)
     plan.opinions = _in_actions(plan.opinions, rows)
     return plan
 
 # %% ../../nbs/judge/exchange.ipynb #cf7049cc
+def _own_rows(rows: list[dict[str, Any]], word: _Word) -> list[dict[str, Any]]:
+    "What whoever speaks said of the picture before, openly or blind as now."
+    _, key, blind = word.speaker
+    return [row for row in rows if person_key(row["by"]) == key and bool(row.get("blind")) == blind]
+
+
 def _record(own: list[dict[str, Any]], word: _Word, now: datetime, source: str) -> dict[str, Any]:
-    "A word as it will stand in the log."
-    at = word.at or now.isoformat(timespec="microseconds")
+    "A word as it will stand in the log; what was edited beside the time of an earlier one was said now."
+    stated = "" if _said_then(own, word) else word.at
+    at = stated or now.isoformat(timespec="microseconds")
     spoken = word.over(own[-1] if own else {})
     via = {"view": f"{IMPORTED}{source}", "machine": True}
     return spoken | {"by": word.by, "at": at, "blind": word.statement.blind, "via": via}
@@ -534,7 +557,7 @@ def _in_actions(
     "Opinions with their actions: an import is one action of each person, which can be undone on the board."
     groups = defaultdict(list)
     for dna, opinion in opinions:
-        earlier = sum(row["by"] == opinion.by for row in rows[dna])
+        earlier = sum(person_key(row["by"]) == person_key(opinion.by) for row in rows[dna])
         content = opinion.model_dump(include={"decision", "stars", "note", "blind"})
         groups[opinion.by].append([dna, content, earlier])
     actions = {by: f"import-{digest([by, group])[:24]}" for by, group in groups.items()}
@@ -626,6 +649,35 @@ def require_new(
         raise ExportExists(str(path))
 
 
+def _is_by(row: dict[str, Any], name: str) -> bool:
+    "Whether a person said something, however their name is typed."
+    return person_key(row["by"]) == person_key(name)
+
+
+class SaidNothing(Refusal):
+    "Somebody whose marks were asked for decided on none of the pictures."
+
+    by: str
+    names: list[str]  # who did
+    says = "{by} decided on none of these pictures; {self.others}. Nothing was written."
+    exit_code = 2
+
+    @property
+    def others(self) -> str:
+        "Who did."
+        return f"who did: {', '.join(self.names)}" if self.names else "nobody did yet"
+
+
+def require_speaker(
+    listed: Iterable[Entry],  # as `entries` gives them
+    by: str,  # whose marks are asked for
+) -> None:
+    "Refuse to export the marks of somebody who made none. Raises SaidNothing."
+    words = [word for entry in listed for word in entry.words if not word.get("blind")]
+    if not any(_is_by(word, by) for word in words):
+        raise SaidNothing(by, sorted({word["by"] for word in words}))
+
+
 def exported_word(
     entry: Entry,  # a candidate
     by: str = "",  # whose word; empty: the one that counts, where it is a person's
@@ -633,5 +685,5 @@ def exported_word(
     "What a program that keeps one opinion of a picture is given."
     if not by:
         return entry.counts if entry.counts.get("by", MACHINE) != MACHINE else {}
-    own = [word for word in entry.words if word["by"] == by and not word.get("blind")]
+    own = [word for word in entry.words if _is_by(word, by) and not word.get("blind")]
     return own[-1] if own else {}

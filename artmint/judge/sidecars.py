@@ -388,6 +388,8 @@ def read_sidecars(
     paths = sorted(folder.iterdir()) if place.is_dir() else [place]
     wanted = [path for path in paths if path.is_file() and path.suffix.lower() in (*PICTURE_SUFFIXES, ".xmp")]
     others = [path.name for path in paths if path not in wanted and path.name != EXPORT_RECORD]
+    if not wanted:
+        raise UnreadableDecisions(place.name, "it holds neither pictures nor sidecars (.xmp)")
     reading = Reading()
     if others:
         reading.notes.append(

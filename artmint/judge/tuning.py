@@ -756,6 +756,9 @@ _TUNING_ANSWERS = {"open": _opened, "propose": _proposed, "change": _changed, "u
 
 # %% ../../nbs/judge/tuning.ipynb #425850e9
 _PAGE_START = """import { mount, overHttp } from "./tune.js";
+const bare = new CSSStyleSheet();
+bare.replaceSync("body { margin: 0; }");
+document.adoptedStyleSheets = [bare];
 mount(document.getElementById("tune"), overHttp(new URLSearchParams(location.search).get("token")));
 """
 

@@ -68,11 +68,12 @@ class NotProven(Refusal):
 
 # %% ../../nbs/prove/proof.ipynb #bbcad0cd
 LEVELS = {
-    "chain": ("chain", "contract", "tokenURI", "seal"),
+    "chain": ("chain", "contract", "tokenURI", "seal", "placeholder"),
     "content": ("content", "archive", "content root", "provenance", "picture", "files"),
     "metadata": (
         "metadata",
         "pixels",
+        "marks",
         "credentials",
         "unique",
         "traits",

@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import math
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -27,12 +28,15 @@ if TYPE_CHECKING:
 from ..core.canon import Refusal, read_json
 from ..core.picture import pixel_digest, read_png
 from ..core.records import Finding, Recipe
-from ..ipfs.car import walk
-from ..ipfs.cid import RAW
-from .evidence import Archive, PNG_LIMIT, Unreachable
+from ..ipfs.car import GetBlock, walk
+from ..ipfs.cid import CID, RAW, MissingBlock
+from ..ipfs.sources import Sources
+from ..ipfs.stores import Store
+from .evidence import JSON_LIMIT, PNG_LIMIT, Archive, Unreachable, give_archive, not_had
 from .proof import SHOWN, Step, tally
 from .tokens import TokenReport
 from ..publish.tokens import PLACES, adapter_facts, named_files
+from ..publish.weights import WEIGHTS_PAGE, read_weights
 
 # %% ../../nbs/prove/regenerate.ipynb #bd51d2f0
 WEIGHTS_LIMIT = 16 << 30  # bytes of a base
@@ -42,27 +46,51 @@ _NAME = r"[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,16}){0,2}"
 _PLAIN = re.compile(_FOLDER + _NAME + r"\.(safetensors|json|txt)")
 
 
-def _fetch_weights(archive: Archive, digest: str, folder: Path) -> bool:
-    """Write a base's files from the archive; False when it has none. Raises Unreachable for a name that isn't
-    plain, ContentError."""
-    path = f"weights/{digest}"
-    if not archive.has(path):
-        return False
+def _write_weights(root: CID, block: GetBlock, folder: Path) -> None:
+    "Write a base's files. Raises Unreachable for a name that isn't plain, ContentError."
     size = 0
-    for visit in walk(archive.cid(path), archive.sources.block):
+    for visit in walk(root, block):
         if visit.kind == "directory":
             continue
         if not _PLAIN.fullmatch(visit.path):
-            raise Unreachable(f"the archive's weights have a file {visit.path!r:.100}, which is not loaded")
+            raise Unreachable(f"the published weights have a file {visit.path!r:.100}, which is not loaded")
         (folder / visit.path).parent.mkdir(exist_ok=True)
         if visit.cid.codec != RAW:
             continue
         size += len(visit.block)
         if size > WEIGHTS_LIMIT:
-            raise Unreachable(f"the archive's weights are larger than {WEIGHTS_LIMIT} bytes")
+            raise Unreachable(f"the published weights are larger than {WEIGHTS_LIMIT} bytes")
         with open(folder / visit.path, "ab") as file:
             file.write(visit.block)
-    return True
+
+
+def _published_place(archives: list[Archive], digest: str) -> tuple[CID, Archive | None] | None:
+    """Where a base's files are published: their root, and the archive where they are a part of one, as they were
+    before bases had archives of their own. None: nowhere. Raises ContentError, BadMetadata."""
+    for archive in archives:
+        if archive.has(f"weights/{digest}"):
+            return archive.cid(f"weights/{digest}"), archive
+        if archive.has(WEIGHTS_PAGE):
+            places = read_weights(archive.read(WEIGHTS_PAGE, JSON_LIMIT))
+            if digest in places:
+                return CID.parse(places[digest].cid), None
+    return None
+
+
+def _fetch_weights(root: CID, stores: list[Store], folder: Path, scratch: Path) -> None:
+    "Write a base's files from the first store that has them, or from several. Raises Unreachable, ContentError."
+    sources = Sources(scratch)
+    missing = MissingBlock(root)
+    for store in stores:
+        give_archive(store, root, sources)
+        try:
+            _write_weights(root, sources.block, folder)
+            return
+        except MissingBlock as error:
+            missing = error
+            shutil.rmtree(folder)
+            folder.mkdir()
+    raise Unreachable(f"the base's files at {root} weren't had: {not_had(missing, sources)}")
 
 # %% ../../nbs/prove/regenerate.ipynb #1ab13696
 _LIBRARIES = ("diffusers", "transformers", None)
@@ -74,22 +102,30 @@ def _own_classes(index: Path) -> None:
         return
     for value in read_json(index.read_bytes()).values():
         if isinstance(value, list) and (len(value) != 2 or value[0] not in _LIBRARIES):
-            raise Unreachable(f"the archive's weights name {value}, which is not loaded")
+            raise Unreachable(f"the published weights name {value}, which is not loaded")
 
 
-def _base(archives: list[Archive], digest: str, given: str, folder: Path) -> "Base":
-    """The base that the recipes name: the caller's, the archive's or the package's. Raises Unreachable when
-    none of them has the digest."""
+def _base(archives: list[Archive], stores: list[Store], digest: str, given: str, folder: Path) -> "Base":
+    """The base that the recipes name: the caller's, the published or the package's. Raises Unreachable when none of
+    them has the digest, ContentError, BadMetadata."""
     from artmint.make.base import BUNDLED, load_base
 
     if given:
         base = load_base(given)
         if base.digest == digest:
             return base
-    archive = next((archive for archive in archives if archive.has(f"weights/{digest}")), None)
-    if archive and _fetch_weights(archive, digest, folder):
-        _own_classes(folder / "model_index.json")
-        return replace(load_base(folder), source="the archive")
+    place = _published_place(archives, digest)
+    if place:
+        root, archive = place
+        files, scratch = folder / "base", folder / "fetched"
+        files.mkdir()
+        scratch.mkdir()
+        if archive:
+            _write_weights(root, archive.sources.block, files)
+        else:
+            _fetch_weights(root, stores, files, scratch)
+        _own_classes(files / "model_index.json")
+        return replace(load_base(files), source="the archive" if archive else f"ipfs://{root}")
     if not given:
         base = load_base(BUNDLED)
         if base.digest == digest:
@@ -281,12 +317,13 @@ def _in_portable(
 # %% ../../nbs/prove/regenerate.ipynb #e072a42c
 def _rendered(
     archives: list[Archive],
+    stores: list[Store],
     reports: list[TokenReport],
     digest: str,
     given: str,
     say: Callable[[int, int], None],
 ) -> Iterator[Step]:
-    "Render the recipes of one base and compare pixels. Raises Unreachable, ContentError."
+    "Render the recipes of one base and compare pixels. Raises Unreachable, ContentError, BadMetadata."
     from artmint.make.render import render
 
     recipes = [Recipe.parse(report.metadata.artmint.recipe) for report in reports]
@@ -307,9 +344,9 @@ def _rendered(
         say(next(made), len(recipes))
 
     with tempfile.TemporaryDirectory() as folder:
-        base = _base(archives, digest, given, Path(folder))
+        base = _base(archives, stores, digest, given, Path(folder))
         if base.digest != digest:
-            evidence = f"the archive's weights should be base {digest}, and are {base.digest}"
+            evidence = f"the published weights should be base {digest}, and are {base.digest}"
             yield Step("regenerate", "failed", evidence)
             return
         # What was published is compared, flat pictures too; only new work is refused.
@@ -342,6 +379,7 @@ def _is_regenerable(report: TokenReport) -> bool:
 # %% ../../nbs/prove/regenerate.ipynb #0cef9e27
 def regenerate_tokens(
     archives: list[Archive],  # all of the proof's
+    stores: list[Store],  # where a base's files are asked for
     reports: list[TokenReport],  # of all tokens
     given: str,  # where a base that isn't published can be loaded from; empty: nowhere
     say: Callable[[int, int], None],  # told pictures rendered, and all
@@ -353,7 +391,7 @@ def regenerate_tokens(
         by_base.setdefault(report.metadata.artmint.recipe["base"], []).append(report)
     for digest, group in sorted(by_base.items()):
         try:
-            yield from _rendered(archives, group, digest, given, say)
+            yield from _rendered(archives, stores, group, digest, given, say)
         except Exception as error:
             yield Step("regenerate", "unchecked", f"{type(error).__name__}: {error}"[:500])
     left = sum(bool(report.findings) for report in reports)

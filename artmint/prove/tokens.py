@@ -4,25 +4,28 @@
 
 # %% auto #0
 __all__ = ['TOKEN_CHECKS', 'JSON_DEPTH', 'SIGNED', 'MANIFEST_LIMIT', 'TokenReport', 'check_token_files', 'check_tokens',
-           'check_credentials', 'studio_manifests', 'check_manifests']
+           'check_marks', 'check_credentials', 'studio_manifests', 'check_manifests']
 
 # %% ../../nbs/prove/tokens.ipynb #25e0c0e5
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 # %% ../../nbs/prove/tokens.ipynb #894015e2
-from ..core.manifest import BadMetadata, Manifest, Token, read_manifest
-from ..core.picture import CREDENTIALS
+from ..core.manifest import BadMetadata, Manifest, Role, Token, Weights, read_manifest
+from ..core.picture import CREDENTIALS, BadPicture, png_texts
 from ..core.records import Finding
 from ..ipfs.cid import ContentError, MissingBlock
 from .evidence import Archive, JSON_LIMIT, PNG_LIMIT, leaf_of
 from .proof import Step, tally
 from ..publish.audit import check_token
-from ..publish.credentials import NotInstalled, disagreements
-from ..publish.tokens import TokenMetadata, named_files, read_token
+from ..publish.credentials import NotInstalled, credential_pairs, inspect
+from ..publish.marks import ForeignMark, PictureMark, mark_in, source_type
+from ..publish.tokens import PLACES, AdapterFacts, BaseFacts, TokenMetadata, named_files, read_token
+from ..publish.weights import WEIGHTS_PAGE, read_weights
 
 # %% ../../nbs/prove/tokens.ipynb #c30e493f
 TOKEN_CHECKS = {
@@ -49,6 +52,9 @@ _CHECK_OF = {
     "picture's recipe": "pixels",
     "picture's infotext": "pixels",
     "picture's texts": "pixels",
+    "picture's mark": "marks",
+    "picture's mark, its source": "marks",
+    "picture's mark, its creator": "marks",
 }
 
 # %% ../../nbs/prove/tokens.ipynb #bc22bc29
@@ -73,23 +79,36 @@ class TokenReport:
     metadata: TokenMetadata | None = field(default=None, repr=False)  # none: it can't be read
     credentials: tuple[Finding, ...] | None = None  # what is wrong with them; none: they weren't looked at
     signed: bool = False  # whether its picture carries content credentials
+    signer: str = ""  # by whom, as far as they were read and hold
+    mark: PictureMark | None = None  # what its picture's XMP packet says; none: it has none that can be read
+
+
+def _mark(picture: bytes) -> PictureMark | None:
+    "A picture's mark, if it has one that can be read."
+    try:
+        return mark_in(png_texts(picture))
+    except (BadPicture, ForeignMark):
+        return None
 
 
 def _credentials(
     token: int, picture: bytes, metadata: TokenMetadata
-) -> tuple[tuple[Finding, ...] | None, bool]:
-    "What is wrong with a picture's content credentials, and whether it has any."
+) -> tuple[tuple[Finding, ...] | None, bool, str]:
+    "What is wrong with a picture's content credentials, whether it has any, and whose they are."
     if CREDENTIALS not in picture[:64]:
-        return None, False
+        return None, False, ""
     facts = metadata.artmint.recipe | (metadata.artmint.withheld or {})
     try:
-        differences = disagreements(picture, metadata.name, facts)
+        credential = inspect(picture)
     except NotInstalled:
-        return None, True
+        return None, True, ""
+    pairs = credential_pairs(credential, metadata.name, facts, _mark(picture))
     findings = [
-        Finding(token, name, f"{expected}", f"{other}") for name, (expected, other) in differences.items()
+        Finding(token, name, f"{expected}", f"{other}")
+        for name, (expected, other) in pairs.items()
+        if expected != other
     ]
-    return tuple(findings), True
+    return tuple(findings), True, credential.signer if credential and not findings else ""
 
 # %% ../../nbs/prove/tokens.ipynb #2250a69e
 def check_token_files(
@@ -108,7 +127,8 @@ def check_token_files(
     if any(finding.field == "json" for finding in findings):
         return TokenReport(token, tuple(findings))
     metadata = read_token(data)
-    return TokenReport(token, tuple(findings), metadata, *_credentials(token, picture, metadata))
+    told = _credentials(token, picture, metadata)
+    return TokenReport(token, tuple(findings), metadata, *told, _mark(picture))
 
 # %% ../../nbs/prove/tokens.ipynb #91ccc63e
 def _withheld_step(reports: list[TokenReport], tokens: list[int]) -> Step:
@@ -157,6 +177,48 @@ def check_tokens(
             evidence += _worded(sound)
         yield from tally(name, evidence, tokens, [report.token for report in sound], findings)
 
+# %% ../../nbs/prove/tokens.ipynb #22f10c08
+def _counted(words: list[str]) -> str:
+    "Words and how often, the most frequent first."
+    return ", ".join(f"{count} {word}" for word, count in Counter(words).most_common())
+
+
+def _unmarked_steps(reports: list[TokenReport], total: int) -> Iterator[Step]:
+    "What is to be said of tokens whose pictures don't say how they came about."
+    silent = [report for report in reports if not (report.mark and report.mark.source)]
+    works = [report for report in silent if not source_type(report.metadata.artmint.recipe)]
+    if works:
+        evidence = (
+            f"{len(works)} of {total} pictures are works made by hand of which no source was declared: they carry no "
+            "mark of any"
+        )
+        yield Step("marks", "unchecked", evidence, asked=False)
+    if others := len(silent) - len(works):
+        evidence = (
+            f"{others} of {total} pictures carry no mark that says how they came about: their drop is older than "
+            "marks, or their collection wants none"
+        )
+        yield Step("marks", "unchecked", evidence, asked=False)
+
+# %% ../../nbs/prove/tokens.ipynb #30e2679c
+def check_marks(
+    reports: list[TokenReport],  # of all tokens
+) -> Iterator[Step]:
+    "The steps about the marks in pictures: what they say, and whether it is what tokens say."
+    findings = _findings_of("marks", reports)
+    wrong = {finding.token for finding in findings}
+    sound = [report for report in reports if report.metadata and report.token not in wrong]
+    marked = [report for report in sound if report.mark and report.mark.source]
+    if marked or findings:
+        evidence = f"pictures say themselves how they came about, as their tokens do: {_counted([report.mark.source for report in marked])}"
+        tokens = [report.token for report in marked]
+        yield from tally("marks", evidence, tokens, tokens, findings)
+    yield from _unmarked_steps(sound, len(reports))
+    training = [report.mark.training for report in sound if report.mark and report.mark.training]
+    if training:
+        evidence = f"the studio's word on training models with them: {_counted(training)} of {len(reports)}"
+        yield Step("marks", "unchecked", evidence, asked=False)
+
 # %% ../../nbs/prove/tokens.ipynb #256e50a7
 SIGNED = (
     "pictures carry content credentials whose signatures fit their bytes and their recipes; whose they are "
@@ -193,16 +255,51 @@ def _entry(archive: Archive, report: TokenReport) -> Token:
     return Token(**vars(leaf), **cids, dna=facts.dna, pixel_digest=facts.pixel_digest)
 
 
-def _named_weights(reports: list[TokenReport], manifest: Manifest) -> set[str]:
-    """Digests of all weights that tokens name. A work made by hand names no base, so it is taken to be the
-    manifest's."""
-    digests = set()
+def _base_entry(archive: Archive, base: BaseFacts) -> Weights:
+    "What a manifest has to say of a base. Raises ContentError."
+    folder = f"weights/{base.digest}"  # of drops that were packed before bases had archives of their own
+    path = folder if archive.has(folder) else None
+    place = {}
+    if archive.has(WEIGHTS_PAGE):
+        try:
+            listed = read_weights(archive.read(WEIGHTS_PAGE, JSON_LIMIT)).get(base.digest)
+        except BadMetadata:
+            listed = None  # and `check_files` says why
+        place = listed.model_dump() if listed else {}
+    return Weights(role="base", digest=base.digest, source=base.source, path=path, **place)
+
+
+def _file_entry(archive: Archive, digest: str, role: Role, facts: AdapterFacts | None) -> Weights:
+    "What a manifest has to say of another file that recipes name. Raises ContentError."
+    place = PLACES[role].format(digest)
+    path = place if archive.has(place) else None
+    source = facts.style if facts and facts.style else "the studio"
+    return Weights(
+        role=role, digest=digest, source=source, path=path, parents=facts.parents if facts else None
+    )
+
+
+def _weights_entries(archive: Archive, reports: list[TokenReport], manifest: Manifest) -> dict[str, Weights]:
+    """What a manifest has to say of all weights that tokens name, by digest. A work made by hand names no base, so it
+    is taken to be the manifest's. Raises ContentError."""
+    entries = {}
     for report in reports:
         facts = report.metadata.artmint
-        digests.add(facts.base.digest if facts.base else manifest.weights[0].digest)
-        if not report.findings:
-            digests.update(named_files(facts.recipe))
-    return digests
+        origins = {adapter.digest: adapter for adapter in facts.adapters or ()}
+        if facts.base:
+            entries[facts.base.digest] = _base_entry(archive, facts.base)
+        elif manifest.weights:
+            entries.setdefault(manifest.weights[0].digest, manifest.weights[0])
+        named = {} if report.findings else named_files(facts.recipe)
+        for digest, role in named.items():
+            entries[digest] = _file_entry(archive, digest, role, origins.get(digest))
+    return entries
+
+
+def _as_told(entry: Weights) -> str:
+    "What a manifest says of weights, in words. Before adapters told their parents nothing is said of them."
+    told = entry.model_dump(exclude={"digest"}, exclude_none=True)
+    return ", ".join(f"{name} {value}" for name, value in told.items())
 
 # %% ../../nbs/prove/tokens.ipynb #60d1276d
 def _drop_findings(archive: Archive, reports: list[TokenReport], manifest: Manifest) -> list[Finding]:
@@ -215,13 +312,19 @@ def _drop_findings(archive: Archive, reports: list[TokenReport], manifest: Manif
 
     schema = archive.read("schema.json", JSON_LIMIT)
     collections = {report.metadata.artmint.collection for report in reports}
-    weights = {entry.digest for entry in manifest.weights}
     compare("root", str(archive.drop.root), manifest.root)
     compare("first", archive.drop.first, manifest.first)
     compare("quantity", archive.drop.quantity, manifest.quantity)
     compare("schema_digest", hashlib.sha256(schema).hexdigest(), manifest.schema_digest)
     compare("collection", collections, {manifest.collection})
-    compare("weights", _named_weights(reports, manifest), weights)
+    named = _weights_entries(archive, reports, manifest)
+    stated = {entry.digest: entry for entry in manifest.weights}
+    seen = stated if len(reports) == archive.drop.quantity else named.keys() & stated.keys()
+    compare("weights", sorted(named), sorted(seen))
+    for digest in sorted(named.keys() & stated.keys()):
+        earlier = stated[digest].parents is None
+        wanted = named[digest].model_copy(update={"parents": None}) if earlier else named[digest]
+        compare(f"{named[digest].role} {digest}", _as_told(wanted), _as_told(stated[digest]))
     return findings
 
 # %% ../../nbs/prove/tokens.ipynb #def06d7a

@@ -24,13 +24,26 @@ from ..core.canon import canonical, read_json, unsafe_text
 from ..core.collection import Collection
 from ..core.manifest import BadMetadata, Manifest, Role, Token
 from ..core.market import media_of, token_texts
-from ..core.picture import BadPicture, bare_png, infotext, is_infotext_of, pixel_digest, read_png
+from artmint.core.picture import (
+    MARK,
+    BadPicture,
+    bare_png,
+    infotext,
+    is_infotext_of,
+    pixel_digest,
+    png_texts,
+    read_png,
+    unmarked_png,
+)
 from ..core.records import Edition, Finding, NotARecipe, Recipe, Slot, Work, parse_facts
 from ..core.texts import STORY, WORDS
+
+# %% ../../nbs/publish/audit.ipynb #108c1fef
 from ..ipfs.cid import build, cid as cid_of
 from ..make.base import base_name
 from ..make.rounds import Settings
 from .credentials import disagreements
+from .marks import ForeignMark, PictureMark, mark_findings, mark_in, mark_of
 from artmint.publish.tokens import (
     PLACES,
     WEIGHT_KINDS,
@@ -55,6 +68,7 @@ from artmint.publish.tokens import (
     token_name,
     withheld_digests,
 )
+from .weights import WEIGHTS_PAGE, WeightsListing, WeightsPlace
 from ..seeds import one_of_one_of, prompt_of
 
 if TYPE_CHECKING:
@@ -130,7 +144,8 @@ def check_token(
     data: bytes,  # its JSON
     picture: bytes,  # its PNG
 ) -> list[Finding]:  # empty: all agrees
-    "Compare a token's JSON and picture: addresses, digests, recipe, dna, text, and attributes with the prompt."
+    """Compare a token's JSON and picture: addresses, digests, recipe, dna, text, mark, and attributes with the
+    prompt. A picture without a mark is one of a drop from before there were any, or of a collection that wants none."""
     try:
         metadata = read_token(data)
     except BadMetadata as refusal:
@@ -148,6 +163,8 @@ def check_token(
     findings.compare("artmint.pixel_digest", pixel_digest(image), about.pixel_digest)
     base = about.base.digest if about.base else None
     findings.compare("artmint.base.digest", about.recipe.get("base"), base)
+    findings += mark_findings(token, texts, about.recipe)
+    texts.pop(MARK, None)
     if about.withheld:
         return [*findings, *_check_withheld(token, metadata, image, texts)]
     return [*findings, *_check_recipe(token, metadata, image, texts)]
@@ -234,8 +251,11 @@ class StudioDrop:
     earlier: Mapping[int, Settings] = field(default_factory=dict)
     # recipes as they were recorded before they were painted, by slot, where nobody kept settings
     recorded: Mapping[int, dict] = field(default_factory=dict)
+    base_place: WeightsPlace | None = None  # where the base's files are published; none: nowhere
     # content addresses of the collection's media, by digest
     media: Mapping[str, str] = field(default_factory=dict)
+    # pictures' items on Arweave, by slot, where the collection asks for them
+    homes: Mapping[int, str] = field(default_factory=dict)
     # what stands against an edition, in words, by slot, where the decision that counts doesn't accept it
     objections: Mapping[int, str] = field(default_factory=dict)
 
@@ -328,6 +348,8 @@ def _check_rest(
     expected = read_json(token_json(drop.collection, edition, facts, drop.base.source, image, *told))
     stated = read_json(metadata.data)
     findings = _Findings(slot.id)
+    home = f"ar://{drop.homes[slot.id]}" if slot.id in drop.homes else None
+    findings.compare("artmint.arweave", home, stated["artmint"].pop("arweave", None))
     for key in sorted((expected | stated).keys() - {"artmint"}):
         findings.compare(key, expected.get(key), stated.get(key))
     for key in sorted(expected["artmint"].keys() ^ stated["artmint"].keys()):
@@ -338,20 +360,41 @@ def _check_rest(
 def _check_file(
     drop: StudioDrop, edition: Edition, facts: dict, picture: bytes, metadata: TokenMetadata
 ) -> list[Finding]:
-    """The published file against the chosen one: the same bytes, but for content credentials where the studio
-    signs."""
+    """The published file against the chosen one: the same bytes, but for its mark, and for content credentials
+    where the studio signs."""
     try:
-        plain = bare_png(picture)
-    except BadPicture:
+        plain = unmarked_png(picture)
+        mark = mark_in(png_texts(picture))
+    except (BadPicture, ForeignMark):
         return []  # and `check_token` says why
     findings = _Findings(edition.slot)
-    findings.compare("picture's credentials", drop.signed, plain != picture)
+    findings.compare("picture's credentials", drop.signed, bare_png(picture) != picture)
+    if mark:
+        findings.compare("picture's mark", mark_of(facts, drop.collection.marks), mark)
     if drop.signed:
         for name, (expected, actual) in disagreements(picture, metadata.name, facts).items():
             findings.compare(name, expected, actual)
     if not metadata.artmint.withheld:
         findings.compare("edition's file_digest", edition.file_digest, _sha256(plain))
     return findings
+
+# %% ../../nbs/publish/audit.ipynb #10065a7d
+def _unmarked(drop: StudioDrop, facts: dict, picture: bytes) -> bool | None:
+    "Whether a picture lacks the mark that its collection wants; none: it wants none, or it can't be read."
+    if mark_of(facts, drop.collection.marks) == PictureMark():
+        return None
+    try:
+        return MARK not in png_texts(picture)
+    except BadPicture:
+        return None
+
+
+def _check_marked(lacking: Mapping[int, bool | None]) -> list[Finding]:
+    "Tokens that lack the mark that others have; where none has one, the drop is older than marks are."
+    if False not in lacking.values():
+        return []
+    tokens = [token for token, without in lacking.items() if without]
+    return [Finding(token, "picture's mark", "one, as others have", "none") for token in tokens]
 
 
 def _check_entry(token: Token, data: bytes, picture: bytes, metadata: TokenMetadata) -> list[Finding]:
@@ -379,7 +422,7 @@ def _wrong_weights(drop: StudioDrop, root: Path, names: set[str]) -> dict[str, s
             wrong[digest] = path
     return wrong
 
-
+# %% ../../nbs/publish/audit.ipynb #8de130d3
 def _check_manifest(drop: StudioDrop, manifest: Manifest, root: Path, names: set[str]) -> list[Finding]:
     "The manifest against what the studio knows and against the root."
     ids = [slot.id for slot in drop.slots]
@@ -395,11 +438,14 @@ def _check_manifest(drop: StudioDrop, manifest: Manifest, root: Path, names: set
     named = [weights.digest for weights in manifest.weights]
     findings.compare("weights", [drop.base.digest, *drop.weights], named)
     paths = {weights.digest: weights.path for weights in manifest.weights[1:]}
+    place = drop.base_place.model_dump() if drop.base_place else {"cid": None, "bytes": None}
+    stated = manifest.weights[0].model_dump(include={"cid", "bytes"}) if manifest.weights else {}
+    findings.compare("place of the base's files", place, stated)
     findings.compare("paths of weights", drop.weights, paths)
     findings.compare("files that recipes name", {}, _wrong_weights(drop, root, names))
     bases = {facts.get("base", drop.base.digest) for facts in drop.facts}
     findings.compare("bases of the recipes", [drop.base.digest], sorted(bases))
-    schema = drop_schema(drop.collection, drop.slots, drop.facts)
+    schema = drop_schema(drop.collection, drop.slots, drop.facts, bool(drop.homes))
     findings.compare("schema.json", _sha256(schema), manifest.schema_digest)
     findings.compare("root", str(build(root).root), manifest.root)
     return findings
@@ -427,7 +473,7 @@ def _wrong_media(drop: StudioDrop, root: Path, names: set[str]) -> dict[str, str
             wrong[file.place] = "another address"
     return wrong
 
-# %% ../../nbs/publish/audit.ipynb #30790eee
+# %% ../../nbs/publish/audit.ipynb #fc99941a
 def _check_files(drop: StudioDrop, manifest: Manifest, root: Path, names: set[str]) -> list[Finding]:
     "The files in the root: the collection's JSON, the schema, nothing missing, nothing else."
     findings = _Findings(None)
@@ -440,14 +486,17 @@ def _check_files(drop: StudioDrop, manifest: Manifest, root: Path, names: set[st
     actual = (root / "contract.json").read_bytes() if "contract.json" in names else b""
     findings.compare("contract.json", contract, actual)
     wanted = {"schema.json", "contract.json"}
+    if drop.base_place:
+        wanted.add(WEIGHTS_PAGE)
+        listing = WeightsListing(bases={drop.base.digest: drop.base_place}).data
+        actual = (root / WEIGHTS_PAGE).read_bytes() if WEIGHTS_PAGE in names else b""
+        findings.compare(WEIGHTS_PAGE, listing, actual)
     for slot in drop.slots:
         wanted |= {f"{slot.id}.json", f"images/{slot.id}.png"}
     wanted |= {file.place for file in media_of(drop.collection, drop.slots).values()}
     findings.compare("missing files", [], sorted(wanted - names))
-    published = tuple(weights.path for weights in manifest.weights if weights.path)
-    folders = tuple(f"{path}/" for path in published)
-    others = [name for name in names - wanted - set(published) if not name.startswith(folders)]
-    findings.compare("other files", [], sorted(others))
+    published = {weights.path for weights in manifest.weights if weights.path}
+    findings.compare("other files", [], sorted(names - wanted - published))
     findings.compare("media", {}, _wrong_media(drop, root, names))
     schema = (root / "schema.json").read_bytes() if "schema.json" in names else b""
     findings.compare("root/schema.json", manifest.schema_digest, _sha256(schema))
@@ -491,6 +540,7 @@ def audit(
     "Compare pictures, JSON, traits, recipes and manifest with each other, reading every file anew."
     findings = []
     tokens = []
+    lacking: dict[int, bool | None] = {}
     entries = {token.id: token for token in manifest.tokens}
     for slot, edition, facts in zip(drop.slots, drop.editions, drop.facts, strict=True):
         json_path = root / f"{slot.id}.json"
@@ -500,6 +550,7 @@ def audit(
         data = json_path.read_bytes()
         picture = picture_path.read_bytes()
         findings += check_token(slot.id, data, picture)
+        lacking[slot.id] = _unmarked(drop, facts, picture)
         try:
             metadata = read_token(data)
         except BadMetadata:
@@ -513,7 +564,7 @@ def audit(
     names = _file_names(root)
     findings += _check_manifest(drop, manifest, root, names)
     findings += _check_files(drop, manifest, root, names)
-    findings += _check_counts(drop, tokens)
+    findings += _check_counts(drop, tokens) + _check_marked(lacking)
     if probe:
         findings += _check_seen(drop, root, tokens, probe)
     return findings

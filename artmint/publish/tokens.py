@@ -6,10 +6,10 @@
 __all__ = ['USUAL_NAME', 'PLACES', 'WEIGHT_KINDS', 'BaseFacts', 'AdapterFacts', 'Provenance', 'Attribute', 'TokenMetadata',
            'model_schema', 'json_schema', 'NoOpeningSalt', 'public_facts', 'opening_salt', 'withheld_digest',
            'sealed_digest', 'sealed_with', 'withheld_digests', 'public_source', 'attribute', 'fact_attributes',
-           'published_attributes', 'token_name', 'address_of', 'has_market_fields', 'is_of_schema', 'stands_in',
-           'attribute_words', 'has_words', 'drop_schema', 'sealed_names', 'published_collection', 'token_json',
-           'read_token', 'RoyaltyFacts', 'ContractMetadata', 'published_counts', 'labelled_template', 'contract_json',
-           'read_contract', 'named_files', 'adapter_facts']
+           'published_attributes', 'token_name', 'address_of', 'has_market_fields', 'schema_forms', 'is_of_schema',
+           'stands_in', 'attribute_words', 'has_words', 'drop_schema', 'sealed_names', 'published_collection',
+           'token_json', 'with_second_home', 'read_token', 'RoyaltyFacts', 'ContractMetadata', 'published_counts',
+           'labelled_template', 'contract_json', 'read_contract', 'named_files', 'adapter_facts']
 
 # %% ../../nbs/publish/tokens.ipynb #2d9f2c8b
 import re
@@ -69,6 +69,7 @@ class Provenance(Record):
     scorers: dict[str, Hex64]
     # what the prompt says for attributes whose values it doesn't name, by trait_type; empty: nothing
     words: dict[str, str] | None = None
+    arweave: str | None = Field(None, pattern="^ar://[A-Za-z0-9_-]{43}$")  # the picture's second home
 
 # %% ../../nbs/publish/tokens.ipynb #79b44c32
 _DATED = {
@@ -90,7 +91,7 @@ _RULES = [
     },
 ]
 
-# %% ../../nbs/publish/tokens.ipynb #365acc79
+# %% ../../nbs/publish/tokens.ipynb #83d36727
 class Attribute(Record):
     "A trait or a fact, as markets read it: a word, a number, a boost, or a date in seconds since 1970 (UTC)."
 
@@ -161,17 +162,26 @@ def model_schema() -> bytes:
     return canonical(dialect | TokenMetadata.model_json_schema(by_alias=True))
 
 
+_HOME = {
+    "anyOf": [{"pattern": "^ar://[A-Za-z0-9_-]{43}$", "type": "string"}, {"type": "null"}],
+    "default": None,
+    "title": "Arweave",
+}
+
+
 def json_schema(
     words: bool = False,  # with the field for words that stand in place of values
+    arweave: bool = False,  # with the field for the picture's address on Arweave
     market: bool = False,  # with all fields
 ) -> bytes:
     "The JSON schema (draft 2020-12) of a token's JSON as it is published, canonical."
     name = "token.market.schema.json" if market else "token.schema.json"
     data = (files("artmint") / "data" / name).read_bytes()
-    if market or not words:
+    if market or not (words or arweave):
         return data
     schema = read_json(data)
-    schema["$defs"]["Provenance"]["properties"]["words"] = _WORDS
+    more = ({"words": _WORDS} if words else {}) | ({"arweave": _HOME} if arweave else {})
+    schema["$defs"]["Provenance"]["properties"] |= more
     return canonical(schema)
 
 # %% ../../nbs/publish/tokens.ipynb #4df9f42c
@@ -280,7 +290,7 @@ def attribute(
         return Attribute(trait_type=label, value=int(word), display_type="number")
     return Attribute(trait_type=label, value=word)
 
-# %% ../../nbs/publish/tokens.ipynb #1e79cb7a
+# %% ../../nbs/publish/tokens.ipynb #57e31792
 def fact_attributes(
     collection: Collection,  # whose facts
     slot: int,  # the token's number
@@ -343,7 +353,7 @@ def has_market_fields(
             return True
     return False
 
-# %% ../../nbs/publish/tokens.ipynb #2b61b047
+# %% ../../nbs/publish/tokens.ipynb #4b27768c
 def _is_later(fields: Iterable[str], entries: Iterable[Attribute]) -> bool:
     "Whether fields, or attributes of a form, are among those that the first schema doesn't know."
     forms = any(
@@ -355,6 +365,15 @@ def _is_later(fields: Iterable[str], entries: Iterable[Attribute]) -> bool:
     return forms or not _LATER_FIELDS.isdisjoint(fields)
 
 
+def schema_forms() -> dict[bytes, set[str]]:
+    "The forms of schema.json that this package writes, each with what it knows of `artmint` beside what all know."
+    forms = {json_schema(market=True): {"words", "arweave"}}
+    for words, arweave in ((False, False), (False, True), (True, False), (True, True)):
+        fields = {"words": words, "arweave": arweave}
+        forms[json_schema(words, arweave)] = {name for name, known in fields.items() if known}
+    return forms
+
+
 def is_of_schema(
     metadata: TokenMetadata,  # of a token
     schema: bytes,  # its drop's, one that this package writes
@@ -362,9 +381,9 @@ def is_of_schema(
     "Whether a token says no more than the schema that is published with it knows."
     if schema == json_schema(market=True):
         return True
-    unknown = metadata.artmint.words is not None and schema == json_schema()
+    said = {name for name in ("words", "arweave") if getattr(metadata.artmint, name) is not None}
     fields = [name for name, value in metadata if value is not None]
-    return not unknown and not _is_later(fields, metadata.attributes)
+    return said <= schema_forms()[schema] and not _is_later(fields, metadata.attributes)
 
 # %% ../../nbs/publish/tokens.ipynb #0c6ef5e2
 def stands_in(
@@ -413,11 +432,12 @@ def drop_schema(
     collection: Collection,  # whose drop
     slots: list[Slot],  # its slots
     recipes: list[dict],  # facts of the pictures' recipes, one for each slot
+    arweave: bool = False,  # whether its pictures have addresses on Arweave
 ) -> bytes:
     "The schema that is published with a drop: the smallest form that knows what its tokens say."
     if has_market_fields(collection, slots):
         return json_schema(market=True)
-    return json_schema(has_words(collection, slots, recipes))
+    return json_schema(has_words(collection, slots, recipes), arweave)
 
 # %% ../../nbs/publish/tokens.ipynb #11cb111e
 def _base_facts(recipe: dict, source: str) -> BaseFacts | None:
@@ -496,6 +516,16 @@ def token_json(
     )
     return metadata.data
 
+# %% ../../nbs/publish/tokens.ipynb #88b037fc
+def with_second_home(
+    data: bytes,  # a token's JSON
+    item: str,  # of the picture's item on Arweave, 43 characters
+) -> bytes:
+    "The JSON with the picture's address on Arweave. Raises BadMetadata."
+    token = read_token(data)
+    about = token.artmint.model_copy(update={"arweave": f"ar://{item}"})
+    return token.model_copy(update={"artmint": about}).data
+
 # %% ../../nbs/publish/tokens.ipynb #476ba0ea
 def read_token(
     data: bytes,  # the JSON
@@ -523,7 +553,7 @@ class RoyaltyFacts(Record):
     receiver: Account  # a splitter's contract
     shares: tuple[Share, ...]
 
-# %% ../../nbs/publish/tokens.ipynb #4188969e
+# %% ../../nbs/publish/tokens.ipynb #d43d77b2
 class ContractMetadata(Record):
     "The collection as marketplaces read it (ERC-7572)."
 
@@ -547,7 +577,7 @@ class ContractMetadata(Record):
         "The JSON as it is published: canonical, absent fields left out."
         return canonical(self.model_dump(mode="json", exclude_none=True))
 
-# %% ../../nbs/publish/tokens.ipynb #1382906a
+# %% ../../nbs/publish/tokens.ipynb #f6e37240
 def published_counts(
     collection: Collection,  # which
 ) -> dict[str, dict[str, int]]:  # by trait and value, as published
@@ -596,7 +626,7 @@ def _page_fields(collection: Collection, media: Mapping[str, str]) -> dict[str, 
         "token_name": labelled_template(collection),
     }
 
-# %% ../../nbs/publish/tokens.ipynb #6985680c
+# %% ../../nbs/publish/tokens.ipynb #a9fd7e0a
 def contract_json(
     collection: Collection,  # which
     image: str,  # content address of the picture that stands for it, unless it names one

@@ -23,8 +23,10 @@ from ..core.records import Artifact, Candidate, Slot
 from ..judge.curator import curator_drift, expired_promises
 from ..judge.decisions import MACHINE, PeoplesWords, effective_decision, peoples_words
 from ..judge.exchange import Entry, entries
+from ..publish.marks import marks_sentence
 from ..prove.proof import STEP_SIGNS, worst_status
 from ..metrics import BatchHistory, KPIs, LEGS, batch_history, coins, duration, kpis, spoken
+from ..ipfs.health import standing
 from artmint.report.signal import (
     ControlChart,
     DriftSignal,
@@ -44,6 +46,7 @@ from artmint.report.outcomes import (
     starving_slots,
 )
 from ..studio.editions import editions_of
+from ..studio.files import drop_key
 from ..studio.ledger import LedgerLine, Money, load_money
 from ..studio.thumbnails import data_url, thumbnail
 
@@ -372,7 +375,16 @@ def _collection_facts(collection: Collection, drop: int, slots: range) -> dict[s
         name: getattr(collection, name) for name in ("title", "description", "license", "digest", "supply")
     }
     facts |= {"drop": drop, "first": slots[0], "last": slots[-1], "part": len(slots) < collection.supply}
+    facts["marks"] = marks_sentence(collection.marks)
     return facts | {"width": collection.generation.width, "height": collection.generation.height}
+
+# %% ../../nbs/report/page.ipynb #b7df7017
+def _kept(catalog: Catalog, key: str) -> dict[str, str] | None:
+    "The badge about a drop's stores; none before it is given to any."
+    now = standing(catalog, key)
+    return (
+        {"status": now.status, "sign": STEP_SIGNS[now.status], "text": now.words} if now.published else None
+    )
 
 # %% ../../nbs/report/page.ipynb #95c59fec
 def report_facts(
@@ -399,6 +411,7 @@ def report_facts(
     money = load_money(catalog.folder)
     numbers = kpis(history, money)
     facts = _collection_facts(collection, drop, slots)
+    facts["kept"] = _kept(catalog, drop_key(collection.name, drop))
     facts |= {"editions": editions, "many": many, "others": others, "rarity": _rarity(collection, editions)}
     facts |= _glance(listed, history.lines, money, collection.rules, slots)
     facts["open"] = sorted(set(slots) - {body["slot"] for body in bodies})

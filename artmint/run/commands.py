@@ -6,13 +6,12 @@
 __all__ = ['PlanOnly', 'From', 'To', 'JsonLines', 'ExportFolder', 'BoardAddress', 'Parquet', 'CollectionFolder', 'AcrossAxis',
            'DownAxis', 'ThirdAxis', 'ShownSlots', 'SeedCount', 'GridPicture', 'GridPage', 'TakenCell', 'WriteTaken',
            'CountOnly', 'SweepFile', 'NewFolder', 'FirstName', 'CopyFolder', 'WithKeys', 'Really', 'Days', 'SlotNumber',
-           'PictureFile', 'Artist', 'Medium', 'Ground', 'Withdraw', 'Look', 'Keystore', 'Passphrase', 'Chain',
-           'DropNumber', 'DryRun', 'TokenCeiling', 'DayCeiling', 'Above', 'Depth', 'OutFile', 'OpenSeeds', 'run',
-           'report', 'explore', 'sweep', 'init', 'backup', 'gc', 'enter', 'approve', 'mint', 'provenance',
-           'open_withheld', 'minting_checks']
+           'PictureFile', 'Artist', 'Medium', 'Source', 'DeclaredBy', 'Ground', 'Withdraw', 'Look', 'Keystore',
+           'Passphrase', 'Chain', 'DropNumber', 'DryRun', 'TokenCeiling', 'DayCeiling', 'Above', 'Depth', 'OutFile',
+           'OpenSeeds', 'run', 'report', 'explore', 'sweep', 'init', 'backup', 'gc', 'enter', 'approve', 'mint',
+           'provenance', 'open_withheld', 'minting_checks']
 
 # %% ../../nbs/run/commands.ipynb #3a7c052d
-import json as json_format
 import shlex
 import sys
 from collections.abc import Callable, Mapping
@@ -34,6 +33,7 @@ from artmint.run.console import (
     show_steps,
     verify_command,
 )
+from ..core.canon import Refusal
 from .team import dispute_lines
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from artmint.core.collection import Collection
     from artmint.core.manifest import Manifest
     from artmint.core.records import Slot
+    from artmint.generate import Declaration
     from artmint.explore import Axis, Exploration
     from artmint.run.batch import Batch, Stage, StageForecast
     from artmint.run.runner import StageResult
@@ -166,15 +167,15 @@ def run(
 def _tell_disputes(
     batch: "Batch", studio: Path, say: Callable[[str], None], event: Callable[[dict], None]
 ) -> None:
-    "Say about which candidates people say different things, and who said what."
-    from artmint.judge.decisions import disputes
+    "Say about which candidates people say different things or not enough, and who said what."
+    from artmint.judge.decisions import peoples_words
     from artmint.seeds import load_collection
     from artmint.studio.catalog import Catalog
 
-    differing = disputes(Catalog(studio), load_collection(batch.folder), batch.slots)
-    for line in dispute_lines(differing):
+    words = peoples_words(Catalog(studio), load_collection(batch.folder), batch.slots)
+    for line in dispute_lines(words):
         say(line)
-    if differing:
+    if differing := [one for one in words if one.disputed]:
         event({"event": "disputes", "disputes": [one.description for one in differing]})
 
 
@@ -185,7 +186,7 @@ def _print_outcome(batch: "Batch", studio: Path, results: "list[StageResult]", j
     address = batch_address(batch, studio)
     page = near_path(write_report(batch, studio))
     alarms = batch_alarms(batch, studio)
-    command = verify_command(address, studio) if address else ""
+    command = verify_command(address, studio, batch.chain) if address else ""
     if json:
         outcome = {"event": "end", "batch": batch.name, "address": address, "report": page, "alarms": alarms}
         return print_line(outcome | {"command": command, "stages": [vars(result) for result in results]})
@@ -473,6 +474,14 @@ PictureFile = Annotated[
 ]
 Artist = Annotated[str, typer.Option(help="Who made it. This is published.")]
 Medium = Annotated[str, typer.Option(help="How it was made. This is published.")]
+Source = Annotated[
+    str,
+    typer.Option(
+        help="What IPTC calls its source: digitalCapture (photographed or scanned), digitalCreation, print, "
+        "humanEdits, and others; empty: nobody says. This is published, in the picture as well."
+    ),
+]
+DeclaredBy = Annotated[str, typer.Option(help="Who says all this; empty: the studio. This is published.")]
 Ground = Annotated[str, typer.Option(help="What a transparent picture is put on, such as '#ffffff'.")]
 Withdraw = Annotated[
     bool, typer.Option("--withdraw", help="Take back what was entered; the slot is painted like the rest.")
@@ -486,6 +495,8 @@ def enter(
     picture: PictureFile = None,  # the work
     artist: Artist = "",  # whose
     medium: Medium = "",  # how
+    source: Source = "",  # out of what
+    declared_by: DeclaredBy = "",  # by whose word
     ground: Ground = "",  # behind it
     withdraw: Withdraw = False,  # the other way
     dry_run: Look = False,  # no record
@@ -493,11 +504,13 @@ def enter(
     json: Json = False,  # for programs
 ) -> None:
     "Enter a picture made by hand for a slot: it is reviewed, packed and minted like the rest."
+    from artmint.generate import Declaration
     from artmint.run.batch import load_batch
     from artmint.seeds import load_collection
     from artmint.studio.catalog import Catalog
 
-    if withdraw and (picture or artist or medium or ground or dry_run):
+    words = Declaration(artist, medium, source, declared_by)
+    if withdraw and (picture or any(vars(words).values()) or ground or dry_run):
         raise typer.BadParameter("--withdraw takes a batch and a slot, and nothing to enter")
     if not withdraw and not (picture and artist):
         raise typer.BadParameter("name the picture's file and its --artist, or say --withdraw")
@@ -505,15 +518,10 @@ def enter(
     catalog = Catalog(studio)
     if withdraw:
         return _withdraw_work(catalog, collection, slot, json)
-    outcome = _enter_work(catalog, collection, slot, picture, (artist, medium, ground), dry_run)
+    outcome = _enter_work(catalog, collection, slot, picture, words, ground, dry_run)
     if json:
         return print_json(outcome)
-    for note in outcome["notes"]:
-        typer.echo(note)
-    size = f"{outcome['dna'][:16]}… ({outcome['width']}x{outcome['height']} pixels)"
-    if dry_run:
-        return typer.echo(f"slot {slot} can take {size}; nothing was recorded")
-    typer.echo(f"slot {slot} waits for people's decision on {size}: artmint review {batch}")
+    _tell_entered(outcome, batch)
 
 # %% ../../nbs/run/commands.ipynb #e30ff1cc
 def _enter_work(
@@ -521,19 +529,33 @@ def _enter_work(
     collection: "Collection",
     slot: int,
     path: Path,
-    words: tuple[str, str, str],
+    words: "Declaration",
+    ground: str,
     dry: bool,
 ) -> dict:
-    "Enter a work (artist, medium, ground), or only look at it; what was done to its picture."
+    "Enter a work, or only look at it; what was done to its picture."
     from artmint.generate import enter as enter_work
     from artmint.generate import work_of
 
-    artist, medium, ground = words
-    work, taken = work_of(catalog, collection, slot, path, (artist, medium), ground)
+    work, taken = work_of(catalog, collection, slot, path, words, ground)
     if not dry:
-        enter_work(catalog, collection, slot, path, artist, medium, ground)
-    place = {"slot": slot, "dna": work.dna, "width": work.width, "height": work.height}
+        enter_work(catalog, collection, slot, path, ground=ground, **vars(words))
+    place = {"slot": slot, "dna": work.dna, "width": work.width, "height": work.height, "source": work.source}
     return place | {"notes": list(taken.notes), "recorded": not dry}
+
+# %% ../../nbs/run/commands.ipynb #9caa310e
+def _tell_entered(outcome: dict, batch: Path) -> None:
+    "Say what was entered, or could be."
+    for note in outcome["notes"]:
+        typer.echo(note)
+    slot = outcome["slot"]
+    size = f"{outcome['dna'][:16]}… ({outcome['width']}x{outcome['height']} pixels)"
+    if outcome["recorded"]:
+        typer.echo(f"slot {slot} waits for people's decision on {size}: artmint review {batch}")
+    else:
+        typer.echo(f"slot {slot} can take {size}; nothing was recorded")
+    if not outcome["source"]:
+        typer.echo("no --source is declared, so the published picture won't say how it came about")
 
 
 def _withdraw_work(catalog: "Catalog", collection: "Collection", slot: int, json: bool) -> None:
@@ -595,12 +617,11 @@ def _open_chain(studio: Path, chain: str, environment: Mapping[str, str]) -> "We
     return connect(urls, studio / "chain", number)
 
 
-def _minter_address(studio: Path) -> str:
-    "The minter's address, from its keystore, which stays closed."
-    from eth_utils import to_checksum_address
+def _minter_address(studio: Path, environment: Mapping[str, str], web3: "Web3 | None") -> str:
+    "The minter's address; its key stays closed where anything else says it."
+    from artmint.chain.custody import address_of_role
 
-    keystore = json_format.loads((studio / "keys" / "minter.json").read_text())
-    return to_checksum_address(keystore["address"])
+    return address_of_role(studio, "minter", environment, web3 is None or hasattr(web3.provider, "chain"))
 
 # %% ../../nbs/run/commands.ipynb #e514e801
 DropNumber = Annotated[int, typer.Option(help="The drop's number.")]
@@ -650,10 +671,14 @@ def _mint_drop(
     dry_run: bool,
 ) -> None:
     "Say what minting would do, and unless that was all, do it."
-    from artmint.chain.contract import contract_of
-    from artmint.chain.preflight import NotCommitted, described, mint_plan
+    from artmint.chain.admin import find_salt
+    from artmint.chain.custody import lock_of_role
+    from artmint.chain.deployments import require_contract
+    from artmint.chain.preflight import described, mint_plan, outlook_lines, policy_foresight
+    from artmint.chain.rebuild import ClosedKey
     from artmint.core.manifest import read_manifest
     from artmint.metadata import refuse_unaccepted
+    from artmint.mint import guarded_journal
     from artmint.publish.approve import require_approval
     from artmint.seeds import load_collection
     from artmint.studio.catalog import Catalog
@@ -665,23 +690,24 @@ def _mint_drop(
     catalog = Catalog(studio)
     refuse_unaccepted(catalog, collection, range(manifest.first, manifest.first + manifest.quantity))
     web3 = _open_chain(studio, chain, environment)
-    contract = contract_of(catalog, web3, collection.name) if web3 else None
-    if not contract:
-        raise NotCommitted(manifest.first, manifest.first + manifest.quantity - 1, 0)
-    plan = mint_plan(contract, _minter_address(studio), manifest)
-    for line in described(plan, contract, manifest):
+    minter = _minter_address(studio, environment, web3)
+    contract = require_contract(catalog, web3, collection, [minter])
+    plan = mint_plan(contract, minter, manifest, salt=find_salt(catalog, contract, manifest))
+    closed = guarded_journal(catalog, contract, ClosedKey(minter, lock_of_role(studio, "minter")))
+    for line in [*described(plan, contract, manifest), *outlook_lines(closed, contract, plan)]:
         typer.echo(line)
     if dry_run:
-        raise typer.Exit(1 if plan.problems else 0)
+        blocked = plan.batches and not policy_foresight(closed, contract, plan).batches
+        raise typer.Exit(1 if plan.problems or blocked else 0)
     require_approval(collection, packed)
-    _send_drop(catalog, contract, manifest, environment.get("ARTMINT_PASSPHRASE", ""), ceilings, depth)
+    _send_drop(catalog, contract, manifest, environment, ceilings, depth)
 
 # %% ../../nbs/run/commands.ipynb #8fc02046
 def _send_drop(
     catalog: "Catalog",
     contract: "Contract",
     manifest: "Manifest",
-    passphrase: str,
+    environment: Mapping[str, str],
     ceilings: "Ceilings",
     depth: str,
 ) -> None:
@@ -693,7 +719,7 @@ def _send_drop(
     def say(done: int, total: int) -> None:
         typer.echo(f"{done} of {total} tokens minted")
 
-    journal = hot_journal(catalog, contract, passphrase)
+    journal = hot_journal(catalog, contract, environment=environment)
     last = manifest.first + manifest.quantity - 1
     slots = f"{slot_key(manifest.collection, manifest.first)}-{last}"
     with metered(catalog, "mint", [slots]):
@@ -767,16 +793,21 @@ def minting_checks(
 ) -> list[dict]:  # name, status, evidence of each
     "Chain, code, role, allowance, balance and price, for every contract of the studio on a chain."
     from artmint.chain.contract import contract_of
+    from artmint.chain.custody import has_key
     from artmint.chain.preflight import mint_checks
+    from artmint.chain.rebuild import journal_checks
     from artmint.studio.catalog import Catalog
 
-    if not (studio / "catalog.sqlite").exists() or not (studio / "keys/minter.json").exists():
+    if not (studio / "catalog.sqlite").exists() or not has_key(studio, "minter"):
         return []
     web3 = _open_chain(studio, chain, environment)
     if web3 is None:
         return []
     catalog = Catalog(studio)
-    minter = _minter_address(studio)
+    try:
+        minter = _minter_address(studio, environment, web3)
+    except Refusal as refusal:
+        return [{"name": "minter", "status": "unchecked", "evidence": str(refusal)}]
     checks = []
     for key in catalog.all("contract"):
         name, _, number = key.partition("@")
@@ -784,4 +815,9 @@ def minting_checks(
             continue
         for what, status, evidence in mint_checks(contract_of(catalog, web3, name), minter):
             checks.append({"name": f"{name} {what}", "status": status, "evidence": evidence})
+    for what, status, evidence in journal_checks(catalog, web3):
+        checks.append({"name": what, "status": status, "evidence": evidence})
+    if not catalog.all("contract"):
+        evidence = f"the catalog has no contract on chain {web3.eth.chain_id}; artmint journal rebuild looks for one there"
+        checks.append({"name": "contract", "status": "held", "evidence": evidence})
     return checks

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
@@ -112,6 +113,12 @@ def program_name() -> str:
 def verify_command(
     address: str,  # CHAIN:CONTRACT
     studio: Path,  # where the studio is
+    chain: str = "embedded",  # as the batch names it: the studio's own, a network's name, or a node's address
 ) -> str:
-    "The command with which anyone repeats the proof, ready for a shell here."
-    return shlex.join([program_name(), "verify", address, "--studio", near_path(studio), "--regenerate"])
+    "The command with which anyone repeats the proof, ready for a shell here. It shows no key that an address may hold."
+    words = [program_name(), "verify", address, "--studio", near_path(studio), "--regenerate"]
+    if chain != "embedded":
+        parts = urlsplit(chain.split(",")[0])
+        plain = bool(parts.hostname) and not (parts.username or parts.query or parts.path.strip("/"))
+        words += ["--rpc", f"{parts.scheme}://{parts.netloc}" if plain else "https://YOUR-NODE"]
+    return shlex.join(words)

@@ -100,7 +100,7 @@ def decisions_export(
     json: Json = False,  # for programs
 ) -> None:
     "Write a batch's candidates with what was decided on them. Writes over nothing."
-    from artmint.judge.exchange import entries
+    from artmint.judge.exchange import entries, require_speaker
 
     if by and kind not in ("xmp", "fiftyone"):
         raise typer.BadParameter(
@@ -108,6 +108,8 @@ def decisions_export(
         )
     catalog, collection, order = _of_batch(batch, studio)
     listed = entries(catalog, collection, order.slots)
+    if by:
+        require_speaker(listed, by)
     _, live = console_voice()
     _exported(catalog, listed, to, kind, by, f"{collection.title}, drop {order.drop}", live)
     words = sum(len(entry.words) for entry in listed)
@@ -163,14 +165,17 @@ def _reading(
     try:
         return read_csv(file.name, file.read_bytes())
     except OSError as error:
-        raise UnreadableDecisions(str(file), str(error)) from error
+        raise UnreadableDecisions(str(file), error.strerror or str(error)) from error
 
 # %% ../../nbs/run/exchange.ipynb #6fc953ef
-def _print_plan(plan: "ImportPlan", recorded: bool) -> None:
+def _print_plan(plan: "ImportPlan", recorded: bool, skip: bool) -> None:
     "Say what was recorded, or would be, and what wasn't and why."
     facts = plan.facts()
     people = ", ".join(f"{count} by {by}" for by, count in facts["people"].items())
-    verb = "recorded" if recorded else "would be recorded; nothing was"
+    would = (
+        "would be recorded with --skip, and none without" if plan.faults and not skip else "would be recorded"
+    )
+    verb = "recorded" if recorded else f"{would}; nothing was"
     typer.echo(f"{len(plan.opinions)} decisions {verb}" + (f": {people}" if people else ""))
     counts = {
         "are on record already": plan.same,
@@ -214,6 +219,6 @@ def decisions_import(
     if json:
         print_json(facts)
     else:
-        _print_plan(plan, not dry_run)
+        _print_plan(plan, not dry_run, skip)
     if dry_run and plan.faults and not skip:
         raise typer.Exit(2)

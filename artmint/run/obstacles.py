@@ -28,6 +28,7 @@ from ..make.rounds import Settings, describe_change, refuse_unsaid_words
 from ..metadata import NoSuchSlots, check_range, refuse_mixed_bases
 from ..pin import open_stores
 from ..publish.credentials import open_identity
+from ..publish.marks import marks_sentence
 from ..publish.tokens import BaseFacts
 from .batch import Batch, existing_catalog
 from artmint.seeds import (
@@ -228,9 +229,10 @@ def _bases(outlook: Outlook) -> str:
 
 # %% ../../nbs/run/obstacles.ipynb #83ec08f7
 def _credentials(outlook: Outlook) -> str:
-    "Whether the studio's certificate is described right."
+    "Whether the studio's certificate is described right, and what pictures say of themselves."
     identity = open_identity(outlook.studio) if outlook.studio.exists() else None
-    return "pictures are signed" if identity else "pictures aren't signed"
+    signed = "pictures are signed" if identity else "pictures aren't signed"
+    return f"{signed}; {marks_sentence(outlook.collection.marks)}"
 
 
 def _stores(outlook: Outlook) -> str:

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['WHOSE', 'By', 'Blind', 'Port', 'Browser', 'ForTeam', 'TeamAddress', 'PersonName', 'InvitedRole', 'LinkDays',
-           'LinkTeamAddress', 'Revoke', 'dispute_lines', 'batch_status', 'status', 'review', 'invite', 'people']
+           'LinkTeamAddress', 'Revoke', 'dispute_lines', 'batch_status', 'kept_facts', 'status', 'review', 'invite',
+           'people']
 
 # %% ../../nbs/run/team.ipynb #42f912a6
 import getpass
@@ -27,15 +28,21 @@ if TYPE_CHECKING:
 
 # %% ../../nbs/run/team.ipynb #b3c3077a
 def dispute_lines(
-    differing: "list[PeoplesWords]",  # candidates of which people say different things
+    words: "list[PeoplesWords]",  # candidates of which people said something
 ) -> list[str]:
-    "What people differ about, in lines; none where they don't."
-    if not differing:
-        return []
-    title = (
-        "1 candidate is disputed:" if len(differing) == 1 else f"{len(differing)} candidates are disputed:"
+    "What people differ about, and what their words don't settle yet, in lines; none where there is nothing."
+    lines = []
+    differing = [one for one in words if one.disputed]
+    undecided = [one for one in words if one.decision == "review" and not one.disputed]
+    kinds = (
+        ("is disputed", "are disputed", differing),
+        ("isn't settled by what was said", "aren't settled by what was said", undecided),
     )
-    return [title, *(f"  {one.description}" for one in differing)]
+    for is_one, are_many, those in kinds:
+        if those:
+            count = f"1 candidate {is_one}:" if len(those) == 1 else f"{len(those)} candidates {are_many}:"
+            lines += [count, *(f"  {one.description}" for one in those)]
+    return lines
 
 
 def batch_status(
@@ -44,19 +51,21 @@ def batch_status(
     slots: range,  # a batch's
 ) -> dict[str, Any]:  # plain JSON
     "How far a batch's slots are, whose word counts, and what people differ about or haven't settled."
-    from artmint.judge.decisions import peoples_words, slots_awaiting_review
+    from artmint.judge.decisions import MACHINE, peoples_words, slots_awaiting_review, unaccepted_editions
     from artmint.studio.editions import editions_of, packed_slots
 
     packed = packed_slots(catalog, collection.name)
     minted = {int(key.split("/")[1]) for key in catalog.keys("token", f"{collection.name}/")}
     filled = editions_of(catalog, collection.name)
     words = peoples_words(catalog, collection, slots)
+    refused = unaccepted_editions(catalog, collection, [slot for slot in slots if slot not in packed])
     return {
         "first": slots[0],
         "last": slots[-1],
         "filled": [slot for slot in slots if slot in filled],
         "waiting": list(slots_awaiting_review(catalog, collection, slots)),
         "open": [slot for slot in slots if slot not in filled],
+        "refused": [slot for slot, verdict in refused.items() if verdict.by != MACHINE],
         "packed": [slot for slot in slots if slot in packed],
         "minted": [slot for slot in slots if slot in minted],
         "last_word": collection.people.last_word,
@@ -82,6 +91,17 @@ def _numbers(slots: list[int]) -> str:
         else "0"
     )
 
+# %% ../../nbs/run/team.ipynb #b80de901
+def kept_facts(
+    catalog: "Catalog",  # the studio's
+    key: str,  # of a drop, as collection/number
+) -> dict[str, Any]:  # plain JSON
+    "Where a drop is kept, as far as was looked, and the line that says it."
+    from artmint.ipfs.health import standing
+
+    now = standing(catalog, key)
+    return {**vars(now), "status": now.status, "words": now.words}
+
 # %% ../../nbs/run/team.ipynb #ceda1115
 def status(
     batch: BatchFile,  # the batch file
@@ -91,6 +111,7 @@ def status(
     "Say how far a batch is, what waits for people, whose word counts, and what they differ about. Nothing is changed."
     from artmint.run.batch import existing_catalog, load_batch
     from artmint.seeds import load_collection
+    from artmint.studio.files import drop_key
 
     order = load_batch(batch)
     collection = load_collection(order.folder)
@@ -99,11 +120,16 @@ def status(
         typer.echo(f"There is no studio in {studio} yet; artmint run {batch} makes one.", err=True)
         raise typer.Exit(2)
     facts = batch_status(catalog, collection, order.slots)
+    facts["kept"] = kept_facts(catalog, drop_key(collection.name, order.drop))
     if json:
         return print_json(facts)
     typer.echo(f"slots {facts['first']} to {facts['last']}: {len(facts['filled'])} have an edition")
     typer.echo(f"open: {_numbers(facts['open'])}, of which wait for people: {_numbers(facts['waiting'])}")
+    if facts["refused"]:
+        chosen = "whose edition people don't accept"
+        typer.echo(f"{chosen}: {_numbers(facts['refused'])}; the next artmint run chooses anew")
     typer.echo(f"packed: {_numbers(facts['packed'])}, minted: {_numbers(facts['minted'])}")
+    typer.echo(f"kept: {facts['kept']['words']}")
     lead = f", {facts['lead']}" if facts["lead"] else ""
     typer.echo(f"the last word: {WHOSE[facts['last_word']]}{lead}")
     for title in ("disputes", "undecided"):

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['sync_folder', 'replacing', 'write_whole', 'write_new', 'BadSettings', 'studio_document', 'read_settings',
-           'StudioBusy', 'hold_studio', 'slot_key', 'attempt_key', 'drop_key', 'drop_folder']
+           'StudioBusy', 'hold_studio', 'slot_key', 'attempt_key', 'drop_key', 'chain_key', 'drop_folder']
 
 # %% ../../nbs/studio/files.ipynb #760d5d9f
 import json
@@ -196,6 +196,17 @@ def drop_key(
 ) -> str:
     "The catalog's key of a drop."
     return f"{collection}/{drop}"
+
+
+def chain_key(
+    collection: str,  # its name
+    drop: int,  # 1, 2, ...
+    chain_id: int,  # of the chain that it is on
+    contract: str = "",  # address, for what another contract has again
+) -> str:
+    "The catalog's key of what a drop has on a chain: its stamp, and on each contract its salt."
+    key = f"{drop_key(collection, drop)}@{chain_id}"
+    return f"{key}/{contract}" if contract else key
 
 
 def drop_folder(

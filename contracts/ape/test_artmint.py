@@ -10,9 +10,10 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 import deploy as script  # noqa: E402
 
-from artmint.catalog import Catalog  # noqa: E402
-from artmint.contract import contract_of  # noqa: E402
+from artmint.chain.contract import contract_of  # noqa: E402
+from artmint.chain.deployments import ContractThere  # noqa: E402
 from artmint.seeds import load_collection  # noqa: E402
+from artmint.studio.catalog import Catalog  # noqa: E402
 
 DEMO = load_collection(ROOT / "collections/demo")
 ROOT_HASH, CID = (hashlib.sha256(word).digest() for word in (b"root", b"cid"))
@@ -24,8 +25,16 @@ def art(accounts): return script.deploy(accounts[0], DEMO, accounts[1].address, 
 
 def test_the_script_deploys_the_packages_contract(art, accounts, tmp_path):
     assert art.owner() == accounts[1] and art.treasury() == accounts[2] and art.maxSupply() == DEMO.supply and art.defaultAdminDelay() == 60
-    script.remember(tmp_path, DEMO, art)
-    assert contract_of(Catalog(tmp_path), ape.networks.provider.web3, DEMO.name).address == art.address
+    asked = {"admin": str(accounts[1].address), "treasury": str(accounts[2].address), "delay": 60}
+    sender = str(accounts[0].address)
+    for studio in (tmp_path, tmp_path / "again"):  # the second has lost its catalog: it looks before it pays
+        studio.mkdir(exist_ok=True)
+        assert script.standing(studio, DEMO, sender, asked, set()) == art.address
+        assert contract_of(Catalog(studio), ape.networks.provider.web3, DEMO.name).address == art.address
+    (tmp_path / "other").mkdir()
+    with pytest.raises(ContractThere):
+        script.standing(tmp_path / "other", DEMO, sender, asked | {"delay": 61}, set())
+    assert script.standing(tmp_path / "other", DEMO, sender, asked, {art.address}) == ""
 
 
 def test_a_drop_from_commitment_to_transfer(art, accounts):

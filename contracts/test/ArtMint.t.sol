@@ -127,7 +127,8 @@ contract ArtMintTest is Base {
         commit(100, 0);
         bool fine = to < SUPPLY && to >= 100;
         vm.startPrank(admin);
-        if (!fine) vm.expectRevert(abi.encodeWithSelector(ArtMint.SupplyNotLowered.selector, SUPPLY, 100, to));
+        if (to == 0) vm.expectRevert(abi.encodeWithSelector(ArtMint.BadMaxSupply.selector, 0));
+        else if (!fine) vm.expectRevert(abi.encodeWithSelector(ArtMint.SupplyNotLowered.selector, SUPPLY, 100, to));
         art.lowerMaxSupply(to);
         eq(art.maxSupply(), fine ? to : SUPPLY);
         if (art.maxSupply() > 100) art.burnRemainder();

@@ -10,6 +10,7 @@ from artmint.chain import admin as admin_room
 from artmint.chain.signers import MissingKey
 from artmint.chain.transaction import RefusedByContract
 from artmint.core.collection import Market
+from artmint.studio.catalog import Catalog
 from tests.studios import DEMO, FAST, Drop, Studio, refused
 
 
@@ -108,3 +109,62 @@ def test_the_contract_has_the_symbol_and_the_royalty_that_the_collection_says(st
     assert contract.functions.symbol().call() == named.symbol == "LIGHT"
     assert contract.functions.royaltyInfo(1, 10_000).call() == [splitter, 750]
     assert DEMO.symbol == "DEMO"
+# What isn't on record, or isn't asked for
+
+
+def redeployed(studio):
+    "Another contract of the same collection, beside the first."
+    return admin_room.deploy(studio.admin, DEMO, studio.who.treasury, beside=studio.contract.address)
+
+
+def test_another_contract_has_another_salt(studio):
+    studio.contract = admin_room.deploy(studio.admin, DEMO, studio.who.treasury)
+    admin_room.seal_drop(studio.admin, studio.contract, studio.drop)
+    told = admin_room.kept_salt(studio.catalog, studio.contract, studio.drop)
+    admin_room.reveal_drop(studio.admin, studio.contract, studio.drop)
+    second = redeployed(studio)
+    assert admin_room.find_salt(studio.catalog, second, studio.drop) == b""
+    admin_room.seal_drop(studio.admin, second, studio.drop)
+    assert admin_room.kept_salt(studio.catalog, second, studio.drop) != told
+    admin_room.reveal_drop(studio.admin, second, studio.drop)
+
+
+def test_a_salt_that_was_kept_for_a_chain_opens_what_it_sealed_and_nothing_else(studio):
+    studio.contract = admin_room.deploy(studio.admin, DEMO, studio.who.treasury)
+    studio.catalog.put("salt", "demo/1@31337", {"salt": "07" * 32})
+    assert admin_room.find_salt(studio.catalog, studio.contract, studio.drop) == b""
+    admin_room.commit_drop(studio.admin, studio.contract, studio.drop, b"\x07" * 32)
+    assert admin_room.kept_salt(studio.catalog, studio.contract, studio.drop) == b"\x07" * 32
+    admin_room.reveal_drop(studio.admin, studio.contract, studio.drop)
+    assert admin_room.find_salt(studio.catalog, studio.contract, studio.drop) == b"\x07" * 32
+    assert admin_room.find_salt(studio.catalog, redeployed(studio), studio.drop) == b""
+
+
+def test_a_lost_salt_is_said_and_no_new_one_is_drawn(studio, tmp_path):
+    studio.contract = admin_room.deploy(studio.admin, DEMO, studio.who.treasury)
+    admin_room.seal_drop(studio.admin, studio.contract, studio.drop)
+    lost = Catalog(tmp_path / "lost")
+    with pytest.raises(admin_room.NoDropSalt):
+        admin_room.draw_salt(lost, studio.contract, studio.drop)
+    assert lost.all("salt") == {}
+
+
+def test_a_window_that_nobody_asks_about_stays(ready):
+    minter = ready.who.minter.address
+    admin_room.authorize(ready.admin, ready.contract, minter, 16, per_window=5, window=600)
+    admin_room.authorize(ready.admin, ready.contract, minter, 20)
+    assert ready.contract.functions.allowanceOf(minter).call()[:4] == [20, 0, 5, 600]
+    admin_room.authorize(ready.admin, ready.contract, minter, 20, per_window=0, window=0)
+    assert ready.contract.functions.allowanceOf(minter).call()[:4] == [20, 0, 0, 0]
+
+
+def test_a_stamp_of_another_contract_is_no_stamp_of_this_one(ready):
+    ready.mint()
+    assert room.stamp_drop(ready.minter, ready.contract, ready.drop).proven
+    first, ready.contract = ready.contract.address, redeployed(ready)
+    assert not room.stamp_drop(ready.minter, ready.contract, ready.drop).proven
+    stamps = ready.catalog.history("stamp", "demo/1@31337")
+    assert [(one["contract"], one["proven"]) for one in stamps] == [
+        (first, True),
+        (ready.contract.address, False),
+    ]

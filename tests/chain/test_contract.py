@@ -384,6 +384,43 @@ def test_treasury_changes_for_new_tokens_only(desk):
     assert refusal(desk, desk.admin, desk.calls.setTreasury(ZERO)) == ("ZeroTreasury",)
 
 
+def test_tokens_are_never_minted_into_the_contract_itself(desk):
+    assert refusal(desk, desk.admin, desk.calls.setTreasury(desk.contract.address)) == ("TreasuryIsThisContract",)
+
+
+def test_a_collection_of_nothing_is_no_way_out(desk):
+    refused = ("BadMaxSupply", 0)
+    assert refusal(desk, desk.admin, desk.calls.burnRemainder()) == refused
+    assert refusal(desk, desk.admin, desk.calls.lowerMaxSupply(0)) == refused
+    assert desk.calls.maxSupply().call() > 0
+
+
+def test_a_royalty_is_a_tenth_at_most(desk):
+    desk.send(desk.admin, desk.calls.setRoyalty(desk.stranger.address, 1_000))
+    refused = ("RoyaltyTooHigh", 1_001, 1_000)
+    assert refusal(desk, desk.admin, desk.calls.setRoyalty(desk.stranger.address, 1_001)) == refused
+    assert desk.calls.royaltyInfo(1, 10_000).call() == [desk.stranger.address, 1_000]
+
+
+def test_ether_that_nobody_could_have_back_is_refused(desk):
+    desk.ready()
+    desk.send(desk.admin, desk.calls.setTreasury(desk.admin.address))
+    desk.send(desk.minter, desk.calls.mintBatch(1, 1, 0))
+    owner, other = desk.admin.address, desk.stranger.address
+    transfers = [
+        desk.calls.approve(other, 1),
+        desk.calls.transferFrom(owner, other, 1),
+        desk.contract.functions["safeTransferFrom(address,address,uint256)"](owner, other, 1),
+        desk.contract.functions["safeTransferFrom(address,address,uint256,bytes)"](owner, other, 1, b""),
+    ]
+    for call in transfers:
+        with pytest.raises(ContractCustomError) as caught:
+            call.estimate_gas({"from": owner, "value": 1})
+        data = bytes.fromhex(caught.value.data[2:])
+        assert ERRORS[data[:4]][0] == "EtherRefused"
+        call.estimate_gas({"from": owner})  # without ether it goes through
+
+
 def test_what_marketplaces_ask(desk):
     assert desk.calls.owner().call() == desk.admin.address
     for interface in (

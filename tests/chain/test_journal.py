@@ -1,18 +1,24 @@
 "The journal: before anything is sent, and after an answer was lost."
 
+import errno
 import json
+import os
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
 
 from artmint import mint as room
 from artmint.chain.embedded import TransactionRefused
+from artmint.chain.journal import Journal
+from artmint.chain.signers import BlockedByPolicy, Guarded
 from artmint.chain.transaction import (
     GasPriceAboveCeiling,
     KeyUsedElsewhere,
+    NotWritten,
     NotYetMined,
     OutOfGasMoney,
     Reverted,
@@ -194,3 +200,130 @@ def test_the_key_is_used_elsewhere(ready, monkeypatch):
         lambda address, block=None: count(address) + (block == "pending"),
     )
     refused(ready, KeyUsedElsewhere, ready.mint)
+
+
+# The policy's book is the journal
+
+
+def limited(studio, **limits):
+    "The minter's journal behind a policy."
+    policy = room.minter_policy(studio.contract).model_copy(update=limits)
+    return Journal(studio.catalog, studio.web3, Guarded(studio.who.minter, policy), patience=2)
+
+
+def batch(studio, first, quantity=1):
+    "A call that mints, and what it is for."
+    return room._batch(studio.contract, studio.drop, first, quantity, 1)
+
+
+def test_the_policy_counts_what_was_paid(ready):
+    hot = limited(ready)
+    one = hot.send(*batch(ready, 1))
+    assert int(one.wei) < int(one.most)
+    assert hot.past() == [(int(one.wei), 1, 0)]
+    hot = limited(ready, most_in_a_day=int(one.most) + int(one.wei))
+    hot.send(*batch(ready, 2))
+    with pytest.raises(BlockedByPolicy, match="24 hours"):
+        hot.send(*batch(ready, 3))
+
+
+def test_a_flight_counts_what_it_has_signed_already(ready):
+    hot = limited(ready, tokens=5, window=3600)
+    assert len(hot.send_all([batch(ready, 1, 2), batch(ready, 3, 2), batch(ready, 5, 2)])) == 2
+    with pytest.raises(BlockedByPolicy, match="6 tokens in 3600 s, above 5"):
+        hot.send(*batch(ready, 5, 2))
+    hot.send(*batch(ready, 5, 1))
+    assert ready.supply() == 5
+    assert hot._past is None
+
+
+def test_what_is_open_counts_as_what_it_may_cost(ready, monkeypatch):
+    hot = limited(ready)
+    monkeypatch.setattr(ready.web3.provider.chain, "send", lambda raw: "0x" + "00" * 32)
+    with pytest.raises(NotYetMined):
+        hot.send(*batch(ready, 1, 3))
+    (open_one,) = hot.transactions()
+    assert hot.past() == [(int(open_one.most), 3, 0)]
+    assert hot.past(open_one.nonce) == []  # a dearer version takes its place
+
+
+@pytest.mark.parametrize("days", [400, -400])
+def test_no_jump_of_the_clock_changes_what_counts(ready, monkeypatch, days):
+    hot = limited(ready, tokens=2, window=3600)
+    now = time.time()
+    for begin, end in ((0, 0), (days * 86400, 0), (0, days * 86400)):
+        monkeypatch.setattr(time, "time", lambda begin=begin: now + begin)
+        if not hot.transactions():
+            hot.send(*batch(ready, 1, 2))
+        monkeypatch.setattr(time, "time", lambda end=end: now + end)
+        with pytest.raises(BlockedByPolicy, match="3 tokens"):
+            hot.send(*batch(ready, 3))
+
+
+def test_an_old_policys_file_is_taken_over_torn_line_and_all(ready):
+    old = ready.folder / "keys/minter.signed.jsonl"
+    now = ready.web3.eth.get_block("latest")["timestamp"]
+    lines = [
+        {"time": now - age, "most": str(10**17), "nonce": nonce}
+        for nonce, age in ((7, 90_000), (8, 100), (0, 50))
+    ]
+    old.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"time": 17959')
+    with pytest.raises(BlockedByPolicy, match="24 hours"):
+        limited(ready, most_in_a_day=10**17).send(*batch(ready, 1))
+    assert not old.exists()
+    assert old.with_name("minter.signed.jsonl.taken").exists()
+    hot = limited(ready)
+    assert [one.wei for one in hot.past()] == [10**17] * 3
+    hot.send(*batch(ready, 1))  # nonce 0: the old line gives way to the journal's
+    assert [one.wei == 10**17 for one in hot.past()].count(True) == 2
+
+
+def test_the_lock_is_given_back_when_the_book_cannot_be_read(ready, monkeypatch):
+    def unreadable(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(type(ready.catalog), "all", unreadable)
+        with pytest.raises(NotWritten), ready.minter:
+            pass
+    assert not ready.minter._lock.held
+    assert len(ready.mint()) == 4
+
+
+FULL = """
+import resource, signal, sys
+from artmint.chain.journal import Journal
+from artmint.chain.signers import Guarded
+from artmint.chain.transaction import NotWritten
+from artmint.mint import minter_policy, mint
+from tests.studios import Studio
+from artmint.chain.contract import contract_of
+studio = Studio(sys.argv[1])
+studio.contract = contract_of(studio.catalog, studio.web3, "demo")
+hot = Journal(studio.catalog, studio.web3, Guarded(studio.who.minter, minter_policy(studio.contract)), patience=2)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+size = sum(path.stat().st_size for path in studio.folder.glob("catalog.sqlite*"))
+hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+for room in (0, 4096, 20_000):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2 + room, hard))
+    try:
+        mint(hot, studio.contract, studio.drop, 4, 4)
+    except NotWritten as refusal:
+        print("refused")
+    print(hot._lock.held, studio.supply())
+resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+print(len(mint(hot, studio.contract, studio.drop, 4, 4)), studio.supply())
+"""
+
+
+def test_a_full_disk_refuses_in_a_sentence_and_room_is_all_it_needs(ready):
+    "A real limit on the size of files: half a line can't be told from a whole one by whoever writes it."
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    words = [sys.executable, "-c", FULL, str(ready.folder)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, env=environment, cwd=ROOT)
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0, done.stderr
+    assert lines[:2] == ["refused", "False 0"]
+    assert lines[-1].endswith(" 16")
+    assert ready.catalog.check_records() == []
+    assert [one.state for one in ready.minter.transactions()] == ["confirmed"] * 4

@@ -4,10 +4,8 @@ import json
 import os
 import random
 import shutil
-import stat
 import subprocess
 import sys
-import time
 import traceback
 from pathlib import Path
 
@@ -15,30 +13,38 @@ import pytest
 from eth_account import Account
 from eth_keys import keys
 from eth_utils import keccak
+from web3 import Web3
 
 from artmint.chain import signers as room
 from artmint.chain.admin import authorize, commit_drop, deploy
 from artmint.chain.connect import connect
+from artmint.chain.contract import artifact
 from artmint.chain.journal import Journal
 from artmint.chain.signers import (
+    MINT_BATCH,
     BadSignature,
     BlockedByPolicy,
     Guarded,
     KeystoreSigner,
     KmsSigner,
+    Limits,
     MissingKey,
     ModuleSigner,
     N,
     NoModuleKey,
     Policy,
+    Signed,
     WrongPassphrase,
     address_of_key,
+    load_limits,
     new_keystore,
     recovered,
+    tokens_of,
 )
 from artmint.core.canon import Refusal
 from artmint.mint import mint
 from artmint.studio.catalog import Catalog
+from artmint.studio.files import BadSettings
 from tests.studios import DEMO, FAST, PIN, Drop
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,7 +106,7 @@ def guarded_signer(keystore_signer):
         most=10**18,
         most_in_a_day=10**18,
     )
-    return Guarded(keystore_signer, policy)
+    return Guarded(keystore_signer, policy).beside(lambda nonce: [])
 
 
 @pytest.fixture(params=["keystore", "module", "kms", "guarded"])
@@ -200,7 +206,7 @@ def many(count: int) -> None:
         r, s = decode_dss_signature(secret.sign(digest, cryptography.ECDSA(Prehashed(SHA256()))))
         forced = max(s, N - s)
         short |= {name for name, value in (("r", r), ("s", min(s, N - s))) if value < 1 << 247}
-        parity, r2, s2 = recovered(digest, *room._two_numbers(encode_dss_signature(r, forced)), address)
+        parity, r2, s2 = recovered(digest, *room.two_numbers(encode_dss_signature(r, forced)), address)
         assert r2 == r
         assert s2 == N - forced <= N // 2
         assert parity in (0, 1)
@@ -251,34 +257,78 @@ def test_a_signature_by_another_key_is_refused(keystore_signer):
 def test_the_policy_blocks_all_else(guarded_signer, change, word):
     with pytest.raises(BlockedByPolicy, match=word):
         guarded_signer.sign({**FIELDS, **change})
-    assert guarded_signer.spent(time.time()) == 0
     assert guarded_signer.sign(FIELDS)
     with pytest.raises(BlockedByPolicy, match="bare digest"):
         guarded_signer.signature(b"d" * 32)
 
 
-def test_the_policy_counts_a_day(keystore_signer, monkeypatch):
-    guarded = Guarded(
-        keystore_signer,
-        Policy(
-            chains=(31337,),
-            contracts=(FIELDS["to"],),
-            selectors=("0x12345678",),
-            most=10**14,
-            most_in_a_day=3 * 10**14,
-        ),
+def policy_of(**limits):
+    "A policy for the fields of these tests, which cost up to 10^14 wei."
+    facts = {"chains": (31337,), "contracts": (FIELDS["to"],), "selectors": (FIELDS["data"][:10],)}
+    return Policy(**facts | {"most": 10**18, "most_in_a_day": 10**18} | limits)
+
+
+def test_the_policy_counts_a_day():
+    policy = policy_of(most_in_a_day=3 * 10**14)
+    most = FIELDS["gas"] * FIELDS["maxFeePerGas"]
+    paid = [Signed(most, 0, age) for age in (0, 40_000, 86_399)]
+    assert "24 hours" in policy.violations(FIELDS, paid)[0]
+    assert policy.violations(FIELDS, paid[:2]) == []
+    assert policy.violations(FIELDS, [*paid[:2], Signed(most, 0, 86_400)]) == []
+    assert (
+        policy.violations(FIELDS, [Signed(most // 3, 0, 0)] * 6) == []
+    )  # what was paid, not what it might have cost
+
+
+def test_the_policy_counts_tokens_and_looks_at_the_price():
+    contract = Web3().eth.contract(abi=artifact()["abi"])
+    call = {**FIELDS, "data": contract.encode_abi("mintBatch", [17, 30, 20])}
+    assert call["data"][:10] == MINT_BATCH
+    assert (tokens_of(call), tokens_of(FIELDS), tokens_of({"data": bytes.fromhex(call["data"][2:])})) == (
+        30,
+        0,
+        30,
     )
-    now = time.time()
-    for at in (0, 40_000, 80_000):
-        monkeypatch.setattr(room.time, "time", lambda at=at: now + at)
+    policy = policy_of(selectors=(MINT_BATCH,), tokens=100, window=600)
+    assert policy.violations(call, [Signed(0, 70, 599)]) == []
+    assert policy.violations(call, [Signed(0, 71, 599)]) == ["101 tokens in 600 s, above 100"]
+    assert policy.violations(call, [Signed(0, 71, 600)]) == []
+    dear = policy_of(price=FIELDS["maxFeePerGas"] - 1)
+    assert "a unit of gas" in dear.violations(FIELDS, [])[0]
+
+
+def test_a_policy_without_a_book_lets_nothing_go(keystore_signer):
+    "That nobody has noted anything doesn't say that nothing was signed."
+    guarded = Guarded(keystore_signer, policy_of())
+    with pytest.raises(BlockedByPolicy, match="keeps a book"):
         guarded.sign(FIELDS)
-    with pytest.raises(BlockedByPolicy, match="24 hours"):
-        Guarded(keystore_signer, guarded.policy).sign(FIELDS)
-    monkeypatch.setattr(room.time, "time", lambda: now + 86_401)
-    guarded.sign(FIELDS)
-    with pytest.raises(BlockedByPolicy, match="24 hours"):
-        guarded.sign(FIELDS)
-    assert stat.S_IMODE(guarded._ledger.stat().st_mode) == 0o600
+    asked = []
+    guarded.beside(lambda nonce: asked.append(nonce) or []).sign(FIELDS)
+    assert asked == [FIELDS["nonce"]]
+
+
+@pytest.mark.parametrize(
+    "said, word",
+    [
+        ("token = 3", "is it tokens"),
+        ("tokens = -1", "tokens"),
+        ("window = 0", "window"),
+        ("day = 0", "day"),
+        ('tokens = "many"', "tokens"),
+    ],
+)
+def test_limits_in_studio_toml_are_refused_by_name(tmp_path, said, word):
+    (tmp_path / "studio.toml").write_text(f"[policy]\n{said}\n")
+    with pytest.raises(BadSettings, match=word):
+        load_limits(tmp_path)
+
+
+def test_limits_in_studio_toml_are_exact(tmp_path):
+    assert load_limits(tmp_path) == Limits()
+    (tmp_path / "studio.toml").write_text("[policy]\ntokens = 300\nday = 0.3\ntransaction = 1\n")
+    limits = load_limits(tmp_path)
+    assert int(limits.day * 10**18) == 3 * 10**17
+    assert (limits.tokens, limits.window, limits.transaction) == (300, 86400, 1)
 
 
 # Who can read what

@@ -63,7 +63,7 @@ CHANGES = {
         '\n[[rules]]\nscorer = "blank"\nmin = 1.0\nseverity = "harsh"\n[[rules]]',
         "rules.0.severity",
     ),
-    "basis_points = 500": ("basis_points = 10001", "royalty.basis_points"),
+    "basis_points = 500": ("basis_points = 1001", "royalty.basis_points"),
     'name = "demo"': ('name = "Demo"', "name"),
     'name = "demo" ': ('name = "other" ', "name: 'other' is not the folder's name 'demo'"),
     "[traits.motif]": ("[traits.motif", "no TOML"),

@@ -13,8 +13,9 @@ from typing import Any
 from artmint import mint
 from artmint.chain import journal
 from artmint.chain.contract import contract_of
-from artmint.chain.journal import Journal
+from artmint.chain.journal import Journal, JournalBehind
 from artmint.chain.preflight import NotCommitted
+from artmint.chain.rebuild import ClosedKey, key_history, studio_contracts, write_history
 from artmint.chain.signers import Guarded, KeystoreSigner
 from artmint.chain.transaction import friendly_errors
 from artmint.core.canon import Refusal
@@ -98,13 +99,23 @@ class Operator:
             kill_at(POINTS[self.point], self.nth)
         if self.clock:
             let_time_jump(self.clock)
+        told = world.folder / self.studio / "told"
         try:
             with friendly_errors():
+                if told.exists():
+                    rebuild(world, world.folder / self.studio, self.keys())
+                    told.unlink()
                 self.mint(world)
         except Refusal as refusal:
+            if isinstance(refusal, JournalBehind):
+                told.touch()  # `artmint journal rebuild` is what the words say
             self.report.write_text(f"{type(refusal).__name__}: {refusal}")
             return 3
         return 0
+
+    def keys(self) -> list[str]:
+        "The keys that it has."
+        return [self.key]
 
     def mint(self, world: World) -> None:
         "What `artmint mint` and `artmint stamp` do. Raises what they raise."
@@ -138,6 +149,21 @@ class Operator:
         "End it, and take its status."
         os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
+
+
+def rebuild(world: World, folder: Path, keys: list[str]) -> None:
+    "What `artmint journal rebuild --really` does with a studio's journals. Raises what it raises."
+    catalog, web3 = Catalog(folder), world.connected()
+    closed = []
+    for name in keys:
+        path = folder / f"keys/{name}.json"
+        closed.append(
+            Journal(catalog, web3, ClosedKey(KeystoreSigner(path, PASSPHRASE).address, path), patience=3)
+        )
+    contracts, _ = studio_contracts(catalog, web3, [book.signer.address for book in closed])
+    contracts = dict.fromkeys(contracts, "demo")
+    for book in closed:
+        write_history(book, key_history(book, contracts, {("demo", 1): 1}))
 
 
 def kill_at(point: Point, nth: int) -> None:

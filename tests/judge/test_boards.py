@@ -9,8 +9,20 @@ from starlette.testclient import TestClient
 from artmint.judge.boards import TeamBoards, team_app
 from artmint.judge.decisions import ReviewSession
 from artmint.seeds import frozen_slots
-from artmint.studio.team import PublicAddress, Team, TeamGate, invite_member, public_address, revoke_member
-from tests.drawn import DEMO, studio
+from artmint.studio.catalog import Catalog
+from artmint.studio.team import (
+    PublicAddress,
+    Team,
+    TeamGate,
+    invitation_link,
+    invite_member,
+    public_address,
+    revoke_member,
+)
+from tests.boards import Served, browser
+from tests.drawn import DEMO, studio, table
+
+assert browser  # a fixture
 
 ORIGIN = "https://art.example"
 
@@ -181,6 +193,9 @@ def test_only_a_lead_invites_and_the_link_works(house):
         assert invited(lead, **wrong).status_code >= 400
     link = invited(lead, name="Eve", role="guest").json()["link"]
     assert link.startswith(f"{ORIGIN}/review/join#")
+    again = invited(lead, name="Eve", role="artist").json()
+    assert again["was"] == "guest"
+    link = again["link"]
     assert join(house.browser(), link.partition("#")[2]).json()["name"] == "Eve"
 
 
@@ -234,3 +249,39 @@ def test_the_batchs_report_is_opened_from_the_board_and_holds_no_script(tmp_path
     cem = house.inside("Cem", "artist")
     assert call(cem, "open").json()["report"] is False
     assert cem.get("/review/report.html").status_code == 400
+
+
+@pytest.mark.slow
+def test_a_lead_invites_from_the_board_and_others_see_no_such_button(browser, tmp_path):
+    table(tmp_path)
+    served = Served(tmp_path, team=True)
+
+    def inside(link: str):
+        page = browser.new_context().new_page()
+        page.goto(link)
+        page.click("#enter")
+        page.wait_for_selector(".board[data-ready]")
+        return page
+
+    def link_for(name: str, role: str) -> str:
+        return invitation_link(served.address, invite_member(Team(tmp_path), name, role))
+
+    try:
+        assert inside(link_for("Ada", "artist")).get_by_role("button", name="Invite").count() == 0
+        page = inside(link_for("Lea", "lead"))
+        page.get_by_role("button", name="Invite").click()
+        page.keyboard.type("px 3")  # letters of a name decide nothing
+        page.keyboard.press("Enter")
+        page.wait_for_selector("dialog.invite .link")
+        assert "for px 3 as guest" in page.locator("dialog.invite [role=status]").inner_text()
+        guest = inside(page.locator("dialog.invite .link").input_value())
+        assert "looking as px 3 (guest)" in guest.locator(".who").inner_text()
+        page.get_by_label("role").select_option("artist")
+        page.get_by_role("button", name="Make a link").click()
+        page.get_by_text("px 3 was guest and is artist from now on").wait_for()
+        page.get_by_label("name").fill("machine")
+        page.get_by_role("button", name="Make a link").click()
+        page.get_by_text("can't be a person's name").wait_for()
+        assert not [row for row in Catalog(tmp_path).rows("decision") if '"at"' in row.body]
+    finally:
+        served.kill()

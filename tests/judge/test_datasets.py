@@ -78,6 +78,17 @@ def test_what_was_tagged_in_fiftyone_is_the_word_of_who_imports(catalog, tmp_pat
     assert "stars" in reading.faults[0] and "contradict" in reading.faults[1]
 
 
+def test_a_file_that_an_editor_of_windows_saved_is_read(catalog, tmp_path):
+    folder = tmp_path / "fo"
+    export_fiftyone(catalog, entries(catalog, DEMO), folder)
+    text = (folder / "samples.json").read_bytes()
+    (folder / "samples.json").write_bytes(b"\xef\xbb\xbf" + text.replace(b"\n", b"\r\n"))
+    assert read_fiftyone(folder).unchanged == 4
+    (folder / "samples.json").write_text("dna,decision")
+    with pytest.raises(UnreadableDecisions, match="it is no JSON: Expecting value"):
+        read_fiftyone(folder)
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"samples": 3}', '{"samples": [3]}', "{", '{"a": NaN}'])
 def test_what_is_no_dataset_is_refused(tmp_path, text):
     (tmp_path / "samples.json").write_text(text)

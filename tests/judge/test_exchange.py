@@ -21,15 +21,18 @@ from artmint.judge.exchange import (
     DECISION_COLUMNS,
     DecisionsDontFit,
     ExportExists,
+    SaidNothing,
     UnreadableDecisions,
     changed_decision,
     decisions_csv,
     entries,
     escape_cell,
+    exported_word,
     plan_import,
     read_csv,
     record_import,
     require_new,
+    require_speaker,
     unescape_cell,
 )
 from artmint.studio.catalog import Catalog
@@ -188,7 +191,7 @@ def test_lines_are_counted_as_an_editor_counts_them(pictures):
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"\xff\xfe\x00", b"\x81\x8d", typed("x", header="name"), typed("1,1,x", header="slot,attempt,mood")]
+    [b"", b"\xff\xfe\x00", b"\x81\x8d", b"PK\x03\x04 a workbook", typed("x", header="name"), typed("1,1,x", header="slot,attempt,mood")]
     + [typed('1,1,"open', header="slot,attempt,note"), typed("1,1,a,b", header="slot,attempt,note,note")],
 )
 def test_what_is_no_table_of_decisions_is_refused(data):
@@ -234,6 +237,49 @@ def test_a_file_imported_again_says_nothing_new_and_one_that_changed_its_mind_do
     for data, word in ((no, "reject"), (no_2, "reject"), (yes, "accept"), (no, "reject")):
         imported(studio, data, "ada")
         assert words(studio)[dnas(studio)[0]][0]["decision"] == word
+
+
+def test_what_was_edited_in_an_exported_table_counts_as_said_now_and_once(studio):
+    look = ReviewSession(studio, DEMO, "Ada")
+    one = dnas(studio)[0]
+    record_action(look, Action(id="1", dnas=(one,), decision="accept", stars=4))
+    table = decisions_csv(entries(studio, DEMO)).decode("utf-8-sig")
+    edited = table.replace("Ada,accept,4", "ada,reject,2").encode("utf-8-sig")
+    assert imported(studio, table.encode()).opinions == []
+    plan = imported(studio, edited)
+    assert plan.notes == ["1 were edited beside the time of the earlier word, and count as said now"]
+    assert [(one.decision, one.stars) for _, one in plan.opinions] == [("reject", 2)]
+    assert effective_decision(studio.history("decision", one), DEMO)["decision"] == "reject"
+    again = imported(studio, edited)
+    assert (again.opinions, again.same, again.older) == ([], 1, [])
+    record_action(look, Action(id="2", dnas=(one,), decision="accept", stars=5))
+    (line,) = imported(studio, edited).older
+    assert "decided otherwise at" in line
+
+
+def test_a_decision_that_was_emptied_is_asked_about_and_not_passed_over(studio):
+    one = dnas(studio)[0]
+    record_action(ReviewSession(studio, DEMO, "ada"), Action(id="1", dnas=(one,), decision="accept", stars=4))
+    table = decisions_csv(entries(studio, DEMO)).decode("utf-8-sig")
+    for emptied in ("ada,,4", "ada,,"):
+        plan = plan_import(studio, DEMO, read_csv("a.csv", table.replace("ada,accept,4", emptied).encode()))
+        assert plan.faults == ["line 2: it says when and not what: write withdrawn to take the decision back"]
+    taken_back = table.replace("ada,accept,4", "ada,withdrawn,").encode()
+    assert [one.decision for _, one in imported(studio, taken_back).opinions] == ["withdrawn"]
+    assert effective_decision(studio.history("decision", one), DEMO)["by"] == "machine"
+
+
+def test_a_name_typed_otherwise_is_the_same_person(studio):
+    one = dnas(studio)[0]
+    look = ReviewSession(studio, DEMO, "Ada")
+    record_action(look, Action(id="1", dnas=(one,), decision="accept", stars=5))
+    plan = imported(studio, typed("1,1,accept", header="slot,attempt,decision"), "ADA")
+    assert (plan.opinions, plan.same) == ([], 1)
+    (entry, *_) = entries(studio, DEMO)
+    assert exported_word(entry, "ada")["stars"] == 5
+    with pytest.raises(SaidNothing) as refusal:
+        require_speaker([entry], "bo")
+    assert "who did: Ada" in str(refusal.value)
 
 
 def test_an_earlier_word_never_takes_the_place_of_a_later_one(studio):

@@ -200,3 +200,10 @@ def test_one_person_s_words_are_exported_when_they_are_asked_for(folder, tmp_pat
         place = tmp_path / f"for-{by}"
         export_sidecars(catalog, entries(catalog, DEMO), place, by)
         assert read_xmp("a", embedded_xmp(place / names[0]))["rating"] == rating
+
+
+def test_what_holds_neither_pictures_nor_sidecars_is_refused(tmp_path):
+    (tmp_path / "decisions.csv").write_text("dna,decision")
+    for place in (tmp_path, tmp_path / "decisions.csv"):
+        with pytest.raises(UnreadableDecisions, match="neither pictures nor sidecars"):
+            read_sidecars(place)

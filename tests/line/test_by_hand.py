@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
-from artmint.core.picture import BadPicture, pixel_digest, read_png
+from artmint.core.picture import MARK, BadPicture, pixel_digest, read_png
 from artmint.core.records import NotARecipe, Recipe, Work, parse_facts
 from artmint.curate import by_hand, choose
 from artmint.generate import (
@@ -34,6 +34,7 @@ from artmint.judge.decisions import (
 from artmint.make.base import load_base, load_judge, weights_files
 from artmint.metadata import AuditFailed, pack
 from artmint.metrics import batch_history
+from artmint.publish.marks import PictureMark, mark_in
 from artmint.publish.tokens import BaseFacts, read_token
 from artmint.run.cli import main
 from artmint.run.runner import LEAVES, RunContext
@@ -58,7 +59,16 @@ def studio(tmp_path):
     return (
         catalog,
         slots,
-        enter(catalog, COLLECTION, 2, drawing(tmp_path / "work.png"), "Ada", "linocut, scanned"),
+        enter(
+            catalog,
+            COLLECTION,
+            2,
+            drawing(tmp_path / "work.png"),
+            "Ada",
+            "linocut, scanned",
+            source="digitalCapture",
+            declared_by="Grace",
+        ),
     )
 
 
@@ -127,7 +137,8 @@ def test_the_whole_line_of_a_work(studio):
     assert {each.name for each in (root / "images").iterdir()} == {"1.png", "2.png", "3.png", "4.png"}
     image, texts = read_png((root / "images/2.png").read_bytes())
     assert pixel_digest(image) == work.pixel_digest == said.recipe["pixel_digest"]
-    assert set(texts) == {"artmint"}
+    assert set(texts) == {"artmint", MARK}
+    assert mark_in(texts) == PictureMark("digitalCapture", "Ada")
     with pytest.raises(SlotTaken, match="it has its edition"):
         enter(catalog, COLLECTION, 2, root / "images/1.png", "Ada")
     proven(catalog.folder)
@@ -160,6 +171,10 @@ def proven(folder):
     assert proof.exit_code == 3, proof.text()  # one of four can't be painted again, and that was asked for
     assert [status for status, _ in again] == ["unchecked", "held"], proof.text()
     assert "tokens 2 were made by hand" in proof.text()
+    told = "token 2 by Ada (linocut, scanned), declared as digitalCapture by Grace, without a signature of its own"
+    assert told in proof.text()
+    marks = [step.evidence for step in proof.steps if step.name == "marks"]
+    assert len(marks) == 1 and marks[0].startswith("4 of 4") and "1 digitalCapture" in marks[0]
     assert "1 of 4 are made by hand" in again[0][1]
     assert "3 of 3 pictures" in again[1][1]
 
@@ -287,9 +302,20 @@ def test_what_cannot_be_entered_is_refused_by_name(studio, tmp_path):
     for slot in (0, 5):
         with pytest.raises(SlotTaken, match="slots 1 to 4"):
             enter(catalog, COLLECTION, slot, tmp_path / "work.png", "Ada")
-    for artist, medium in ((" ", ""), ("<b>Ada</b>", ""), ("Ada", "oil\u202e")):
+    for artist, medium in (
+        (" ", ""),
+        ("<b>Ada</b>", ""),
+        ("Ada", "oil\u202e"),
+        ("A" * 501, ""),
+        ("Ada", " "),
+    ):
         with pytest.raises(UnfitWords, match="--(artist|medium)"):
             enter(catalog, COLLECTION, 3, tmp_path / "work.png", artist, medium)
+    for source, meant in (("digitalcapture", "is it digitalCapture"), ("oil", "there are digitalCapture")):
+        with pytest.raises(UnfitWords, match=f"{meant}.*--source"):
+            enter(catalog, COLLECTION, 3, tmp_path / "work.png", "Ada", source=source)
+    with pytest.raises(UnfitWords, match="--declared-by"):
+        enter(catalog, COLLECTION, 3, tmp_path / "work.png", "Ada", declared_by="<i>Grace</i>")
     assert catalog.all("attempt") == before
 
 
@@ -324,8 +350,16 @@ def test_the_console_enters_looks_and_withdraws(console, tmp_path):
     assert console("2", "--withdraw")[0] == 1
     for words in (["2"], ["2", path], ["2", "--artist", "Ada"], ["2", path, "--withdraw"]):
         assert console(*words)[0] == 2
-    code, text, _ = console("2", str(drawing(tmp_path / "plain.png")), "--artist", "Ada")
+    plain = str(drawing(tmp_path / "plain.png"))
+    code, text, _ = console("2", plain, "--artist", "Ada")
     assert code == 0 and text.startswith("slot 2 waits for people's decision")
+    assert "no --source is declared" in text
+    declared = ("--source", "digitalCreation", "--declared-by", "Grace")
+    code, text, _ = console("2", plain, "--artist", "Ada", *declared, "--json")
+    assert code == 0 and json.loads(text)["source"] == "digitalCreation"
+    recipe = catalog.find("attempt", "tiny/2/0")["recipe"]
+    assert (recipe["source"], recipe["declared_by"]) == ("digitalCreation", "Grace")
+    assert console("2", "--withdraw", "--source", "print")[0] == 2
 
 
 @pytest.mark.slow

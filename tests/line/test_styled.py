@@ -153,6 +153,7 @@ def test_a_strangers_pictures_are_painted_with_the_archives_adapter(tmp_path):
     assert proof.levels["regenerated"] == "held", proof.text()
 
 
+@pytest.mark.slow
 def test_a_secret_adapter_ends_the_proof_below_regeneration(tmp_path):
     data = adapter(1)
     collection = styled(tmp_path, first='secret = ["adapters"]\n')
@@ -174,6 +175,7 @@ def test_a_withheld_adapter_leaves_no_trace(tmp_path):
         assert path.is_dir() or (sha(data).encode() not in path.read_bytes() and sha(data) not in path.name)
 
 
+@pytest.mark.slow
 def test_a_picture_to_start_from_travels_too(tmp_path):
     from artmint.train.drawings import draw, subjects
 

@@ -56,7 +56,7 @@ def far(image, other) -> int:
     return int(np.abs(np.asarray(image).astype(int) - np.asarray(other)).max())
 
 
-@pytest.mark.parametrize("profile", ["fast", "portable"])
+@pytest.mark.parametrize("profile", ["fast", pytest.param("portable", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", UNETS)
 def test_a_unet_paints_what_the_plain_pipeline_paints(bases, name, profile):
     from diffusers import DDIMScheduler
@@ -100,7 +100,9 @@ def test_a_whole_pipeline_paints_what_it_paints_alone(bases, name):
         assert np.asarray(image).std() > 1
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize(
+    "name", ["sdxl", "flux", *(pytest.param(name, marks=pytest.mark.slow) for name in ("sd1", "sd2", "sd3"))]
+)
 def test_batch_and_order_change_no_pixel(bases, name):
     base = bases(name)
     asked = recipes(base, 9)

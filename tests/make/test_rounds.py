@@ -361,6 +361,7 @@ def test_a_batch_asks_for_no_more_slots_than_there_are(tmp_path):
     assert not (tmp_path / "studio").exists()
 
 
+@pytest.mark.slow
 def test_a_changed_setting_runs_through_where_every_slot_has_its_edition(tmp_path):
     "Nothing is painted then, and there is nothing to draw."
     shutil.copytree(TINY, tmp_path / "tiny")

@@ -79,7 +79,12 @@ def plain(base, r: Recipe, scheduler=None) -> Image.Image:
     ]
 
 
-@pytest.mark.parametrize("name", ["sd1", pytest.param("sd2", marks=pytest.mark.slow), "sdxl"])
+def some(names, quick) -> list:
+    "All of these; those that aren't named as quick in the long suite."
+    return [name if name in quick else pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
+@pytest.mark.parametrize("name", some(["sd1", "sd2", "sdxl"], ["sd1"]))
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 def test_every_scheduler_paints_what_the_plain_pipeline_paints(bases, name, scheduler):
     base = bases(name)
@@ -93,7 +98,9 @@ def test_every_scheduler_paints_what_the_plain_pipeline_paints(bases, name, sche
 
 
 @pytest.mark.parametrize("schedule", ["karras", "exponential"])
-@pytest.mark.parametrize("scheduler", [name for name, kind in SCHEDULERS.items() if kind.spaced])
+@pytest.mark.parametrize(
+    "scheduler", some([name for name, kind in SCHEDULERS.items() if kind.spaced], ["Euler", "DPM++ 2M SDE"])
+)
 def test_every_spacing_paints_what_the_plain_pipeline_paints(bases, scheduler, schedule):
     base = bases("sd2")
     r = recipe(base, scheduler=scheduler, schedule=schedule)
@@ -112,7 +119,9 @@ def test_rescaled_guidance_is_diffusers(bases, name, share):
     assert far(image, render(base, [recipe(base, guidance=9.0, negative_prompt="blurred")])[0]) > 1
 
 
-@pytest.mark.parametrize("scheduler", [name for name, kind in SCHEDULERS.items() if kind.noisy])
+@pytest.mark.parametrize(
+    "scheduler", some([name for name, kind in SCHEDULERS.items() if kind.noisy], ["Euler a", "DPM++ SDE"])
+)
 def test_noise_between_steps_is_each_pictures_own(bases, scheduler):
     base = bases("sd1")
     kinds = [{}, {"hires": SecondPass(scale=1.5, strength=0.6)}]
@@ -165,12 +174,12 @@ SCHEDULER = "scheduler/scheduler_config.json"
     "name, change",
     [
         pytest.param("sd1", {"beta_schedule": "linear"}, marks=pytest.mark.slow),
-        ("sd1", {"beta_schedule": "squaredcos_cap_v2"}),
+        pytest.param("sd1", {"beta_schedule": "squaredcos_cap_v2"}, marks=pytest.mark.slow),
         ("sd1", {"prediction_type": "v_prediction", "timestep_spacing": "trailing"}),
         ("sdxl", {"use_karras_sigmas": True}),
         pytest.param("sdxl", {"timestep_spacing": "linspace", "steps_offset": 0}, marks=pytest.mark.slow),
         ("sdxl", {"rescale_betas_zero_snr": True, "prediction_type": "v_prediction"}),
-        ("sdxl", {"final_sigmas_type": "sigma_min"}),
+        pytest.param("sdxl", {"final_sigmas_type": "sigma_min"}, marks=pytest.mark.slow),
     ],
 )
 def test_a_schedulers_own_settings_are_honoured(tmp_path, name, change):

@@ -6,7 +6,7 @@ import pytest
 
 from artmint.chain.contract import content_root
 from artmint.core.canon import canonical, read_json
-from artmint.core.picture import pixel_digest, png_bytes, read_png
+from artmint.core.picture import marked_png, pixel_digest, png_bytes, read_png, unmarked_png
 from artmint.core.records import Recipe, Work
 from artmint.ipfs.car import write_car
 from artmint.ipfs.cid import cid
@@ -15,7 +15,9 @@ from artmint.prove.collection import trait_counts
 from artmint.prove.evidence import ChainClaim, ChainDrop, Leaf
 from artmint.prove.proof import Proof
 from artmint.prove.tokens import TokenReport
+from artmint.publish.marks import PictureMark, mark_packet
 from artmint.publish.tokens import published_counts, read_contract, read_token, stands_in
+from artmint.publish.weights import WeightsListing, WeightsPlace
 from artmint.seeds import load_collection
 from artmint.verify import prove_claim, verify
 from tests.conftest import TINY
@@ -45,6 +47,13 @@ def foreign(files: dict, token: int) -> None:
     image = read_png(files[f"images/{token}.png"])[0].rotate(90)
     picture = png_bytes(image, recipe, "artmint bundled")
     repaint(files, token, picture, artmint__pixel_digest=pixel_digest(image))
+
+
+def mark(files: dict, token: int, source: str) -> None:
+    "Another mark in a picture, or none; everything else agrees."
+    bare = unmarked_png(files[f"images/{token}.png"])
+    packet = mark_packet(PictureMark(source))
+    repaint(files, token, marked_png(bare, packet) if packet else bare)
 
 
 def same_picture(files: dict) -> None:
@@ -161,6 +170,11 @@ FOUND = {
     "a JSON of another spelling": (stray("2.JSON", b"{}"), "files"),
     "an adapter that no recipe names": (stray(f"adapters/{DIGEST}.safetensors", b"x"), "files"),
     "a base that no recipe names": (stray(f"weights/{DIGEST}/unet/config.json", b"{}"), "files"),
+    "a place of a base that no recipe names": (
+        stray("weights.json", WeightsListing(bases={DIGEST: WeightsPlace(cid=str(cid(b"x")), bytes=1)}).data),
+        "files",
+    ),
+    "a page of weights that isn't ours": (stray("weights.json", b'{"bases":{"x":1}}'), "files"),
     "a start picture that no recipe names": (stray(f"init/{DIGEST}.png", b"x"), "files"),
     "a favicon": (stray("favicon.ico", b"x"), "files"),
     "a redirect of a gateway's": (stray("_redirects", b"/* https://phish.example 302"), "files"),
@@ -187,6 +201,11 @@ FOUND = {
         "picture",
     ),
     "words for no trait": (told(artmint__words={"Legendary": "in"}), "recipe"),
+    "a mark of another hand": (lambda files: mark(files, 2, "digitalCreation"), "marks"),
+    "a mark that it was painted over": (
+        lambda files: mark(files, 2, "compositeWithTrainedAlgorithmicMedia"),
+        "marks",
+    ),
 }
 # Each with the step that says what nobody checked, and what must stand in it.
 NAMED = {
@@ -220,6 +239,7 @@ NAMED = {
     ),
     "no page": (lambda files: files.pop("contract.json"), "names", "studio's word"),
     "a schema of its own": (lambda files: files.update({"schema.json": b"{}"}), "files", "schema.json"),
+    "no mark": (lambda files: mark(files, 2, ""), "marks", "1 of 2 pictures carry no mark"),
     "a picture by nobody's hand": (lambda files: by_hand(files, 2), "hands", "made by hand"),
 }
 

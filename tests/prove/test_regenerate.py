@@ -12,10 +12,12 @@ from PIL import Image, ImageDraw
 from artmint.core.canon import read_json
 from artmint.core.picture import pixel_digest, png_bytes, read_png
 from artmint.core.records import Recipe
+from artmint.ipfs.cid import cid
 from artmint.make.base import load_base
 from artmint.make.render import render
 from artmint.prove.proof import NotProven
 from artmint.prove.regenerate import _difference, worst_block
+from artmint.publish.weights import WeightsListing, WeightsPlace
 from artmint.verify import verify
 from tests.lies import altered, failed, repaint, status
 
@@ -161,47 +163,70 @@ def of_weights(files: dict, name: str) -> str:
     return next(path for path in files if path.startswith("weights/") and path.endswith(name))
 
 
-def test_weights_that_are_another_base(lie):
+@pytest.mark.parametrize("where", ["inside", "apart"])
+def test_weights_that_are_another_base(lie, where):
     def change(files):
         path = of_weights(files, "vae/diffusion_pytorch_model.safetensors")
         files[path] = files[path][:-2] + b"\0\x3c"
 
-    proof = lie(change, regenerate=True, weights=True)
+    proof = lie(change, regenerate=True, weights=where)
     assert set(failed(proof)) == {"regenerate"}
     assert re.search(r"should be base [0-9a-f]{64}, and are [0-9a-f]{64}", failed(proof)["regenerate"])
 
 
+@pytest.mark.parametrize("where", ["inside", "apart"])
 @pytest.mark.parametrize(
     "name", ["evil.py", "unet/model.bin", "a/b/c.json", "unet/.hidden.json", "tokenizer/x.pkl", "..json"]
 )
-def test_weights_with_a_strange_file_are_not_loaded(lie, name):
+def test_weights_with_a_strange_file_are_not_loaded(lie, name, where):
     def change(files):
         files[f"weights/{read_json(files['1.json'])['artmint']['base']['digest']}/{name}"] = b"{}"
 
-    proof = lie(change, regenerate=True, weights=True)
+    proof = lie(change, regenerate=True, weights=where)
     assert proof.exit_code == 3
     assert not failed(proof)
     assert "which is not loaded" in proof.steps[-1].evidence
 
 
-def test_weights_that_name_other_code_are_not_loaded(lie):
+@pytest.mark.parametrize("where", ["inside", "apart"])
+def test_weights_that_name_other_code_are_not_loaded(lie, where):
     def change(files):
         path = of_weights(files, "model_index.json")
         files[path] = json.dumps(json.loads(files[path]) | {"unet": ["subprocess", "Popen"]}).encode()
 
-    proof = lie(change, regenerate=True, weights=True)
+    proof = lie(change, regenerate=True, weights=where)
     assert proof.exit_code == 3
     assert "subprocess" in proof.steps[-1].evidence
     assert "which is not loaded" in proof.steps[-1].evidence
 
 
-def test_broken_weights_are_unchecked(lie):
+@pytest.mark.parametrize("where", ["inside", "apart"])
+def test_broken_weights_are_unchecked(lie, where):
     def change(files):
         files[of_weights(files, "unet/diffusion_pytorch_model.safetensors")] = b"\xff" * 100
 
-    proof = lie(change, regenerate=True, weights=True)
+    proof = lie(change, regenerate=True, weights=where)
     assert proof.exit_code == 3
     assert status(proof, "regenerate") == {"unchecked"}
+
+
+@pytest.mark.parametrize("where", ["inside", "apart"])
+def test_published_weights_paint_the_pictures(lie, where):
+    proof = lie(lambda files: None, regenerate=True, weights=where)
+    assert proof.exit_code == 0, proof.text()
+    assert ("from ipfs://b" if where == "apart" else "from the archive") in proof.steps[-1].evidence
+
+
+def test_weights_that_no_store_has_are_unchecked(lie, tmp_path):
+    def change(files):
+        place = WeightsPlace(cid=str(cid(b"nowhere")), bytes=9)
+        digest = read_json(files["1.json"])["artmint"]["base"]["digest"]
+        files["weights.json"] = WeightsListing(bases={digest: place}).data
+
+    proof = lie(change, regenerate=True)
+    assert not failed(proof)
+    assert proof.exit_code == 3
+    assert f"the base's files at {cid(b'nowhere')} weren't had" in proof.steps[-1].evidence
 
 
 def test_a_base_that_is_not_published_comes_from_the_package_or_the_caller(lie, tmp_path):

@@ -532,8 +532,8 @@ TAMPERED = {
         {(None, "root/schema.json"), (None, "root")},
     ),
     "the weights": (
-        rewrite(f"weights/{BASE.digest}/unet/weights.safetensors", b"\x05", b"\x06"),
-        {(None, "root")},
+        rewrite("weights.json", b'"cid":"b', b'"cid":"bb'),
+        {(None, "root"), (None, "weights.json")},
     ),
 }
 
@@ -661,7 +661,7 @@ def shown(tmp_path_factory):
     "A drop of one token with all that markets show: what the studio knows, manifest, root."
     catalog, collection, place = pack_shown(tmp_path_factory.mktemp("shown"), 1)
     media = media_files(place, collection)
-    drop = metadata_room._open_drop(catalog, collection, 1, 1, 1, BASE, media)
+    drop = metadata_room._open_drop(catalog, collection, 1, 1, 1, BASE, {}, media)
     return drop, manifest_of(drop_of(catalog)), drop_of(catalog) / "root"
 
 

@@ -11,6 +11,7 @@ import zlib
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -20,37 +21,46 @@ pytest.importorskip(
     reason="c2pa-python isn't installed (pip install 'artmint[c2pa]'), and it is what signs and validates",
 )
 
+import c2pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from artmint.core.collection import Marks
 from artmint.core.picture import (
     CREDENTIALS,
+    MARK,
     BadPicture,
     _chunks,
     _joined,
     bare_png,
+    marked_png,
     pixel_digest,
     public_png,
     read_png,
+    unmarked_png,
 )
 from artmint.metadata import AuditFailed, pack
 from artmint.publish.audit import accuracy, audit
 from artmint.publish.credentials import (
+    UNREADABLE,
     BadIdentity,
     Identity,
+    KmsKey,
+    ModuleKey,
+    _certificate,
     disagreements,
     inspect,
     new_identity,
     open_identity,
     sign,
     signed_once,
-    source_type,
 )
+from artmint.publish.marks import SOURCE_TYPES, mark_of, mark_packet, source_type
 from artmint.seeds import frozen_slots
 from artmint.studio.catalog import Catalog
 from tests.conftest import TINY
 from tests.packed import BASE, DEMO, WEIGHTS, drop_of, fill, known, manifest_of
-from tests.studios import drawing
+from tests.studios import PIN, drawing
 
 TOML = '[credentials]\ncertificate = "keys/c2pa.pem"\nkey = "keys/c2pa.key"\n'
 
@@ -102,7 +112,7 @@ def test_a_signed_picture_is_the_picture_with_one_box_more(made):
     for token in (1, 16):
         data = published(made, token)
         edition = catalog.get("edition", f"demo/{token}")
-        assert bare_png(data) == catalog.blob(edition["file_digest"])
+        assert unmarked_png(data) == catalog.blob(edition["file_digest"])
         assert pixel_digest(read_png(data)[0]) == edition["pixel_digest"]
         assert [kind for kind, _ in _chunks(data)].count(CREDENTIALS) == 1
         assert read_png(data)[1] == read_png(bare_png(data))[1]
@@ -120,7 +130,7 @@ def test_a_signed_picture_is_the_picture_with_one_box_more(made):
 
 def test_anybody_can_sign_and_only_whom_one_trusts_is_trusted(made, tmp_path):
     other = new_identity(tmp_path, "Test studio")
-    data = sign(bare_png(published(made, 1)), "First Light #1", {"prompt": "rings"}, other)
+    data = sign(bare_png(published(made, 1)), "First Light #1", {"base": "0" * 64}, other)
     said = inspect(data, (made / "keys/authority.pem").read_bytes())
     assert inspect(data).problems == ()
     assert not said.trusted
@@ -187,17 +197,87 @@ def test_only_a_box_is_taken_for_credentials(made, body):
             read_png(_joined([header, *boxes, *rest]))
 
 
+WORK = {"made": "by hand", "artist": "Ada", "medium": "charcoal", "pixel_digest": "1" * 64}
+
+
 @pytest.mark.parametrize(
-    "facts, kind",
+    "facts, kind, ingredient, steps",
     [
-        ({"prompt": "x"}, "trainedAlgorithmicMedia"),
-        ({"prompt": "x", "init": "0" * 64, "strength": 0.5}, "compositeWithTrainedAlgorithmicMedia"),
-        ({"made": "by hand"}, "digitalCreation"),
+        ({"base": "2" * 64}, "trainedAlgorithmicMedia", "", ["created"]),
+        (
+            {"base": "2" * 64, "init": "0" * 64},
+            "compositeWithTrainedAlgorithmicMedia",
+            "sha256:" + "0" * 64,
+            ["opened", "edited"],
+        ),
+        (WORK | {"source": "digitalCapture", "declared_by": "Grace"}, "digitalCapture", "", ["created"]),
+        (WORK, "", "pixels-sha256:" + "1" * 64, ["opened"]),
     ],
 )
-def test_the_kind_follows_from_the_recipe(made, facts, kind, tmp_path):
-    assert source_type(facts) == kind
-    assert inspect(sign(bare_png(published(made, 1)), "x", facts, new_identity(tmp_path, "S"))).source == kind
+def test_what_was_done_follows_from_the_recipe(made, facts, kind, ingredient, steps, tmp_path):
+    "Read with c2pa-python's own reader: the model is named where one painted, and the artist where one did."
+    marks = Marks(training="constrained", terms="https://art.example/terms")
+    bare = unmarked_png(published(made, 1))
+    marked = marked_png(bare, mark_packet(mark_of(facts, marks)))
+    signed = sign(marked, "x", facts, new_identity(tmp_path, "S"), "artmint bundled", marks)
+    said = inspect(signed)
+    assert source_type(facts) == said.source == kind
+    assert (said.model, said.ingredient, said.problems) == (facts.get("base", ""), ingredient, ())
+    assert said.training == "constrained"
+    assert disagreements(signed, "x", facts) == {}
+    with c2pa.Reader("image/png", BytesIO(signed)) as reader:
+        active = reader.get_active_manifest()
+    told = {entry["label"]: entry["data"] for entry in active["assertions"]}
+    actions = told["c2pa.actions.v2"]["actions"]
+    assert [action["action"] for action in actions] == [f"c2pa.{step}" for step in steps]
+    assert "thumbnail" not in active and not any(
+        "thumbnail" in each for each in active.get("ingredients", [])
+    )
+    if "made" in facts:
+        declared = facts.get("declared_by", "the studio")
+        assert actions[0]["description"] == f"made by hand by Ada (charcoal); declared by {declared}"
+        assert told["cawg.metadata"]["dc:creator"] == ["Ada"]
+        assert "softwareAgent" not in actions[0]
+    else:
+        assert actions[-1]["softwareAgent"]["model"] == "artmint bundled"
+    uses = told["cawg.training-mining"]["entries"]
+    assert uses["cawg.ai_training"] == {"use": "constrained", "constraint_info": "https://art.example/terms"}
+
+
+def test_credentials_that_name_another_model_or_rights_than_the_token_are_found(made, tmp_path):
+    identity = new_identity(tmp_path, "S")
+    facts = {"base": "2" * 64, "init": "0" * 64}
+    marked = published(made, 1)
+    bare = bare_png(marked)
+    signed = sign(bare, "x", facts, identity, "m", Marks(training="allowed"))
+    wrong = disagreements(signed, "x", {"base": "3" * 64, "init": "1" * 64})
+    assert set(wrong) == {"credentials' model", "credentials' ingredient", "credentials' training"}
+    assert set(disagreements(signed, "x", {"base": "2" * 64})) == {
+        "credentials' source",
+        "credentials' ingredient",
+        "credentials' training",
+    }
+
+
+def test_credentials_of_another_form_are_a_problem_and_no_crash(made, monkeypatch, tmp_path):
+    "A stranger signs whatever there is to sign; the studio itself refuses to."
+    told = {"label": "cawg.training-mining", "data": {"entries": ["all of it"]}}
+    monkeypatch.setattr("artmint.publish.credentials._training", lambda marks: told)
+    identity = new_identity(tmp_path, "S")
+    with pytest.raises(BadIdentity, match=UNREADABLE):
+        sign(bare_png(published(made, 1)), "x", {"base": "2" * 64}, identity, "m", Marks(training="allowed"))
+
+
+def test_credentials_of_earlier_versions_hold(made, monkeypatch, tmp_path):
+    "They named neither model nor ingredient, and called every work made by hand a digital creation."
+    action = {"action": "c2pa.created", "digitalSourceType": SOURCE_TYPES + "digitalCreation"}
+    monkeypatch.setattr("artmint.publish.credentials._actions", lambda facts, model: [action])
+    monkeypatch.setattr("artmint.publish.credentials.ingredient_of", lambda facts: "")
+    signed = sign(unmarked_png(published(made, 1)), "x", WORK, new_identity(tmp_path, "S"))
+    monkeypatch.undo()
+    assert (inspect(signed).source, inspect(signed).model) == ("digitalCreation", "")
+    assert disagreements(signed, "x", WORK) == {}
+    assert set(disagreements(signed, "x", WORK | {"source": "print"})) == {"credentials' source"}
 
 
 # -- once
@@ -235,6 +315,105 @@ def test_of_two_that_sign_at_once_the_first_stays(studio):
     )
     assert not answers
     assert len(catalog.history("credential", key)) == 2
+
+
+# -- keys that never leave where they are kept
+
+
+class Held:
+    "A key that is elsewhere, as far as a certificate needs it."
+
+    def __init__(self, public):
+        self.public_key = lambda: public
+
+
+def certified(folder: Path, public, key) -> Identity:
+    "An identity for a key that is elsewhere, certified by an authority of its own."
+    from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    root = generate_private_key(SECP256R1())
+    own = _certificate("S", "A", Held(public), root, False, 9).public_bytes(Encoding.PEM)
+    authority = _certificate("A", "A", root, root, True, 9).public_bytes(Encoding.PEM)
+    (folder / "held.pem").write_bytes(own + authority)
+    return Identity(folder / "held.pem", key)
+
+
+def in_module(library: str, folder: Path, curve: str) -> Identity:
+    "An identity whose key was made in a PKCS#11 module."
+    pkcs11 = pytest.importorskip("pkcs11")
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from pkcs11.util.ec import encode_named_curve_parameters
+
+    label = os.urandom(4).hex()
+    with pkcs11.lib(library).get_token(token_label="artmint").open(user_pin=PIN, rw=True) as session:
+        facts = {pkcs11.Attribute.EC_PARAMS: encode_named_curve_parameters(curve)}
+        domain = session.create_domain_parameters(pkcs11.KeyType.EC, facts, local=True)
+        inside = {pkcs11.Attribute.SENSITIVE: True, pkcs11.Attribute.EXTRACTABLE: False}
+        public, _ = domain.generate_keypair(store=True, label=label, private_template=inside)
+        point = public[pkcs11.Attribute.EC_POINT]
+    kind = {"secp256r1": ec.SECP256R1(), "secp384r1": ec.SECP384R1()}[curve]
+    size = 2 * kind.key_size // 8 + 1
+    (folder / "pin").write_text(PIN + "\n")
+    (folder / "pin").chmod(0o600)
+    known = ec.EllipticCurvePublicKey.from_encoded_point(kind, point[-size:])
+    return certified(folder, known, ModuleKey(library, "artmint", label, folder / "pin"))
+
+
+@pytest.mark.parametrize("curve", ["secp256r1", "secp384r1"])
+def test_a_key_in_a_module_signs_and_its_pin_is_told_nobody(made, softhsm, tmp_path, curve):
+    identity = in_module(softhsm, tmp_path, curve)
+    bare = bare_png(published(made, 1))
+    signed = sign(bare, "x", {"base": "0" * 64}, identity)
+    assert (inspect(signed).signer, inspect(signed).problems) == ("S (S)", ())
+    assert bare_png(signed) == bare
+    (tmp_path / "other").mkdir()
+    other = in_module(softhsm, tmp_path / "other", curve)
+    refusals = {
+        "not the key's": replace(identity, certificate=other.certificate),
+        "the key none: NoSuchKey": replace(identity, key=replace(identity.key, label="none")),
+        "the token none doesn't open": replace(identity, key=replace(identity.key, token="none")),
+        "missing can't be read": replace(identity, key=replace(identity.key, pin=tmp_path / "missing")),
+    }
+    for why, wrong in refusals.items():
+        with pytest.raises(BadIdentity, match=why) as refused:
+            sign(bare, "x", {}, wrong)
+        assert PIN not in str(refused.value) + repr(wrong)
+    (tmp_path / "pin").chmod(0o644)
+    with pytest.raises(BadIdentity, match="others can read pin"):
+        sign(bare, "x", {}, identity)
+
+
+def test_a_key_in_a_cloud_signs(made, tmp_path, monkeypatch):
+    "moto's KMS hashes what it is told is a digest already; here it doesn't."
+    moto = pytest.importorskip("moto")
+    boto3 = pytest.importorskip("boto3")
+    import moto.kms.utils as inside
+    from cryptography.hazmat.primitives.asymmetric import ec, utils
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    monkeypatch.setattr(
+        inside.ECDSAPrivateKey,
+        "sign",
+        lambda self, message, _: self.private_key.sign(message, ec.ECDSA(utils.Prehashed(SHA256()))),
+    )
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    bare = bare_png(published(made, 1))
+    with moto.mock_aws():
+        client = boto3.client("kms")
+        keys = [
+            client.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["KeyId"]
+            for _ in range(2)
+        ]
+        public = load_der_public_key(client.get_public_key(KeyId=keys[0])["PublicKey"])
+        identity = certified(tmp_path, public, KmsKey(keys[0]))
+        assert inspect(sign(bare, "x", {"base": "0" * 64}, identity)).problems == ()
+        for name, why in ((keys[1], "not the key's"), ("alias/none", "KMS gives no key")):
+            with pytest.raises(BadIdentity, match=why):
+                sign(bare, "x", {}, replace(identity, key=KmsKey(name)))
 
 
 # -- when the certificate has run out
@@ -397,7 +576,7 @@ def test_a_certificate_that_ran_out_holds_up_neither_packing_nor_proof(tmp_path)
         time.sleep(0.5)
     shutil.rmtree(tmp_path / "drops")
     assert pack(catalog, DEMO, 1, 1, 2, BASE, WEIGHTS) == first
-    assert disagreements(published(tmp_path, 1), "First Light #1", {"prompt": "x"}) == {}
+    assert disagreements(published(tmp_path, 1), "First Light #1", {"base": BASE.digest}) == {}
 
 
 def test_a_studio_without_a_certificate_packs_as_ever(made, tmp_path):
@@ -472,7 +651,7 @@ def test_what_is_withheld_is_not_in_what_is_signed(tmp_path):
         assert prompt.encode() not in data
         assert prompt[:20].encode() not in data
         assert inspect(data).problems == ()
-        assert set(read_png(data)[1]) == {"artmint"}
+        assert set(read_png(data)[1]) == {"artmint", MARK}
     shutil.rmtree(tmp_path / "drops")
     assert pack(catalog, quiet, 1, 1, 4, BASE, WEIGHTS) == first
 
@@ -489,12 +668,20 @@ def test_a_work_made_by_hand_is_no_model_s(tmp_path):
     catalog = Catalog(tmp_path / "studio")
     signing(catalog.folder)
     slots = frozen_slots(catalog, tiny, tiny.salt)
-    work = enter(catalog, tiny, 2, drawing(tmp_path / "work.png"), "Ada", "linocut, scanned")
+    work = enter(
+        catalog,
+        tiny,
+        2,
+        drawing(tmp_path / "work.png"),
+        "Ada",
+        "linocut, scanned",
+        source="digitalCapture",
+    )
     record_action(ReviewSession(catalog, tiny, "Grace"), Action(id="1", dnas=(work.dna,), decision="accept"))
     choose(catalog, tiny, load_judge(), slots[1:2], 1)
     pack(catalog, tiny, 1, 2, 1, BaseFacts(digest="0" * 64, source="bundled"), {})
     said = inspect((catalog.folder / "drops/tiny-1/root/images/2.png").read_bytes())
-    assert (said.source, said.problems) == ("digitalCreation", ())
+    assert (said.source, said.problems, said.model) == ("digitalCapture", (), "")
     assert "#2" in said.title
 
 
@@ -561,6 +748,9 @@ def test_without_the_library_the_proof_says_that_it_did_not_look(minted):
         (TOML + 'password = "sesame"\n', "password is amiss"),
         ("[credentials]\n", "certificate is amiss"),
         ("[credentials]\nkey = 7\ncertificate = 'a'\n", "key is amiss"),
+        ("[credentials]\nmodule = 'm.so'\ntoken = 't'\nlabel = 'l'\ncertificate = 'a'\n", "pin is amiss"),
+        ("[credentials]\nmodule = 'm'\nkey = 'k'\ncertificate = 'a'\n", "module is amiss"),
+        ("[credentials]\nkms = 'alias/a'\npin = 'p'\ncertificate = 'a'\n", "pin is amiss"),
     ],
 )
 def test_an_identity_that_makes_no_sense_is_refused(tmp_path, text, why):

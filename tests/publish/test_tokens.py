@@ -76,7 +76,8 @@ def test_traits_that_are_numbers_are_shown_as_numbers():
 def test_the_published_schema_is_that_of_the_models():
     assert json_schema(market=True) == model_schema(), "run scripts/token_schema.py"
     for words in (False, True):
-        assert json_schema(words) == canonical(json.loads(json_schema(words)))
+        for arweave in (False, True):
+            assert json_schema(words, arweave) == canonical(json.loads(json_schema(words, arweave)))
 
 
 def test_every_token_is_valid_and_what_marketplaces_read(made):

@@ -5,9 +5,15 @@ import shutil
 
 import pytest
 
+from artmint.core.collection import People
+from artmint.core.records import Edition
+from artmint.judge.decisions import Action, ReviewSession, peoples_words, record_action
 from artmint.run import cli
+from artmint.run.team import batch_status, dispute_lines
+from artmint.studio.editions import place_edition
 from artmint.studio.team import Team, admit_member
 from tests.conftest import TINY
+from tests.drawn import DEMO, SLOTS, table
 
 
 @pytest.fixture
@@ -90,6 +96,25 @@ def test_status_says_what_is_there_and_whose_word_counts(studio, capsys):
     code, out, _ = run(capsys, "status", batch, "--studio", folder)
     assert "slots 1 to 2: 2 have an edition" in out
     assert "the last word: whoever spoke last" in out
+
+
+def test_status_and_the_end_of_a_run_say_what_people_refused_and_what_their_words_do_not_settle(tmp_path):
+    collection = DEMO.model_copy(update={"people": People(last_word="lead", lead="Lena")})
+    catalog = table(tmp_path, 1, SLOTS[:3])
+    candidates = ReviewSession(catalog, collection, "Ada").candidates()
+    for number, (by, decision) in enumerate([("Lena", "reject"), ("Ada", "accept"), ("Lena", "accept")]):
+        (dna, candidate) = list(candidates.items())[number]
+        facts = candidate.artifact.model_dump(include={"dna", "pixel_digest", "file_digest"})
+        place = {"slot": candidate.slot.id, "attempt": 1, "traits": candidate.slot.traits}
+        place_edition(catalog, DEMO.name, Edition(**place, **facts, scores={}, scorers={}))
+        record_action(ReviewSession(catalog, collection, by), Action(id=by, dnas=(dna,), decision=decision))
+    slots = [slot.id for slot in SLOTS[:3]]
+    asked = range(min(slots), max(slots) + 1)
+    assert batch_status(catalog, collection, asked)["refused"] == sorted(slots)[:2]
+    lines = dispute_lines(peoples_words(catalog, collection, asked))
+    assert lines[0] == "1 candidate isn't settled by what was said:"
+    assert lines[1].endswith("Ada picked it: Lena leads and hasn't said anything")
+    assert len(lines) == 2 and dispute_lines([]) == []
 
 
 def test_a_studio_that_is_not_there_is_said(tmp_path, studio, capsys):

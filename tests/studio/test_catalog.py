@@ -17,6 +17,7 @@ from artmint.core.canon import NotPlainJSON, digest
 from artmint.studio.catalog import (
     MIGRATIONS,
     Catalog,
+    CatalogReplaced,
     LostLease,
     MissingRecord,
     NewerCatalog,
@@ -394,3 +395,24 @@ def test_news_read_no_record_from_before(tmp_path):
         query = "explain query plan select id from record where id > 5 and id <= 9 and kind || '' in ('decision') order by id"
         plan = connection.exec_driver_sql(query).fetchall()
     assert "SEARCH record USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)" in str(plan)
+
+
+def test_a_catalog_whose_file_was_exchanged_takes_nothing_more(tmp_path):
+    "What is written to a file that isn't there any more is acknowledged and lost."
+    catalog = Catalog(tmp_path / "studio")
+    catalog.put("slot", "demo/1", {"traits": {"a": "x"}})
+    other = Catalog(tmp_path / "other")
+    other.engine.dispose()
+    os.replace(tmp_path / "other/catalog.sqlite", tmp_path / "studio/catalog.sqlite")
+    with pytest.raises(CatalogReplaced) as refusal:
+        catalog.put("slot", "demo/2", {"traits": {"a": "y"}})
+    assert "Nothing was recorded" in str(refusal.value) and "-wal" in str(refusal.value)
+    with pytest.raises(CatalogReplaced):
+        catalog.find("slot", "demo/1")
+
+
+def test_a_catalog_is_found_from_wherever_its_program_goes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    catalog = Catalog("studio")
+    monkeypatch.chdir("/")
+    assert catalog.put("slot", "demo/1", {"traits": {"a": "x"}})

@@ -24,7 +24,7 @@ export const tool = (text, name, run) => {
 };
 
 export class Bar {
-  // board gives changed() (another choice was made), select, compare, undo, bulk(decision), machine
+  // board gives changed() (another choice was made), select, compare, undo, bulk(decision), machine, invite
   constructor(board) {
     this.board = board;
     const labels = {};
@@ -87,7 +87,12 @@ export class Bar {
       textContent: "Report",
     });
     this.report.hidden = true;
+    this.invite = tool("Invite", "", () => board.invite());
+    this.invite.hidden = true;
     this.tools = make("div", { className: "tools" }, this.report, this.select, this.compare, this.undo);
+    const narrow = matchMedia("(max-width: 760px)").matches;
+    if (narrow) this.filters.append(this.invite);
+    else this.report.after(this.invite);
   }
   turn(run) {
     this.machine.setAttribute("aria-pressed", String(!this.judged));

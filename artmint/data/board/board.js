@@ -15,6 +15,7 @@ import {
   twinOf,
   whyLocked,
 } from "./cards.js";
+import { Inviting } from "./inviting.js";
 import { commandOf } from "./keys.js";
 import { Large, MOST, described, dockOf } from "./look.js";
 import { overHttp, overWidget } from "./transport.js";
@@ -77,7 +78,9 @@ class Board {
       compare: () => this.compare(),
       undo: () => this.undo(),
       bulk: (decision) => this.bulk(decision),
+      invite: () => this.inviting.open(),
     });
+    this.inviting = new Inviting(this.transport.invite, () => this.wall.focus());
     this.wall = new Wall(this.state, {
       picture: (dna) => this.transport.picture(dna, { small: true }),
       clicked: (i, event) => this.clicked(i, event),
@@ -92,7 +95,7 @@ class Board {
     this.empty = make("p", { className: "none", hidden: true });
     this.foot = make("div", { className: "foot" });
     const { title, bar, alert, wall, empty, side, foot, large, ask } = this;
-    this.el.append(title, bar.el, alert, wall.el, empty, side, foot, large.el, ask);
+    this.el.append(title, bar.el, alert, wall.el, empty, side, foot, large.el, ask, this.inviting.el);
   }
   largeView() {
     return {

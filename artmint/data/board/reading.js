@@ -69,7 +69,7 @@ export const reading = {
     if (this.page) this.wall.focus();
     const opened = await this.patiently("open", {});
     this.open(opened);
-    await this.live.begin(opened.now);
+    await this.live.begin(opened.now, opened.mark);
     await this.linkedFirst(opened.dnas);
     const stream = { count: 0, due: 0, chance: [...this.lots] };
     await this.read(this.reading(opened.dnas), stream);
@@ -100,6 +100,7 @@ export const reading = {
     if (opened.blind) bar.machine.remove();
     if (opened.report && transport.report)
       Object.assign(bar.report, { hidden: false, href: transport.report("") });
+    bar.invite.hidden = !(opened.can?.includes("invite") && transport.invite);
     if (!this.deciding) this.lookOnly();
     this.foot.replaceChildren(
       ...hintsFor(this.deciding).map(([key, what]) =>
@@ -113,6 +114,7 @@ export const reading = {
     this.live = new Live(transport, {
       heard: (cards) => this.news(cards),
       lost: (lost) => (bar.live.hidden = !lost),
+      back: (certain) => this.wentBack(certain),
     });
     this.asked = this.remembered();
     if (this.asked.has("dna")) this.asked.set("show", this.asked.get("show") ?? "all");
@@ -177,6 +179,7 @@ export const reading = {
 
   // ---- what comes from the server
   heard(cards) {
+    this.live.expect(cards);
     this.take(cards);
     this.recount();
   },
@@ -197,6 +200,47 @@ export const reading = {
     this.draw();
     this.recount();
     if (elsewhere) this.recall();
+  },
+  // The studio is an earlier copy of what it was: the board shows what that one has. What this person said since
+  // is said again if they want it.
+  async wentBack(certain) {
+    const { cards } = this.state;
+    const before = new Map([...cards].map(([dna, card]) => [dna, card.mine]));
+    const { dnas } = await this.patiently("open", { fresh: true });
+    const there = new Set(dnas);
+    for (const dna of [...cards.keys()]) if (!there.has(dna)) cards.delete(dna);
+    await this.read(dnas, null);
+    this.done = [];
+    this.undone.clear();
+    this.history(await this.patiently("history", {}));
+    this.total = cards.size;
+    this.arrange();
+    this.recount();
+    const word = (mine) => JSON.stringify([mine?.decision ?? "withdrawn", mine?.stars ?? 0, mine?.note ?? ""]);
+    const gone = dnas.filter((dna) => {
+      const said = before.get(dna);
+      return said && word(said) !== word(null) && word(said) !== word(cards.get(dna).mine);
+    });
+    if (certain || gone.length) await this.sayAgain(gone, before, word);
+  },
+  async sayAgain(gone, before, word) {
+    const what = "The studio was brought back to an earlier copy";
+    if (!gone.length || !this.deciding) return this.tell(`${what}; the board shows what that one has.`);
+    const them = gone.length === 1 ? "it" : "them";
+    if (this.ask.open) this.ask.close("");
+    const text = `${what}, which lacks ${many(gone.length, "decision")} of yours. Say ${them} again?`;
+    if (!(await this.asks(text, `Say ${them} again`))) return this.tell(`${what}; its decisions stay as they are.`);
+    const parts = new Map();
+    for (const dna of gone) {
+      const same = word(before.get(dna));
+      parts.set(same, [...(parts.get(same) ?? []), dna]);
+    }
+    const said = [...parts.values()].map((dnas) => {
+      const { decision, stars, note } = before.get(dnas[0]);
+      return { what: { decision, ...(stars ? { stars } : {}), ...(note ? { note } : {}) }, dnas };
+    });
+    if (this.say(said)) this.redraw();
+    this.tell(`Said again: ${many(gone.length, "decision")}. Ctrl+Z takes ${them} back.`);
   },
   take(cards) {
     const { state } = this;
