@@ -5,7 +5,8 @@ from pathlib import Path
 from PIL import Image
 
 from artmint.core.collection import Collection, read_collection
-from artmint.metadata import media_files, pack
+from artmint.metadata import pack
+from artmint.publish.tokens import media_files
 from artmint.studio.catalog import Catalog
 from tests.packed import BASE, FOLDER, fill
 

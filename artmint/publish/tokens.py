@@ -6,10 +6,11 @@
 __all__ = ['USUAL_NAME', 'PLACES', 'WEIGHT_KINDS', 'BaseFacts', 'AdapterFacts', 'Provenance', 'Attribute', 'TokenMetadata',
            'model_schema', 'json_schema', 'NoOpeningSalt', 'public_facts', 'opening_salt', 'withheld_digest',
            'sealed_digest', 'sealed_with', 'withheld_digests', 'public_source', 'attribute', 'fact_attributes',
-           'published_attributes', 'token_name', 'address_of', 'has_market_fields', 'schema_forms', 'is_of_schema',
-           'stands_in', 'attribute_words', 'has_words', 'drop_schema', 'sealed_names', 'published_collection',
-           'token_json', 'with_second_home', 'read_token', 'RoyaltyFacts', 'ContractMetadata', 'published_counts',
-           'labelled_template', 'contract_json', 'read_contract', 'named_files', 'adapter_facts']
+           'published_attributes', 'token_name', 'address_of', 'MissingMedia', 'media_files', 'media_addresses',
+           'has_market_fields', 'schema_forms', 'is_of_schema', 'stands_in', 'attribute_words', 'has_words',
+           'drop_schema', 'sealed_names', 'published_collection', 'token_json', 'with_second_home', 'read_token',
+           'RoyaltyFacts', 'ContractMetadata', 'published_counts', 'labelled_template', 'contract_json',
+           'read_contract', 'named_files', 'adapter_facts']
 
 # %% ../../nbs/publish/tokens.ipynb #2d9f2c8b
 import re
@@ -26,10 +27,11 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from ..core.canon import Hex64, Record, Refusal, canonical, digest, read_json
 from ..core.collection import ONE_OF_ONE, Collection, Market, Share
 from ..core.manifest import Role, read_strictly
-from ..core.market import TOKEN_FIELDS, fact_at, fact_label, fact_type, token_texts
+from ..core.market import TOKEN_FIELDS, fact_at, fact_label, fact_type, media_of, token_texts
 from ..core.media import MediaFile
 from ..core.records import Edition, Slot
 from ..core.texts import LINK, MOMENTS, Account, DisplayType, fill_template, shown_value
+from ..ipfs.cid import cid as cid_of
 from ..make.adapters import lineage_of
 from ..seeds import fill_wildcards, one_of_one_of
 
@@ -338,6 +340,39 @@ def address_of(
 
 
 _LATER_FIELDS = {"animation_url", "background_color"}
+
+
+class MissingMedia(Refusal):
+    "Files that a collection's market names, and that nobody gave."
+
+    files: list[str]
+    says = (
+        "The collection publishes {files}, and these files aren't at hand. Nothing was packed: run 25_metadata with "
+        "the collection's folder, in which they lie."
+    )
+
+
+def media_files(
+    folder: Path,  # the collection's
+    collection: Collection,  # as it was read from there
+) -> dict[str, Path]:  # by digest
+    "Where the files lie that the collection's market names; `pack` publishes them, and the audit reads them again."
+    return {digest: Path(folder) / file.file for digest, file in collection.market.media.items()}
+
+# %% ../../nbs/publish/tokens.ipynb #7f4a89c7
+def media_addresses(
+    collection: Collection,  # whose
+    slots: Iterable[Slot],  # of a drop; none: only the page's files
+    media: Mapping[str, Path],  # from `media_files`
+) -> dict[str, str]:  # by digest
+    "The content addresses of a drop's media. Raises MissingMedia."
+    named = media_of(collection, slots)
+    missing = [
+        file.file for digest, file in named.items() if digest not in media or not media[digest].is_file()
+    ]
+    if missing:
+        raise MissingMedia(sorted(missing))
+    return {digest: str(cid_of(media[digest])) for digest in named}
 
 
 def has_market_fields(
