@@ -2392,6 +2392,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                         'artmint.judge.sidecars._dna_of': ('judge/sidecars.html#_dna_of', 'artmint/judge/sidecars.py'),
                                         'artmint.judge.sidecars._export_record': ( 'judge/sidecars.html#_export_record',
                                                                                    'artmint/judge/sidecars.py'),
+                                        'artmint.judge.sidecars._exported_as': ( 'judge/sidecars.html#_exported_as',
+                                                                                 'artmint/judge/sidecars.py'),
                                         'artmint.judge.sidecars._fields_now': ( 'judge/sidecars.html#_fields_now',
                                                                                 'artmint/judge/sidecars.py'),
                                         'artmint.judge.sidecars._keywords': ('judge/sidecars.html#_keywords', 'artmint/judge/sidecars.py'),

@@ -371,7 +371,7 @@ def _with_premise(reason: str, expired: Mapping[str, str]) -> str:
     scorer = reason.split(" ")[0]
     return f"{reason}; its promise has expired, so it leaves that to people" if scorer in expired else reason
 
-
+# %% ../nbs/20_curate.ipynb #b5782c73
 def _tier(word: dict[str, Any], verdict: Verdict) -> int:
     """How far an attempt goes before others, by the decision that counts and the rules' verdict: 3 picked by people, 2
     picked by some and not settled, 1 accepted by the rules, 0 not in question."""

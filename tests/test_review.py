@@ -423,7 +423,9 @@ def test_a_board_is_told_that_its_studio_is_an_earlier_copy(tmp_path):
     bring_back(tmp_path, copy)
     api = served()
     assert api.call("news", {"since": news["now"], "mark": news["mark"]})["back"]
-    api.call("act", {"id": "2", "dnas": before["dnas"][:1], "decision": "reject"})  # the same number, another record
+    api.call(
+        "act", {"id": "2", "dnas": before["dnas"][:1], "decision": "reject"}
+    )  # the same number, another record
     told = api.call("news", {"since": news["now"], "mark": news["mark"]})
     assert told["back"] and told["now"] == news["now"]
     assert "back" not in api.call("news", {"since": told["now"], "mark": told["mark"]})

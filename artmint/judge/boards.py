@@ -98,7 +98,7 @@ else {
 }
 """
 
-
+# %% ../../nbs/judge/boards.ipynb #6564c0a1
 class Invite(Record):
     "A lead invites somebody."
 

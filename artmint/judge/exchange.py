@@ -236,7 +236,7 @@ def _decoded_table(file: str, data: bytes, notes: list[str]) -> str:
     notes.append("its letters aren't UTF-8 and were read as Windows-1252: look at accents in notes")
     return text
 
-
+# %% ../../nbs/judge/exchange.ipynb #e248ed00
 def _table(file: str, text: str) -> tuple[list[str], Iterable[tuple[int, list[str]]]]:
     "A table's columns, and its rows with the lines on which they begin. Raises UnreadableDecisions."
     stated = re.match(r"sep=(.)\r?\n", text, re.IGNORECASE)
@@ -648,7 +648,7 @@ def require_new(
     if path.exists() or path.is_symlink():
         raise ExportExists(str(path))
 
-
+# %% ../../nbs/judge/exchange.ipynb #80690d52
 def _is_by(row: dict[str, Any], name: str) -> bool:
     "Whether a person said something, however their name is typed."
     return person_key(row["by"]) == person_key(name)
@@ -677,7 +677,7 @@ def require_speaker(
     if not any(_is_by(word, by) for word in words):
         raise SaidNothing(by, sorted({word["by"] for word in words}))
 
-
+# %% ../../nbs/judge/exchange.ipynb #d2fa622b
 def exported_word(
     entry: Entry,  # a candidate
     by: str = "",  # whose word; empty: the one that counts, where it is a person's

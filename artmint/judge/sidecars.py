@@ -353,6 +353,15 @@ def _export_record(folder: Path) -> dict[str, Any]:
         raise UnreadableDecisions(EXPORT_RECORD, "it is no record of an export")
     return record["files"]
 
+# %% ../../nbs/judge/sidecars.ipynb #2e2604b0
+def _exported_as(record: dict[str, Any], marked: _Marked) -> dict[str, Any]:
+    "What an export wrote of a picture, under whatever name it is now; empty: nobody knows."
+    if marked.name in record:
+        return record[marked.name]
+    stated = {fields["dna"].lower() for fields in marked.packets.values() if fields.get("dna")}
+    found = [one for one in record.values() if one.get("dna") in stated]
+    return found[0] if len(found) == 1 else {}
+
 
 def _read_marked(
     reading: Reading, marked: _Marked, recorded: dict[str, Any], pixels: dict[str, str], accept_from: int
@@ -397,7 +406,7 @@ def read_sidecars(
         )
     pictures = _marked_pictures(wanted)
     for marked in pictures:
-        _read_marked(reading, marked, record.get(marked.name, {}), pixels or {}, accept_from)
+        _read_marked(reading, marked, _exported_as(record, marked), pixels or {}, accept_from)
     labels = {fields.get("label", "") for marked in pictures for fields in marked.packets.values()}
     if strange := sorted(label for label in labels if label and label.lower() not in XMP_MARKS["label"]):
         reading.notes.append(f"labels that decide nothing here: {', '.join(strange)}")

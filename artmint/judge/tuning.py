@@ -772,7 +772,7 @@ def _tuning_file(request: "Request") -> "Response":
         return respond("", "text/plain", 404)
     return respond((Path(artmint.__file__).parent / "data" / name).read_bytes(), "text/javascript")
 
-
+# %% ../../nbs/judge/tuning.ipynb #8c340ebb
 def tuning_app(
     api: TuningApi,  # what the page is about
     token: str,  # what a request must carry

@@ -44,7 +44,7 @@ def dispute_lines(
             lines += [count, *(f"  {one.description}" for one in those)]
     return lines
 
-
+# %% ../../nbs/run/team.ipynb #074fb14f
 def batch_status(
     catalog: "Catalog",  # the studio's
     collection: "Collection",  # of which collection

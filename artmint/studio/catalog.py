@@ -124,7 +124,7 @@ def _pragmas(connection: Any, _) -> None:
     for setting in ("busy_timeout=60000", "journal_mode=WAL"):
         connection.execute(f"PRAGMA {setting}")
 
-
+# %% ../../nbs/studio/catalog.ipynb #0d773592
 class CatalogReplaced(Refusal):
     "A catalog's file was exchanged under a program that works with it: what is written goes where nobody reads."
 
@@ -160,7 +160,7 @@ def _watch_file(engine: sa.Engine, path: Path) -> None:
     sa.event.listen(engine, "connect", connected)
     sa.event.listen(engine, "checkout", taken)
 
-
+# %% ../../nbs/studio/catalog.ipynb #5912d20c
 _TURN = 0x7475726E  # names the lock under which watched records are written in PostgreSQL
 
 

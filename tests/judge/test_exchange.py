@@ -191,7 +191,14 @@ def test_lines_are_counted_as_an_editor_counts_them(pictures):
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"\xff\xfe\x00", b"\x81\x8d", b"PK\x03\x04 a workbook", typed("x", header="name"), typed("1,1,x", header="slot,attempt,mood")]
+    [
+        b"",
+        b"\xff\xfe\x00",
+        b"\x81\x8d",
+        b"PK\x03\x04 a workbook",
+        typed("x", header="name"),
+        typed("1,1,x", header="slot,attempt,mood"),
+    ]
     + [typed('1,1,"open', header="slot,attempt,note"), typed("1,1,a,b", header="slot,attempt,note,note")],
 )
 def test_what_is_no_table_of_decisions_is_refused(data):

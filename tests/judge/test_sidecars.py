@@ -177,6 +177,19 @@ def test_pictures_under_other_names_are_known_by_their_packet_or_their_pixels(fo
     assert "names no picture" in read(catalog, other, pixels=pixels)[1].faults[0]
 
 
+def test_pictures_that_were_renamed_beside_the_export_s_record_say_only_what_was_changed(folder):
+    catalog, place, names = folder
+    for number, name in enumerate(names):
+        (place / name).rename(place / f"IMG_{number}.png")
+        (place / f"{name}.xmp").rename(place / f"IMG_{number}.xmp")
+    words, plan = read(catalog, place)
+    assert (words, plan.unchanged, plan.faults) == ([], 4, [])
+    sidecar = place / "IMG_2.xmp"
+    sidecar.write_bytes(sidecar.read_bytes().replace(b'dc:identifier="', b'xmp:Rating="-1" dc:identifier="'))
+    words, plan = read(catalog, place)
+    assert (words, plan.unchanged, plan.faults) == ([("reject", None, "")], 3, [])
+
+
 def test_marks_that_contradict_each_other_and_ratings_that_are_none_are_told(folder):
     catalog, place, names = folder
     (place / EXPORT_RECORD).unlink()

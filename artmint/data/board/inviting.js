@@ -43,7 +43,8 @@ export class Inviting {
     try {
       const { link, was } = await this.invite(name, role);
       const changed = was && was !== role ? `${name} was ${was} and is ${role} from now on. ` : "";
-      this.says.textContent = `${changed}It opens once within 7 days, for ${name} as ${role}. Copy it now: it is kept nowhere.`;
+      const opens = `It opens once within 7 days, for ${name} as ${role}. Copy it now: it is kept nowhere.`;
+      this.says.textContent = changed + opens;
       this.link.value = link;
       this.link.hidden = false;
       this.link.select();
