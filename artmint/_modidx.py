@@ -1017,6 +1017,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'artmint.core.market._range_problems': ('core/market.html#_range_problems', 'artmint/core/market.py'),
                                      'artmint.core.market._royalty_problems': ( 'core/market.html#_royalty_problems',
                                                                                 'artmint/core/market.py'),
+                                     'artmint.core.market._says_itself': ('core/market.html#_says_itself', 'artmint/core/market.py'),
                                      'artmint.core.market._shown_values': ('core/market.html#_shown_values', 'artmint/core/market.py'),
                                      'artmint.core.market._trait_problems': ('core/market.html#_trait_problems', 'artmint/core/market.py'),
                                      'artmint.core.market._traits_of': ('core/market.html#_traits_of', 'artmint/core/market.py'),

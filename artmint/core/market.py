@@ -342,13 +342,20 @@ def _filling_problems(collection: Collection, place: str, template: str, story: 
     return []
 
 # %% ../../nbs/core/market.ipynb #cf67c0ce
+def _says_itself(collection: Collection, name: str, field: str) -> bool:
+    "Whether a one-of-one says something in place of a template: by its name, or by the numbers of all its slots."
+    tokens, slots = collection.market.tokens, collection.one_of_ones[name].slots
+    numbered = [str(slot) in tokens and getattr(tokens[str(slot)], field) is not None for slot in slots]
+    by_name = name in tokens and getattr(tokens[name], field) is not None
+    return by_name or (bool(numbered) and all(numbered))
+
+
 def _words_problems(collection: Collection) -> Iterator[str]:
     "Names and descriptions of tokens that can't be made, can't be told apart, or can't be published."
     market = collection.market
     works = collection.one_of_ones.items()
-    own = {key: words for key, words in market.tokens.items()}
-    nameless = [name for name, work in works if not work.title and not (name in own and own[name].name)]
-    silent = [name for name in collection.one_of_ones if not (name in own and own[name].description)]
+    nameless = [name for name, work in works if not work.title and not _says_itself(collection, name, "name")]
+    silent = [name for name in collection.one_of_ones if not _says_itself(collection, name, "description")]
     texts = {
         "token_name": (market.token_name, nameless),
         "token_description": (market.token_description, silent),

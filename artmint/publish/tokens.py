@@ -27,7 +27,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from ..core.canon import Hex64, Record, Refusal, canonical, digest, read_json
 from ..core.collection import ONE_OF_ONE, Collection, Market, Share
 from ..core.manifest import Role, read_strictly
-from ..core.market import TOKEN_FIELDS, fact_at, fact_label, fact_type, media_of, token_texts
+from ..core.market import fact_at, fact_label, fact_type, media_of, token_texts
 from ..core.media import MediaFile
 from ..core.records import Edition, Slot
 from ..core.texts import LINK, MOMENTS, Account, DisplayType, fill_template, shown_value
@@ -641,7 +641,8 @@ def labelled_template(
     if template == USUAL_NAME:
         return None
     fields = {trait: f"{{{collection.label_of(trait)}}}" for trait in collection.traits}
-    fields |= {name: f"{{{name}}}" for name in TOKEN_FIELDS}
+    fields |= {"id": "{id}", "title": "{title}"}
+    fields |= {"supply": str(collection.supply), "collection": collection.name}  # which are the same for all
     braced = template.replace("{{", "{{{{").replace("}}", "}}}}")
     return fill_template(braced, fields)
 

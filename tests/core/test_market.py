@@ -332,6 +332,15 @@ def test_a_one_of_one_may_say_its_own_by_name_and_its_number_comes_first():
     assert token_texts(shown, 6, {"one_of_one": "king"})["name"] == "The King"
 
 
+def test_a_one_of_one_may_be_named_by_the_numbers_of_its_slots():
+    works = {"queen": OneOfOne(prompt="a queen", slots=(5, 6))}
+    name = Market(token_name="{motif} {id}", tokens={"5": {"name": "Regina"}})
+    shown = load_collection(DEMO).model_copy(update={"one_of_ones": works, "market": name})
+    assert "the one-of-one 'queen' has no motif" in str(market_problems(shown))
+    both = Market(token_name="{motif} {id}", tokens={"5": {"name": "Regina"}, "6": {"name": "Rex"}})
+    assert market_problems(shown.model_copy(update={"market": both})) == []
+
+
 def test_facts_go_by_number_and_are_shown_as_they_say(shown):
     facts = shown.market.facts
     values = [[fact_at(shown, fact, slot) for fact in facts.values()] for slot in (1, 9, 16)]

@@ -276,7 +276,7 @@ def test_the_collections_page_is_what_erc_7572_asks_for(shown):
     assert page["featured_image"] == "https://art.example/featured.png"
     assert page["external_link"] == "https://art.example"
     assert page["collaborators"] == [ADA]
-    assert page["token_name"] == "{title}, {Main Motif} no. {id} of {supply}"
+    assert page["token_name"] == "{title}, {Main Motif} no. {id} of 16"
     assert page["royalty"] == {
         "basis_points": 500,
         "receiver": SPLITTER,
@@ -299,11 +299,11 @@ def test_a_page_whose_names_cant_be_made_is_no_page(shown, template):
 
 
 def test_braces_and_labels_survive_in_a_published_template():
-    market = Market(token_name="{{{motif}}} #{id}")
+    market = Market(token_name="{{{motif}}} #{id} {supply} {collection}")
     shown = DEMO.model_copy(update={"market": market, "labels": {"motif": "Main Motif"}})
-    assert labelled_template(shown) == "{{{Main Motif}}} #{id}"
+    assert labelled_template(shown) == "{{{Main Motif}}} #{id} 16 demo"
     assert labelled_template(DEMO) is None
-    assert token_name(shown, 7, {"motif": "rings"}) == "{rings} #7"
+    assert token_name(shown, 7, {"motif": "rings"}) == "{rings} #7 16 demo"
 
 
 def test_a_traits_own_numbers_and_dates_are_shown_as_the_collection_says():
