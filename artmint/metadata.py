@@ -52,6 +52,8 @@ from artmint.publish.tokens import (
     withheld_digests,
 )
 from .publish.weights import WEIGHTS_PAGE, WeightsListing, WeightsPlace, nested, write_weights
+
+# %% ../nbs/25_metadata.ipynb #96fcde87
 from .seeds import frozen_slots, salt_of
 from .studio.catalog import Catalog
 from .studio.editions import edition_of, packed_slots

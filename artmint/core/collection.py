@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Prompt', 'Words', 'Name', 'Trait', 'Wildcard', 'Weight', 'Colour', 'Count', 'Bound', 'Secret', 'Withheld',
            'JudgeKind', 'ONE_OF_ONE', 'Key', 'TokenRange', 'TokenKey', 'Symbol', 'FactValue', 'RESERVED', 'Person',
-           'WILDCARD', 'Requirement', 'Rule', 'Model', 'ScorerChoice', 'Adapter', 'Approval', 'Share', 'Royalty',
+           'WILDCARD', 'Requirement', 'Rule', 'Model', 'ScorerChoice', 'Adapter', 'Approval', 'RoyaltyShare', 'Royalty',
            'Marks', 'Generation', 'BaseFiles', 'JudgeChoice', 'BadWeights', 'counts_of', 'OneOfOne', 'TraitPlan',
            'Display', 'Fact', 'TokenWords', 'Market', 'person_key', 'person_name', 'People', 'Collection',
            'secret_places', 'InconsistentCollection', 'contradictions', 'read_collection', 'NoSuchExample', 'example']
@@ -139,7 +139,7 @@ class Approval(Record):
     needed: int = Field(1, gt=0)  # of them
 
 
-class Share(Record):
+class RoyaltyShare(Record):
     "A part of the royalty."
 
     account: Account
@@ -154,7 +154,7 @@ class Royalty(Record):
     )  # hundredths of a percent; the contract takes a tenth at most
     receiver: Account | None = None  # none: the treasury
     shares: tuple[
-        Share, ...
+        RoyaltyShare, ...
     ] = ()  # how the receiver, a splitter's contract, divides it; published, not enforced
 
 # %% ../../nbs/core/collection.ipynb #6a09e79f

@@ -25,7 +25,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 # %% ../../nbs/publish/tokens.ipynb #0fb434bb
 from ..core.canon import Hex64, Record, Refusal, canonical, digest, read_json
-from ..core.collection import ONE_OF_ONE, Collection, Market, Share
+from ..core.collection import ONE_OF_ONE, Collection, Market, RoyaltyShare
 from ..core.manifest import Role, read_strictly
 from ..core.market import fact_at, fact_label, fact_type, media_of, token_texts
 from ..core.media import MediaFile
@@ -586,7 +586,7 @@ class RoyaltyFacts(Record):
 
     basis_points: int = Field(ge=0, le=10_000)
     receiver: Account  # a splitter's contract
-    shares: tuple[Share, ...]
+    shares: tuple[RoyaltyShare, ...]
 
 # %% ../../nbs/publish/tokens.ipynb #d43d77b2
 class ContractMetadata(Record):
