@@ -19,7 +19,8 @@ from PIL import Image
 
 # %% ../nbs/15_generate.ipynb #630009e2
 from .core.canon import Refusal, read_json, unsafe_text
-from .core.collection import WORDS, Collection
+from .core.collection import Collection
+from .core.texts import WORDS
 from .core.intake import TakenPicture, take_picture
 from .core.picture import infotext, old_infotext, pixel_digest, png_bytes
 from .core.records import Artifact, Attempt, Recipe, Slot, SourceKind, Work

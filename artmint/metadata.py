@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['UnfilledSlot', 'NoSuchSlots', 'RefusedByPeople', 'UndecidedByPeople', 'RefusedAfterPacking', 'MixedBases',
-           'OverlappingDrop', 'AuditFailed', 'refuse_unaccepted', 'check_range', 'refuse_mixed_bases', 'MissingMedia',
-           'media_files', 'is_complete', 'pack', 'provenance_record']
+           'OverlappingDrop', 'AuditFailed', 'refuse_unaccepted', 'check_range', 'refuse_mixed_bases', 'is_complete',
+           'pack', 'provenance_record']
 
 # %% ../nbs/25_metadata.ipynb #35755440
 import hashlib
@@ -41,6 +41,7 @@ from artmint.publish.tokens import (
     adapter_facts,
     contract_json,
     drop_schema,
+    media_addresses,
     public_facts,
     public_source,
     published_collection,
@@ -51,6 +52,8 @@ from artmint.publish.tokens import (
     withheld_digests,
 )
 from .publish.weights import WEIGHTS_PAGE, WeightsListing, WeightsPlace, nested, write_weights
+
+# %% ../nbs/25_metadata.ipynb #96fcde87
 from .seeds import frozen_slots, salt_of
 from .studio.catalog import Catalog
 from .studio.editions import edition_of, packed_slots
@@ -257,35 +260,6 @@ def _adapter_facts(catalog: Catalog, recipes: list[dict]) -> dict[str, AdapterFa
     digests = {use["digest"] for recipe in recipes for use in recipe.get("adapters", ())}
     return {digest: adapter_facts(digest, catalog.blob(digest)) for digest in sorted(digests)}
 
-# %% ../nbs/25_metadata.ipynb #db7759e7
-class MissingMedia(Refusal):
-    "Files that a collection's market names, and that nobody gave."
-
-    files: list[str]
-    says = (
-        "The collection publishes {files}, and these files aren't at hand. Nothing was packed: run 25_metadata with "
-        "the collection's folder, in which they lie."
-    )
-
-
-def media_files(
-    folder: Path,  # the collection's
-    collection: Collection,  # as it was read from there
-) -> dict[str, Path]:  # by digest
-    "Where the files lie that the collection's market names; `pack` publishes them, and the audit reads them again."
-    return {digest: Path(folder) / file.file for digest, file in collection.market.media.items()}
-
-
-def _media_addresses(collection: Collection, slots: list[Slot], media: Mapping[str, Path]) -> dict[str, str]:
-    "The content addresses of a drop's media, by digest. Raises MissingMedia."
-    named = media_of(collection, slots)
-    missing = [
-        file.file for digest, file in named.items() if digest not in media or not media[digest].is_file()
-    ]
-    if missing:
-        raise MissingMedia(sorted(missing))
-    return {digest: str(cid_of(media[digest])) for digest in named}
-
 # %% ../nbs/25_metadata.ipynb #02895983
 def _published_base(
     catalog: Catalog,
@@ -300,7 +274,7 @@ def _published_base(
         return None
     return write_weights(catalog.folder, digest, weights)
 
-
+# %% ../nbs/25_metadata.ipynb #af7e045b
 def _open_drop(
     catalog: Catalog,
     collection: Collection,
@@ -331,7 +305,7 @@ def _open_drop(
     }
     recorded = _recorded_recipes(catalog, now, editions)
     place = _published_base(catalog, collection, facts, base.digest, weights)
-    addresses = _media_addresses(collection, in_drop, media)
+    addresses = media_addresses(collection, in_drop, media)
     more = {"earlier": earlier, "recorded": recorded, "objections": standing}
     return replace(drop_facts, **more, base_place=place, media=addresses)
 

@@ -181,7 +181,7 @@ def _fact_counts(collection: Collection) -> list[dict]:
         rows.append(facts | {"values": len(set(values))})
     return rows
 
-
+# %% ../nbs/00_seeds.ipynb #b376289f
 def allocation_facts(
     collection: Collection,  # a consistent collection
 ) -> dict[str, Any]:  # plain JSON
@@ -197,14 +197,14 @@ def allocation_facts(
         }
         traits.append(facts | {"silent": trait in collection.silent, "values": values})
     works = collection.one_of_ones.items()
-    facts = {"facts": _fact_counts(collection)} if collection.market.facts else {}
-    return facts | {
+    facts = {
         "supply": collection.supply,
         "combinations": task.combinations,
         "solved": task.combinations <= SOLVED,
         "traits": traits,
         "one_of_ones": [{"name": name, "slots": work.size, "by_hand": work.by_hand} for name, work in works],
     }
+    return facts | ({"facts": _fact_counts(collection)} if collection.market.facts else {})
 
 # %% ../nbs/00_seeds.ipynb #219e81ba
 def allocation_lines(

@@ -5,7 +5,8 @@ from pathlib import Path
 from PIL import Image
 
 from artmint.core.collection import Collection, read_collection
-from artmint.metadata import media_files, pack
+from artmint.metadata import pack
+from artmint.publish.tokens import media_files
 from artmint.studio.catalog import Catalog
 from tests.packed import BASE, FOLDER, fill
 
@@ -54,12 +55,26 @@ animation_url = "https://art.example/3.html"
 """
 
 
+DEMO_TEXT = (FOLDER / "collection.toml").read_text()
+
+
+def read_demo(folder: Path, *changes: tuple[str, str], more: str = "") -> Collection:
+    "The demo's file with changes and more at its end."
+    place = folder / "demo"
+    place.mkdir(exist_ok=True)
+    text = DEMO_TEXT
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+    (place / "collection.toml").write_text(text + more)
+    return read_collection(place / "collection.toml")
+
+
 def shown_folder(folder: Path) -> Path:
     "The demo's folder with all that markets show."
     place = folder / "demo"
     place.mkdir(parents=True, exist_ok=True)
-    text = (FOLDER / "collection.toml").read_text()
-    text = text.replace("basis_points = 500              # 5 %\n", ROYALTY)
+    text = DEMO_TEXT.replace("basis_points = 500              # 5 %\n", ROYALTY)
     assert ROYALTY in text
     (place / "collection.toml").write_text(text + MARKET)
     (place / "loop.mp4").write_bytes(LOOP)

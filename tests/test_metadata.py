@@ -17,7 +17,6 @@ from artmint.ipfs.cid import CID
 from artmint.judge.decisions import Opinion, Verdict, record_opinions, record_verdict
 from artmint.metadata import (
     AuditFailed,
-    MissingMedia,
     NoSuchSlots,
     OverlappingDrop,
     RefusedAfterPacking,
@@ -25,12 +24,11 @@ from artmint.metadata import (
     UndecidedByPeople,
     UnfilledSlot,
     is_complete,
-    media_files,
     pack,
     refuse_unaccepted,
 )
 from artmint.pin import NoArweaveStore
-from artmint.publish.tokens import read_token
+from artmint.publish.tokens import MissingMedia, media_files, read_token
 from artmint.publish.weights import read_weights, weights_archive
 from artmint.seeds import frozen_slots, load_collection, recipes
 from artmint.studio.blobs import CorruptBlob

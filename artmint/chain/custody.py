@@ -38,7 +38,7 @@ from artmint.chain.signers import (
     two_numbers,
 )
 from ..core.canon import Record, Refusal, error_lines, shown_text
-from ..core.collection import Account
+from ..core.texts import Account
 from ..studio.files import BadSettings, studio_document, write_whole
 
 # %% ../../nbs/chain/custody.ipynb #f5bb1330

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Prompt', 'Words', 'Name', 'Trait', 'Wildcard', 'Weight', 'Colour', 'Count', 'Bound', 'Secret', 'Withheld',
            'JudgeKind', 'ONE_OF_ONE', 'Key', 'TokenRange', 'TokenKey', 'Symbol', 'FactValue', 'RESERVED', 'Person',
-           'WILDCARD', 'Requirement', 'Rule', 'Model', 'ScorerChoice', 'Adapter', 'Approval', 'Share', 'Royalty',
+           'WILDCARD', 'Requirement', 'Rule', 'Model', 'ScorerChoice', 'Adapter', 'Approval', 'RoyaltyShare', 'Royalty',
            'Marks', 'Generation', 'BaseFiles', 'JudgeChoice', 'BadWeights', 'counts_of', 'OneOfOne', 'TraitPlan',
            'Display', 'Fact', 'TokenWords', 'Market', 'person_key', 'person_name', 'People', 'Collection',
            'secret_places', 'InconsistentCollection', 'contradictions', 'read_collection', 'NoSuchExample', 'example']
@@ -38,7 +38,7 @@ from artmint.core.texts import (
     Account,
     Background,
     DisplayType,
-    Link,
+    WebLink,
     Story,
     Text,
     fit_text,
@@ -139,7 +139,7 @@ class Approval(Record):
     needed: int = Field(1, gt=0)  # of them
 
 
-class Share(Record):
+class RoyaltyShare(Record):
     "A part of the royalty."
 
     account: Account
@@ -154,7 +154,7 @@ class Royalty(Record):
     )  # hundredths of a percent; the contract takes a tenth at most
     receiver: Account | None = None  # none: the treasury
     shares: tuple[
-        Share, ...
+        RoyaltyShare, ...
     ] = ()  # how the receiver, a splitter's contract, divides it; published, not enforced
 
 # %% ../../nbs/core/collection.ipynb #6a09e79f
@@ -389,10 +389,10 @@ class Market(Record):
     display: dict[Key, Display] = {}  # by trait
     facts: dict[Key, Fact] = {}
     tokens: dict[TokenKey, TokenWords] = {}  # by number, or by a one-of-one's name
-    image: MediaFile | Link | None = None  # none: the first token's picture
-    banner_image: MediaFile | Link | None = None
-    featured_image: MediaFile | Link | None = None
-    external_link: Link | None = None
+    image: MediaFile | WebLink | None = None  # none: the first token's picture
+    banner_image: MediaFile | WebLink | None = None
+    featured_image: MediaFile | WebLink | None = None
+    external_link: WebLink | None = None
     collaborators: tuple[Account, ...] = ()  # whom markets let edit the page
 
     @property
@@ -973,7 +973,7 @@ def _with_files(raw: dict, folder: Path) -> tuple[dict, list[str]]:
             raw[field][name] = lines if field == "wildcards" else dict(Counter(lines))
     return _with_media(raw, folder, problems), problems
 
-
+# %% ../../nbs/core/collection.ipynb #09d739a2
 def _media_fields(market: dict) -> Iterator[tuple[str, dict, str, tuple[str, ...]]]:
     "Where a market's table may name files: places, tables, keys, and the endings that may be."
     for name in ("image", "banner_image", "featured_image"):

@@ -178,7 +178,7 @@ def _value_problems(place: str, shown: Display, texts: Iterable[str]) -> list[st
     above = sorted(value for value in values if value > highest)
     return problems + [f"{place}.max_value: {highest} is below the value {value}" for value in above[-1:]]
 
-
+# %% ../../nbs/core/market.ipynb #c1ae36f1
 def _display_problems(collection: Collection) -> Iterator[str]:
     "How traits are to be shown that aren't there, or whose values can't be shown so."
     for trait, shown in collection.market.display.items():
@@ -223,7 +223,7 @@ FACT_VALUES = (
     50_000  # different values of all facts together: contract.json lists each, and readers take in 1 MiB
 )
 
-
+# %% ../../nbs/core/market.ipynb #57b9ebff
 def _fact_problems(collection: Collection) -> Iterator[str]:
     "Facts without values, or with such as can't be published."
     different = 0
@@ -253,7 +253,7 @@ def _fact_problems(collection: Collection) -> Iterator[str]:
         if any(len(text) > WORDS for text in texts):
             yield f"{place}: a value has more than {WORDS} characters"
 
-
+# %% ../../nbs/core/market.ipynb #9bc32e57
 def _fact_texts(collection: Collection, fact: Fact) -> Iterator[str]:
     "Every text that a fact is published as, before it is read as a number or a date."
     fields = {"id": "1", "supply": str(collection.supply)}
@@ -329,7 +329,7 @@ def _shown_values(collection: Collection) -> dict[str, list[str]]:
         if trait not in TOKEN_FIELDS
     }
 
-
+# %% ../../nbs/core/market.ipynb #c1031580
 def _filling_problems(collection: Collection, place: str, template: str, story: bool) -> list[str]:
     "What is wrong with a template that can be filled, once it is."
     most = STORY if story else WORDS
@@ -342,13 +342,20 @@ def _filling_problems(collection: Collection, place: str, template: str, story: 
     return []
 
 # %% ../../nbs/core/market.ipynb #cf67c0ce
+def _says_itself(collection: Collection, name: str, field: str) -> bool:
+    "Whether a one-of-one says something in place of a template: by its name, or by the numbers of all its slots."
+    tokens, slots = collection.market.tokens, collection.one_of_ones[name].slots
+    numbered = [str(slot) in tokens and getattr(tokens[str(slot)], field) is not None for slot in slots]
+    by_name = name in tokens and getattr(tokens[name], field) is not None
+    return by_name or (bool(numbered) and all(numbered))
+
+
 def _words_problems(collection: Collection) -> Iterator[str]:
     "Names and descriptions of tokens that can't be made, can't be told apart, or can't be published."
     market = collection.market
     works = collection.one_of_ones.items()
-    own = {key: words for key, words in market.tokens.items()}
-    nameless = [name for name, work in works if not work.title and not (name in own and own[name].name)]
-    silent = [name for name in collection.one_of_ones if not (name in own and own[name].description)]
+    nameless = [name for name, work in works if not work.title and not _says_itself(collection, name, "name")]
+    silent = [name for name in collection.one_of_ones if not _says_itself(collection, name, "description")]
     texts = {
         "token_name": (market.token_name, nameless),
         "token_description": (market.token_description, silent),
@@ -405,7 +412,7 @@ def is_like_another(
     other = bool(numbered) and int(numbered[1]) != token
     return other or fits_template(name, template)
 
-
+# %% ../../nbs/core/market.ipynb #42dbdc46
 def _own_names(collection: Collection) -> Iterator[tuple[str, str, set[int]]]:
     "Names that tokens have of their own: places, names, and the numbers that may stand in them."
     for name, work in collection.one_of_ones.items():

@@ -79,7 +79,7 @@ def _picture_fault(path: Path) -> str:
         return f"it can't be decoded ({error})"
     return ""
 
-
+# %% ../../nbs/core/media.ipynb #6a2a742e
 def _media_fault(path: Path, ending: str) -> str:
     "What is wrong with a file of an ending that is known; empty: nothing."
     size = path.stat().st_size

@@ -119,25 +119,22 @@ def check_traits(
     yield from tally("traits", evidence, tokens, tokens, findings)
 
 # %% ../../nbs/prove/collection.ipynb #d5af1482
-def _expected_name(report: TokenReport, page: ContractMetadata, supply: int) -> str:
+def _expected_name(report: TokenReport, page: ContractMetadata) -> str:
     "What the page's template gives for a token; empty: the token lacks something that it says."
     values = {entry.trait_type: str(entry.value) for entry in report.metadata.attributes}
-    values |= {"id": str(report.token), "title": page.name, "supply": str(supply)}
-    values["collection"] = report.metadata.artmint.collection
+    values |= {"id": str(report.token), "title": page.name}
     try:
         return fill_template(page.token_name or USUAL_NAME, values)
     except KeyError:
         return ""
 
 
-def _name_findings(
-    reports: list[TokenReport], page: ContractMetadata, supply: int
-) -> tuple[list[Finding], list[int]]:
+def _name_findings(reports: list[TokenReport], page: ContractMetadata) -> tuple[list[Finding], list[int]]:
     "Names and licences that aren't the collection's, and tokens with a title of their own."
     findings = []
     titled = []
     for report in reports:
-        name, expected = report.metadata.name, _expected_name(report, page, supply)
+        name, expected = report.metadata.name, _expected_name(report, page)
         if name != expected and is_like_another(name, page.token_name or USUAL_NAME, report.token):
             findings.append(Finding(report.token, "name", expected or "a title of its own", name))
         elif name != expected:
@@ -160,7 +157,6 @@ def _collections(reports: list[TokenReport]) -> list[Finding]:
 def check_names(
     reports: list[TokenReport],  # of tokens that are sound alone
     page: ContractMetadata | None,  # the collection's page; none: it can't be had
-    supply: int = 0,  # how many tokens there will ever be
 ) -> Iterator[Step]:
     "Whether tokens are called, licensed and told of as their collection's page says."
     tokens = [report.token for report in reports]
@@ -170,7 +166,7 @@ def check_names(
         evidence = "without contract.json names and licences are the studio's word"
         yield Step("names", "unchecked", evidence, asked=False)
         return
-    wrong, titled = _name_findings(reports, page, supply)
+    wrong, titled = _name_findings(reports, page)
     evidence = f"tokens name one collection, {page.name!r}, their own number, and the licence that it has"
     yield from tally("names", evidence, tokens, tokens, findings + wrong)
     if titled:
@@ -252,7 +248,7 @@ def _foreign_bases(archive: Archive, reports: list[TokenReport]) -> list[str]:
         return [str(refusal)]
     return [f"{WEIGHTS_PAGE}: base {digest}" for digest in sorted(listed.keys() - bases)]
 
-
+# %% ../../nbs/prove/collection.ipynb #87e69d7c
 def _strays(archive: Archive, reports: list[TokenReport]) -> list[str]:
     "Files and folders in a root that belong to none of its tokens."
     expected = _belongs(archive, reports)
@@ -423,7 +419,7 @@ def _home_word(reports: list[TokenReport]) -> str:
     count = sum(report.metadata.artmint.arweave is not None for report in reports)
     return f"that the ar:// addresses of {count} tokens lead to their pictures" if count else ""
 
-
+# %% ../../nbs/prove/collection.ipynb #4d7c511b
 def _hand_word(reports: list[TokenReport]) -> str:
     "What is to be said of works made by hand."
     works = [report for report in reports if report.metadata.artmint.base is None]
@@ -472,7 +468,7 @@ def check_together(
     if reports:
         yield from check_unique(reports)
         yield from check_traits(reports, page, len(reports) == claim.supply)
-        yield from check_names(reports, page, claim.supply)
+        yield from check_names(reports, page)
         yield from check_media(checked)
     yield from check_page(claim, page)
     yield from check_contract_uri(claim, archives)

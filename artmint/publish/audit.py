@@ -422,7 +422,7 @@ def _wrong_weights(drop: StudioDrop, root: Path, names: set[str]) -> dict[str, s
             wrong[digest] = path
     return wrong
 
-
+# %% ../../nbs/publish/audit.ipynb #8de130d3
 def _check_manifest(drop: StudioDrop, manifest: Manifest, root: Path, names: set[str]) -> list[Finding]:
     "The manifest against what the studio knows and against the root."
     ids = [slot.id for slot in drop.slots]
@@ -473,7 +473,7 @@ def _wrong_media(drop: StudioDrop, root: Path, names: set[str]) -> dict[str, str
             wrong[file.place] = "another address"
     return wrong
 
-
+# %% ../../nbs/publish/audit.ipynb #fc99941a
 def _check_files(drop: StudioDrop, manifest: Manifest, root: Path, names: set[str]) -> list[Finding]:
     "The files in the root: the collection's JSON, the schema, nothing missing, nothing else."
     findings = _Findings(None)

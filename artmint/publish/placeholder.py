@@ -7,6 +7,7 @@ __all__ = ['SIDE', 'SEALED_WORDS', 'plain_cover', 'cover_of', 'placeholder_json'
            'placeholder_folder']
 
 # %% ../../nbs/publish/placeholder.ipynb #988b9e71
+from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -17,9 +18,10 @@ from PIL import Image, ImageDraw
 from ..core.canon import canonical
 from ..core.collection import Collection
 from ..core.intake import take_picture
+from ..core.market import media_of
 from ..ipfs.car import write_car
 from ..ipfs.cid import CID, cid
-from .tokens import contract_json
+from .tokens import contract_json, media_addresses
 
 # %% ../../nbs/publish/placeholder.ipynb #e4542d49
 SIDE = 512  # pixels
@@ -83,15 +85,20 @@ def pack_placeholder(
     folder: Path,  # where drop.car is written; it is made when missing
     collection: Collection,  # whose
     picture: bytes = b"",  # a PNG; empty: a plain one
+    media: Mapping[str, Path] = {},  # from `media_files`: what the collection's page names
 ) -> Placeholder:
-    "Pack picture, JSON and page. The same picture and collection give the same root."
+    "Pack picture, JSON and page. The same picture and collection give the same root. Raises MissingMedia."
     picture = picture or plain_cover()
     image = str(cid(picture))
-    files = {
+    addresses = media_addresses(collection, (), media)
+    files: dict[str, bytes | dict] = {
         "placeholder.png": picture,
         "placeholder.json": placeholder_json(collection, image),
-        "contract.json": contract_json(collection, image, counts=False),
+        "contract.json": contract_json(collection, image, counts=False, media=addresses),
     }
+    if addresses:
+        named = media_of(collection, ())
+        files["media"] = {file.place.split("/")[1]: media[digest] for digest, file in named.items()}
     folder.mkdir(parents=True, exist_ok=True)
     built = write_car(folder / "drop.car", files)
     return Placeholder(built.root, folder / "drop.car")

@@ -6,10 +6,11 @@
 __all__ = ['USUAL_NAME', 'PLACES', 'WEIGHT_KINDS', 'BaseFacts', 'AdapterFacts', 'Provenance', 'Attribute', 'TokenMetadata',
            'model_schema', 'json_schema', 'NoOpeningSalt', 'public_facts', 'opening_salt', 'withheld_digest',
            'sealed_digest', 'sealed_with', 'withheld_digests', 'public_source', 'attribute', 'fact_attributes',
-           'published_attributes', 'token_name', 'address_of', 'has_market_fields', 'schema_forms', 'is_of_schema',
-           'stands_in', 'attribute_words', 'has_words', 'drop_schema', 'sealed_names', 'published_collection',
-           'token_json', 'with_second_home', 'read_token', 'RoyaltyFacts', 'ContractMetadata', 'published_counts',
-           'labelled_template', 'contract_json', 'read_contract', 'named_files', 'adapter_facts']
+           'published_attributes', 'token_name', 'address_of', 'MissingMedia', 'media_files', 'media_addresses',
+           'has_market_fields', 'schema_forms', 'is_of_schema', 'stands_in', 'attribute_words', 'has_words',
+           'drop_schema', 'sealed_names', 'published_collection', 'token_json', 'with_second_home', 'read_token',
+           'RoyaltyFacts', 'ContractMetadata', 'published_counts', 'labelled_template', 'contract_json',
+           'read_contract', 'named_files', 'adapter_facts']
 
 # %% ../../nbs/publish/tokens.ipynb #2d9f2c8b
 import re
@@ -24,12 +25,13 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 # %% ../../nbs/publish/tokens.ipynb #0fb434bb
 from ..core.canon import Hex64, Record, Refusal, canonical, digest, read_json
-from ..core.collection import ONE_OF_ONE, Collection, Market, Share
+from ..core.collection import ONE_OF_ONE, Collection, Market, RoyaltyShare
 from ..core.manifest import Role, read_strictly
-from ..core.market import TOKEN_FIELDS, fact_at, fact_label, fact_type, token_texts
+from ..core.market import fact_at, fact_label, fact_type, media_of, token_texts
 from ..core.media import MediaFile
 from ..core.records import Edition, Slot
 from ..core.texts import LINK, MOMENTS, Account, DisplayType, fill_template, shown_value
+from ..ipfs.cid import cid as cid_of
 from ..make.adapters import lineage_of
 from ..seeds import fill_wildcards, one_of_one_of
 
@@ -91,7 +93,7 @@ _RULES = [
     },
 ]
 
-
+# %% ../../nbs/publish/tokens.ipynb #83d36727
 class Attribute(Record):
     "A trait or a fact, as markets read it: a word, a number, a boost, or a date in seconds since 1970 (UTC)."
 
@@ -290,7 +292,7 @@ def attribute(
         return Attribute(trait_type=label, value=int(word), display_type="number")
     return Attribute(trait_type=label, value=word)
 
-
+# %% ../../nbs/publish/tokens.ipynb #57e31792
 def fact_attributes(
     collection: Collection,  # whose facts
     slot: int,  # the token's number
@@ -340,6 +342,39 @@ def address_of(
 _LATER_FIELDS = {"animation_url", "background_color"}
 
 
+class MissingMedia(Refusal):
+    "Files that a collection's market names, and that nobody gave."
+
+    files: list[str]
+    says = (
+        "The collection publishes {files}, and these files aren't at hand. Nothing was packed: run 25_metadata with "
+        "the collection's folder, in which they lie."
+    )
+
+
+def media_files(
+    folder: Path,  # the collection's
+    collection: Collection,  # as it was read from there
+) -> dict[str, Path]:  # by digest
+    "Where the files lie that the collection's market names; `pack` publishes them, and the audit reads them again."
+    return {digest: Path(folder) / file.file for digest, file in collection.market.media.items()}
+
+# %% ../../nbs/publish/tokens.ipynb #7f4a89c7
+def media_addresses(
+    collection: Collection,  # whose
+    slots: Iterable[Slot],  # of a drop; none: only the page's files
+    media: Mapping[str, Path],  # from `media_files`
+) -> dict[str, str]:  # by digest
+    "The content addresses of a drop's media. Raises MissingMedia."
+    named = media_of(collection, slots)
+    missing = [
+        file.file for digest, file in named.items() if digest not in media or not media[digest].is_file()
+    ]
+    if missing:
+        raise MissingMedia(sorted(missing))
+    return {digest: str(cid_of(media[digest])) for digest in named}
+
+
 def has_market_fields(
     collection: Collection,  # whose
     slots: Iterable[Slot],  # of a drop
@@ -353,7 +388,7 @@ def has_market_fields(
             return True
     return False
 
-
+# %% ../../nbs/publish/tokens.ipynb #4b27768c
 def _is_later(fields: Iterable[str], entries: Iterable[Attribute]) -> bool:
     "Whether fields, or attributes of a form, are among those that the first schema doesn't know."
     forms = any(
@@ -506,12 +541,13 @@ def token_json(
         **chosen,
     )
     texts = token_texts(collection, edition.slot, edition.traits)
+    said = {field: address_of(media, text) for field, text in texts.items()}
     metadata = TokenMetadata(
         image=f"ipfs://{image}",
         attributes=published_attributes(collection, edition.traits, edition.slot),
         license=collection.license,
         artmint=provenance,
-        **{field: address_of(media, text) for field, text in texts.items()},
+        **said,
     )
     return metadata.data
 
@@ -550,9 +586,9 @@ class RoyaltyFacts(Record):
 
     basis_points: int = Field(ge=0, le=10_000)
     receiver: Account  # a splitter's contract
-    shares: tuple[Share, ...]
+    shares: tuple[RoyaltyShare, ...]
 
-
+# %% ../../nbs/publish/tokens.ipynb #d43d77b2
 class ContractMetadata(Record):
     "The collection as marketplaces read it (ERC-7572)."
 
@@ -576,7 +612,7 @@ class ContractMetadata(Record):
         "The JSON as it is published: canonical, absent fields left out."
         return canonical(self.model_dump(mode="json", exclude_none=True))
 
-
+# %% ../../nbs/publish/tokens.ipynb #f6e37240
 def published_counts(
     collection: Collection,  # which
 ) -> dict[str, dict[str, int]]:  # by trait and value, as published
@@ -605,7 +641,8 @@ def labelled_template(
     if template == USUAL_NAME:
         return None
     fields = {trait: f"{{{collection.label_of(trait)}}}" for trait in collection.traits}
-    fields |= {name: f"{{{name}}}" for name in TOKEN_FIELDS}
+    fields |= {"id": "{id}", "title": "{title}"}
+    fields |= {"supply": str(collection.supply), "collection": collection.name}  # which are the same for all
     braced = template.replace("{{", "{{{{").replace("}}", "}}}}")
     return fill_template(braced, fields)
 
@@ -625,7 +662,7 @@ def _page_fields(collection: Collection, media: Mapping[str, str]) -> dict[str, 
         "token_name": labelled_template(collection),
     }
 
-
+# %% ../../nbs/publish/tokens.ipynb #a9fd7e0a
 def contract_json(
     collection: Collection,  # which
     image: str,  # content address of the picture that stands for it, unless it names one
@@ -634,15 +671,10 @@ def contract_json(
 ) -> bytes:
     "The collection's JSON for `contractURI`."
     promised = {"license": collection.license, "traits": published_counts(collection) or None}
-    metadata = ContractMetadata(
-        name=collection.title,
-        symbol=collection.symbol,
-        description=collection.description,
-        image=address_of(media, collection.market.image) or f"ipfs://{image}",
-        **_page_fields(collection, media),
-        **(promised if counts else {}),
-    )
-    return metadata.data
+    named = {"name": collection.title, "symbol": collection.symbol, "description": collection.description}
+    fields = _page_fields(collection, media) | (promised if counts else {})
+    shown = address_of(media, collection.market.image) or f"ipfs://{image}"
+    return ContractMetadata(image=shown, **named, **fields).data
 
 # %% ../../nbs/publish/tokens.ipynb #768b5f7d
 def read_contract(

@@ -399,11 +399,11 @@ def report_facts(
     listed = entries(catalog, collection, slots)
     by_dna = {entry.candidate.dna: entry for entry in listed}
     many = len(bodies) > FEW
-    editions = [
-        _edition(catalog, by_dna.get(body["dna"]) or _entry_of(catalog, collection, body), body, many)
-        | {"name": token_texts(collection, body["slot"], body["traits"])["name"]}
-        for body in bodies
-    ]
+    editions = []
+    for body in bodies:
+        entry = by_dna.get(body["dna"]) or _entry_of(catalog, collection, body)
+        name = token_texts(collection, body["slot"], body["traits"])["name"]
+        editions.append(_edition(catalog, entry, body, many) | {"name": name})
     others = _others(catalog, listed, {body["dna"] for body in bodies})
     history = batch_history(catalog, collection, slots)
     dnas = {attempt.dna for attempt in history.tries}

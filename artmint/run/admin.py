@@ -476,13 +476,16 @@ CoverFile = Annotated[
 ]
 
 
-def _placed(desk: Desk, picture: Path | None) -> tuple[str, str]:
-    "Pack a placeholder, give it to every store, and say its addresses: of the token's JSON, of the page."
+def _placed(desk: Desk, folder: Path, picture: Path | None) -> tuple[str, str]:
+    """Pack a placeholder with what lies in the collection's folder, give it to every store, and say its addresses: of
+    the token's JSON, of the page."""
     from artmint.pin import open_stores, publish
     from artmint.publish.placeholder import cover_of, pack_placeholder, placeholder_folder
+    from artmint.publish.tokens import media_files
 
     cover = cover_of(picture) if picture else b""
-    packed = pack_placeholder(placeholder_folder(desk.studio, desk.collection), desk.collection, cover)
+    place, media = placeholder_folder(desk.studio, desk.collection), media_files(folder, desk.collection)
+    packed = pack_placeholder(place, desk.collection, cover, media)
     if not desk.dry:
         publish(packed.car, packed.root, open_stores(desk.studio))
     return packed.uri, packed.page
@@ -511,7 +514,7 @@ def admin_seal(
         _check_published(desk, manifest)
         calls = []
         if picture or not contract.functions.placeholderURI().call():
-            uri, page = _placed(desk, picture)
+            uri, page = _placed(desk, collection, picture)
             calls = placeholder_calls(contract, uri) + page_calls(contract, page, replace=False)
         salt = bytes(31) + b"\x01" if dry_run else draw_salt(desk.catalog, contract, manifest)
         call = commit_call(contract, manifest, salt)
@@ -840,7 +843,7 @@ def admin_placeholder(
     with friendly_errors():
         desk = open_desk(context, collection, studio, chain, dry=dry_run, safe=safe, json=json)
         contract = desk.contract
-        act(desk, contract, placeholder_calls(contract, _placed(desk, picture)[0]))
+        act(desk, contract, placeholder_calls(contract, _placed(desk, collection, picture)[0]))
 
 # %% ../../nbs/run/admin.ipynb #f0232c99
 Lowered = Annotated[int, typer.Argument(metavar="TOKENS", help="The highest id that a token can ever have.")]

@@ -17,7 +17,7 @@ from artmint.core.market import (
 )
 from artmint.core.records import Slot
 from artmint.seeds import load_collection
-from tests.core.test_collection import DEMO, DEMO_TEXT, read
+from tests.shown import DEMO_TEXT, FOLDER as DEMO, read_demo as read
 
 ADA, BEN, SPLITTER = ("0x" + digit * 40 for digit in "123")
 LOOP = b"\0\0\0\x18ftypmp42"
@@ -330,6 +330,15 @@ def test_a_one_of_one_may_say_its_own_by_name_and_its_number_comes_first():
     }
     assert token_texts(shown, 5, queen) == {"name": "Regina V", "description": "A queen."}
     assert token_texts(shown, 6, {"one_of_one": "king"})["name"] == "The King"
+
+
+def test_a_one_of_one_may_be_named_by_the_numbers_of_its_slots():
+    works = {"queen": OneOfOne(prompt="a queen", slots=(5, 6))}
+    name = Market(token_name="{motif} {id}", tokens={"5": {"name": "Regina"}})
+    shown = load_collection(DEMO).model_copy(update={"one_of_ones": works, "market": name})
+    assert "the one-of-one 'queen' has no motif" in str(market_problems(shown))
+    both = Market(token_name="{motif} {id}", tokens={"5": {"name": "Regina"}, "6": {"name": "Rex"}})
+    assert market_problems(shown.model_copy(update={"market": both})) == []
 
 
 def test_facts_go_by_number_and_are_shown_as_they_say(shown):

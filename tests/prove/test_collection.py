@@ -378,10 +378,6 @@ MARKET_LIES = {
         lambda files: told(name=read_json(files["1.json"])["name"])(files),
         "names",
     ),
-    "another supply in the name": (
-        lambda files: told(name=read_json(files["2.json"])["name"].replace("16", "10"))(files),
-        "names",
-    ),
     "an artist that the page hasn't": (lambda files: entry(files, "Artist", value="Bob"), "traits"),
     "a second edition": (lambda files: entry(files, "Edition", value=1), "traits"),
     "an edition above the highest": (lambda files: entry(files, "Edition", value=17), "metadata"),
@@ -412,6 +408,11 @@ def test_a_lie_about_what_markets_show_is_found(shown, tmp_path, name):
 
 
 MARKET_WORDS = {
+    "another supply in the name": (
+        lambda files: told(name=read_json(files["2.json"])["name"].replace("16", "10"))(files),
+        "names",
+        "tokens 2, 3 have titles",
+    ),
     "an animation elsewhere": (told(animation_url=f"ipfs://{cid(b'x')}"), "media", "tokens 2 show content"),
     "an animation at a host": (
         told(animation_url="https://tube.example/2"),

@@ -17,13 +17,14 @@ from artmint.core.picture import pixel_digest, public_png, read_png
 from artmint.core.records import Edition, Finding, Recipe
 from artmint.ipfs.cid import cid
 from artmint import metadata as metadata_room
-from artmint.metadata import media_files, pack
+from artmint.metadata import pack
 from artmint.publish import audit as audit_room
 from artmint.publish.audit import StudioDrop, accuracy, audit, check_token, probe_of, rarity
 from artmint.publish.tokens import (
     BaseFacts,
     ContractMetadata,
     contract_json,
+    media_files,
     opening_salt,
     read_token,
     token_json,

@@ -11,12 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artmint.core.canon import canonical, read_json
-from artmint.core.collection import Market, OneOfOne
+from artmint.core.collection import Market, OneOfOne, read_collection
 from artmint.core.manifest import BadMetadata
 from artmint.core.records import Slot
+from artmint.ipfs.car import check_car, open_car, read_file
 from artmint.ipfs.cid import cid
+from artmint.publish.placeholder import pack_placeholder
 from artmint.publish.tokens import (
     Attribute,
+    MissingMedia,
     NoOpeningSalt,
     attribute,
     attribute_words,
@@ -24,6 +27,7 @@ from artmint.publish.tokens import (
     has_words,
     json_schema,
     labelled_template,
+    media_files,
     model_schema,
     opening_salt,
     public_source,
@@ -35,7 +39,7 @@ from artmint.publish.tokens import (
     withheld_digests,
 )
 from tests.packed import DEMO, drop_of, pack_demo
-from tests.shown import ADA, BEN, SPLITTER, pack_shown
+from tests.shown import ADA, BEN, SPLITTER, pack_shown, shown_folder
 
 FIRST_SCHEMA = (
     "e09e14ddaaa8e4c39233e5303677755bea231e253278ec50056434e2f8995773"  # SHA-256 of token.schema.json
@@ -272,7 +276,7 @@ def test_the_collections_page_is_what_erc_7572_asks_for(shown):
     assert page["featured_image"] == "https://art.example/featured.png"
     assert page["external_link"] == "https://art.example"
     assert page["collaborators"] == [ADA]
-    assert page["token_name"] == "{title}, {Main Motif} no. {id} of {supply}"
+    assert page["token_name"] == "{title}, {Main Motif} no. {id} of 16"
     assert page["royalty"] == {
         "basis_points": 500,
         "receiver": SPLITTER,
@@ -295,11 +299,11 @@ def test_a_page_whose_names_cant_be_made_is_no_page(shown, template):
 
 
 def test_braces_and_labels_survive_in_a_published_template():
-    market = Market(token_name="{{{motif}}} #{id}")
+    market = Market(token_name="{{{motif}}} #{id} {supply} {collection}")
     shown = DEMO.model_copy(update={"market": market, "labels": {"motif": "Main Motif"}})
-    assert labelled_template(shown) == "{{{Main Motif}}} #{id}"
+    assert labelled_template(shown) == "{{{Main Motif}}} #{id} 16 demo"
     assert labelled_template(DEMO) is None
-    assert token_name(shown, 7, {"motif": "rings"}) == "{rings} #7"
+    assert token_name(shown, 7, {"motif": "rings"}) == "{rings} #7 16 demo"
 
 
 def test_a_traits_own_numbers_and_dates_are_shown_as_the_collection_says():
@@ -334,3 +338,17 @@ def test_a_traits_own_numbers_and_dates_are_shown_as_the_collection_says():
 )
 def test_people_read_a_date_as_a_date(shown, value, spoken):
     assert Attribute(trait_type="a", value=value, display_type=shown).spoken == spoken
+
+
+def test_the_page_of_a_sealed_drop_brings_the_files_that_it_names(tmp_path):
+    place = shown_folder(tmp_path)
+    collection = read_collection(place / "collection.toml")
+    with pytest.raises(MissingMedia, match="banner.png"):
+        pack_placeholder(tmp_path / "drop", collection)
+    packed = pack_placeholder(tmp_path / "drop", collection, media=media_files(place, collection))
+    car = open_car(packed.car)
+    paths = check_car(car, packed.root)
+    page = read_contract(read_file(paths["contract.json"], car.block, 10**6))
+    assert page.banner_image in {f"ipfs://{cid}" for path, cid in paths.items() if path.startswith("media/")}
+    assert not any(path.endswith(".mp4") for path in paths)  # no token of it is told
+    assert page.traits is None
