@@ -1,7 +1,7 @@
 """Compile contracts/ArtMint.sol into artmint/data/contracts/ArtMint.json, or check that the committed file is what it compiles to.
 
 Needs node. The compiler and the libraries come from contracts/package-lock.json; `npm ci` is run when they are missing. The whole input
-of the compiler, with every source in it, is written to build/ArtMint.input.json: explorers take it as "standard JSON input".
+of the compiler, with every source in it, is written to ArtMint.input.json beside it: explorers take it as "standard JSON input".
 """
 
 import argparse
@@ -16,7 +16,7 @@ from eth_utils import keccak
 ROOT = Path(__file__).resolve().parents[1]
 CONTRACTS = ROOT / "contracts"
 TARGET = ROOT / "artmint/data/contracts/ArtMint.json"
-INPUT = ROOT / "build/ArtMint.input.json"
+INPUT = ROOT / "artmint/data/contracts/ArtMint.input.json"
 KNOWN = ROOT / "artmint/data/contracts/known.json"
 
 
@@ -81,15 +81,15 @@ def main() -> None:
     output = compiled()
     made = artifact(output)
     text = json.dumps(made, indent=1, sort_keys=True) + "\n"
-    INPUT.parent.mkdir(parents=True, exist_ok=True)
-    INPUT.write_text(json.dumps(output["input"], indent=1) + "\n")
-    if not args.check:
-        TARGET.parent.mkdir(parents=True, exist_ok=True)
-        TARGET.write_text(text)
-    elif TARGET.read_text() != text:
-        sys.exit(
-            f"{TARGET.relative_to(ROOT)} isn't what the source compiles to. Run scripts/compile_contracts.py and commit the result."
-        )
+    given = json.dumps(output["input"], separators=(",", ":")) + "\n"
+    TARGET.parent.mkdir(parents=True, exist_ok=True)
+    for path, made_of_it in ((TARGET, text), (INPUT, given)):
+        if not args.check:
+            path.write_text(made_of_it)
+        elif not path.exists() or path.read_text() != made_of_it:
+            sys.exit(
+                f"{path.relative_to(ROOT)} isn't what the source compiles to. Run scripts/compile_contracts.py and commit the result."
+            )
     if made["codeHash"] not in json.loads(KNOWN.read_text()):
         sys.exit(
             f"{KNOWN.relative_to(ROOT)} doesn't have {made['codeHash']} yet. Add it with the version that brings it."

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['DELAY', 'RoleMissing', 'EarlierDropOpen', 'CommittedElsewise', 'NoDropSalt', 'OtherFacts', 'NoTreasury', 'Parties',
-           'parties', 'SafeFirst', 'require_safe_done', 'check_deployment', 'usual_delay', 'deploy', 'check_commitment',
-           'commit_call', 'commit_drop', 'find_salt', 'kept_salt', 'draw_salt', 'seal_drop', 'reveal_call',
-           'reveal_drop', 'cancel_drop', 'allowance_calls', 'authorize']
+           'parties', 'SafeFirst', 'require_safe_done', 'deployment_call', 'check_deployment', 'usual_delay', 'deploy',
+           'check_commitment', 'commit_call', 'commit_drop', 'find_salt', 'kept_salt', 'draw_salt', 'seal_drop',
+           'reveal_call', 'reveal_drop', 'cancel_drop', 'allowance_calls', 'authorize']
 
 # %% ../../nbs/chain/admin.ipynb #523a065f
 import secrets
@@ -217,14 +217,18 @@ def _in_journal(journal: Journal, collection: str, apart: set[str]) -> tuple[str
     return None
 
 
-def _constructor(
-    journal: Journal, collection: Collection, treasury: str, admin: str, delay: int
+def deployment_call(
+    web3: "Web3",  # the chain
+    collection: Collection,  # whose contract
+    treasury: str,  # address that every token is minted to
+    admin: str,  # address
+    delay: int,  # seconds that a change of admin has to wait
 ) -> "ContractFunction":
     "The call that makes a collection's contract."
     royalty = collection.royalty
-    receiver = journal.web3.to_checksum_address(royalty.receiver or treasury)
+    receiver = web3.to_checksum_address(royalty.receiver or treasury)
     names = (collection.title, ticker(collection.name), collection.supply)
-    factory = journal.web3.eth.contract(abi=artifact()["abi"], bytecode=artifact()["bytecode"])
+    factory = web3.eth.contract(abi=artifact()["abi"], bytecode=artifact()["bytecode"])
     return factory.constructor(*names, admin, delay, treasury, receiver, royalty.basis_points)
 
 # %% ../../nbs/chain/admin.ipynb #630ffb55
@@ -330,7 +334,7 @@ def deploy(
         contract = _standing(journal, collection, [treasury, admin], apart, check)
         if contract is None:
             wait = usual_delay(journal.web3) if delay is None else delay
-            call = _constructor(journal, collection, treasury, admin or journal.signer.address, wait)
+            call = deployment_call(journal.web3, collection, treasury, admin or journal.signer.address, wait)
             sent = journal.send(call, {"verb": "deploy", "collection": collection.name})
             contract = contract_at(journal.web3, created_address(sent.sender, sent.nonce))
             record_contract(journal.catalog, contract, collection.name, sent.hash)

@@ -6,7 +6,8 @@
 __all__ = ['CUSTODIES', 'SIGNER_ROLES', 'KeystoreFile', 'ModuleKey', 'AwsKey', 'GoogleKey', 'AzureKey', 'FireblocksAccount',
            'RemoteSigner', 'SafeAccount', 'custody_of', 'SignatureAwaited', 'SignatureDenied', 'AskingSigner',
            'signed_as_asked', 'Web3Signer', 'GoogleSigner', 'AzureSigner', 'FireblocksSigner', 'NoSecret',
-           'NotInstalledHere', 'PeopleSign', 'open_signer', 'AddressUnknown', 'address_of_role', 'has_key']
+           'NotInstalledHere', 'PeopleSign', 'open_signer', 'AddressUnknown', 'address_of_role', 'lock_of_role',
+           'has_key']
 
 # %% ../../nbs/chain/custody.ipynb #d7969a05
 import json
@@ -632,6 +633,16 @@ def address_of_role(
         if settings.kind != "keystore":
             raise
         raise AddressUnknown(role, settings.file or f"keys/{role}.json", str(refusal)) from None
+
+
+def lock_of_role(
+    studio: Path,  # the studio's folder
+    role: str,  # one of SIGNER_ROLES
+) -> Path:  # the start of a file's name
+    "Where the users of a role's key take turns, as its signer says when it is open. Raises BadSettings."
+    settings = custody_of(studio, role)
+    place = getattr(settings, "file", "") or f"keys/{role}.json"
+    return Path(studio) / place
 
 
 def has_key(

@@ -45,6 +45,7 @@ from .team import invite, people, review, status
 from .training import train_adapter
 from .tuning import tune_batch
 from .console import Json, Studio, console_voice, print_json, show_steps, exit_code_of
+from .admin import admin_app, custody_checks
 from .exchange import decisions_app
 from .journals import journal_app
 from .models import adapter_app, base_app, embedding_app
@@ -81,7 +82,13 @@ for command in (run, explore, report, sweep, init, backup, gc):
 app.command("open", epilog=CODES)(open_withheld)
 app.command("tune", epilog=CODES)(tune_batch)
 app.command("train", epilog=CODES)(train_adapter)
-GROUPS = {"base": base_app, "adapter": adapter_app, "embedding": embedding_app, "decisions": decisions_app}
+GROUPS = {
+    "base": base_app,
+    "adapter": adapter_app,
+    "embedding": embedding_app,
+    "decisions": decisions_app,
+    "admin": admin_app,
+}
 GROUPS["journal"] = journal_app
 for name, group in GROUPS.items():
     app.add_typer(group, name=name, epilog=CODES)
@@ -362,6 +369,7 @@ def doctor(
         checks += _files(studio)
     else:
         checks.append(_check("studio", "held", f"none yet in {studio}"))
+    checks += custody_checks(studio, chain, context.obj)
     checks += minting_checks(studio, chain, context.obj)
     if deep:
         checks += _models()

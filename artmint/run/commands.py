@@ -12,7 +12,6 @@ __all__ = ['PlanOnly', 'From', 'To', 'JsonLines', 'ExportFolder', 'BoardAddress'
            'open_withheld', 'minting_checks']
 
 # %% ../../nbs/run/commands.ipynb #3a7c052d
-import json as json_format
 import shlex
 import sys
 from collections.abc import Callable, Mapping
@@ -34,6 +33,7 @@ from artmint.run.console import (
     show_steps,
     verify_command,
 )
+from ..core.canon import Refusal
 from .team import dispute_lines
 
 if TYPE_CHECKING:
@@ -595,16 +595,11 @@ def _open_chain(studio: Path, chain: str, environment: Mapping[str, str]) -> "We
     return connect(urls, studio / "chain", number)
 
 
-def _minter_address(studio: Path) -> str:
-    "The minter's address, from its keystore, which stays closed."
-    from eth_utils import to_checksum_address
+def _minter_address(studio: Path, environment: Mapping[str, str], web3: "Web3 | None") -> str:
+    "The minter's address; its key stays closed where anything else says it."
+    from artmint.chain.custody import address_of_role
 
-    from artmint.chain.signers import MissingKey
-
-    path = studio / "keys" / "minter.json"
-    if not path.exists():
-        raise MissingKey(str(path))
-    return to_checksum_address(json_format.loads(path.read_text())["address"])
+    return address_of_role(studio, "minter", environment, web3 is None or hasattr(web3.provider, "chain"))
 
 # %% ../../nbs/run/commands.ipynb #e514e801
 DropNumber = Annotated[int, typer.Option(help="The drop's number.")]
@@ -654,6 +649,8 @@ def _mint_drop(
     dry_run: bool,
 ) -> None:
     "Say what minting would do, and unless that was all, do it."
+    from artmint.chain.admin import find_salt
+    from artmint.chain.custody import lock_of_role
     from artmint.chain.deployments import require_contract
     from artmint.chain.preflight import described, mint_plan, outlook_lines, policy_foresight
     from artmint.chain.rebuild import ClosedKey
@@ -671,24 +668,24 @@ def _mint_drop(
     catalog = Catalog(studio)
     refuse_unaccepted(catalog, collection, range(manifest.first, manifest.first + manifest.quantity))
     web3 = _open_chain(studio, chain, environment)
-    minter = _minter_address(studio)
+    minter = _minter_address(studio, environment, web3)
     contract = require_contract(catalog, web3, collection, [minter])
-    plan = mint_plan(contract, minter, manifest)
-    closed = guarded_journal(catalog, contract, ClosedKey(minter, studio / "keys" / "minter.json"))
+    plan = mint_plan(contract, minter, manifest, salt=find_salt(catalog, contract, manifest))
+    closed = guarded_journal(catalog, contract, ClosedKey(minter, lock_of_role(studio, "minter")))
     for line in [*described(plan, contract, manifest), *outlook_lines(closed, contract, plan)]:
         typer.echo(line)
     if dry_run:
         blocked = plan.batches and not policy_foresight(closed, contract, plan).batches
         raise typer.Exit(1 if plan.problems or blocked else 0)
     require_approval(collection, packed)
-    _send_drop(catalog, contract, manifest, environment.get("ARTMINT_PASSPHRASE", ""), ceilings, depth)
+    _send_drop(catalog, contract, manifest, environment, ceilings, depth)
 
 # %% ../../nbs/run/commands.ipynb #8fc02046
 def _send_drop(
     catalog: "Catalog",
     contract: "Contract",
     manifest: "Manifest",
-    passphrase: str,
+    environment: Mapping[str, str],
     ceilings: "Ceilings",
     depth: str,
 ) -> None:
@@ -700,7 +697,7 @@ def _send_drop(
     def say(done: int, total: int) -> None:
         typer.echo(f"{done} of {total} tokens minted")
 
-    journal = hot_journal(catalog, contract, passphrase)
+    journal = hot_journal(catalog, contract, environment=environment)
     last = manifest.first + manifest.quantity - 1
     slots = f"{slot_key(manifest.collection, manifest.first)}-{last}"
     with metered(catalog, "mint", [slots]):
@@ -774,17 +771,21 @@ def minting_checks(
 ) -> list[dict]:  # name, status, evidence of each
     "Chain, code, role, allowance, balance and price, for every contract of the studio on a chain."
     from artmint.chain.contract import contract_of
+    from artmint.chain.custody import has_key
     from artmint.chain.preflight import mint_checks
     from artmint.chain.rebuild import journal_checks
     from artmint.studio.catalog import Catalog
 
-    if not (studio / "catalog.sqlite").exists() or not (studio / "keys/minter.json").exists():
+    if not (studio / "catalog.sqlite").exists() or not has_key(studio, "minter"):
         return []
     web3 = _open_chain(studio, chain, environment)
     if web3 is None:
         return []
     catalog = Catalog(studio)
-    minter = _minter_address(studio)
+    try:
+        minter = _minter_address(studio, environment, web3)
+    except Refusal as refusal:
+        return [{"name": "minter", "status": "unchecked", "evidence": str(refusal)}]
     checks = []
     for key in catalog.all("contract"):
         name, _, number = key.partition("@")

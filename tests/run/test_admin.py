@@ -1,0 +1,287 @@
+"artmint admin, by a key and by a Safe."
+
+import json
+import shutil
+import sqlite3
+
+import pytest
+from eth_account import Account
+from eth_account.messages import encode_defunct, encode_typed_data
+
+from artmint.chain.connect import connect
+from artmint.chain.contract import artifact, contract_at
+from artmint.chain.safe import SAFE_ABI, Proposal
+from artmint.chain.signers import new_keystore
+from artmint.run import cli
+from artmint.studio.catalog import Catalog
+from tests.chain.test_safe import artifact_of
+from tests.conftest import TINY
+from tests.studios import FAST
+
+
+def artmint(capsys, *words, code=0):
+    "Run the console script here, expect its exit code, and give what it says."
+    with pytest.raises(SystemExit) as end:
+        cli.main(list(map(str, words)))
+    said = capsys.readouterr()
+    assert (end.value.code or 0) == code, said.out + said.err
+    return said.out + said.err
+
+
+@pytest.fixture
+def studio(minted, tmp_path):
+    "A copy of the minted studio, and its contract."
+    folder = shutil.copytree(minted[0], tmp_path / "studio")
+    return folder, contract_at(connect("embedded", folder / "chain"), minted[1])
+
+
+def ask(studio):
+    "The contract's functions, as its chain is now."
+    return contract_at(connect("embedded", studio[0] / "chain"), studio[1].address).functions
+
+
+VERBS = {
+    "pause": ((), lambda do: do.paused().call() is True),
+    "unpause": ((), lambda do: do.paused().call() is False),
+    "treasury": (("0x" + "Ab" * 20,), lambda do: do.treasury().call().lower() == "0x" + "ab" * 20),
+    "royalty": (("--basis-points", 250), lambda do: do.royaltyInfo(1, 10_000).call()[1] == 250),
+    "contract-uri": ((), lambda do: do.contractURI().call().endswith("/contract.json")),
+    "placeholder": ((), lambda do: do.placeholderURI().call().endswith("/placeholder.json")),
+    "allow": (("--total", 9, "--per-window", 4, "--window", 60), lambda do: True),
+    "hand-over": (("--to", "0x" + "11" * 20), lambda do: do.pendingDefaultAdmin().call()[0] == "0x" + "11" * 20),
+}
+
+
+def test_every_verb_says_what_it_would_send_then_sends_it_then_leaves_it(studio, capsys):
+    folder, contract = studio
+    admin = contract.functions.owner().call()
+    artmint(capsys, "admin", "roles", TINY, "--studio", folder, "--grant", f"pauser={admin}")
+    for verb, (more, holds) in VERBS.items():
+        words = ("admin", verb, TINY, *more, "--studio", folder)
+        height = connect("embedded", folder / "chain").eth.block_number
+        said = artmint(capsys, *words, "--dry-run")
+        assert "would send" in said and "gas" in said, said
+        assert connect("embedded", folder / "chain").eth.block_number == height
+        assert "0x" in artmint(capsys, *words)
+        assert holds(ask(studio)), verb
+    assert "holds already" in artmint(capsys, *words)
+    said = json.loads(artmint(capsys, "admin", "roles", TINY, "--studio", folder, "--json"))
+    assert {row["role"] for row in said["roles"]} == {"admin", "next", "treasury", "minter", "pauser"}
+
+
+def test_what_cannot_be_done_is_refused_before_anything_is_sent(studio, capsys):
+    folder, contract = studio
+    height = connect("embedded", folder / "chain").eth.block_number
+    for words, code, reason in (
+        (("supply", TINY, "0"), 2, "can never be raised"),
+        (("treasury", TINY, contract.address), 2, "would be lost"),
+        (("contract-uri", TINY, "--uri", "ftp://page"), 2, "no address that markets read"),
+        (("royalty", TINY, "--basis-points", "10001"), 2, "10,000"),
+        (("hand-over", TINY, "--accept"), 2, "Nobody is named"),
+        (("hand-over", TINY), 2, "say one of"),
+        (("pause", TINY), 1, "isn't pauser"),
+        (("reveal", TINY), 1, "salt"),
+        (("commit", TINY, "--drop", "9"), 2, "isn't packed"),
+        (("cancel", TINY, "--drop", "2"), 1, "AlreadyMinting"),
+        (("roles", TINY, "--grant", "admin=0x11"), 2, "minter=0x"),
+    ):
+        said = artmint(capsys, "admin", *words, "--studio", folder, code=code)
+        assert reason in said, said
+    assert connect("embedded", folder / "chain").eth.block_number == height
+
+
+def test_explorers_get_all_that_they_ask_for(studio, capsys):
+    folder, contract = studio
+    said = json.loads(artmint(capsys, "admin", "explorer", TINY, "--studio", folder, "--json"))
+    place = folder / "explorer" / "tiny-31337"
+    assert sorted(said["files"]) == sorted(path.name for path in place.iterdir())
+    source = json.loads((place / "input.json").read_text())
+    assert {"ArtMint.sol", "erc721a/contracts/ERC721A.sol"} <= set(source["sources"])
+    sent = contract.w3.eth.get_transaction(
+        Catalog(folder).get("contract", "tiny@31337")["transaction"]
+    )["input"]
+    assert sent.hex().removeprefix("0x") == artifact()["bytecode"][2:] + (place / "constructor.txt").read_text()
+    values = contract.w3.codec.decode(
+        [entry["type"] for entry in artifact()["abi"][0]["inputs"]], bytes.fromhex(said["arguments"])
+    )
+    assert values[0] == contract.functions.name().call()
+    script = (place / "verify.sh").read_text()
+    assert contract.address in script and "v0.8.37+commit.f401782d" in script
+
+
+# Sealed drops, and their placeholder
+
+
+def test_a_sealed_drop_shows_a_placeholder_until_it_is_told(packed, capsys):
+    "Sealed, minted, looked at, told: the placeholder is in the store, verify sees it, and the page follows."
+    from artmint.chain.admin import deploy, parties
+    from artmint.chain.journal import Journal
+    from artmint.seeds import load_collection
+
+    folder = packed
+    catalog, web3 = Catalog(folder), connect("embedded", folder / "chain")
+    who = parties(web3, folder / "keys", rounds=FAST)
+    contract = deploy(Journal(catalog, web3, who.admin), load_collection(TINY), who.treasury)
+    words = (TINY, "--studio", folder)
+    said = artmint(capsys, "admin", "seal", *words, "--dry-run")
+    assert "setPlaceholderURI" in said and "commitSealedDrop" in said and "setContractURI" in said
+    artmint(capsys, "admin", "seal", *words)
+    artmint(capsys, "admin", "allow", *words, "--total", 4)
+    artmint(capsys, "mint", *words)
+    do = contract.functions
+    uri = do.placeholderURI().call()
+    assert do.tokenURI(1).call() == uri
+    said = artmint(capsys, "verify", f"embedded:{contract.address}", "--studio", folder, code=3)
+    assert "are sealed" in said and f"sealed tokens show {uri}" in said
+    before = do.contractURI().call()
+    artmint(capsys, "admin", "reveal", *words)
+    assert do.contractURI().call() != before
+    said = artmint(capsys, "verify", f"embedded:{contract.address}", "--studio", folder)
+    assert "✓ contractURI" in said and "✓ seal" in said
+
+
+# By a Safe
+
+
+class Owners:
+    "A studio whose admin is a real Safe of three wallets, two of which decide, on an anvil."
+
+    def __init__(self, folder, node):
+        self.folder, self.node = folder, node
+        self.web3 = connect(node.url, folder)
+        self.wallets = [Account.create() for _ in range(3)]
+        for name in ("deployer", "minter"):
+            new_keystore(folder / "keys" / f"{name}.json", "word", FAST)
+            node.fund("0x" + json.loads((folder / "keys" / f"{name}.json").read_text())["address"])
+        self.safe = self.new_safe()
+        (folder / "studio.toml").write_text(f'[signers.admin]\nkind = "safe"\naddress = "{self.safe}"\n')
+
+    def send(self, call):
+        "A receipt."
+        payer = self.wallets[0]
+        self.node.fund(payer.address)
+        fields = {"from": payer.address, "nonce": self.web3.eth.get_transaction_count(payer.address)}
+        raw = payer.sign_transaction(call.build_transaction(fields)).raw_transaction
+        return self.web3.eth.wait_for_transaction_receipt(self.web3.eth.send_raw_transaction(raw), 20, 0.01)
+
+    def new_safe(self):
+        made = artifact_of("Safe.sol/Safe.json")
+        single = self.send(self.web3.eth.contract(abi=made["abi"], bytecode=made["bytecode"]).constructor())
+        proxies = artifact_of("proxies/SafeProxyFactory.sol/SafeProxyFactory.json")
+        factory = self.web3.eth.contract(abi=proxies["abi"], bytecode=proxies["bytecode"])
+        factory = self.web3.eth.contract(self.send(factory.constructor())["contractAddress"], abi=proxies["abi"])
+        zero = "0x" + "00" * 20
+        owners = [wallet.address for wallet in self.wallets]
+        singleton = self.web3.eth.contract(single["contractAddress"], abi=made["abi"])
+        setup = singleton.encode_abi("setup", [owners, 2, zero, b"", zero, zero, 0, zero])
+        call = factory.functions.createProxyWithNonce(singleton.address, setup, 7)
+        self.send(call)
+        return self.web3.to_checksum_address(self.made(factory))
+
+    def made(self, factory):
+        logs = self.web3.eth.get_logs({"address": factory.address, "fromBlock": 0})
+        return "0x" + logs[-1]["topics"][1].hex()[-40:]
+
+
+@pytest.fixture
+def packed(minted, tmp_path):
+    "A copy of the minted studio from before it had a chain."
+    folder = shutil.copytree(minted[0], tmp_path / "studio", ignore=shutil.ignore_patterns("chain", "keys"))
+    with sqlite3.connect(folder / "catalog.sqlite") as connection:
+        connection.execute("delete from record where kind in ('contract', 'transaction', 'token', 'salt')")
+    return folder
+
+
+@pytest.fixture
+def owners(packed, node):
+    return Owners(packed, node)
+
+
+def typed(proposal):
+    "A proposal as a wallet shows it (eth_signTypedData_v4)."
+    fields = "to:address value:uint256 data:bytes operation:uint8 safeTxGas:uint256 baseGas:uint256 gasPrice:uint256"
+    fields += " gasToken:address refundReceiver:address nonce:uint256"
+    zero = "0x" + "00" * 20
+    message = dict.fromkeys(("value", "operation", "safeTxGas", "baseGas", "gasPrice"), 0)
+    message |= {"to": proposal.to, "data": bytes.fromhex(proposal.data[2:]), "nonce": proposal.nonce}
+    message |= {"gasToken": zero, "refundReceiver": zero}
+    domain = [{"name": "chainId", "type": "uint256"}, {"name": "verifyingContract", "type": "address"}]
+    types = [dict(zip(("name", "type"), field.split(":"))) for field in fields.split()]
+    return encode_typed_data(
+        full_message={
+            "types": {"EIP712Domain": domain, "SafeTx": types},
+            "primaryType": "SafeTx",
+            "domain": {"chainId": proposal.chain_id, "verifyingContract": proposal.safe},
+            "message": message,
+        }
+    )
+
+
+def test_a_safe_s_owners_decide_with_the_wallets_they_have(owners, capsys, monkeypatch):
+    "Deploy by a key, commit and allow by the Safe: typed data, a personal message, v 0 and 1, and approveHash on chain."
+    monkeypatch.setenv("ARTMINT_PASSPHRASE", "word")
+    node, folder, (anna, ben, cleo) = owners.node.url, owners.folder, owners.wallets
+    where = ("--studio", folder, "--chain", node)
+    treasury = Account.create().address
+    said = artmint(capsys, "admin", "deploy", TINY, "--treasury", treasury, *where, "--dry-run")
+    assert "delay 259200 s" in said
+    said = artmint(capsys, "admin", "deploy", TINY, "--treasury", treasury, *where)
+    assert "nobody can pause yet" in said
+    contract = contract_at(owners.web3, Catalog(folder).get("contract", "tiny@31337")["address"])
+    assert contract.functions.owner().call() == owners.safe
+    assert "--safe" in artmint(capsys, "admin", "commit", TINY, *where, code=2)
+    assert "holds already" in artmint(capsys, "admin", "deploy", TINY, "--treasury", treasury, *where)
+    said = artmint(capsys, "admin", "deploy", TINY, "--treasury", anna.address, *where, code=2)
+    assert f"treasury {treasury} there, {anna.address} asked for" in said
+    said = json.loads(artmint(capsys, "admin", "commit", TINY, *where, "--safe", "--json", code=4))
+    again = json.loads(artmint(capsys, "admin", "commit", TINY, *where, "--safe", "--json", code=4))
+    assert again["proposals"] == said["proposals"]
+    assert "commitDrop" in said["proposals"][0]["meaning"] and "setContractURI" in said["proposals"][1]["meaning"]
+    said = artmint(
+        capsys, "admin", "roles", TINY, "--grant", f"pauser={cleo.address}", *where, "--safe", code=4
+    )
+    assert "admin execute" in said
+    artmint(capsys, "admin", "allow", TINY, "--total", 4, *where, "--safe", code=4)
+    files = sorted((folder / "proposals").glob("*.proposal.json"))
+    proposals = [Proposal.model_validate_json(path.read_text()) for path in files]
+    assert [proposal.nonce for proposal in proposals] == [0, 1, 2, 3, 4]
+    batch = json.loads(next((folder / "proposals").glob("*0000.safe-wallet.json")).read_text())
+    assert [call["data"] for call in batch["transactions"]] == [one.data for one in proposals[:2]]
+    personal = ben.sign_message(encode_defunct(proposals[0].digest())).signature
+    safe = owners.web3.eth.contract(owners.safe, abi=SAFE_ABI)
+    ways = {
+        0: (anna.sign_message(typed(proposals[0])).signature.hex(), personal.hex()),
+        1: (
+            "0x" + (lambda raw: (raw[:64] + bytes([raw[64] - 27])).hex())(anna.unsafe_sign_hash(proposals[1].digest()).signature),
+            "0x" + (lambda raw: (raw[:64] + bytes([raw[64] + 4])).hex())(
+                cleo.sign_message(encode_defunct(proposals[1].digest())).signature
+            ),
+        ),
+        2: (cleo.unsafe_sign_hash(proposals[2].digest()).signature.hex(),),
+    }
+    for number, signatures in ways.items():
+        for signature in signatures:
+            artmint(capsys, "admin", "sign", files[number], "--signature", signature, *where)
+    said = artmint(capsys, "admin", "sign", files[3], "--signature", ways[2][0], *where, code=2)
+    assert "counts for nobody" in said
+    said = artmint(capsys, "admin", "execute", files[2], *where, code=1)
+    assert "the next one is 0" in said
+    artmint(capsys, "admin", "execute", files[1], files[0], *where)
+    said = artmint(capsys, "admin", "execute", files[2], *where, code=4)
+    assert cleo.address in said
+    approve = owners.web3.eth.contract(owners.safe, abi=artifact_of("Safe.sol/Safe.json")["abi"])
+    owners.send(approve.functions.approveHash(proposals[2].digest()))
+    assert safe.functions.approvedHashes(anna.address, proposals[2].digest()).call()
+    artmint(capsys, "admin", "execute", files[2], *where)
+    for number, wallet in ((3, anna), (3, ben), (4, anna), (4, cleo)):
+        key = folder / f"{wallet.address}.json"
+        key.write_text(json.dumps(Account.encrypt(wallet.key, "own", "scrypt", FAST)))
+        artmint(capsys, "admin", "sign", files[number], "--keystore", key, "--passphrase", "own")
+    artmint(capsys, "admin", "execute", files[3], files[4], *where)
+    said = artmint(capsys, "mint", TINY, *where)
+    assert "2 of 2 tokens minted" in said
+    assert contract.functions.contractURI().call().endswith("/contract.json")
+    sent = [body["purpose"] for body in Catalog(folder).all("transaction").values()]
+    assert any(purpose.get("does") == "commitDrop" and purpose.get("drop") == 1 for purpose in sent)
+    said = artmint(capsys, "doctor", *where, code=3)
+    assert "a contract, such as a Safe" in said and "a change of admin waits 259200 s" in said
