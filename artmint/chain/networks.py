@@ -6,7 +6,8 @@
 __all__ = ['CHAIN_ROWS', 'SIDE_ROWS', 'ARBITRUM_GAS', 'NETWORKS', 'ORACLE', 'NODE_INTERFACE', 'DEPTHS', 'Network',
            'NetworkSettings', 'networks_of', 'network_of', 'network_at', 'NoNode', 'UnknownChain', 'resolve_nodes',
            'IncompleteAnswer', 'GasForecast', 'base_fee_of', 'forecast_gas', 'l1_gas', 'paid', 'paid_l1',
-           'TokenCostAboveCeiling', 'Ceilings', 'BadDepth', 'Horizon', 'horizon', 'chosen_depth']
+           'TokenCostAboveCeiling', 'Ceilings', 'CeilingSettings', 'ceilings_of', 'BadDepth', 'Horizon', 'horizon',
+           'chosen_depth']
 
 # %% ../../nbs/chain/networks.ipynb #b333c2e2
 import re
@@ -276,7 +277,7 @@ class GasForecast(Record):
         "All of it."
         return self.gas * self.price + self.l1 + self.operator
 
-# %% ../../nbs/chain/networks.ipynb #e993480e
+# %% ../../nbs/chain/networks.ipynb #9eaa1e41
 def base_fee_of(web3: "Web3") -> int:
     "Wei for a unit of gas in the newest block. Raises IncompleteAnswer."
     block = web3.eth.get_block("latest")
@@ -387,6 +388,30 @@ class Ceilings(Record):
         if self.day and spent + cost > self.day:
             return TokenCostAboveCeiling("this day", spent + cost, self.day)
         return None
+
+# %% ../../nbs/chain/networks.ipynb #a16039f4
+class CeilingSettings(Record):
+    "What studio.toml says of ceilings."
+
+    token: float = Field(0, ge=0)  # gwei
+    day: float = Field(0, ge=0)  # gwei
+    above: Literal["stop", "wait", "mint"] = "stop"
+    patience: float = Field(3600, ge=0)  # seconds
+
+
+def ceilings_of(
+    studio: Path,  # its folder
+    **given: Any,  # what goes before the file, in its units; None doesn't count
+) -> Ceilings:
+    "What minting may cost in a studio. Raises BadSettings."
+    chosen = {name: value for name, value in given.items() if value is not None}
+    try:
+        settings = CeilingSettings(**read_settings(Path(studio), "ceilings") | chosen)
+    except ValidationError as error:
+        problems = "; ".join(error_lines(error, CeilingSettings))
+        raise BadSettings(str(Path(studio) / "studio.toml"), f"[ceilings] {problems}") from error
+    gwei = {"token": int(settings.token * 10**9), "day": int(settings.day * 10**9)}
+    return Ceilings(above=settings.above, patience=float(settings.patience), **gwei)
 
 # %% ../../nbs/chain/networks.ipynb #d08ca300
 DEPTHS = ("latest", "safe", "finalized")

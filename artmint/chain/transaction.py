@@ -6,7 +6,7 @@
 __all__ = ['WHAT_IS_DONE', 'ERROR_TABLE', 'Transaction', 'hash_of', 'fields_of', 'fee_of', 'dearer_fee', 'most_of',
            'classify_error', 'SenderBusy', 'KeyUsedElsewhere', 'NodeBehind', 'GasPriceAboveCeiling', 'OutOfGasMoney',
            'RefusedByContract', 'GasAboveCap', 'NotWritten', 'Reverted', 'NotYetMined', 'ReceiptLate', 'NeverTaken',
-           'QuestionRefused', 'as_refusal', 'friendly_errors']
+           'QuestionRefused', 'estimated_gas', 'as_refusal', 'friendly_errors']
 
 # %% ../../nbs/chain/transaction.ipynb #59ee8e0b
 import errno
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # %% ../../nbs/chain/transaction.ipynb #a8908d15
 from .connect import QUESTION_ERRORS, NodeSilent
+from .contract import revert_reason
 from .networks import base_fee_of, forecast_gas
 from ..core.canon import Record, Refusal
 
@@ -117,7 +118,7 @@ def most_of(
     forecast = forecast_gas(web3, fields)
     return fields["gas"] * fields["maxFeePerGas"] + (forecast.l1 + forecast.operator) * 5 // 4
 
-# %% ../../nbs/chain/transaction.ipynb #eb3095a0
+# %% ../../nbs/chain/transaction.ipynb #57355e14
 WHAT_IS_DONE = {  # about a transaction that the chain doesn't have, by what the node meant
     "taken": "its receipt is waited for; after a while it is signed again at a higher price",
     "known": "the node has these very bytes: as if it had taken them",
@@ -347,7 +348,7 @@ class NotYetMined(Refusal):
         "What is done about the node's answer."
         return WHAT_IS_DONE.get(self.answer, WHAT_IS_DONE["unknown"])
 
-# %% ../../nbs/chain/transaction.ipynb #5dcef69e
+# %% ../../nbs/chain/transaction.ipynb #2f37e360
 class ReceiptLate(Refusal):
     "A transaction is mined, and its receipt isn't there."
 
@@ -392,6 +393,29 @@ class QuestionRefused(Refusal):
         if self.meaning == "pruned":
             return "it keeps no state of that block; name an archive node, or wait and run again"
         return "run again, or name another node"
+
+# %% ../../nbs/chain/transaction.ipynb #dc5d662f
+def estimated_gas(
+    web3: "Web3",  # the chain
+    verb: str,  # what it is for
+    fields: dict,  # who sends it (from), and what: to, data, value
+) -> int:
+    "Units of gas that a transaction needs now. Raises RefusedByContract, OutOfGasMoney."
+    from web3.exceptions import ContractLogicError, Web3RPCError
+
+    asked = {name: fields[name] for name in ("from", "to", "data", "value") if fields.get(name)}
+    try:
+        return web3.eth.estimate_gas(asked)
+    except (ContractLogicError, Web3RPCError) as error:
+        meaning = classify_error(error)
+        if meaning == "no money":
+            balance = web3.eth.get_balance(fields["from"])
+            raise OutOfGasMoney(fields["from"], balance + 1, balance) from None
+        if isinstance(error, ContractLogicError):
+            raise RefusedByContract(verb, revert_reason(error)) from None
+        if meaning in ("reverts", "never"):
+            raise RefusedByContract(verb, "the node says that it would fail, and not why") from None
+        raise
 
 # %% ../../nbs/chain/transaction.ipynb #fb8a2b92
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
