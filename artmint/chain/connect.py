@@ -123,7 +123,11 @@ QUESTION_ERRORS = (  # meaning, words (a regular expression, whatever the case),
         "geth",
     ),
     ("indexing", r"indexing is in progress", "geth"),
-    ("reverts", r"execution reverted|always failing transaction|vm execution error|^reverted", "parity"),
+    (
+        "reverts",
+        r"execution reverted|always failing transaction|vm execution error|^reverted|gas required exceeds",
+        "parity",
+    ),
     (
         "no such method",
         r"method .*(not found|not supported|does not exist|not available)|unsupported method",

@@ -52,6 +52,7 @@ from artmint.chain.transaction import (
     as_refusal,
     classify_error,
     dearer_fee,
+    dearest_offer,
     estimated_gas,
     fee_of,
     fields_of,
@@ -401,8 +402,7 @@ def bump_fee(
     """Sign the same nonce at a higher price and send it, where ceiling, policy and purse allow it; else the same
     transaction."""
     fields = fields_of(transaction.raw)
-    old = fields["maxFeePerGas"], fields["maxPriorityFeePerGas"]
-    dearer = dearer_fee(old, fee_of(journal.web3), int(journal.ceiling * 10**9))
+    dearer = dearer_fee(dearest_offer(transaction), fee_of(journal.web3), int(journal.ceiling * 10**9))
     if dearer is None:
         return transaction
     fields |= {"maxFeePerGas": dearer[0], "maxPriorityFeePerGas": dearer[1]}
@@ -587,7 +587,8 @@ def _look(journal: Journal, transaction: Transaction, pace: _Backoff) -> Transac
     if journal.web3.eth.get_transaction_count(transaction.sender, "latest") > transaction.nonce:
         pace.overtaken += 1
         return _overtaken(journal, transaction, pace)
-    if _node_has(journal.web3, transaction):
+    newest = transaction.model_copy(update={"earlier": []})
+    if _node_has(journal.web3, newest):  # an older version of it there is no reason not to send this one
         return transaction
     return _broadcast(journal, transaction)
 

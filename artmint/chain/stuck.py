@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
 # %% ../../nbs/chain/stuck.ipynb #6fe899c5
 from .connect import genesis_of
-from .journal import Journal, TransactionBook, known_place, sign_again
+from .journal import Journal, TransactionBook, known_place, send_flight, sign_again
 from .signers import Signer
 from artmint.chain.transaction import (
     GasPriceAboveCeiling,
     Transaction,
     dearer_fee,
+    dearest_offer,
     estimated_gas,
     fee_of,
     fields_of,
@@ -100,13 +101,6 @@ class Version(Record):
     now: str  # what is offered for a unit of gas by the versions that are there; wei
 
 
-def _dearest(transaction: Transaction) -> tuple[int, int]:
-    "What a transaction's versions offer for a unit of gas at most, and of it the tip; wei."
-    offers = [fields_of(raw) for raw in (*transaction.earlier, transaction.raw)]
-    fee = max(fields["maxFeePerGas"] for fields in offers)
-    return fee, max(fields["maxPriorityFeePerGas"] for fields in offers)
-
-
 def next_version(
     journal: Journal,  # of the key
     transaction: Transaction,  # open
@@ -119,7 +113,7 @@ def next_version(
     if empty:
         fields |= {"to": web3.to_checksum_address(address), "data": "0x", "value": 0}
         fields["gas"] = estimated_gas(web3, "cancel", {**fields, "from": address}) * 6 // 5
-    old, (fee, tip) = _dearest(transaction), fee_of(web3)
+    old, (fee, tip) = dearest_offer(transaction), fee_of(web3)
     ceiling = int((gwei or journal.ceiling) * 10**9)
     offer = dearer_fee(old, (max(fee, int(gwei * 10**9)), tip), ceiling)
     if offer is None:
@@ -143,7 +137,7 @@ def speed_up(
         version = next_version(journal, transaction, empty=False, gwei=gwei)
         if dry:
             return [version], []
-        sign_again(journal, transaction, version.fields)
+        send_flight(journal, [sign_again(journal, transaction, version.fields)])
         return [version], journal.reconcile()
 
 
@@ -159,8 +153,11 @@ def cancel(
         versions = [next_version(journal, transaction, empty=True, gwei=gwei) for transaction in waiting]
         if dry:
             return versions, []
-        for transaction, version in zip(waiting, versions):
-            sign_again(journal, transaction, version.fields, {"verb": "cancel"})
+        empty = {"verb": "cancel"}
+        signed = [
+            sign_again(journal, *pair, empty) for pair in zip(waiting, (one.fields for one in versions))
+        ]
+        send_flight(journal, signed)
         return versions, journal.reconcile()
 
 # %% ../../nbs/chain/stuck.ipynb #20b0219f

@@ -47,6 +47,7 @@ from .tuning import tune_batch
 from .console import Json, Studio, console_voice, print_json, show_steps, exit_code_of
 from .exchange import decisions_app
 from .models import adapter_app, base_app, embedding_app
+from .transactions import tx_app
 
 if TYPE_CHECKING:
     from artmint.prove.evidence import Target
@@ -81,6 +82,7 @@ app.command("open", epilog=CODES)(open_withheld)
 app.command("tune", epilog=CODES)(tune_batch)
 app.command("train", epilog=CODES)(train_adapter)
 GROUPS = {"base": base_app, "adapter": adapter_app, "embedding": embedding_app, "decisions": decisions_app}
+GROUPS["tx"] = tx_app
 for name, group in GROUPS.items():
     app.add_typer(group, name=name, epilog=CODES)
 

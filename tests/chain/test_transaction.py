@@ -130,7 +130,7 @@ WORDS = {
         "Log response size exceeded.",
     ],
     "indexing": ["transaction indexing is in progress"],
-    "reverts": ["execution reverted", "VM execution error.", "always failing transaction"],
+    "reverts": ["execution reverted", "VM execution error.", "always failing transaction", "gas required exceeds allowance (30000000)"],
     "no such method": [
         "the method eth_feeHistory does not exist/is not available",
         "Method eth_maxPriorityFeePerGas not found",

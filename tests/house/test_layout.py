@@ -33,10 +33,10 @@ make: adapters base embeddings engine judges layouts merging prompts render roun
 train: drawings examples settings style
 judge: boards checks curator datasets decisions duplicates exchange heads pixels plugins predictors prune scores sheets sidecars thresholds tuning vision
 publish: approve audit credentials tokens
-chain: admin connect contract embedded journal networks preflight safe signers transaction
+chain: admin connect contract embedded journal networks preflight safe signers stuck transaction
 prove: collection evidence opening proof regenerate tokens
 report: exports outcomes page signal
-run: batch cli commands console exchange executors models obstacles runner sample sweep team training tuning workers"""
+run: batch cli commands console exchange executors models obstacles runner sample sweep team training transactions tuning workers"""
 
 
 def place(module: str) -> float:
