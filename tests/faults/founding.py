@@ -12,6 +12,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,8 +62,11 @@ class Founder(Operator):
         folder = world.folder / self.studio
         if self.point:
             kill_at(FOUNDING_POINTS[self.point], self.nth)
-        if self.room >= 0:
-            let_files_grow(folder, self.room)
+        with small_disk(folder, self.room):
+            self.found(world, folder)
+
+    def found(self, world: World, folder: Path) -> None:
+        "The contract, its commitment, the allowance, the tokens."
         catalog, web3 = Catalog(folder), world.connected()
         signers = {name: KeystoreSigner(folder / f"keys/{name}.json", PASSPHRASE) for name in self.keys()}
         admin = Journal(catalog, web3, signers["admin"], patience=3, bump=0.3)
@@ -80,12 +84,20 @@ class Founder(Operator):
         return super().work(world)
 
 
-def let_files_grow(folder: Path, room: int) -> None:
-    "No file of this process may become larger than the catalog is, and so many bytes: a full disk."
+@contextmanager
+def small_disk(folder: Path, room: int) -> Iterator[None]:
+    "No file of this process may become larger than the catalog is, and so many bytes (-1: any size): a full disk."
+    if room < 0:
+        yield
+        return
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     size = max((path.stat().st_size for path in folder.glob("catalog.sqlite")), default=0)
-    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size + room, hard))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + room, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)  # the report is written on another disk
 
 
 class Founding(World):

@@ -108,7 +108,9 @@ class Intermediary(http.server.BaseHTTPRequestHandler):
         "Whether logs are asked for in no more blocks than these."
         wanted = request["params"][0]
         numbers = wanted.get("fromBlock", ""), wanted.get("toBlock", "")
-        return all(one.startswith("0x") for one in numbers) and int(numbers[1], 16) - int(numbers[0], 16) < most
+        return (
+            all(one.startswith("0x") for one in numbers) and int(numbers[1], 16) - int(numbers[0], 16) < most
+        )
 
     def forged(self, fault: dict, request: dict, body: bytes) -> Any:
         "The result that a fault puts in place of the node's. Raises ValueError for an unknown kind."
@@ -124,7 +126,11 @@ class Intermediary(http.server.BaseHTTPRequestHandler):
                 return hex(max(int(answer["result"], 16) - 1, 0))
             case "without":
                 result = self.truth(body)
-                return {name: value for name, value in result.items() if name != fault["value"]} if result else result
+                return (
+                    {name: value for name, value in result.items() if name != fault["value"]}
+                    if result
+                    else result
+                )
             case "with":
                 result = self.truth(body)
                 return result | fault["value"] if result else result
@@ -139,7 +145,9 @@ class Intermediary(http.server.BaseHTTPRequestHandler):
 
     def node(self, method: str, *params: Any) -> Any:
         "What the node says."
-        return self.truth(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode())
+        return self.truth(
+            json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+        )
 
     def preconfirmed(self, request: dict) -> dict | None:
         "A receipt of a transaction that waits, in the block to come; none where there is no such transaction."
@@ -148,7 +156,13 @@ class Intermediary(http.server.BaseHTTPRequestHandler):
         if not transaction:
             return None
         facts = {"blockNumber": hex(int(self.node("eth_blockNumber"), 16) + 1), "blockHash": "0x" + "00" * 32}
-        facts |= {"transactionHash": hash, "status": "0x1", "gasUsed": "0x5208", "logs": [], "contractAddress": None}
+        facts |= {
+            "transactionHash": hash,
+            "status": "0x1",
+            "gasUsed": "0x5208",
+            "logs": [],
+            "contractAddress": None,
+        }
         return facts | {"effectiveGasPrice": transaction["maxFeePerGas"], "from": transaction["from"]}
 
     def due(self, request: dict) -> dict | None:

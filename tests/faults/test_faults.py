@@ -20,6 +20,7 @@ from tests.nodes import Studio
 from tests.studios import Studio as Embedded
 
 from .disks import can_mount
+from .founding import founding
 from .proxy import Proxy
 from .schedule import Outcome, schedule
 
@@ -60,6 +61,26 @@ def test_more_on_the_chain_in_a_folder(number):
 @pytest.mark.parametrize("number", range(301, 342))
 def test_more_on_a_node(number, proxy):
     assert_right(schedule(number, proxy, can_mount()))
+
+
+# What stands above tokens: a contract, a commitment, an allowance, each once
+
+
+@pytest.mark.parametrize("number", [9, 11])
+def test_a_lost_catalog_and_two_hosts_make_one_contract(number):
+    assert_right(founding(number, None))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [*range(1, 9), 10, 12, 13, 22, 24])
+def test_more_that_found_in_a_folder(number):
+    assert_right(founding(number, None))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(9, 31))
+def test_more_that_found_on_a_node(number, proxy):
+    assert_right(founding(number, proxy))
 
 
 # A price that rises

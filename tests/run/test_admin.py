@@ -48,7 +48,10 @@ VERBS = {
     "contract-uri": ((), lambda do: do.contractURI().call().endswith("/contract.json")),
     "placeholder": ((), lambda do: do.placeholderURI().call().endswith("/placeholder.json")),
     "allow": (("--total", 9, "--per-window", 4, "--window", 60), lambda do: True),
-    "hand-over": (("--to", "0x" + "11" * 20), lambda do: do.pendingDefaultAdmin().call()[0] == "0x" + "11" * 20),
+    "hand-over": (
+        ("--to", "0x" + "11" * 20),
+        lambda do: do.pendingDefaultAdmin().call()[0] == "0x" + "11" * 20,
+    ),
 }
 
 
@@ -97,10 +100,12 @@ def test_explorers_get_all_that_they_ask_for(studio, capsys):
     assert sorted(said["files"]) == sorted(path.name for path in place.iterdir())
     source = json.loads((place / "input.json").read_text())
     assert {"ArtMint.sol", "erc721a/contracts/ERC721A.sol"} <= set(source["sources"])
-    sent = contract.w3.eth.get_transaction(
-        Catalog(folder).get("contract", "tiny@31337")["transaction"]
-    )["input"]
-    assert sent.hex().removeprefix("0x") == artifact()["bytecode"][2:] + (place / "constructor.txt").read_text()
+    sent = contract.w3.eth.get_transaction(Catalog(folder).get("contract", "tiny@31337")["transaction"])[
+        "input"
+    ]
+    assert (
+        sent.hex().removeprefix("0x") == artifact()["bytecode"][2:] + (place / "constructor.txt").read_text()
+    )
     values = contract.w3.codec.decode(
         [entry["type"] for entry in artifact()["abi"][0]["inputs"]], bytes.fromhex(said["arguments"])
     )
@@ -169,7 +174,9 @@ class Owners:
         single = self.send(self.web3.eth.contract(abi=made["abi"], bytecode=made["bytecode"]).constructor())
         proxies = artifact_of("proxies/SafeProxyFactory.sol/SafeProxyFactory.json")
         factory = self.web3.eth.contract(abi=proxies["abi"], bytecode=proxies["bytecode"])
-        factory = self.web3.eth.contract(self.send(factory.constructor())["contractAddress"], abi=proxies["abi"])
+        factory = self.web3.eth.contract(
+            self.send(factory.constructor())["contractAddress"], abi=proxies["abi"]
+        )
         zero = "0x" + "00" * 20
         owners = [wallet.address for wallet in self.wallets]
         singleton = self.web3.eth.contract(single["contractAddress"], abi=made["abi"])
@@ -236,7 +243,10 @@ def test_a_safe_s_owners_decide_with_the_wallets_they_have(owners, capsys, monke
     said = json.loads(artmint(capsys, "admin", "commit", TINY, *where, "--safe", "--json", code=4))
     again = json.loads(artmint(capsys, "admin", "commit", TINY, *where, "--safe", "--json", code=4))
     assert again["proposals"] == said["proposals"]
-    assert "commitDrop" in said["proposals"][0]["meaning"] and "setContractURI" in said["proposals"][1]["meaning"]
+    assert (
+        "commitDrop" in said["proposals"][0]["meaning"]
+        and "setContractURI" in said["proposals"][1]["meaning"]
+    )
     said = artmint(
         capsys, "admin", "roles", TINY, "--grant", f"pauser={cleo.address}", *where, "--safe", code=4
     )
@@ -252,8 +262,12 @@ def test_a_safe_s_owners_decide_with_the_wallets_they_have(owners, capsys, monke
     ways = {
         0: (anna.sign_message(typed(proposals[0])).signature.hex(), personal.hex()),
         1: (
-            "0x" + (lambda raw: (raw[:64] + bytes([raw[64] - 27])).hex())(anna.unsafe_sign_hash(proposals[1].digest()).signature),
-            "0x" + (lambda raw: (raw[:64] + bytes([raw[64] + 4])).hex())(
+            "0x"
+            + (lambda raw: (raw[:64] + bytes([raw[64] - 27])).hex())(
+                anna.unsafe_sign_hash(proposals[1].digest()).signature
+            ),
+            "0x"
+            + (lambda raw: (raw[:64] + bytes([raw[64] + 4])).hex())(
                 cleo.sign_message(encode_defunct(proposals[1].digest())).signature
             ),
         ),
