@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from artmint import mint as mint_room
 from artmint.chain import admin as admin_room
@@ -31,7 +31,7 @@ from artmint.studio.catalog import Catalog
 
 from .faults import Fault, Kind, nothing
 from .invariants import check_tokens
-from .operators import POINTS, Operator, Point, kill_at, rebuild
+from .operators import POINTS, Operator, Point, rebuild
 from .proxy import Proxy
 from .schedule import Outcome, run_once
 from .world import PASSPHRASE, World
@@ -52,6 +52,7 @@ class Founder(Operator):
     "Who makes the contract, commits, allows and mints, as a run of 30_mint does; `room`: bytes that files may grow."
 
     room: int = -1
+    points: ClassVar[dict[str, Point]] = FOUNDING_POINTS
 
     def keys(self) -> list[str]:
         "The keys that it has."
@@ -60,8 +61,6 @@ class Founder(Operator):
     def mint(self, world: World) -> None:
         "From nothing to the last token. Raises what a run raises."
         folder = world.folder / self.studio
-        if self.point:
-            kill_at(FOUNDING_POINTS[self.point], self.nth)
         with small_disk(folder, self.room):
             self.found(world, folder)
 
@@ -76,12 +75,6 @@ class Founder(Operator):
         policy = mint_room.minter_policy(contract)
         hot = Journal(catalog, web3, Guarded(signers["minter"], policy), patience=3, bump=0.3)
         mint_room.mint(hot, contract, world.drop, world.batch, world.batch, flight=world.flight)
-
-    def work(self, world: World) -> int:
-        "As an operator's; it is killed where a founder can be."
-        point, self.point = self.point, ""
-        self.mint, mint = (lambda world: (setattr(self, "point", point), mint(world))), self.mint
-        return super().work(world)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from artmint import mint
 from artmint.chain import journal
@@ -77,6 +77,7 @@ class Operator:
     key: str = "minter"
     depth: str = "latest"
     pid: int = 0
+    points: ClassVar[dict[str, Point]] = POINTS
     report: Path = Path()
 
     def start(self, world: World) -> None:
@@ -96,7 +97,7 @@ class Operator:
     def work(self, world: World) -> int:
         "Mint and stamp. 0: done; 3: a refusal, in one sentence."
         if self.point:
-            kill_at(POINTS[self.point], self.nth)
+            kill_at(self.points[self.point], self.nth)
         if self.clock:
             let_time_jump(self.clock)
         told = world.folder / self.studio / "told"
