@@ -3754,6 +3754,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'artmint.run.commands._take_cell': ('run/commands.html#_take_cell', 'artmint/run/commands.py'),
                                       'artmint.run.commands._tell_disputes': ( 'run/commands.html#_tell_disputes',
                                                                                'artmint/run/commands.py'),
+                                      'artmint.run.commands._tell_plan': ('run/commands.html#_tell_plan', 'artmint/run/commands.py'),
                                       'artmint.run.commands._withdraw_work': ( 'run/commands.html#_withdraw_work',
                                                                                'artmint/run/commands.py'),
                                       'artmint.run.commands.approve': ('run/commands.html#approve', 'artmint/run/commands.py'),

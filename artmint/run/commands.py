@@ -650,6 +650,26 @@ def mint(
     with friendly_errors():
         _mint_drop(context.obj, collection, drop, studio, chain, ceilings, depth, dry_run)
 
+# %% ../../nbs/run/commands.ipynb #f866f10e
+def _tell_plan(
+    catalog: "Catalog", contract: "Contract", manifest: "Manifest", minter: str, ceilings: "Ceilings"
+) -> bool:
+    "Say what would be sent, and how far the policy lets it go. Whether any of it can be sent now."
+    from artmint.chain.admin import find_salt
+    from artmint.chain.custody import lock_of_role
+    from artmint.chain.preflight import described, mint_plan, outlook_lines, policy_foresight
+    from artmint.chain.rebuild import ClosedKey
+    from artmint.mint import guarded_journal, spent_by
+
+    spent = spent_by(catalog, contract.w3, minter) if ceilings.day else 0
+    salt = find_salt(catalog, contract, manifest)
+    plan = mint_plan(contract, minter, manifest, salt=salt, ceilings=ceilings, spent=spent)
+    closed = guarded_journal(catalog, contract, ClosedKey(minter, lock_of_role(catalog.folder, "minter")))
+    for line in [*described(plan, contract, manifest), *outlook_lines(closed, contract, plan)]:
+        typer.echo(line)
+    blocked = plan.batches and not policy_foresight(closed, contract, plan).batches
+    return not (plan.problems or blocked)
+
 # %% ../../nbs/run/commands.ipynb #c5e5fecb
 def _mint_drop(
     environment: Mapping[str, str],
@@ -662,14 +682,10 @@ def _mint_drop(
     dry_run: bool,
 ) -> None:
     "Say what minting would do, and unless that was all, do it."
-    from artmint.chain.admin import find_salt
-    from artmint.chain.custody import lock_of_role
+    from artmint.chain.custody import has_key
     from artmint.chain.deployments import require_contract
-    from artmint.chain.preflight import described, mint_plan, outlook_lines, policy_foresight
-    from artmint.chain.rebuild import ClosedKey
     from artmint.core.manifest import read_manifest
     from artmint.metadata import refuse_unaccepted
-    from artmint.mint import guarded_journal, spent_by
     from artmint.publish.approve import require_approval
     from artmint.seeds import load_collection
     from artmint.studio.catalog import Catalog
@@ -681,17 +697,11 @@ def _mint_drop(
     catalog = Catalog(studio)
     refuse_unaccepted(catalog, collection, range(manifest.first, manifest.first + manifest.quantity))
     web3 = _open_chain(studio, chain, environment)
-    minter = _minter_address(studio, environment, web3)
-    contract = require_contract(catalog, web3, collection, [minter])
-    spent = spent_by(catalog, web3, minter) if ceilings.day else 0
-    salt = find_salt(catalog, contract, manifest)
-    plan = mint_plan(contract, minter, manifest, salt=salt, ceilings=ceilings, spent=spent)
-    closed = guarded_journal(catalog, contract, ClosedKey(minter, lock_of_role(studio, "minter")))
-    for line in [*described(plan, contract, manifest), *outlook_lines(closed, contract, plan)]:
-        typer.echo(line)
+    people = [_minter_address(studio, environment, web3)] if web3 and has_key(studio, "minter") else []
+    contract = require_contract(catalog, web3, collection, people)
+    ready = _tell_plan(catalog, contract, manifest, _minter_address(studio, environment, web3), ceilings)
     if dry_run:
-        blocked = plan.batches and not policy_foresight(closed, contract, plan).batches
-        raise typer.Exit(1 if plan.problems or blocked else 0)
+        raise typer.Exit(0 if ready else 1)
     require_approval(collection, packed)
     _send_drop(catalog, contract, manifest, environment, ceilings, depth)
 

@@ -40,12 +40,13 @@ def reading_chain(
 ) -> "Web3":
     "A chain to read from. Raises NoChainYet, UnknownChain, NoNode, NodeSilent."
     from artmint.chain.connect import connect
-    from artmint.chain.networks import resolve_nodes
+    from artmint.chain.networks import networks_of, resolve_nodes
 
-    urls, number = resolve_nodes(chain, environment)
+    networks = networks_of(studio)
+    urls, number = resolve_nodes(chain, environment, networks)
     if urls == "embedded" and not (studio / "chain" / "genesis.json").exists():
         raise NoChainYet(str(studio))
-    return connect(urls, studio / "chain", number)
+    return connect(urls, studio / "chain", number, networks=networks)
 
 
 def studio_keys(
@@ -180,6 +181,7 @@ def find_missing(
 ) -> Rebuilding:
     "What the chain has of a studio, and its catalog doesn't. Writes nothing."
     from artmint.chain.contract import contract_at
+    from artmint.chain.custody import lock_of_role
     from artmint.chain.journal import Journal
     from artmint.chain.rebuild import ClosedKey, collection_of, key_history, packed_drops, studio_contracts
     from artmint.seeds import load_collection
@@ -193,7 +195,7 @@ def find_missing(
     drops = {(manifest.collection, manifest.first): manifest.drop for manifest in manifests}
     histories = {}
     for role, address in keys.items():
-        closed = Journal(catalog, web3, ClosedKey(address, studio / "keys" / f"{role}.json"))
+        closed = Journal(catalog, web3, ClosedKey(address, lock_of_role(studio, role)))
         histories[role] = key_history(
             closed, contracts, drops, lambda done, total: say(f"{done} of {total} found")
         )
@@ -249,6 +251,7 @@ def write_missing(
 ) -> None:
     "Write down what the chain has. Raises the journal's refusals."
     from artmint.chain.contract import contract_at
+    from artmint.chain.custody import lock_of_role
     from artmint.chain.deployments import record_contract
     from artmint.chain.journal import Journal
     from artmint.chain.rebuild import ClosedKey, write_history
@@ -257,5 +260,5 @@ def write_missing(
         record_contract(catalog, contract_at(web3, address), name)
     for role, history in missing.histories.items():
         if not history.whole:
-            closed = ClosedKey(history.address, studio / "keys" / f"{role}.json")
+            closed = ClosedKey(history.address, lock_of_role(studio, role))
             write_history(Journal(catalog, web3, closed), history)

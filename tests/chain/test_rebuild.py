@@ -89,7 +89,7 @@ def test_what_was_made_outside_is_counted_and_gets_no_line(minted, tmp_path):
     account = Account.from_key(minted.who.minter._account.key)
     fees = {"maxFeePerGas": 3 * 10**9, "maxPriorityFeePerGas": 10**9}
     send_outside(minted.web3, account, 4, **fees)
-    assert journal_checks(minted.catalog, minted.web3)[1][1] == "failed"
+    assert {row[1] for row in journal_checks(minted.catalog, minted.web3)} == {"held", "failed"}
     history = key_history(minted.minter, {minted.contract.address: "demo"}, DROPS)
     assert (history.rows, history.outside, history.unread) == ((), (4,), ())
     assert "1 made outside of artmint: nonces 4" in "\n".join(history.lines)
