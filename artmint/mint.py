@@ -228,7 +228,7 @@ def minter_policy(
         **more,
     )
 
-
+# %% ../nbs/30_mint.ipynb #ab7e2c4b
 def guarded_journal(
     catalog: Catalog,  # the studio's
     contract: "Contract",  # the collection's

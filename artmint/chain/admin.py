@@ -284,7 +284,7 @@ def _ours(journal: Journal, search: Search, check: Callable[["Contract"], None])
         return contract
     return None
 
-
+# %% ../../nbs/chain/admin.ipynb #e19cf783
 def _standing(
     journal: Journal,
     collection: Collection,
@@ -303,8 +303,8 @@ def _standing(
         contract = contract_at(journal.web3, in_journal[0])
         record_contract(catalog, contract, collection.name, in_journal[1])
         return contract
-    known = {transaction.nonce for transaction in journal.transactions()}
-    search = find_contracts(catalog, journal.web3, collection, journal.signer.address, people, known, apart)
+    but = {transaction.nonce for transaction in journal.transactions()}
+    search = find_contracts(catalog, journal.web3, collection, journal.signer.address, people, but, apart)
     if search.unasked:
         say(
             f"Which contracts others deployed couldn't be asked for: the node doesn't tell ({search.unasked})"

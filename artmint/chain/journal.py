@@ -99,9 +99,8 @@ class _SenderLock:
         self._lock.release()
 
 # %% ../../nbs/chain/journal.ipynb #43e0281c
-class TransactionBook:
-    """What a key has signed on a chain. As a context it holds the key's lock. Raises SenderBusy, NotWritten,
-    NodeSilent."""
+class _BookRecords:
+    "What a key has signed on a chain, as the catalog has it."
 
     def __init__(
         self,
@@ -111,36 +110,14 @@ class TransactionBook:
     ):
         self.catalog = catalog
         self.web3 = web3
-        self.signer = signer
+        self.signer = signer.beside(self.past) if isinstance(signer, Guarded) else signer
         self.chain_id = web3.eth.chain_id
         self.genesis = genesis_of(web3)
         self._prefix = f"{self.chain_id}-{self.genesis[2:10]}/{signer.address}/"
         self._lock = _SenderLock(signer, self.chain_id)
         self._book: dict[int, Transaction] = {}  # by nonce, while the lock is held
         self._times: dict[int, float] = {}  # of blocks, by number
-
-    def __enter__(self) -> "TransactionBook":
-        entered_before = self._lock.held
-        self._lock.acquire()
-        try:
-            if not entered_before:
-                take_over_book(self)
-                self._book = {transaction.nonce: transaction for transaction in self._read()}
-                self._lock.sign_in()
-                require_block(self.web3, max((one.block or 0 for one in self._book.values()), default=0))
-        except Exception as error:
-            self._lock.release()  # a book that can't be read is open to whoever mends it
-            raise as_refusal(error) or error from None
-        return self
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        self._lock.release()
-        refusal = as_refusal(error) if error else None
-        if not refusal:
-            return
-        if isinstance(refusal, (NodeSilent, QuestionRefused)):
-            _same_chain(self)  # an answer that makes no sense may be another chain's
-        raise refusal from None
+        self._past: dict[int, Signed] | None = None  # while a flight is signed
 
     def _read(self) -> list[Transaction]:
         "All transactions, from the catalog, in order of their nonces."
@@ -177,6 +154,39 @@ class TransactionBook:
         self._book |= {state.nonce: state for state in states}
         return states
 
+    def past(self, nonce: int = -1) -> list[Signed]:
+        "What the key has signed and a policy has to count, without what has this nonce."
+        past = signed_lately(self) if self._past is None else self._past
+        return [signed for number, signed in past.items() if number != nonce]
+
+# %% ../../nbs/chain/journal.ipynb #b070d5ed
+class TransactionBook(_BookRecords):
+    """What a key has signed on a chain. As a context it holds the key's lock. Raises SenderBusy, NotWritten,
+    NodeSilent."""
+
+    def __enter__(self) -> "TransactionBook":
+        entered_before = self._lock.held
+        self._lock.acquire()
+        try:
+            if not entered_before:
+                take_over_book(self)
+                self._book = {transaction.nonce: transaction for transaction in self._read()}
+                self._lock.sign_in()
+                require_block(self.web3, max((one.block or 0 for one in self._book.values()), default=0))
+        except Exception as error:
+            self._lock.release()  # a book that can't be read is open to whoever mends it
+            raise as_refusal(error) or error from None
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        self._lock.release()
+        refusal = as_refusal(error) if error else None
+        if not refusal:
+            return
+        if isinstance(refusal, (NodeSilent, QuestionRefused)):
+            _same_chain(self)  # an answer that makes no sense may be another chain's
+        raise refusal from None
+
     def give_up(
         self,
         transactions: list[Transaction],  # open
@@ -199,17 +209,9 @@ class Journal(TransactionBook):
         bump: float = 45,  # seconds after which a transaction that became too cheap is signed again at a higher price
     ):
         super().__init__(catalog, web3, signer)
-        self._past: dict[int, Signed] | None = None  # while a flight is signed
-        if isinstance(signer, Guarded):
-            self.signer = signer.beside(self.past)
         self.patience = patience
         self.ceiling = ceiling
         self.bump = bump
-
-    def past(self, nonce: int = -1) -> list[Signed]:
-        "What the key has signed and a policy has to count, without what has this nonce."
-        past = signed_lately(self) if self._past is None else self._past
-        return [signed for number, signed in past.items() if number != nonce]
 
     def reconcile(self) -> list[Transaction]:
         """Follow every open transaction to its end. Raises NotYetMined, ReceiptLate, NeverTaken, OutOfGasMoney,
@@ -422,7 +424,7 @@ def _signed(journal: Journal, calls: Sequence[tuple["ContractFunction", dict]]) 
     finally:
         journal._past = None
 
-
+# %% ../../nbs/chain/journal.ipynb #12203728
 def _sign_flight(
     journal: Journal, ready: list[dict], calls: Sequence[tuple["ContractFunction", dict]], most: int
 ) -> list[Transaction]:
@@ -435,17 +437,9 @@ def _sign_flight(
             if not signed:
                 raise
             break
-        transaction = Transaction(
-            state="signed",
-            hash=hash,
-            raw=raw,
-            chain_id=journal.chain_id,
-            sender=journal.signer.address,
-            nonce=fields["nonce"],
-            purpose=purpose,
-            most=str(most),
-            **_inherited(journal, fields["nonce"], raw),
-        )
+        facts = {"chain_id": journal.chain_id, "sender": journal.signer.address, "nonce": fields["nonce"]}
+        facts |= {"hash": hash, "raw": raw, "most": str(most), "purpose": purpose}
+        transaction = Transaction(state="signed", **facts, **_inherited(journal, fields["nonce"], raw))
         signed.append(transaction)
         journal._past[transaction.nonce] = _signed_for(transaction, 0)
     return signed

@@ -289,7 +289,7 @@ class PolicyForesight:
     planned: int  # batches
     reasons: tuple[str, ...]  # why the next one wouldn't
 
-
+# %% ../../nbs/chain/preflight.ipynb #433f94f6
 def policy_foresight(
     journal: Journal,  # the minter's; its signer is Guarded, and its key may be closed
     contract: "Contract",  # the collection's
@@ -321,7 +321,7 @@ def policy_foresight(
         tokens += quantity
     return PolicyForesight(len(plan.batches), tokens, len(plan.batches), ())
 
-
+# %% ../../nbs/chain/preflight.ipynb #cf3758bb
 def outlook_lines(
     journal: Journal,  # the minter's; its signer is Guarded, and its key may be closed
     contract: "Contract",  # the collection's

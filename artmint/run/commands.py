@@ -658,7 +658,7 @@ def _tell_plan(
     from artmint.chain.admin import find_salt
     from artmint.chain.custody import lock_of_role
     from artmint.chain.preflight import described, mint_plan, outlook_lines, policy_foresight
-    from artmint.chain.rebuild import ClosedKey
+    from artmint.chain.stuck import ClosedKey
     from artmint.mint import guarded_journal, spent_by
 
     spent = spent_by(catalog, contract.w3, minter) if ceilings.day else 0

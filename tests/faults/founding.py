@@ -23,8 +23,9 @@ from artmint.chain import journal as journal_room
 from artmint.chain.contract import contract_at
 from artmint.chain.deployments import deployed_by
 from artmint.chain.journal import Journal
-from artmint.chain.rebuild import ClosedKey, key_history
+from artmint.chain.rebuild import key_history
 from artmint.chain.signers import Guarded, KeystoreSigner
+from artmint.chain.stuck import ClosedKey
 from artmint.core.collection import example
 from artmint.seeds import load_collection
 from artmint.studio.catalog import Catalog

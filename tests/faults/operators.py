@@ -15,8 +15,9 @@ from artmint.chain import journal
 from artmint.chain.contract import contract_of
 from artmint.chain.journal import Journal, JournalBehind
 from artmint.chain.preflight import NotCommitted
-from artmint.chain.rebuild import ClosedKey, key_history, studio_contracts, write_history
+from artmint.chain.rebuild import key_history, studio_contracts, write_history
 from artmint.chain.signers import Guarded, KeystoreSigner
+from artmint.chain.stuck import ClosedKey
 from artmint.chain.transaction import friendly_errors
 from artmint.core.canon import Refusal
 from artmint.mint import minter_policy
