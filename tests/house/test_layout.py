@@ -32,11 +32,11 @@ ipfs: car cid http services sources stores
 make: adapters base embeddings engine judges layouts merging prompts render rounds schedulers
 train: drawings examples settings style
 judge: boards checks curator datasets decisions duplicates exchange heads pixels plugins predictors prune scores sheets sidecars thresholds tuning vision
-publish: approve audit credentials tokens
-chain: admin connect contract embedded journal networks preflight safe signers transaction
+publish: approve audit credentials placeholder tokens
+chain: admin connect contract controls custody deployments embedded journal networks preflight rebuild safe signers transaction
 prove: collection evidence opening proof regenerate tokens
 report: exports outcomes page signal
-run: batch cli commands console exchange executors models obstacles runner sample sweep team training tuning workers"""
+run: admin batch cli commands console exchange executors journals models obstacles runner sample sweep team training tuning workers"""
 
 
 def place(module: str) -> float:
