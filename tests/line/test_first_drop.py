@@ -40,7 +40,7 @@ def test_the_page_leads_from_a_packed_drop_to_proven_tokens(packed, start_anvil,
     monkeypatch.setenv("ARTMINT_RPC_BASE_SEPOLIA", node.url)
     monkeypatch.setenv("ARTMINT_PASSPHRASE", "word")
     owners = Owners(packed, node)
-    shutil.copytree(TINY, here / "collections" / "mine")
+    shutil.copytree(TINY, here / "collections" / "tiny")
     key = kms.create_key(KeySpec="ECC_SECG_P256K1", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["KeyId"]
     kms.create_alias(AliasName="alias/minter", TargetKeyId=key)
     on_call, treasury = Account.create(), Account.create().address
@@ -60,7 +60,7 @@ def test_the_page_leads_from_a_packed_drop_to_proven_tokens(packed, start_anvil,
         if words[0] in ("run", "doctor"):
             continue  # the drop is packed already; the doctor looks at everything else on this machine, too
         found = Catalog(packed).find("contract", "tiny@84532")
-        facts = named | {"https://node.example/key": node.url}
+        facts = named | {"https://node.example/key": node.url, "collections/mine": "collections/tiny"}
         facts |= {"0xC011" + "0" * 36: found["address"]} if found else {}
         text = [re.sub("|".join(map(re.escape, facts)), lambda match: facts[match[0]], word) for word in words]
         typed = [path for word in text for path in (sorted(glob.glob(word)) if "*" in word else [word])]
