@@ -36,7 +36,7 @@ publish: approve audit credentials placeholder tokens
 chain: admin connect contract controls custody deployments embedded journal networks preflight rebuild safe signers stuck transaction
 prove: collection evidence opening proof regenerate tokens
 report: exports outcomes page signal
-run: batch cli commands console exchange executors journals models obstacles runner sample sweep team training transactions tuning workers"""
+run: admin batch cli commands console exchange executors journals models obstacles runner sample sweep team training transactions tuning workers"""
 
 
 def place(module: str) -> float:
