@@ -304,7 +304,9 @@ def _standing(
         record_contract(catalog, contract, collection.name, in_journal[1])
         return contract
     but = {transaction.nonce for transaction in journal.transactions()}
-    search = find_contracts(catalog, journal.web3, collection, journal.signer.address, people, but, apart)
+    search = find_contracts(
+        catalog, journal.web3, collection, journal.signer.address, people, but, apart, say
+    )
     if search.unasked:
         say(
             f"Which contracts others deployed couldn't be asked for: the node doesn't tell ({search.unasked})"

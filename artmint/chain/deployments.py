@@ -264,9 +264,15 @@ def find_contracts(
     people: Iterable[str] = (),  # more addresses of ours
     but: Iterable[int] = (),  # nonces of the key that needn't be asked for
     beside: Iterable[str] = (),  # contracts that one knows of
+    say: Callable[[str], None] = lambda line: None,  # told how far a long look has come
 ) -> Search:
     "Look on the chain for a collection's contracts, whatever the catalog says."
-    own = set(deployed_by(web3, sender, but).values()) if sender else set()
+
+    def tell(done: int, total: int) -> None:
+        if done % 500 == 0:
+            say(f"{done:,} of {total:,} addresses that {sender} can have deployed to were looked at")
+
+    own = set(deployed_by(web3, sender, but, tell).values()) if sender else set()
     if hasattr(web3.provider, "chain"):
         made, unasked = _addresses(web3, [_topic(_TREASURY)])
         named = {one for one in made if code_hash(web3, one) in known_code()}

@@ -323,12 +323,13 @@ def studio_contracts(
     keys: Iterable[str],  # addresses of its keys
     manifests: Sequence[Manifest] = (),  # of its packed drops
     collections: Sequence[Collection] = (),  # its collections
+    say: Callable[[int, int], None] = lambda done, total: None,  # called with addresses asked for, and all
 ) -> tuple[dict[str, str], str]:  # address and collection (empty: unknown); why it may not be all
     "Every ArtMint contract that has to do with a studio."
     keys = list(keys)
     named, why = named_contracts(web3, keys)
     for key in keys:
-        named |= set(deployed_by(web3, key).values())
+        named |= set(deployed_by(web3, key, say=say).values())
     contracts = {one: collection_of(contract_at(web3, one), manifests, collections) for one in sorted(named)}
     for key, body in catalog.all("contract").items():
         name, _, number = key.rpartition("@")

@@ -190,7 +190,14 @@ def find_missing(
     say = console_voice()[1]
     manifests = packed_drops(studio)
     collections = [load_collection(folder) for folder in folders]
-    contracts, why = studio_contracts(catalog, web3, keys.values(), manifests, collections)
+    contracts, why = studio_contracts(
+        catalog,
+        web3,
+        keys.values(),
+        manifests,
+        collections,
+        lambda done, total: say(f"{done} of {total} addresses"),
+    )
     for address in wanted - set(contracts):
         contracts[address] = collection_of(contract_at(web3, address), manifests, collections)
     drops = {(manifest.collection, manifest.first): manifest.drop for manifest in manifests}
