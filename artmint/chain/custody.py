@@ -417,7 +417,8 @@ class FireblocksSigner(AskingSigner):
             if getattr(error, "status", None) != 404:
                 raise service_refusal("Fireblocks", error) from None
         order = _raw_order(self._settings, name, digest)
-        made = self._asked(lambda: transactions.create_transaction(order, idempotency_key=name))
+        asked = {"transaction_request": order, "idempotency_key": name[:40]}  # Fireblocks takes 40 characters
+        made = self._asked(lambda: transactions.create_transaction(**asked))
         return self._asked(lambda: transactions.get_transaction(made.id))
 
     def _sign(self, digest: bytes) -> tuple[int, int]:

@@ -418,7 +418,7 @@ TRANSACTION_FIELDS = {
     *("gas", "maxFeePerGas", "maxPriorityFeePerGas"),
 }
 
-
+# %% ../../nbs/chain/signers.ipynb #039b0baa
 MINT_BATCH = "0x66fd5f9b"  # the selector of mintBatch(uint256,uint256,uint256); its second word: how many
 
 
@@ -481,7 +481,6 @@ class Policy(Record):
     ) -> list[str]:  # empty: it may be signed
         "Everything that speaks against a transaction."
         to = transaction.get("to")
-        selector = _data_of(transaction)[:10]
         gas = transaction.get("gas", 0)
         price = transaction.get("maxFeePerGas", 0)
         most = gas * price
@@ -491,8 +490,8 @@ class Policy(Record):
             problems.append(f"chain {transaction.get('chainId')}")
         if str(to or "").lower() not in {address.lower() for address in self.contracts}:
             problems.append(f"a transaction to {to or 'nobody (a deployment)'}")
-        if selector not in self.selectors:
-            problems.append(f"the call {selector}")
+        if _data_of(transaction)[:10] not in self.selectors:
+            problems.append(f"the call {_data_of(transaction)[:10]}")
         if transaction.get("value") != 0:
             problems.append(f"a value of {transaction.get('value')} wei")
         if not 0 < gas <= self.gas:

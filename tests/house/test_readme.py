@@ -111,9 +111,11 @@ def parse_inline(words: list[str]) -> None:
     if not words or words[0].startswith("-"):
         parse([*words, "doctor"])
         return
-    command = group.commands.get(words[0])
+    command, words = group.commands.get(words[0]), words[1:]
     if command is None:
-        raise WrongUse(f"no such command: {words[0]}")
+        raise WrongUse("no such command")
+    while words and words[0] in getattr(command, "commands", {}):
+        command, words = command.commands[words[0]], words[1:]
     options = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
     strange = [
         word for word in words[1:] if word.startswith("--") and word.split("=")[0] not in options | {"--help"}
