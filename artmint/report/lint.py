@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['SOURCES', 'Severity', 'TEXT_RULES', 'ADDRESS_RULES', 'MEDIA_RULES', 'TRAIT_RULES', 'PAGE_RULES', 'MARKET_RULES',
-           'WORDS', 'Findings', 'NAME_LENGTH', 'WALLET_IMAGES', 'ENDINGS', 'LEAST', 'WISHED', 'TALLEST', 'WIDEST',
-           'ANIMATIONS', 'ANIMATION_KINDS', 'DIGITS', 'FAR', 'ZERO', 'ORDER', 'MarketSource', 'MarketRule',
-           'MarketFinding', 'NoPicture', 'picture_size', 'lint_token', 'lint_listing', 'lint_exit_code', 'token_words',
-           'FindingGroup', 'grouped_findings']
+           'FOUND_LENGTH', 'Findings', 'NAME_LENGTH', 'WALLET_IMAGES', 'ENDINGS', 'LEAST_WIDTH', 'WISHED_WIDTH',
+           'TALLEST', 'WIDEST', 'ANIMATION_ENDINGS', 'ANIMATION_KINDS', 'DIGITS', 'FAR', 'ORDER', 'MarketSource',
+           'MarketRule', 'MarketFinding', 'NoPicture', 'picture_size', 'lint_token', 'lint_listing', 'lint_exit_code',
+           'token_words', 'FindingGroup', 'grouped_findings']
 
 # %% ../../nbs/report/lint.ipynb #9145efe1
 import io
@@ -32,6 +32,7 @@ from artmint.report.listings import (
     NUMERIC,
     ipfs_place,
     is_number,
+    trait_name,
     value_words,
 )
 
@@ -527,7 +528,7 @@ PAGE_RULES |= _rules(
 MARKET_RULES = TEXT_RULES | ADDRESS_RULES | MEDIA_RULES | TRAIT_RULES | PAGE_RULES
 
 # %% ../../nbs/report/lint.ipynb #e41180ff
-WORDS = 160  # characters of what was found
+FOUND_LENGTH = 160  # characters of what was found
 
 
 @dataclass(frozen=True)
@@ -559,7 +560,7 @@ Findings = Iterator[MarketFinding]
 def _finding(rule: str, token: ListedToken | None, field: str, value: Any) -> MarketFinding:
     "A finding; what was found is cut, and its invisible characters are spelled out."
     line = shown_text(str(value)).replace("\n", "\\n")
-    cut = line if len(line) <= WORDS else f"{line[: WORDS - 1]}…"
+    cut = line if len(line) <= FOUND_LENGTH else f"{line[: FOUND_LENGTH - 1]}…"
     return MarketFinding(rule, token.id if token else None, field, cut)
 
 # %% ../../nbs/report/lint.ipynb #7ea594f1
@@ -636,7 +637,7 @@ ENDINGS = {
     "image/svg+xml": ("svg",),
     "image/webp": ("webp",),
 }
-LEAST, WISHED = 320, 3000  # pixels of a picture's width
+LEAST_WIDTH, WISHED_WIDTH = 320, 3000  # pixels of a picture's width
 TALLEST, WIDEST = 4 / 5, 1.91  # width by height
 
 
@@ -682,9 +683,9 @@ def _shape_findings(token: ListedToken | None, field: str, media: Media) -> Find
         yield _finding("image-broken", token, field, error)
         return
     measures = f"{width} x {height} pixels"
-    if width < LEAST:
+    if width < LEAST_WIDTH:
         yield _finding("image-narrow", token, field, measures)
-    elif min(width, height) < WISHED:
+    elif min(width, height) < WISHED_WIDTH:
         yield _finding("image-small", token, field, measures)
     if not TALLEST <= width / height <= WIDEST:
         yield _finding("image-aspect", token, field, measures)
@@ -735,7 +736,7 @@ def _image_findings(token: ListedToken, listing: Listing) -> Findings:
         yield from _picture_findings(token, "image", uri, media)
 
 
-ANIMATIONS = ("gltf", "glb", "webm", "mp4", "m4v", "ogv", "ogg", "mp3", "wav", "oga")  # and html
+ANIMATION_ENDINGS = ("gltf", "glb", "webm", "mp4", "m4v", "ogv", "ogg", "mp3", "wav", "oga")  # and html
 ANIMATION_KINDS = ("video/mp4", "video/webm", "audio/ogg", "audio/mpeg", "audio/wav", "text/html")
 ANIMATION_KINDS += ("model/gltf-binary", "model/gltf+json")
 
@@ -749,7 +750,7 @@ def _animation_findings(token: ListedToken, listing: Listing) -> Findings:
     yield _finding("animation-wallet", token, "animation_url", uri)
     media, ending = listing.media(uri), _ending(uri) if isinstance(uri, str) else ""
     kind = media.kind if media and media.data else ""
-    if ending and ending not in (*ANIMATIONS, "html", "htm"):
+    if ending and ending not in (*ANIMATION_ENDINGS, "html", "htm"):
         yield _finding("animation-type", token, "animation_url", f".{ending}")
     elif kind and kind not in ANIMATION_KINDS:
         yield _finding("animation-type", token, "animation_url", kind)
@@ -826,9 +827,9 @@ def _trait_findings(token: ListedToken, listing: Listing) -> Findings:
         yield _finding("traits-no-list", token, "attributes", f"{entries!r}")
     for i, entry in enumerate(token.attributes):
         yield from _value_findings(token, f"attributes[{i}]", entry)
-    names = Counter(str(entry["trait_type"]) for entry in token.attributes if "trait_type" in entry)
-    for name in (name for name, count in names.items() if count > 1):
-        values = [value_words(e.get("value")) for e in token.attributes if str(e.get("trait_type")) == name]
+    names = Counter(map(trait_name, token.attributes))
+    for name in (name for name, count in names.items() if count > 1 and name):
+        values = [value_words(entry.get("value")) for entry in token.attributes if trait_name(entry) == name]
         rule = "trait-twice" if len(set(values)) == len(values) else "trait-repeated"
         yield _finding(rule, token, "attributes", f"{name}: {', '.join(values)}")
 
@@ -848,7 +849,7 @@ def _spread_findings(listing: Listing) -> Findings:
     for token in listing.tokens:
         for entry in token.attributes:
             value = entry.get("value")
-            values.setdefault(str(entry.get("trait_type")), {})[value_words(value)] = is_number(value)
+            values.setdefault(trait_name(entry), {})[value_words(value)] = is_number(value)
     for group in _alike(values):
         yield _finding("trait-spelling", None, "trait_type", ", ".join(map(repr, group)))
     for name, kinds in values.items():
@@ -863,7 +864,7 @@ def _spread_findings(listing: Listing) -> Findings:
 def _plain_findings(listing: Listing) -> Findings:
     "Whether traits are shown in groups elsewhere, and not at Rarible."
     grouped = {
-        str(entry.get("trait_type"))
+        trait_name(entry)
         for token in listing.tokens
         for entry in token.attributes
         if is_number(entry.get("value")) and entry.get("display_type") != "date"
@@ -915,7 +916,7 @@ def _page_shape_findings(field: str, media: Media) -> Findings:
         yield _finding("page-featured-shape", None, field, f"{width} x {height} pixels")
 
 # %% ../../nbs/report/lint.ipynb #a78c8479
-ZERO = "0x" + "0" * 40
+_ZERO = "0x" + "0" * 40
 
 
 def _editor_findings(page: Mapping[str, Any]) -> Findings:
@@ -927,7 +928,7 @@ def _editor_findings(page: Mapping[str, Any]) -> Findings:
     wrong = [e for e in entries if not (isinstance(e, str) and re.fullmatch("0x[0-9a-fA-F]{40}", e))]
     if not isinstance(editors, list) or wrong:
         yield _finding("page-collaborators", None, "collaborators", f"{(wrong or [editors])[0]!r}")
-    elif any(entry != ZERO for entry in entries):
+    elif any(entry != _ZERO for entry in entries):
         yield _finding("page-editors", None, "collaborators", ", ".join(entries))
 
 

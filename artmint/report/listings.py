@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['ReadFile', 'Tell', 'NUMERIC', 'media_kind', 'ipfs_place', 'inline_data', 'DropFiles', 'folder_files', 'archive_files',
            'proven_files', 'ListedToken', 'Media', 'ChainFacts', 'Listing', 'listed_tokens', 'NoListing', 'listing_at',
-           'NotHad', 'open_listing', 'is_number', 'trait_group', 'value_words', 'date_words', 'Rarity', 'rarity_of']
+           'NotHad', 'open_listing', 'is_number', 'trait_group', 'trait_name', 'value_words', 'date_words',
+           'ValueRarity', 'rarity_of']
 
 # %% ../../nbs/report/listings.ipynb #fa5dff77
 import base64
@@ -282,7 +283,7 @@ def _table(files: DropFiles, path: str) -> tuple[dict[str, Any], str]:
     try:
         facts = read_json(files.read(path, JSON_LIMIT))
     except NotPlainJSON as error:
-        return {}, f"{path} is no JSON: {error.reason}"
+        return {}, f"it is no JSON: {error.reason}"
     except (ContentError, OSError) as error:
         return {}, str(error)
     if not isinstance(facts, dict):
@@ -449,6 +450,14 @@ def trait_group(
     return "level" if number and kind is None else "property"
 
 
+def trait_name(
+    entry: Mapping[str, Any],  # an attribute
+) -> str:
+    "What an attribute is called; empty where it has no name."
+    name = entry.get("trait_type")
+    return "" if name is None else str(name)
+
+
 def value_words(
     value: Any,  # of JSON
 ) -> str:
@@ -469,7 +478,7 @@ def date_words(
 
 # %% ../../nbs/report/listings.ipynb #3c16d92d
 @dataclass(frozen=True)
-class Rarity:
+class ValueRarity:
     "How often values are."
 
     counts: Mapping[str, Mapping[str, int]]  # by trait and value
@@ -479,7 +488,7 @@ class Rarity:
 
     def share(self, entry: Mapping[str, Any]) -> float | None:
         "The share of tokens that have an attribute's value, 0 to 1; none: it can't be said."
-        named = self.counts.get(str(entry.get("trait_type")), {})
+        named = self.counts.get(trait_name(entry), {})
         count = named.get(value_words(entry.get("value")))
         return count / self.total if count and self.total else None
 
@@ -498,13 +507,13 @@ def _published(page: Mapping[str, Any] | None) -> dict[str, dict[str, int]]:
 
 def rarity_of(
     listing: Listing,  # whose traits
-) -> Rarity:
+) -> ValueRarity:
     "How rare the values of a listing's traits are."
     here: dict[str, Counter[str]] = {}
     highest: dict[str, float] = {}
     for token in listing.tokens:
         for entry in token.attributes:
-            name, value = str(entry.get("trait_type")), entry.get("value")
+            name, value = trait_name(entry), entry.get("value")
             here.setdefault(name, Counter())[value_words(value)] += 1
             if is_number(value):
                 highest[name] = max(highest.get(name, value), value)
@@ -513,5 +522,5 @@ def rarity_of(
     most = max((sum(values.values()) for values in published.values()), default=0)
     if most > total:
         supply = max(most, listing.chain.supply if listing.chain else 0)
-        return Rarity(published, supply, f"of {supply:,} tokens, as contract.json counts", highest)
-    return Rarity(here, total, f"of {total:,} tokens that are here", highest)
+        return ValueRarity(published, supply, f"of {supply:,} tokens, as contract.json counts", highest)
+    return ValueRarity(here, total, f"of {total:,} tokens that are here", highest)
