@@ -35,8 +35,8 @@ judge: boards checks curator datasets decisions duplicates exchange heads pixels
 publish: approve audit credentials tokens
 chain: admin connect contract embedded journal networks preflight safe signers transaction
 prove: collection evidence opening proof regenerate tokens
-report: exports outcomes page signal
-run: batch cli commands console exchange executors models obstacles runner sample sweep team training tuning workers"""
+report: exports lint listings outcomes page preview signal
+run: batch cli commands console exchange executors models obstacles preview runner sample sweep team training tuning workers"""
 
 
 def place(module: str) -> float:

@@ -308,3 +308,13 @@ def test_what_was_found_is_cut_and_its_invisible_characters_are_spelled_out():
     findings = lint_token(token, Listing("", (token,)))
     assert max(len(finding.found) for finding in findings) <= 160
     assert all("\u202e" not in json.dumps(finding.to_dict(), ensure_ascii=False) for finding in findings)
+
+
+def test_the_page_in_docs_lists_every_rule_as_it_is():
+    from pathlib import Path
+
+    page = (Path(__file__).parents[2] / "docs" / "preview.md").read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in page.split("## The rules")[1].splitlines() if line.startswith("| ")]
+    listed = {row[0]: tuple(row[1:4]) for row in rows[1:]}
+    assert listed == {name: (rule.market, rule.severity, rule.says) for name, rule in MARKET_RULES.items()}
+    assert f"{len(MARKET_RULES)} of them" in (Path(__file__).parents[2] / "CHANGELOG.md").read_text(encoding="utf-8")

@@ -146,25 +146,28 @@ def test_how_to_make_markets_look_again_is_told_and_nothing_is_sent(on_chain, ca
     assert len(json.loads(out)["refresh"]) == 5
 
 
-def test_what_is_sent_as_it_is_printed_changes_nothing_and_announces_all_tokens(on_chain):
-    "The calldata, played on the chain by the admin."
+def test_what_is_printed_changes_nothing_when_the_admin_sends_it_and_announces_all_tokens(on_chain):
+    from artmint.chain.admin import parties
     from artmint.chain.connect import connect
     from artmint.chain.contract import contract_at
+    from artmint.chain.journal import Journal
     from artmint.report.preview import ask_refresh, refresh_steps
+    from artmint.studio.catalog import Catalog
 
     studio, address = on_chain
     facts = ask_refresh(f"embedded:{address}", studio)
     assert facts.events and facts.announced == ()
+    assert facts.calls["setPlaceholderURI"] in refresh_steps(facts)[0].command
     web3 = connect("embedded", studio / "chain")
     contract = contract_at(web3, address)
     before = (contract.functions.placeholderURI().call(), contract.functions.contractURI().call())
-    admin = contract.functions.defaultAdmin().call()
-    web3.provider.chain.tester.backend.chain  # it is there
-    for name in ("setPlaceholderURI", "setContractURI"):
-        web3.eth.call({"from": admin, "to": address, "data": facts.calls[name]})
-        assert contract.decode_function_input(facts.calls[name])[0].fn_name == name
+    with Journal(Catalog(studio), web3, parties(web3, studio / "keys", rounds=2**10).admin) as admin:
+        for data in facts.calls.values():
+            call, values = contract.decode_function_input(data)
+            admin.send(call(**values), {"verb": call.fn_name})
     assert (contract.functions.placeholderURI().call(), contract.functions.contractURI().call()) == before
-    assert facts.calls["setPlaceholderURI"] in refresh_steps(facts)[0].command
+    ((_, first, last),) = ask_refresh(f"embedded:{address}", studio).announced
+    assert (first, last) == (1, 2**256 - 1)
 
 
 @pytest.mark.parametrize("address, code", [("embedded:0x" + "11" * 20, 3), ("1:0x" + "11" * 20, 3)])
