@@ -3119,7 +3119,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'artmint.report.lint._plain_findings': ('report/lint.html#_plain_findings', 'artmint/report/lint.py'),
                                      'artmint.report.lint._repeat_findings': ( 'report/lint.html#_repeat_findings',
                                                                                'artmint/report/lint.py'),
-                                     'artmint.report.lint._rules': ('report/lint.html#_rules', 'artmint/report/lint.py'),
                                      'artmint.report.lint._shape_findings': ('report/lint.html#_shape_findings', 'artmint/report/lint.py'),
                                      'artmint.report.lint._spread_findings': ( 'report/lint.html#_spread_findings',
                                                                                'artmint/report/lint.py'),

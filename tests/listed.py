@@ -21,6 +21,18 @@ def picture(path: Path, size: tuple[int, int], colour: str, kind: str = "PNG") -
     return f"ipfs://{cid(path)}"
 
 
+def sound_traits(number: int) -> list[dict]:
+    "A token's attributes, one of every kind that markets know."
+    return [
+        {"trait_type": "Ground", "value": ("Sea", "Sky", "Sand")[number % 3]},
+        {"trait_type": "Rings", "value": 3 + number, "max_value": 20},
+        {"trait_type": "Generation", "value": 2, "display_type": "number"},
+        {"trait_type": "Depth", "value": 10 * number, "display_type": "boost_number"},
+        {"trait_type": "Stamina", "value": 5 + number, "display_type": "boost_percentage"},
+        {"trait_type": "Painted", "value": 1546360800 + 86400 * number, "display_type": "date"},
+    ]
+
+
 def sound_token(number: int, image: str) -> dict:
     "A token's JSON to which no market has anything to say."
     return {
@@ -29,14 +41,7 @@ def sound_token(number: int, image: str) -> dict:
         "image": image,
         "external_url": f"https://art.example/{number}",
         "background_color": "2B2B40",
-        "attributes": [
-            {"trait_type": "Ground", "value": ("Sea", "Sky", "Sand")[number % 3]},
-            {"trait_type": "Rings", "value": 3 + number, "max_value": 20},
-            {"trait_type": "Generation", "value": 2, "display_type": "number"},
-            {"trait_type": "Depth", "value": 10 * number, "display_type": "boost_number"},
-            {"trait_type": "Stamina", "value": 5 + number, "display_type": "boost_percentage"},
-            {"trait_type": "Painted", "value": 1546360800 + 86400 * number, "display_type": "date"},
-        ],
+        "attributes": sound_traits(number),
     }
 
 

@@ -144,7 +144,7 @@ def _weight(file: CID, get_block: GetBlock, hashed: bool = False) -> int:
     "The bytes of a file that nobody wants to have at once. Raises as `walk`."
     return sum(len(visit.block) for visit in walk(file, get_block, hashed=hashed) if visit.cid.codec == RAW)
 
-
+# %% ../../nbs/report/listings.ipynb #c5d0ef84
 def archive_files(
     path: Path,  # a CAR with one root
 ) -> DropFiles:
@@ -210,7 +210,7 @@ class Media:
     data: bytes = field(repr=False)  # empty when it is too large to take in
     by_name: bool = False  # whether it was found by its file's name only: the address names other content
 
-
+# %% ../../nbs/report/listings.ipynb #2b671bd6
 @dataclass(frozen=True)
 class ChainFacts:
     "What markets read from the contract itself."
@@ -231,7 +231,7 @@ def _at_most(files: DropFiles, path: str, limit: int) -> bytes | int:
     except ContentTooLarge:
         return files.weigh(path)
 
-
+# %% ../../nbs/report/listings.ipynb #2c253958
 @dataclass(frozen=True)
 class Listing:
     "A drop, or a collection of several, as strangers read it."
@@ -466,7 +466,7 @@ def value_words(
         return {True: "true", False: "false", None: "none"}[value]
     return f"{value}"
 
-
+# %% ../../nbs/report/listings.ipynb #2e1cfd4d
 def date_words(
     seconds: float,  # since 1970, UTC
 ) -> str:
@@ -504,7 +504,7 @@ def _published(page: Mapping[str, Any] | None) -> dict[str, dict[str, int]]:
         for name, values in tables.items()
     }
 
-
+# %% ../../nbs/report/listings.ipynb #d4686975
 def rarity_of(
     listing: Listing,  # whose traits
 ) -> ValueRarity:

@@ -12,7 +12,6 @@ import base64
 import hashlib
 import io
 import json
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -336,30 +335,10 @@ class RefreshFacts:
     )  # block, first and last token; none: the node doesn't tell
 
 # %% ../../nbs/report/preview.ipynb #e68c7b36
-_REFRESH = {
-    "erc-4906": MarketSource("ERC-4906", "https://eips.ethereum.org/EIPS/eip-4906", "2022-03-13"),
-    "erc-7572": SOURCES["erc-7572"],
-    "updating": MarketSource(
-        "OpenSea docs, Updating metadata", "https://docs.opensea.io/docs/updating-metadata", "read 2026-11-29"
-    ),
-    "paths": MarketSource(
-        "opensea-js, apiPaths.ts", "https://github.com/ProjectOpenSea/opensea-js", "read 2026-11-29"
-    ),
-    "collection": MarketSource(
-        "OpenSea API, Refresh collection metadata",
-        "https://docs.opensea.io/reference/refresh_collection_metadata",
-        "2026-09-29",
-    ),
-    "rarible": MarketSource(
-        "Rarible API, resetMeta and refreshMeta",
-        "https://github.com/rarible/union-openapi",
-        "read 2026-11-29",
-    ),
-    "metamask": SOURCES["metamask-core"],
-}
 OPENSEA_CHAINS = {1: "ethereum", 10: "optimism", 137: "polygon", 8453: "base", 42161: "arbitrum"}
 RARIBLE_CHAINS = {1: "ETHEREUM", 137: "POLYGON", 8453: "BASE", 42161: "ARBITRUM"}
 LOOPED = 1_000  # tokens in one printed loop
+_ERC_4906 = bytes.fromhex("49064906")  # the interface's id (ERC-165)
 
 
 def _announced(contract: "Contract") -> tuple[tuple[int, int, int], ...] | None:
@@ -382,22 +361,16 @@ def _facts_of(contract: "Contract", asked: range | None) -> RefreshFacts:
     tokens = asked or range(1, last + 1)
     if tokens[-1] > last:
         raise NotMinted(tokens[-1], last)
-    placeholder = contract.functions.placeholderURI().call()
-    page = contract.functions.contractURI().call()
-    calls = {"setPlaceholderURI": contract.encode_abi("setPlaceholderURI", [placeholder])}
-    calls |= {"setContractURI": contract.encode_abi("setContractURI", [page])}
-    return RefreshFacts(
-        chain_id=contract.w3.eth.chain_id,
-        contract=contract.address,
-        tokens=tokens,
-        every=asked is None,
-        events=contract.functions.supportsInterface(bytes.fromhex("49064906")).call(),
-        contract_uri=page,
-        calls=calls,
-        announced=_announced(contract),
-    )
+    asks = contract.functions
+    again = {"setPlaceholderURI": asks.placeholderURI().call(), "setContractURI": asks.contractURI().call()}
+    calls = {name: contract.encode_abi(name, [uri]) for name, uri in again.items()}
+    place = {"chain_id": contract.w3.eth.chain_id, "contract": contract.address}
+    which = {"tokens": tokens, "every": asked is None}
+    events = asks.supportsInterface(_ERC_4906).call()
+    said = {"events": events, "announced": _announced(contract)}
+    return RefreshFacts(**place, **which, **said, contract_uri=again["setContractURI"], calls=calls)
 
-
+# %% ../../nbs/report/preview.ipynb #0ad9bc11
 def ask_refresh(
     address: str,  # CHAIN:CONTRACT or CHAIN:CONTRACT/TOKEN
     studio: Path,  # where an embedded chain is, if anywhere
@@ -444,9 +417,9 @@ def _event_steps(facts: RefreshFacts) -> list[RefreshStep]:
     again = f"to    {facts.contract}\nvalue 0\ndata  {facts.calls['setContractURI']}"
     return [
         RefreshStep(
-            "The contract's event for tokens", why, send if facts.events else "", _REFRESH["erc-4906"]
+            "The contract's event for tokens", why, send if facts.events else "", SOURCES["erc-4906"]
         ),
-        RefreshStep("The contract's event for the collection", page, again, _REFRESH["erc-7572"]),
+        RefreshStep("The contract's event for the collection", page, again, SOURCES["erc-7572"]),
     ]
 
 
@@ -465,7 +438,7 @@ def _opensea_steps(facts: RefreshFacts) -> list[RefreshStep]:
         why = (
             f"Chain {facts.chain_id} has no name at OpenSea that artmint knows; nothing is to be asked there."
         )
-        return [RefreshStep("OpenSea", why, "", _REFRESH["paths"])]
+        return [RefreshStep("OpenSea", why, "", SOURCES["opensea-paths"])]
     base = f"https://api.opensea.io/api/v2/chain/{chain}/contract/{facts.contract}/nfts/$id"
     key = '-H "x-api-key: $OPENSEA_API_KEY"'
     refresh = _looped(f'curl -sS -X POST {key} "{base}/refresh"', facts.tokens)
@@ -475,19 +448,22 @@ def _opensea_steps(facts: RefreshFacts) -> list[RefreshStep]:
             "OpenSea, what it would read",
             "OpenSea reads the token anew and tells what it found; it keeps nothing of it.",
             look,
-            _REFRESH["paths"],
+            SOURCES["opensea-paths"],
         ),
         RefreshStep(
-            "OpenSea, each token", "OpenSea queues the token to be read again.", refresh, _REFRESH["updating"]
+            "OpenSea, each token",
+            "OpenSea queues the token to be read again.",
+            refresh,
+            SOURCES["opensea-updating"],
         ),
     ]
     if facts.every:
         why = "Only the collection's owner or an editor may ask, once in 3 hours. SLUG is the collection's name in OpenSea's address."
         command = "npx @opensea/cli collections refresh SLUG"
-        steps.append(RefreshStep("OpenSea, the collection's page", why, command, _REFRESH["collection"]))
+        steps.append(RefreshStep("OpenSea, the collection's page", why, command, SOURCES["opensea-refresh"]))
     return steps
 
-
+# %% ../../nbs/report/preview.ipynb #82eb8f6f
 def _rarible_steps(facts: RefreshFacts) -> list[RefreshStep]:
     "What Rarible is asked."
     chain = RARIBLE_CHAINS.get(facts.chain_id)
@@ -495,25 +471,25 @@ def _rarible_steps(facts: RefreshFacts) -> list[RefreshStep]:
         why = (
             f"Chain {facts.chain_id} has no name at Rarible that artmint knows; nothing is to be asked there."
         )
-        return [RefreshStep("Rarible", why, "", _REFRESH["rarible"])]
+        return [RefreshStep("Rarible", why, "", SOURCES["rarible-api"])]
     ask = 'curl -sS -X DELETE -H "X-API-KEY: $RARIBLE_API_KEY"'
     place = f"https://api.rarible.org/v0.1/collections/{chain}:{facts.contract}"
     item = f'{ask} "https://api.rarible.org/v0.1/items/{chain}:{facts.contract}:$id/resetMeta"'
     if not facts.every:
         why = "Rarible reads the token again; if its source doesn't answer, the old copy stays."
-        return [RefreshStep("Rarible, the token", why, _looped(item, facts.tokens), _REFRESH["rarible"])]
+        return [RefreshStep("Rarible, the token", why, _looped(item, facts.tokens), SOURCES["rarible-api"])]
     return [
         RefreshStep(
             "Rarible, all tokens",
             "Rarible reads the tokens of the collection again.",
             f'{ask} "{place}/refreshMeta"',
-            _REFRESH["rarible"],
+            SOURCES["rarible-api"],
         ),
         RefreshStep(
             "Rarible, the collection's page",
             "Rarible reads contractURI again, not the tokens.",
             f'{ask} "{place}/resetMeta"',
-            _REFRESH["rarible"],
+            SOURCES["rarible-api"],
         ),
     ]
 
@@ -524,4 +500,4 @@ def refresh_steps(
     "What a studio does so that markets look again. Keys are named by the variables that hold them, never by value."
     wallet = "MetaMask reads a token when it is imported: remove it there, and import it again."
     steps = [*_event_steps(facts), *_opensea_steps(facts), *_rarible_steps(facts)]
-    return [*steps, RefreshStep("Wallets", wallet, "", _REFRESH["metamask"])]
+    return [*steps, RefreshStep("Wallets", wallet, "", SOURCES["metamask-core"])]

@@ -231,7 +231,7 @@ def _known_steps(place: PreviewPlace, studio: Path, rpc: str) -> "list[RefreshSt
         typer.echo(f"The page says nothing of refreshing: {refusal}", err=True)
         return []
 
-
+# %% ../../nbs/run/preview.ipynb #768ba8c8
 def preview_drop(
     target: PreviewTarget,  # what is shown
     studio: Studio = Path("studio"),  # where drops, an embedded chain and a store are, if anywhere
@@ -267,7 +267,7 @@ def preview_drop(
         webbrowser.open((page or place.page).absolute().as_uri())
     raise typer.Exit(lint_exit_code(findings))
 
-
+# %% ../../nbs/run/preview.ipynb #c677462a
 def _told_refresh(steps: "list[RefreshStep]", json: bool) -> None:
     "Say how to make markets look again."
     if json:

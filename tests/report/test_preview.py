@@ -44,8 +44,23 @@ def flat(tree: list) -> list[str]:
 
 
 def test_markdown_becomes_harmless_elements_only():
-    tree = markdown_tree("# A\n**b** [c](https://art.example) [d](javascript:alert(1)) ![e](https://x/y.png)\n\n<script>f</script>\n\n```\ng\n```")
-    assert set(flat(tree)) <= {"p", "strong", "a", "pre", "em", "ul", "ol", "li", "code", "blockquote", "hr", "br"}
+    tree = markdown_tree(
+        "# A\n**b** [c](https://art.example) [d](javascript:alert(1)) ![e](https://x/y.png)\n\n<script>f</script>\n\n```\ng\n```"
+    )
+    assert set(flat(tree)) <= {
+        "p",
+        "strong",
+        "a",
+        "pre",
+        "em",
+        "ul",
+        "ol",
+        "li",
+        "code",
+        "blockquote",
+        "hr",
+        "br",
+    }
     addresses = re.findall(r"https?://[^\"]*", json.dumps(tree))
     assert "https://art.example" in addresses
     assert '"javascript' not in json.dumps(tree)
@@ -57,7 +72,11 @@ def small(size, kind="PNG", **more) -> Media:
     "A picture of noise in a file."
     out = io.BytesIO()
     Image.effect_noise(size, 90).convert("RGB").save(out, kind, **more)
-    return Media({"PNG": "image/png", "TIFF": "image/tiff", "GIF": "image/gif"}[kind], len(out.getvalue()), out.getvalue())
+    return Media(
+        {"PNG": "image/png", "TIFF": "image/tiff", "GIF": "image/gif"}[kind],
+        len(out.getvalue()),
+        out.getvalue(),
+    )
 
 
 def test_small_pictures_are_on_the_page_as_they_are_and_large_ones_in_small():
@@ -151,7 +170,12 @@ def test_texts_of_strangers_stay_texts(tmp_path):
 def odd_page(tmp_path_factory):
     "A page with sound and odd tokens, and how to make markets look again."
     folder = rings(tmp_path_factory.mktemp("odd") / "rings", 4)
-    spoil(folder, 2, name=NASTY, attributes=[{"value": True}, {"trait_type": "Power", "value": "5", "display_type": "number"}])
+    spoil(
+        folder,
+        2,
+        name=NASTY,
+        attributes=[{"value": True}, {"trait_type": "Power", "value": "5", "display_type": "number"}],
+    )
     spoil(folder, 3, image=None, animation_url="ipfs://Qm" + "Y" * 44 + "/1.mov")
     (folder / "4.json").write_text("[")
     path = folder.parent / "page.html"
@@ -202,7 +226,11 @@ def test_axe_finds_nothing_on_any_view(browser, odd_page, width, scheme):
 def test_by_keyboard_alone_under_its_own_policy(browser, odd_page):
     page, wrong = open_page(browser, odd_page)
     assert page.title() == "rings as markets show it"
-    assert [each.get_attribute("aria-label") for each in page.locator("article").all()] == ["OpenSea", "Rarible", "Wallet"]
+    assert [each.get_attribute("aria-label") for each in page.locator("article").all()] == [
+        "OpenSea",
+        "Rarible",
+        "Wallet",
+    ]
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") == "tab-tokens"
     page.keyboard.press("Tab")
@@ -240,7 +268,10 @@ def test_the_whole_collection_is_asked_for_at_each_market():
     typed = commands(FACTS)
     assert "to    0x" + "ab" * 20 in typed
     base = f"https://api.opensea.io/api/v2/chain/base/contract/{FACTS.contract}/nfts"
-    assert f'for id in $(seq 1 16); do curl -sS -X POST -H "x-api-key: $OPENSEA_API_KEY" "{base}/$id/refresh"; sleep 1; done' in typed
+    assert (
+        f'for id in $(seq 1 16); do curl -sS -X POST -H "x-api-key: $OPENSEA_API_KEY" "{base}/$id/refresh"; sleep 1; done'
+        in typed
+    )
     assert f"{base}/1/validate-metadata" in typed
     assert f"collections/BASE:{FACTS.contract}/refreshMeta" in typed
     assert "tokens 1 to all in block 12" in refresh_steps(FACTS)[0].why
@@ -258,7 +289,10 @@ def test_many_tokens_are_asked_for_in_parts():
 
 
 def test_a_chain_without_a_name_at_a_market_asks_nothing_there():
-    steps = {step.title: step for step in refresh_steps(replace(FACTS, chain_id=31337, announced=None, events=False))}
+    steps = {
+        step.title: step
+        for step in refresh_steps(replace(FACTS, chain_id=31337, announced=None, events=False))
+    }
     assert steps["OpenSea"].command == steps["Rarible"].command == ""
     assert "31337" in steps["OpenSea"].why
     assert steps["The contract's event for tokens"].command == ""

@@ -98,14 +98,24 @@ def test_what_a_market_refuses_is_code_one_and_is_in_the_json(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     "words",
-    [["nowhere"], ["1:0xab/7"], ["{folder}", "--check", "--page", "p.html"], ["{folder}", "--refresh"], ["{folder}", "--token", "9"], ["{folder}", "--page", "mine.html"], ["{batch}"]],
+    [
+        ["nowhere"],
+        ["1:0xab/7"],
+        ["{folder}", "--check", "--page", "p.html"],
+        ["{folder}", "--refresh"],
+        ["{folder}", "--token", "9"],
+        ["{folder}", "--page", "mine.html"],
+        ["{batch}"],
+    ],
     ids=["no drop", "no address", "no page wanted", "no chain", "no token", "a file of mine", "not packed"],
 )
 def test_wrong_use_is_code_two_and_writes_nothing(tmp_path, capsys, monkeypatch, words):
     monkeypatch.chdir(tmp_path)
     folder = rings(tmp_path / "rings", 1)
     shutil.copytree(example(), tmp_path / "demo")
-    (tmp_path / "b.toml").write_text('name = "b"\ncollection = "demo"\nquantity = 16\nstages = ["25_metadata"]\n')
+    (tmp_path / "b.toml").write_text(
+        'name = "b"\ncollection = "demo"\nquantity = 16\nstages = ["25_metadata"]\n'
+    )
     (tmp_path / "mine.html").write_text("mine")
     before = sorted(path.name for path in tmp_path.iterdir())
     given = [word.format(folder=folder, batch=tmp_path / "b.toml") for word in words]
@@ -117,7 +127,9 @@ def test_wrong_use_is_code_two_and_writes_nothing(tmp_path, capsys, monkeypatch,
 
 def test_tokens_on_a_chain_are_shown_from_their_address(on_chain, capsys, tmp_path):
     studio, address = on_chain
-    code, out, err = run(capsys, "preview", f"embedded:{address}", "--studio", studio, "--page", tmp_path / "p.html")
+    code, out, err = run(
+        capsys, "preview", f"embedded:{address}", "--studio", studio, "--page", tmp_path / "p.html"
+    )
     assert code == 0, err
     page = (tmp_path / "p.html").read_text()
     facts = json.loads(page.split('id="facts">')[1].split("</script>")[0])
