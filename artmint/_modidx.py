@@ -3103,6 +3103,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'artmint.report.lint._editor_findings': ( 'report/lint.html#_editor_findings',
                                                                                'artmint/report/lint.py'),
                                      'artmint.report.lint._ending': ('report/lint.html#_ending', 'artmint/report/lint.py'),
+                                     'artmint.report.lint._entries': ('report/lint.html#_entries', 'artmint/report/lint.py'),
                                      'artmint.report.lint._finding': ('report/lint.html#_finding', 'artmint/report/lint.py'),
                                      'artmint.report.lint._image_findings': ('report/lint.html#_image_findings', 'artmint/report/lint.py'),
                                      'artmint.report.lint._is_text': ('report/lint.html#_is_text', 'artmint/report/lint.py'),

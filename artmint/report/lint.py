@@ -58,9 +58,14 @@ class MarketRule(Record):
     source: str  # a key of `SOURCES`
 
 
-_FILE = tomllib.loads((files("artmint") / "data" / "markets.toml").read_text(encoding="utf-8"))
-SOURCES = {name: MarketSource(**facts) for name, facts in _FILE["sources"].items()}
-MARKET_RULES = {name: MarketRule(**facts) for name, facts in _FILE["rules"].items()}
+def _entries(table: str, model: type[Record]) -> dict[str, Any]:
+    "What markets.toml has in one of its tables, by name."
+    text = (files("artmint") / "data" / "markets.toml").read_text(encoding="utf-8")
+    return {name: model(**facts) for name, facts in tomllib.loads(text)[table].items()}
+
+
+SOURCES: dict[str, MarketSource] = _entries("sources", MarketSource)
+MARKET_RULES: dict[str, MarketRule] = _entries("rules", MarketRule)
 
 # %% ../../nbs/report/lint.ipynb #e41180ff
 FOUND_LENGTH = 160  # characters of what was found
