@@ -131,11 +131,15 @@ function wallet(token) {
 
 // ---- what is wrong
 
+function marked(words) {  // `names` of fields as code
+  return words.split("`").map((part, i) => i % 2 ? make("code", {}, part) : part);
+}
+
 function finding(row, place) {
   const source = row.url ? make("a", { href: row.url, rel: "noopener noreferrer", target: "_blank" }, row.source) : row.source;
   return make("li", { className: row.severity },
     make("p", {}, make("span", { className: "what" }, `${row.severity}: ${row.rule}`), ` · ${row.market} · ${place}`),
-    make("p", {}, row.says),
+    make("p", {}, marked(row.says)),
     make("p", { className: "small" }, make("code", {}, row.example || `${row.field}: ${row.found}`)),
     make("p", { className: "soft small" }, source, `, ${row.date}`));
 }
@@ -192,7 +196,7 @@ function collection() {
   if (page.royalty !== null) stats.push([`${page.royalty / 100} %`, "creator earnings"]);
   if (page.symbol || page.own_symbol) stats.push([page.symbol || page.own_symbol, "symbol"]);
   if (page.license) stats.push([page.license, "license"]);
-  const head = make("div", { className: "card" }, make("div", { className: "banner" }, banner),
+  const head = make("div", { className: "card" }, make("div", { className: `banner ${banner.tagName === "IMG" ? "" : "bare"}` }, banner),
     make("div", { className: "crest" }, make("div", { className: "media" }, picture(page.image, `Portrait of ${name}`))),
     make("div", { className: "body" }, make("h2", {}, name), tree(page.markdown),
       page.link ? make("p", {}, link(page.link)) : null,
