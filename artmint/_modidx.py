@@ -3150,6 +3150,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                          'artmint.report.listings.ListedToken.name': ( 'report/listings.html#listedtoken.name',
                                                                                        'artmint/report/listings.py'),
                                          'artmint.report.listings.Listing': ('report/listings.html#listing', 'artmint/report/listings.py'),
+                                         'artmint.report.listings.Listing.earnings': ( 'report/listings.html#listing.earnings',
+                                                                                       'artmint/report/listings.py'),
                                          'artmint.report.listings.Listing.find': ( 'report/listings.html#listing.find',
                                                                                    'artmint/report/listings.py'),
                                          'artmint.report.listings.Listing.media': ( 'report/listings.html#listing.media',

@@ -36,16 +36,16 @@ function tree(parts) {  // Markdown that was parsed before: texts, and [tag, chi
   });
 }
 
-function picture(media, words, className = "") {
+function picture(media, words, poster = null) {
   const url = media && facts.images[media.key];
-  if (url && media.kind.startsWith("video/")) return make("video", { src: url, controls: true, loop: true, muted: true, "aria-label": words });
+  if (url && media.kind.startsWith("video/")) return make("video", { src: url, poster: poster && facts.images[poster.key], controls: true, loop: true, muted: true, "aria-label": words });
   if (url && media.kind.startsWith("audio/")) return make("audio", { src: url, controls: true, "aria-label": words });
-  if (url) return make("img", { src: url, alt: words, className, decoding: "async" });
+  if (url) return make("img", { src: url, alt: words, decoding: "async" });
   return make("p", { className: "soft small" }, media ? `${media.words}: ${media.uri}` : "no picture");
 }
 
 function frame(media, token, words) {
-  const box = make("div", { className: "media" }, picture(media, words));
+  const box = make("div", { className: "media" }, picture(media, words, token.image));
   if (token.colour && media && facts.images[media.key]) box.style.backgroundColor = token.colour;
   return box;
 }

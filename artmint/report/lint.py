@@ -497,10 +497,10 @@ def _earning_findings(listing: Listing) -> Findings:
     "What is wrong with royalties and with the contract's own words."
     page, chain = listing.page or {}, listing.chain
     legacy = page.get("seller_fee_basis_points")
-    for points in {points for points in (listing.royalty, legacy) if is_number(points) and points > 1000}:
+    for points in {points for points in (listing.earnings, legacy) if is_number(points) and points > 1000}:
         yield _finding("royalty-high", None, "royalty", f"{points / 100:g} %")
-    if is_number(legacy) and listing.royalty is not None and legacy != listing.royalty:
-        differ = f"{legacy / 100:g} %, and the contract says {listing.royalty / 100:g} %"
+    if is_number(legacy) and listing.earnings is not None and legacy != listing.earnings:
+        differ = f"{legacy / 100:g} %, and the contract says {listing.earnings / 100:g} %"
         yield _finding("royalty-differs", None, "seller_fee_basis_points", differ)
     if chain and _is_text(page.get("name")) and page["name"] != chain.name:
         yield _finding("name-differs", None, "name", f"{page['name']!r} and {chain.name!r}")

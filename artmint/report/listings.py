@@ -244,6 +244,13 @@ class Listing:
     chain: ChainFacts | None = None  # none: no contract was asked
     royalty: int | None = None  # basis points, as the studio plans them; none: not known here
 
+    @property
+    def earnings(self) -> int | float | None:
+        "What is asked of a sale in basis points: as the contract or the studio says, else as contract.json tells."
+        told = (self.page or {}).get("royalty")
+        stated = told.get("basis_points") if isinstance(told, dict) else None
+        return self.royalty if self.royalty is not None or not is_number(stated) else stated
+
     def find(self, uri: str) -> tuple[DropFiles, str, bool] | None:
         "The file that an IPFS address leads to, and whether only its name says so; none: it isn't at hand."
         cid, path = ipfs_place(uri)

@@ -231,7 +231,7 @@ def _collection_facts(listing: Listing, pictures: _Pictures, rarity: ValueRarity
     editors = page.get("collaborators")
     facts |= {"editors": [str(one) for one in editors] if isinstance(editors, list) else []}
     facts |= {
-        "royalty": listing.royalty,
+        "royalty": listing.earnings,
         "tokens": len(listing.tokens),
         "traits": _trait_table(listing, rarity),
     }

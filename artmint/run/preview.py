@@ -172,9 +172,11 @@ def _print_findings(listing: "Listing", findings: "list[MarketFinding]") -> None
             typer.style(f"        {first['market']}: {first['says']} ({first['source']}{date})", dim=True)
         )
     serious = sum(finding.severity != "advice" for finding in findings)
-    count, rules = f"{len(listing.tokens):,} tokens", f"{len(MARKET_RULES)} rules"
+    count = "1 token" if len(listing.tokens) == 1 else f"{len(listing.tokens):,} tokens"
     advice = len(findings) - serious
-    typer.echo(f"{count} held against {rules}: {serious:,} findings, and {advice:,} pieces of advice")
+    typer.echo(
+        f"{count} held against {len(MARKET_RULES)} rules: {serious:,} findings, and {advice:,} pieces of advice"
+    )
 
 
 def _print_refresh(steps: "list[RefreshStep]") -> None:

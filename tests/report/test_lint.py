@@ -343,3 +343,11 @@ def test_the_page_in_docs_lists_every_rule_as_it_is():
     assert f"{len(MARKET_RULES)} of them" in (Path(__file__).parents[2] / "CHANGELOG.md").read_text(
         encoding="utf-8"
     )
+
+
+def test_a_royalty_that_only_contract_json_tells_is_held_against_the_limit():
+    told = Listing("", (), {"name": "Rings", "royalty": {"basis_points": 1200}})
+    assert told.earnings == 1200
+    assert "royalty-high" in {finding.rule for finding in lint_listing(told)}
+    assert Listing("", (), {"royalty": {"basis_points": "x"}}).earnings is None
+    assert Listing("", (), {"royalty": {"basis_points": 1200}}, royalty=500).earnings == 500
