@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['TOKENS', 'URIS', 'FOREIGN', 'NO_PAST', 'JSON_LIMIT', 'PNG_LIMIT', 'NOBODY', 'NO_PLACEHOLDER', 'BadAddress', 'Target',
-           'parse_address', 'ChainDrop', 'Seal', 'ChainClaim', 'Unreachable', 'StillSealed', 'NotMinted', 'ask_chain',
-           'check_uris', 'check_seals', 'Archive', 'most_false', 'check_sample', 'give_archive', 'not_had',
-           'open_archives', 'check_placeholder', 'Leaf', 'leaf_of', 'check_content_roots', 'check_provenance']
+           'parse_address', 'ChainDrop', 'Seal', 'ChainClaim', 'Unreachable', 'StillSealed', 'NotMinted',
+           'known_contract', 'ask_chain', 'check_uris', 'check_seals', 'Archive', 'most_false', 'check_sample',
+           'give_archive', 'not_had', 'open_archives', 'check_placeholder', 'Leaf', 'leaf_of', 'check_content_roots',
+           'check_provenance']
 
 # %% ../../nbs/prove/evidence.ipynb #1c5fd9dd
 import hashlib
@@ -242,7 +243,12 @@ def _connected(target: Target, studio: Path, rpc: str) -> "Web3":
     return connect("embedded", studio / "chain", number)
 
 
-def _known_contract(target: Target, studio: Path, rpc: str, steps: list[Step]) -> "Contract | None":
+def known_contract(
+    target: Target,  # whose contract
+    studio: Path,  # where an embedded chain is, if anywhere
+    rpc: str,  # a node's address, when the target gives a number
+    steps: list[Step],  # receives what was looked at
+) -> "Contract | None":  # None: there is no code
     "The contract, when there is one whose code is known. Raises Unreachable, WrongChain, ForeignCode."
     web3 = _connected(target, studio, rpc)
     code = web3.eth.get_code(web3.to_checksum_address(target.contract))
@@ -271,7 +277,7 @@ def ask_chain(
     from web3.exceptions import BadFunctionCallOutput, ContractLogicError, Web3Exception
 
     try:
-        contract = _known_contract(target, studio, rpc, steps)
+        contract = known_contract(target, studio, rpc, steps)
         return _claim(contract, target) if contract else None
     except ForeignCode:
         steps.append(Step("contract", "failed", FOREIGN))

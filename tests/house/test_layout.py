@@ -35,8 +35,8 @@ judge: boards checks curator datasets decisions duplicates exchange heads pixels
 publish: approve audit credentials marks placeholder tokens weights
 chain: admin connect contract controls custody deployments embedded journal networks preflight rebuild safe signers stuck transaction
 prove: collection evidence opening proof regenerate tokens
-report: exports outcomes page signal
-run: admin batch cli commands console exchange executors health journals models obstacles runner sample sweep team training transactions tuning workers"""
+report: exports lint listings outcomes page preview signal
+run: admin batch cli commands console exchange executors health journals models obstacles preview runner sample sweep team training transactions tuning workers"""
 
 
 def place(module: str) -> float:
