@@ -282,7 +282,7 @@ class DropLook:
 
 StoreProgress = Callable[[str, int, int], Any]  # is called with a store's name, what is done, and all
 
-
+# %% ../nbs/27_pin.ipynb #35d17271
 def look_at_drop(
     catalog: Catalog,  # the studio's; receives what was seen
     key: str,  # the drop's, as collection/number; it was published

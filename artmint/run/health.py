@@ -19,7 +19,7 @@ from ..core.canon import Refusal
 from .console import Json, Studio, console_voice, exit_code_of, print_json, show_steps
 
 if TYPE_CHECKING:
-    from artmint.ipfs.stores import Store
+    from artmint.ipfs.stores import Budget, Store
     from artmint.pin import DropLook, Mended
     from artmint.studio.catalog import Catalog
 
@@ -60,7 +60,7 @@ def published_drops(
             raise UnknownName("drop", name, known)
     return [name for name in known if name in wanted or not wanted]
 
-
+# %% ../../nbs/run/health.ipynb #4e7b0f27
 def stores_named(
     stores: "list[Store]",  # the studio's
     wanted: list[str],  # names, or parts of them; empty: all
@@ -88,6 +88,18 @@ def look_steps(
     return steps
 
 
+def _mended_words(row: "Mended") -> str:
+    "What repair did, or would do, for a store."
+    what = f"{row.bytes:,} bytes from {row.source}"
+    if row.outcome == "planned" and row.store == "drop.car":
+        return f"would be written anew from {row.source}"
+    if row.outcome == "planned":
+        return f"would be given {what}"
+    if row.outcome == "held":
+        return f"was {row.was}, given {what}, read back whole"
+    return f"is still {row.was}"
+
+
 def mended_steps(
     key: str,  # the drop's
     mended: "list[Mended]",  # what repair did or would do
@@ -95,13 +107,7 @@ def mended_steps(
     "A step for each store that lacked something."
     steps = []
     for row in mended:
-        what = f"{row.bytes:,} bytes from {row.source}"
-        evidence = {
-            "planned": f"would be given {what}"
-            if row.store != "drop.car"
-            else f"would be written anew from {row.source}",
-            "held": f"was {row.was}, given {what}, read back whole",
-        }.get(row.outcome, f"is still {row.was}")
+        evidence = _mended_words(row)
         status = "failed" if row.outcome == "planned" else row.outcome
         words = f"{evidence}. {row.words}" if row.words else evidence
         steps.append({"name": f"{key} {row.store}", "status": status, "evidence": words})
@@ -158,7 +164,6 @@ def pin_content(
 ) -> None:
     """Say whether published drops are still whole in every store, and with --repair make them so. Exit codes: 0 held,
     1 something is missing or has other bytes, 3 a store gave no answer or the budget is used up."""
-    from artmint.ipfs.stores import Budget
     from artmint.pin import open_stores
     from artmint.run.batch import existing_catalog
 
@@ -168,18 +173,17 @@ def pin_content(
         raise NothingPublished(str(studio))
     named = open_stores(studio)
     chosen = stores_named(named, store or [])
-    drops = published_drops(catalog, drop or [])
     _, live = console_voice()
-    budget = Budget(_bytes_line(live), hours * 3600, int(gigabytes * 1e9))
+    budget = _sending_budget(live, hours, gigabytes)
     names = [one.name for one in named]
     steps = []
     documents = []
-    for key in drops:
-        found = _look(catalog, key, chosen, names, None if everything else sample, live, json)
-        mended = _mended(catalog, found, chosen, names, dry_run, budget, json) if repair else None
+    for key in published_drops(catalog, drop or []):
+        look = _look(catalog, key, chosen, names, None if everything else sample, live, json)
+        mended = _mended(catalog, look, chosen, names, dry_run, budget, json) if repair else None
         live("")
-        steps += _final_steps(found, mended)
-        documents.append(_document(catalog, found, mended))
+        steps += _final_steps(look, mended)
+        documents.append(_document(catalog, look, mended))
     code = exit_code_of(steps)
     if json:
         print_json({"drops": documents, "exit_code": code})
@@ -200,15 +204,16 @@ def _refuse_misuse(
         raise typer.BadParameter("--all leaves nothing to --sample")
 
 
-def _bytes_line(live: Callable[[str], None]) -> Callable[[int, int], None]:
-    "A line of the moment with bytes sent."
+def _sending_budget(live: Callable[[str], None], hours: float, gigabytes: float) -> "Budget":
+    "A budget that shows what is sent in a line of the moment."
+    from artmint.ipfs.stores import Budget
 
     def tell(done: int, total: int) -> None:
         live(f"{done / 1e6:,.1f} of {total / 1e6:,.1f} MB sent")
 
-    return tell
+    return Budget(tell, hours * 3600, int(gigabytes * 1e9))
 
-
+# %% ../../nbs/run/health.ipynb #7a8588c7
 def _look(
     catalog: "Catalog",
     key: str,
@@ -224,50 +229,50 @@ def _look(
     def tell(name: str, done: int, total: int) -> None:
         live(f"{key}: {name}: {done:,} of {total:,} blocks")
 
-    found = look_at_drop(catalog, key, stores, named, size, tell)
+    look = look_at_drop(catalog, key, stores, named, size, tell)
     live("")
     if not json:
-        typer.echo(f"{key}: {found.draw.words}")
-        show_steps(look_steps(found))
-    return found
+        typer.echo(f"{key}: {look.draw.words}")
+        show_steps(look_steps(look))
+    return look
 
 # %% ../../nbs/run/health.ipynb #2b3db2db
 def _mended(
     catalog: "Catalog",
-    found: "DropLook",
+    look: "DropLook",
     stores: "list[Store]",
     named: list[str],
     dry: bool,
-    budget: Callable[[int, int], None],
+    budget: "Budget",
     json: bool,
 ) -> "list[Mended]":
     "Repair a drop, or say what that would be."
     from artmint.pin import repair_drop
 
-    mended = repair_drop(catalog, found, stores, named, dry, budget)
+    mended = repair_drop(catalog, look, stores, named, dry, budget)
     if not json:
-        show_steps(mended_steps(found.key, mended))
+        show_steps(mended_steps(look.key, mended))
         if not mended:
-            typer.echo(f"{found.key}: there is nothing to mend")
+            typer.echo(f"{look.key}: there is nothing to mend")
     return mended
 
 
-def _final_steps(found: "DropLook", mended: "list[Mended] | None") -> list[dict]:
+def _final_steps(look: "DropLook", mended: "list[Mended] | None") -> list[dict]:
     "What counts in the end: what was seen, and for stores that were mended what became of them."
-    after = mended_steps(found.key, mended or [])
+    after = mended_steps(look.key, mended or [])
     names = {step["name"] for step in after}
-    return [*(step for step in look_steps(found) if step["name"] not in names), *after]
+    return [*(step for step in look_steps(look) if step["name"] not in names), *after]
 
 
-def _document(catalog: "Catalog", found: "DropLook", mended: "list[Mended] | None") -> dict:
+def _document(catalog: "Catalog", look: "DropLook", mended: "list[Mended] | None") -> dict:
     "A drop for programs."
     from artmint.ipfs.health import standing
 
-    draw = found.draw
+    draw = look.draw
     sample = {"nodes": draw.nodes, "drawn": draw.drawn, "leaves": draw.leaves, "words": draw.words}
-    now = standing(catalog, found.key)
-    document = {"drop": found.key, "root": str(found.root), "sample": sample, "standing": now.words}
-    document["stores"] = [vars(row) for row in found.rows]
+    now = standing(catalog, look.key)
+    document = {"drop": look.key, "root": str(look.root), "sample": sample, "standing": now.words}
+    document["stores"] = [vars(row) for row in look.rows]
     if mended is not None:
         document["repair"] = [vars(row) for row in mended]
     return document
