@@ -922,6 +922,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'artmint.ipfs.arweave.ItemKey.__repr__': ( 'ipfs/arweave.html#itemkey.__repr__',
                                                                                  'artmint/ipfs/arweave.py'),
                                       'artmint.ipfs.arweave.ItemKey.sign': ('ipfs/arweave.html#itemkey.sign', 'artmint/ipfs/arweave.py'),
+                                      'artmint.ipfs.arweave.NoOwnArchive': ('ipfs/arweave.html#noownarchive', 'artmint/ipfs/arweave.py'),
                                       'artmint.ipfs.arweave.TooDear': ('ipfs/arweave.html#toodear', 'artmint/ipfs/arweave.py'),
                                       'artmint.ipfs.arweave.TooDear.asked': ('ipfs/arweave.html#toodear.asked', 'artmint/ipfs/arweave.py'),
                                       'artmint.ipfs.arweave._ArweaveGateway': ( 'ipfs/arweave.html#_arweavegateway',

@@ -300,10 +300,11 @@ def look_at_drop(
     except ContentError:
         places = [Place(root, "", 0)]
     draw = draw_blocks(places, size)
+    car = archive.opened()
     rows = []
     damaged = {}
     for store in [archive, *stores]:
-        row, others = examine(store, root, draw, archive.opened(), partial(say, store.name))
+        row, others = examine(store, root, draw, car, partial(say, store.name))
         rows.append(row)
         damaged[store.name] = others
     record_health(catalog, key, root, named, draw, rows)

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['TAG_BYTES', 'SIGNATURE_TYPE', 'Pieces', 'CONTENT_TYPES', 'MANIFEST_TYPE', 'WINSTON', 'FRESH', 'LED', 'STRETCH_LIMIT',
            'blob_hash', 'deep_hash', 'encode_tags', 'ItemKey', 'base64_of', 'DataItem', 'sign_item', 'content_type',
-           'picture_item', 'file_tags', 'DropItems', 'drop_items', 'TooDear', 'price_of', 'ArweaveStore']
+           'picture_item', 'file_tags', 'DropItems', 'drop_items', 'TooDear', 'price_of', 'NoOwnArchive',
+           'ArweaveStore']
 
 # %% ../../nbs/ipfs/arweave.ipynb #5404396d
 import hashlib
@@ -401,6 +402,19 @@ class _ArweaveGateway:
 
 # %% ../../nbs/ipfs/arweave.ipynb #128582b3
 LED = 5  # files by which a manifest is tried
+
+
+class NoOwnArchive(Refusal):
+    "Directories that can't be compared, as nobody has them here."
+
+    store: str
+    says = (
+        "{store} keeps files and a list of their paths, no directories of IPFS, and the drop's own archive isn't here to "
+        "compare with. Nothing is said about it: mend the archive first (artmint pin --repair)."
+    )
+    exit_code = 3
+
+
 STRETCH_LIMIT = 64 << 20  # bytes that are skipped for a stretch, where a gateway knows no ranges
 
 # %% ../../nbs/ipfs/arweave.ipynb #92a6b48d
@@ -453,7 +467,7 @@ class _ArweaveReader(_ArweaveGateway):
             if place.cid.codec == RAW:
                 return self._stretch_of(listing["paths"].get(place.path, ""), place)
             if car is None:
-                raise MissingBlock(place.cid)
+                raise NoOwnArchive(self.name)
             if "manifest" not in leads:
                 leads["manifest"] = self._leads(listing)
             return car.unchecked(place.cid) if leads["manifest"] else b""

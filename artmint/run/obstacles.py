@@ -26,7 +26,7 @@ from ..make.render import check_new
 from ..make.schedulers import unpaintable
 from ..make.rounds import Settings, describe_change, refuse_unsaid_words
 from ..metadata import NoSuchSlots, check_range, refuse_mixed_bases
-from ..pin import open_stores
+from ..pin import arweave_key, open_stores
 from ..publish.credentials import open_identity
 from ..publish.tokens import BaseFacts
 from .batch import Batch, existing_catalog
@@ -227,9 +227,12 @@ def _bases(outlook: Outlook) -> str:
 
 # %% ../../nbs/run/obstacles.ipynb #83ec08f7
 def _credentials(outlook: Outlook) -> str:
-    "Whether the studio's certificate is described right."
+    "Whether the studio's certificate is described right, and addresses on Arweave can be known where they are asked for."
     identity = open_identity(outlook.studio) if outlook.studio.exists() else None
-    return "pictures are signed" if identity else "pictures aren't signed"
+    signed = "pictures are signed" if identity else "pictures aren't signed"
+    if not outlook.collection.arweave:
+        return signed
+    return f"{signed}; addresses on Arweave are those of {arweave_key(outlook.studio).address}"
 
 
 def _stores(outlook: Outlook) -> str:

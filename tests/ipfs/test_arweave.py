@@ -268,6 +268,8 @@ def test_a_drop_is_given_read_back_and_sampled(bundler, drop, tmp_path):
     draw = draw_blocks(outline(drop[1].root, open_car(drop[0]).unchecked), None)
     row, _ = examine(store, drop[1].root, draw, open_car(drop[0]))
     assert (row.status, row.asked) == ("held", len(drop[1].blocks))
+    row, _ = examine(store, drop[1].root, draw, None)
+    assert (row.status, "mend the archive first" in row.words) == ("no answer", True)
     assert (
         KEY
         not in repr(store) + str(vars(store)) + (tmp_path / "arweave" / f"{drop[1].root}.json").read_text()
