@@ -12,7 +12,7 @@ import math
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPMessage
 from pathlib import Path
 from typing import Any
@@ -278,10 +278,8 @@ class _S3Upload:
         "Have the bucket forget an upload; its parts would cost money for ever."
         from botocore.exceptions import ClientError
 
-        try:
+        with suppress(ClientError):  # it is gone already, or that isn't allowed
             self.client.abort_multipart_upload(**self.object, UploadId=self.noted["upload"])
-        except ClientError:
-            pass  # it is gone already, or that isn't allowed
         self.note.forget()
 
     def listed(self) -> dict[int, dict]:
