@@ -330,7 +330,7 @@ class DropLook:
 
 StoreProgress = Callable[[str, int, int], Any]  # is called with a store's name, what is done, and all
 
-
+# %% ../nbs/27_pin.ipynb #35d17271
 def look_at_drop(
     catalog: Catalog,  # the studio's; receives what was seen
     key: str,  # the drop's, as collection/number; it was published
@@ -348,10 +348,11 @@ def look_at_drop(
     except ContentError:
         places = [Place(root, "", 0)]
     draw = draw_blocks(places, size)
+    car = archive.opened()
     rows = []
     damaged = {}
     for store in [archive, *stores]:
-        row, others = examine(store, root, draw, archive.opened(), partial(say, store.name))
+        row, others = examine(store, root, draw, car, partial(say, store.name))
         rows.append(row)
         damaged[store.name] = others
     record_health(catalog, key, root, named, draw, rows)

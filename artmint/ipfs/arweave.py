@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['TAG_BYTES', 'SIGNATURE_TYPE', 'Pieces', 'CONTENT_TYPES', 'MANIFEST_TYPE', 'WINSTON', 'FRESH', 'LED', 'STRETCH_LIMIT',
            'blob_hash', 'deep_hash', 'encode_tags', 'ItemKey', 'base64_of', 'DataItem', 'sign_item', 'content_type',
-           'picture_item', 'file_tags', 'DropItems', 'drop_items', 'TooDear', 'price_of', 'ArweaveStore']
+           'picture_item', 'file_tags', 'DropItems', 'drop_items', 'TooDear', 'price_of', 'NoOwnArchive',
+           'ArweaveStore']
 
 # %% ../../nbs/ipfs/arweave.ipynb #5404396d
 import hashlib
@@ -80,7 +81,7 @@ def _long(number: int) -> bytes:
 
 TAG_BYTES = 4096  # of all tags of an item, ANS-104's limit
 
-
+# %% ../../nbs/ipfs/arweave.ipynb #fb332599
 def encode_tags(
     tags: dict[str, str],  # in this order
 ) -> bytes:  # empty: there are none
@@ -159,7 +160,7 @@ class DataItem:
         yield self.head
         yield from self.pieces()
 
-
+# %% ../../nbs/ipfs/arweave.ipynb #ad9bc99d
 def sign_item(
     key: ItemKey,  # who pays
     path: str,  # what it is called in a drop
@@ -211,7 +212,7 @@ def picture_item(
     "The item of a single file of a drop; it is the same as in the whole drop, and known before that is packed."
     return sign_item(key, path, lambda: iter([data]), file_tags(path, cid))
 
-
+# %% ../../nbs/ipfs/arweave.ipynb #8ca84d07
 def file_tags(
     path: str,  # a file's
     cid: CID,  # its address on IPFS
@@ -242,7 +243,7 @@ def _file_pieces(car: Car, cid: CID) -> Pieces:
     "The bytes of a file in an archive, block by block, each hashed."
     return lambda: (visit.block for visit in walk(cid, car.unchecked) if visit.cid.codec == RAW)
 
-
+# %% ../../nbs/ipfs/arweave.ipynb #8125695a
 def drop_items(
     car: Car,  # an opened archive
     root: CID,  # its root
@@ -284,7 +285,7 @@ class TooDear(Refusal):
         "AR, for people."
         return f"{self.winston / WINSTON:.6f}"
 
-
+# %% ../../nbs/ipfs/arweave.ipynb #5aac69ad
 def price_of(
     url: str,  # of a price service: {url}/price/bytes/N (Turbo's), or {url}/price/N (a node's)
     size: int,  # bytes
@@ -342,7 +343,7 @@ class _SentItems:
 # %% ../../nbs/ipfs/arweave.ipynb #beb5b756
 FRESH = 3600.0  # seconds in which an item that was sent may not be seen yet
 
-
+# %% ../../nbs/ipfs/arweave.ipynb #6b9b3e88
 class _ArweaveGateway:
     "What is asked of a gateway."
 
@@ -379,6 +380,16 @@ class _ArweaveGateway:
                     raise
         raise MissingContent(self.name, f"item {item}")
 
+    def _stretch_of(self, item: str, place: Place) -> bytes:
+        "A stretch of an item, unchecked. Raises MissingBlock, NoAnswer, BadAnswer, TooMuch."
+        for path in self._paths(item) if item else ():
+            try:
+                return with_retries(lambda path=path: self.stretch(path, place.at), 3)
+            except BadAnswer as refusal:
+                if refusal.status not in (400, 404, 410):
+                    raise
+        raise MissingBlock(place.cid, place.path)
+
     def stretch(self, path: str, at: int) -> bytes:
         "Up to a MiB of what lies at a path, unchecked. Raises NoAnswer, BadAnswer, TooMuch."
         question = self._ask(path, Range=f"bytes={at}-{at + PIECE - 1}")
@@ -389,8 +400,21 @@ class _ArweaveGateway:
             answer.read(skipped)
             return answer.read(PIECE)
 
-
+# %% ../../nbs/ipfs/arweave.ipynb #128582b3
 LED = 5  # files by which a manifest is tried
+
+
+class NoOwnArchive(Refusal):
+    "Directories that can't be compared, as nobody has them here."
+
+    store: str
+    says = (
+        "{store} keeps files and a list of their paths, no directories of IPFS, and the drop's own archive isn't here to "
+        "compare with. Nothing is said about it: mend the archive first (artmint pin --repair)."
+    )
+    exit_code = 3
+
+
 STRETCH_LIMIT = 64 << 20  # bytes that are skipped for a stretch, where a gateway knows no ranges
 
 # %% ../../nbs/ipfs/arweave.ipynb #92a6b48d
@@ -415,11 +439,11 @@ class _ArweaveReader(_ArweaveGateway):
     def get(self, root: CID, into: Path) -> Path:
         """An archive of what the items of a root hold, built again from its files.
         Raises MissingContent, NoAnswer, BadAnswer, TooMuch."""
-        known = _SentItems(self.folder, root).described()
-        if not known:
+        listing = _SentItems(self.folder, root).described()
+        if not listing:
             raise MissingContent(self.name, str(root))
         files = {}
-        for number, (path, item) in enumerate(sorted(known["paths"].items())):
+        for number, (path, item) in enumerate(sorted(listing["paths"].items())):
             files[path] = into / f"{number}.part"
             self._fetch_item(item, files[path])
         archive = into / f"{root}.car"
@@ -434,41 +458,31 @@ class _ArweaveReader(_ArweaveGateway):
     def reader(self, root: CID, car: Car | None, folder: Path) -> Callable[[Place], bytes]:
         """How single blocks are read, unchecked: stretches of files. Nodes are IPFS's own; in their place the manifest
         has to lead to a file. Raises MissingContent, NoAnswer, BadAnswer."""
-        known = _SentItems(self.folder, root).described()
-        if not known or not self._shows(known["manifest"]):
+        listing = _SentItems(self.folder, root).described()
+        if not listing or not self._shows(listing["manifest"]):
             raise MissingContent(self.name, str(root))
         leads = {}
 
         def read(place: Place) -> bytes:
             if place.cid.codec == RAW:
-                return self._stretch_of(known["paths"].get(place.path, ""), place)
+                return self._stretch_of(listing["paths"].get(place.path, ""), place)
             if car is None:
-                raise MissingBlock(place.cid)
+                raise NoOwnArchive(self.name)
             if "manifest" not in leads:
-                leads["manifest"] = self._leads(known)
+                leads["manifest"] = self._leads(listing)
             return car.unchecked(place.cid) if leads["manifest"] else b""
 
         return read
 
-    def _stretch_of(self, item: str, place: Place) -> bytes:
-        "A stretch of an item, unchecked. Raises MissingBlock, NoAnswer, BadAnswer, TooMuch."
-        for path in self._paths(item) if item else ():
-            try:
-                return with_retries(lambda path=path: self.stretch(path, place.at), 3)
-            except BadAnswer as refusal:
-                if refusal.status not in (400, 404, 410):
-                    raise
-        raise MissingBlock(place.cid, place.path)
-
-    def _leads(self, known: dict) -> bool:
+    def _leads(self, listing: dict) -> bool:
         "Whether a path below the manifest gives the file that it names. Raises NoAnswer, BadAnswer, TooMuch."
-        for path, item in sorted(known["paths"].items())[:LED]:
+        for path, item in sorted(listing["paths"].items())[:LED]:
             try:
                 direct = self._stretch_of(item, Place(CID.of(RAW, b""), path, 0))
             except MissingBlock:
                 continue  # which is said about the file; the manifest may be sound
             try:
-                way = f"/{known['manifest']}/{quote(path)}"
+                way = f"/{listing['manifest']}/{quote(path)}"
                 return with_retries(lambda way=way: self.stretch(way, 0), 3) == direct
             except BadAnswer:
                 return False
@@ -555,7 +569,7 @@ def _send_item(store: ArweaveStore, item: DataItem) -> None:
     if actual != item.id:
         raise BadAnswer(store.host, f"it calls an item {actual!r:.60} whose id is {item.id}")
 
-
+# %% ../../nbs/ipfs/arweave.ipynb #d2119c48
 def _send_items(
     store: ArweaveStore, note: _SentItems, items: DropItems, lacking: list[DataItem], progress: ByteProgress
 ) -> None:

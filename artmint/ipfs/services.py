@@ -12,7 +12,7 @@ import math
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPMessage
 from pathlib import Path
 from typing import Any
@@ -197,6 +197,7 @@ def _s3_client(endpoint: str, token: str, region: str) -> Any:
     key, _, secret = token.partition(":")
     config = Config(
         retries={"mode": "standard", "max_attempts": 6},
+        read_timeout=SILENCE,  # of gigabytes a service makes one object for minutes
         s3={"addressing_style": "path"},
         request_checksum_calculation="when_required",
     )
@@ -255,6 +256,7 @@ class _S3Upload:
         self.part = max(store.part, math.ceil(self.size / PART_COUNT))
         self.note = UploadNote(car, store.name, root)
         self.object = {"Bucket": store.bucket, "Key": f"{root}.car"}
+        self.asked_whole = False  # whether the bucket was asked to make one object of the parts
         self.noted: dict[str, Any] = {}  # upload, checked, sent: answers for parts, by number
 
     def begin(self) -> dict[int, dict]:
@@ -276,10 +278,8 @@ class _S3Upload:
         "Have the bucket forget an upload; its parts would cost money for ever."
         from botocore.exceptions import ClientError
 
-        try:
+        with suppress(ClientError):  # it is gone already, or that isn't allowed
             self.client.abort_multipart_upload(**self.object, UploadId=self.noted["upload"])
-        except ClientError:
-            pass  # it is gone already, or that isn't allowed
         self.note.forget()
 
     def listed(self) -> dict[int, dict]:
@@ -346,6 +346,7 @@ def _send_object(upload: _S3Upload, listed: dict[int, dict]) -> None:
             parts.append({"PartNumber": number, **(answer or _send_part(upload, number, data))})
             upload.progress(file.tell(), upload.size)
     facts = {**upload.object, "UploadId": upload.noted["upload"], "MultipartUpload": {"Parts": parts}}
+    upload.asked_whole = True
     with_heartbeat(
         lambda: upload.client.complete_multipart_upload(**facts),
         lambda: upload.progress(upload.size, upload.size),
@@ -370,9 +371,12 @@ def _put_object(upload: _S3Upload) -> None:
     try:
         _send_object(upload, upload.listed())
     except ClientError as error:
-        if _error_code(error) not in ("NoSuchUpload", "InvalidPart"):
+        again = _error_code(error) in ("NoSuchUpload", "InvalidPart")
+        lost_answer = (
+            (upload.asked_whole or again) and _error_code(error) != "InvalidPart" and _is_complete(upload)
+        )
+        if not lost_answer and not again:
             raise
-        lost_answer = _error_code(error) == "NoSuchUpload" and _is_complete(upload)
         if not lost_answer:
             upload.abandon()
             _send_object(upload, upload.begin())

@@ -75,7 +75,7 @@ class BudgetSpent(Refusal):
     )
     exit_code = 3
 
-
+# %% ../../nbs/ipfs/stores.ipynb #0534e5fd
 class Budget:
     "A progress that gives stores leave to send, until so many bytes or seconds are used up."
 

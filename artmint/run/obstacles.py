@@ -26,7 +26,7 @@ from ..make.render import check_new
 from ..make.schedulers import unpaintable
 from ..make.rounds import Settings, describe_change, refuse_unsaid_words
 from ..metadata import NoSuchSlots, check_range, refuse_mixed_bases
-from ..pin import open_stores
+from ..pin import arweave_key, open_stores
 from ..publish.credentials import open_identity
 from ..publish.marks import marks_sentence
 from ..publish.tokens import BaseFacts
@@ -229,10 +229,13 @@ def _bases(outlook: Outlook) -> str:
 
 # %% ../../nbs/run/obstacles.ipynb #83ec08f7
 def _credentials(outlook: Outlook) -> str:
-    "Whether the studio's certificate is described right, and what pictures say of themselves."
+    "Whether the certificate is described right, what pictures say of themselves, and whose addresses they have on Arweave."
     identity = open_identity(outlook.studio) if outlook.studio.exists() else None
     signed = "pictures are signed" if identity else "pictures aren't signed"
-    return f"{signed}; {marks_sentence(outlook.collection.marks)}"
+    said = f"{signed}; {marks_sentence(outlook.collection.marks)}"
+    if not outlook.collection.arweave:
+        return said
+    return f"{said}; addresses on Arweave are those of {arweave_key(outlook.studio).address}"
 
 
 def _stores(outlook: Outlook) -> str:

@@ -165,7 +165,9 @@ def test_ids_are_equal_in_another_process(drop):
         "import sys; from artmint.ipfs.arweave import *; from artmint.ipfs.car import *; c = open_car(__import__('pathlib')"
         ".Path(sys.argv[1])); print(drop_items(c, c.roots[0], ItemKey('11' * 32)).manifest.id)"
     )
-    done = subprocess.run([sys.executable, "-c", program, drop[0]], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program, drop[0]], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == drop_items(open_car(drop[0]), drop[1].root, ItemKey(KEY)).manifest.id
 
 
@@ -266,7 +268,12 @@ def test_a_drop_is_given_read_back_and_sampled(bundler, drop, tmp_path):
     draw = draw_blocks(outline(drop[1].root, open_car(drop[0]).unchecked), None)
     row, _ = examine(store, drop[1].root, draw, open_car(drop[0]))
     assert (row.status, row.asked) == ("held", len(drop[1].blocks))
-    assert KEY not in repr(store) + str(vars(store)) + (tmp_path / "arweave" / f"{drop[1].root}.json").read_text()
+    row, _ = examine(store, drop[1].root, draw, None)
+    assert (row.status, "mend the archive first" in row.words) == ("no answer", True)
+    assert (
+        KEY
+        not in repr(store) + str(vars(store)) + (tmp_path / "arweave" / f"{drop[1].root}.json").read_text()
+    )
 
 
 def test_what_the_gateway_lost_or_changed_is_seen_and_sent_again(bundler, drop, tmp_path, monkeypatch):
@@ -358,7 +365,9 @@ def test_a_table_that_cannot_work_is_refused(tmp_path, table, reason):
     (tmp_path / "studio.toml").write_text(f'[[stores]]\nkind = "arweave"\n{table}\n')
     with pytest.raises(BadStore, match=reason):
         open_stores(tmp_path)
-    (tmp_path / "studio.toml").write_text('[[stores]]\nkind = "arweave"\ngateway = "https://h"\nkey = "good"\n')
+    (tmp_path / "studio.toml").write_text(
+        '[[stores]]\nkind = "arweave"\ngateway = "https://h"\nkey = "good"\n'
+    )
     assert open_stores(tmp_path)[1].folder == tmp_path / "arweave"
 
 

@@ -91,7 +91,9 @@ TAGS = st.dictionaries(st.text(min_size=1, max_size=20), st.text(min_size=1, max
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    data=st.binary(min_size=1, max_size=5000), tags=TAGS, secret=st.integers(1, 2**256 - 2**129).map("{:064x}".format)
+    data=st.binary(min_size=1, max_size=5000),
+    tags=TAGS,
+    secret=st.integers(1, 2**256 - 2**129).map("{:064x}".format),
 )
 def test_items_are_byte_for_byte_those_of_arbundles(arbundles, data, tags, secret):
     theirs = arbundles(secret, data, tags)

@@ -149,15 +149,16 @@ def test_a_bucket_that_was_emptied_meanwhile_gets_everything(store, large):
     assert publish(car, built.root, [store])["stores"][0]["sent"]
 
 
-def test_completing_twice_is_completing_once(store, large, monkeypatch):
-    "The answer to the first request is lost, boto3 asks again, and the upload is gone because it is done."
+@pytest.mark.parametrize("error", [("NoSuchUpload", 404), ("500", 500)])
+def test_completing_twice_is_completing_once(store, large, monkeypatch, error):
+    "The answer to the first request is lost, boto3 asks again, and the upload is gone because it is done: whatever the service says."
     car, built = large
     client = store.client()
     real = client.complete_multipart_upload
 
     def twice(**facts):
         real(**facts)
-        raise refusal("NoSuchUpload", 404)
+        raise refusal(*error)
 
     monkeypatch.setattr(client, "complete_multipart_upload", twice)
     monkeypatch.setattr(store, "client", lambda: client)

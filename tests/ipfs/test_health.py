@@ -152,7 +152,9 @@ def test_the_list_of_blocks_comes_from_a_store_where_ours_is_gone(drop, tmp_path
     store = kubo_store(server, tmp_path)
     server.keep(drop[0].read_bytes())
     wanted = list(outline(drop[1].root, open_car(drop[0]).unchecked))
-    assert tree_places(drop[1].root, [tmp_path / "gone.car"], [FolderStore(tmp_path / "none"), store]) == wanted
+    assert (
+        tree_places(drop[1].root, [tmp_path / "gone.car"], [FolderStore(tmp_path / "none"), store]) == wanted
+    )
     assert check_car(open_car(drop[0]), drop[1].root)
     with pytest.raises(MissingBlock):
         tree_places(drop[1].root, [], [FolderStore(tmp_path / "none")])
@@ -172,7 +174,9 @@ def test_a_standing_is_the_latest_word_about_every_store_that_is_named(drop, tmp
     assert standing(catalog, "demo/1").status == "unchecked"
     near.put(drop[0], root)
     both = [near.name, far.name]
-    record_health(catalog, "demo/1", root, both, draw, [examine(store, root, draw)[0] for store in (near, far)])
+    record_health(
+        catalog, "demo/1", root, both, draw, [examine(store, root, draw)[0] for store in (near, far)]
+    )
     assert standing(catalog, "demo/1").stores == {near.name: "held", far.name: "missing"}
     assert standing(catalog, "demo/1").status == "failed"
     far.put(drop[0], root)

@@ -76,3 +76,18 @@ def test_editions_are_called_as_their_tokens_are(tmp_path):
         "First Light, no. 3",
     ]
     assert "The Second <span>" in report_page(facts, [], [])
+
+
+def test_the_badge_says_in_how_many_stores_a_drop_was_found_and_when(tmp_path):
+    from artmint.report import page
+    from artmint.studio.catalog import Catalog
+
+    catalog = Catalog(tmp_path)
+    assert page._kept(catalog, "demo/1") is None
+    catalog.append("pin", "demo/1", {"root": "r", "stores": [{"store": "near"}, {"store": "far"}]})
+    assert page._kept(catalog, "demo/1")["status"] == "unchecked"
+    rows = [{"store": "near", "status": "held"}, {"store": "far", "status": "missing"}]
+    catalog.append("health", "demo/1", {"root": "r", "named": ["near", "far"], "stores": rows})
+    badge = page._kept(catalog, "demo/1")
+    assert (badge["status"], badge["text"][:25]) == ("failed", "Held by 1 of 2 stores, as")
+    assert "far: missing" in badge["text"]

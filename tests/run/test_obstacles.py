@@ -61,6 +61,7 @@ def test_a_batch_in_order_has_none_and_nothing_is_made(order, tmp_path):
         ("15_generate", "steps = 2", 'steps = 2\nscheduler = "Eulr"', "", "Eulr"),
         ("15_generate", "steps = 2", 'steps = 2\nscheduler = "Euler"', "", "portable"),
         ("15_generate", "{motif} in", "waves " * 90 + "{motif} in", "", "tokens"),
+        ("25_metadata", "unique = true", "unique = true\narweave = true", "", "studio.toml has no store"),
         ("30_mint", "", "", 'chain = "sepola"', "sepola"),
         ("30_mint", "", "", 'chain = "base-sepolia"', "ARTMINT_RPC_BASE_SEPOLIA"),
     ],
