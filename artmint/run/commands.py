@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from web3 import Web3
     from web3.contract import Contract
 
+    from artmint.chain.journal import Journal
     from artmint.chain.networks import Ceilings
+    from artmint.chain.preflight import MintPlan
     from artmint.core.collection import Collection
     from artmint.core.manifest import Manifest
     from artmint.core.records import Slot
@@ -637,6 +639,21 @@ def mint(
     with friendly_errors():
         _mint_drop(context.obj, collection, drop, studio, chain, ceilings, depth, dry_run)
 
+# %% ../../nbs/run/commands.ipynb #9bde6362
+def _foreseen(
+    catalog: "Catalog", contract: "Contract", minter: str, manifest: "Manifest"
+) -> "tuple[MintPlan, Journal]":
+    "What minting would do, a sealed drop's salt known, and the minter's journal with its key closed."
+    from artmint.chain.admin import find_salt
+    from artmint.chain.custody import lock_of_role
+    from artmint.chain.preflight import mint_plan
+    from artmint.chain.rebuild import ClosedKey
+    from artmint.mint import guarded_journal
+
+    plan = mint_plan(contract, minter, manifest, salt=find_salt(catalog, contract, manifest))
+    key = ClosedKey(minter, lock_of_role(catalog.folder, "minter"))
+    return plan, guarded_journal(catalog, contract, key)
+
 # %% ../../nbs/run/commands.ipynb #c5e5fecb
 def _mint_drop(
     environment: Mapping[str, str],
@@ -649,14 +666,10 @@ def _mint_drop(
     dry_run: bool,
 ) -> None:
     "Say what minting would do, and unless that was all, do it."
-    from artmint.chain.admin import find_salt
-    from artmint.chain.custody import lock_of_role
     from artmint.chain.deployments import require_contract
-    from artmint.chain.preflight import described, mint_plan, outlook_lines, policy_foresight
-    from artmint.chain.rebuild import ClosedKey
+    from artmint.chain.preflight import described, outlook_lines, policy_foresight
     from artmint.core.manifest import read_manifest
     from artmint.metadata import refuse_unaccepted
-    from artmint.mint import guarded_journal
     from artmint.publish.approve import require_approval
     from artmint.seeds import load_collection
     from artmint.studio.catalog import Catalog
@@ -670,8 +683,7 @@ def _mint_drop(
     web3 = _open_chain(studio, chain, environment)
     minter = _minter_address(studio, environment, web3)
     contract = require_contract(catalog, web3, collection, [minter])
-    plan = mint_plan(contract, minter, manifest, salt=find_salt(catalog, contract, manifest))
-    closed = guarded_journal(catalog, contract, ClosedKey(minter, lock_of_role(studio, "minter")))
+    plan, closed = _foreseen(catalog, contract, minter, manifest)
     for line in [*described(plan, contract, manifest), *outlook_lines(closed, contract, plan)]:
         typer.echo(line)
     if dry_run:
