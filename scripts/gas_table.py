@@ -117,6 +117,14 @@ class Bench:
         gas["`commitDrop`, any later"] = self.send("admin", ask.commitDrop(5_001, 5_000, digest, digest))[
             "gasUsed"
         ]
+        page = "ipfs://bafybei" + "a" * 52 + "/contract.json"
+        gas["`setContractURI`, the first drop's page"] = self.send("admin", ask.setContractURI(page))[
+            "gasUsed"
+        ]
+        shown = page.replace("contract.json", "placeholder.json")
+        gas["`setPlaceholderURI`, before a sealed drop"] = self.send("admin", ask.setPlaceholderURI(shown))[
+            "gasUsed"
+        ]
         return contract, gas
 
 

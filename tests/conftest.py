@@ -22,6 +22,37 @@ os.environ.setdefault(
 TINY = Path(__file__).parent / "data" / "tiny"
 
 
+@pytest.fixture
+def kms(monkeypatch):
+    "moto's KMS, which hashes what it is told is a digest already; here it doesn't."
+    moto = pytest.importorskip("moto")
+    boto3 = pytest.importorskip("boto3")
+    import moto.kms.utils as inside
+    from cryptography.hazmat.primitives.asymmetric import ec, utils
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    monkeypatch.setattr(
+        inside.ECDSAPrivateKey,
+        "sign",
+        lambda self, message, _: self.private_key.sign(message, ec.ECDSA(utils.Prehashed(SHA256()))),
+    )
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    with moto.mock_aws():
+        yield boto3.client("kms", region_name="eu-central-1")
+
+
+@pytest.fixture
+def packed(minted, tmp_path):
+    "A copy of the minted studio from before it had a chain."
+    folder = shutil.copytree(minted[0], tmp_path / "studio", ignore=shutil.ignore_patterns("chain", "keys"))
+    import sqlite3
+
+    with sqlite3.connect(folder / "catalog.sqlite") as connection:
+        connection.execute("delete from record where kind in ('contract', 'transaction', 'token', 'salt')")
+    return folder
+
+
 @pytest.fixture(scope="session")
 def softhsm(tmp_path_factory):
     "A PKCS#11 module with a token of its own: the path of its library."

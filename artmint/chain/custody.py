@@ -12,7 +12,6 @@ __all__ = ['CUSTODIES', 'SIGNER_ROLES', 'KeystoreFile', 'ModuleKey', 'AwsKey', '
 # %% ../../nbs/chain/custody.ipynb #d7969a05
 import json
 import time
-from abc import abstractmethod
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -177,7 +176,7 @@ def _plain(fields: dict) -> dict:
     "A transaction's fields as JSON has them."
     return {name: "0x" + value.hex() if isinstance(value, bytes) else value for name, value in fields.items()}
 
-
+# %% ../../nbs/chain/custody.ipynb #a9f549a4
 class AskingSigner(Signer):
     "A signer whose answer may take longer than a run. Another kind of it needs what a Signer needs."
 
@@ -335,7 +334,7 @@ class GoogleSigner(Signer):
         except Exception as error:
             raise service_refusal("Google Cloud KMS", error) from None
 
-
+# %% ../../nbs/chain/custody.ipynb #fa901c1c
 class AzureSigner(Signer):
     "A key in Azure Key Vault. Raises NoModuleKey, KeyServiceBusy, BadSignature."
 
@@ -378,7 +377,7 @@ _ENDED = (
     "TIMEOUT",
 )  # of a Fireblocks transaction, without a signature
 
-
+# %% ../../nbs/chain/custody.ipynb #ebc9e144
 class FireblocksSigner(AskingSigner):
     "A vault account of Fireblocks. Raises NoModuleKey, KeyServiceBusy, SignatureAwaited, SignatureDenied."
 
@@ -517,7 +516,7 @@ def _open_aws(studio: Path, role: str, settings: AwsKey, environment: Mapping, e
         raise NoModuleKey("AWS KMS", type(error).__name__) from None
     return KmsSigner(client, settings.key, studio / "keys" / f"{role}.kms")
 
-
+# %% ../../nbs/chain/custody.ipynb #002f0c3a
 def _open_google(
     studio: Path, role: str, settings: GoogleKey, environment: Mapping, embedded: bool
 ) -> Signer:
@@ -635,7 +634,7 @@ def address_of_role(
             raise
         raise AddressUnknown(role, settings.file or f"keys/{role}.json", str(refusal)) from None
 
-
+# %% ../../nbs/chain/custody.ipynb #0a16a9e4
 def lock_of_role(
     studio: Path,  # the studio's folder
     role: str,  # one of SIGNER_ROLES

@@ -223,7 +223,7 @@ def _module_words(library: str, error: Exception) -> str:
         return "there is no such library on this machine"
     return _MODULE_WORDS.get(type(error).__name__, type(error).__name__)
 
-
+# %% ../../nbs/chain/signers.ipynb #58d46423
 def _session(library: str, token: str, pin: str) -> Any:
     "An open session with a module's token. Raises NoModuleKey."
     import pkcs11
@@ -317,7 +317,7 @@ class KeyServiceBusy(Refusal):
     says = "{where} doesn't sign now: {reason}. Nothing was signed: run again in a while; it goes on where it stopped."
     exit_code = 3
 
-
+# %% ../../nbs/chain/signers.ipynb #11add299
 _SERVICE_WORDS = (  # a pattern over a service's name for an error and its words, what it means, whether it passes
     (
         r"pending.?deletion|destroy|scheduled.*delet|being deleted|deletedbutrecoverable",
@@ -349,7 +349,7 @@ _SERVICE_WORDS = (  # a pattern over a service's name for an error and its words
     ),
 )
 
-
+# %% ../../nbs/chain/signers.ipynb #a30e3660
 def service_refusal(
     where: str,  # the service's name
     error: Exception,  # as its own client raised it

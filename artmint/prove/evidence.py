@@ -154,6 +154,8 @@ def _seals(contract: "Contract", drops: list[ChainDrop]) -> tuple[Seal, ...] | N
 
 # %% ../../nbs/prove/evidence.ipynb #020971f1
 TOKENS = 100_000  # the most tokens in one proof
+
+
 URIS = 256  # the most that are asked for their tokenURI one by one
 
 
@@ -180,7 +182,7 @@ class NotMinted(Refusal):
     last: int
     says = "token {token} is not minted; the contract has {last} tokens"
 
-
+# %% ../../nbs/prove/evidence.ipynb #e99a2b4c
 def _asked_tokens(contract: "Contract", target: Target) -> Sequence[int]:
     "The tokens to be proven. Raises NotMinted, and Unreachable when there are none, or too many."
     last = contract.functions.nextToken().call() - 1
@@ -583,7 +585,7 @@ def _shown_by(uri: str, sources: Sources) -> str:
         f"until they are told, sealed tokens show {uri}: JSON and picture ({size:,} bytes) are here and hash"
     )
 
-
+# %% ../../nbs/prove/evidence.ipynb #72df61f3
 def check_placeholder(
     uri: str,  # as the contract says it; empty: none is set
     stores: Sequence[Store],  # whom to ask, in order

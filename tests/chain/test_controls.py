@@ -35,7 +35,11 @@ def test_only_whoever_may_is_let_to_send(ready):
 
 def test_tokens_are_not_sent_where_nobody_can_move_them(ready):
     for address in ("0x" + "00" * 20, ready.contract.address):
-        refused(ready, room.TokensWouldBeLost, lambda address=address: room.treasury_calls(ready.contract, address))
+        refused(
+            ready,
+            room.TokensWouldBeLost,
+            lambda address=address: room.treasury_calls(ready.contract, address),
+        )
 
 
 def test_a_hand_over_waits_for_its_delay(studio):
@@ -71,7 +75,14 @@ def test_a_contract_that_differs_from_what_is_asked_is_named(ready):
 def test_an_admin_s_key_signs_its_verbs_and_nothing_else(ready):
     policy = room.admin_policy(ready.contract)
     do = ready.contract.functions
-    fields = {"chainId": 31337, "nonce": 9, "gas": 10**5, "maxFeePerGas": 10**9, "maxPriorityFeePerGas": 1, "value": 0}
+    fields = {
+        "chainId": 31337,
+        "nonce": 9,
+        "gas": 10**5,
+        "maxFeePerGas": 10**9,
+        "maxPriorityFeePerGas": 1,
+        "value": 0,
+    }
     fields |= {"to": ready.contract.address}
 
     def against(call):

@@ -13,7 +13,15 @@ from eth_keys import keys
 from eth_utils import to_checksum_address
 
 from artmint.chain import custody as room
-from artmint.chain.signers import BadSignature, KeyServiceBusy, N, LabelTaken, NoModuleKey, new_keystore, new_module_key
+from artmint.chain.signers import (
+    BadSignature,
+    KeyServiceBusy,
+    N,
+    LabelTaken,
+    NoModuleKey,
+    new_keystore,
+    new_module_key,
+)
 from artmint.studio.files import BadSettings
 from tests.studios import FAST, PIN
 
@@ -90,7 +98,14 @@ class House:
 
     def __init__(self):
         self.account = Account.create()
-        self.asked, self.orders, self.status, self.seconds, self.approved, self.answer = [], {}, 200, 0, True, None
+        self.asked, self.orders, self.status, self.seconds, self.approved, self.answer = (
+            [],
+            {},
+            200,
+            0,
+            True,
+            None,
+        )
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Service)
         self.server.house = self
         self.url = f"http://127.0.0.1:{self.server.server_port}"
@@ -124,7 +139,11 @@ class House:
         signed = self.account.unsafe_sign_hash(bytes.fromhex(content))
         name = f"id-{len(self.asked)}"
         signature = {"r": f"{signed.r:064x}", "s": f"{signed.s:064x}", "v": signed.v - 27}
-        done = {"id": name, "status": "COMPLETED", "signedMessages": [{"content": content, "signature": signature}]}
+        done = {
+            "id": name,
+            "status": "COMPLETED",
+            "signedMessages": [{"content": content, "signature": signature}],
+        }
         waits = {"id": name, "status": "PENDING_AUTHORIZATION"}
         self.orders[name] = self.orders[body["externalTxId"]] = done if self.approved else waits
         self.done = done
@@ -146,7 +165,10 @@ def test_what_studio_toml_gets_wrong_is_named(tmp_path):
         ('[signers.minters]\nkind = "keystore"', "minters is none of them"),
         ('[signers.minter]\nkind = "hsm"', "kind is one of"),
         ('[signers.minter]\nkind = "safe"\naddress = "0x' + "11" * 20 + '"', "the admin's"),
-        ('[signers.minter]\nkind = "pkcs11"\nlibrary = "/x"\ntoken = "t"\nlabel = "l"\npin = "1234"', "pin: unknown key"),
+        (
+            '[signers.minter]\nkind = "pkcs11"\nlibrary = "/x"\ntoken = "t"\nlabel = "l"\npin = "1234"',
+            "pin: unknown key",
+        ),
         ('[signers.minter]\nkind = "gcp-kms"\nkey = "minter"', "pattern"),
         ('[signers.minter]\nkind = "azure"\nvault = "http://v"\nkey = "k"', "pattern"),
         ("signers = 3", "[signers]"),
@@ -187,7 +209,11 @@ def test_a_module_by_its_name(tmp_path, softhsm):
         ({"token": "other"}, PIN, "no token of this label"),
         ({"library": "/nothing.so"}, PIN, "no such library"),
     ):
-        write(tmp_path, "minter", **{"kind": "pkcs11", "library": softhsm, "token": "artmint", "label": label} | table)
+        write(
+            tmp_path,
+            "minter",
+            **{"kind": "pkcs11", "library": softhsm, "token": "artmint", "label": label} | table,
+        )
         with pytest.raises(NoModuleKey, match=words):
             room.open_signer(tmp_path, "minter", {"ARTMINT_PIN": pin})
 
@@ -272,9 +298,15 @@ def test_google_s_client(tmp_path, house):
     kms = pytest.importorskip("google.cloud.kms")
     from google.auth.credentials import AnonymousCredentials
 
-    from google.cloud.kms_v1.services.key_management_service.transports import KeyManagementServiceRestTransport
+    from google.cloud.kms_v1.services.key_management_service.transports import (
+        KeyManagementServiceRestTransport,
+    )
 
-    here = {"host": house.url.removeprefix("http://"), "url_scheme": "http", "credentials": AnonymousCredentials()}
+    here = {
+        "host": house.url.removeprefix("http://"),
+        "url_scheme": "http",
+        "credentials": AnonymousCredentials(),
+    }
     client = kms.KeyManagementServiceClient(transport=KeyManagementServiceRestTransport(**here))
     name = "projects/p/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1"
     signer = room.GoogleSigner(client, name, tmp_path / "gcp")
@@ -304,7 +336,9 @@ def test_azure_s_client(tmp_path, house):
         def sign(self, algorithm, digest):
             assert str(algorithm.value) == "ES256K"
             if house.status != 200:
-                error = HttpResponseError("Operation sign is not permitted: the key is disabled, tenant 123456789")
+                error = HttpResponseError(
+                    "Operation sign is not permitted: the key is disabled, tenant 123456789"
+                )
                 error.status_code = house.status
                 raise error
             signed = house.account.unsafe_sign_hash(digest)

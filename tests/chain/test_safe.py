@@ -1,7 +1,6 @@
 "A Safe of three owners, of whom two decide."
 
 import importlib
-import json
 from pathlib import Path
 
 import pytest
@@ -26,7 +25,7 @@ from artmint.chain.signers import BlockedByPolicy, Guarded, KeystoreSigner, Poli
 from artmint.chain.transaction import RefusedByContract
 from artmint.mint import mint
 from artmint.studio.catalog import Catalog
-from tests.conftest import CONTRACTS
+from tests.safes import artifact_of
 from tests.studios import DEMO, FAST, Drop
 
 FIELDS = {
@@ -42,12 +41,6 @@ FIELDS = {
 
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def artifact_of(path: str) -> dict:
-    return json.loads(
-        (CONTRACTS / "node_modules/@safe-global/safe-contracts/build/artifacts/contracts" / path).read_text()
-    )
 
 
 class House:

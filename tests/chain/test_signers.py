@@ -66,26 +66,6 @@ FIELDS = {
 
 
 @pytest.fixture
-def kms(monkeypatch):
-    "moto's KMS, which hashes what it is told is a digest already; here it doesn't."
-    moto = pytest.importorskip("moto")
-    boto3 = pytest.importorskip("boto3")
-    import moto.kms.utils as inside
-    from cryptography.hazmat.primitives.asymmetric import ec, utils
-    from cryptography.hazmat.primitives.hashes import SHA256
-
-    monkeypatch.setattr(
-        inside.ECDSAPrivateKey,
-        "sign",
-        lambda self, message, _: self.private_key.sign(message, ec.ECDSA(utils.Prehashed(SHA256()))),
-    )
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    with moto.mock_aws():
-        yield boto3.client("kms", region_name="eu-central-1")
-
-
-@pytest.fixture
 def kms_signer(kms, tmp_path):
     key = kms.create_key(KeySpec="ECC_SECG_P256K1", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["KeyId"]
     return KmsSigner(kms, key, tmp_path / "kms")

@@ -118,10 +118,10 @@ def parse_inline(words: list[str]) -> None:
         command, words = command.commands[words[0]], words[1:]
     options = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
     strange = [
-        word for word in words[1:] if word.startswith("--") and word.split("=")[0] not in options | {"--help"}
+        word for word in words if word.startswith("--") and word.split("=")[0] not in options | {"--help"}
     ]
     if strange:
-        raise WrongUse(f"{words[0]} has no {', '.join(strange)}")
+        raise WrongUse(f"{command.name} has no {', '.join(strange)}")
 
 
 def targets() -> set[str]:

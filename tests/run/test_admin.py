@@ -2,30 +2,18 @@
 
 import json
 import shutil
-import sqlite3
 
 import pytest
 from eth_account import Account
-from eth_account.messages import encode_defunct, encode_typed_data
+from eth_account.messages import encode_defunct
 
 from artmint.chain.connect import connect
 from artmint.chain.contract import artifact, contract_at
 from artmint.chain.safe import SAFE_ABI, Proposal
-from artmint.chain.signers import new_keystore
-from artmint.run import cli
 from artmint.studio.catalog import Catalog
-from tests.chain.test_safe import artifact_of
 from tests.conftest import TINY
+from tests.safes import Owners, artifact_of, artmint, typed
 from tests.studios import FAST
-
-
-def artmint(capsys, *words, code=0):
-    "Run the console script here, expect its exit code, and give what it says."
-    with pytest.raises(SystemExit) as end:
-        cli.main(list(map(str, words)))
-    said = capsys.readouterr()
-    assert (end.value.code or 0) == code, said.out + said.err
-    return said.out + said.err
 
 
 @pytest.fixture
@@ -149,80 +137,9 @@ def test_a_sealed_drop_shows_a_placeholder_until_it_is_told(packed, capsys):
 # By a Safe
 
 
-class Owners:
-    "A studio whose admin is a real Safe of three wallets, two of which decide, on an anvil."
-
-    def __init__(self, folder, node):
-        self.folder, self.node = folder, node
-        self.web3 = connect(node.url, folder)
-        self.wallets = [Account.create() for _ in range(3)]
-        for name in ("deployer", "minter"):
-            new_keystore(folder / "keys" / f"{name}.json", "word", FAST)
-            node.fund("0x" + json.loads((folder / "keys" / f"{name}.json").read_text())["address"])
-        self.safe = self.new_safe()
-        (folder / "studio.toml").write_text(f'[signers.admin]\nkind = "safe"\naddress = "{self.safe}"\n')
-
-    def send(self, call):
-        "A receipt."
-        payer = self.wallets[0]
-        self.node.fund(payer.address)
-        fields = {"from": payer.address, "nonce": self.web3.eth.get_transaction_count(payer.address)}
-        raw = payer.sign_transaction(call.build_transaction(fields)).raw_transaction
-        return self.web3.eth.wait_for_transaction_receipt(self.web3.eth.send_raw_transaction(raw), 20, 0.01)
-
-    def new_safe(self):
-        made = artifact_of("Safe.sol/Safe.json")
-        single = self.send(self.web3.eth.contract(abi=made["abi"], bytecode=made["bytecode"]).constructor())
-        proxies = artifact_of("proxies/SafeProxyFactory.sol/SafeProxyFactory.json")
-        factory = self.web3.eth.contract(abi=proxies["abi"], bytecode=proxies["bytecode"])
-        factory = self.web3.eth.contract(
-            self.send(factory.constructor())["contractAddress"], abi=proxies["abi"]
-        )
-        zero = "0x" + "00" * 20
-        owners = [wallet.address for wallet in self.wallets]
-        singleton = self.web3.eth.contract(single["contractAddress"], abi=made["abi"])
-        setup = singleton.encode_abi("setup", [owners, 2, zero, b"", zero, zero, 0, zero])
-        call = factory.functions.createProxyWithNonce(singleton.address, setup, 7)
-        self.send(call)
-        return self.web3.to_checksum_address(self.made(factory))
-
-    def made(self, factory):
-        logs = self.web3.eth.get_logs({"address": factory.address, "fromBlock": 0})
-        return "0x" + logs[-1]["topics"][1].hex()[-40:]
-
-
-@pytest.fixture
-def packed(minted, tmp_path):
-    "A copy of the minted studio from before it had a chain."
-    folder = shutil.copytree(minted[0], tmp_path / "studio", ignore=shutil.ignore_patterns("chain", "keys"))
-    with sqlite3.connect(folder / "catalog.sqlite") as connection:
-        connection.execute("delete from record where kind in ('contract', 'transaction', 'token', 'salt')")
-    return folder
-
-
 @pytest.fixture
 def owners(packed, node):
     return Owners(packed, node)
-
-
-def typed(proposal):
-    "A proposal as a wallet shows it (eth_signTypedData_v4)."
-    fields = "to:address value:uint256 data:bytes operation:uint8 safeTxGas:uint256 baseGas:uint256 gasPrice:uint256"
-    fields += " gasToken:address refundReceiver:address nonce:uint256"
-    zero = "0x" + "00" * 20
-    message = dict.fromkeys(("value", "operation", "safeTxGas", "baseGas", "gasPrice"), 0)
-    message |= {"to": proposal.to, "data": bytes.fromhex(proposal.data[2:]), "nonce": proposal.nonce}
-    message |= {"gasToken": zero, "refundReceiver": zero}
-    domain = [{"name": "chainId", "type": "uint256"}, {"name": "verifyingContract", "type": "address"}]
-    types = [dict(zip(("name", "type"), field.split(":"))) for field in fields.split()]
-    return encode_typed_data(
-        full_message={
-            "types": {"EIP712Domain": domain, "SafeTx": types},
-            "primaryType": "SafeTx",
-            "domain": {"chainId": proposal.chain_id, "verifyingContract": proposal.safe},
-            "message": message,
-        }
-    )
 
 
 @pytest.mark.slow
@@ -239,7 +156,9 @@ def test_a_safe_s_owners_decide_with_the_wallets_they_have(owners, capsys, monke
     contract = contract_at(owners.web3, Catalog(folder).get("contract", "tiny@31337")["address"])
     assert contract.functions.owner().call() == owners.safe
     assert "--safe" in artmint(capsys, "admin", "commit", TINY, *where, code=2)
-    assert f"is at {contract.address}" in artmint(capsys, "admin", "deploy", TINY, "--treasury", treasury, *where)
+    assert f"is at {contract.address}" in artmint(
+        capsys, "admin", "deploy", TINY, "--treasury", treasury, *where
+    )
     said = artmint(capsys, "admin", "deploy", TINY, "--treasury", anna.address, *where, code=2)
     assert f"treasury {treasury} there, {anna.address} asked for" in said
     said = json.loads(artmint(capsys, "admin", "commit", TINY, *where, "--safe", "--json", code=4))
@@ -261,20 +180,13 @@ def test_a_safe_s_owners_decide_with_the_wallets_they_have(owners, capsys, monke
     assert [call["data"] for call in batch["transactions"]] == [one.data for one in proposals[:2]]
     personal = ben.sign_message(encode_defunct(proposals[0].digest())).signature
     safe = owners.web3.eth.contract(owners.safe, abi=SAFE_ABI)
-    ways = {
-        0: (anna.sign_message(typed(proposals[0])).signature.hex(), personal.hex()),
-        1: (
-            "0x"
-            + (lambda raw: (raw[:64] + bytes([raw[64] - 27])).hex())(
-                anna.unsafe_sign_hash(proposals[1].digest()).signature
-            ),
-            "0x"
-            + (lambda raw: (raw[:64] + bytes([raw[64] + 4])).hex())(
-                cleo.sign_message(encode_defunct(proposals[1].digest())).signature
-            ),
-        ),
-        2: (cleo.unsafe_sign_hash(proposals[2].digest()).signature.hex(),),
-    }
+    raw = anna.unsafe_sign_hash(proposals[1].digest()).signature
+    message = cleo.sign_message(encode_defunct(proposals[1].digest())).signature
+    shown = anna.sign_message(typed(proposals[0])).signature.hex()
+    zero_or_one = (raw[:64] + bytes([raw[64] - 27])).hex()
+    marked = "0x" + (message[:64] + bytes([message[64] + 4])).hex()
+    plain = cleo.unsafe_sign_hash(proposals[2].digest()).signature.hex()
+    ways = {0: (shown, personal.hex()), 1: (zero_or_one, marked), 2: (plain,)}
     for number, signatures in ways.items():
         for signature in signatures:
             artmint(capsys, "admin", "sign", files[number], "--signature", signature, *where)
