@@ -190,14 +190,8 @@ def find_missing(
     say = console_voice()[1]
     manifests = packed_drops(studio)
     collections = [load_collection(folder) for folder in folders]
-    contracts, why = studio_contracts(
-        catalog,
-        web3,
-        keys.values(),
-        manifests,
-        collections,
-        lambda done, total: say(f"{done} of {total} addresses"),
-    )
+    looked = [catalog, web3, keys.values(), manifests, collections]
+    contracts, why = studio_contracts(*looked, lambda done, total: say(f"{done} of {total} addresses"))
     for address in wanted - set(contracts):
         contracts[address] = collection_of(contract_at(web3, address), manifests, collections)
     drops = {(manifest.collection, manifest.first): manifest.drop for manifest in manifests}
@@ -208,8 +202,8 @@ def find_missing(
             closed, contracts, drops, lambda done, total: say(f"{done} of {total} found")
         )
     say("")
-    number = f"@{web3.eth.chain_id}"
-    recorded = {body["address"] for key, body in catalog.all("contract").items() if key.endswith(number)}
+    records = catalog.all("contract").items()
+    recorded = {body["address"] for key, body in records if key.endswith(f"@{web3.eth.chain_id}")}
     return Rebuilding(histories, *_chosen(contracts, recorded, wanted), why)
 
 # %% ../../nbs/run/journals.ipynb #b3258d6e
