@@ -59,6 +59,7 @@ from artmint.chain.transaction import (
     hash_of,
     most_of,
 )
+from ..core.canon import Refusal
 from ..studio.catalog import Catalog
 
 # %% ../../nbs/chain/journal.ipynb #00e8c970
@@ -570,11 +571,19 @@ def _follow(journal: Journal, transaction: Transaction) -> Transaction:
             transaction = journal._book[transaction.nonce]
         if not transaction.open:
             return transaction
-        if pace.over and pace.late >= 0:
-            raise ReceiptLate(transaction.hash, pace.late, journal.patience)
         if pace.over:
-            raise silence or NotYetMined(transaction.hash, journal.patience, transaction.answer)
+            raise silence or _unended(journal, transaction, pace)
         pace.wait()
+
+
+def _unended(journal: Journal, transaction: Transaction, pace: _Backoff) -> Refusal:
+    "What is to be said of a transaction that hasn't ended when patience has."
+    if pace.late >= 0:
+        return ReceiptLate(transaction.hash, pace.late, journal.patience)
+    if transaction.answer == "never":
+        verb = str(transaction.purpose["verb"])
+        return NeverTaken(verb, transaction.nonce, f"it refused {pace.afresh} fresh tries, too")
+    return NotYetMined(transaction.hash, journal.patience, transaction.answer)
 
 
 def _look(journal: Journal, transaction: Transaction, pace: _Backoff) -> Transaction:
@@ -589,7 +598,7 @@ def _look(journal: Journal, transaction: Transaction, pace: _Backoff) -> Transac
         return _overtaken(journal, transaction, pace)
     newest = transaction.model_copy(update={"earlier": []})
     if _node_has(journal.web3, newest):  # an older version of it there is no reason not to send this one
-        return transaction
+        return journal._keep(transaction, answer="known") if transaction.answer == "never" else transaction
     return _broadcast(journal, transaction)
 
 
