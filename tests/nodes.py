@@ -72,7 +72,12 @@ class Lagging:
     """A node whose state is behind its receipts, as behind a balancer: transactions and receipts come from a machine that
     has every block, what is asked of the chain's state from one that gets each block later."""
 
-    RECEIPTS = ("eth_getTransactionReceipt", "eth_getTransactionByHash", "eth_sendRawTransaction", "eth_chainId")
+    RECEIPTS = (
+        "eth_getTransactionReceipt",
+        "eth_getTransactionByHash",
+        "eth_sendRawTransaction",
+        "eth_chainId",
+    )
     PLACES = {"eth_call": 1, "eth_getCode": 1, "eth_getBalance": 1, "eth_getTransactionCount": 1}
     PLACES |= {"eth_estimateGas": 1, "eth_getBlockByNumber": 0}
 

@@ -69,6 +69,8 @@ CHAIN_ROWS = (  # name, number, fees, explorer, name at Infura, name at Alchemy,
         True,
     ),
 )
+
+# %% ../../nbs/chain/networks.ipynb #54faeee7
 SIDE_ROWS = (  # chains with validators and a coin of their own: as above, then the tag for final, and the coin
     (
         "polygon",
@@ -102,8 +104,14 @@ SIDE_ROWS = (  # chains with validators and a coin of their own: as above, then 
         "BNB",
     ),
 )
+
+
 ARBITRUM_GAS = 32_000_000  # what a transaction may use on L2 (Nitro's gas limit for one; ArbOS 50 keeps it)
+
+
 NETWORKS = {row[0]: Network(*row) for row in CHAIN_ROWS}
+
+# %% ../../nbs/chain/networks.ipynb #73479c8d
 NETWORKS |= {row[0]: Network(*row[:2], "ethereum", *row[2:]) for row in SIDE_ROWS}
 
 # %% ../../nbs/chain/networks.ipynb #16164d0c
@@ -138,7 +146,7 @@ def networks_of(
         networks[name] = Network(name=name, **settings.model_dump())
     return networks
 
-
+# %% ../../nbs/chain/networks.ipynb #51ddbf0e
 def network_of(
     chain_id: int,  # as the node says
     networks: Mapping[

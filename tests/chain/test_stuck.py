@@ -23,7 +23,9 @@ def blocked(ready, monkeypatch):
 
 
 def test_what_waits_is_shown_for_every_key_of_the_studio(blocked):
-    assert [(one.nonce, one.state) for one in waiting_transactions(blocked.catalog, blocked.web3)] == [(0, "sent")]
+    assert [(one.nonce, one.state) for one in waiting_transactions(blocked.catalog, blocked.web3)] == [
+        (0, "sent")
+    ]
 
 
 def test_another_nonce_than_what_waits_is_refused(blocked):

@@ -130,7 +130,12 @@ WORDS = {
         "Log response size exceeded.",
     ],
     "indexing": ["transaction indexing is in progress"],
-    "reverts": ["execution reverted", "VM execution error.", "always failing transaction", "gas required exceeds allowance (30000000)"],
+    "reverts": [
+        "execution reverted",
+        "VM execution error.",
+        "always failing transaction",
+        "gas required exceeds allowance (30000000)",
+    ],
     "no such method": [
         "the method eth_feeHistory does not exist/is not available",
         "Method eth_maxPriorityFeePerGas not found",
@@ -158,7 +163,9 @@ def test_about_every_meaning_something_is_done_and_the_page_says_what():
     "The table in docs/faults.md is the one that is said to whoever waits."
     assert {row[0] for row in ERROR_TABLE} <= set(WHAT_IS_DONE)
     page = (Path(__file__).resolve().parents[2] / "docs/faults.md").read_text()
-    assert [meaning for meaning, done in WHAT_IS_DONE.items() if f"| `{meaning}` | {done} |" not in page] == []
+    assert [
+        meaning for meaning, done in WHAT_IS_DONE.items() if f"| `{meaning}` | {done} |" not in page
+    ] == []
 
 
 def test_no_answer_is_no_answer():

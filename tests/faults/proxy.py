@@ -85,24 +85,31 @@ class Intermediary(http.server.BaseHTTPRequestHandler):
             case "twice":
                 self.forward(target, body)
                 self.answer(200, self.forward(target, body))
-            case "unknown":
-                self.forward(target, body)
-                self.answer_error(request, -32099, "the moon is full")
             case "503":
                 self.answer(503, b"try later")
             case "429":
                 self.answer(429, b"too many requests", Retry_After=str(fault.get("value", "")))
             case "error":
                 self.answer_error(request, fault["value"]["code"], fault["value"]["message"])
-            case "taken, and an error":
+            case "taken, and an error" | "unknown":
                 self.forward(target, body)
-                self.answer_error(request, fault["value"]["code"], fault["value"]["message"])
+                words = fault.get("value", {"code": -32099, "message": "the moon is full"})
+                self.answer_error(request, words["code"], words["message"])
             case "busy":
                 self.answer_error(request, -32005, "rate limit exceeded")
             case "page":
                 self.answer(200, b"<html>please log in</html>")
             case "other":
                 self.answer(200, self.forward(other, body))
+            case "cut" | "empty" | "behind" | "slow" | "narrow":
+                self.answer_badly(fault, request, body)
+            case _:
+                self.answer_result(request, self.forged(fault, request, body))
+
+    def answer_badly(self, fault: dict, request: dict, body: bytes) -> None:
+        "Answer in parts, of another block, late, or of a few blocks only."
+        target = self.server.state["target"]
+        match fault["kind"]:
             case "cut":
                 whole = self.forward(target, body)
                 self.answer(200, whole[: len(whole) // 2])
@@ -118,8 +125,6 @@ class Intermediary(http.server.BaseHTTPRequestHandler):
             case "narrow":
                 words = f"eth_getLogs is limited to a {fault['value']} blocks range"
                 self.answer_error(request, -32602, words)
-            case _:
-                self.answer_result(request, self.forged(fault, request, body))
 
     def answer_behind(self, request: dict, body: bytes) -> None:
         "Answer as a machine does that lacks the newest block."
@@ -143,7 +148,9 @@ class Intermediary(http.server.BaseHTTPRequestHandler):
         "Whether logs are asked for in no more blocks than these."
         wanted = request["params"][0]
         numbers = wanted.get("fromBlock", ""), wanted.get("toBlock", "")
-        return all(one.startswith("0x") for one in numbers) and int(numbers[1], 16) - int(numbers[0], 16) < most
+        return (
+            all(one.startswith("0x") for one in numbers) and int(numbers[1], 16) - int(numbers[0], 16) < most
+        )
 
     def forged(self, fault: dict, request: dict, body: bytes) -> Any:
         "The result that a fault puts in place of the node's. Raises ValueError for an unknown kind."
@@ -159,7 +166,11 @@ class Intermediary(http.server.BaseHTTPRequestHandler):
                 return hex(max(int(answer["result"], 16) - 1, 0))
             case "without":
                 result = self.truth(body)
-                return {name: value for name, value in result.items() if name != fault["value"]} if result else result
+                return (
+                    {name: value for name, value in result.items() if name != fault["value"]}
+                    if result
+                    else result
+                )
             case "with":
                 result = self.truth(body)
                 return result | fault["value"] if result else result
@@ -174,7 +185,9 @@ class Intermediary(http.server.BaseHTTPRequestHandler):
 
     def node(self, method: str, *params: Any) -> Any:
         "What the node says."
-        return self.truth(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode())
+        return self.truth(
+            json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+        )
 
     def preconfirmed(self, request: dict) -> dict | None:
         "A receipt of a transaction that waits, in the block to come; none where there is no such transaction."
@@ -183,7 +196,13 @@ class Intermediary(http.server.BaseHTTPRequestHandler):
         if not transaction:
             return None
         facts = {"blockNumber": hex(int(self.node("eth_blockNumber"), 16) + 1), "blockHash": "0x" + "00" * 32}
-        facts |= {"transactionHash": hash, "status": "0x1", "gasUsed": "0x5208", "logs": [], "contractAddress": None}
+        facts |= {
+            "transactionHash": hash,
+            "status": "0x1",
+            "gasUsed": "0x5208",
+            "logs": [],
+            "contractAddress": None,
+        }
         return facts | {"effectiveGasPrice": transaction["maxFeePerGas"], "from": transaction["from"]}
 
     def due(self, request: dict) -> dict | None:

@@ -74,7 +74,11 @@ def whole_line(folder, node, url):
 
 @pytest.mark.parametrize(
     "seconds, turns",
-    [(0.3, False), (0.3, True), *(pytest.param(s, t, marks=pytest.mark.slow) for s in (1, 5) for t in (False, True))],
+    [
+        (0.3, False),
+        (0.3, True),
+        *(pytest.param(s, t, marks=pytest.mark.slow) for s in (1, 5) for t in (False, True)),
+    ],
 )
 def test_a_state_that_is_behind_its_receipts_is_waited_for(tmp_path, lagging, seconds, turns):
     "The machine behind the balancer that has the newest block is asked, or the one that will have it: one run each."
@@ -237,14 +241,18 @@ def test_what_is_never_taken_ends_in_words_and_has_ways_out(studio):
         (1, "signed"),
     ]
     studio.proxy(faults=[])
-    closed = Journal(studio.catalog, studio.asked, ClosedKey(studio.minter.signer.address, studio.minter.signer.lock))
+    closed = Journal(
+        studio.catalog, studio.asked, ClosedKey(studio.minter.signer.address, studio.minter.signer.lock)
+    )
     assert [one.nonce for one in abandon(closed, 0, dry=True)] == [0, 1]
     assert [one.state for one in studio.minter.transactions()] == ["sent", "signed"]
     abandon(closed, 0)
     sent = mint(studio.minter, studio.contract, studio.drop)
     assert [(one.nonce, one.state) for one in sent] == [(0, "confirmed")]
     assert len(sent[0].versions) > 2
-    assert waiting_transactions(studio.catalog, studio.asked)[0].nonce == 1  # given up, and nobody took it since
+    assert (
+        waiting_transactions(studio.catalog, studio.asked)[0].nonce == 1
+    )  # given up, and nobody took it since
     assert stamp_drop(studio.minter, studio.contract, studio.drop, "latest").proven
 
 
@@ -280,10 +288,15 @@ def test_a_cancelled_flight_mints_nothing_and_all_versions_are_kept(studio):
     assert [len(one.versions) for one in studio.minter.transactions()] == [1, 1]
     studio.node("evm_setIntervalMining", 1)
     _, ended = cancel(studio.minter, 0)
-    assert [(one.purpose, one.state, len(one.versions)) for one in ended] == [({"verb": "cancel"}, "confirmed", 2)] * 2
+    assert [(one.purpose, one.state, len(one.versions)) for one in ended] == [
+        ({"verb": "cancel"}, "confirmed", 2)
+    ] * 2
     assert [list(one.purposes.values())[0]["verb"] for one in ended] == ["mintBatch"] * 2
     assert studio.contract.functions.totalSupply().call() == 0
-    assert studio.minter.signer.address == studio.direct.eth.get_block(ended[0].block, True)["transactions"][0]["to"]
+    assert (
+        studio.minter.signer.address
+        == studio.direct.eth.get_block(ended[0].block, True)["transactions"][0]["to"]
+    )
     assert len(mint(studio.minter, studio.contract, studio.drop, 8)) == 2
 
 
@@ -406,7 +419,9 @@ def test_a_chain_without_a_base_fee_is_refused_in_words(studio):
     assert studio.minter.transactions() == []
 
 
-HEADERS = Path(__file__).parents[1] / "data/headers.json"  # the fields that differ from Ethereum's, in their forms and lengths
+HEADERS = (
+    Path(__file__).parents[1] / "data/headers.json"
+)  # the fields that differ from Ethereum's, in their forms and lengths
 
 
 @pytest.mark.parametrize("name", ["polygon", "bsc", "linea"])
@@ -421,7 +436,9 @@ def test_headers_of_chains_whose_validators_sign_in_them(studio, name):
 
 def test_a_chain_that_studio_toml_names(tmp_path, start_anvil):
     node = start_anvil("--chain-id", "59144")
-    (tmp_path / "studio.toml").write_text('[chains.linea]\nchain_id = 59144\ncoin = "LIN"\n[ceilings]\ntoken = 0.5\n')
+    (tmp_path / "studio.toml").write_text(
+        '[chains.linea]\nchain_id = 59144\ncoin = "LIN"\n[ceilings]\ntoken = 0.5\n'
+    )
     networks = networks_of(tmp_path)
     urls, number = resolve_nodes("linea", {"ARTMINT_RPC_LINEA": node.url}, networks)
     studio = Studio(tmp_path, node)
@@ -446,7 +463,11 @@ def test_a_ration_smaller_than_the_drop_is_used_up(studio):
     with pytest.raises(AllowanceTooSmall):
         mint(studio.minter, studio.contract, studio.drop, 4)
     studio.admin.send(ask.setAllowance(minter, 16, 0, 0), {"verb": "setAllowance"})
-    assert [one.purpose["quantity"] for one in mint(studio.minter, studio.contract, studio.drop, 4)] == [4, 4, 1]
+    assert [one.purpose["quantity"] for one in mint(studio.minter, studio.contract, studio.drop, 4)] == [
+        4,
+        4,
+        1,
+    ]
 
 
 def test_a_window_that_is_spent_in_mid_run_can_be_waited_for(studio):
@@ -468,7 +489,9 @@ def test_a_reorg_of_final_blocks_is_told_and_mended(studio):
     studio.node("anvil_reorg", 84, [])
     assert studio.contract.functions.totalSupply().call() == 0
     assert not stamp_drop(studio.minter, studio.contract, studio.drop).proven
-    assert [body["what"] for body in studio.catalog.all("event", "reorg/").values()] == ["a final block is gone"] * 2
+    assert [body["what"] for body in studio.catalog.all("event", "reorg/").values()] == [
+        "a final block is gone"
+    ] * 2
     assert studio.contract.functions.totalSupply().call() == 16  # the same bytes, sent again
     stamps = studio.catalog.history("stamp", "demo/1@31337")
     assert [one["proven"] for one in stamps] == [True, False]
