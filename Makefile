@@ -25,7 +25,7 @@ docs: .venv/docs  ## the pages, the notebooks and the API reference as a site, i
 bench: .venv/dev  ## figures, as ratios, into studio/bench.json (some need node; SUBJECTS="gas minting" measures these)
 	$(BIN)/python -m bench $(SUBJECTS)
 
-faults: .venv/dev $(NODE_MODULES)  ## minting with 41 kinds of fault injected: 216 schedules, each replayable by its number (needs node; half an hour)
+faults: .venv/dev $(NODE_MODULES)  ## minting with 81 kinds of fault injected: 324 schedules, each replayable by its number (needs node; an hour)
 	$(BIN)/python -m tests.faults
 
 contracts: .venv/demo $(NODE_MODULES)  ## compile the contract, compare with the committed artifact, write the input for explorers (needs node)

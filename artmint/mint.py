@@ -35,7 +35,7 @@ FLIGHT = (
     16  # transactions of one sender that every node takes (geth's AccountSlots, Reth's max-account-slots)
 )
 
-
+# %% ../nbs/30_mint.ipynb #7cf1340f
 def mint(
     journal: Journal,  # the minter's
     contract: "Contract",  # the collection's
@@ -192,7 +192,7 @@ def spent_by(
     bodies = catalog.all("transaction", prefix).values()
     return _spent(web3, sorted((Transaction(**body) for body in bodies), key=lambda one: one.nonce))
 
-
+# %% ../nbs/30_mint.ipynb #3b098fbd
 def _spent(web3: "Web3", transactions: list[Transaction]) -> int:
     "Wei that transactions, in order of their nonces, have cost in the 24 hours before the newest block."
     eth = web3.eth
@@ -311,7 +311,7 @@ def _tokens_by_receipts(journal: Journal, contract: "Contract", manifest: Manife
         ids |= _minted_by_others(journal, contract, block)
     return len(ids & set(wanted))
 
-
+# %% ../nbs/30_mint.ipynb #664237d6
 def _minted_by_others(journal: Journal, contract: "Contract", block: int) -> set[int]:
     "Tokens that were minted up to a block, by whomever, as the contract's events tell. Raises QuestionRefused."
     from web3.exceptions import Web3Exception

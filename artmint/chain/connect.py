@@ -96,6 +96,8 @@ def redact_url(
 # %% ../../nbs/chain/connect.ipynb #e2200f4a
 # what nodes answer that have too much to do; they refuse the question, not its content
 BUSY_CODES = {-32005, -32016, -32097, 429}
+
+# %% ../../nbs/chain/connect.ipynb #fc44354d
 QUESTION_ERRORS = (  # meaning, words (a regular expression, whatever the case), one of the nodes that say them
     (
         "not there yet",
@@ -135,7 +137,7 @@ QUESTION_ERRORS = (  # meaning, words (a regular expression, whatever the case),
     ),
 )
 
-
+# %% ../../nbs/chain/connect.ipynb #2799aaab
 def question_error(
     answer: dict,  # of a node, as JSON-RPC gives it
 ) -> str:  # a word of the table, "unknown", or nothing where there is no error
@@ -226,7 +228,11 @@ RELIED_ON = {  # method: at which place of its parameters a block stands
     "eth_getTransactionByHash": None,
     "eth_chainId": None,
 }
+
+
 _LATE = ("eth_getTransactionReceipt", "eth_getTransactionByHash")  # some nodes have them before others
+
+
 _COMPARED = {  # method: fields of a result that two nodes must agree on
     "eth_getBlockByNumber": "hash parentHash number timestamp baseFeePerGas transactions",
     "eth_getBlockByHash": "hash parentHash number timestamp baseFeePerGas transactions",
@@ -236,13 +242,13 @@ _COMPARED = {  # method: fields of a result that two nodes must agree on
     "eth_getLogs": "address topics data blockNumber blockHash transactionHash logIndex",
 }
 
-
+# %% ../../nbs/chain/connect.ipynb #5d4bbe0e
 def _meaningful(value: Any, fields: list[str]) -> Any:
     "A result without what programs add to it."
     if isinstance(value, list):
         return [_meaningful(one, fields) for one in value]
     if not isinstance(value, dict):
-        return value.lower() if isinstance(value, str) else value
+        return value
     logs = _COMPARED["eth_getLogs"].split()
     kept = {name: value.get(name) for name in fields}
     if isinstance(kept.get("transactions"), list):
@@ -259,7 +265,7 @@ def _content(answer: dict, method: str) -> str:
         result = _meaningful(result, _COMPARED[method].split())
     error = answer.get("error")
     data = error.get("data") if isinstance(error, dict) else error
-    return json.dumps([result, data], sort_keys=True)
+    return json.dumps([result, data], sort_keys=True).lower()
 
 # %% ../../nbs/chain/connect.ipynb #64145ac1
 def _majority(
@@ -287,8 +293,8 @@ def _lacks(answer: dict, method: str) -> bool:
     return nothing or question_error(answer) == "not there yet"
 
 # %% ../../nbs/chain/connect.ipynb #44609221
-class SeveralNodes:
-    "Nodes in order of preference, as one web3.py provider. Raises NodeSilent, NodeBusy, NodesDisagree."
+class _Nodes:
+    "Nodes in order of preference; one that failed is left alone for a while."
 
     def __init__(
         self,
@@ -326,6 +332,10 @@ class SeveralNodes:
         "The answers of those nodes that give one."
         answers = [self._ask(index, method, params) for index in range(len(self.nodes))]
         return [answer for answer in answers if answer]
+
+# %% ../../nbs/chain/connect.ipynb #488456c9
+class SeveralNodes(_Nodes):
+    "Nodes in order of preference, as one web3.py provider. Raises NodeSilent, NodeBusy, NodesDisagree."
 
     def _shared_height(self, method: str) -> str:
         "The highest block that enough nodes have, in hex. Raises NodesDisagree."
@@ -487,7 +497,7 @@ def _behind(node: PatientNode, method: str, params: list, answer: dict) -> bool:
         return False
     return _lacks(answer, method)
 
-
+# %% ../../nbs/chain/connect.ipynb #912b4abf
 def _asked(node: PatientNode, method: str, params: list) -> dict:
     "An answer that is no plea for patience. Raises NodeSilent, NodeBusy, NodesDisagree, NodeLags."
     pace = _Pace(node.patience)

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['CHAIN_ROWS', 'SIDE_ROWS', 'ARBITRUM_GAS', 'NETWORKS', 'ORACLE', 'NODE_INTERFACE', 'DEPTHS', 'Network',
-           'NetworkSettings', 'networks_of', 'network_of', 'network_at', 'NoNode', 'UnknownChain', 'resolve_nodes',
-           'IncompleteAnswer', 'GasForecast', 'base_fee_of', 'forecast_gas', 'l1_gas', 'paid', 'paid_l1',
-           'TokenCostAboveCeiling', 'Ceilings', 'CeilingSettings', 'ceilings_of', 'BadDepth', 'Horizon', 'horizon',
-           'chosen_depth']
+           'NetworkSettings', 'networks_of', 'network_of', 'network_at', 'NoNode', 'UnknownChain', 'BadNodeAddress',
+           'resolve_nodes', 'IncompleteAnswer', 'GasForecast', 'base_fee_of', 'forecast_gas', 'l1_gas', 'paid',
+           'paid_l1', 'TokenCostAboveCeiling', 'Ceilings', 'CeilingSettings', 'ceilings_of', 'BadDepth', 'Horizon',
+           'horizon', 'chosen_depth']
 
 # %% ../../nbs/chain/networks.ipynb #b333c2e2
 import re
@@ -69,6 +69,8 @@ CHAIN_ROWS = (  # name, number, fees, explorer, name at Infura, name at Alchemy,
         True,
     ),
 )
+
+# %% ../../nbs/chain/networks.ipynb #54faeee7
 SIDE_ROWS = (  # chains with validators and a coin of their own: as above, then the tag for final, and the coin
     (
         "polygon",
@@ -102,8 +104,14 @@ SIDE_ROWS = (  # chains with validators and a coin of their own: as above, then 
         "BNB",
     ),
 )
+
+
 ARBITRUM_GAS = 32_000_000  # what a transaction may use on L2 (Nitro's gas limit for one; ArbOS 50 keeps it)
+
+
 NETWORKS = {row[0]: Network(*row) for row in CHAIN_ROWS}
+
+# %% ../../nbs/chain/networks.ipynb #73479c8d
 NETWORKS |= {row[0]: Network(*row[:2], "ethereum", *row[2:]) for row in SIDE_ROWS}
 
 # %% ../../nbs/chain/networks.ipynb #16164d0c
@@ -138,7 +146,7 @@ def networks_of(
         networks[name] = Network(name=name, **settings.model_dump())
     return networks
 
-
+# %% ../../nbs/chain/networks.ipynb #51ddbf0e
 def network_of(
     chain_id: int,  # as the node says
     networks: Mapping[
@@ -180,13 +188,24 @@ class UnknownChain(Refusal):
     )
     exit_code = 2
 
+
+class BadNodeAddress(Refusal):
+    "What the environment gives as a node's address isn't one."
+
+    variable: str
+    says = (
+        "{variable} holds something that is no node's address. Nothing was asked or sent: it takes https://HOST, or several "
+        "with commas between."
+    )
+    exit_code = 2
+
 # %% ../../nbs/chain/networks.ipynb #08acd5aa
 def resolve_nodes(
     chain: str,  # "embedded", a network's name, or addresses of nodes
     environment: Mapping[str, str],  # the process's
     networks: Mapping[str, Network] = NETWORKS,  # those that are known (`networks_of`)
 ) -> tuple[str, int]:  # what `connect` takes: addresses, or "embedded"; and the chain's number, 0: any
-    "Find a chain's nodes. Raises UnknownChain and NoNode."
+    "Find a chain's nodes. Raises UnknownChain, NoNode and BadNodeAddress."
     network = networks.get(chain)
     if network is None:
         addresses = [part.strip() for part in chain.split(",")]
@@ -204,6 +223,8 @@ def resolve_nodes(
     urls = environment.get(variable) or ",".join(hosted)
     if not urls:
         raise NoNode(chain, variable)
+    if not all(part.strip().startswith(("http://", "https://")) for part in urls.split(",")):
+        raise BadNodeAddress(variable)
     return urls, network.chain_id
 
 # %% ../../nbs/chain/networks.ipynb #664de856

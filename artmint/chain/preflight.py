@@ -191,6 +191,15 @@ def _times(cost: GasForecast, batches: int) -> GasForecast:
     return cost.model_copy(update={name: value * batches for name, value in parts.items()})
 
 # %% ../../nbs/chain/preflight.ipynb #1eb8818e
+def _within(
+    minter: str, next_token: int, manifest: Manifest, batch: int, left: int
+) -> tuple[tuple[tuple[int, int], ...], tuple[Refusal, ...]]:
+    "The batches that an allowance has room for, and what stops them before the drop's end; all of them when it has none."
+    begin, end = max(next_token, manifest.first), manifest.first + manifest.quantity
+    limits = (AllowanceTooSmall(minter, left, end - begin),) if 0 < left < end - begin else ()
+    return _cut(begin, min(end, begin + left) if left else end, batch), limits
+
+
 def mint_plan(
     contract: "Contract",  # the collection's
     minter: str,  # address
@@ -207,38 +216,30 @@ def mint_plan(
     next_token = ask.nextToken().call()
     total, used, *_ = ask.allowanceOf(minter).call()
     left = max(total - used, 0)
-    begin, end = max(next_token, manifest.first), manifest.first + manifest.quantity
-    size = min(batch, left or batch, end - begin)
-    problems = _problems(contract, minter, manifest, next_token, size, salt) if begin < end else []
-    batches = _cut(begin, min(end, begin + left) if left else end, batch)
-    limits = [AllowanceTooSmall(minter, left, end - begin)] if 0 < left < end - begin else []
-    balance = contract.w3.eth.get_balance(minter)
-    fee, _ = fee_of(contract.w3)
+    batches, limits = _within(minter, next_token, manifest, batch, left)
+    problems = _problems(contract, minter, manifest, next_token, batches[0][1], salt) if batches else []
+    facts = {"contract": contract.address, "minter": minter, "treasury": ask.treasury().call()}
+    facts |= {"batches": batches, "limits": limits, "left": left}
+    facts["minted"] = min(max(next_token - manifest.first, 0), manifest.quantity)
     one = GasForecast(gas=0, price=0)
-    if batches and not problems and balance:
+    if batches and not problems and contract.w3.eth.get_balance(minter):
         one = batch_cost(contract, minter, *batches[0], inner)
-    cost = _times(one, len(batches))
-    gas = cost.gas * 6 // 5
-    needed = gas * fee + cost.l1 + cost.operator
-    if batches and not problems and balance <= needed:
-        problems.append(OutOfGasMoney(minter, needed, balance))
     if ceilings.above != "mint" and one.gas:
         violation = ceilings.violation(one.wei, batches[0][1], spent)
         problems += [violation] if violation else []
-    minted = min(max(next_token - manifest.first, 0), manifest.quantity)
-    return MintPlan(
-        contract=contract.address,
-        minter=minter,
-        treasury=ask.treasury().call(),
-        batches=batches,
-        minted=minted,
-        left=left,
-        gas=gas,
-        most=gas * fee,
-        cost=cost,
-        problems=tuple(problems),
-        limits=tuple(limits),
-    )
+    return _priced(contract, facts, one, problems)
+
+# %% ../../nbs/chain/preflight.ipynb #7f80b360
+def _priced(contract: "Contract", facts: dict, one: GasForecast, problems: list[Refusal]) -> MintPlan:
+    "A plan with what all its batches cost, and whether the minter can pay for them."
+    cost = _times(one, len(facts["batches"]))
+    fee, _ = fee_of(contract.w3)
+    gas = cost.gas * 6 // 5
+    needed = gas * fee + cost.l1 + cost.operator
+    balance = contract.w3.eth.get_balance(facts["minter"])
+    if facts["batches"] and not problems and balance <= needed:
+        problems = [OutOfGasMoney(facts["minter"], needed, balance)]
+    return MintPlan(**facts, gas=gas, most=gas * fee, cost=cost, problems=tuple(problems))
 
 # %% ../../nbs/chain/preflight.ipynb #3bedcfa2
 def _cost_words(plan: MintPlan, tokens: int, network: Network) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # %% ../../nbs/chain/stuck.ipynb #6fe899c5
 from .connect import genesis_of
-from .journal import Journal, TransactionBook, known_place, send_flight, sign_again
+from .journal import Journal, TransactionBook, give_up, known_place, send_flight, sign_again
 from .signers import Signer
 from artmint.chain.transaction import (
     GasPriceAboveCeiling,
@@ -68,7 +68,7 @@ class ClosedKey(Signer):
     def _sign(self, digest: bytes) -> tuple[int, int]:
         raise NotImplementedError("a closed key signs nothing")
 
-
+# %% ../../nbs/chain/stuck.ipynb #e4a6f62f
 def waiting_transactions(
     catalog: Catalog,  # the studio's
     web3: "Web3",  # the chain
@@ -174,4 +174,4 @@ def abandon(
                 raise StillKnown(transaction.nonce, transaction.hash)
         if dry:
             return waiting
-        return book.give_up(waiting)
+        return give_up(book, waiting)

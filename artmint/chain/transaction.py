@@ -12,6 +12,7 @@ __all__ = ['WHAT_IS_DONE', 'ERROR_TABLE', 'Transaction', 'hash_of', 'fields_of',
 import errno
 import os
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
@@ -94,7 +95,9 @@ def fields_of(
 def fee_of(web3: "Web3") -> tuple[int, int]:
     """Wei that a unit of gas may cost (twice the base fee, and the tip), and the tip (EIP-1559). Raises
     IncompleteAnswer."""
-    tip = web3.eth.max_priority_fee
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # web3.py's, where it asks eth_feeHistory instead
+        tip = web3.eth.max_priority_fee
     return 2 * base_fee_of(web3) + tip, tip
 
 
@@ -296,7 +299,7 @@ class RefusedByContract(Refusal):
         "drops, roles and allowances."
     )
 
-
+# %% ../../nbs/chain/transaction.ipynb #5901cc24
 class GasAboveCap(Refusal):
     "A transaction needs more gas than the chain takes in one."
 
@@ -384,7 +387,7 @@ class NeverTaken(Refusal):
     )
     exit_code = 3
 
-
+# %% ../../nbs/chain/transaction.ipynb #1c25661b
 class QuestionRefused(Refusal):
     "A node answers a question by an error."
 

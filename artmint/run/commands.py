@@ -629,19 +629,29 @@ def _minter_address(studio: Path, environment: Mapping[str, str], web3: "Web3 | 
 
 # %% ../../nbs/run/commands.ipynb #e514e801
 DropNumber = Annotated[int, typer.Option(help="The drop's number.")]
+
+
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, and send nothing.")]
+
+
 TokenCeiling = Annotated[
     float | None,
     typer.Option(help="Gwei that a token may cost; 0: no limit; left out: what studio.toml says."),
 ]
+
+
 DayCeiling = Annotated[
     float | None,
     typer.Option(help="Gwei that 24 hours may cost; 0: no limit; left out: what studio.toml says."),
 ]
+
+
 Above = Annotated[
     str | None,
     typer.Option(help="stop, wait or mint, when it is dearer; left out: what studio.toml says, else stop."),
 ]
+
+
 Depth = Annotated[
     str,
     typer.Option(
@@ -650,7 +660,7 @@ Depth = Annotated[
     ),
 ]
 
-
+# %% ../../nbs/run/commands.ipynb #192b560f
 def mint(
     context: typer.Context,  # its `obj` is the environment of the process
     collection: CollectionFolder,  # which collection
@@ -758,7 +768,7 @@ def _stopped_in_words() -> Iterator[None]:
         typer.echo(words, err=True)
         raise
 
-
+# %% ../../nbs/run/commands.ipynb #a8f12b94
 def _send_drop(
     catalog: "Catalog",
     contract: "Contract",

@@ -31,13 +31,21 @@ if TYPE_CHECKING:
 ChainName = Annotated[
     str, typer.Option("--chain", help="embedded, a network's name such as base-sepolia, or a node's address.")
 ]
+
+
 Nonce = Annotated[int, typer.Argument(min=0, help="The nonce that is stuck, as `artmint tx list` shows it.")]
+
+
 KeyName = Annotated[
     str, typer.Option("--key", help="Whose: minter or admin, as its file in keys/ is called.")
 ]
+
+
 Offer = Annotated[
     float, typer.Option("--gwei", min=0, help="Offer this for a unit of gas; 0: as much as is needed.")
 ]
+
+
 DryTry = Annotated[bool, typer.Option("--dry-run", help="Say what would be signed, and sign nothing.")]
 
 
@@ -60,7 +68,7 @@ def _opened(studio: Path, chain: str, environment: Mapping[str, str]) -> "Web3":
         raise NoChainHere(studio)
     return connect(urls, studio / "chain", number, networks=networks)
 
-
+# %% ../../nbs/run/transactions.ipynb #45ef0679
 def _signer(studio: Path, key: str, environment: Mapping[str, str], embedded: bool) -> "Signer":
     "A key of the studio, opened. Raises MissingKey, WrongPassphrase."
     from artmint.chain.signers import KeystoreSigner, local_passphrase
@@ -136,7 +144,7 @@ def list_waiting(
             typer.echo("Nothing waits.")
     raise typer.Exit(4 if waits else 0)
 
-
+# %% ../../nbs/run/transactions.ipynb #6722348a
 @tx_app.command("speed-up")
 def speed_up_nonce(
     context: typer.Context,  # its `obj` is the environment of the process
@@ -197,7 +205,7 @@ def _show(versions: "list[Version]", ended: "list[Transaction]", dry: bool, json
     for one in ended:
         typer.echo(f"nonce {one.nonce}: {one.purpose['verb']} is {one.state}, {one.hash}")
 
-
+# %% ../../nbs/run/transactions.ipynb #c30e85a6
 @tx_app.command("abandon")
 def abandon_nonce(
     context: typer.Context,  # its `obj` is the environment of the process

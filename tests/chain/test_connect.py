@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from artmint.chain.connect import NodesDisagree, NodeSilent, WrongChain, connect
+from artmint.chain.connect import NodesDisagree, NodeSilent, SeveralNodes, WrongChain, connect
 from artmint.chain.contract import contract_of
 from artmint.chain.networks import NETWORKS
 from artmint.mint import mint
@@ -64,6 +64,28 @@ def test_a_node_that_lags_changes_nothing(tmp_path, node, between):
     call = {"to": studio.contract.address, "data": studio.contract.encode_abi("nextToken", [])}
     assert web3.eth.get_code(studio.contract.address)
     assert int(web3.eth.call(call).hex(), 16) == 1
+
+
+def test_programs_that_tell_more_of_a_block_agree_on_it():
+    "Fields that one program has and another hasn't are no disagreement; another hash is."
+
+    class Fixed:
+        def __init__(self, **block):
+            self.block = block
+
+        def make_request(self, method, params):
+            return {"result": "0x9" if method == "eth_blockNumber" else self.block}
+
+    geth = Fixed(hash="0xab", number="0x9", requestsHash="0x1")
+    reth = Fixed(hash="0xAB", number="0x9", size="0x220")
+    liar = Fixed(hash="0xcd", number="0x9")
+    for trio, right in (((liar, geth, reth), True), ((liar, geth, Fixed(hash="0xef")), False)):
+        nodes = SeveralNodes(list(trio), agree=2)
+        if right:
+            assert nodes.make_request("eth_getBlockByNumber", ["0x9", False])["result"]["hash"] == "0xab"
+        else:
+            with pytest.raises(NodesDisagree):
+                nodes.make_request("eth_getBlockByNumber", ["0x9", False])
 
 
 def test_verify_asks_more_than_half_of_its_nodes(tmp_path, node, between, monkeypatch):

@@ -10,6 +10,7 @@ from artmint.chain.networks import (
     NETWORKS,
     NODE_INTERFACE,
     ORACLE,
+    BadNodeAddress,
     Ceilings,
     TokenCostAboveCeiling,
     NoNode,
@@ -70,6 +71,9 @@ def test_where_nodes_are():
     ]
     with pytest.raises(NoNode, match="ARTMINT_RPC_BASE_SEPOLIA"):
         resolve_nodes("base-sepolia", {})
+    with pytest.raises(BadNodeAddress, match="ARTMINT_RPC_BASE ") as caught:
+        resolve_nodes("base", {"ARTMINT_RPC_BASE": "127.0.0.1:8545/canary"})
+    assert (caught.value.exit_code, "canary" in str(caught.value)) == (2, False)
 
 
 def test_a_mint_on_an_op_stack_chain(tmp_path, start_anvil, predeploys):
@@ -108,18 +112,16 @@ def test_a_mint_on_arbitrum(tmp_path, start_anvil, predeploys):
 
 
 def test_what_was_paid():
-    assert (
-        paid(
-            {
-                "gasUsed": 10,
-                "effectiveGasPrice": 5,
-                "l1Fee": "0x10",
-                "operatorFeeScalar": "0xf4240",
-                "operatorFeeConstant": "0x7",
-            }
-        )
-        == 50 + 16 + 10 + 7
-    )
+    isthmus = {
+        "gasUsed": 10,
+        "effectiveGasPrice": 5,
+        "l1Fee": "0x10",
+        "operatorFeeScalar": "0xf4240",
+        "operatorFeeConstant": "0x7",
+    }
+    assert paid(isthmus) == 50 + 16 + 10 + 7
+    jovian = isthmus | {"operatorFeeScalar": "0x3", "daFootprintGasScalar": "0x190"}
+    assert paid(jovian) == 50 + 16 + 10 * 3 * 100 + 7
 
 
 # Ceilings

@@ -44,7 +44,7 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=ABOUT, formatter_class=raw)
     parser.add_argument("--schedule", type=int, default=0, help="run this one only")
     parser.add_argument("--first", type=int, default=1)
-    parser.add_argument("--count", type=int, default=216)
+    parser.add_argument("--count", type=int, default=324)
     parser.add_argument("--founding", type=int, default=45, help="schedules of what stands above tokens")
     parser.add_argument("--embedded", action="store_true", help="on the chain in a folder, without a node")
     parser.add_argument("--into", type=Path, help="write the table here as well")

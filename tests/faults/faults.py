@@ -6,17 +6,22 @@ from its number: a new kind of fault gives the numbers another meaning, and so d
 of draws.
 """
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from artmint.chain.embedded import TransactionRefused
+from artmint.chain.journal import Journal
+from artmint.chain.signers import KeystoreSigner
+from artmint.studio.catalog import Catalog
 from tests.anvil import Anvil
 
 from .disks import fill, move_to_small_disk
 from .operators import POINTS, Operator
-from .world import GWEI, PURSE, World
+from .world import GWEI, PASSPHRASE, PURSE, World
 
 Weather = Callable[[World, "Fault"], Iterator[None]]
 
@@ -165,6 +170,75 @@ def late_reorg(world: World, fault: Fault) -> Iterator[None]:
     world.node("anvil_reorg", world.rng.randint(2, 5), [])
     fault.struck += 1
     yield from nothing(world, fault)
+
+
+def standstill(world: World, fault: Fault) -> Iterator[None]:
+    "No block comes for a while."
+    yield
+    world.node("evm_setAutomine", False)
+    fault.struck += 1
+    yield from wait(world.rng.choice((0.3, 1.5)))
+    world.node("evm_setAutomine", True)
+    world.node("evm_mine")
+    yield from nothing(world, fault)
+
+
+def spike(world: World, fault: Fault) -> Iterator[None]:
+    "A base fee above the studio's ceiling, for a few blocks."
+    world.node("anvil_setNextBlockBaseFeePerGas", hex(700 * GWEI))
+    world.node("evm_mine")
+    fault.struck += 1
+    try:
+        yield from nothing(world, fault)
+    finally:
+        world.node("anvil_setNextBlockBaseFeePerGas", hex(GWEI))
+        world.node("evm_mine")
+
+
+def final_reorg(world: World, fault: Fault) -> Iterator[None]:
+    "Blocks that were final are replaced by empty ones, after the journal has written that they are."
+    try:
+        yield from nothing(world, fault)
+    finally:
+        world.node("anvil_mine", "0x50")
+        last = Operator(depth="finalized")
+        last.start(world)
+        last.ended()
+        world.node("anvil_reorg", 0x50 + world.rng.randint(1, 3), [])
+        fault.struck += 1
+
+
+# What a person does about what waits
+
+
+def by_hand(way: str) -> Weather:
+    "The operator is killed when its flight is written down, or partly sent, and a person takes it from there."
+
+    def weather(world: World, fault: Fault) -> Iterator[None]:
+        point = world.rng.choice(("written, not sent", "some of a flight sent"))
+        fault.operators = [Operator(point=point, nth=world.rng.choice((1, 2)))]
+        try:
+            yield from nothing(world, fault)
+        finally:
+            fault.struck += acted(world, way)
+
+    return weather
+
+
+def acted(world: World, way: str) -> int:
+    "Speed up, cancel or give up the first nonce that waits; how often that was done."
+    from artmint.chain.stuck import StillKnown, abandon, cancel, speed_up
+
+    keystore = KeystoreSigner(world.studio / "keys/minter.json", PASSPHRASE)
+    book = Journal(Catalog(world.studio), world.connected(direct=True), keystore, patience=5)
+    waiting = [one for one in book.transactions() if one.open]
+    if not waiting:
+        return 0
+    try:
+        {"speed up": speed_up, "cancel": cancel, "give up": abandon}[way](book, waiting[0].nonce)
+    except StillKnown:
+        return 0
+    return 1
 
 
 # What happens to the key
@@ -344,6 +418,16 @@ def repeating_client(world: World, fault: Fault) -> Iterator[None]:
         yield
 
 
+def error(words: str, code: int = -32000) -> dict:
+    "A JSON-RPC error."
+    return {"code": code, "message": words}
+
+
+INDEXING = "transaction indexing is in progress"
+NO_TAG = "finalized block not found"
+TOO_DEAR = "tx fee (1.20 ether) exceeds the configured cap (1.00 ether)"
+HEADERS = Path(__file__).parents[1] / "data/headers.json"
+SIGNED_HEADER = json.loads(HEADERS.read_text())["polygon"]
 NOTHING = Kind("none", nothing)
 FAULTS = [
     *(Kind(f"SIGKILL: {point}", kill, True) for point in POINTS),
@@ -376,4 +460,58 @@ FAULTS = [
     Kind("a client that repeats itself", repeating_client, True),
     Kind("journal lost", journal_lost, True),
     Kind("clock jumps", clock, True),
+    Kind("state behind", answers("behind", "*", 40)),
+    Kind("newest block behind", answers("less", "eth_blockNumber", 8)),
+    Kind("header not found", answers("error", "eth_call", 12, value=error("header not found"))),
+    Kind("receipts ahead of their block", answers("ahead", "eth_getTransactionReceipt", 30)),
+    Kind("receipts very late", answers("null", "eth_getTransactionReceipt", 2000)),
+    Kind("receipts being indexed", answers("error", "eth_getTransactionReceipt", 20, value=error(INDEXING))),
+    Kind("receipts without an end", answers("without", "eth_getTransactionReceipt", 2, value="status")),
+    Kind(
+        "receipts without a price",
+        answers("without", "eth_getTransactionReceipt", 9, value="effectiveGasPrice"),
+    ),
+    Kind("blocks without a base fee", answers("without", "eth_getBlockByNumber", 2, value="baseFeePerGas")),
+    Kind("headers that validators sign", answers("with", "eth_getBlockByNumber", 10**6, value=SIGNED_HEADER)),
+    Kind("429, come back in a second", answers("429", "*", 3, value="1")),
+    Kind("429, no word when", answers("429", "*", 6)),
+    Kind(
+        "too much computed",
+        answers("error", "*", 6, value=error("exceeded its compute units per second capacity")),
+    ),
+    Kind("slow", answers("slow", "*", 20, value=0.2)),
+    Kind("half an answer", answers("cut", "*", 4)),
+    Kind("an empty answer", answers("empty", "*", 4)),
+    Kind("connections that break", answers("dropped", "*", 6)),
+    Kind("never: too little gas", answers("error", most=2, value=error("intrinsic gas too low"))),
+    Kind("never: too dear for the node", answers("error", most=2, value=error(TOO_DEAR))),
+    Kind("never, and taken", answers("taken, and an error", most=2, value=error("intrinsic gas too low"))),
+    Kind("never, again and again", answers("error", most=60, value=error("exceeds block gas limit"))),
+    Kind("underpriced, it says", answers("error", most=2, value=error("transaction underpriced"))),
+    Kind("a rival, it says", answers("error", most=2, value=error("replacement transaction underpriced"))),
+    Kind("known, and lost", answers("error", most=2, value=error("already known"))),
+    Kind("nonce too low, it says", answers("error", most=2, value=error("nonce too low"))),
+    Kind(
+        "no money, it says",
+        answers("error", most=2, value=error("insufficient funds for gas * price + value")),
+    ),
+    Kind("pool full", answers("error", most=4, value=error("txpool is full"))),
+    Kind("estimate refused", answers("error", "eth_estimateGas", 2, value=error("execution reverted"))),
+    Kind("estimate too low", answers("value", "eth_estimateGas", 3, value="0x4268")),
+    Kind("estimate above the cap", answers("value", "eth_estimateGas", 2, value="0x2faf080")),
+    Kind("state pruned", answers("error", "eth_call", 4, value=error("missing trie node 8f2a"))),
+    Kind("balance of zero", answers("value", "eth_getBalance", 2, value="0x0")),
+    Kind(
+        "no advice on tips",
+        answers("error", "eth_maxPriorityFeePerGas", 9, value=error("method not found", -32601)),
+    ),
+    Kind(
+        "finality unknown", answers("error", "eth_getBlockByNumber", 50, value=error(NO_TAG), at="finalized")
+    ),
+    Kind("no blocks for a while", standstill),
+    Kind("fees above the ceiling", spike),
+    Kind("reorg of final blocks", final_reorg),
+    Kind("sped up by hand", by_hand("speed up")),
+    Kind("cancelled by hand", by_hand("cancel")),
+    Kind("given up by hand", by_hand("give up")),
 ]

@@ -95,7 +95,7 @@ def check_transaction(catalog: Catalog, transaction: Transaction, mined: dict[st
     "It has ended as the chain says, and the ledger has its fee."
     state = f"nonce {transaction.nonce} is {transaction.state}"
     assert not transaction.open, state
-    assert (transaction.hash in mined) == (transaction.state != "replaced"), state
+    assert (transaction.hash in mined) == (transaction.state not in ("replaced", "abandoned")), state
     costs = catalog.history("cost", f"mint/{transaction.hash}")
     recorded = sum(int(cost["amount"]) for cost in costs if cost["unit"].endswith("wei"))
     paid = mined[transaction.hash].wei if transaction.hash in mined else 0

@@ -10,6 +10,16 @@ import time
 from typing import Any
 
 
+STATE_OF = {  # method: at which place of its parameters a block stands
+    "eth_call": 1,
+    "eth_getCode": 1,
+    "eth_getBalance": 1,
+    "eth_getTransactionCount": 1,
+    "eth_estimateGas": 1,
+    "eth_getBlockByNumber": 0,
+}
+
+
 class Intermediary(http.server.BaseHTTPRequestHandler):
     """Forwards requests to the node, and breaks those that a fault is set for.
 
@@ -75,24 +85,38 @@ class Intermediary(http.server.BaseHTTPRequestHandler):
             case "twice":
                 self.forward(target, body)
                 self.answer(200, self.forward(target, body))
-            case "unknown":
-                self.forward(target, body)
-                self.answer_error(request, -32099, "the moon is full")
             case "503":
                 self.answer(503, b"try later")
             case "429":
                 self.answer(429, b"too many requests", Retry_After=str(fault.get("value", "")))
             case "error":
                 self.answer_error(request, fault["value"]["code"], fault["value"]["message"])
-            case "taken, and an error":
+            case "taken, and an error" | "unknown":
                 self.forward(target, body)
-                self.answer_error(request, fault["value"]["code"], fault["value"]["message"])
+                words = fault.get("value", {"code": -32099, "message": "the moon is full"})
+                self.answer_error(request, words["code"], words["message"])
             case "busy":
                 self.answer_error(request, -32005, "rate limit exceeded")
             case "page":
                 self.answer(200, b"<html>please log in</html>")
             case "other":
                 self.answer(200, self.forward(other, body))
+            case "cut" | "empty" | "behind" | "slow" | "narrow":
+                self.answer_badly(fault, request, body)
+            case _:
+                self.answer_result(request, self.forged(fault, request, body))
+
+    def answer_badly(self, fault: dict, request: dict, body: bytes) -> None:
+        "Answer in parts, of another block, late, or of a few blocks only."
+        target = self.server.state["target"]
+        match fault["kind"]:
+            case "cut":
+                whole = self.forward(target, body)
+                self.answer(200, whole[: len(whole) // 2])
+            case "empty":
+                self.answer(200, b"{}")
+            case "behind":
+                self.answer_behind(request, body)
             case "slow":
                 time.sleep(fault["value"])
                 self.answer(200, self.forward(target, body))
@@ -101,8 +125,24 @@ class Intermediary(http.server.BaseHTTPRequestHandler):
             case "narrow":
                 words = f"eth_getLogs is limited to a {fault['value']} blocks range"
                 self.answer_error(request, -32602, words)
-            case _:
-                self.answer_result(request, self.forged(fault, request, body))
+
+    def answer_behind(self, request: dict, body: bytes) -> None:
+        "Answer as a machine does that lacks the newest block."
+        head = int(self.node("eth_blockNumber"), 16)
+        method, params = request["method"], list(request.get("params", []))
+        place = STATE_OF.get(method)
+        block = params[place] if place is not None and len(params) > place else "latest"
+        if method == "eth_blockNumber":
+            self.answer_result(request, hex(max(head - 1, 0)))
+        elif place is None or block in ("safe", "finalized"):
+            self.answer(200, self.forward(self.server.state["target"], body))
+        elif block.startswith("0x") and int(block, 16) >= head:
+            self.answer_error(request, -32000, "header not found")
+        else:
+            if not block.startswith("0x"):
+                params[place:] = [hex(max(head - 1, 0)), *params[place + 1 :]]
+            asked = json.dumps({**request, "params": params}).encode()
+            self.answer(200, self.forward(self.server.state["target"], asked))
 
     def few_enough(self, request: dict, most: int) -> bool:
         "Whether logs are asked for in no more blocks than these."
