@@ -145,7 +145,7 @@ OWNERS_ABI = [  # what changes a Safe itself
     _entry("setFallbackHandler", "address handler"),
 ]
 
-
+# %% ../../nbs/chain/safe.ipynb #38def7d7
 def read_call(
     data: str,  # 0x and hex digits
     abi: list[dict],  # of the contract that is called

@@ -76,7 +76,7 @@ def _published_place(archives: list[Archive], digest: str) -> tuple[CID, Archive
                 return CID.parse(places[digest].cid), None
     return None
 
-
+# %% ../../nbs/prove/regenerate.ipynb #3d116206
 def _fetch_weights(root: CID, stores: list[Store], folder: Path, scratch: Path) -> None:
     "Write a base's files from the first store that has them, or from several. Raises Unreachable, ContentError."
     sources = Sources(scratch)
@@ -123,7 +123,7 @@ def _published_base(archives: list[Archive], stores: list[Store], digest: str, f
     _own_classes(files / "model_index.json")
     return replace(load_base(files), source="the archive" if archive else f"ipfs://{root}")
 
-
+# %% ../../nbs/prove/regenerate.ipynb #5f92c28a
 def _base(archives: list[Archive], stores: list[Store], digest: str, given: str, folder: Path) -> "Base":
     """The base that the recipes name: the caller's, the published or the package's. Raises Unreachable when none of
     them has the digest, ContentError, BadMetadata."""

@@ -279,7 +279,7 @@ def _file_entry(archive: Archive, digest: str, role: Role, facts: AdapterFacts |
         role=role, digest=digest, source=source, path=path, parents=facts.parents if facts else None
     )
 
-
+# %% ../../nbs/prove/tokens.ipynb #ba98b036
 def _weights_entries(archive: Archive, reports: list[TokenReport], manifest: Manifest) -> dict[str, Weights]:
     """What a manifest has to say of all weights that tokens name, by digest. A work made by hand names no base, so it
     is taken to be the manifest's. Raises ContentError."""

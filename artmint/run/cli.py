@@ -61,6 +61,7 @@ from .models import adapter_app, base_app, embedding_app
 from .preview import preview_drop
 from .transactions import tx_app
 
+# %% ../../nbs/run/cli.ipynb #9e84dc0f
 if TYPE_CHECKING:
     from artmint.prove.evidence import Target
     from artmint.prove.proof import Proof
