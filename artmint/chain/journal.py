@@ -129,11 +129,10 @@ class TransactionBook:
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         self._lock.release()
         refusal = as_refusal(error) if error else None
-        if not refusal:
-            return
-        if isinstance(refusal, (NodeSilent, QuestionRefused)):
+        if isinstance(refusal, (NodeSilent, QuestionRefused)) or isinstance(error, NodeLags):
             _same_chain(self)  # an answer that makes no sense may be another chain's
-        raise refusal from None
+        if refusal:
+            raise refusal from None
 
     def _read(self) -> list[Transaction]:
         "All transactions, from the catalog, in order of their nonces."
