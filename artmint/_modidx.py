@@ -373,8 +373,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                             'artmint/chain/journal.py'),
                                        'artmint.chain.journal.TransactionBook.__exit__': ( 'chain/journal.html#transactionbook.__exit__',
                                                                                            'artmint/chain/journal.py'),
-                                       'artmint.chain.journal.TransactionBook.give_up': ( 'chain/journal.html#transactionbook.give_up',
-                                                                                          'artmint/chain/journal.py'),
                                        'artmint.chain.journal._Backoff': ('chain/journal.html#_backoff', 'artmint/chain/journal.py'),
                                        'artmint.chain.journal._Backoff.__init__': ( 'chain/journal.html#_backoff.__init__',
                                                                                     'artmint/chain/journal.py'),

@@ -181,19 +181,10 @@ class TransactionBook(_BookRecords):
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         self._lock.release()
         refusal = as_refusal(error) if error else None
-        if not refusal:
-            return
-        if isinstance(refusal, (NodeSilent, QuestionRefused)):
+        if isinstance(refusal, (NodeSilent, QuestionRefused)) or isinstance(error, NodeLags):
             _same_chain(self)  # an answer that makes no sense may be another chain's
-        raise refusal from None
-
-    def give_up(
-        self,
-        transactions: list[Transaction],  # open
-    ) -> list[Transaction]:
-        "Write down that nothing more is done for them; the next ones take their nonces."
-        given_up = {"state": "abandoned", "answer": "given up by hand"}
-        return self._keep_all([transaction.model_copy(update=given_up) for transaction in transactions])
+        if refusal:
+            raise refusal from None
 
 # %% ../../nbs/chain/journal.ipynb #c55c175d
 def give_up(

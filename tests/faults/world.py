@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from artmint.chain.admin import commit_call
-from artmint.chain.connect import connect, genesis_of
+from artmint.chain.connect import connect, genesis_of, one_node
 from artmint.chain.contract import Deployment, artifact, contract_at
 from artmint.studio.catalog import Catalog
 from artmint.studio.files import write_new
@@ -61,9 +61,13 @@ class World:
 
     def connected(self, direct: bool = False) -> Any:
         "A web3 on the chain: through the proxy, unless `direct`."
+        from web3 import Web3
+
         if not self.proxy:
             return connect("embedded", self.folder / "chain")
-        return connect(self.node.url if direct else self.proxy.url, self.folder)
+        if direct:  # what this side does to the chain is seen at once, without questions about its newest block
+            return Web3(one_node(self.node.url))
+        return connect(self.proxy.url, self.folder)
 
     def keep(self, name: str, studio: Path) -> None:
         "A key in an encrypted file of a studio."
