@@ -13,10 +13,14 @@ from eth_account import Account
 from artmint import mint as room
 from artmint.chain import admin as admin_room
 from artmint.chain import journal as journal_room
+from artmint.chain.preflight import mint_plan, outlook_lines, policy_foresight
+from artmint.chain.signers import BlockedByPolicy
 from artmint.chain.transaction import (
+    GasPriceAboveCeiling,
     RefusedByContract,
     Reverted,
 )
+from artmint.studio.catalog import Catalog
 from artmint.studio.files import write_new
 from tests.studios import FAST, Studio
 
@@ -251,3 +255,58 @@ def test_killed_at_any_point_and_run_again(tmp_path, place, nth):
     assert len(studio.catalog.costs()) == 16
     assert len(studio.catalog.all("token", "demo/")) == 16
     assert sum(len(studio.catalog.history("token", f"demo/{i}")) for i in range(1, 17)) == 16
+
+
+# The studio's own limits
+
+
+def hot_of(studio, said):
+    "The minter's journal, its policy as studio.toml says."
+    (studio.folder / "studio.toml").write_text(f"[policy]\n{said}\n")
+    return room.guarded_journal(studio.catalog, studio.contract, studio.who.minter)
+
+
+def foreseen(studio, journal, batch=4):
+    "How far the policy reaches, before anything is sent."
+    plan = mint_plan(studio.contract, studio.who.minter.address, studio.drop, batch, 4)
+    return policy_foresight(journal, studio.contract, plan, 4), outlook_lines(journal, studio.contract, plan)
+
+
+def test_tokens_in_a_window_are_foreseen_and_kept(ready):
+    hot = hot_of(ready, "tokens = 10\nwindow = 3600")
+    foresight, lines = foreseen(ready, hot)
+    assert (foresight.batches, foresight.tokens, foresight.planned) == (2, 8, 4)
+    assert (
+        "2 of 4 batches may be signed now, 8 tokens; the next one would be 12 tokens in 3600 s, above 10"
+        in lines[0]
+    )
+    with pytest.raises(BlockedByPolicy, match="12 tokens"):
+        room.mint(hot, ready.contract, ready.drop, 4, 4)
+    assert ready.supply() == 8
+    assert foreseen(ready, hot)[0].batches == 0
+    assert len(room.mint(hot_of(ready, "tokens = 16"), ready.contract, ready.drop, 4, 4)) == 2
+
+
+def test_a_price_above_the_policys_is_foreseen(ready):
+    hot = hot_of(ready, "gas_price = 0.000001")
+    foresight, _ = foreseen(ready, hot)
+    assert (foresight.batches, "a unit of gas" in foresight.reasons[0]) == (0, True)
+    with pytest.raises(GasPriceAboveCeiling):
+        room.mint(hot, ready.contract, ready.drop, 4, 4)
+    assert ready.minter.transactions() == []
+
+
+def test_a_day_counts_what_was_paid(ready):
+    hot = hot_of(ready, "day = 0.5")
+    room.mint(hot, ready.contract, ready.drop, 4, 4)
+    paid = sum(int(one.wei) for one in hot.transactions())
+    assert sum(one.wei for one in hot.past()) == paid < sum(int(one.most) for one in hot.transactions())
+    assert hot.signer.policy.most_in_a_day == 5 * 10**17
+
+
+def test_what_the_journal_lacks_is_said_before_anything_is_sent(ready, tmp_path):
+    ready.mint()
+    lost = room.guarded_journal(Catalog(tmp_path / "lost"), ready.contract, ready.who.minter)
+    assert foreseen(ready, lost)[1][-1].endswith(
+        "accounts for 0 of 4 transactions of the minter's key: artmint journal rebuild"
+    )

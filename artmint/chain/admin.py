@@ -284,13 +284,14 @@ def _ours(journal: Journal, search: Search, check: Callable[["Contract"], None])
         return contract
     return None
 
-
+# %% ../../nbs/chain/admin.ipynb #e19cf783
 def _standing(
     journal: Journal,
     collection: Collection,
     people: Sequence[str],
     apart: set[str],
     check: Callable[["Contract"], None],
+    say: Callable[[str], None],
 ) -> "Contract | None":
     "A collection's contract that is there, whoever knows of it; written down. Raises ContractThere."
     catalog = journal.catalog
@@ -302,10 +303,17 @@ def _standing(
         contract = contract_at(journal.web3, in_journal[0])
         record_contract(catalog, contract, collection.name, in_journal[1])
         return contract
-    known = {transaction.nonce for transaction in journal.transactions()}
-    search = find_contracts(catalog, journal.web3, collection, journal.signer.address, people, known, apart)
+    but = {transaction.nonce for transaction in journal.transactions()}
+    search = find_contracts(
+        catalog, journal.web3, collection, journal.signer.address, people, but, apart, say
+    )
+    if search.unasked:
+        say(
+            f"Which contracts others deployed couldn't be asked for: the node doesn't tell ({search.unasked})"
+        )
     contract = _ours(journal, search, check)
     if contract:
+        say(f"It is on the chain already, and is written down: {search.found[0].description}")
         record_contract(catalog, contract, collection.name)
         return contract
     refusal = search.refusal(collection.name)
@@ -321,6 +329,7 @@ def deploy(
     admin: str = "",  # address of the admin, a Safe's for instance; empty: the journal's key
     delay: int | None = None,  # seconds that a change of admin has to wait; none: `usual_delay`
     beside: str = "",  # the collection's contracts that one knows of, with commas between: make another one
+    say: Callable[[str], None] = lambda line: None,  # told what was found on the chain, or couldn't be asked
 ) -> "Contract":
     """The collection's contract, deployed when it isn't yet. Raises ContractThere, OtherFacts and the journal's
     refusals."""
@@ -331,7 +340,7 @@ def deploy(
 
     with journal:
         journal.reconcile()
-        contract = _standing(journal, collection, [treasury, admin], apart, check)
+        contract = _standing(journal, collection, [treasury, admin], apart, check, say)
         if contract is None:
             wait = usual_delay(journal.web3) if delay is None else delay
             call = deployment_call(journal.web3, collection, treasury, admin or journal.signer.address, wait)

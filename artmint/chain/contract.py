@@ -91,9 +91,13 @@ def revert_reason(
     error: Exception,  # as web3.py raised it
 ) -> str:
     "What a refused call says: the contract's own error by name and values, or the node's words."
+    from eth_utils import is_0x_prefixed, is_hex
     from web3 import Web3
 
-    data = bytes.fromhex(str(getattr(error, "data", None) or "0x")[2:])
+    said = str(getattr(error, "data", None) or "")
+    data = (
+        bytes.fromhex(said[2:]) if is_0x_prefixed(said) and is_hex(said) else b""
+    )  # web3.py says "no data" in words
     for entry in artifact()["abi"]:
         if entry["type"] == "error" and data[:4] == _selector(entry):
             values = Web3().codec.decode(_types(entry), data[4:])

@@ -95,26 +95,24 @@ class ChainContract:
             "royalty receiver": self.receiver,
         }
 
-
+# %% ../../nbs/chain/deployments.ipynb #8afbf939
 def contract_facts(
     contract: "Contract",  # an ArtMint
 ) -> ChainContract:
     "Ask a contract for everything that it was made with."
     ask = contract.functions
     receiver, royalty = ask.royaltyInfo(1, 10_000).call()
-    return ChainContract(
-        address=contract.address,
-        name=ask.name().call(),
-        symbol=ask.symbol().call(),
-        supply=ask.maxSupply().call(),
-        treasury=ask.treasury().call(),
-        admin=ask.owner().call(),
-        delay=ask.defaultAdminDelay().call(),
-        receiver=receiver,
-        royalty=royalty,
-        committed=ask.nextUncommitted().call() - 1,
-        minted=ask.nextToken().call() - 1,
-    )
+    values = {
+        "name": ask.name().call(),
+        "symbol": ask.symbol().call(),
+        "supply": ask.maxSupply().call(),
+        "treasury": ask.treasury().call(),
+        "admin": ask.owner().call(),
+        "delay": ask.defaultAdminDelay().call(),
+        "committed": ask.nextUncommitted().call() - 1,
+        "minted": ask.nextToken().call() - 1,
+    }
+    return ChainContract(address=contract.address, receiver=receiver, royalty=royalty, **values)
 
 # %% ../../nbs/chain/deployments.ipynb #0341061a
 def created_address(
@@ -131,11 +129,11 @@ def created_address(
 def deployed_by(
     web3: "Web3",  # the chain
     sender: str,  # address of a key
-    known: Iterable[int] = (),  # nonces that needn't be asked for
+    but: Iterable[int] = (),  # nonces that needn't be asked for
     say: Callable[[int, int], None] = lambda done, total: None,  # called with addresses asked for, and all
 ) -> dict[int, str]:  # addresses, by nonce
     "The ArtMint contracts that a key has deployed by itself, its own transactions taken one by one."
-    nonces = sorted(set(range(web3.eth.get_transaction_count(sender))) - set(known))
+    nonces = sorted(set(range(web3.eth.get_transaction_count(sender))) - set(but))
     found = {}
     for done, nonce in enumerate(nonces, 1):
         address = created_address(sender, nonce)
@@ -172,7 +170,7 @@ def _addresses(web3: "Web3", topics: list, contract: str = "") -> tuple[set[str]
         return set(), getattr(error, "why", None) or type(error).__name__
     return {log["address"] for log in logs}, ""
 
-
+# %% ../../nbs/chain/deployments.ipynb #641c18e3
 def named_contracts(
     web3: "Web3",  # the chain
     people: Iterable[str],  # addresses of ours: keys, a Safe, the treasury
@@ -213,7 +211,7 @@ class Search:
         words = "; ".join(facts.description for facts in self.found)
         return ContractThere(collection, words, ",".join(facts.address for facts in self.found))
 
-
+# %% ../../nbs/chain/deployments.ipynb #f4cbcd58
 def ticker(
     collection: str,  # a collection's name
 ) -> str:
@@ -233,7 +231,7 @@ def listed_addresses(
             raise BadListedAddress(word[:100])
     return set(map(to_checksum_address, words))
 
-
+# %% ../../nbs/chain/deployments.ipynb #6283124e
 def contracts_beside(
     studio: Path,  # its folder
     collection: str,  # its name
@@ -257,18 +255,24 @@ def _of_others(catalog: Catalog, chain_id: int, collection: str) -> set[str]:
             others.add(body["address"])
     return others
 
-
+# %% ../../nbs/chain/deployments.ipynb #1552ac76
 def find_contracts(
     catalog: Catalog,  # the studio's
     web3: "Web3",  # the chain
     collection: Collection,  # whose contract
     sender: str = "",  # address of the key that would deploy it
     people: Iterable[str] = (),  # more addresses of ours
-    known: Iterable[int] = (),  # nonces of the key that needn't be asked for
+    but: Iterable[int] = (),  # nonces of the key that needn't be asked for
     beside: Iterable[str] = (),  # contracts that one knows of
+    say: Callable[[str], None] = lambda line: None,  # told how far a long look has come
 ) -> Search:
     "Look on the chain for a collection's contracts, whatever the catalog says."
-    own = set(deployed_by(web3, sender, known).values()) if sender else set()
+
+    def tell(done: int, total: int) -> None:
+        if done % 500 == 0:
+            say(f"{done:,} of {total:,} addresses that {sender} can have deployed to were looked at")
+
+    own = set(deployed_by(web3, sender, but, tell).values()) if sender else set()
     if hasattr(web3.provider, "chain"):
         made, unasked = _addresses(web3, [_topic(_TREASURY)])
         named = {one for one in made if code_hash(web3, one) in known_code()}

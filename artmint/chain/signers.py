@@ -418,7 +418,7 @@ TRANSACTION_FIELDS = {
     *("gas", "maxFeePerGas", "maxPriorityFeePerGas"),
 }
 
-
+# %% ../../nbs/chain/signers.ipynb #039b0baa
 MINT_BATCH = "0x66fd5f9b"  # the selector of mintBatch(uint256,uint256,uint256); its second word: how many
 
 
@@ -481,7 +481,6 @@ class Policy(Record):
     ) -> list[str]:  # empty: it may be signed
         "Everything that speaks against a transaction."
         to = transaction.get("to")
-        selector = _data_of(transaction)[:10]
         gas = transaction.get("gas", 0)
         price = transaction.get("maxFeePerGas", 0)
         most = gas * price
@@ -491,8 +490,8 @@ class Policy(Record):
             problems.append(f"chain {transaction.get('chainId')}")
         if str(to or "").lower() not in {address.lower() for address in self.contracts}:
             problems.append(f"a transaction to {to or 'nobody (a deployment)'}")
-        if selector not in self.selectors:
-            problems.append(f"the call {selector}")
+        if _data_of(transaction)[:10] not in self.selectors:
+            problems.append(f"the call {_data_of(transaction)[:10]}")
         if transaction.get("value") != 0:
             problems.append(f"a value of {transaction.get('value')} wei")
         if not 0 < gas <= self.gas:
@@ -511,9 +510,9 @@ class Limits(Record):
 
     tokens: int = Field(0, ge=0)  # that any `window` seconds may mint; 0: what the contract allows
     window: int = Field(86400, gt=0)  # seconds
-    gas_price: Decimal = Field(Decimal(500), gt=0)  # gwei for a unit of gas
-    transaction: Decimal = Field(Decimal("0.1"), gt=0)  # ether for the gas of one
-    day: Decimal = Field(Decimal(1), gt=0)  # ether for the gas of any 24 hours
+    gas_price: Decimal = Field(Decimal(500), gt=0, strict=False)  # gwei for a unit of gas
+    transaction: Decimal = Field(Decimal("0.1"), gt=0, strict=False)  # ether for the gas of one
+    day: Decimal = Field(Decimal(1), gt=0, strict=False)  # ether for the gas of any 24 hours
 
 
 def load_limits(
@@ -522,16 +521,11 @@ def load_limits(
     "The limits of a studio's minter. Raises BadSettings."
     said = read_settings(studio, "policy")
     try:
-        return Limits.model_validate({name: _exact(value) for name, value in said.items()})
+        return Limits.model_validate(said)
     except ValidationError as error:
         raise BadSettings(
             str(Path(studio) / "studio.toml"), f"[policy] {'; '.join(error_lines(error, Limits))}"
         ) from None
-
-
-def _exact(value: Any) -> Any:
-    "A number with a point as it was written: 0.1 is a tenth."
-    return Decimal(str(value)) if isinstance(value, float) else value
 
 # %% ../../nbs/chain/signers.ipynb #bee8dd74
 class Guarded(Signer):

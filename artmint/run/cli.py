@@ -49,6 +49,7 @@ from .admin import admin_app, custody_checks
 from .exchange import decisions_app
 from .journals import journal_app
 from .models import adapter_app, base_app, embedding_app
+from .transactions import tx_app
 
 if TYPE_CHECKING:
     from artmint.prove.evidence import Target
@@ -88,8 +89,9 @@ GROUPS = {
     "embedding": embedding_app,
     "decisions": decisions_app,
     "admin": admin_app,
+    "journal": journal_app,
+    "tx": tx_app,
 }
-GROUPS["journal"] = journal_app
 for name, group in GROUPS.items():
     app.add_typer(group, name=name, epilog=CODES)
 

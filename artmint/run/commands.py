@@ -14,7 +14,8 @@ __all__ = ['PlanOnly', 'From', 'To', 'JsonLines', 'ExportFolder', 'BoardAddress'
 # %% ../../nbs/run/commands.ipynb #3a7c052d
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,9 +41,7 @@ if TYPE_CHECKING:
     from web3 import Web3
     from web3.contract import Contract
 
-    from artmint.chain.journal import Journal
     from artmint.chain.networks import Ceilings
-    from artmint.chain.preflight import MintPlan
     from artmint.core.collection import Collection
     from artmint.core.manifest import Manifest
     from artmint.core.records import Slot
@@ -589,12 +588,13 @@ Chain = Annotated[
 def _open_chain(studio: Path, chain: str, environment: Mapping[str, str]) -> "Web3 | None":
     "web3 for a chain; None where there is no embedded one. Makes none."
     from artmint.chain.connect import connect
-    from artmint.chain.networks import resolve_nodes
+    from artmint.chain.networks import networks_of, resolve_nodes
 
-    urls, number = resolve_nodes(chain, environment)
+    networks = networks_of(studio)
+    urls, number = resolve_nodes(chain, environment, networks)
     if urls == "embedded" and not (studio / "chain" / "genesis.json").exists():
         return None
-    return connect(urls, studio / "chain", number)
+    return connect(urls, studio / "chain", number, networks=networks)
 
 
 def _minter_address(studio: Path, environment: Mapping[str, str], web3: "Web3 | None") -> str:
@@ -606,9 +606,18 @@ def _minter_address(studio: Path, environment: Mapping[str, str], web3: "Web3 | 
 # %% ../../nbs/run/commands.ipynb #e514e801
 DropNumber = Annotated[int, typer.Option(help="The drop's number.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, and send nothing.")]
-TokenCeiling = Annotated[float, typer.Option(help="Gwei that a token may cost; 0: no limit.")]
-DayCeiling = Annotated[float, typer.Option(help="Gwei that 24 hours may cost; 0: no limit.")]
-Above = Annotated[str, typer.Option(help="stop, wait or mint, when it is dearer.")]
+TokenCeiling = Annotated[
+    float | None,
+    typer.Option(help="Gwei that a token may cost; 0: no limit; left out: what studio.toml says."),
+]
+DayCeiling = Annotated[
+    float | None,
+    typer.Option(help="Gwei that 24 hours may cost; 0: no limit; left out: what studio.toml says."),
+]
+Above = Annotated[
+    str | None,
+    typer.Option(help="stop, wait or mint, when it is dearer; left out: what studio.toml says, else stop."),
+]
 Depth = Annotated[
     str,
     typer.Option(
@@ -625,34 +634,41 @@ def mint(
     studio: Studio = Path("studio"),  # where its manifest and keys are
     chain: Chain = "embedded",  # where to mint
     dry_run: DryRun = False,  # no transaction
-    token: TokenCeiling = 0,  # a ceiling
-    day: DayCeiling = 0,  # a ceiling
-    above: Above = "stop",  # what to do then
+    token: TokenCeiling = None,  # a ceiling
+    day: DayCeiling = None,  # a ceiling
+    above: Above = None,  # what to do then
     depth: Depth = "",  # when it counts
 ) -> None:
     """Mint what isn't minted of a committed drop, and stamp it when it is final. The passphrase comes from
     ARTMINT_PASSPHRASE."""
-    from artmint.chain.networks import Ceilings
+    from artmint.chain.networks import ceilings_of
     from artmint.chain.transaction import friendly_errors
 
-    ceilings = Ceilings(token=int(token * 10**9), day=int(day * 10**9), above=above)
+    if above not in (None, "stop", "wait", "mint"):
+        raise typer.BadParameter("--above takes stop, wait or mint")
+    ceilings = ceilings_of(studio, token=token, day=day, above=above)
     with friendly_errors():
         _mint_drop(context.obj, collection, drop, studio, chain, ceilings, depth, dry_run)
 
-# %% ../../nbs/run/commands.ipynb #9bde6362
-def _foreseen(
-    catalog: "Catalog", contract: "Contract", minter: str, manifest: "Manifest"
-) -> "tuple[MintPlan, Journal]":
-    "What minting would do, a sealed drop's salt known, and the minter's journal with its key closed."
+# %% ../../nbs/run/commands.ipynb #f866f10e
+def _tell_plan(
+    catalog: "Catalog", contract: "Contract", manifest: "Manifest", minter: str, ceilings: "Ceilings"
+) -> bool:
+    "Say what would be sent, and how far the policy lets it go. Whether any of it can be sent now."
     from artmint.chain.admin import find_salt
     from artmint.chain.custody import lock_of_role
-    from artmint.chain.preflight import mint_plan
-    from artmint.chain.rebuild import ClosedKey
-    from artmint.mint import guarded_journal
+    from artmint.chain.preflight import described, mint_plan, outlook_lines, policy_foresight
+    from artmint.chain.stuck import ClosedKey
+    from artmint.mint import guarded_journal, spent_by
 
-    plan = mint_plan(contract, minter, manifest, salt=find_salt(catalog, contract, manifest))
-    key = ClosedKey(minter, lock_of_role(catalog.folder, "minter"))
-    return plan, guarded_journal(catalog, contract, key)
+    spent = spent_by(catalog, contract.w3, minter) if ceilings.day else 0
+    salt = find_salt(catalog, contract, manifest)
+    plan = mint_plan(contract, minter, manifest, salt=salt, ceilings=ceilings, spent=spent)
+    closed = guarded_journal(catalog, contract, ClosedKey(minter, lock_of_role(catalog.folder, "minter")))
+    for line in [*described(plan, contract, manifest), *outlook_lines(closed, contract, plan)]:
+        typer.echo(line)
+    blocked = plan.batches and not policy_foresight(closed, contract, plan).batches
+    return not (plan.problems or blocked)
 
 # %% ../../nbs/run/commands.ipynb #c5e5fecb
 def _mint_drop(
@@ -666,8 +682,8 @@ def _mint_drop(
     dry_run: bool,
 ) -> None:
     "Say what minting would do, and unless that was all, do it."
+    from artmint.chain.custody import has_key
     from artmint.chain.deployments import require_contract
-    from artmint.chain.preflight import described, outlook_lines, policy_foresight
     from artmint.core.manifest import read_manifest
     from artmint.metadata import refuse_unaccepted
     from artmint.publish.approve import require_approval
@@ -681,18 +697,29 @@ def _mint_drop(
     catalog = Catalog(studio)
     refuse_unaccepted(catalog, collection, range(manifest.first, manifest.first + manifest.quantity))
     web3 = _open_chain(studio, chain, environment)
-    minter = _minter_address(studio, environment, web3)
-    contract = require_contract(catalog, web3, collection, [minter])
-    plan, closed = _foreseen(catalog, contract, minter, manifest)
-    for line in [*described(plan, contract, manifest), *outlook_lines(closed, contract, plan)]:
-        typer.echo(line)
+    people = [_minter_address(studio, environment, web3)] if web3 and has_key(studio, "minter") else []
+    contract = require_contract(catalog, web3, collection, people)
+    ready = _tell_plan(catalog, contract, manifest, _minter_address(studio, environment, web3), ceilings)
     if dry_run:
-        blocked = plan.batches and not policy_foresight(closed, contract, plan).batches
-        raise typer.Exit(1 if plan.problems or blocked else 0)
+        raise typer.Exit(0 if ready else 1)
     require_approval(collection, packed)
     _send_drop(catalog, contract, manifest, environment, ceilings, depth)
 
 # %% ../../nbs/run/commands.ipynb #8fc02046
+@contextmanager
+def _stopped_in_words() -> Iterator[None]:
+    "Say what it means to stop a mint in the middle."
+    try:
+        yield
+    except KeyboardInterrupt:
+        words = (
+            "Stopped. What was signed stands in the journal and may still be mined; nothing is lost, and nothing will be "
+            "minted twice. Run again to go on, or look with artmint tx list."
+        )
+        typer.echo(words, err=True)
+        raise
+
+
 def _send_drop(
     catalog: "Catalog",
     contract: "Contract",
@@ -702,6 +729,7 @@ def _send_drop(
     depth: str,
 ) -> None:
     "Mint, and stamp what is final; seconds go into the ledger."
+    from artmint.chain.networks import network_at
     from artmint.mint import hot_journal, mint as mint_manifest, stamp_drop, stamp_summary
     from artmint.studio.files import slot_key
     from artmint.studio.ledger import metered
@@ -712,11 +740,12 @@ def _send_drop(
     journal = hot_journal(catalog, contract, environment=environment)
     last = manifest.first + manifest.quantity - 1
     slots = f"{slot_key(manifest.collection, manifest.first)}-{last}"
-    with metered(catalog, "mint", [slots]):
+    with metered(catalog, "mint", [slots]), _stopped_in_words():
         sent = mint_manifest(journal, contract, manifest, ceilings=ceilings, say=say)
         gas = sum(transaction.gas for transaction in sent)
-        ether = sum(int(transaction.wei) for transaction in sent) / 10**18
-        typer.echo(f"{len(sent)} transactions, {gas:,} gas, {ether:.9f} ether")
+        coin = network_at(contract.w3).coin
+        paid = sum(int(transaction.wei) for transaction in sent) / 10**18
+        typer.echo(f"{len(sent)} transactions, {gas:,} gas, {paid:.9f} {coin}")
         typer.echo(stamp_summary(stamp_drop(journal, contract, manifest, depth), manifest))
 
 # %% ../../nbs/run/commands.ipynb #9d766887
@@ -784,6 +813,7 @@ def minting_checks(
     "Chain, code, role, allowance, balance and price, for every contract of the studio on a chain."
     from artmint.chain.contract import contract_of
     from artmint.chain.custody import has_key
+    from artmint.chain.networks import ceilings_of
     from artmint.chain.preflight import mint_checks
     from artmint.chain.rebuild import journal_checks
     from artmint.studio.catalog import Catalog
@@ -803,7 +833,9 @@ def minting_checks(
         name, _, number = key.partition("@")
         if number != str(web3.eth.chain_id):
             continue
-        for what, status, evidence in mint_checks(contract_of(catalog, web3, name), minter):
+        for what, status, evidence in mint_checks(
+            contract_of(catalog, web3, name), minter, ceilings_of(studio)
+        ):
             checks.append({"name": f"{name} {what}", "status": status, "evidence": evidence})
     for what, status, evidence in journal_checks(catalog, web3):
         checks.append({"name": what, "status": status, "evidence": evidence})

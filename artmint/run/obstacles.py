@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # %% ../../nbs/run/obstacles.ipynb #4907609e
-from ..chain.networks import resolve_nodes
+from ..chain.networks import networks_of, resolve_nodes
 from ..core.canon import Refusal
 from ..core.collection import Collection
 from ..core.records import Edition, Slot
@@ -240,7 +240,7 @@ def _stores(outlook: Outlook) -> str:
 
 def _chain(outlook: Outlook) -> str:
     "Whether the chain is known, and somebody said where a node is; no node is asked anything."
-    urls, _ = resolve_nodes(outlook.batch.chain, outlook.environment)
+    urls, _ = resolve_nodes(outlook.batch.chain, outlook.environment, networks_of(outlook.studio))
     return "the studio's own chain" if urls == "embedded" else "a node is named"
 
 # %% ../../nbs/run/obstacles.ipynb #a50346c3

@@ -189,7 +189,7 @@ def attempt_key(
     "The catalog's key of an attempt at a slot."
     return f"{collection}/{slot}/{attempt}"
 
-
+# %% ../../nbs/studio/files.ipynb #236e0382
 def drop_key(
     collection: str,  # its name
     drop: int,  # 1, 2, ...

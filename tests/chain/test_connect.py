@@ -101,7 +101,9 @@ def test_another_chain_than_meant_is_refused(tmp_path):
 
 
 def test_transactions_are_not_retried_by_web3():
-    allowed = connect("http://127.0.0.1:9", Path()).provider.exception_retry_configuration.method_allowlist
+    allowed = connect(
+        "http://127.0.0.1:9", Path()
+    ).provider.node.exception_retry_configuration.method_allowlist
     assert "eth_getTransactionReceipt" in allowed
     assert "eth_sendRawTransaction" not in allowed
 

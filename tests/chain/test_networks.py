@@ -41,13 +41,15 @@ FIELDS = {
 
 
 def test_profiles():
-    assert len({each.chain_id for each in NETWORKS.values()}) == 8
-    assert sum(each.test for each in NETWORKS.values()) == 4
+    assert len({each.chain_id for each in NETWORKS.values()}) == 12
+    assert sum(each.test for each in NETWORKS.values()) == 6
     assert {name: each.fees for name, each in NETWORKS.items() if not each.test} == {
         "ethereum": "ethereum",
         "optimism": "op",
         "base": "op",
         "arbitrum": "arbitrum",
+        "polygon": "ethereum",
+        "bsc": "ethereum",
     }
     assert network_of(8453).name == "base"
     assert network_of(4242).fees == "ethereum"

@@ -15,8 +15,11 @@ def test_not_committed(studio):
 
 def test_allowance_too_small(studio):
     studio.ready(allowance=15)
+    with pytest.raises(AllowanceTooSmall):
+        studio.mint()
+    assert studio.supply() == 15  # what was allowed
     found = refused(studio, AllowanceTooSmall, studio.mint)
-    assert (found.left, found.wanted) == (15, 16)
+    assert (found.left, found.wanted) == (0, 1)
 
 
 def test_paused(ready):

@@ -1,9 +1,11 @@
 "What nodes say, and what is understood."
 
+from pathlib import Path
+
 import pytest
 from eth_account import Account
 
-from artmint.chain.transaction import ERROR_TABLE, classify_error
+from artmint.chain.transaction import ERROR_TABLE, WHAT_IS_DONE, classify_error
 from artmint.chain.connect import connect
 from artmint.chain.embedded import TransactionRefused
 from artmint.chain.connect import NodeSilent
@@ -76,6 +78,8 @@ WORDS = {
         "Initial sync is still in progress",
         "rate limit exceeded",
         "daily request limit reached",
+        "Your app has exceeded its compute units per second capacity.",
+        "Too Many Requests",
     ],
     "other chain": [
         "invalid chain id for signer: have 5 want 1",
@@ -101,12 +105,46 @@ WORDS = {
         "sender not an eoa",
         "SenderIsContract",
     ],
+    "not there yet": [
+        "header not found",
+        "block not found: 0x10",
+        "unknown block",
+        "Block not found",
+        "BlockOutOfRangeError: block height is 3 but requested was 4",
+        "block range extends beyond current head block",
+        "cannot query unfinalized data",
+    ],
+    "pruned": [
+        "missing trie node 8f2a (path ) state 0x8f2a is not available",
+        "required historical state unavailable (reexec=128)",
+        "distance to target block exceeds maximum proof window",
+        "World state unavailable",
+        "state at block #100 is pruned",
+    ],
+    "range": [
+        "query returned more than 10000 results",
+        "You can make eth_getLogs requests with up to a 10 block range.",
+        "eth_getLogs is limited to a 10,000 blocks range",
+        "block range is too wide",
+        "logs matched by query exceeds limit of 10000",
+        "Log response size exceeded.",
+    ],
+    "indexing": ["transaction indexing is in progress"],
+    "reverts": [
+        "execution reverted",
+        "VM execution error.",
+        "always failing transaction",
+        "gas required exceeds allowance (30000000)",
+    ],
+    "no such method": [
+        "the method eth_feeHistory does not exist/is not available",
+        "Method eth_maxPriorityFeePerGas not found",
+        "Unsupported method: eth_getProof",
+    ],
     "unknown": [
         "",
         "the moon is full",
         "Internal error",
-        "execution reverted",
-        "header not found",
         "method handler crashed",
     ],
 }
@@ -119,6 +157,15 @@ def test_words_of_nodes(means, words):
 
 def test_every_row_is_tested():
     assert {row[0] for row in ERROR_TABLE} == set(WORDS) - {"unknown"}
+
+
+def test_about_every_meaning_something_is_done_and_the_page_says_what():
+    "The table in docs/faults.md is the one that is said to whoever waits."
+    assert {row[0] for row in ERROR_TABLE} <= set(WHAT_IS_DONE)
+    page = (Path(__file__).resolve().parents[2] / "docs/faults.md").read_text()
+    assert [
+        meaning for meaning, done in WHAT_IS_DONE.items() if f"| `{meaning}` | {done} |" not in page
+    ] == []
 
 
 def test_no_answer_is_no_answer():

@@ -14,4 +14,5 @@ the one in the studio's folder, for machines without node.
     faults.py      FAULTS: all that can go wrong
     schedule.py    a number's faults, run to the end
     invariants.py  what must hold then
+    founding.py    the same for what stands above tokens: contracts, commitments, allowances
 """

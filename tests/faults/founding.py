@@ -12,9 +12,10 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from artmint import mint as mint_room
 from artmint.chain import admin as admin_room
@@ -22,15 +23,16 @@ from artmint.chain import journal as journal_room
 from artmint.chain.contract import contract_at
 from artmint.chain.deployments import deployed_by
 from artmint.chain.journal import Journal
-from artmint.chain.rebuild import ClosedKey, key_history
+from artmint.chain.rebuild import key_history
 from artmint.chain.signers import Guarded, KeystoreSigner
+from artmint.chain.stuck import ClosedKey
 from artmint.core.collection import example
 from artmint.seeds import load_collection
 from artmint.studio.catalog import Catalog
 
 from .faults import Fault, Kind, nothing
 from .invariants import check_tokens
-from .operators import POINTS, Operator, Point, kill_at, rebuild
+from .operators import POINTS, Operator, Point, rebuild
 from .proxy import Proxy
 from .schedule import Outcome, run_once
 from .world import PASSPHRASE, World
@@ -51,6 +53,7 @@ class Founder(Operator):
     "Who makes the contract, commits, allows and mints, as a run of 30_mint does; `room`: bytes that files may grow."
 
     room: int = -1
+    points: ClassVar[dict[str, Point]] = FOUNDING_POINTS
 
     def keys(self) -> list[str]:
         "The keys that it has."
@@ -59,10 +62,11 @@ class Founder(Operator):
     def mint(self, world: World) -> None:
         "From nothing to the last token. Raises what a run raises."
         folder = world.folder / self.studio
-        if self.point:
-            kill_at(FOUNDING_POINTS[self.point], self.nth)
-        if self.room >= 0:
-            let_files_grow(folder, self.room)
+        with small_disk(folder, self.room):
+            self.found(world, folder)
+
+    def found(self, world: World, folder: Path) -> None:
+        "The contract, its commitment, the allowance, the tokens."
         catalog, web3 = Catalog(folder), world.connected()
         signers = {name: KeystoreSigner(folder / f"keys/{name}.json", PASSPHRASE) for name in self.keys()}
         admin = Journal(catalog, web3, signers["admin"], patience=3, bump=0.3)
@@ -73,19 +77,21 @@ class Founder(Operator):
         hot = Journal(catalog, web3, Guarded(signers["minter"], policy), patience=3, bump=0.3)
         mint_room.mint(hot, contract, world.drop, world.batch, world.batch, flight=world.flight)
 
-    def work(self, world: World) -> int:
-        "As an operator's; it is killed where a founder can be."
-        point, self.point = self.point, ""
-        self.mint, mint = (lambda world: (setattr(self, "point", point), mint(world))), self.mint
-        return super().work(world)
 
-
-def let_files_grow(folder: Path, room: int) -> None:
-    "No file of this process may become larger than the catalog is, and so many bytes: a full disk."
+@contextmanager
+def small_disk(folder: Path, room: int) -> Iterator[None]:
+    "No file of this process may become larger than the catalog is, and so many bytes (-1: any size): a full disk."
+    if room < 0:
+        yield
+        return
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     size = max((path.stat().st_size for path in folder.glob("catalog.sqlite")), default=0)
-    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size + room, hard))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + room, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)  # the report is written on another disk
 
 
 class Founding(World):

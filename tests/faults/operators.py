@@ -8,15 +8,16 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from artmint import mint
 from artmint.chain import journal
 from artmint.chain.contract import contract_of
 from artmint.chain.journal import Journal, JournalBehind
 from artmint.chain.preflight import NotCommitted
-from artmint.chain.rebuild import ClosedKey, key_history, studio_contracts, write_history
+from artmint.chain.rebuild import key_history, studio_contracts, write_history
 from artmint.chain.signers import Guarded, KeystoreSigner
+from artmint.chain.stuck import ClosedKey
 from artmint.chain.transaction import friendly_errors
 from artmint.core.canon import Refusal
 from artmint.mint import minter_policy
@@ -77,6 +78,7 @@ class Operator:
     key: str = "minter"
     depth: str = "latest"
     pid: int = 0
+    points: ClassVar[dict[str, Point]] = POINTS
     report: Path = Path()
 
     def start(self, world: World) -> None:
@@ -96,7 +98,7 @@ class Operator:
     def work(self, world: World) -> int:
         "Mint and stamp. 0: done; 3: a refusal, in one sentence."
         if self.point:
-            kill_at(POINTS[self.point], self.nth)
+            kill_at(self.points[self.point], self.nth)
         if self.clock:
             let_time_jump(self.clock)
         told = world.folder / self.studio / "told"

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import signal
 import threading
+import time
 from typing import Any
 
 
@@ -13,15 +14,17 @@ class Intermediary(http.server.BaseHTTPRequestHandler):
     """Forwards requests to the node, and breaks those that a fault is set for.
 
     POST /control sets {target, other, faults: [{method, after, times, kind, value}]}: of the requests with
-    this method ("*": any), `after` pass and the next `times` meet the fault.
+    this method ("*": any) and, where `at` is given, with this parameter, `after` pass and the next `times` meet the fault.
     """
 
     def log_message(self, *_: object) -> None:
         "Says nothing."
 
-    def answer(self, status: int, body: bytes) -> None:
+    def answer(self, status: int, body: bytes, **headers: str) -> None:
         "Send a whole response."
         self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -49,7 +52,7 @@ class Intermediary(http.server.BaseHTTPRequestHandler):
             return
         request = json.loads(body)
         with self.server.lock:
-            fault = self.due(request["method"])
+            fault = self.due(request)
         if fault:
             self.break_off(fault, request, body)
         else:
@@ -77,14 +80,37 @@ class Intermediary(http.server.BaseHTTPRequestHandler):
                 self.answer_error(request, -32099, "the moon is full")
             case "503":
                 self.answer(503, b"try later")
+            case "429":
+                self.answer(429, b"too many requests", Retry_After=str(fault.get("value", "")))
+            case "error":
+                self.answer_error(request, fault["value"]["code"], fault["value"]["message"])
+            case "taken, and an error":
+                self.forward(target, body)
+                self.answer_error(request, fault["value"]["code"], fault["value"]["message"])
             case "busy":
                 self.answer_error(request, -32005, "rate limit exceeded")
             case "page":
                 self.answer(200, b"<html>please log in</html>")
             case "other":
                 self.answer(200, self.forward(other, body))
+            case "slow":
+                time.sleep(fault["value"])
+                self.answer(200, self.forward(target, body))
+            case "narrow" if self.few_enough(request, fault["value"]):
+                self.answer(200, self.forward(target, body))
+            case "narrow":
+                words = f"eth_getLogs is limited to a {fault['value']} blocks range"
+                self.answer_error(request, -32602, words)
             case _:
                 self.answer_result(request, self.forged(fault, request, body))
+
+    def few_enough(self, request: dict, most: int) -> bool:
+        "Whether logs are asked for in no more blocks than these."
+        wanted = request["params"][0]
+        numbers = wanted.get("fromBlock", ""), wanted.get("toBlock", "")
+        return (
+            all(one.startswith("0x") for one in numbers) and int(numbers[1], 16) - int(numbers[0], 16) < most
+        )
 
     def forged(self, fault: dict, request: dict, body: bytes) -> Any:
         "The result that a fault puts in place of the node's. Raises ValueError for an unknown kind."
@@ -98,14 +124,54 @@ class Intermediary(http.server.BaseHTTPRequestHandler):
             case "less":
                 answer = json.loads(self.forward(self.server.state["target"], body))
                 return hex(max(int(answer["result"], 16) - 1, 0))
+            case "without":
+                result = self.truth(body)
+                return (
+                    {name: value for name, value in result.items() if name != fault["value"]}
+                    if result
+                    else result
+                )
+            case "with":
+                result = self.truth(body)
+                return result | fault["value"] if result else result
+            case "ahead":
+                return self.preconfirmed(request) if self.truth(body) is None else self.truth(body)
             case kind:
                 raise ValueError(kind)
 
-    def due(self, method: str) -> dict | None:
+    def truth(self, body: bytes) -> Any:
+        "The node's own result."
+        return json.loads(self.forward(self.server.state["target"], body)).get("result")
+
+    def node(self, method: str, *params: Any) -> Any:
+        "What the node says."
+        return self.truth(
+            json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+        )
+
+    def preconfirmed(self, request: dict) -> dict | None:
+        "A receipt of a transaction that waits, in the block to come; none where there is no such transaction."
+        hash = request["params"][0]
+        transaction = self.node("eth_getTransactionByHash", hash)
+        if not transaction:
+            return None
+        facts = {"blockNumber": hex(int(self.node("eth_blockNumber"), 16) + 1), "blockHash": "0x" + "00" * 32}
+        facts |= {
+            "transactionHash": hash,
+            "status": "0x1",
+            "gasUsed": "0x5208",
+            "logs": [],
+            "contractAddress": None,
+        }
+        return facts | {"effectiveGasPrice": transaction["maxFeePerGas"], "from": transaction["from"]}
+
+    def due(self, request: dict) -> dict | None:
         "The fault that this request meets, if any."
         state = self.server.state
         for fault in state["faults"]:
-            if fault["method"] not in ("*", method) or fault["times"] <= 0:
+            if fault["method"] not in ("*", request["method"]) or fault["times"] <= 0:
+                continue
+            if fault.get("at", "") not in ["", *map(str, request.get("params", []))]:
                 continue
             fault["after"] -= 1
             if fault["after"] >= 0:

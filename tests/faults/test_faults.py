@@ -7,12 +7,12 @@ import pytest
 from artmint.chain.connect import connect
 from artmint.chain.journal import Journal
 from artmint.chain.networks import ORACLE, BadDepth, horizon
+from artmint.chain.preflight import WindowSpent
 from artmint.chain.transaction import (
     GasPriceAboveCeiling,
     NodeBehind,
     NotYetMined,
     OutOfGasMoney,
-    RefusedByContract,
 )
 from artmint.mint import _batch, mint, stamp_drop
 from tests.conftest import node_tool
@@ -20,6 +20,7 @@ from tests.nodes import Studio
 from tests.studios import Studio as Embedded
 
 from .disks import can_mount
+from .founding import founding
 from .proxy import Proxy
 from .schedule import Outcome, schedule
 
@@ -60,6 +61,26 @@ def test_more_on_the_chain_in_a_folder(number):
 @pytest.mark.parametrize("number", range(301, 342))
 def test_more_on_a_node(number, proxy):
     assert_right(schedule(number, proxy, can_mount()))
+
+
+# What stands above tokens: a contract, a commitment, an allowance, each once
+
+
+@pytest.mark.parametrize("number", [9, 11])
+def test_a_lost_catalog_and_two_hosts_make_one_contract(number):
+    assert_right(founding(number, None))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [*range(1, 9), 10, 12, 13, 22, 24])
+def test_more_that_found_in_a_folder(number):
+    assert_right(founding(number, None))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(9, 31))
+def test_more_that_found_on_a_node(number, proxy):
+    assert_right(founding(number, proxy))
 
 
 # A price that rises
@@ -200,7 +221,7 @@ def test_batches_go_out_together(studio):
 def test_a_flight_is_no_larger_than_purse_and_window(studio):
     ask, minter = studio.contract.functions, studio.minter.signer.address
     studio.admin.send(ask.setAllowance(minter, 16, 5, 600), {"verb": "setAllowance"})
-    with pytest.raises(RefusedByContract, match="WindowTooSmall"):
+    with pytest.raises(WindowSpent):
         mint(studio.minter, studio.contract, studio.drop, 2, 2)
     assert ask.totalSupply().call() == 4
     assert kept(studio, "state") == ["confirmed"] * 2

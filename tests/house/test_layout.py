@@ -33,10 +33,10 @@ make: adapters base embeddings engine judges layouts merging prompts render roun
 train: drawings examples settings style
 judge: boards checks curator datasets decisions duplicates exchange heads pixels plugins predictors prune scores sheets sidecars thresholds tuning vision
 publish: approve audit credentials placeholder tokens
-chain: admin connect contract controls custody deployments embedded journal networks preflight rebuild safe signers transaction
+chain: admin connect contract controls custody deployments embedded journal networks preflight rebuild safe signers stuck transaction
 prove: collection evidence opening proof regenerate tokens
 report: exports outcomes page signal
-run: admin batch cli commands console exchange executors journals models obstacles runner sample sweep team training tuning workers"""
+run: admin batch cli commands console exchange executors journals models obstacles runner sample sweep team training transactions tuning workers"""
 
 
 def place(module: str) -> float:

@@ -102,8 +102,8 @@ def test_mint_before_anything_is_there(minted, tmp_path, capsys):
     shutil.copytree(minted[0] / "drops", tmp_path / "drops")
     with pytest.raises(SystemExit) as end:
         cli.main(["mint", str(TINY), "--studio", str(tmp_path), "--dry-run"])
-    assert end.value.code == 1
-    assert "let the admin commit the drop first" in capsys.readouterr().err
+    assert end.value.code == 2
+    assert "Let the admin deploy one first" in capsys.readouterr().err
     with pytest.raises(SystemExit) as end:
         cli.main(["mint", str(TINY), "--studio", str(tmp_path), "--chain", "base-sepolia"])
     assert end.value.code == 2
