@@ -4270,7 +4270,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
             'artmint.run.commands': { 'artmint.run.commands._count_exploration': ( 'run/commands.html#_count_exploration',
                                                                                    'artmint/run/commands.py'),
                                       'artmint.run.commands._enter_work': ('run/commands.html#_enter_work', 'artmint/run/commands.py'),
-                                      'artmint.run.commands._foreseen': ('run/commands.html#_foreseen', 'artmint/run/commands.py'),
                                       'artmint.run.commands._mint_drop': ('run/commands.html#_mint_drop', 'artmint/run/commands.py'),
                                       'artmint.run.commands._minter_address': ( 'run/commands.html#_minter_address',
                                                                                 'artmint/run/commands.py'),

@@ -103,15 +103,15 @@ def open_desk(
 ) -> Desk:
     "Open what a verb works with. Makes no chain. Raises NotDeployed where the studio has none."
     from artmint.chain.connect import connect
-    from artmint.chain.networks import resolve_nodes
+    from artmint.chain.networks import networks_of, resolve_nodes
     from artmint.run.models import studio_catalog
     from artmint.seeds import load_collection
 
     chosen = load_collection(collection)
-    urls, number = resolve_nodes(chain, context.obj)
+    urls, number = resolve_nodes(chain, context.obj, networks_of(studio))
     if urls == "embedded" and not (studio / "chain" / "genesis.json").exists():
         raise NotDeployed(chosen.name, "this studio's own chain, which isn't there yet")
-    web3 = connect(urls, studio / "chain", number)
+    web3 = connect(urls, studio / "chain", number, networks=networks_of(studio))
     return Desk(chosen, studio_catalog(studio), web3, chain, context.obj, **how)
 
 
@@ -953,11 +953,11 @@ def _signed_by_wallet(
 ) -> "Proposal":
     "The proposal with a wallet's signature."
     from artmint.chain.connect import connect
-    from artmint.chain.networks import resolve_nodes
+    from artmint.chain.networks import networks_of, resolve_nodes
     from artmint.chain.safe import add_signature, safe_at
 
-    urls, number = resolve_nodes(chain, context.obj)
-    web3 = connect(urls, studio / "chain", number or proposal.chain_id)
+    urls, number = resolve_nodes(chain, context.obj, networks_of(studio))
+    web3 = connect(urls, studio / "chain", number or proposal.chain_id, networks=networks_of(studio))
     return add_signature(proposal, signature, safe_at(web3, proposal.safe).functions.getOwners().call())
 
 # %% ../../nbs/run/admin.ipynb #595ecda5
@@ -1027,7 +1027,7 @@ def admin_execute(
     from artmint.chain.connect import connect
     from artmint.chain.custody import open_signer
     from artmint.chain.journal import Journal
-    from artmint.chain.networks import resolve_nodes
+    from artmint.chain.networks import networks_of, resolve_nodes
     from artmint.chain.safe import execute
     from artmint.chain.signers import Guarded
     from artmint.chain.transaction import friendly_errors
@@ -1035,8 +1035,8 @@ def admin_execute(
 
     with friendly_errors():
         proposals = _put_together([_read_proposal(path) for path in files])
-        urls, number = resolve_nodes(chain, context.obj)
-        web3 = connect(urls, studio / "chain", number or proposals[0].chain_id)
+        urls, number = resolve_nodes(chain, context.obj, networks_of(studio))
+        web3 = connect(urls, studio / "chain", number or proposals[0].chain_id, networks=networks_of(studio))
         signer = open_signer(studio, by, context.obj, hasattr(web3.provider, "chain"))
         catalog = studio_catalog(studio)
         rows = []
@@ -1287,16 +1287,16 @@ def custody_checks(
     "Signers, roles, delay, pages, open transactions and proposals, for every contract of the studio on a chain."
     from artmint.chain.connect import connect
     from artmint.chain.contract import contract_of
-    from artmint.chain.networks import network_of, resolve_nodes
+    from artmint.chain.networks import network_of, networks_of, resolve_nodes
     from artmint.studio.catalog import Catalog
 
-    urls, number = resolve_nodes(chain, environment)
+    urls, number = resolve_nodes(chain, environment, networks_of(studio))
     embedded = urls == "embedded"
     findings = _signer_findings(studio, environment, embedded) if studio.exists() else []
     here = (studio / "catalog.sqlite").exists() and (not embedded or (studio / "chain/genesis.json").exists())
     if not here:
         return findings
-    web3 = connect(urls, studio / "chain", number)
+    web3 = connect(urls, studio / "chain", number, networks=networks_of(studio))
     catalog = Catalog(studio)
     findings += _open_findings(catalog, web3.eth.chain_id)
     if embedded:

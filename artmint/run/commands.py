@@ -41,9 +41,7 @@ if TYPE_CHECKING:
     from web3 import Web3
     from web3.contract import Contract
 
-    from artmint.chain.journal import Journal
     from artmint.chain.networks import Ceilings
-    from artmint.chain.preflight import MintPlan
     from artmint.core.collection import Collection
     from artmint.core.manifest import Manifest
     from artmint.core.records import Slot
@@ -683,21 +681,6 @@ def mint(
     ceilings = ceilings_of(studio, token=token, day=day, above=above)
     with friendly_errors():
         _mint_drop(context.obj, collection, drop, studio, chain, ceilings, depth, dry_run)
-
-# %% ../../nbs/run/commands.ipynb #9bde6362
-def _foreseen(
-    catalog: "Catalog", contract: "Contract", minter: str, manifest: "Manifest"
-) -> "tuple[MintPlan, Journal]":
-    "What minting would do, a sealed drop's salt known, and the minter's journal with its key closed."
-    from artmint.chain.admin import find_salt
-    from artmint.chain.custody import lock_of_role
-    from artmint.chain.preflight import mint_plan
-    from artmint.chain.rebuild import ClosedKey
-    from artmint.mint import guarded_journal
-
-    plan = mint_plan(contract, minter, manifest, salt=find_salt(catalog, contract, manifest))
-    key = ClosedKey(minter, lock_of_role(catalog.folder, "minter"))
-    return plan, guarded_journal(catalog, contract, key)
 
 # %% ../../nbs/run/commands.ipynb #f866f10e
 def _tell_plan(
