@@ -23,7 +23,7 @@ from .core.collection import Collection
 from .core.manifest import BadMetadata, Manifest, Role, Token, Weights, provenance_hash, read_manifest
 from .core.market import media_of
 from .core.picture import marked_png, public_png
-from .core.records import Edition, Finding, Slot
+from .core.records import Edition, Finding
 from .ipfs.arweave import picture_item
 from .ipfs.car import check_car, open_car, write_car
 from .ipfs.cid import CID, PROFILE, Built, ContentError, build, cid as cid_of

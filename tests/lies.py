@@ -40,7 +40,10 @@ def base_files(studio: Path) -> dict[str, bytes]:
     (path,) = (studio / "weights").glob("*.car")
     car = open_car(path)
     names = [name for name in check_car(car, car.roots[0]) if "." in name]
-    return {f"weights/{path.stem}/{name}": read_file(resolve(car.roots[0], name, car.block), car.block, 1 << 30) for name in names}
+    return {
+        f"weights/{path.stem}/{name}": read_file(resolve(car.roots[0], name, car.block), car.block, 1 << 30)
+        for name in names
+    }
 
 
 def set_apart(files: dict[str, bytes], store: Path) -> None:

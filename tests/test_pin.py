@@ -188,7 +188,9 @@ def test_a_base_that_was_damaged_here_is_not_sent(published_base, tmp_path):
     assert not (tmp_path / "near").exists()
 
 
-def test_a_base_that_is_not_here_and_too_few_stores_are_refused_before_anything_is_sent(published_base, tmp_path):
+def test_a_base_that_is_not_here_and_too_few_stores_are_refused_before_anything_is_sent(
+    published_base, tmp_path
+):
     catalog, manifest = published_base
     near = FolderStore(tmp_path / "near")
     with pytest.raises(TooFewStores):

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.canon import Refusal, unsafe_text
-from ..core.collection import WORDS, Marks
+from ..core.collection import Marks
+from ..core.texts import WORDS
 from ..core.picture import MARK
 from ..core.records import Finding
 

@@ -109,6 +109,8 @@ def test_the_contract_has_the_symbol_and_the_royalty_that_the_collection_says(st
     assert contract.functions.symbol().call() == named.symbol == "LIGHT"
     assert contract.functions.royaltyInfo(1, 10_000).call() == [splitter, 750]
     assert DEMO.symbol == "DEMO"
+
+
 # What isn't on record, or isn't asked for
 
 

@@ -385,7 +385,9 @@ def test_treasury_changes_for_new_tokens_only(desk):
 
 
 def test_tokens_are_never_minted_into_the_contract_itself(desk):
-    assert refusal(desk, desk.admin, desk.calls.setTreasury(desk.contract.address)) == ("TreasuryIsThisContract",)
+    assert refusal(desk, desk.admin, desk.calls.setTreasury(desk.contract.address)) == (
+        "TreasuryIsThisContract",
+    )
 
 
 def test_a_collection_of_nothing_is_no_way_out(desk):

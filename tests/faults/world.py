@@ -65,7 +65,8 @@ class World:
 
         if not self.proxy:
             return connect("embedded", self.folder / "chain")
-        if direct:  # what this side does to the chain is seen at once, without questions about its newest block
+        # What this side does to the chain is seen at once, without questions about its newest block.
+        if direct:
             return Web3(one_node(self.node.url))
         return connect(self.proxy.url, self.folder)
 

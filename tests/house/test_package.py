@@ -64,9 +64,9 @@ def test_facts_agree():
 
 
 def seconds_to_import(name: str) -> float:
-    "The best of three fresh interpreters."
+    "Of the processor, the best of three fresh interpreters: what else the machine does is no concern of the package."
     program = (
-        "import sys, time; t = time.perf_counter(); __import__(sys.argv[1]); print(time.perf_counter() - t)"
+        "import sys, time; t = time.process_time(); __import__(sys.argv[1]); print(time.process_time() - t)"
     )
     return min(float(python(program, name)) for _ in range(3))
 

@@ -46,7 +46,7 @@ from artmint.publish.credentials import (
     BadIdentity,
     Identity,
     KmsKey,
-    ModuleKey,
+    SigningModule,
     _certificate,
     disagreements,
     inspect,
@@ -357,7 +357,7 @@ def in_module(library: str, folder: Path, curve: str) -> Identity:
     (folder / "pin").write_text(PIN + "\n")
     (folder / "pin").chmod(0o600)
     known = ec.EllipticCurvePublicKey.from_encoded_point(kind, point[-size:])
-    return certified(folder, known, ModuleKey(library, "artmint", label, folder / "pin"))
+    return certified(folder, known, SigningModule(library, "artmint", label, folder / "pin"))
 
 
 @pytest.mark.parametrize("curve", ["secp256r1", "secp384r1"])
