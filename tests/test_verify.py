@@ -34,6 +34,7 @@ def test_a_sound_collection_is_proven_to_the_last_pixel(minted):
         "recipe",
         "picture",
         "pixels",
+        "marks",
         "unique",
         "traits",
         "names",

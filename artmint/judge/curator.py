@@ -433,7 +433,7 @@ def describe_guarantee(
 
 # %% ../../nbs/judge/curator.ipynb #ff93470b
 _NOT_PICTURES = (
-    "title description supply license royalty market rules models people ask_people approval publish_weights withheld secret "
+    "title description supply license royalty market marks arweave rules models people ask_people approval publish_weights withheld secret "
     "labels value_labels absent salt forbidden_colours"
 )
 

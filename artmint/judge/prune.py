@@ -248,7 +248,18 @@ def conditions_digest(
 ) -> str:
     """Digest of what a bound depends on beside the judge: all of the collection that can touch a picture or a
     verdict, and the adapters that it means now. Raises NoSuchAdapter."""
-    words = {"title", "description", "license", "supply", "royalty", "market", "people", "judge"}
+    words = {
+        "title",
+        "description",
+        "license",
+        "supply",
+        "royalty",
+        "market",
+        "marks",
+        "arweave",
+        "people",
+        "judge",
+    }
     words |= _idle(collection, _LATER)
     generation = {"attempts", "rounds"} | _idle(collection.generation, _LATER_GENERATION)
     left_out = {name: True for name in words} | {"generation": generation}

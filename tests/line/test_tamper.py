@@ -86,7 +86,7 @@ class World:
 def world(minted, tmp_path, monkeypatch):
     folder = minted[0] / "drops" / "tiny-1"
     return World(
-        {path: data for path, data in tree(folder / "root").items() if path != "weights.json"},
+        tree(folder / "root"),
         (folder / "drop.json").read_bytes(),
         tmp_path,
         monkeypatch,

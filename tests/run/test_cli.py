@@ -7,8 +7,9 @@ import threading
 
 import pytest
 
+from artmint.chain.signers import new_keystore
 from artmint.run import cli
-from tests.studios import ROOT, artmint
+from tests.studios import FAST, ROOT, artmint
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,7 @@ def test_version():
 def test_doctor_names_a_key_that_others_can_read(tmp_path):
     (tmp_path / "keys").mkdir()
     key = tmp_path / "keys" / "minter.json"
-    key.write_text("{}")
+    new_keystore(key, "word", FAST)
     key.chmod(0o644)
     done = artmint("doctor", "--studio", str(tmp_path), "--json")
     checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
