@@ -95,7 +95,7 @@ def minted(tmp_path_factory):
     from artmint.make.base import load_base, weights_files
     from artmint.metadata import pack
     from artmint.mint import mint
-    from artmint.pin import publish
+    from artmint.pin import publish, publish_weights
     from artmint.publish.tokens import BaseFacts
     from artmint.seeds import frozen_slots, load_collection, recipes
     from artmint.studio.catalog import Catalog
@@ -131,11 +131,9 @@ def minted(tmp_path_factory):
             BaseFacts(digest=base.digest, source=base.source),
             weights_files(base),
         )
-        publish(
-            studio / "drops" / f"tiny-{drop}" / "drop.car",
-            CID.parse(manifest.root),
-            [FolderStore(studio / "store")],
-        )
+        store = FolderStore(studio / "store")
+        publish_weights(catalog, manifest, [store])
+        publish(studio / "drops" / f"tiny-{drop}" / "drop.car", CID.parse(manifest.root), [store])
         commit_drop(admin, contract, manifest)
         mint(minter, contract, manifest)
     return studio, contract.address

@@ -52,7 +52,7 @@ def test_a_sound_collection_is_proven_to_the_last_pixel(minted):
         for step in proof.steps
         if step.name in ("tokenURI", "metadata", "recipe", "picture", "pixels", "manifest", "regenerate")
     )
-    assert "from the archive" in proof.steps[-1].evidence
+    assert "from ipfs://b" in proof.steps[-1].evidence
     assert "\n" not in "".join(step.evidence for step in proof.steps)
     assert json.loads(json.dumps(proof.to_dict()))["exit_code"] == 0
     assert proof.text().count("✓") == len(names)

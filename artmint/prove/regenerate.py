@@ -80,6 +80,9 @@ def _published_place(archives: list[Archive], digest: str) -> tuple[CID, Archive
 class WeightsNotHad(Unreachable):
     "The files of a published base that no store gave."
 
+    reason: str
+    says = "{reason}"
+
 
 def _fetch_weights(root: CID, stores: list[Store], folder: Path, scratch: Path) -> None:
     "Write a base's files from the first store that has them, or from several. Raises WeightsNotHad, Unreachable, ContentError."
