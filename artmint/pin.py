@@ -157,6 +157,14 @@ class WeightsMissing(Refusal):
     )
 
 
+def _stores_of(catalog: Catalog, key: str) -> list[dict]:
+    "The stores that were seen to have a drop or a base, from its latest receipt."
+    return catalog.get("pin", key)["stores"] if catalog.find("pin", key) else []
+
+
+_BASES = "base/"  # begins the keys of bases' receipts, which stand beside those of drops
+
+# %% ../nbs/27_pin.ipynb #241b7ea2
 def publish_weights(
     catalog: Catalog,  # of the studio with the archives; receives receipts
     manifest: Manifest,  # the drop's
@@ -172,14 +180,16 @@ def publish_weights(
         archive = weights_archive(catalog.folder, entry.digest)
         if entry.cid is None:
             continue
-        known = {store["store"] for body in catalog.history("weights", entry.cid) for store in body["stores"]}
+        key = f"{_BASES}{entry.digest}"
+        kept = _stores_of(catalog, key)
+        known = {store["store"] for store in kept}
         new = [store for store in stores if store.name not in known]
         if not new:
             continue
         if not archive.is_file():
             raise WeightsMissing(entry.digest)
         receipt = publish(archive, CID.parse(entry.cid), new, 1, progress)
-        catalog.append("weights", entry.cid, receipt | {"digest": entry.digest})
+        catalog.append("pin", key, receipt | {"stores": kept + receipt["stores"]})
         receipts.append(receipt)
     return receipts
 
@@ -276,16 +286,16 @@ def arweave_key(
 
 # %% ../nbs/27_pin.ipynb #27534ea5
 class DropArchive:
-    "The archive that a drop was packed with, as a store like the others."
-
-    name = "drop.car"
+    "The archive that a drop was packed with, or a base's, as a store like the others."
 
     def __init__(
         self,
-        folder: Path,  # the drop's
+        folder: Path,  # the drop's, or that of bases' archives
+        name: str = "drop.car",  # the archive's in it
     ):
+        self.name = name
         self.folder = folder
-        self.path = folder / "drop.car"
+        self.path = folder / name
 
     def get(self, root: CID, into: Path | None = None) -> Path:
         "The archive, unchecked. Raises MissingContent."
@@ -331,9 +341,18 @@ class DropLook:
 StoreProgress = Callable[[str, int, int], Any]  # is called with a store's name, what is done, and all
 
 # %% ../nbs/27_pin.ipynb #35d17271
+def _own_archive(studio: Path, key: str) -> DropArchive:
+    "The archive that the studio itself has of a drop, or of a base."
+    name, number = key.rsplit("/", 1)
+    if key.startswith(_BASES) and not number.isdecimal():
+        archive = weights_archive(studio, number)
+        return DropArchive(archive.parent, archive.name)
+    return DropArchive(drop_folder(studio, name, int(number)))
+
+
 def look_at_drop(
     catalog: Catalog,  # the studio's; receives what was seen
-    key: str,  # the drop's, as collection/number; it was published
+    key: str,  # the drop's, as collection/number, or a base's; it was published
     stores: list[Store],  # whom to ask
     named: list[str],  # all stores that the studio names
     size: int | None = 0,  # leaves to draw; 0: enough to see a loss of 1 %; None: all
@@ -341,8 +360,7 @@ def look_at_drop(
 ) -> DropLook:
     "Ask stores for blocks of a drop, and write down what they gave. Raises MissingRecord for one that wasn't published."
     root = CID.parse(catalog.get("pin", key)["root"])
-    name, number = key.rsplit("/", 1)
-    archive = DropArchive(drop_folder(catalog.folder, name, int(number)))
+    archive = _own_archive(catalog.folder, key)
     try:
         places = tree_places(root, [archive.path], stores)
     except ContentError:

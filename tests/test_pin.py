@@ -13,10 +13,12 @@ from artmint.pin import (
     PublishedElsewise,
     TooFewStores,
     WeightsMissing,
+    look_at_drop,
     open_stores,
     publish,
     publish_weights,
     read_back,
+    repair_drop,
 )
 from artmint.publish.weights import weights_archive, write_weights
 from artmint.studio.catalog import Catalog
@@ -199,3 +201,22 @@ def test_a_base_that_is_not_here_and_too_few_stores_are_refused_before_anything_
     with pytest.raises(WeightsMissing, match="run 25_metadata again"):
         publish_weights(catalog, manifest, [near])
     assert not (tmp_path / "near").exists()
+
+
+def test_whether_a_base_is_still_there_is_asked_too_and_it_is_mended(published_base, tmp_path):
+    catalog, manifest = published_base
+    near = FolderStore(tmp_path / "near")
+    publish_weights(catalog, manifest, [near])
+    root = CID.parse(manifest.weights[0].cid)
+    (key,) = catalog.all("pin")
+    assert key == f"base/{'3f' * 32}"
+    assert {row.status for row in look_at_drop(catalog, key, [near], [near.name], None).rows} == {"held"}
+    near.get(root).unlink()
+    look = look_at_drop(catalog, key, [near], [near.name], None)
+    assert [(row.store, row.status) for row in look.rows] == [
+        (f"{'3f' * 32}.car", "held"),
+        ("folder near", "missing"),
+    ]
+    (mended,) = repair_drop(catalog, look, [near], [near.name])
+    assert mended.outcome == "held"
+    assert read_back(near, root)

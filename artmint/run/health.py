@@ -91,7 +91,7 @@ def look_steps(
 def _mended_words(row: "Mended") -> str:
     "What repair did, or would do, for a store."
     what = f"{row.bytes:,} bytes from {row.source}"
-    if row.outcome == "planned" and row.store == "drop.car":
+    if row.outcome == "planned" and row.store.endswith(".car"):  # the studio's own archive
         return f"would be written anew from {row.source}"
     if row.outcome == "planned":
         return f"would be given {what}"
