@@ -297,6 +297,7 @@ def test_the_console_shows_takes_and_writes(tmp_path, capsys, monkeypatch):
 # ---- in a real browser
 
 
+@pytest.mark.slow
 def test_by_a_click_in_a_browser(tmp_path):
     "The console serves the grid; a click shows the diff, another writes it; nothing of the page is refused by its own policy."
     sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

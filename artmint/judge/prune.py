@@ -240,7 +240,7 @@ def _idle(record: Record, names: tuple[str, ...]) -> set[str]:
     "Those of a record's fields that stand at their defaults."
     return {name for name in names if getattr(record, name) == type(record).model_fields[name].default}
 
-
+# %% ../../nbs/judge/prune.ipynb #343986f7
 def conditions_digest(
     catalog: Catalog,  # of the studio: what it has under the adapters' names
     collection: Collection,  # whose rules

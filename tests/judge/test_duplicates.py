@@ -310,6 +310,7 @@ def test_blank_and_nearly_blank_pictures_are_no_copies():
     ) == (-1, 0.0, 0)
 
 
+@pytest.mark.slow
 def test_unrelated_pictures_are_no_near_copies():
     crowd = Crowd(originals(30, seed=5))
     assert max(crowd.near(image)[1] for image in originals(12, seed=6)) < BOUND

@@ -133,6 +133,7 @@ def test_a_style_score_refuses_as_many_of_the_style_as_it_says(judge, tmp_path):
         fit_style(judge, style[:10])
 
 
+@pytest.mark.slow
 def test_heads_give_each_picture_the_same_number_in_any_company(judge, tmp_path):
     catalog = Catalog(tmp_path)
     some = [subjects()[i] for i in np.random.default_rng(4).integers(576, size=96)]

@@ -338,6 +338,7 @@ def test_a_folder_without_a_model_is_named(tmp_path):
         load_judge(tmp_path)
 
 
+@pytest.mark.slow
 def test_embeddings_depend_on_nothing_beside_the_picture():
     judge = load_judge()
     images = [draw(s, i) for i, s in enumerate(np.random.default_rng(3).choice(subjects(), 23))]

@@ -39,7 +39,7 @@ PROMPTS = (
 )
 
 
-@pytest.fixture(scope="module", params=["portable", "fast"])
+@pytest.fixture(scope="module", params=[pytest.param("portable", marks=pytest.mark.slow), "fast"])
 def profile(request):
     return request.param
 

@@ -326,6 +326,7 @@ def test_an_attempt_for_other_traits_is_no_candidate_any_more(tmp_path, tiny, ba
     assert now.collection == rings
 
 
+@pytest.mark.slow
 def test_a_batch_goes_on_after_its_collection_was_changed(tmp_path):
     "Through the console: one finished round, other steps, the same batch again."
     shutil.copytree(TINY, tmp_path / "tiny")

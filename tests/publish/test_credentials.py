@@ -567,6 +567,7 @@ def test_a_server_of_time_that_gives_none_is_said(made, tmp_path):
         )
 
 
+@pytest.mark.slow
 def test_a_certificate_that_ran_out_holds_up_neither_packing_nor_proof(tmp_path):
     catalog = fill(tmp_path, 2)
     signing(tmp_path)

@@ -120,6 +120,7 @@ def test_what_can_not_be_looked_at_is_said(order, tmp_path):
     assert any("somebody/model" in row["evidence"] for row in rows)
 
 
+@pytest.mark.slow
 def test_the_console_ends_with_one_where_something_would_be_refused(order, tmp_path):
     order('scorer = "contrast"', 'scorer = "beauty"')
     call = [sys.executable, "-m", "artmint.run.cli", "run", "b.toml", "--plan", "--json"]

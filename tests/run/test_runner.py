@@ -61,6 +61,7 @@ def test_a_changed_notebook_runs_again(books, order, tmp_path):
     assert not runner.run_batch(one, tmp_path / "studio", print)[0].skipped
 
 
+@pytest.mark.slow
 def test_open_slots_after_the_last_round_wait_for_people(books, order, tmp_path):
     notebook(books, "20_curate", ROUND, WRITE.format(name="curate") + FILL.format(slots=(1, 3), round=1))
     with pytest.raises(runner.WaitingForPeople) as refusal:
@@ -210,6 +211,7 @@ def test_events_tell_programs_what_happens(books, order, tmp_path):
     assert any(line.startswith("[1/1] 00_seeds draw: 3/3") for line in shown)
 
 
+@pytest.mark.slow
 def test_a_run_is_stopped_and_goes_on(books, order, tmp_path):
     studio = tmp_path / "studio"
     mark = tmp_path / "mark"

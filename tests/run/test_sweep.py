@@ -122,6 +122,7 @@ def test_what_is_minted_already_costs_nothing_more(minted, tmp_path):
 SHOW = "from IPython.display import JSON, display\nif seed == 3: raise ValueError('no three')\ndisplay(JSON({'double': 2 * seed, 'side': side}))"
 
 
+@pytest.mark.slow
 def test_a_sweep_gathers_one_table_and_goes_on(books, tmp_path):
     notebook(books, "04_drawings", "seed: int = 1  # a seed\nside: str = 'a'  # a side", SHOW)
     (tmp_path / "sweep.toml").write_text(

@@ -124,6 +124,7 @@ def test_the_driver_killed_and_started_again(base, expected, tmp_path):
     assert not any(Path(f"/proc/{pid}").exists() for pid in left)  # a worker without a driver ends by itself
 
 
+@pytest.mark.slow
 def test_another_machine_is_turned_away(base, tmp_path):
     catalog, order, attempts = listed(tmp_path, base, Crew(executor="process", workers=1))
     catalog.put(

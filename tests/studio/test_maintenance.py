@@ -7,6 +7,7 @@ import pytest
 from tests.studios import artmint
 
 
+@pytest.mark.slow
 def test_init_makes_a_studio_that_can_be_planned(tmp_path):
     done = artmint("init", "home", "--name", "dawn", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
