@@ -345,6 +345,7 @@ def survive(browser, folder: Path, count: int, troubles: int, one_in: int, at_on
         served.kill()
 
 
+@pytest.mark.slow
 def test_no_decision_is_lost_or_said_twice(browser, tmp_path):
     survive(browser, tmp_path, 240, 3, 20)
 

@@ -98,6 +98,7 @@ def test_with_several_nodes_too(tmp_path, lagging):
     second.end()
 
 
+@pytest.mark.slow
 def test_a_receipt_counts_when_its_block_is_there(tmp_path, lagging):
     "Preconfirmed receipts come before the block, with another hash and other figures."
     proxy = lagging(0, "--block-time", "1", flash=True)
@@ -108,6 +109,7 @@ def test_a_receipt_counts_when_its_block_is_there(tmp_path, lagging):
         assert one.gas == int(proxy.node("eth_getTransactionReceipt", one.hash)["gasUsed"], 16)
 
 
+@pytest.mark.slow
 def test_a_preconfirmed_block_that_never_comes_mints_nothing(tmp_path, lagging):
     proxy = lagging(0, flash=True)
     studio = Studio(tmp_path, proxy.node)
@@ -165,6 +167,7 @@ def test_a_node_that_asks_for_longer_than_patience_lasts_ends_the_run(studio):
 # Receipts that come late, and blocks that are no longer kept
 
 
+@pytest.mark.slow
 def test_a_receipt_that_comes_late_is_no_rival(studio):
     fault(studio, "null", "eth_getTransactionReceipt")
     with pytest.raises(ReceiptLate) as caught:
@@ -281,6 +284,7 @@ def stuck(studio, batch=16):
     studio.minter.patience = 5
 
 
+@pytest.mark.slow
 def test_a_cancelled_flight_mints_nothing_and_all_versions_are_kept(studio):
     stuck(studio, 8)
     versions, ended = cancel(studio.minter, 0, dry=True)
@@ -326,6 +330,7 @@ def test_what_the_node_has_is_not_given_up(studio):
         abandon(studio.minter, 0)
 
 
+@pytest.mark.slow
 def test_what_waits_while_blocks_come_is_signed_dearer_by_a_rule(studio):
     "The node's suggestion doesn't change, and the transaction isn't taken into blocks: an eighth more, and again."
     stuck(studio)

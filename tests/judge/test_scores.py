@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+import pytest
 from artmint.core.collection import OneOfOne
 from artmint.core.records import Slot
 from artmint.judge.scores import (
@@ -51,6 +52,7 @@ def test_scores_do_not_depend_on_the_company(tmp_path, judge):
     assert set(next(iter(results[0].values()))) == set(scorers)
 
 
+@pytest.mark.slow
 @settings(max_examples=4, deadline=None)
 @given(st.permutations(range(6)), st.integers(1, 6))
 def test_a_scorer_gives_each_candidate_the_same_number_in_any_batch(judge, order, size):

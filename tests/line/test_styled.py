@@ -237,6 +237,7 @@ def test_a_studio_that_publishes_another_adapter_is_found_out(swapped, monkeypat
     assert f"should be {sha(adapter(1))}, found {sha(adapter(2))}" in proof.text()
 
 
+@pytest.mark.slow
 def test_a_token_that_tells_of_other_parents_is_found_out(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "artmint.metadata.adapter_facts",
@@ -263,6 +264,7 @@ def test_a_name_means_the_studios_latest_adapter_and_a_digest_is_a_digest(tmp_pa
     assert named_adapters(catalog, collection.model_copy(update={"adapters": (use,)})) == {"riso": first}
 
 
+@pytest.mark.slow
 def test_an_adapter_that_is_trained_anew_makes_new_attempts_and_both_are_proven(tmp_path):
     collection = styled(tmp_path)
     catalog = Catalog(tmp_path / "studio")
@@ -281,6 +283,7 @@ def test_an_adapter_that_is_trained_anew_makes_new_attempts_and_both_are_proven(
     assert sum(weights.role == "adapter" for weights in manifest.weights) == 2
 
 
+@pytest.mark.slow
 def test_what_an_earlier_version_settled_is_what_its_editions_are_held_against(tmp_path):
     "It kept no settings beside its attempts, and an adapter's digest for good."
     collection = styled(tmp_path)

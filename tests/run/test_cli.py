@@ -14,7 +14,13 @@ from tests.studios import FAST, ROOT, artmint
 
 @pytest.mark.parametrize(
     "words",
-    [("--help",), ("run", "--help"), ("verify", "--help"), ("report", "--help"), ("doctor", "--help")],
+    [
+        ("--help",),
+        *(
+            pytest.param((name, "--help"), marks=pytest.mark.slow)
+            for name in ("run", "verify", "report", "doctor")
+        ),
+    ],
 )
 def test_help_documents_the_exit_codes(words):
     done = artmint(*words)
@@ -28,7 +34,13 @@ def test_help_documents_the_exit_codes(words):
 
 @pytest.mark.parametrize(
     "words",
-    [("run",), ("paint",), ("run", "a.toml", "--speed", "9"), ("run", "none.toml"), ("report", "none.toml")],
+    [
+        ("paint",),
+        ("run", "none.toml"),
+        pytest.param(("run",), marks=pytest.mark.slow),
+        pytest.param(("run", "a.toml", "--speed", "9"), marks=pytest.mark.slow),
+        pytest.param(("report", "none.toml"), marks=pytest.mark.slow),
+    ],
 )
 def test_wrong_use_is_2_and_one_sentence(words, tmp_path):
     done = artmint(*words, cwd=tmp_path)

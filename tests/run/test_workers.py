@@ -84,6 +84,7 @@ def test_serial_makes_the_same(base, expected, tmp_path):
     assert order_of(catalog, base, attempts, Crew()).batches == {}
 
 
+@pytest.mark.slow
 def test_three_processes_and_one_killed_in_mid_batch(base, expected, tmp_path):
     catalog, order, attempts = listed(tmp_path, base, Crew(executor="process", workers=3))
     killed: list = []
