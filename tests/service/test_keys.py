@@ -40,7 +40,9 @@ def test_a_key_opens_its_scopes_and_its_secret_is_nowhere(catalog):
 
 
 @pytest.mark.parametrize(
-    "came", ["", "am_", "am_" + "x" * 43, "Bearer", "am_" + "é" * 43, "am_" + "x" * 10**6]
+    "came",
+    ["", "am_", "am_" + "x" * 43, "Bearer", "am_" + "é" * 43, "am_" + "x" * 10**6],
+    ids=["nothing", "prefix", "another", "word", "letters", "long"],
 )
 def test_what_is_no_key_opens_nothing(catalog, came):
     new_key(catalog, "Ada", KEY_SCOPES)
