@@ -60,6 +60,8 @@ from ..run.journals import journal_app
 from ..run.models import adapter_app, base_app, embedding_app
 from ..run.preview import preview_drop
 from ..run.transactions import tx_app
+from .keys import key_app
+from .webhooks import webhook_app
 
 # %% ../../nbs/console/cli.ipynb #9e84dc0f
 if TYPE_CHECKING:
@@ -106,6 +108,8 @@ GROUPS = {
     "admin": admin_app,
     "journal": journal_app,
     "tx": tx_app,
+    "key": key_app,
+    "webhook": webhook_app,
 }
 for name, group in GROUPS.items():
     app.add_typer(group, name=name, epilog=CODES)
