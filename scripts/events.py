@@ -51,29 +51,29 @@ REMEDY = {
     "saving": 0.25,
     "quality": "6 of 8",
 }
+STAGE = {"name": "00_seeds", "seconds": 1.2, "skipped": False}
 RECORDS = [  # kind, key, body, whether a run of the service wrote it
-    ("run-state", "friday", {"state": "queued", "batch": "friday"}, True),
+    ("run-state", "friday", {"state": "queued"}, True),
     (
         "run-state",
         "friday",
-        {"state": "running", "stage": "00_seeds", "attempts": 1, "worker": "studio-1"},
+        {"state": "running", "worker": "studio-1", "claims": 1},
         True,
     ),
-    ("run-state", "friday", {"state": "done", "address": f"8453:{ADDRESS}"}, True),
+    ("run-state", "friday", {"state": "done", "address": f"8453:{ADDRESS}", "stages": [STAGE]}, True),
     (
         "run-state",
         "friday",
         {
             "state": "failed",
-            "stage": "30_mint",
             "error": {"name": "OutOfGasMoney", "message": "The minter has 0.001 ether …", "exit_code": 1},
         },
         True,
     ),
-    ("run-state", "friday", {"state": "cancelled", "stage": "15_generate"}, True),
-    ("run-state", "friday", {"state": "paused", "stage": "15_generate"}, True),
+    ("run-state", "friday", {"state": "cancelled"}, True),
+    ("run-state", "friday", {"state": "paused"}, True),
     ("stage", "friday/15_generate-r2", {"seconds": 84.2, "slots": 3}, True),
-    ("run-state", "friday", {"state": "waiting", "stage": "20_curate", "waiting": [3, 11]}, True),
+    ("run-state", "friday", {"state": "waiting", "waiting": [3, 11]}, True),
     (
         "people",
         "demo/friday",

@@ -61,6 +61,7 @@ from ..run.models import adapter_app, base_app, embedding_app
 from ..run.preview import preview_drop
 from ..run.transactions import tx_app
 from .keys import key_app
+from .runs import runs_app, work
 from .webhooks import webhook_app
 
 # %% ../../nbs/console/cli.ipynb #9e84dc0f
@@ -94,7 +95,7 @@ def _root(
     "From a prompt to a proven token."
 
 # %% ../../nbs/console/cli.ipynb #eb8b83b9
-for command in (run, explore, report, sweep, init, backup, gc):
+for command in (run, work, explore, report, sweep, init, backup, gc):
     app.command(epilog=CODES)(command)
 app.command("open", epilog=CODES)(open_withheld)
 app.command("tune", epilog=CODES)(tune_batch)
@@ -109,6 +110,7 @@ GROUPS = {
     "journal": journal_app,
     "tx": tx_app,
     "key": key_app,
+    "runs": runs_app,
     "webhook": webhook_app,
 }
 for name, group in GROUPS.items():
