@@ -295,6 +295,7 @@ def test_a_changed_copy_is_a_near_copy(name):
     assert recalls(Crowd(images), images, QUICK[name])[1] == 1
 
 
+@pytest.mark.slow
 def test_blank_and_nearly_blank_pictures_are_no_copies():
     corner = Image.new("RGB", (128, 128), "white")
     corner.paste("red", (118, 118, 128, 128))
@@ -330,6 +331,7 @@ def siblings_scores(pairs: list[tuple[Image.Image, Image.Image]]) -> list[float]
     return sorted((near_copy(*pair)[0] for pair in thumbs), reverse=True)
 
 
+@pytest.mark.slow
 def test_siblings_are_no_near_copies():
     assert siblings_scores(drawn_siblings(12))[0] < BOUND
 

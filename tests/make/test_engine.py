@@ -16,6 +16,7 @@ from artmint.make.prompts import PromptTooLong
 from artmint.make.schedulers import UnknownChoice
 from artmint.make.render import render
 from tests.families import FAMILIES, saved, single_file
+from tests.suites import some
 
 UNETS = ("sd1", "sd2", "sdxl")
 
@@ -100,9 +101,7 @@ def test_a_whole_pipeline_paints_what_it_paints_alone(bases, name):
         assert np.asarray(image).std() > 1
 
 
-@pytest.mark.parametrize(
-    "name", ["sdxl", "flux", *(pytest.param(name, marks=pytest.mark.slow) for name in ("sd1", "sd2", "sd3"))]
-)
+@pytest.mark.parametrize("name", some(["sdxl", "flux", "sd1", "sd2", "sd3"], ["flux"]))
 def test_batch_and_order_change_no_pixel(bases, name):
     base = bases(name)
     asked = recipes(base, 9)

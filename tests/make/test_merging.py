@@ -31,6 +31,7 @@ from tests.adapters import (
     weight_of,
 )
 from tests.styles import SMALL, UNETS, painted
+from tests.suites import some
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 MIXED = ("to_q", "to_out.0", "conv1", "conv2", "ff.net.2", "proj_in", "q_proj", "fc1", "conv_shortcut")
@@ -230,7 +231,7 @@ def by_peft(base, files, dtype):
     return pipeline
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("dtype", some([torch.float32, torch.float64, torch.bfloat16], [torch.float64]))
 def test_the_sums_are_pefts_to_the_last_bit(bases, style, trained, tmp_path, dtype):
     "So pictures of recipes that are older than this loader are what they were."
     base = bases("sd1")

@@ -9,6 +9,7 @@ from artmint.core.records import Recipe
 from artmint.ipfs.cid import cid
 from artmint.verify import verify
 from tests.lies import altered, failed, repaint, restate, status
+from tests.suites import some
 
 
 @pytest.mark.parametrize(
@@ -51,24 +52,27 @@ def test_a_manifest_that_is_none_fails_and_one_that_is_absent_does_not(studio):
     assert status(proof, "manifest") == {"unchecked"}
 
 
+CLAIMS = [
+    ("recipe", "artmint.dna", {"artmint__dna": "0" * 64}),
+    ("recipe", "artmint.dna", {"artmint__recipe__seed": 7}),
+    ("recipe", "artmint.recipe", {"artmint__recipe__seed": -1}),
+    ("recipe", "artmint.recipe", {"artmint__recipe__schema": 2}),
+    ("recipe", "artmint.base.digest", {"artmint__base__digest": "0" * 64}),
+    ("recipe", "attributes", {"attributes__0__value": "golden rings"}),
+    ("metadata", "artmint.slot", {"artmint__slot": 1}),
+    ("metadata", "name", {"name": "Tiny <svg onload=alert(1)>"}),
+    ("metadata", "json", {"animation_url": "https://elsewhere.example"}),
+    ("metadata", "json", {"image": "https://elsewhere.example/2.png"}),
+    ("metadata", "json", {"artmint__scores__clip": "high"}),
+    ("picture", "image", {"image": f"ipfs://{cid(b'another')}"}),
+    ("picture", "artmint.file_digest", {"artmint__file_digest": "0" * 64}),
+    ("pixels", "artmint.pixel_digest", {"artmint__pixel_digest": "0" * 64}),
+]  # a step, the field that it names, and what a JSON says instead
+
+
 @pytest.mark.parametrize(
     "step, field, changes",
-    [
-        ("recipe", "artmint.dna", {"artmint__dna": "0" * 64}),
-        ("recipe", "artmint.dna", {"artmint__recipe__seed": 7}),
-        ("recipe", "artmint.recipe", {"artmint__recipe__seed": -1}),
-        ("recipe", "artmint.recipe", {"artmint__recipe__schema": 2}),
-        ("recipe", "artmint.base.digest", {"artmint__base__digest": "0" * 64}),
-        ("recipe", "attributes", {"attributes__0__value": "golden rings"}),
-        ("metadata", "artmint.slot", {"artmint__slot": 1}),
-        ("metadata", "name", {"name": "Tiny <svg onload=alert(1)>"}),
-        ("metadata", "json", {"animation_url": "https://elsewhere.example"}),
-        ("metadata", "json", {"image": "https://elsewhere.example/2.png"}),
-        ("metadata", "json", {"artmint__scores__clip": "high"}),
-        ("picture", "image", {"image": f"ipfs://{cid(b'another')}"}),
-        ("picture", "artmint.file_digest", {"artmint__file_digest": "0" * 64}),
-        ("pixels", "artmint.pixel_digest", {"artmint__pixel_digest": "0" * 64}),
-    ],
+    some(CLAIMS, [CLAIMS[at] for at in (1, 5, 7, 9, 11, 12, 13)]),  # one of each kind
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_json_that_lies(lie, step, field, changes):
