@@ -65,14 +65,9 @@ train(load_style(style, 32), load_base(base), config, Path(folder), progress=rep
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    "steps, by",
-    [
-        pytest.param(1, signal.SIGKILL, marks=pytest.mark.slow),
-        (4, signal.SIGKILL),
-        pytest.param(6, signal.SIGKILL, marks=pytest.mark.slow),
-        pytest.param(5, signal.SIGINT, marks=pytest.mark.slow),
-    ],
+    "steps, by", [(1, signal.SIGKILL), (4, signal.SIGKILL), (6, signal.SIGKILL), (5, signal.SIGINT)]
 )
 def test_killed_at_any_step_it_ends_in_the_same_bytes(bases, style, trained, tmp_path, steps, by):
     "And stopped with Ctrl-C in the middle of a step."

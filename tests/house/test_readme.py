@@ -18,6 +18,7 @@ from typer.main import get_command
 
 from tests.suites import some
 
+
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 README = ROOT / "README.md"

@@ -150,8 +150,18 @@ LIES = {
 }
 
 
-@pytest.mark.parametrize("way", HONEST)
-@pytest.mark.parametrize("whole", [True, False], ids=["all tokens", "one token"])
+def once(ways) -> list:
+    "Each of these for all tokens and for one; quick is each for one of both."
+    quick = [(at % 2 == 0, way) for at, way in enumerate(ways)]
+    return some(product([True, False], ways), quick)
+
+
+def called(value) -> str:
+    "How a parameter stands in a test's name."
+    return {True: "all tokens", False: "one token"}.get(value, value)
+
+
+@pytest.mark.parametrize("whole, way", once(HONEST), ids=called)
 def test_what_the_specification_allows_is_read(minted, gateway, way, whole):
     honest = HONEST[way]
     gateway.spoil = lambda data: honest(data) if whole else data
@@ -160,14 +170,7 @@ def test_what_the_specification_allows_is_read(minted, gateway, way, whole):
     assert proof.exit_code == 0, proof.text()
 
 
-ONCE = [(at % 2 == 0, lie) for at, lie in enumerate(LIES)]  # of all tokens or of one
-
-
-@pytest.mark.parametrize(
-    "whole, lie",
-    some(product([True, False], LIES), ONCE),
-    ids=lambda value: {True: "all tokens", False: "one token"}.get(value, value),
-)
+@pytest.mark.parametrize("whole, lie", once(LIES), ids=called)
 def test_a_gateway_that_lies_is_named_and_no_token_is_blamed(minted, gateway, lie, whole):
     gateway.spoil = LIES[lie] if whole or lie != "a flipped byte" else LIES["a flipped byte in every block"]
     stores = [Gateway(gateway.url, seconds=5, tries=1)]
