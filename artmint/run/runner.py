@@ -530,7 +530,7 @@ def run_batch(
     here = run_folder(studio, batch)
     here.mkdir(parents=True, exist_ok=True)
     results: list[StageResult] = []
-    with hold_studio(studio, f"Batch {batch.name}"):
+    with hold_studio(studio, f"Batch {batch.name}", collection.name):
         _tidy(here, say)
         context = RunContext(batch, collection, Path(studio), Catalog(Path(studio)), say, live, event)
         reached = False
