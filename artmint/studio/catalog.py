@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['RECORD_TABLE', 'JOB_TABLE', 'MIGRATIONS', 'WATCHED', 'RUN_VARIABLE', 'NewerCatalog', 'CatalogReplaced',
            'UnknownDatabase', 'Database', 'RecordConflict', 'MissingRecord', 'RecordWriter', 'RecordFinder',
-           'RecordLister', 'Records', 'WorkList', 'LostLease', 'Leases', 'Catalog']
+           'RecordLister', 'Records', 'WorkList', 'LostLease', 'Claim', 'Leases', 'Catalog']
 
 # %% ../../nbs/studio/catalog.ipynb #01d9388a
 import hashlib
@@ -13,9 +13,10 @@ import os
 import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -384,10 +385,10 @@ class RecordWriter(Database):
             connection.execute(sa.insert(RECORD_TABLE), rows)
         return [row["digest"] for row in rows]
 
-    def together(self) -> AbstractContextManager[sa.Connection]:
-        """A transaction for records of several kinds and jobs, all or none, on disk when it ends. Whoever asks for news sees
-        its records in the order of their numbers."""
-        return self._write(kind=WATCHED[0])
+    def together(self, losable: bool = False) -> AbstractContextManager[sa.Connection]:
+        """A transaction for records of several kinds and jobs, all or none, on disk when it ends unless it may be lost by a
+        power cut. Whoever asks for news sees its records in the order of their numbers."""
+        return self._write(losable, WATCHED[0])
 
     def add(self, connection: sa.Connection, kind: str, key: str, body: dict, run: str | None = None) -> str:
         """Add a record in a transaction that `together` gave, in the name of a run, and give its body's digest. Raises
@@ -573,21 +574,35 @@ class LostLease(Refusal):
     )
 
 
-def _first_free(stage: str, now: float, lanes: bool) -> sa.ScalarSelect:
-    """The key of a stage's list that is first in turn: the highest priority, free for longest. Its row is locked, and rows
-    that others have locked are passed over."""
-    free = sa.select(JOB_TABLE.c.key).where(
-        JOB_TABLE.c.stage == stage, ~JOB_TABLE.c.done, JOB_TABLE.c.until < now
-    )
+_STANDING = [JOB_TABLE.c[name] for name in ("key", "worker", "claims", "asked", "lane")]
+
+
+@cache
+def _claiming(lanes: bool) -> sa.Executable:
+    """The statement that takes the key of a stage's list that is first in turn: the highest priority, free for longest. Its row
+    is locked, and rows that others have locked are passed over."""
+    of_stage = JOB_TABLE.c.stage == sa.bindparam("list")
+    now = sa.bindparam("now")
+    free = sa.select(JOB_TABLE.c.key).where(of_stage, ~JOB_TABLE.c.done, JOB_TABLE.c.until < now)
     if lanes:
-        held = sa.select(JOB_TABLE.c.lane).where(
-            JOB_TABLE.c.stage == stage, _IS_HELD, JOB_TABLE.c.until >= now
-        )
+        held = sa.select(JOB_TABLE.c.lane).where(of_stage, _IS_HELD, JOB_TABLE.c.until >= now)
         free = free.where(JOB_TABLE.c.lane.not_in(held))
-    first = free.order_by(*_IN_TURN).limit(1)
-    return first.with_for_update(skip_locked=True).scalar_subquery()
+    first = free.order_by(*_IN_TURN).limit(1).with_for_update(skip_locked=True).scalar_subquery()
+    take = sa.update(JOB_TABLE).where(of_stage, JOB_TABLE.c.key == first)
+    values = {"worker": sa.bindparam("taker"), "until": sa.bindparam("end"), "claims": JOB_TABLE.c.claims + 1}
+    return take.values(**values).returning(*_STANDING)
 
 # %% ../../nbs/studio/catalog.ipynb #29d615ec
+class Claim(NamedTuple):
+    "A job that was taken, and how it stands; no key: there was none."
+
+    key: str | None = None
+    worker: str = ""
+    claims: int = 0  # this one included
+    asked: str = ""
+    lane: str = ""
+
+
 class Leases(WorkList):
     "Who works on what, until when."
 
@@ -595,16 +610,17 @@ class Leases(WorkList):
         """Take the first key of a stage's list that is neither finished nor held, for so many seconds. None
         when there is none now."""
         with self._write(losable=True) as connection:
-            return connection.scalar(self.claiming(stage, worker, seconds))
+            return self.take(connection, stage, worker, seconds).key
 
-    def claiming(self, stage: str, worker: str, seconds: float, lanes: bool = False) -> sa.Executable:
-        """The statement of a claim; its result is the key. With `lanes` it passes over a key while another of the same lane
-        is held: whoever runs it takes turns, as `together` does."""
+    def take(
+        self, connection: sa.Connection, stage: str, worker: str, seconds: float, lanes: bool = False
+    ) -> Claim:
+        """Claim within a transaction. With `lanes` a key is passed over while another of the same lane is held: whoever asks
+        so takes turns, as `together` does."""
         now = time.time()
-        first = _first_free(stage, now, lanes)
-        take = sa.update(JOB_TABLE).where(JOB_TABLE.c.stage == stage, JOB_TABLE.c.key == first)
-        held = {"worker": worker, "until": now + seconds, "claims": JOB_TABLE.c.claims + 1}
-        return take.values(**held).returning(JOB_TABLE.c.key)
+        given = {"list": stage, "now": now, "taker": worker, "end": now + seconds}
+        row = connection.execute(_claiming(lanes), given).first()
+        return Claim(*row) if row else Claim()
 
     def _change(self, stage: str, key: str, worker: str, **values) -> None:
         "Change a job that the worker holds or has finished. Raises LostLease."
