@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['ROLE_SCOPES', 'LOCAL_HOSTS', 'Here', 'CollectionName', 'BatchName', 'RunName', 'SlotNo', 'DropNo', 'After', 'Limit',
            'REFUSED', 'UnknownBatch', 'NoSuchCollection', 'TwoCollections', 'Shelf', 'Caller', 'Service', 'service_of',
-           'asks', 'body_as', 'place_after', 'refusals_of', 'route_facts']
+           'asks', 'require_scope', 'body_as', 'place_after', 'refusals_of', 'route_facts']
 
-# %% ../../nbs/service/access.ipynb #366c8154
+# %% ../../nbs/service/access.ipynb #7b5738bd
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from fastapi import Depends, Query, Request
 from fastapi import Path as InPath
 from pydantic import BaseModel, ValidationError
 
-# %% ../../nbs/service/access.ipynb #54b70676
+# %% ../../nbs/service/access.ipynb #355965bc
 from ..core.canon import NotPlainJSON, Record, Refusal, error_lines, read_json
 from ..core.collection import Collection
 from ..run.batch import Batch, load_batch
@@ -29,7 +29,7 @@ from .queue import Queue
 from ..studio.catalog import Catalog
 from ..studio.team import Member, PublicAddress, Team, TeamGate
 
-# %% ../../nbs/service/access.ipynb #9e2ceffa
+# %% ../../nbs/service/access.ipynb #e866d51b
 class UnknownBatch(Refusal):
     "No file of the batches folder has this name."
 
@@ -59,7 +59,7 @@ class TwoCollections(Refusal):
     )
     status = 409
 
-# %% ../../nbs/service/access.ipynb #48919b55
+# %% ../../nbs/service/access.ipynb #8d07de36
 def _stamp(paths: list[Path]) -> tuple:
     "What tells files from other ones at the same places."
     stamps = []
@@ -74,7 +74,7 @@ def _stamp(paths: list[Path]) -> tuple:
 
 _READ = (".toml", ".txt", ".csv", ".json")  # what a collection's description is read from
 
-# %% ../../nbs/service/access.ipynb #adaaa951
+# %% ../../nbs/service/access.ipynb #ba0f8701
 @dataclass
 class Shelf:
     "The batch files of a folder, and the collections that they are about."
@@ -141,7 +141,7 @@ class Shelf:
             raise loaded
         return loaded
 
-# %% ../../nbs/service/access.ipynb #88bd8511
+# %% ../../nbs/service/access.ipynb #1f998534
 ROLE_SCOPES = {
     "guest": ("read",),
     "artist": ("read", "decide"),
@@ -158,7 +158,7 @@ class Caller:
     scopes: tuple[str, ...]
     key: ApiKey | None = None  # none: somebody of the team, in a browser
 
-# %% ../../nbs/service/access.ipynb #3cc80076
+# %% ../../nbs/service/access.ipynb #1e3df84f
 @dataclass
 class Service:
     "What the service answers about, and for whom."
@@ -201,7 +201,7 @@ class Service:
         member: Member = gate.member(request)
         return Caller(member.name, ROLE_SCOPES[member.role])
 
-# %% ../../nbs/service/access.ipynb #8479c9ab
+# %% ../../nbs/service/access.ipynb #c6f8f52a
 async def service_of(request: Request) -> Service:
     "The service that a request is for."
     return request.app.state.service
@@ -216,13 +216,23 @@ def asks(
         service: Service = request.app.state.service
         caller = service.caller(request)
         request.state.caller = caller.name
-        if scope not in caller.scopes:
-            if caller.key:
-                note_refused(service.catalog, caller.key, scope)
-            raise ScopeMissing(caller.name, scope, list(caller.scopes))
+        require_scope(service, caller, scope)
         return caller
 
     return Depends(admitted)
+
+
+def require_scope(
+    service: Service,  # where it is recorded
+    caller: Caller,  # who asks
+    scope: str,  # what they have to have
+) -> None:
+    "Raise ScopeMissing for a caller without a scope; of a key it is recorded."
+    if scope in caller.scopes:
+        return
+    if caller.key:
+        note_refused(service.catalog, caller.key, scope)
+    raise ScopeMissing(caller.name, scope, list(caller.scopes))
 
 
 def body_as(
@@ -248,7 +258,7 @@ def body_as(
 
 Here = Annotated[Service, Depends(service_of)]  # what a route answers about
 
-# %% ../../nbs/service/access.ipynb #e7701f6c
+# %% ../../nbs/service/access.ipynb #e2632bf4
 CollectionName = Annotated[
     str, InPath(pattern="^[a-z][a-z0-9-]*$", max_length=64, description="The collection")
 ]
@@ -276,7 +286,7 @@ def place_after(
         raise BadBody([f"after: {after[:40]!r} is no place that a page ended at"])
     return int(after or 0)
 
-# %% ../../nbs/service/access.ipynb #878467d2
+# %% ../../nbs/service/access.ipynb #eaa9116a
 REFUSED = {
     400: "The request can't be read",
     401: "No key, or one that opens nothing",
