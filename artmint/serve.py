@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['HEAD_SECONDS', 'CONNECTIONS', 'PORT', 'patient_protocol', 'server_settings', 'log_to', 'serve']
 
-# %% ../nbs/60_serve.ipynb #64d88ad0
+# %% ../nbs/60_serve.ipynb #8b9abaa9
 import asyncio
 import gc
 import logging
@@ -16,13 +16,13 @@ from typing import IO, Any
 
 from starlette.routing import Mount, Route
 
-# %% ../nbs/60_serve.ipynb #044ee62a
+# %% ../nbs/60_serve.ipynb #c8e0f3c2
 from .service.access import Service
 from .service.api import service_app
 from .service.door import LOG, Door, DoorLimits, LogLines
 from .studio.web import KeptPorts, serve_port
 
-# %% ../nbs/60_serve.ipynb #42609415
+# %% ../nbs/60_serve.ipynb #b81b9aa6
 HEAD_SECONDS = 10.0  # in which a request's head comes
 CONNECTIONS = 1000  # at the same moment
 
@@ -63,9 +63,9 @@ def patient_protocol(seconds: float = HEAD_SECONDS) -> type:
 def server_settings() -> dict[str, Any]:
     "How uvicorn serves: no header of a proxy is believed, and its own lines come as JSON, too."
     limits = {"limit_concurrency": CONNECTIONS, "timeout_keep_alive": 15, "timeout_graceful_shutdown": 5}
-    return limits | {"http": patient_protocol(), "lifespan": "off", "log_config": None}
+    return limits | {"http": patient_protocol(), "ws": "none", "lifespan": "off", "log_config": None}
 
-# %% ../nbs/60_serve.ipynb #6cbe55d2
+# %% ../nbs/60_serve.ipynb #d5976ddb
 def log_to(
     stream: IO[str],  # where lines go
 ) -> None:
@@ -79,7 +79,7 @@ def log_to(
         log.setLevel(level)
         log.propagate = False
 
-# %% ../nbs/60_serve.ipynb #4a9bbeb2
+# %% ../nbs/60_serve.ipynb #b7f93d7c
 PORT = 8460
 
 
