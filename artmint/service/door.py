@@ -6,7 +6,7 @@
 __all__ = ['LOG', 'Scope', 'Receive', 'Send', 'AsgiApp', 'HEADERS', 'LogLines', 'log_event', 'DoorLimits', 'host_name',
            'refuse_request', 'Door']
 
-# %% ../../nbs/service/door.ipynb #c0170029
+# %% ../../nbs/service/door.ipynb #b3fe8bf8
 import asyncio
 import json
 import logging
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-# %% ../../nbs/service/door.ipynb #14779d07
+# %% ../../nbs/service/door.ipynb #c6a3fd19
 from ..core.canon import Refusal
 from artmint.service.problems import (
     BadPath,
@@ -33,7 +33,7 @@ from artmint.service.problems import (
     problem_response,
 )
 
-# %% ../../nbs/service/door.ipynb #d3ee9ae7
+# %% ../../nbs/service/door.ipynb #78a6a331
 LOG = logging.getLogger("artmint.serve")
 _ENCODER = json.JSONEncoder(default=str)
 
@@ -45,10 +45,20 @@ class LogLines(logging.Formatter):
         "A record as one line."
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line = {"at": at, "level": record.levelname.lower(), "event": record.getMessage()}
-        line |= getattr(record, "facts", {})
+        facts = getattr(record, "facts", None)
+        line |= _others(record) if facts is None else facts
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
         return _ENCODER.encode(line)
+
+
+_OWN = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
+
+
+def _others(record: logging.LogRecord) -> dict[str, Any]:
+    "What other rooms say beside a line's words; an event's id, for one, stands apart from them."
+    extra = {name: value for name, value in vars(record).items() if name not in _OWN}
+    return {("of" if name == "event" else name): value for name, value in extra.items()}
 
 
 def log_event(
@@ -60,7 +70,7 @@ def log_event(
     "Write a line into the service's log."
     LOG.log(level, event, extra={"facts": facts}, exc_info=trace)
 
-# %% ../../nbs/service/door.ipynb #6a3441e6
+# %% ../../nbs/service/door.ipynb #e491cbe3
 @dataclass(frozen=True)
 class DoorLimits:
     "How much a request may take."
@@ -93,7 +103,7 @@ def host_name(
     name, colon, port = host.rpartition(":")
     return name if colon and port.isdigit() else host
 
-# %% ../../nbs/service/door.ipynb #8229a424
+# %% ../../nbs/service/door.ipynb #509dac90
 def refuse_request(
     scope: Scope,  # ASGI's, of HTTP
     names: tuple[str, ...],  # hosts that it may ask
@@ -116,7 +126,7 @@ def refuse_request(
     if length.isdigit() and int(length) > most:
         raise BodyTooLarge(most)
 
-# %% ../../nbs/service/door.ipynb #0908695c
+# %% ../../nbs/service/door.ipynb #962e3bf4
 _SAFE = (
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
@@ -169,7 +179,7 @@ class _Exchange:
             message = {**message, "body": b""}
         await self.send(message)
 
-# %% ../../nbs/service/door.ipynb #d045497f
+# %% ../../nbs/service/door.ipynb #b9648833
 async def _answer(exchange: _Exchange, scope: Scope, refusal: Refusal, **headers: str) -> None:
     "Answer in the routes' place; not where an answer has begun."
     if exchange.status or exchange.over:
