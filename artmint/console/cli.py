@@ -62,7 +62,9 @@ from ..run.journals import journal_app
 from ..run.models import adapter_app, base_app, embedding_app
 from ..run.preview import preview_drop
 from ..run.transactions import tx_app
+from .keys import key_app
 from .runs import runs_app, work
+from .webhooks import webhook_app
 
 # %% ../../nbs/console/cli.ipynb #9e84dc0f
 if TYPE_CHECKING:
@@ -71,6 +73,7 @@ if TYPE_CHECKING:
     from artmint.studio.catalog import Catalog
 
 # %% ../../nbs/console/cli.ipynb #473d63d7
+from .serving import serve_studio
 from ..run.health import pin_content
 
 # %% ../../nbs/console/cli.ipynb #2dd21c6a
@@ -109,13 +112,16 @@ GROUPS = {
     "admin": admin_app,
     "journal": journal_app,
     "tx": tx_app,
+    "key": key_app,
     "runs": runs_app,
+    "webhook": webhook_app,
 }
 for name, group in GROUPS.items():
     app.add_typer(group, name=name, epilog=CODES)
 
 # %% ../../nbs/console/cli.ipynb #68189b2e
 app.command("pin", epilog=CODES)(pin_content)
+app.command("serve", epilog=CODES)(serve_studio)
 
 # %% ../../nbs/console/cli.ipynb #ef2bf8f0
 def _makers_catalog(target: "Target", studio: Path) -> "tuple[Catalog, list[str]] | None":
