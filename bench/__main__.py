@@ -31,6 +31,7 @@ SUBJECTS = (
     "board",
     "proving",
     "events",
+    "serving",
 )
 
 
