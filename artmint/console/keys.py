@@ -68,7 +68,7 @@ def key_list(
     from artmint.run.models import studio_catalog
     from artmint.service.keys import keys_used, list_keys
 
-    catalog = studio_catalog(studio)
+    catalog = studio_catalog(studio, made=True)
     used = keys_used(catalog)
     rows = []
     for key in list_keys(catalog):
@@ -94,5 +94,5 @@ def key_revoke(
     from artmint.run.models import studio_catalog
     from artmint.service.keys import revoke_key
 
-    key = revoke_key(studio_catalog(studio), name)
+    key = revoke_key(studio_catalog(studio, made=True), name)
     typer.echo(f"The key of {key.name} ({key.id}) opens nothing any more")
