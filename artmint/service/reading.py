@@ -17,17 +17,35 @@ from fastapi import APIRouter, Query, Request, Response
 
 # %% ../../nbs/service/reading.ipynb #cc57d06b
 from ..core.canon import Hex64, Refusal, read_json
+
+
 from ..core.collection import Collection
+
+
 from ..core.records import Artifact, Candidate, Slot
+
+
 from ..ipfs.health import standing
+
+
 from ..judge.decisions import ReviewSession, attempts_by_slot, slots_awaiting_review
+
+
 from ..metadata import refuse_unaccepted
+
+
 from ..metrics import batch_history, kpis
+
+
 from ..publish.approve import require_approval
+
+
 from ..run.batch import Batch, forecast_stages, plan
+
+# %% ../../nbs/service/reading.ipynb #64451e8d
 from artmint.service.access import (
     After,
-    BatchName,
+    BatchInPath,
     Caller,
     CollectionName,
     DropNo,
@@ -39,6 +57,8 @@ from artmint.service.access import (
     place_after,
     route_facts,
 )
+
+
 from artmint.service.answers import (
     Answer,
     AttemptAnswer,
@@ -57,12 +77,26 @@ from artmint.service.answers import (
     TokenAnswer,
     TransactionAnswer,
 )
+
+
 from ..chain.transaction import Transaction
+
+# %% ../../nbs/service/reading.ipynb #af1904a2
 from ..studio.catalog import Catalog
+
+
 from ..studio.editions import edition_of, editions_of, packed_slots
+
+
 from ..studio.files import drop_folder, drop_key, slot_key
+
+
 from ..studio.ledger import load_money
+
+
 from ..studio.thumbnails import media_type, thumbnail
+
+
 from ..studio.web import respond
 
 # %% ../../nbs/service/reading.ipynb #2153f376
@@ -106,7 +140,7 @@ def _list_batches(here: Here, after: After = "", limit: Limit = 100) -> Page[Bat
 
 
 @reading.get("/batches/{name}/plan", dependencies=_READS, **route_facts("plan_batch", "read", (404, 409)))
-def _plan_batch(name: BatchName, here: Here) -> PlanAnswer:
+def _plan_batch(name: BatchInPath, here: Here) -> PlanAnswer:
     "What a run of a batch would be: its stages, their parameters, pictures and time. Nothing is run."
     batch = here.shelf.batch(name)
     studio = here.catalog.folder
@@ -244,7 +278,7 @@ def attempt_answers(
         answers.append(AttemptAnswer(**card, **digests, **places))
     return answers
 
-
+# %% ../../nbs/service/reading.ipynb #3682f736
 @reading.get(
     "/collections/{collection}/slots/{slot}/attempts", **route_facts("list_attempts", "read", (404, 409))
 )
@@ -465,11 +499,13 @@ def _read_drop(collection: CollectionName, drop: DropNo, here: Here) -> DropAnsw
 
 
 _MANIFEST_FACTS = route_facts("read_manifest", "read", (404, 409))
+
+
 _MANIFEST_FACTS["responses"] |= {
     200: {"description": "The file", "content": {"application/json": {"schema": {"type": "object"}}}}
 }
 
-
+# %% ../../nbs/service/reading.ipynb #3d90ce17
 @reading.get(
     "/collections/{collection}/drops/{drop}/drop.json",
     dependencies=_READS,
