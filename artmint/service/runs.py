@@ -22,7 +22,7 @@ from artmint.service.access import (
     Caller,
     Here,
     Limit,
-    RunName,
+    RunInPath,
     Service,
     asks,
     body_as,
@@ -102,7 +102,7 @@ _PUT = route_facts("start_run", "runs:write", (409, 410), RunRequest)
 # %% ../../nbs/service/runs.ipynb #3edfc05b
 @running.put("/runs/{run}", status_code=202, **_PUT)
 def _start_run(
-    run: RunName,
+    run: RunInPath,
     here: Here,
     who: Starter,
     request: Annotated[RunRequest, body_as(RunRequest)],
@@ -125,7 +125,7 @@ def _list_runs(here: Here, state: StateName = None, after: After = "", limit: Li
 
 
 @running.get("/runs/{run}", dependencies=_READ, **route_facts("read_run", "read", (404, 410)))
-def _read_run(run: RunName, here: Here) -> RunAnswer:
+def _read_run(run: RunInPath, here: Here) -> RunAnswer:
     "A run: its state, how far it is, whom it waits for, with what it ended. Unknown is 404, expired 410."
     return run_answer(here.queue.view(run))
 
@@ -139,7 +139,7 @@ _CHANGES = (404, 409, 410)
     dependencies=_WRITE,
     **route_facts("cancel_run", "runs:write", _CHANGES),
 )
-def _cancel_run(run: RunName, here: Here) -> RunAnswer:
+def _cancel_run(run: RunInPath, here: Here) -> RunAnswer:
     "Stop a run for good; one that is at work stops by itself, and what it made stays."
     return run_answer(here.queue.cancel(run))
 
@@ -150,13 +150,13 @@ def _cancel_run(run: RunName, here: Here) -> RunAnswer:
     dependencies=_WRITE,
     **route_facts("pause_run", "runs:write", _CHANGES),
 )
-def _pause_run(run: RunName, here: Here) -> RunAnswer:
+def _pause_run(run: RunInPath, here: Here) -> RunAnswer:
     "Stop a run until it is resumed."
     return run_answer(here.queue.pause(run))
 
 
 @running.post("/runs/{run}/resume", status_code=202, **route_facts("resume_run", "runs:write", _CHANGES))
-def _resume_run(run: RunName, here: Here, who: Starter) -> RunAnswer:
+def _resume_run(run: RunInPath, here: Here, who: Starter) -> RunAnswer:
     "Take up a run that was paused, waits for people, failed or was cancelled: it goes on where it stopped."
     refuse_sending(here, who, run, here.queue.view(run).request)
     return run_answer(here.queue.resume(run))
@@ -166,7 +166,7 @@ _PATCH = route_facts("change_run", "runs:write", _CHANGES, RunChange)
 
 
 @running.patch("/runs/{run}", dependencies=_WRITE, **_PATCH)
-def _change_run(run: RunName, here: Here, change: Annotated[RunChange, body_as(RunChange)]) -> RunAnswer:
+def _change_run(run: RunInPath, here: Here, change: Annotated[RunChange, body_as(RunChange)]) -> RunAnswer:
     "Move a waiting run in the queue."
     return run_answer(here.queue.change(run, change.priority, change.not_before))
 
@@ -217,7 +217,7 @@ def _streamed(here: Service, request: Request, run: str, after: str, types: str)
 
 @running.get("/runs/{run}/events", dependencies=_READ, response_class=Response, **_RUN_EVENTS)
 def _stream_run(
-    run: RunName,
+    run: RunInPath,
     here: Here,
     request: Request,
     last: LastEventId = "",

@@ -115,7 +115,7 @@ def _decide(
 _TEXTS = ("artist", "medium", "source", "declared_by", "ground")
 
 
-_TEXT_FIELDS = {name: {"type": "string"} for name in _TEXTS}
+_TEXT_FIELDS = dict.fromkeys(_TEXTS, {"type": "string"})
 
 
 _FORM = {
