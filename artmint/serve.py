@@ -116,6 +116,7 @@ def serve(
 
     def make(number: int) -> Door:
         names = ", ".join(service.hosts)
+        service.team.served_at(f"https://{service.hosts[0]}/" if names else f"http://127.0.0.1:{number}/")
         say(f"http://127.0.0.1:{number} serves {service.catalog.folder}" + (f", as {names}" if names else ""))
         door = service_app(service, list(pages), limits)
         gc.collect()

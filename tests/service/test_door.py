@@ -17,6 +17,7 @@ from artmint.service.door import DoorLimits, LogLines, host_name
 from artmint.service.keys import new_key, revoke_key
 from artmint.service.problems import Problem
 from artmint.studio.catalog import Catalog
+from artmint.studio.team import Team
 from tests.served import batches_in
 
 ROOT = Path(__file__).parents[2]
@@ -293,6 +294,7 @@ def test_it_stops_when_it_is_told_to_and_its_log_has_no_secret(tmp_path):
     with pytest.raises(OSError):
         socket.create_connection(("127.0.0.1", one.port))
     assert os.path.exists(tmp_path / "studio" / "keys" / "serve.ports")
+    assert Team(tmp_path / "studio").address == "https://art.example/"  # where artmint invite leads
 
 
 @pytest.mark.parametrize(
