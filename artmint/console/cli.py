@@ -62,9 +62,6 @@ from ..run.journals import journal_app
 from ..run.models import adapter_app, base_app, embedding_app
 from ..run.preview import preview_drop
 from ..run.transactions import tx_app
-from .keys import key_app
-from .runs import runs_app, work
-from .webhooks import webhook_app
 
 # %% ../../nbs/console/cli.ipynb #9e84dc0f
 if TYPE_CHECKING:
@@ -73,7 +70,10 @@ if TYPE_CHECKING:
     from artmint.studio.catalog import Catalog
 
 # %% ../../nbs/console/cli.ipynb #473d63d7
+from .keys import key_app
+from .runs import runs_app, work
 from .serving import serve_studio
+from .webhooks import webhook_app
 from ..run.health import pin_content
 
 # %% ../../nbs/console/cli.ipynb #2dd21c6a
