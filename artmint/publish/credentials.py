@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 # %% ../../nbs/publish/credentials.ipynb #a1f645ed
 from ..core.canon import Refusal
 from ..core.collection import Marks
-from ..core.picture import CREDENTIALS, BadPicture, bare_png, png_texts, read_png
+from ..core.formats import format_of, is_signed, picture_texts, read_picture, unsigned_picture
+from ..core.picture import BadPicture
 from .marks import SOURCE_TYPES, ForeignMark, PictureMark, mark_in, source_type
 from ..studio.catalog import Catalog
 from ..studio.files import studio_document, write_whole
@@ -295,7 +296,9 @@ def _training(marks: Marks) -> dict:
     return {"label": TRAINING_LABEL, "data": {"entries": {name: use for name in _TRAINING_USES}}}
 
 
-def _statement(title: str, facts: Mapping[str, Any], model: str, marks: Marks) -> dict:
+def _statement(
+    title: str, facts: Mapping[str, Any], model: str, marks: Marks, mime: str = "image/png"
+) -> dict:
     "The manifest of C2PA: who made which file, and out of what. No word of the recipe: it may be withheld."
     assertions = [{"label": "c2pa.actions.v2", "data": {"actions": _actions(facts, model)}}]
     if marks.training:
@@ -306,7 +309,7 @@ def _statement(title: str, facts: Mapping[str, Any], model: str, marks: Marks) -
     statement = {
         "claim_generator_info": [{"name": "artmint", "version": version("artmint")}],
         "title": title,
-        "format": "image/png",
+        "format": mime,
         "assertions": assertions,
     }
     if ingredient := ingredient_of(facts):
@@ -397,7 +400,7 @@ def _problems_in(codes: list[str], trusted: bool) -> tuple[str, ...]:
 
 # %% ../../nbs/publish/credentials.ipynb #276e8afa
 def inspect(
-    data: bytes,  # a PNG
+    data: bytes,  # a picture
     trusted: bytes = b"",  # certificates as PEM whose word counts
 ) -> Credential | None:  # none: it has no credentials
     "Read and validate content credentials. Raises NotInstalled."
@@ -405,11 +408,13 @@ def inspect(
     import c2pa
 
     try:
-        with c2pa.Reader("image/png", BytesIO(data), context=context) as reader:
+        with c2pa.Reader(format_of(data).mime, BytesIO(data), context=context) as reader:
             report = json.loads(reader.json())
             state = reader.get_validation_state()
+    except BadPicture:
+        return None
     except c2pa.C2paError as error:
-        if CREDENTIALS not in data[:64]:
+        if not is_signed(data):
             return None
         return Credential("", "", "", False, (type(error).__name__.strip("_"),))
     manifest = report["manifests"][report["active_manifest"]]
@@ -454,13 +459,13 @@ def credential_pairs(
 
 # %% ../../nbs/publish/credentials.ipynb #b031b634
 def disagreements(
-    data: bytes,  # a PNG
+    data: bytes,  # a picture
     title: str,  # what people call it
     facts: dict,  # what it was made from, as far as its names go: of withheld fields any value
 ) -> dict[str, tuple[Any, Any]]:  # what was expected and what is there, by field; empty: all agrees
     "Compare a picture's content credentials with bytes, title, recipe and mark. Raises NotInstalled."
     try:
-        mark = mark_in(png_texts(data))
+        mark = mark_in(picture_texts(data))
     except (BadPicture, ForeignMark):
         mark = None  # and whoever reads the picture says so
     pairs = credential_pairs(inspect(data), title, facts, mark)
@@ -468,29 +473,30 @@ def disagreements(
 
 # %% ../../nbs/publish/credentials.ipynb #3332ed4b
 def sign(
-    data: bytes,  # a PNG as it shall be published
+    data: bytes,  # a picture as it shall be published
     title: str,  # what people call it
     facts: dict,  # what it was made from
     identity: Identity,  # who says so
     model: str = "",  # the base's name, for people; empty: none is named
     marks: Marks = Marks(),  # what the collection says of training
 ) -> bytes:
-    """The same PNG with content credentials; other bytes each time. Raises BadIdentity, NotInstalled,
+    """The same file with content credentials; other bytes each time. Raises BadIdentity, NotInstalled,
     BadPicture."""
     context = _context()
     import c2pa
 
-    read_png(data)
+    read_picture(data)
+    mime = format_of(data).mime
     out = BytesIO()
     try:
         with _open_signer(identity) as signer:
-            with c2pa.Builder(_statement(title, facts, model, marks), context) as builder:
-                builder.sign(signer, "image/png", BytesIO(data), out)
+            with c2pa.Builder(_statement(title, facts, model, marks, mime), context) as builder:
+                builder.sign(signer, mime, BytesIO(data), out)
     except c2pa.C2paError as error:
         kind = type(error).__name__.strip("_")
         raise BadIdentity(f"C2PA refuses it ({kind}: {error})"[:300]) from None
     signed = out.getvalue()
-    if bare_png(signed) != bare_png(data):
+    if unsigned_picture(signed) != unsigned_picture(data):
         raise BadIdentity("the signed file is another picture")
     problems = inspect(signed).problems
     if problems:
@@ -500,7 +506,7 @@ def sign(
 # %% ../../nbs/publish/credentials.ipynb #8d16306c
 def signed_once(
     catalog: Catalog,  # keeps what was signed
-    data: bytes,  # a PNG as it shall be published
+    data: bytes,  # a picture as it shall be published
     title: str,  # what people call it
     facts: dict,  # what it was made from
     identity: Identity,  # who says so
