@@ -140,7 +140,10 @@ def _canvas(coded: bytes) -> tuple[int, int, bool]:
     body = coded[8:]
     if coded[:4] == b"ALPH":
         skipped = int.from_bytes(coded[4:8], "little")
-        return *_canvas(coded[8 + skipped + skipped % 2 :])[:2], True
+        colours = coded[8 + skipped + skipped % 2 :]
+        if colours[:4] != b"VP8 ":
+            raise BadPicture("its transparency has no colours behind it")
+        return *_canvas(colours)[:2], True
     if coded[:4] == b"VP8L" and body[:1] == b"\x2f" and len(body) > 5:
         bits = int.from_bytes(body[1:5], "little")
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, bool(bits >> 28 & 1)
@@ -271,6 +274,11 @@ def _avif_parts(data: bytes) -> PictureParts:
     top = _boxes(data)
     if not top or top[0][0] != b"ftyp" or b"avif" not in top[0][1]:
         raise BadPicture("it does not begin as an AVIF does")
+    strange = {kind for kind, _ in top} - {b"ftyp", b"meta", b"mdat", b"uuid", b"free"}
+    if strange:
+        raise BadPicture(
+            f"it has a box {sorted(strange)[0].decode('latin-1')!r}: it moves, or is no plain picture"
+        )
     rows = _boxes(_once(top, b"meta"), 4)
     primary = int.from_bytes(_once(rows, b"pitm")[4:6], "big")
     kinds, places = _item_kinds(_once(rows, b"iinf")), _places(_once(rows, b"iloc"))

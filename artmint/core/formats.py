@@ -69,11 +69,16 @@ PICTURE_ENDINGS = tuple(form.ending for form in FORMATS.values())  # PNG's first
 MIME_FORMATS: dict[str, FileFormat] = {form.mime: form for form in FORMATS.values()}
 
 
+def _is_png(data: bytes) -> bool:
+    "Whether a file begins as a PNG."
+    return data.startswith(b"\x89PNG")
+
+
 def format_of(
     data: bytes,  # a file, or its first bytes
 ) -> FileFormat:
     "A picture's format, by its first bytes. Raises BadPicture."
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+    if _is_png(data):
         return FORMATS["png"]
     if data.startswith(b"\xff\xd8\xff"):
         return FORMATS["jpeg"]
@@ -136,11 +141,6 @@ def _parts(data: bytes) -> tuple[FileFormat, PictureParts]:
     if len(parts.xmp) > MARK_LIMIT or len(parts.credentials) > CREDENTIALS_LIMIT:
         raise BadPicture("its mark or its content credentials are too long")
     return form, parts
-
-
-def _is_png(data: bytes) -> bool:
-    "Whether a file begins as a PNG."
-    return data.startswith(b"\x89PNG\r\n\x1a\n")
 
 
 def picture_texts(
@@ -234,11 +234,11 @@ def _encoder_settings(name: str, quality: int | None, lossless: bool) -> dict:
     "What Pillow is told."
     quality = quality or QUALITIES.get(name, 0)
     if name == "jpeg":
-        return {"quality": quality, "subsampling": "4:4:4", "optimize": True}
+        return {"quality": quality, "subsampling": "4:4:4"}  # with "optimize" Pillow fails on noise
     if name == "webp" and lossless:
         return {"lossless": True, "quality": 100, "method": 4, "exact": True}
     if name == "webp":
-        return {"quality": quality, "method": 4, "use_sharp_yuv": True}
+        return {"quality": quality, "method": 4}
     if name == "avif":
         tiles = {"autotiling": False, "tile_rows": 0, "tile_cols": 0, "max_threads": 1}
         return {"quality": quality, "subsampling": "4:4:4", "speed": 6, "codec": "aom"} | tiles
