@@ -85,6 +85,8 @@ def split_jpeg(
             parts["coded"] += segment
         elif not 0xE0 <= marker <= 0xEF and marker != 0xFE:
             raise BadPicture(f"it is no ordinary JPEG: it has a segment {marker:#x}")
+    if b"\xff\xda" not in parts["coded"]:
+        raise BadPicture("it has no pixels")
     return PictureParts(**parts)
 
 
