@@ -1193,6 +1193,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'artmint.core.manifest.Manifest.data': ( 'core/manifest.html#manifest.data',
                                                                                 'artmint/core/manifest.py'),
                                        'artmint.core.manifest.Token': ('core/manifest.html#token', 'artmint/core/manifest.py'),
+                                       'artmint.core.manifest.Token.place': ('core/manifest.html#token.place', 'artmint/core/manifest.py'),
                                        'artmint.core.manifest.Weights': ('core/manifest.html#weights', 'artmint/core/manifest.py'),
                                        'artmint.core.manifest.provenance_hash': ( 'core/manifest.html#provenance_hash',
                                                                                   'artmint/core/manifest.py'),

@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 # %% ../../nbs/core/manifest.ipynb #8df3ef33
 from .canon import Hex64, NotPlainJSON, Record, Refusal, canonical, error_lines, read_json
+from .formats import MIME_FORMATS
 from .records import MimeType
 
 # %% ../../nbs/core/manifest.ipynb #a112eeb6
@@ -33,6 +34,11 @@ class Token(Record):
     metadata_digest: Hex64  # of <id>.json
     metadata_cid: str = Address
     mime: MimeType | None = None  # of the picture; none: PNG
+
+    @property
+    def place(self) -> str:
+        "Where its picture lies in the root."
+        return f"images/{self.id}.{MIME_FORMATS[self.mime or 'image/png'].ending}"
 
 
 class Weights(Record):
