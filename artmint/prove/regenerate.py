@@ -132,7 +132,9 @@ def _published_base(archives: list[Archive], stores: list[Store], digest: str, f
     return replace(load_base(files), source="the archive" if archive else f"ipfs://{root}")
 
 # %% ../../nbs/prove/regenerate.ipynb #5f92c28a
-def _base(archives: list[Archive], stores: list[Store], digest: str, given: str, folder: Path) -> "Base":
+def _base(
+    archives: list[Archive], stores: list[Store], digest: str, given: str, folder: Path, stated: str
+) -> "Base":
     """The base that the recipes name: the caller's, the published or the package's. Raises Unreachable when none of
     them has the digest, ContentError, BadMetadata."""
     from artmint.make.base import BUNDLED, load_base
@@ -154,7 +156,8 @@ def _base(archives: list[Archive], stores: list[Store], digest: str, given: str,
     if at_hand:
         return bundled
     why = f"{given!r} is another one" if given else "is not the bundled one"
-    raise Unreachable(f"base {digest} is not published, and {why}; say where it can be loaded from")
+    told = f"; the studio says that it is {stated} (--base {stated})" if "/" in stated else ""
+    raise Unreachable(f"base {digest} is not published, and {why}; say where it can be loaded from{told}")
 
 # %% ../../nbs/prove/regenerate.ipynb #9c829bb5
 FILE_LIMIT = 1 << 30  # bytes of an adapter, an embedding or a picture to start from
@@ -428,7 +431,8 @@ def _rendered(
         say(next(made), len(recipes))
 
     with tempfile.TemporaryDirectory() as folder:
-        base = _base(archives, stores, digest, given, Path(folder))
+        stated = reports[0].metadata.artmint.base.source
+        base = _base(archives, stores, digest, given, Path(folder), stated)
         if base.digest != digest:
             evidence = f"the published weights should be base {digest}, and are {base.digest}"
             yield Step("regenerate", "failed", evidence)
@@ -437,7 +441,7 @@ def _rendered(
         images = render(base, recipes, count, files.__getitem__, lambda index, refusal: None)
         mismatches = _mismatches(archives, reports, recipes, images)
         again = partial(_in_portable, base, files.__getitem__)
-        yield from _pixel_steps(mismatches, tokens, f"{digest[:16]}… from {base.source}", again)
+        yield from _pixel_steps(mismatches, tokens, f"{digest[:16]}… from {base.origin}", again)
         other = {mismatch.finding.token for mismatch in mismatches}
         pairs = zip(reports, images, strict=True)
         yield from _encoding_steps(archives, [pair for pair in pairs if pair[0].token not in other])
