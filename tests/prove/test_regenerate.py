@@ -309,3 +309,14 @@ def test_a_base_that_nobody_has_is_unchecked(lie):
     assert "5" * 64 in proof.steps[-1].evidence
     with pytest.raises(NotProven, match="regenerate"):
         proof.insist()
+
+
+def test_a_base_that_was_not_published_is_named_as_the_studio_names_it(tmp_path):
+    from artmint.prove.evidence import Unreachable
+    from artmint.prove.regenerate import _base
+
+    origin = f"our/base@{'4' * 40}"
+    with pytest.raises(Unreachable, match=f"the studio says that it is {origin} .--base {origin}."):
+        _base([], [], "0" * 64, "", tmp_path, origin)
+    with pytest.raises(Unreachable, match="say where it can be loaded from$"):
+        _base([], [], "0" * 64, "", tmp_path, "riso")
