@@ -605,7 +605,7 @@ def _discipline_rows(numbers: KPIs) -> list[tuple[str, str, str]]:
         ("saved", saved, "by refusing before minting"),
     ]
 
-
+# %% ../nbs/40_metrics.ipynb #59a82f10
 def _used(rate: str, amount: float) -> str:
     "An amount of what a rate is for, with its unit."
     if rate.endswith("_hour"):

@@ -121,7 +121,7 @@ def refuse_few(
     if len(names) < copies:
         raise TooFewStores(copies, len(names))
 
-
+# %% ../nbs/27_pin.ipynb #027d2d5f
 @contextmanager
 def charged(
     stores: list[Store],  # that are given something inside
@@ -481,7 +481,7 @@ def _mend_paid(
     finally:
         spend_on(catalog, "pin", [key], paid)
 
-
+# %% ../nbs/27_pin.ipynb #735bb6fe
 def repair_drop(
     catalog: Catalog,  # the studio's; receives what became of it
     look: DropLook,  # what was found

@@ -68,7 +68,7 @@ FORMATS: dict[str, FileFormat] = {
 PICTURE_ENDINGS = tuple(form.ending for form in FORMATS.values())  # PNG's first
 MIME_FORMATS: dict[str, FileFormat] = {form.mime: form for form in FORMATS.values()}
 
-
+# %% ../../nbs/core/formats.ipynb #d1eec74b
 def _is_png(data: bytes) -> bool:
     "Whether a file begins as a PNG."
     return data.startswith(b"\x89PNG")
@@ -112,7 +112,7 @@ def exif_block(
     head = b"MM\0*" + struct.pack(">IHHHIII", 8, 1, 0x8769, 4, 1, 26, 0)
     return head + struct.pack(">H", len(bodies)) + rows + b"\0\0\0\0" + b"".join(bodies.values())
 
-
+# %% ../../nbs/core/formats.ipynb #9e681391
 def exif_texts(
     block: bytes,  # as `exif_block` gives it
 ) -> dict[str, str]:  # by keyword
@@ -166,7 +166,7 @@ def bare_picture(
     form, parts = _parts(data)
     return form.join(parts.bare)
 
-
+# %% ../../nbs/core/formats.ipynb #59cf161d
 def unsigned_picture(
     data: bytes,  # a whole file
 ) -> bytes:
@@ -226,7 +226,7 @@ class NoEncoder(Refusal):
     )
     exit_code = 2
 
-
+# %% ../../nbs/core/formats.ipynb #afa295bc
 QUALITIES = {"jpeg": 92, "webp": 90, "avif": 80}  # what is meant when nothing is said; not one scale
 
 
@@ -262,7 +262,7 @@ def encode_picture(
     form = FORMATS[name]
     return form.join(form.split(data).bare) if form.split else plain_png(data)
 
-
+# %% ../../nbs/core/formats.ipynb #7ccd880e
 def encoder_of(
     name: str,  # of a format
 ) -> str:  # empty: whichever it was, the pixels are the same
@@ -285,7 +285,7 @@ def is_lossless(
     form, parts = _parts(data)
     return form.name == "webp" and parts.coded.startswith(b"VP8L")
 
-
+# %% ../../nbs/core/formats.ipynb #db115431
 def read_picture(
     data: bytes,  # a whole file
     limit: int = 64_000_000,  # most pixels
@@ -308,7 +308,7 @@ def read_picture(
     plain.info = {}
     return plain, texts
 
-
+# %% ../../nbs/core/formats.ipynb #b3e6bc6d
 def flat_picture(
     image: Image.Image,  # RGB or RGBA
     ground: str | None = None,  # "#rrggbb": what a transparent one is shown on; none: white

@@ -397,11 +397,11 @@ def _taken(path: Path, ground: str) -> tuple[TakenPicture, bytes, Image.Image]:
     colours = _in_colour(path, opened, colours, notes)
     flat = _on_ground(path, colours, alpha, ground, notes)
     flat.info = {}  # else a PNG of it would carry the profile
-    whole = flat
+    clear = flat
     if alpha is not None:
-        whole = Image.merge("RGBA", (*colours.split(), alpha))
+        clear = Image.merge("RGBA", (*colours.split(), alpha))
     digest = hashlib.sha256(data).hexdigest()
-    return TakenPicture(flat, digest, tuple(dict.fromkeys(notes))), data, whole
+    return TakenPicture(flat, digest, tuple(dict.fromkeys(notes))), data, clear
 
 # %% ../../nbs/core/intake.ipynb #c36f06c2
 def take_picture(
@@ -421,7 +421,7 @@ KEPT_BYTES = 60 << 20  # most of a file that is published as it was given; proof
 _OWN = "publish works as plain pixels (leave works out of [picture])"
 
 
-def _own_file(data: bytes, whole: Image.Image) -> bytes:
+def _own_file(data: bytes, clear: Image.Image) -> bytes:
     "What of a file is worth keeping, its pixels alone; empty: nothing that plain pixels lack. Raises BadPicture."
     kind = picture_kind(data[:512])
     if kind in ("JPEG", "WEBP", "AVIF"):
@@ -429,17 +429,17 @@ def _own_file(data: bytes, whole: Image.Image) -> bytes:
         return form.join(form.split(data).bare)
     if kind == "PNG" and data[24] == 16 and data[25] in (2, 6):
         return plain_png(data)
-    if whole.mode == "RGBA":
+    if clear.mode == "RGBA":
         file = BytesIO()
-        whole.save(file, "PNG")
+        clear.save(file, "PNG")
         return plain_png(file.getvalue())
     return b""
 
 
-def _kept_file(path: Path, data: bytes, whole: Image.Image, flat: Image.Image, ground: str) -> bytes:
+def _kept_file(path: Path, data: bytes, clear: Image.Image, flat: Image.Image, ground: str) -> bytes:
     "A work's own file, checked against the pixels that it gave. Raises UnreadablePicture."
     try:
-        kept = _own_file(data, whole)
+        kept = _own_file(data, clear)
         again = flat_picture(read_picture(kept)[0], ground) if kept else flat
     except BadPicture as refusal:
         raise _refused(
@@ -461,8 +461,8 @@ def keep_picture(
     "As `take_picture`, with the work's own file where plain pixels lack something of it. Raises as that does."
     path = Path(path)
     shown_on = "#{:02x}{:02x}{:02x}".format(*(_ground_colour(ground) or (255, 255, 255)))
-    taken, data, whole = _taken(path, shown_on)
-    kept = _kept_file(path, data, whole, taken.image, shown_on)
+    taken, data, layered = _taken(path, shown_on)
+    kept = _kept_file(path, data, layered, taken.image, shown_on)
     if not kept:
         return taken
     clear = read_picture(kept)[0].mode == "RGBA"

@@ -309,6 +309,11 @@ def price_of(
     raise BadAnswer(host, "it doesn't say what storage costs")
 
 # %% ../../nbs/ipfs/arweave.ipynb #55517179
+def _paid_bytes(items: list[DataItem], free: int) -> int:
+    "Bytes of those items that aren't free."
+    return sum(item.size for item in items if item.size > free)
+
+
 class _SentItems:
     "Which items of a drop were sent, and when."
 
@@ -532,15 +537,11 @@ class ArweaveStore(_ArweaveReader):
         winston, size = self.cost(items)
         if winston > self.limit * WINSTON:
             raise TooDear(self.name, winston, self.limit, size)
-        return winston / (self._paid(items) or 1)
-
-    def _paid(self, items: list[DataItem]) -> int:
-        "Bytes of those items that aren't free."
-        return sum(item.size for item in items if item.size > self.free)
+        return winston / (_paid_bytes(items, self.free) or 1)
 
     def cost(self, items: list[DataItem]) -> tuple[int, int]:
         "Winston that items cost, and their bytes. Raises NoAnswer, BadAnswer."
-        paid = self._paid(items)
+        paid = _paid_bytes(items, self.free)
         return price_of(self.price, paid) if paid else 0, sum(item.size for item in items)
 
     def receipt(self, root: CID) -> dict[str, str]:
@@ -596,7 +597,7 @@ def _send_items(
         send = partial(_send_item, store, item)
         new = with_retries(lambda: with_heartbeat(lambda: send(next(tries)), beat))
         note.add(item)
-        store.spent += rate * store._paid([item]) * new
+        store.spent += rate * _paid_bytes([item], store.free) * new
         done += item.size
         progress(done, total)
     until = time.monotonic() + store.patience

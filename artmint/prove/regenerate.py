@@ -402,6 +402,16 @@ def _in_portable(
         return [None] * len(recipes)
 
 # %% ../../nbs/prove/regenerate.ipynb #e072a42c
+def _most_asked(recipes: list[Recipe]) -> None:
+    "Refuse recipes that nobody would wait for. Raises Unreachable."
+    if max(recipe.size[0] * recipe.size[1] for recipe in recipes) > PIXEL_LIMIT:
+        raise Unreachable(f"a recipe asks for more than {PIXEL_LIMIT} pixels")
+    if max(recipe.size[0] * recipe.size[1] * recipe.steps for recipe in recipes) > WORK_LIMIT:
+        raise Unreachable(
+            f"a recipe asks for more than {WORK_LIMIT:,} pixels times steps: hours for a picture"
+        )
+
+# %% ../../nbs/prove/regenerate.ipynb #62426657
 def _rendered(
     archives: list[Archive],
     stores: list[Store],
@@ -415,12 +425,7 @@ def _rendered(
 
     recipes = [Recipe.parse(report.metadata.artmint.recipe) for report in reports]
     tokens = [report.token for report in reports]
-    if max(recipe.size[0] * recipe.size[1] for recipe in recipes) > PIXEL_LIMIT:
-        raise Unreachable(f"a recipe asks for more than {PIXEL_LIMIT} pixels")
-    if max(recipe.size[0] * recipe.size[1] * recipe.steps for recipe in recipes) > WORK_LIMIT:
-        raise Unreachable(
-            f"a recipe asks for more than {WORK_LIMIT:,} pixels times steps: hours for a picture"
-        )
+    _most_asked(recipes)
     files = _named_files(archives, recipes)
     if wrong := _wrong_files(reports, files):
         yield from tally("regenerate", "files", tokens, [], wrong)

@@ -16,16 +16,8 @@ from pathlib import Path
 
 # %% ../../nbs/prove/tokens.ipynb #894015e2
 from ..core.manifest import BadMetadata, Manifest, Role, Token, Weights, read_manifest
-from artmint.core.formats import (
-    encoder_of,
-    flat_picture,
-    format_of,
-    is_lossless,
-    is_signed,
-    picture_texts,
-    read_picture,
-)
-from ..core.picture import BadPicture, pixel_digest
+from ..core.formats import format_of, is_signed, picture_texts
+from ..core.picture import BadPicture
 from ..core.records import Finding
 from ..ipfs.cid import ContentError, MissingBlock
 from .evidence import Archive, JSON_LIMIT, PNG_LIMIT, leaf_of
@@ -33,6 +25,7 @@ from .proof import Step, tally
 from ..publish.audit import check_token
 from ..publish.credentials import NotInstalled, credential_pairs, inspect
 from ..publish.marks import ForeignMark, PictureMark, mark_in, source_type
+from ..publish.renditions import unseen_pixels
 from ..publish.tokens import PLACES, AdapterFacts, BaseFacts, TokenMetadata, named_files, read_token
 from ..publish.weights import WEIGHTS_PAGE, read_weights
 
@@ -97,7 +90,7 @@ class TokenReport:
     mark: PictureMark | None = None  # what its picture's XMP packet says; none: it has none that can be read
     unseen: str = ""  # why its picture's pixels couldn't be held against their digest; empty: they were
 
-
+# %% ../../nbs/prove/tokens.ipynb #51ce2bde
 def _mark(picture: bytes) -> PictureMark | None:
     "A picture's mark, if it has one that can be read."
     try:
@@ -126,19 +119,6 @@ def _credentials(
     return tuple(findings), True, credential.signer if credential and not findings else ""
 
 # %% ../../nbs/prove/tokens.ipynb #49e42635
-def _unseen(metadata: TokenMetadata, picture: bytes) -> str:
-    "Why a sound picture's pixels can't be held against their digest; empty: they were. Raises BadPicture."
-    about, shown = metadata.artmint, metadata.artmint.picture
-    if shown is None or is_lossless(picture):
-        return ""
-    if shown.encoding == "lossy":
-        return f"{shown.mime}, quality {shown.quality}, by {shown.encoder}"
-    kept = about.recipe["kept"]
-    if pixel_digest(flat_picture(read_picture(picture)[0], kept.get("ground"))) == about.pixel_digest:
-        return ""
-    return f"works' own {shown.mime}, other pixels by {encoder_of(format_of(picture).name)}"
-
-
 def _misnamed(token: int, path: str, picture: bytes) -> list[Finding]:
     "A picture whose file ends as another format's does."
     ending = path.rpartition(".")[2]
@@ -186,7 +166,7 @@ def check_token_files(
     metadata = read_token(data)
     findings += _misnamed(token, path, picture)
     told = _credentials(token, picture, metadata)
-    unseen = "" if findings else _unseen(metadata, picture)
+    unseen = "" if findings else unseen_pixels(metadata, picture)
     return TokenReport(token, tuple(findings), metadata, *told, _mark(picture), unseen)
 
 # %% ../../nbs/prove/tokens.ipynb #91ccc63e

@@ -29,8 +29,6 @@ from artmint.core.formats import (
     MIME_FORMATS,
     bare_picture,
     flat_picture,
-    format_of,
-    is_lossless,
     is_signed,
     picture_texts,
     read_picture,
@@ -40,7 +38,6 @@ from artmint.core.picture import (
     BadPicture,
     infotext,
     is_infotext_of,
-    pixel_digest,
     read_png,
     unmarked_png,
 )
@@ -77,7 +74,7 @@ from artmint.publish.tokens import (
     token_name,
     withheld_digests,
 )
-from .renditions import Rendition
+from .renditions import Rendition, pixel_findings
 from .weights import WEIGHTS_PAGE, WeightsListing, WeightsPlace
 from ..seeds import one_of_one_of, prompt_of
 
@@ -171,7 +168,7 @@ def check_token(
     except BadPicture as refusal:
         wanted = f"one plain {about.picture.mime}" if about.picture else "one plain PNG"
         return [*findings, Finding(token, "picture", wanted, refusal.reason)]
-    findings += _check_pixels(token, metadata, picture, image)
+    findings += pixel_findings(token, metadata, picture, image)
     base = about.base.digest if about.base else None
     findings.compare("artmint.base.digest", about.recipe.get("base"), base)
     findings += mark_findings(token, texts, about.recipe)
@@ -179,30 +176,6 @@ def check_token(
     if about.withheld:
         return [*findings, *_check_withheld(token, metadata, image, texts)]
     return [*findings, *_check_recipe(token, metadata, image, texts)]
-
-# %% ../../nbs/publish/audit.ipynb #49264db8
-def _check_pixels(token: int, metadata: TokenMetadata, picture: bytes, image: Image.Image) -> list[Finding]:
-    """A picture's pixels against their digest, as far as the file has them: of lossy ones nothing is compared, and
-    of a work's own JPEG or AVIF its bytes are."""
-    about, shown = metadata.artmint, metadata.artmint.picture
-    findings = _Findings(token)
-    kept = about.recipe.get("kept") if isinstance(about.recipe.get("kept"), dict) else {}
-    findings.compare("picture's own file", bool(kept), bool(shown and shown.encoding == "kept"))
-    if shown is None:
-        findings.compare("artmint.pixel_digest", pixel_digest(image), about.pixel_digest)
-        return findings
-    findings.compare("picture's format", shown.mime, format_of(picture).mime)
-    if shown.encoding != "kept":
-        findings.compare("picture's encoding", shown.encoding == "lossless", is_lossless(picture))
-        findings.compare("picture's transparency", "RGB", image.mode)
-    elif kept:
-        findings.compare(
-            "picture's own file", (kept["mime"], kept["digest"]), (shown.mime, _sha256(bare_picture(picture)))
-        )
-    if is_lossless(picture) and not findings:
-        flat = flat_picture(image, kept.get("ground"))
-        findings.compare("artmint.pixel_digest", pixel_digest(flat), about.pixel_digest)
-    return findings
 
 # %% ../../nbs/publish/audit.ipynb #127e2ad2
 def _compare_adapters(findings: _Findings, recipe: Recipe | Work, metadata: TokenMetadata) -> None:

@@ -77,7 +77,7 @@ class PublishedPicture(Record):
             raise ValueError(f"{self.mime} isn't published {self.encoding}")
         return self
 
-
+# %% ../../nbs/publish/tokens.ipynb #7016f30e
 class Provenance(Record):
     "Where a picture comes from, and how to tell."
 

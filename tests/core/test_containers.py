@@ -38,13 +38,19 @@ def pixels(data: bytes) -> bytes:
 
 FILES = {
     "a JPEG": ("JPEG", saved("JPEG", comment=b"by a shop", dpi=(300, 300))),
-    "one in several scans": ("JPEG", saved("JPEG", progressive=True, exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0")),
+    "one in several scans": (
+        "JPEG",
+        saved("JPEG", progressive=True, exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0"),
+    ),
     "a grey one": ("JPEG", saved("JPEG", IMAGE.convert("L"))),
     "one of RGB by Adobe's mark": ("JPEG", saved("JPEG", keep_rgb=True)),
     "a WebP": ("WEBP", saved("WEBP", quality=80, icc_profile=b"p" * 7)),
     "one that loses nothing": ("WEBP", saved("WEBP", lossless=True, xmp=b"<x/>")),
     "a transparent one": ("WEBP", saved("WEBP", IMAGE.convert("RGBA").rotate(20))),
-    "a transparent one that loses nothing": ("WEBP", saved("WEBP", IMAGE.convert("RGBA").rotate(20), lossless=True)),
+    "a transparent one that loses nothing": (
+        "WEBP",
+        saved("WEBP", IMAGE.convert("RGBA").rotate(20), lossless=True),
+    ),
     "an AVIF": ("AVIF", saved("AVIF", quality=70, xmp=b"<x/>", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0")),
     "one with fewer colours": ("AVIF", saved("AVIF", subsampling="4:2:0")),
 }

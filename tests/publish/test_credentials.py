@@ -894,6 +894,7 @@ def test_what_is_no_picture_is_not_signed(made, tmp_path):
     with pytest.raises(BadPicture):
         sign(published(made, 1)[:-1], "x", {}, Identity(made / "keys/c2pa.pem", made / "keys/c2pa.key"))
 
+
 def test_a_credential_that_names_another_artist_is_named(tmp_path):
     "What credentials say of the author (cawg.metadata) is held against the token, to the last field."
     identity = new_identity(tmp_path, "Studio")

@@ -74,11 +74,11 @@ def token_files(folder: Path, token: int) -> tuple[bytes, bytes]:
 
 
 def report_of(data: bytes, picture: bytes, token: int = 1) -> TokenReport:
-    from artmint.prove.tokens import _unseen
+    from artmint.publish.renditions import unseen_pixels
 
     findings = tuple(check_token(token, data, picture))
     said = read_token(data)
-    return TokenReport(token, findings, said, unseen="" if findings else _unseen(said, picture))
+    return TokenReport(token, findings, said, unseen="" if findings else unseen_pixels(said, picture))
 
 
 # -- what is published
@@ -302,7 +302,10 @@ def test_a_photo_keeps_its_own_jpeg_and_nothing_of_where_it_was_taken(tmp_path):
     data, picture = token_files(catalog.folder, 2)
     about = read_token(data).artmint
     assert about.picture == PublishedPicture(mime="image/jpeg", encoding="kept")
-    assert facts["kept"] == {"mime": "image/jpeg", "digest": hashlib.sha256(bare_picture(picture)).hexdigest()}
+    assert facts["kept"] == {
+        "mime": "image/jpeg",
+        "digest": hashlib.sha256(bare_picture(picture)).hexdigest(),
+    }
     assert check_token(2, data, picture) == [] and report_of(data, picture, 2).unseen == ""
     assert b"at home" not in picture and b"secret" not in picture
     assert read_picture(picture)[0].tobytes() == Image.open(path).convert("RGB").tobytes()
@@ -346,7 +349,7 @@ def deep_png(path: Path) -> Path:
 
 
 def test_another_decoder_s_pixels_of_a_kept_jpeg_are_told_and_no_lie(tmp_path, monkeypatch):
-    from artmint.prove import tokens as tokens_room
+    from artmint.publish import renditions as tokens_room
 
     path = saved(tmp_path / "photo.jpg", Image.open(drawing(tmp_path / "a.png")), "JPEG", quality=71)
     catalog, _ = entered(tmp_path / "studio", path)
@@ -371,7 +374,9 @@ def test_what_can_not_be_kept_is_refused_before_anything_is_recorded(tmp_path):
         ("turned.jpg", "lies turned", {"exif": turned}),
         ("wide.webp", "aren't sRGB", {"icc_profile": profile}),
     ):
-        path = saved(tmp_path / name, image, FORMATS["jpeg" if name.endswith("jpg") else "webp"].name.upper(), **more)
+        path = saved(
+            tmp_path / name, image, FORMATS["jpeg" if name.endswith("jpg") else "webp"].name.upper(), **more
+        )
         with pytest.raises(Exception, match=f"{name}.*{reason}.*leave works out of"):
             enter(catalog, KEPT, 5, path, "Ada")
     clear = image.convert("RGBA").rotate(30)
