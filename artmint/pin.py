@@ -136,7 +136,7 @@ def charged(
         if winston:
             line["winston"] = line.get("winston", 0.0) + winston
 
-
+# %% ../nbs/27_pin.ipynb #708abdee
 def publish(
     car: Path,  # the drop's archive
     root: CID,  # the root that the manifest names

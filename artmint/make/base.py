@@ -454,7 +454,7 @@ def _snapshot(source: str, revision: str | None) -> Path | None:
         return None
     return folder if re.fullmatch("[0-9a-f]{40}", folder.name) else None
 
-
+# %% ../../nbs/make/base.ipynb #e8d7b95d
 def load_base(
     source: str | Path = BUNDLED,  # 'bundled', a diffusers folder, a .safetensors file, or a hub id
     revision: str | None = None,  # the commit of a hub repository
@@ -485,7 +485,7 @@ def load_base(
     notes = _notes(given, own)
     return Base(pipeline, source, folder if as_it_lies else None, device, offload, own, notes, commit)
 
-
+# %% ../../nbs/make/base.ipynb #f3d9e1c0
 def collection_base(
     collection: Collection,  # names its base under [generation], and what is said of its files under [base]
     device: str = "cpu",  # where to render

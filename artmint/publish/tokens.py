@@ -51,7 +51,7 @@ class AdapterFacts(Record):
     # the base and the style set that it was trained on, and the adapter that it continues
     parents: dict[Literal["base", "data", "predecessor", "prior"], Hex64] = {}
 
-
+# %% ../../nbs/publish/tokens.ipynb #0625d52e
 class PublishedPicture(Record):
     "How a picture's file came about, where it isn't the plain PNG that `pixel_digest` is of."
 
