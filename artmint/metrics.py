@@ -605,14 +605,23 @@ def _discipline_rows(numbers: KPIs) -> list[tuple[str, str, str]]:
         ("saved", saved, "by refusing before minting"),
     ]
 
-
+# %% ../nbs/40_metrics.ipynb #59a82f10
 def _used(rate: str, amount: float) -> str:
     "An amount of what a rate is for, with its unit."
     if rate.endswith("_hour"):
         return duration(amount)
     if rate.endswith("_gb_month"):
         return byte_words(amount)
+    if rate == "ar":
+        return f"{amount / 1e12:.6f} AR"
     return f"{amount:,.0f} wei" if rate == "ether" else f"{amount:,.0f} gas"
+
+
+def _arweave_rows(numbers: KPIs) -> list[tuple[str, str, str]]:
+    "What was paid for a second home, where there is one."
+    winston = sum(row.get("winston", 0.0) for row in numbers.stages.values())
+    says = "paid to Arweave, at the price that was asked; its money is among the costs of the stage pin"
+    return [("arweave", _used("ar", winston), says)] if winston else []
 
 # %% ../nbs/40_metrics.ipynb #531c2b40
 def spoken(
@@ -621,6 +630,7 @@ def spoken(
     "The numbers for people."
     rows = _cost_rows(numbers) + _quality_rows(numbers)
     rows += _latency_rows(numbers.latency, numbers.editions) + _discipline_rows(numbers)
+    rows += _arweave_rows(numbers)
     for name, amount in numbers.missing.items():
         says = f"without a price: studio.toml gives no {name}"
         rows.append(("missing", _used(name, amount), says))

@@ -227,7 +227,7 @@ def _belongs(archive: Archive, reports: list[TokenReport]) -> set[str]:
     "Files and folders that belong into a root; a base's folder stands for all that is in it."
     paths = {"", "schema.json", "contract.json", "images"}
     for token in archive.drop.tokens:
-        paths |= {f"{token}.json", f"images/{token}.png"}
+        paths |= {f"{token}.json", archive.picture(token)}
     for report in reports:
         about = report.metadata.artmint
         if about.base:

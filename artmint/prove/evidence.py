@@ -31,6 +31,7 @@ from ..chain.contract import ForeignCode, code_hash, content_root, contract_at, 
 from ..chain.embedded import ChainDamaged
 from ..chain.networks import networks_of
 from ..core.canon import Refusal
+from ..core.formats import PICTURE_ENDINGS
 from ..core.manifest import BadMetadata, Manifest, provenance_hash
 from ..core.records import Finding
 from ..ipfs.car import BadNode, ContentTooLarge, MissingPath, read_file, resolve, walk
@@ -393,6 +394,11 @@ class Archive:
         "A file. Raises ContentError."
         return read_file(self.cid(path), self.sources.block, limit, path, hashed=True)
 
+    def picture(self, token: int) -> str:
+        "Where a token's picture lies, whichever its format; where none does, where a PNG would. Raises ContentError."
+        paths = [f"images/{token}.{ending}" for ending in PICTURE_ENDINGS]
+        return next((path for path in paths if self.has(path)), paths[0])
+
 # %% ../../nbs/prove/evidence.ipynb #96023595
 def most_false(
     tokens: int,  # that there are
@@ -480,9 +486,9 @@ def _whole_archive(drop: ChainDrop, stores: list[Store], sources: Sources) -> Ar
 def _read_tokens(archive: Archive, tokens: list[int]) -> None:
     "Have the files of some tokens, whatever is wrong with them. Raises MissingBlock, BadNode."
     for token in tokens:
-        for path, limit in ((f"{token}.json", JSON_LIMIT), (f"images/{token}.png", PNG_LIMIT)):
+        for path, limit in ((f"{token}.json", JSON_LIMIT), ("", PNG_LIMIT)):
             try:
-                archive.read(path, limit)
+                archive.read(path or archive.picture(token), limit)
             except (MissingPath, ContentTooLarge):
                 pass  # the token's report says so
 
@@ -633,7 +639,7 @@ def leaf_of(
     token: int,  # its id
 ) -> Leaf:
     "A token's files, hashed. Raises ContentError."
-    picture = archive.read(f"images/{token}.png", PNG_LIMIT)
+    picture = archive.read(archive.picture(token), PNG_LIMIT)
     metadata = archive.read(f"{token}.json", JSON_LIMIT)
     return Leaf(token, hashlib.sha256(picture).hexdigest(), hashlib.sha256(metadata).hexdigest())
 

@@ -477,7 +477,10 @@ def gc(
 SlotNumber = Annotated[int, typer.Argument(help="The slot that it is for; its traits are fixed already.")]
 PictureFile = Annotated[
     Path | None,
-    typer.Argument(help="PNG, JPEG, WebP, TIFF, BMP, GIF or AVIF; it is kept as plain sRGB, upright."),
+    typer.Argument(
+        help="PNG, JPEG, WebP, TIFF, BMP, GIF or AVIF; it is kept as plain sRGB, upright, or as it is where "
+        "collection.toml says so."
+    ),
 ]
 Artist = Annotated[str, typer.Option(help="Who made it. This is published.")]
 Medium = Annotated[str, typer.Option(help="How it was made. This is published.")]
