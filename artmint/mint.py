@@ -215,18 +215,9 @@ def minter_policy(
 ) -> Policy:
     "All that a minter's key needs."
     selector = contract.encode_abi("mintBatch", [1, 1, 0])[:10]
-    more = {}
-    if limits:
-        most, most_in_a_day = int(limits.transaction * 10**18), int(limits.day * 10**18)
-        more = {"price": int(limits.gas_price * 10**9), "tokens": limits.tokens, "window": limits.window}
-    return Policy(
-        chains=(contract.w3.eth.chain_id,),
-        contracts=(contract.address,),
-        selectors=(selector,),
-        most=most,
-        most_in_a_day=most_in_a_day,
-        **more,
-    )
+    bounds = limits.bounds if limits else {"most": most, "most_in_a_day": most_in_a_day}
+    reach = {"chains": (contract.w3.eth.chain_id,), "contracts": (contract.address,)}
+    return Policy(**reach, selectors=(selector,), **bounds)
 
 # %% ../nbs/30_mint.ipynb #ab7e2c4b
 def guarded_journal(

@@ -7,24 +7,25 @@ __all__ = ['ByASafe', 'admin_app', 'Treasury', 'AdminAddress', 'Delay', 'Pauser'
            'Window', 'Granted', 'Revoked', 'NewTreasury', 'Receiver', 'Share', 'PageOfDrop', 'PageAddress', 'Lowered',
            'NextAdmin', 'Accept', 'TakeBack', 'NewDelay', 'ProposalFiles', 'OwnerKey', 'OwnerPassphrase',
            'WalletSignature', 'Sender', 'EXPLORER_CALLS', 'CONTRACT_NAME', 'NotDeployed', 'Desk', 'open_desk',
-           'NotPacked', 'role_journal', 'open_proposals', 'act', 'admin_deploy', 'admin_commit', 'admin_seal',
-           'admin_reveal', 'admin_cancel', 'admin_allow', 'admin_roles', 'role_rows', 'admin_pause', 'admin_unpause',
-           'admin_treasury', 'admin_royalty', 'admin_contract_uri', 'admin_placeholder', 'admin_supply',
-           'admin_hand_over', 'NoProposal', 'admin_sign', 'admin_execute', 'NotOurDeployment', 'admin_explorer',
-           'custody_checks']
+           'NotPacked', 'role_journal', 'open_proposals', 'act', 'desk_verb', 'admin_deploy', 'admin_commit',
+           'admin_seal', 'admin_reveal', 'admin_cancel', 'admin_allow', 'admin_roles', 'role_rows', 'admin_pause',
+           'admin_unpause', 'admin_treasury', 'admin_royalty', 'admin_contract_uri', 'admin_placeholder',
+           'admin_supply', 'admin_hand_over', 'NoProposal', 'admin_sign', 'admin_execute', 'NotOurDeployment',
+           'admin_explorer', 'custody_checks']
 
 # %% ../../nbs/run/admin.ipynb #6f9f63f2
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 # %% ../../nbs/run/admin.ipynb #416f654c
 from ..core.canon import Refusal
-from .commands import Chain, CollectionFolder, DropNumber, DryRun
+from .commands import Chain, CollectionFolder, DropNumber, DryRun, open_chain
 from .console import Json, Studio, near_path, print_json, program_name
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class Desk:
     dry: bool = False
     safe: bool = False
     json: bool = False
+    folder: Path = Path()  # the collection's
 
     @property
     def studio(self) -> Path:
@@ -102,17 +104,14 @@ def open_desk(
     **how: bool,  # dry, safe, json
 ) -> Desk:
     "Open what a verb works with. Makes no chain. Raises NotDeployed where the studio has none."
-    from artmint.chain.connect import connect
-    from artmint.chain.networks import networks_of, resolve_nodes
     from artmint.run.models import studio_catalog
     from artmint.seeds import load_collection
 
     chosen = load_collection(collection)
-    urls, number = resolve_nodes(chain, context.obj, networks_of(studio))
-    if urls == "embedded" and not (studio / "chain" / "genesis.json").exists():
+    web3 = open_chain(studio, chain, context.obj)
+    if web3 is None:
         raise NotDeployed(chosen.name, "this studio's own chain, which isn't there yet")
-    web3 = connect(urls, studio / "chain", number, networks=networks_of(studio))
-    return Desk(chosen, studio_catalog(studio), web3, chain, context.obj, **how)
+    return Desk(chosen, studio_catalog(studio), web3, chain, context.obj, folder=collection, **how)
 
 
 def _manifest(desk: Desk, drop: int) -> "Manifest":
@@ -346,6 +345,47 @@ Pauser = Annotated[
     str, typer.Option(help="Who may stop minting; left out: as studio.toml says, else the admin.")
 ]
 
+# %% ../../nbs/run/admin.ipynb #4208d604
+def _shared_options(
+    context: typer.Context,
+    collection: CollectionFolder,
+    studio: Studio = Path("studio"),
+    chain: Chain = "embedded",
+    dry_run: DryRun = False,
+    safe: ByASafe = False,
+    json: Json = False,
+) -> Desk:
+    "The desk that the options of every verb describe."
+    return open_desk(context, collection, studio, chain, dry=dry_run, safe=safe, json=json)
+
+
+def desk_verb(
+    name: str,  # as it is typed
+) -> Callable[
+    [Callable[..., None]], Callable[..., None]
+]:  # takes what the verb does at a desk, and gives it back
+    "Make a command: the collection, the verb's own options, and those that every verb has."
+
+    def made(verb: Callable[..., None]) -> Callable[..., None]:
+        shared = list(signature(_shared_options).parameters.values())
+        own = list(signature(verb).parameters.values())[1:]
+        options = [one.replace(kind=Parameter.KEYWORD_ONLY) for one in (*shared[:2], *own, *shared[2:])]
+
+        def command(**given: Any) -> None:
+            from artmint.chain.transaction import friendly_errors
+
+            told = {one.name: given.pop(one.name) for one in own}
+            with friendly_errors():
+                verb(_shared_options(**given), **told)
+
+        command.__signature__ = Signature(options)
+        command.__annotations__ = {one.name: one.annotation for one in options}
+        command.__doc__ = verb.__doc__
+        admin_app.command(name)(command)
+        return verb
+
+    return made
+
 # %% ../../nbs/run/admin.ipynb #45c2a9b5
 @admin_app.command("deploy")
 def admin_deploy(
@@ -428,30 +468,21 @@ def _page(desk: Desk, drop: int, manifest: "Manifest") -> str:
     return f"ipfs://{manifest.root}/contract.json" if (folder / "root/contract.json").exists() else ""
 
 
-@admin_app.command("commit")
+@desk_verb("commit")
 def admin_commit(
-    context: typer.Context,  # its `obj` is the environment of the process
-    collection: CollectionFolder,  # which collection
+    desk: Desk,  # what it works with
     drop: DropNumber = 1,  # which drop
-    studio: Studio = Path("studio"),  # where its manifest is
-    chain: Chain = "embedded",  # where
-    dry_run: DryRun = False,  # no transaction
-    safe: ByASafe = False,  # by people
-    json: Json = False,  # for programs
 ) -> None:
     "Fix a packed drop's content on chain, and lead markets to the collection's page."
     from artmint.chain.admin import commit_call
     from artmint.chain.controls import page_calls
-    from artmint.chain.transaction import friendly_errors
 
-    with friendly_errors():
-        desk = open_desk(context, collection, studio, chain, dry=dry_run, safe=safe, json=json)
-        manifest, contract = _manifest(desk, drop), desk.contract
-        _check_published(desk, manifest)
-        call = commit_call(contract, manifest)
-        page = _page(desk, drop, manifest)
-        calls = ([call] if call else []) + (page_calls(contract, page, replace=False) if page else [])
-        act(desk, contract, calls, about={"drop": drop})
+    manifest, contract = _manifest(desk, drop), desk.contract
+    _check_published(desk, manifest)
+    call = commit_call(contract, manifest)
+    page = _page(desk, drop, manifest)
+    calls = ([call] if call else []) + (page_calls(contract, page, replace=False) if page else [])
+    act(desk, contract, calls, about={"drop": drop})
 
 # %% ../../nbs/run/admin.ipynb #fca637f0
 def _check_published(desk: Desk, manifest: "Manifest") -> None:
@@ -475,7 +506,7 @@ CoverFile = Annotated[
 ]
 
 
-def _placed(desk: Desk, folder: Path, picture: Path | None) -> tuple[str, str]:
+def _placed(desk: Desk, picture: Path | None) -> tuple[str, str]:
     """Pack a placeholder with what lies in the collection's folder, give it to every store, and say its addresses: of
     the token's JSON, of the page."""
     from artmint.pin import open_stores, publish
@@ -483,91 +514,62 @@ def _placed(desk: Desk, folder: Path, picture: Path | None) -> tuple[str, str]:
     from artmint.publish.tokens import media_files
 
     cover = cover_of(picture) if picture else b""
-    place, media = placeholder_folder(desk.studio, desk.collection), media_files(folder, desk.collection)
+    place, media = placeholder_folder(desk.studio, desk.collection), media_files(desk.folder, desk.collection)
     packed = pack_placeholder(place, desk.collection, cover, media)
     if not desk.dry:
         publish(packed.car, packed.root, open_stores(desk.studio))
     return packed.uri, packed.page
 
 # %% ../../nbs/run/admin.ipynb #a36b00c1
-@admin_app.command("seal")
+@desk_verb("seal")
 def admin_seal(
-    context: typer.Context,  # its `obj` is the environment of the process
-    collection: CollectionFolder,  # which collection
+    desk: Desk,  # what it works with
     drop: DropNumber = 1,  # which drop
     picture: CoverFile = None,  # of the placeholder
-    studio: Studio = Path("studio"),  # where its manifest is
-    chain: Chain = "embedded",  # where
-    dry_run: DryRun = False,  # no transaction
-    safe: ByASafe = False,  # by people
-    json: Json = False,  # for programs
 ) -> None:
     "Fix a packed drop's content on chain without telling it; its tokens show a placeholder until `reveal`."
     from artmint.chain.admin import commit_call, draw_salt
     from artmint.chain.controls import page_calls, placeholder_calls
-    from artmint.chain.transaction import friendly_errors
 
-    with friendly_errors():
-        desk = open_desk(context, collection, studio, chain, dry=dry_run, safe=safe, json=json)
-        manifest, contract = _manifest(desk, drop), desk.contract
-        _check_published(desk, manifest)
-        calls = []
-        if picture or not contract.functions.placeholderURI().call():
-            uri, page = _placed(desk, collection, picture)
-            calls = placeholder_calls(contract, uri) + page_calls(contract, page, replace=False)
-        salt = bytes(31) + b"\x01" if dry_run else draw_salt(desk.catalog, contract, manifest)
-        call = commit_call(contract, manifest, salt)
-        act(desk, contract, calls + ([call] if call else []), about={"drop": drop})
+    manifest, contract = _manifest(desk, drop), desk.contract
+    _check_published(desk, manifest)
+    calls = []
+    if picture or not contract.functions.placeholderURI().call():
+        uri, page = _placed(desk, picture)
+        calls = placeholder_calls(contract, uri) + page_calls(contract, page, replace=False)
+    salt = bytes(31) + b"\x01" if desk.dry else draw_salt(desk.catalog, contract, manifest)
+    call = commit_call(contract, manifest, salt)
+    act(desk, contract, calls + ([call] if call else []), about={"drop": drop})
 
 # %% ../../nbs/run/admin.ipynb #6bc8d04b
-@admin_app.command("reveal")
+@desk_verb("reveal")
 def admin_reveal(
-    context: typer.Context,  # its `obj` is the environment of the process
-    collection: CollectionFolder,  # which collection
+    desk: Desk,  # what it works with
     drop: DropNumber = 1,  # which drop
-    studio: Studio = Path("studio"),  # where its salt is
-    chain: Chain = "embedded",  # where
-    dry_run: DryRun = False,  # no transaction
-    safe: ByASafe = False,  # by people
-    json: Json = False,  # for programs
 ) -> None:
     "Tell a sealed drop's content, and lead markets from the placeholder's page to the drop's."
     from artmint.chain.admin import kept_salt, reveal_call
     from artmint.chain.controls import page_calls
-    from artmint.chain.transaction import friendly_errors
 
-    with friendly_errors():
-        desk = open_desk(context, collection, studio, chain, dry=dry_run, safe=safe, json=json)
-        manifest, contract = _manifest(desk, drop), desk.contract
-        call = reveal_call(contract, manifest, kept_salt(desk.catalog, contract, manifest))
-        shown = contract.functions.placeholderURI().call().removesuffix("placeholder.json")
-        leads = contract.functions.contractURI().call()
-        page = _page(desk, drop, manifest)
-        provisional = not leads or (shown and leads == f"{shown}contract.json")
-        calls = page_calls(contract, page) if page and provisional else []
-        act(desk, contract, ([call] if call else []) + calls, about={"drop": drop})
+    manifest, contract = _manifest(desk, drop), desk.contract
+    call = reveal_call(contract, manifest, kept_salt(desk.catalog, contract, manifest))
+    shown = contract.functions.placeholderURI().call().removesuffix("placeholder.json")
+    leads = contract.functions.contractURI().call()
+    page = _page(desk, drop, manifest)
+    provisional = not leads or (shown and leads == f"{shown}contract.json")
+    calls = page_calls(contract, page) if page and provisional else []
+    act(desk, contract, ([call] if call else []) + calls, about={"drop": drop})
 
 # %% ../../nbs/run/admin.ipynb #fe5d3000
-@admin_app.command("cancel")
+@desk_verb("cancel")
 def admin_cancel(
-    context: typer.Context,  # its `obj` is the environment of the process
-    collection: CollectionFolder,  # which collection
+    desk: Desk,  # what it works with
     drop: DropNumber = 1,  # which drop
-    studio: Studio = Path("studio"),  # where its manifest is
-    chain: Chain = "embedded",  # where
-    dry_run: DryRun = False,  # no transaction
-    safe: ByASafe = False,  # by people
-    json: Json = False,  # for programs
 ) -> None:
     "Take back the last drop, while nothing of it is minted."
-    from artmint.chain.transaction import friendly_errors
 
-    with friendly_errors():
-        desk = open_desk(context, collection, studio, chain, dry=dry_run, safe=safe, json=json)
-        contract = desk.contract
-        act(
-            desk, contract, [contract.functions.cancelDrop(_manifest(desk, drop).first)], about={"drop": drop}
-        )
+    contract = desk.contract
+    act(desk, contract, [contract.functions.cancelDrop(_manifest(desk, drop).first)], about={"drop": drop})
 
 # %% ../../nbs/run/admin.ipynb #e17eb503
 Minter = Annotated[str, typer.Option(help="The minter's address; left out: as studio.toml says.")]
@@ -580,29 +582,20 @@ PerWindow = Annotated[
 Window = Annotated[int, typer.Option(min=0, help="Seconds, 3 to 16777215.")]
 
 
-@admin_app.command("allow")
+@desk_verb("allow")
 def admin_allow(
-    context: typer.Context,  # its `obj` is the environment of the process
-    collection: CollectionFolder,  # which collection
+    desk: Desk,  # what it works with
     total: Total,  # a limit
     per_window: PerWindow = 0,  # a limit
     window: Window = 0,  # a limit
     minter: Minter = "",  # whom
-    studio: Studio = Path("studio"),  # which studio
-    chain: Chain = "embedded",  # where
-    dry_run: DryRun = False,  # no transaction
-    safe: ByASafe = False,  # by people
-    json: Json = False,  # for programs
 ) -> None:
     "Let a key mint, up to limits."
     from artmint.chain.admin import allowance_calls
-    from artmint.chain.transaction import friendly_errors
 
-    with friendly_errors():
-        desk = open_desk(context, collection, studio, chain, dry=dry_run, safe=safe, json=json)
-        address = desk.web3.to_checksum_address(minter or _role_address(desk, "minter"))
-        contract = desk.contract
-        act(desk, contract, allowance_calls(contract, address, total, per_window, window))
+    address = desk.web3.to_checksum_address(minter or _role_address(desk, "minter"))
+    contract = desk.contract
+    act(desk, contract, allowance_calls(contract, address, total, per_window, window))
 
 # %% ../../nbs/run/admin.ipynb #1e46dad3
 Granted = Annotated[
@@ -625,32 +618,23 @@ def _role_and_address(desk: Desk, text: str) -> tuple[str, str]:
     return role, desk.web3.to_checksum_address(address)
 
 # %% ../../nbs/run/admin.ipynb #ecfefe36
-@admin_app.command("roles")
+@desk_verb("roles")
 def admin_roles(
-    context: typer.Context,  # its `obj` is the environment of the process
-    collection: CollectionFolder,  # which collection
+    desk: Desk,  # what it works with
     grant: Granted = None,  # to whom
     revoke: Revoked = None,  # from whom
-    studio: Studio = Path("studio"),  # which studio
-    chain: Chain = "embedded",  # where
-    dry_run: DryRun = False,  # no transaction
-    safe: ByASafe = False,  # by people
-    json: Json = False,  # for programs
 ) -> None:
     "Grant and revoke roles; without either, say who has them."
     from artmint.chain.controls import role_calls
-    from artmint.chain.transaction import friendly_errors
 
-    with friendly_errors():
-        desk = open_desk(context, collection, studio, chain, dry=dry_run, safe=safe, json=json)
-        contract = desk.contract
-        if not grant and not revoke:
-            return _show_roles(desk, contract)
-        calls = []
-        for held, texts in ((True, grant or []), (False, revoke or [])):
-            for text in texts:
-                calls += role_calls(contract, *_role_and_address(desk, text), held)
-        act(desk, contract, calls)
+    contract = desk.contract
+    if not grant and not revoke:
+        return _show_roles(desk, contract)
+    calls = []
+    for held, texts in ((True, grant or []), (False, revoke or [])):
+        for text in texts:
+            calls += role_calls(contract, *_role_and_address(desk, text), held)
+    act(desk, contract, calls)
 
 # %% ../../nbs/run/admin.ipynb #b17edabd
 def _show_roles(desk: Desk, contract: "Contract") -> None:
@@ -697,45 +681,27 @@ def role_rows(
     return rows
 
 # %% ../../nbs/run/admin.ipynb #e8187e4d
-@admin_app.command("pause")
+@desk_verb("pause")
 def admin_pause(
-    context: typer.Context,  # its `obj` is the environment of the process
-    collection: CollectionFolder,  # which collection
-    studio: Studio = Path("studio"),  # which studio
-    chain: Chain = "embedded",  # where
-    dry_run: DryRun = False,  # no transaction
-    safe: ByASafe = False,  # by people
-    json: Json = False,  # for programs
+    desk: Desk,  # what it works with
 ) -> None:
     "Stop minting; transfers go on. By the pauser's key, or the admin's where it has the role."
     from artmint.chain.controls import pause_calls
     from artmint.chain.custody import has_key
-    from artmint.chain.transaction import friendly_errors
 
-    with friendly_errors():
-        desk = open_desk(context, collection, studio, chain, dry=dry_run, safe=safe, json=json)
-        contract = desk.contract
-        act(desk, contract, pause_calls(contract), "pauser" if has_key(studio, "pauser") else "admin")
+    contract = desk.contract
+    act(desk, contract, pause_calls(contract), "pauser" if has_key(desk.studio, "pauser") else "admin")
 
 
-@admin_app.command("unpause")
+@desk_verb("unpause")
 def admin_unpause(
-    context: typer.Context,  # its `obj` is the environment of the process
-    collection: CollectionFolder,  # which collection
-    studio: Studio = Path("studio"),  # which studio
-    chain: Chain = "embedded",  # where
-    dry_run: DryRun = False,  # no transaction
-    safe: ByASafe = False,  # by people
-    json: Json = False,  # for programs
+    desk: Desk,  # what it works with
 ) -> None:
     "Allow minting again."
     from artmint.chain.controls import pause_calls
-    from artmint.chain.transaction import friendly_errors
 
-    with friendly_errors():
-        desk = open_desk(context, collection, studio, chain, dry=dry_run, safe=safe, json=json)
-        contract = desk.contract
-        act(desk, contract, pause_calls(contract, paused=False))
+    contract = desk.contract
+    act(desk, contract, pause_calls(contract, paused=False))
 
 # %% ../../nbs/run/admin.ipynb #dddfbe5b
 NewTreasury = Annotated[str, typer.Argument(metavar="ADDRESS", help="Who gets what is minted from now on.")]
@@ -752,49 +718,31 @@ Share = Annotated[
 ]
 
 
-@admin_app.command("treasury")
+@desk_verb("treasury")
 def admin_treasury(
-    context: typer.Context,  # its `obj` is the environment of the process
-    collection: CollectionFolder,  # which collection
+    desk: Desk,  # what it works with
     address: NewTreasury,  # where tokens go
-    studio: Studio = Path("studio"),  # which studio
-    chain: Chain = "embedded",  # where
-    dry_run: DryRun = False,  # no transaction
-    safe: ByASafe = False,  # by people
-    json: Json = False,  # for programs
 ) -> None:
     "Mint to another address from now on. Tokens that are there stay where they are."
     from artmint.chain.controls import treasury_calls
-    from artmint.chain.transaction import friendly_errors
 
-    with friendly_errors():
-        desk = open_desk(context, collection, studio, chain, dry=dry_run, safe=safe, json=json)
-        contract = desk.contract
-        act(desk, contract, treasury_calls(contract, address))
+    contract = desk.contract
+    act(desk, contract, treasury_calls(contract, address))
 
 # %% ../../nbs/run/admin.ipynb #2f5a62dd
-@admin_app.command("royalty")
+@desk_verb("royalty")
 def admin_royalty(
-    context: typer.Context,  # its `obj` is the environment of the process
-    collection: CollectionFolder,  # which collection
+    desk: Desk,  # what it works with
     receiver: Receiver = "",  # whom
     basis_points: Share = None,  # how much
-    studio: Studio = Path("studio"),  # which studio
-    chain: Chain = "embedded",  # where
-    dry_run: DryRun = False,  # no transaction
-    safe: ByASafe = False,  # by people
-    json: Json = False,  # for programs
 ) -> None:
     "Set the royalty of every token (ERC-2981); left to itself, what collection.toml says."
     from artmint.chain.controls import royalty_calls
-    from artmint.chain.transaction import friendly_errors
 
-    with friendly_errors():
-        desk = open_desk(context, collection, studio, chain, dry=dry_run, safe=safe, json=json)
-        contract, asked = desk.contract, desk.collection.royalty
-        owed = receiver or asked.receiver or contract.functions.treasury().call()
-        share = asked.basis_points if basis_points is None else basis_points
-        act(desk, contract, royalty_calls(contract, owed, share))
+    contract, asked = desk.contract, desk.collection.royalty
+    owed = receiver or asked.receiver or contract.functions.treasury().call()
+    share = asked.basis_points if basis_points is None else basis_points
+    act(desk, contract, royalty_calls(contract, owed, share))
 
 # %% ../../nbs/run/admin.ipynb #05bc4b44
 PageOfDrop = Annotated[int, typer.Option("--drop", min=0, help="Lead to this drop's contract.json.")]
@@ -805,76 +753,47 @@ PageAddress = Annotated[
 ]
 
 
-@admin_app.command("contract-uri")
+@desk_verb("contract-uri")
 def admin_contract_uri(
-    context: typer.Context,  # its `obj` is the environment of the process
-    collection: CollectionFolder,  # which collection
+    desk: Desk,  # what it works with
     drop: PageOfDrop = 1,  # whose page
     uri: PageAddress = "",  # another address
-    studio: Studio = Path("studio"),  # where its manifest is
-    chain: Chain = "embedded",  # where
-    dry_run: DryRun = False,  # no transaction
-    safe: ByASafe = False,  # by people
-    json: Json = False,  # for programs
 ) -> None:
     "Lead markets to the collection's page: a drop's contract.json, which a proof can check, or another address."
     from artmint.chain.controls import page_calls
-    from artmint.chain.transaction import friendly_errors
 
-    with friendly_errors():
-        desk = open_desk(context, collection, studio, chain, dry=dry_run, safe=safe, json=json)
-        contract = desk.contract
-        page = uri or _page(desk, drop, _manifest(desk, drop))
-        if not page:
-            raise typer.BadParameter(
-                f"drop {drop} was packed without contract.json; name an address with --uri"
-            )
-        act(desk, contract, page_calls(contract, page))
+    contract = desk.contract
+    page = uri or _page(desk, drop, _manifest(desk, drop))
+    if not page:
+        raise typer.BadParameter(f"drop {drop} was packed without contract.json; name an address with --uri")
+    act(desk, contract, page_calls(contract, page))
 
 # %% ../../nbs/run/admin.ipynb #2f16311d
-@admin_app.command("placeholder")
+@desk_verb("placeholder")
 def admin_placeholder(
-    context: typer.Context,  # its `obj` is the environment of the process
-    collection: CollectionFolder,  # which collection
+    desk: Desk,  # what it works with
     picture: CoverFile = None,  # what is shown
-    studio: Studio = Path("studio"),  # which studio
-    chain: Chain = "embedded",  # where
-    dry_run: DryRun = False,  # no transaction
-    safe: ByASafe = False,  # by people
-    json: Json = False,  # for programs
 ) -> None:
     "Pack what sealed tokens show, give it to every store, and set it on the contract."
     from artmint.chain.controls import placeholder_calls
-    from artmint.chain.transaction import friendly_errors
 
-    with friendly_errors():
-        desk = open_desk(context, collection, studio, chain, dry=dry_run, safe=safe, json=json)
-        contract = desk.contract
-        act(desk, contract, placeholder_calls(contract, _placed(desk, picture)[0]))
+    contract = desk.contract
+    act(desk, contract, placeholder_calls(contract, _placed(desk, picture)[0]))
 
 # %% ../../nbs/run/admin.ipynb #f0232c99
 Lowered = Annotated[int, typer.Argument(metavar="TOKENS", help="The highest id that a token can ever have.")]
 
 
-@admin_app.command("supply")
+@desk_verb("supply")
 def admin_supply(
-    context: typer.Context,  # its `obj` is the environment of the process
-    collection: CollectionFolder,  # which collection
+    desk: Desk,  # what it works with
     tokens: Lowered,  # how many
-    studio: Studio = Path("studio"),  # which studio
-    chain: Chain = "embedded",  # where
-    dry_run: DryRun = False,  # no transaction
-    safe: ByASafe = False,  # by people
-    json: Json = False,  # for programs
 ) -> None:
     "Lower the supply, for ever. It can never be raised again."
     from artmint.chain.controls import supply_calls
-    from artmint.chain.transaction import friendly_errors
 
-    with friendly_errors():
-        desk = open_desk(context, collection, studio, chain, dry=dry_run, safe=safe, json=json)
-        contract = desk.contract
-        act(desk, contract, supply_calls(contract, tokens))
+    contract = desk.contract
+    act(desk, contract, supply_calls(contract, tokens))
 
 # %% ../../nbs/run/admin.ipynb #48a93df9
 NextAdmin = Annotated[str, typer.Option("--to", help="Name the next admin, a Safe for instance.")]
@@ -885,34 +804,25 @@ TakeBack = Annotated[bool, typer.Option("--cancel", help="Take back that somebod
 NewDelay = Annotated[int | None, typer.Option("--delay", min=0, help="Change the delay itself, in seconds.")]
 
 
-@admin_app.command("hand-over")
+@desk_verb("hand-over")
 def admin_hand_over(
-    context: typer.Context,  # its `obj` is the environment of the process
-    collection: CollectionFolder,  # which collection
+    desk: Desk,  # what it works with
     to: NextAdmin = "",  # the first step
     accept: Accept = False,  # the second
     cancel: TakeBack = False,  # neither
     delay: NewDelay = None,  # between them
-    studio: Studio = Path("studio"),  # which studio
-    chain: Chain = "embedded",  # where
-    dry_run: DryRun = False,  # no transaction
-    safe: ByASafe = False,  # by people
-    json: Json = False,  # for programs
 ) -> None:
     "Hand the collection over: --to names the next admin, --accept takes over when the delay is over."
     from artmint.chain.controls import delay_calls, hand_over_calls, keep_calls, take_over_calls
-    from artmint.chain.transaction import friendly_errors
 
     if [bool(to), accept, cancel, delay is not None].count(True) != 1:
         raise typer.BadParameter("say one of --to ADDRESS, --accept, --cancel, --delay SECONDS")
-    with friendly_errors():
-        desk = open_desk(context, collection, studio, chain, dry=dry_run, safe=safe, json=json)
-        contract = desk.contract
-        if to:
-            return act(desk, contract, hand_over_calls(contract, to))
-        if delay is not None:
-            return act(desk, contract, delay_calls(contract, delay))
-        act(desk, contract, take_over_calls(contract) if accept else keep_calls(contract))
+    contract = desk.contract
+    if to:
+        return act(desk, contract, hand_over_calls(contract, to))
+    if delay is not None:
+        return act(desk, contract, delay_calls(contract, delay))
+    act(desk, contract, take_over_calls(contract) if accept else keep_calls(contract))
 
 # %% ../../nbs/run/admin.ipynb #8dd4b036
 ProposalFiles = Annotated[
@@ -948,16 +858,23 @@ def _read_proposal(path: Path) -> "Proposal":
         raise NoProposal(near_path(path)) from None
 
 # %% ../../nbs/run/admin.ipynb #6a5bda4d
+def _chain_of(studio: Path, chain: str, environment: Mapping[str, str], proposal: "Proposal") -> "Web3":
+    "The chain that a proposal is for. Raises NotDeployed, and as open_chain."
+    web3 = open_chain(studio, chain, environment, proposal.chain_id)
+    if web3 is None:
+        raise NotDeployed(
+            f"What {proposal.safe} is asked for", "this studio's own chain, which isn't there yet"
+        )
+    return web3
+
+
 def _signed_by_wallet(
     context: typer.Context, proposal: "Proposal", signature: str, chain: str, studio: Path
 ) -> "Proposal":
     "The proposal with a wallet's signature."
-    from artmint.chain.connect import connect
-    from artmint.chain.networks import networks_of, resolve_nodes
     from artmint.chain.safe import add_signature, safe_at
 
-    urls, number = resolve_nodes(chain, context.obj, networks_of(studio))
-    web3 = connect(urls, studio / "chain", number or proposal.chain_id, networks=networks_of(studio))
+    web3 = _chain_of(studio, chain, context.obj, proposal)
     return add_signature(proposal, signature, safe_at(web3, proposal.safe).functions.getOwners().call())
 
 # %% ../../nbs/run/admin.ipynb #595ecda5
@@ -1024,10 +941,8 @@ def admin_execute(
     json: Json = False,  # for programs
 ) -> None:
     "Let the Safe do what enough of its owners have signed or approved. Files with the same proposal are put together."
-    from artmint.chain.connect import connect
     from artmint.chain.custody import open_signer
     from artmint.chain.journal import Journal
-    from artmint.chain.networks import networks_of, resolve_nodes
     from artmint.chain.safe import execute
     from artmint.chain.signers import Guarded
     from artmint.chain.transaction import friendly_errors
@@ -1035,8 +950,7 @@ def admin_execute(
 
     with friendly_errors():
         proposals = _put_together([_read_proposal(path) for path in files])
-        urls, number = resolve_nodes(chain, context.obj, networks_of(studio))
-        web3 = connect(urls, studio / "chain", number or proposals[0].chain_id, networks=networks_of(studio))
+        web3 = _chain_of(studio, chain, context.obj, proposals[0])
         signer = open_signer(studio, by, context.obj, hasattr(web3.provider, "chain"))
         catalog = studio_catalog(studio)
         rows = []
@@ -1285,18 +1199,15 @@ def custody_checks(
     environment: Mapping[str, str],  # the process's
 ) -> list[dict]:  # name, status, evidence of each
     "Signers, roles, delay, pages, open transactions and proposals, for every contract of the studio on a chain."
-    from artmint.chain.connect import connect
     from artmint.chain.contract import contract_of
     from artmint.chain.networks import network_of, networks_of, resolve_nodes
     from artmint.studio.catalog import Catalog
 
-    urls, number = resolve_nodes(chain, environment, networks_of(studio))
-    embedded = urls == "embedded"
+    embedded = resolve_nodes(chain, environment, networks_of(studio))[0] == "embedded"
     findings = _signer_findings(studio, environment, embedded) if studio.exists() else []
-    here = (studio / "catalog.sqlite").exists() and (not embedded or (studio / "chain/genesis.json").exists())
-    if not here:
+    web3 = open_chain(studio, chain, environment) if (studio / "catalog.sqlite").exists() else None
+    if web3 is None:
         return findings
-    web3 = connect(urls, studio / "chain", number, networks=networks_of(studio))
     catalog = Catalog(studio)
     findings += _open_findings(catalog, web3.eth.chain_id)
     if embedded:
