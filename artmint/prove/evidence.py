@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # %% ../../nbs/prove/evidence.ipynb #f636fa2e
 from ..chain.connect import connect
-from ..chain.contract import ForeignCode, code_hash, content_root, contract_at, known_code, sealed
+from ..chain.contract import ForeignCode, code_words, content_root, contract_at, sealed
 from ..chain.embedded import ChainDamaged
 from ..core.canon import Refusal
 from ..core.manifest import BadMetadata, Manifest, provenance_hash
@@ -260,8 +260,8 @@ def known_contract(
     if not code:
         return None
     contract = contract_at(web3, target.contract)
-    release = known_code()[code_hash(web3, target.contract)]
-    steps.append(Step("contract", "held", f"the code is ArtMint {release}, known by its hash"))
+    words = f"the code is {code_words(web3, target.contract)}, known by its hash"
+    steps.append(Step("contract", "held", words))
     return contract
 
 # %% ../../nbs/prove/evidence.ipynb #d1f6c18b
