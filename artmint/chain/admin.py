@@ -32,6 +32,7 @@ from artmint.chain.deployments import (
     find_contracts,
     record_contract,
     listed_addresses,
+    supply_lowered,
     clone_address,
     clone_salt,
     clone_source,
@@ -267,8 +268,9 @@ def check_deployment(
     }
     there = contract_facts(contract)
     found = there.asked_for
-    if there.supply == there.committed < collection.supply:
-        asked["supply"] = ""  # the admin has given up the rest
+    fewer = there.supply < collection.supply
+    if fewer and (there.supply == there.committed or supply_lowered(contract)):
+        asked["supply"] = ""  # the admin has given up the rest, or a part of it
     differing = []
     for name, value in asked.items():
         if value not in ("", None) and found[name] != value:

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['ContractThere', 'BadListedAddress', 'NoContractYet', 'ChainContract', 'contract_facts', 'created_address',
            'clone_salt', 'clone_address', 'clones_of', 'deployed_by', 'named_contracts', 'Search', 'listed_addresses',
-           'contracts_beside', 'NotCloneable', 'clone_source', 'find_contracts', 'deployment_hash', 'record_contract',
-           'require_contract']
+           'contracts_beside', 'NotCloneable', 'clone_source', 'find_contracts', 'supply_lowered', 'deployment_hash',
+           'record_contract', 'require_contract']
 
 # %% ../../nbs/chain/deployments.ipynb #e0cf089c
 from collections.abc import Callable, Iterable
@@ -375,6 +375,18 @@ def find_contracts(
     return Search(tuple(ours), tuple(sorted(own)), unasked)
 
 # %% ../../nbs/chain/deployments.ipynb #8444e3e3
+def supply_lowered(
+    contract: "Contract",  # an ArtMint
+) -> bool | None:  # None: the node doesn't tell
+    "Whether an admin has ever lowered the supply, as the contract's events say."
+    from web3.exceptions import Web3Exception
+
+    try:
+        return bool(contract.events.MaxSupplyLowered().get_logs(from_block=0))
+    except (NodeSilent, Web3Exception):
+        return None
+
+
 def deployment_hash(
     web3: "Web3",  # the chain
     address: str,  # a contract's
