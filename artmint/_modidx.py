@@ -377,6 +377,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
             'artmint.chain.journal': { 'artmint.chain.journal.Journal': ('chain/journal.html#journal', 'artmint/chain/journal.py'),
                                        'artmint.chain.journal.Journal.__init__': ( 'chain/journal.html#journal.__init__',
                                                                                    'artmint/chain/journal.py'),
+                                       'artmint.chain.journal.Journal._seconds_used': ( 'chain/journal.html#journal._seconds_used',
+                                                                                        'artmint/chain/journal.py'),
                                        'artmint.chain.journal.Journal.reconcile': ( 'chain/journal.html#journal.reconcile',
                                                                                     'artmint/chain/journal.py'),
                                        'artmint.chain.journal.Journal.send': ( 'chain/journal.html#journal.send',
