@@ -27,7 +27,7 @@ from .samples import ROOT, demo
 
 SLOTS, TRIES, DRAWN = 2500, 8, 16
 FIRST, KEY = 0.5, 0.03  # seconds that a person bears
-CLI = "from artmint.run.cli import main; main()"
+CLI = "from artmint.console.cli import main; main()"
 REASON = "palette 12.4 is above 12 by 0.4"
 
 LOADED = """() => new Promise((done) => {

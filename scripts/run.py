@@ -2,7 +2,7 @@
 
 import sys
 
-from artmint.run.cli import main
+from artmint.console.cli import main
 
 if __name__ == "__main__":
     main(["run", *sys.argv[1:]])

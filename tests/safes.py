@@ -8,7 +8,7 @@ from eth_account.messages import encode_typed_data
 
 from artmint.chain.connect import connect
 from artmint.chain.signers import new_keystore
-from artmint.run import cli
+from artmint.console import cli
 from tests.anvil import CONTRACTS
 from tests.studios import FAST
 

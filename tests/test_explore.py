@@ -33,7 +33,7 @@ from artmint.generate import attempts_of, generate
 from artmint.judge.heads import UnknownScorer
 from artmint.make.base import load_base, load_judge
 from artmint.make.engine import UnknownChoice
-from artmint.run.cli import main
+from artmint.console.cli import main
 from artmint.seeds import frozen_slots, load_collection
 from artmint.studio.catalog import Catalog
 from artmint.studio.ledger import ledger_lines
@@ -305,7 +305,7 @@ def test_by_a_click_in_a_browser(tmp_path):
     if not chromium:
         pytest.skip("no Chromium on this machine")
     shutil.copytree(TINY, tmp_path / "tiny")
-    code = "from artmint.run.cli import main; main()"
+    code = "from artmint.console.cli import main; main()"
     words = ["explore", "tiny", "--x", "steps=1,3", "--y", "guidance=1,5", "--slots", "1,2", "--page"]
     server = subprocess.Popen(
         [sys.executable, "-c", code, *words], cwd=tmp_path, stdout=subprocess.PIPE, text=True

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SAMPLE', 'COUNTS', 'LEAVES', 'WaitingForPeople', 'modules_of', 'code_digests', 'RunContext', 'kept_picture',
            'StageFailed', 'Stopped', 'execute_stage', 'ran_to_end', 'StageResult', 'NotYetMade', 'SlotsBeyond',
-           'run_batch', 'finished', 'batch_address', 'write_report', 'batch_alarms']
+           'refuse_slots_beyond', 'run_batch', 'finished', 'batch_address', 'write_report', 'batch_alarms']
 
 # %% ../../nbs/run/runner.ipynb #0b69a298
 import ast
@@ -509,6 +509,15 @@ class SlotsBeyond(Refusal):
     )
     exit_code = 2
 
+
+def refuse_slots_beyond(
+    batch: Batch,  # what would run
+    collection: Collection,  # of its slots
+) -> None:
+    "Raise SlotsBeyond when the collection doesn't have them."
+    if batch.slots.stop - 1 > collection.supply:
+        raise SlotsBeyond(batch.first, batch.slots.stop - 1, collection.supply)
+
 # %% ../../nbs/run/runner.ipynb #fc429f90
 def run_batch(
     batch: Batch,  # what to run
@@ -524,12 +533,11 @@ def run_batch(
     begin, end = stage_range(batch, first, last)
     stages = plan(batch, studio)
     collection = load_collection(batch.folder)
-    if batch.slots.stop - 1 > collection.supply:
-        raise SlotsBeyond(batch.first, batch.slots.stop - 1, collection.supply)
+    refuse_slots_beyond(batch, collection)
     here = run_folder(studio, batch)
     here.mkdir(parents=True, exist_ok=True)
     results: list[StageResult] = []
-    with hold_studio(studio, f"Batch {batch.name}"):
+    with hold_studio(studio, f"Batch {batch.name}", collection.name):
         _tidy(here, say)
         context = RunContext(batch, collection, Path(studio), Catalog(Path(studio)), say, live, event)
         reached = False

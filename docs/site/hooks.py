@@ -19,7 +19,7 @@ from mkdocs.structure.pages import Page
 from nbconvert import MarkdownExporter
 
 ROOT = Path(__file__).parents[2]
-ORDER = "core studio ipfs make train judge publish chain prove report run".split()
+ORDER = "core studio ipfs make train judge publish chain prove report run service console".split()
 GUIDES = ("verify", "content", "marks", "markets", "costs", "keys", "scale", "faults", "status", "rooms")
 LINK = re.compile(r"""(?:\]\(|(?:src|href)=")([^)"\s#]+)""")
 REMOTE = re.compile(
@@ -184,7 +184,7 @@ def summary_of(path: Path) -> str:
 
 def console() -> str:
     "The console script's commands, in typer's own words."
-    from artmint.run.cli import app
+    from artmint.console.cli import app
     from typer.cli import get_docs_for_click
     from typer.main import get_command
 

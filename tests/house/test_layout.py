@@ -1,4 +1,4 @@
-"Thirteen chapters on the street, eleven folders behind them, and imports that go one way."
+"Thirteen chapters on the street, folders behind them, and imports that go one way."
 
 import ast
 import collections
@@ -7,7 +7,7 @@ import pytest
 
 from .house import CHAPTERS, MODULES, NOTEBOOKS, ROOT, defined, imports_of, module_of, tree_of
 
-FOLDERS = "core studio ipfs make train judge publish chain prove report run".split()
+FOLDERS = "core studio ipfs make train judge publish chain prove report run service console".split()
 STREET = """00_seeds 10_lora_train 12_explore 15_generate 18_evaluate 20_curate 22_review
 25_metadata 27_pin 30_mint 35_verify 40_metrics 42_gate""".split()
 # A chapter is the face of a folder; 00_seeds stands between studio and make.
@@ -36,7 +36,9 @@ publish: approve audit credentials marks placeholder tokens weights
 chain: admin connect contract controls custody deployments embedded journal networks preflight rebuild safe signers stuck transaction
 prove: collection evidence opening proof regenerate tokens
 report: exports lint listings outcomes page preview signal
-run: admin batch cli commands console exchange executors health journals models obstacles preview runner sample sweep team training transactions tuning workers"""
+run: admin batch commands console exchange executors health journals models obstacles preview runner sample sweep team training transactions tuning workers
+service: queue work
+console: cli runs"""
 
 
 def place(module: str) -> float:
@@ -108,7 +110,7 @@ def test_nothing_is_re_exported(notebook):
 
 def test_a_public_name_means_one_thing():
     "A command of the console may be called as the function that it calls."
-    commands = {"run.commands", "run.cli"}
+    commands = {"run.commands", "console.cli"}
     homes = collections.defaultdict(list)
     for module in MODULES:
         if module not in commands:

@@ -89,7 +89,7 @@ def commands(path: Path) -> list[str]:
 
 def console():
     "The console script, as click sees it, with commands that do nothing: what is left is the parser."
-    from artmint.run.cli import app
+    from artmint.console.cli import app
 
     group = get_command(app)
     waiting = [group]

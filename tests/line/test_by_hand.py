@@ -36,7 +36,7 @@ from artmint.metadata import AuditFailed, pack
 from artmint.metrics import batch_history
 from artmint.publish.marks import PictureMark, mark_in
 from artmint.publish.tokens import BaseFacts, read_token
-from artmint.run.cli import main
+from artmint.console.cli import main
 from artmint.run.runner import LEAVES, RunContext
 from artmint.seeds import frozen_slots, load_collection
 from artmint.studio.catalog import Catalog

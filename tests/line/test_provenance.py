@@ -14,7 +14,7 @@ from artmint.ipfs.stores import FolderStore
 from artmint.metadata import pack, provenance_record
 from artmint.pin import publish
 from artmint.prove.evidence import ChainClaim, Seal, ask_chain, check_provenance, check_seals, parse_address
-from artmint.run.cli import main
+from artmint.console.cli import main
 from artmint.verify import verify
 from tests.packed import BASE, DEMO, FOLDER, WEIGHTS, fill
 

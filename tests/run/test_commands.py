@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from artmint.metrics import batch_history, kpis
-from artmint.run import cli
+from artmint.console import cli
 from artmint.seeds import load_collection
 from artmint.studio.catalog import Catalog
 from artmint.studio.ledger import Money, bill, ledger_lines

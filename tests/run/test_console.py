@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from artmint.run import cli
+from artmint.console import cli
 from artmint.run.console import exit_code_of, verify_command
 from artmint.run.runner import WaitingForPeople
 from tests.studios import ROOT

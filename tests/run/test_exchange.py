@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from artmint.judge.exchange import entries
-from artmint.run.cli import main
+from artmint.console.cli import main
 from artmint.seeds import load_collection
 from artmint.studio.catalog import Catalog
 from tests.conftest import TINY

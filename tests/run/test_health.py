@@ -8,7 +8,7 @@ import pytest
 from artmint.ipfs.car import open_car, write_car
 from artmint.ipfs.stores import FolderStore
 from artmint.pin import publish, read_back
-from artmint.run.cli import main
+from artmint.console.cli import main
 from artmint.studio.catalog import Catalog
 from artmint.studio.files import drop_folder
 

@@ -7,7 +7,7 @@ import pytest
 
 from artmint.chain.admin import deploy
 from artmint.chain.deployments import NoContractYet
-from artmint.run import cli
+from artmint.console import cli
 from artmint.run.console import verify_command
 from artmint.run.journals import NoChainYet, _chosen, reading_chain, studio_keys
 from artmint.studio.catalog import Catalog

@@ -11,7 +11,7 @@ import torch
 from artmint.core.collection import Adapter, example
 from artmint.make.adapters import pack_tensors, read_adapter
 from artmint.make.base import load_base
-from artmint.run import cli
+from artmint.console import cli
 from artmint.run.models import open_base
 from artmint.seeds import load_collection
 from artmint.studio.catalog import Catalog

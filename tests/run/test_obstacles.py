@@ -123,8 +123,8 @@ def test_what_can_not_be_looked_at_is_said(order, tmp_path):
 @pytest.mark.slow
 def test_the_console_ends_with_one_where_something_would_be_refused(order, tmp_path):
     order('scorer = "contrast"', 'scorer = "beauty"')
-    call = [sys.executable, "-m", "artmint.run.cli", "run", "b.toml", "--plan", "--json"]
-    code = "import sys; from artmint.run.cli import main; main(sys.argv[1:])"
+    call = [sys.executable, "-m", "artmint.console.cli", "run", "b.toml", "--plan", "--json"]
+    code = "import sys; from artmint.console.cli import main; main(sys.argv[1:])"
     done = subprocess.run(
         [sys.executable, "-c", code, *call[3:]], cwd=tmp_path, capture_output=True, text=True
     )

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from artmint.core.collection import example
-from artmint.run import cli
+from artmint.console import cli
 from tests.listed import rings, spoil
 from tests.packed import BASE, DEMO, fill, manifest_of, pack_demo
 

@@ -224,7 +224,8 @@ def test_a_run_is_stopped_and_goes_on(books, order, tmp_path):
     )
     program = f"""
 from pathlib import Path
-from artmint.run import batch, cli, runner
+from artmint.console import cli
+from artmint.run import batch, runner
 batch.notebooks = runner.notebooks = lambda: {{path.stem: path for path in sorted(Path({str(books)!r}).glob('*.ipynb'))}}
 batch.load_batch = lambda path: batch.Batch.model_validate_json({order().model_dump_json()!r})
 cli.main(['run', 'small.toml', '--studio', {str(studio)!r}, '--to', 'generate'])

@@ -8,7 +8,7 @@ import pytest
 from artmint.core.collection import People
 from artmint.core.records import Edition
 from artmint.judge.decisions import Action, ReviewSession, peoples_words, record_action
-from artmint.run import cli
+from artmint.console import cli
 from artmint.run.team import batch_status, dispute_lines
 from artmint.studio.editions import place_edition
 from artmint.studio.team import Team, admit_member

@@ -9,7 +9,8 @@ import time
 import pytest
 
 from artmint.lora_train import CaptionsTooLong
-from artmint.run import batch, cli
+from artmint.console import cli
+from artmint.run import batch
 from artmint.run.training import plan_lines, settings_table, training_plan
 from artmint.studio.catalog import Catalog
 from artmint.train.examples import FarResolution
@@ -147,7 +148,7 @@ def test_a_batch_is_refused_by_its_plan(order, tmp_path, changes, error, words):
     assert refusal.value.exit_code == 2
 
 
-PROGRAM = "import sys\nfrom artmint.run.cli import main\nmain(sys.argv[1:])"
+PROGRAM = "import sys\nfrom artmint.console.cli import main\nmain(sys.argv[1:])"
 WHOLE = """[training]
 epochs = 3
 batch = 1

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from artmint.core.collection import example
-from artmint.run import cli
+from artmint.console import cli
 from tests.drawn import decided_studio_of
 
 

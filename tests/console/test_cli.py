@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from artmint.chain.signers import new_keystore
-from artmint.run import cli
+from artmint.console import cli
 from tests.studios import FAST, ROOT, artmint
 
 
