@@ -337,6 +337,19 @@ def _standing(
         raise refusal
     return None
 
+# %% ../../nbs/chain/admin.ipynb #0af7d9dc
+def _deployment(
+    journal: Journal, collection: Collection, treasury: str, admin: str, delay: int, implementation: str
+) -> tuple["ContractFunction", dict]:
+    "The call that makes a contract, and what it is for."
+    purpose = {"verb": "deploy", "collection": collection.name}
+    number, maker = 0, journal.signer.address
+    if implementation:
+        number = len(clones_of(journal.web3, implementation, maker, collection.name))
+        purpose["clone"] = clone_address(implementation, maker, clone_salt(collection.name, number))
+    call = deployment_call(journal.web3, collection, treasury, admin, delay, implementation, number)
+    return call, purpose
+
 # %% ../../nbs/chain/admin.ipynb #0a2507e3
 def deploy(
     journal: Journal,  # of whoever pays for it
@@ -367,19 +380,6 @@ def deploy(
             record_contract(journal.catalog, contract, collection.name, sent.hash)
         check(contract)
         return contract
-
-
-def _deployment(
-    journal: Journal, collection: Collection, treasury: str, admin: str, delay: int, implementation: str
-) -> tuple["ContractFunction", dict]:
-    "The call that makes a contract, and what it is for."
-    purpose = {"verb": "deploy", "collection": collection.name}
-    number, maker = 0, journal.signer.address
-    if implementation:
-        number = len(clones_of(journal.web3, implementation, maker, collection.name))
-        purpose["clone"] = clone_address(implementation, maker, clone_salt(collection.name, number))
-    call = deployment_call(journal.web3, collection, treasury, admin, delay, implementation, number)
-    return call, purpose
 
 # %% ../../nbs/chain/admin.ipynb #f173e17f
 def _described_drop(drop: tuple) -> str:

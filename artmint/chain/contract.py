@@ -70,7 +70,7 @@ def implementation_of(
         return ""
     return web3.to_checksum_address(code[len(head) : -len(tail)])
 
-
+# %% ../../nbs/chain/contract.ipynb #b35e5b08
 def code_hash(
     web3: "Web3",  # the chain
     address: str,  # where to look

@@ -135,7 +135,7 @@ def created_address(
 
     return to_checksum_address(keccak(rlp.encode([bytes.fromhex(sender[2:]), nonce]))[12:])
 
-
+# %% ../../nbs/chain/deployments.ipynb #3c01f24f
 def clone_salt(
     collection: str,  # its name
     number: int,  # 0: the key's first clone for it
@@ -175,7 +175,7 @@ def clones_of(
             return found
         found.append(address)
 
-
+# %% ../../nbs/chain/deployments.ipynb #c707a9e0
 def deployed_by(
     web3: "Web3",  # the chain
     sender: str,  # address of a key
@@ -296,14 +296,14 @@ def _contract_settings(studio: Path, collection: str) -> dict[str, str]:
         raise BadSettings(str(Path(studio) / "studio.toml"), where)
     return said
 
-
+# %% ../../nbs/chain/deployments.ipynb #2591309e
 class NotCloneable(Refusal):
     "What a clone should share the code of has none to share."
 
-    said: str
+    source: str
     why: str
     says = (
-        "No contract can share the code of {said}: {why}. Nothing was sent: name a contract of this version "
+        "No contract can share the code of {source}: {why}. Nothing was sent: name a contract of this version "
         "(clone_of under [contracts.<collection>] in studio.toml, or --clone-of), or leave it out for one of its own."
     )
     exit_code = 2
@@ -313,26 +313,26 @@ def clone_source(
     catalog: Catalog,  # the studio's
     web3: "Web3",  # the chain
     collection: str,  # its name
-    said: str = "",  # an address, or another collection's name; empty: as studio.toml says
+    source: str = "",  # an address, or another collection's name; empty: as studio.toml says
 ) -> str:  # an address; empty: the collection gets code of its own
     """Whose code a collection's contract shall share: `clone_of` under [contracts.<collection>]. A clone's is its
     implementation's. Raises NotCloneable, BadSettings, ForeignCode."""
-    said = said or _contract_settings(catalog.folder, collection).get("clone_of", "")
-    if not said:
+    source = source or _contract_settings(catalog.folder, collection).get("clone_of", "")
+    if not source:
         return ""
-    if web3.is_address(said):
-        address = web3.to_checksum_address(said)
+    if web3.is_address(source):
+        address = web3.to_checksum_address(source)
     else:
-        contract = contract_of(catalog, web3, said)
+        contract = contract_of(catalog, web3, source)
         if contract is None:
-            raise NotCloneable(said, f"this studio knows no contract of it on chain {web3.eth.chain_id}")
+            raise NotCloneable(source, f"this studio knows no contract of it on chain {web3.eth.chain_id}")
         address = contract.address
     address = implementation_of(web3, address) or address
     if code_hash(web3, contract_at(web3, address).address) != artifact()["codeHash"]:
         raise NotCloneable(address, "it is of a version that makes no clones")
     return address
 
-
+# %% ../../nbs/chain/deployments.ipynb #96f51ea2
 def _of_others(catalog: Catalog, chain_id: int, collection: str) -> set[str]:
     "Addresses that a catalog knows as contracts of other collections."
     others = set()
@@ -386,7 +386,7 @@ def supply_lowered(
     except (NodeSilent, Web3Exception):
         return None
 
-
+# %% ../../nbs/chain/deployments.ipynb #848ff383
 def deployment_hash(
     web3: "Web3",  # the chain
     address: str,  # a contract's

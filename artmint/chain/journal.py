@@ -164,12 +164,15 @@ class TransactionBook(_BookRecords):
     """What a key has signed on a chain. As a context it holds the key's lock. Raises SenderBusy, NotWritten,
     NodeSilent."""
 
+    _used: dict[int, float]  # when a nonce was first seen to be used, in seconds
+
     def __enter__(self) -> "TransactionBook":
         entered_before = self._lock.held
         self._lock.acquire()
         try:
             if not entered_before:
                 take_over_book(self)
+                self._used = {}
                 self._book = {transaction.nonce: transaction for transaction in self._read()}
                 self._lock.sign_in()
                 require_block(self.web3, max((one.block or 0 for one in self._book.values()), default=0))
@@ -212,21 +215,12 @@ class Journal(TransactionBook):
         self.patience = patience
         self.ceiling = ceiling
         self.bump = bump
-        self._used: dict[int, float] = {}  # when a nonce was first seen to be used, in seconds
-
-    def _seconds_used(self, used: int, nonce: int) -> float:
-        "How long a nonce is known to be used, of which so many are: those behind it needn't be waited for again."
-        now = time.monotonic()
-        for one in range(nonce, used):
-            self._used.setdefault(one, now)
-        return now - self._used[nonce]
 
     def reconcile(self) -> list[Transaction]:
         """Follow every open transaction to its end. Raises NotYetMined, ReceiptLate, NeverTaken, OutOfGasMoney,
         WrongChain."""
         with self:
             _same_chain(self)
-            self._used.clear()
             mark_reorged(self)
             return [_follow(self, transaction) for transaction in self.transactions() if transaction.open]
 
@@ -720,11 +714,19 @@ def _look(journal: Journal, transaction: Transaction, pace: _Backoff) -> Transac
     used = journal.web3.eth.get_transaction_count(transaction.sender, "latest")
     if used > transaction.nonce:
         pace.overtaken += 1
-        return _overtaken(journal, transaction, pace, journal._seconds_used(used, transaction.nonce))
+        return _overtaken(journal, transaction, pace, _seconds_used(journal, used, transaction.nonce))
     newest = transaction.model_copy(update={"earlier": []})
     if _node_has(journal.web3, newest):  # an older version of it there is no reason not to send this one
         return journal._keep(transaction, answer="known") if transaction.answer == "never" else transaction
     return _broadcast(journal, transaction)
+
+# %% ../../nbs/chain/journal.ipynb #a4ee2235
+def _seconds_used(journal: Journal, used: int, nonce: int) -> float:
+    "How long a nonce is known to be used, of so many that are."
+    now = time.monotonic()
+    for one in range(nonce, used):
+        journal._used.setdefault(one, now)
+    return now - journal._used[nonce]
 
 
 def _overtaken(journal: Journal, transaction: Transaction, pace: _Backoff, seconds: float) -> Transaction:
@@ -853,6 +855,7 @@ def mark_reorged(
 ) -> None:
     """Reopen what a reorg took away as far as the sender's nonce shows it; one question, before anything is
     signed."""
+    journal._used.clear()
     mined = journal.web3.eth.get_transaction_count(journal.signer.address, "latest")
     for transaction in journal.transactions():
         gone = transaction.nonce >= mined and not transaction.open and transaction.state != "abandoned"

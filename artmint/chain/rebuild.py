@@ -158,7 +158,7 @@ def _made_by(web3: "Web3", sent: Any) -> str:
             return clone_address(contract.address, sent["from"], values["salt"])
     return ""
 
-
+# %% ../../nbs/chain/rebuild.ipynb #06dc15cf
 def purpose_of(
     web3: "Web3",  # the chain
     sent: Any,  # a transaction as a chain gives it
@@ -180,13 +180,9 @@ def purpose_of(
         call, values = contract.decode_function_input(sent["input"])
         about: dict[str, str | int] = {"verb": call.fn_name, "contract": address}
         if "firstTokenId" in values:
-            first = values["firstTokenId"]
-            collection = contracts[address]
-            about = {
-                "verb": call.fn_name,
-                "collection": collection,
-                "drop": drops.get((collection, first), 0),
-            }
+            first, collection = values["firstTokenId"], contracts[address]
+            number = drops.get((collection, first), 0)
+            about = {"verb": call.fn_name, "collection": collection, "drop": number}
         if call.fn_name == "mintBatch":
             first, quantity = values["firstTokenId"], values["quantity"]
             drop = next(

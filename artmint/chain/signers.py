@@ -490,8 +490,7 @@ class Policy(Record):
     ) -> list[str]:  # empty: it may be signed
         "Everything that speaks against a transaction."
         to = transaction.get("to")
-        gas = transaction.get("gas", 0)
-        price = transaction.get("maxFeePerGas", 0)
+        gas, price = transaction.get("gas", 0), transaction.get("maxFeePerGas", 0)
         most = gas * price
         strange = sorted(set(transaction) - TRANSACTION_FIELDS)
         problems = []

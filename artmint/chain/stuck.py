@@ -122,7 +122,7 @@ def next_version(
     verb, most = str(transaction.purpose["verb"]), str(most_of(web3, fields))
     return Version(nonce=transaction.nonce, verb=verb, fields=fields, most=most, now=str(old[0]))
 
-# %% ../../nbs/chain/stuck.ipynb #976dc8c8
+# %% ../../nbs/chain/stuck.ipynb #dad8a2d8
 _ETHER = 10**18
 
 
@@ -141,7 +141,7 @@ def replacement_policy(
     most, day = (3 * _ETHER, 5 * _ETHER) if deploys else (_ETHER // 10, _ETHER)
     return Policy(**reach, **(limits.bounds if limits else {"most": most, "most_in_a_day": day}))
 
-
+# %% ../../nbs/chain/stuck.ipynb #976dc8c8
 def speed_up(
     journal: Journal,  # of the key, with a signer that may
     nonce: int,  # of what waits

@@ -451,7 +451,7 @@ def _dry_deployment(desk: Desk, role: str, treasury: str, admin: str, delay: int
     row = _plan_row(call, line, sender)
     _show_plan(desk, sender, role, [row], [row["problem"]] if "problem" in row else [])
 
-
+# %% ../../nbs/run/admin.ipynb #62c4dde4
 def _tell_deployment(desk: Desk, contract: "Contract", pauser: str) -> None:
     "Say where the contract is; give the pauser's role where the admin's key is here, and else say how."
     from artmint.chain.controls import role_calls
@@ -1018,7 +1018,7 @@ curl --fail-with-body 'https://api.etherscan.io/v2/api?chainid={chain_id}&module
 """
 CONTRACT_NAME = "ArtMint.sol:ArtMint"
 
-
+# %% ../../nbs/run/admin.ipynb #88f1a9d0
 class NotOurDeployment(Refusal):
     "A deployment whose arguments can't be read."
 

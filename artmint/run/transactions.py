@@ -79,7 +79,7 @@ def _role_journal(
     ceiling = {"ceiling": float(limits.gas_price)} if limits else {}
     return Journal(catalog, web3, Guarded(signer, policy), patience=60, **ceiling)
 
-
+# %% ../../nbs/run/transactions.ipynb #0a9b3283
 def _replace(
     way: Callable,
     nonce: int,
@@ -259,7 +259,7 @@ def abandon_nonce(
         does = "would be given up" if dry_run else "is given up; its old bytes stay in the record"
         typer.echo(f"nonce {row['nonce']}: {row['verb']} {does}")
 
-
+# %% ../../nbs/run/transactions.ipynb #874d004f
 def _lock_of(studio: Path, address: str) -> Path:
     "Where the users of a key take turns: as its role's signer says, beside its file, or under its address."
     from artmint.chain.custody import SIGNER_ROLES, custody_of, lock_of_role

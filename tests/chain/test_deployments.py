@@ -310,8 +310,6 @@ def test_a_deployers_key_makes_clones_of_the_one_contract_and_nothing_else(ready
 
     policy = deployer_policy(ready.web3.eth.chain_id, ready.contract.address)
     narrow = Journal(ready.catalog, ready.web3, Guarded(ready.who.admin, policy), patience=2)
-    assert implementation_of(
-        ready.web3, deploy(narrow, SECOND, ready.who.treasury, clone_of="demo").address
-    )
+    assert implementation_of(ready.web3, deploy(narrow, SECOND, ready.who.treasury, clone_of="demo").address)
     with pytest.raises(BlockedByPolicy):
         deploy(narrow, SECOND.model_copy(update={"name": "third"}), ready.who.treasury)

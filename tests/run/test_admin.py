@@ -109,7 +109,17 @@ def test_a_clone_is_tried_made_and_shown_to_explorers(studio, capsys, tmp_path):
     other = shutil.copytree(TINY, tmp_path / "other")
     words = (other / "collection.toml").read_text().replace('name = "tiny"', 'name = "other"')
     (other / "collection.toml").write_text(words.replace('title = "Tiny"', 'title = "Other"'))
-    deploy = ("admin", "deploy", other, "--clone-of", "tiny", "--treasury", "0x" + "Ab" * 20, "--studio", folder)
+    deploy = (
+        "admin",
+        "deploy",
+        other,
+        "--clone-of",
+        "tiny",
+        "--treasury",
+        "0x" + "Ab" * 20,
+        "--studio",
+        folder,
+    )
     assert f"a clone of {contract.address}" in artmint(capsys, *deploy, "--dry-run")
     artmint(capsys, *deploy)
     made = Catalog(folder).get("contract", "other@31337")["address"]

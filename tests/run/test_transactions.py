@@ -76,7 +76,9 @@ def test_a_mint_that_is_stopped_says_what_that_means(capsys):
 def test_the_key_that_studio_toml_names_is_the_one_that_signs(blocked):
     keys = blocked.folder / "keys"
     (keys / "minter.json").rename(keys / "hot.json")
-    (blocked.folder / "studio.toml").write_text('[signers.minter]\nkind = "keystore"\nfile = "keys/hot.json"\n')
+    (blocked.folder / "studio.toml").write_text(
+        '[signers.minter]\nkind = "keystore"\nfile = "keys/hot.json"\n'
+    )
     assert "would be signed" in tx(blocked, "speed-up", "0", "--dry-run")
     assert "mintBatch is confirmed" in tx(blocked, "speed-up", "0")
 
