@@ -113,6 +113,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                         'artmint.chain.contract._leaf': ('chain/contract.html#_leaf', 'artmint/chain/contract.py'),
                                         'artmint.chain.contract._pair': ('chain/contract.html#_pair', 'artmint/chain/contract.py'),
                                         'artmint.chain.contract._selector': ('chain/contract.html#_selector', 'artmint/chain/contract.py'),
+                                        'artmint.chain.contract._shared_by': ( 'chain/contract.html#_shared_by',
+                                                                               'artmint/chain/contract.py'),
                                         'artmint.chain.contract._types': ('chain/contract.html#_types', 'artmint/chain/contract.py'),
                                         'artmint.chain.contract.artifact': ('chain/contract.html#artifact', 'artmint/chain/contract.py'),
                                         'artmint.chain.contract.code_hash': ('chain/contract.html#code_hash', 'artmint/chain/contract.py'),

@@ -64,11 +64,17 @@ def implementation_of(
     address: str,  # where to look
 ) -> str:  # an address; empty: it has code of its own, or none
     "Whose code a clone runs (ERC-1167: 45 bytes that hand every call on, the address in their middle)."
-    code = bytes(web3.eth.get_code(web3.to_checksum_address(address)))
+    return _shared_by(bytes(web3.eth.get_code(web3.to_checksum_address(address))))
+
+
+def _shared_by(code: bytes) -> str:
+    "The address in a clone's code; empty for other code."
+    from eth_utils import to_checksum_address
+
     head, tail = CLONE_CODE
     if len(code) != 45 or not (code.startswith(head) and code.endswith(tail)):
         return ""
-    return web3.to_checksum_address(code[len(head) : -len(tail)])
+    return to_checksum_address(code[len(head) : -len(tail)])
 
 # %% ../../nbs/chain/contract.ipynb #b35e5b08
 def code_hash(
@@ -78,8 +84,9 @@ def code_hash(
     "The hash (keccak) of what a chain runs at an address: of a clone, its implementation's code."
     from eth_utils import keccak
 
-    where = implementation_of(web3, address) or web3.to_checksum_address(address)
-    return "0x" + keccak(bytes(web3.eth.get_code(where))).hex()
+    code = bytes(web3.eth.get_code(web3.to_checksum_address(address)))
+    shared = _shared_by(code)
+    return "0x" + keccak(bytes(web3.eth.get_code(shared)) if shared else code).hex()
 
 
 def code_words(
