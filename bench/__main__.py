@@ -30,6 +30,8 @@ SUBJECTS = (
     "metrics",
     "board",
     "proving",
+    "events",
+    "serving",
 )
 
 
