@@ -59,8 +59,8 @@ from .publish.weights import WEIGHTS_PAGE, WeightsListing, WeightsPlace, nested,
 # %% ../nbs/25_metadata.ipynb #96fcde87
 from .seeds import frozen_slots, salt_of
 from .studio.catalog import Catalog
-from .studio.editions import edition_of, packed_slots
-from .studio.files import attempt_key, drop_folder, drop_key, slot_key, write_whole
+from .studio.editions import edition_of, packed_slots, token_of
+from .studio.files import attempt_key, drop_folder, drop_key, write_whole
 from .studio.ledger import metered
 from .studio.maintenance import PACKING
 
@@ -187,7 +187,7 @@ def refuse_unaccepted(
     late = {}
     for slot in sorted(set(verdicts) & set(packed)):
         verdict = verdicts.pop(slot)
-        if not catalog.find("token", slot_key(collection.name, slot)):
+        if not token_of(catalog, collection.name, slot):
             late[slot] = _objection(verdict)
     if late:
         raise RefusedAfterPacking(late)

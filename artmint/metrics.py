@@ -246,8 +246,12 @@ def batch_history(
     for dna, row, at in _bodies(catalog.rows_of("decision", dnas)):
         decided[dna].append((at, row))
     tokens: dict[int, float] = {}
-    for key, _, at in _of_slots(catalog, "token", name, slots):
-        tokens.setdefault(int(key.split("/")[1]), at)
+    for key, body, at in _of_slots(catalog, "token", name, slots):
+        slot = int(key.split("/")[1])
+        if "gone" in body:  # a reorg took it
+            tokens.pop(slot, None)
+        else:
+            tokens.setdefault(slot, at)
     drops = _drops(catalog, name)
     numbered = {int(key.split("/")[1]): own for key, (own, _) in drops.items()}
     shares = dict.fromkeys(dnas, 1.0)

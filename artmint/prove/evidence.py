@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 # %% ../../nbs/prove/evidence.ipynb #f636fa2e
 from ..chain.connect import connect
-from ..chain.contract import ForeignCode, code_hash, content_root, contract_at, known_code, sealed
+from ..chain.contract import ForeignCode, code_words, content_root, contract_at, sealed
+from ..chain.deployments import supply_lowered
 from ..chain.embedded import ChainDamaged
 from ..chain.networks import networks_of
 from ..core.canon import Refusal
@@ -116,6 +117,7 @@ class ChainClaim:
     drawn_from: int = 0  # how many tokens those to be proven were drawn from at random; 0: they weren't
     symbol: str = ""  # the contract's
     royalty: tuple[str, int] = ("", 0)  # who is owed it, and hundredths of a percent of a sale
+    lowered: bool | None = False  # whether the supply was higher once; none: the node doesn't tell
 
 # %% ../../nbs/prove/evidence.ipynb #5762061d
 def _opens(contract: "Contract", drop: ChainDrop, call: bytes, commitment: bytes) -> bool:
@@ -233,6 +235,8 @@ def _claim(contract: "Contract", target: Target) -> ChainClaim:
     asked = (chain_id, contract.address, tokens, uris, tuple(drops), supply, seals, page)
     receiver, basis_points = contract.functions.royaltyInfo(tokens[0], 10_000).call()
     further = {"symbol": contract.functions.symbol().call(), "royalty": (receiver, basis_points)}
+    if len(tokens) == supply:  # all of them: only then are counts held against it
+        further["lowered"] = supply_lowered(contract)
     return ChainClaim(*asked, drawn_from if len(tokens) < drawn_from else 0, **further)
 
 # %% ../../nbs/prove/evidence.ipynb #86e4f818
@@ -266,8 +270,8 @@ def known_contract(
     if not code:
         return None
     contract = contract_at(web3, target.contract)
-    release = known_code()[code_hash(web3, target.contract)]
-    steps.append(Step("contract", "held", f"the code is ArtMint {release}, known by its hash"))
+    words = f"the code is {code_words(web3, target.contract)}, known by its hash"
+    steps.append(Step("contract", "held", words))
     return contract
 
 # %% ../../nbs/prove/evidence.ipynb #d1f6c18b
