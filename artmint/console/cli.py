@@ -50,7 +50,7 @@ from artmint.run.console import (
     Studio,
     console_voice,
     exit_code_of,
-    plain_words,
+    error_words,
     print_json,
     print_line,
     progress_of,
@@ -349,7 +349,7 @@ def _records(studio: Path) -> list[dict]:
     try:
         problems = Catalog(studio).check()
     except Exception as error:  # a doctor names what is broken, and goes on
-        problems = [plain_words(error)[0]]
+        problems = [error_words(error)[0]]
     changed = [_check("catalog", "failed", problem) for problem in problems]
     return changed or [_check("catalog", "held", "every row and every blob is what was written")]
 
@@ -386,7 +386,7 @@ def doctor(
 # %% ../../nbs/console/cli.ipynb #e1393121
 def _report_error(error: Exception, json: bool, lines: bool = False) -> int:
     "Say what went wrong, in its own lines, as one JSON document or as the last of many lines, and give the exit code."
-    message, code = plain_words(error)
+    message, code = error_words(error)
     if json:
         facts = {"error": type(error).__name__, "message": " ".join(message.split()), "exit_code": code}
         show = print_line if lines else print_json
