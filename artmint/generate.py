@@ -392,7 +392,7 @@ def withdraw(
 ) -> str:  # dna of the work
     "Withdraw the work that was entered for a slot, while no batch runs. Raises NothingToWithdraw, StudioBusy."
     key = attempt_key(collection.name, slot, 0)
-    with hold_studio(catalog.folder, f"withdraw {key}"):  # else a run could make it the edition meanwhile
+    with hold_studio(catalog.folder, f"withdraw {key}", collection.name):  # or a run makes it the edition
         body = catalog.find("attempt", key)
         if not body:
             raise NothingToWithdraw(slot, "none was entered for it")

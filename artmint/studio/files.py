@@ -13,11 +13,14 @@ import platform
 import secrets
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 # %% ../../nbs/studio/files.ipynb #f594bce0
 from ..core.canon import Refusal
@@ -137,7 +140,7 @@ class StudioBusy(Refusal):
 
     holder: dict
     says = (
-        "Batch {holder[batch]} has been running in this studio since {holder[since]} (process {holder[pid]} "
+        "{holder[batch]} has been running in this studio since {holder[since]} (process {holder[pid]} "
         "on {holder[host]}). Wait for it, or stop it, and run again."
     )
     exit_code = 2
@@ -150,27 +153,45 @@ def _read_holder(path: Path) -> dict:
     return unknown | json.loads(text or "{}")
 
 
+def _held(lock: Path, facts: Path, work: str, wait: float) -> "BaseFileLock":
+    "Take a lock, waiting for so many seconds, and write down who holds it. Raises StudioBusy."
+    from filelock import FileLock, Timeout
+
+    held = FileLock(lock)
+    try:
+        held.acquire(timeout=wait)
+    except Timeout as error:
+        raise StudioBusy(_read_holder(facts)) from error
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    body = {"batch": work, "since": since, "pid": os.getpid(), "host": platform.node()}
+    facts.write_text(json.dumps(body))
+    return held
+
+
+_BEGINNING = 2.0  # seconds for which another may hold the studio while it takes a collection
+
+# %% ../../nbs/studio/files.ipynb #0787c349
 @contextmanager
 def hold_studio(
     studio: Path,  # the studio's folder; it exists
     work: str,  # what the holder does, for whoever comes second: a batch's name, `gc`
+    collection: str = "",  # its name: only what this collection has; empty: everything
 ) -> Iterator[None]:
-    "Hold the studio's lock, which ends with the process however that ends. Raises StudioBusy."
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(Path(studio) / "run.lock")
-    holder = Path(studio) / "run.json"
-    since = datetime.now(UTC).isoformat(timespec="seconds")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise StudioBusy(_read_holder(holder)) from error
-    try:
-        facts = {"batch": work, "since": since, "pid": os.getpid(), "host": platform.node()}
-        holder.write_text(json.dumps(facts))
+    "Hold a studio, or a collection's part of it; the hold ends with the process however that ends. Raises StudioBusy."
+    studio = Path(studio)
+    parts = studio / "locks"
+    parts.mkdir(exist_ok=True)
+    with ExitStack() as ends:
+        whole = _held(studio / "run.lock", studio / "run.json", work, _BEGINNING)
+        begun = ends.enter_context(ExitStack())
+        begun.callback(whole.release)
+        names = [collection] if collection else sorted(path.stem for path in parts.glob("*.lock"))
+        for name in names:
+            held = _held(parts / f"{name}.lock", parts / f"{name}.json", work, 0)
+            ends.callback(held.release)
+        if collection:
+            begun.close()
         yield
-    finally:
-        lock.release()
 
 # %% ../../nbs/studio/files.ipynb #27613909
 def slot_key(

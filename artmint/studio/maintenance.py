@@ -96,7 +96,7 @@ class DamagedStudio(Refusal):
 # %% ../../nbs/studio/maintenance.ipynb #c9beb5b9
 # The catalog is copied by SQLite itself; the others are of the moment, or made again when they are asked for.
 _NOT_COPIED = {"catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"}
-_NOT_COPIED |= {"run.lock", "run.json", "thumbnails"}
+_NOT_COPIED |= {"run.lock", "run.json", "locks", "thumbnails"}
 
 
 def _copy_catalog(studio: Path, into: Path) -> int:

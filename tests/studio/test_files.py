@@ -14,6 +14,19 @@ def full(handle: int) -> None:
     raise OSError(28, "No space left on device")
 
 
+def test_collections_are_held_side_by_side_and_a_whole_studio_by_one(tmp_path):
+    with hold_studio(tmp_path, "monday", "moons"), hold_studio(tmp_path, "tuesday", "tides"):
+        for wanted in ("moons", "tides", ""):
+            with pytest.raises(StudioBusy) as refusal, hold_studio(tmp_path, "gc", wanted):
+                pass
+            assert refusal.value.holder["batch"] == ("tuesday" if wanted == "tides" else "monday")
+    with hold_studio(tmp_path, "gc"), pytest.raises(StudioBusy, match="gc"):
+        with hold_studio(tmp_path, "monday", "moons"):
+            pass
+    with hold_studio(tmp_path, "monday", "moons"):
+        pass
+
+
 @pytest.mark.parametrize("write", [write_whole, write_new])
 def test_a_write_that_fails_leaves_nothing(tmp_path, monkeypatch, write):
     monkeypatch.setattr(os, "fsync", full)
