@@ -10,7 +10,7 @@ class ArtmintApi {
       displayName: "Address",
       name: "address",
       type: "string",
-      default: "http://127.0.0.1:8000",
+      default: "http://127.0.0.1:8460",
       required: true,
       description: "Where artmint serve answers, without /v1",
     },
