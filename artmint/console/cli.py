@@ -62,6 +62,7 @@ from ..run.journals import journal_app
 from ..run.models import adapter_app, base_app, embedding_app
 from ..run.preview import preview_drop
 from ..run.transactions import tx_app
+from .runs import runs_app, work
 
 # %% ../../nbs/console/cli.ipynb #9e84dc0f
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def _root(
     "From a prompt to a proven token."
 
 # %% ../../nbs/console/cli.ipynb #eb8b83b9
-for command in (run, explore, report, sweep, init, backup, gc):
+for command in (run, work, explore, report, sweep, init, backup, gc):
     app.command(epilog=CODES)(command)
 app.command("open", epilog=CODES)(open_withheld)
 app.command("tune", epilog=CODES)(tune_batch)
@@ -108,6 +109,7 @@ GROUPS = {
     "admin": admin_app,
     "journal": journal_app,
     "tx": tx_app,
+    "runs": runs_app,
 }
 for name, group in GROUPS.items():
     app.add_typer(group, name=name, epilog=CODES)

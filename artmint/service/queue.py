@@ -7,7 +7,7 @@ __all__ = ['RunStateName', 'RUNS', 'MOST_CLAIMS', 'RunRequest', 'BadRun', 'NoSuc
            'ExpiredRun', 'NotNow', 'batch_names', 'batch_of', 'refuse_run', 'RunError', 'RunView', 'utc', 'RunBook',
            'RunPages', 'RunAsking', 'read_request', 'RunControl', 'WorkersDied', 'Queue', 'error_facts']
 
-# %% ../../nbs/service/queue.ipynb #6c044696
+# %% ../../nbs/service/queue.ipynb #1a6563ae
 import json
 import re
 import time
@@ -20,14 +20,14 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from pydantic import ValidationError, field_validator
 
-# %% ../../nbs/service/queue.ipynb #9aaacd75
-from ..core.canon import Record, Refusal, digest, error_lines, read_json
+# %% ../../nbs/service/queue.ipynb #4eb624a2
+from ..core.canon import NotPlainJSON, Record, Refusal, canonical, digest, error_lines, read_json
 from ..run.batch import Batch, load_batch, plan, stage_range
 from ..run.runner import refuse_slots_beyond
 from ..seeds import load_collection
 from ..studio.catalog import JOB_TABLE, RECORD_TABLE, Catalog, Claim, LostLease
 
-# %% ../../nbs/service/queue.ipynb #e7251933
+# %% ../../nbs/service/queue.ipynb #e72c5e65
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 RunStateName = Literal["queued", "running", "waiting", "paused", "cancelled", "failed", "done"]
 
@@ -77,7 +77,7 @@ class RunRequest(Record):
             raise ValueError("from -1000 to 1000")
         return number
 
-# %% ../../nbs/service/queue.ipynb #ead396a9
+# %% ../../nbs/service/queue.ipynb #be5c7f2c
 class BadRun(Refusal):
     "A run's name or request can't be read as one."
 
@@ -115,7 +115,7 @@ class OtherRequest(Refusal):
     )
     status = 422
 
-# %% ../../nbs/service/queue.ipynb #b40c1a71
+# %% ../../nbs/service/queue.ipynb #2058c92b
 class NoSuchRun(Refusal):
     "Nobody asked for a run of this name."
 
@@ -143,7 +143,7 @@ class NotNow(Refusal):
     says = "Run {id} is {state}, so it can't be {verb}. It stays as it is."
     status = 409
 
-# %% ../../nbs/service/queue.ipynb #7dff0b83
+# %% ../../nbs/service/queue.ipynb #d8515272
 def batch_names(
     folder: Path,  # of batch files
 ) -> list[str]:
@@ -184,7 +184,7 @@ def refuse_run(
     refuse_slots_beyond(batch, load_collection(batch.folder))
     return batch
 
-# %% ../../nbs/service/queue.ipynb #8949d6a4
+# %% ../../nbs/service/queue.ipynb #15955545
 class RunError(Record):
     "Why a run ended without its outcome."
 
@@ -223,7 +223,7 @@ def utc(
     "A time as ISO 8601, UTC, to the millisecond."
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
-# %% ../../nbs/service/queue.ipynb #98892503
+# %% ../../nbs/service/queue.ipynb #3268a7d4
 RUNS = "runs"  # the list's name in the catalog
 _NEVER = 1e12  # seconds since 1970: nobody takes what waits until then
 _OVER = ("done", "failed", "cancelled")
@@ -235,7 +235,7 @@ def _told(row: Any, job: Mapping[str, Any] | None, asked: Any) -> RunView:
     facts = {key: value for key, value in latest.items() if key in RunView.model_fields}
     facts |= {"id": row.key, "created": utc(asked.at), "at": utc(row.at)}
     facts |= {"request": body["request"], "collection": body["collection"]}
-    request = RunRequest.model_validate(body["request"])
+    request = RunRequest.model_validate_json(canonical(body["request"]))
     facts["priority"] = request.priority
     if job:
         facts |= {"priority": job["priority"], "claims": job["claims"], "asked": job["asked"]}
@@ -244,9 +244,9 @@ def _told(row: Any, job: Mapping[str, Any] | None, asked: Any) -> RunView:
             facts |= json.loads(job["progress"])
         if latest["state"] == "queued" and job["until"] > time.time():
             facts["not_before"] = utc(job["until"])
-    return RunView.model_validate(facts)
+    return RunView.model_validate_json(canonical(facts))
 
-# %% ../../nbs/service/queue.ipynb #606b3947
+# %% ../../nbs/service/queue.ipynb #144a48ae
 class RunBook:
     "Runs as they are told: reading changes nothing."
 
@@ -284,7 +284,7 @@ class RunBook:
             held = {row["key"]: row for row in connection.execute(query).mappings()}
         return [_told(latest[id], held.get(id), asked[id]) for id in ids if id in asked]
 
-# %% ../../nbs/service/queue.ipynb #5d246da8
+# %% ../../nbs/service/queue.ipynb #0725deec
 class RunPages(RunBook):
     "Lists of runs."
 
@@ -324,7 +324,7 @@ class RunPages(RunBook):
         "How many runs are in each state."
         return dict(Counter(self._latest().values()))
 
-# %% ../../nbs/service/queue.ipynb #8d8791ce
+# %% ../../nbs/service/queue.ipynb #26a21a94
 class RunAsking(RunPages):
     "Runs asked for, stopped and taken up again."
 
@@ -376,14 +376,20 @@ def read_request(
     "A request that can be understood. Raises BadRun."
     problems = [] if _NAME.fullmatch(id) else ["a name has letters, digits, - and _, at most 64"]
     try:
-        asked = request if isinstance(request, RunRequest) else RunRequest.model_validate(dict(request))
+        asked = (
+            request
+            if isinstance(request, RunRequest)
+            else RunRequest.model_validate_json(canonical(dict(request)))
+        )
+    except NotPlainJSON as error:
+        raise BadRun(id, [*problems, str(error)]) from error
     except ValidationError as error:
         raise BadRun(id, [*problems, *error_lines(error, RunRequest)]) from error
     if problems:
         raise BadRun(id, problems)
     return asked
 
-# %% ../../nbs/service/queue.ipynb #3fbfae35
+# %% ../../nbs/service/queue.ipynb #3aad8588
 _MAY = {
     "cancelled": ("queued", "running", "paused", "waiting", "failed"),
     "paused": ("queued", "running"),
@@ -409,7 +415,7 @@ def _is_held(writing: sa.Connection, id: str) -> bool:
     until = writing.scalar(mine.where(~column.done))
     return until is not None and until >= time.time()
 
-# %% ../../nbs/service/queue.ipynb #d9050eb8
+# %% ../../nbs/service/queue.ipynb #b6d71764
 class RunControl(RunAsking):
     "Runs stopped and taken up again."
 
@@ -462,7 +468,7 @@ class RunControl(RunAsking):
                 _put_in_place(writing, before, **values)
         return self.view(id)
 
-# %% ../../nbs/service/queue.ipynb #078737be
+# %% ../../nbs/service/queue.ipynb #1c0bd6a9
 MOST_CLAIMS = 5
 
 
@@ -476,7 +482,7 @@ class WorkersDied(Refusal):
         "then resume it."
     )
 
-# %% ../../nbs/service/queue.ipynb #168f66f7
+# %% ../../nbs/service/queue.ipynb #01671330
 class Queue(RunControl):
     "Runs as a worker sees them."
 
@@ -525,6 +531,15 @@ class Queue(RunControl):
                 raise LostLease(RUNS, id, worker)
             self._end(writing, id, state, facts, later)
 
+    def lose(self, id: str, worker: str, later: float) -> None:
+        "Let go of a run whose process died, for `later` seconds: it is begun again, and that counts. Raises LostLease."
+        column = JOB_TABLE.c
+        mine = sa.update(JOB_TABLE).where(column.stage == RUNS, column.key == id, column.worker == worker)
+        free = mine.where(~column.done).values(worker="", until=time.time() + later, progress="")
+        with self.catalog.together() as writing:
+            if not writing.execute(free).rowcount:
+                raise LostLease(RUNS, id, worker)
+
     def _end(self, writing: sa.Connection, id: str, state: str, facts: dict, later: float = 0.0) -> None:
         "End a hold, in a transaction."
         until = _NEVER if state == "paused" else time.time() + later
@@ -534,7 +549,7 @@ class Queue(RunControl):
         writing.execute(mine.values(**place))
         self._enter(writing, id, state, **facts)
 
-# %% ../../nbs/service/queue.ipynb #3e2ac870
+# %% ../../nbs/service/queue.ipynb #4bbb930b
 def error_facts(
     error: BaseException,  # what ended a run
 ) -> dict[str, Any]:
