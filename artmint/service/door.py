@@ -6,7 +6,7 @@
 __all__ = ['LOG', 'Scope', 'Receive', 'Send', 'AsgiApp', 'LogLines', 'log_event', 'DoorLimits', 'host_name', 'refuse_request',
            'Door']
 
-# %% ../../nbs/service/door.ipynb #73f6b38d
+# %% ../../nbs/service/door.ipynb #67b36121
 import asyncio
 import json
 import logging
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-# %% ../../nbs/service/door.ipynb #acf9fafc
+# %% ../../nbs/service/door.ipynb #2613a180
 from ..core.canon import Refusal
 from artmint.service.problems import (
     BadPath,
@@ -31,7 +31,7 @@ from artmint.service.problems import (
     problem_response,
 )
 
-# %% ../../nbs/service/door.ipynb #9c915e1e
+# %% ../../nbs/service/door.ipynb #1ac0a543
 LOG = logging.getLogger("artmint.serve")
 
 
@@ -57,7 +57,7 @@ def log_event(
     "Write a line into the service's log."
     LOG.log(level, event, extra={"facts": facts}, exc_info=trace)
 
-# %% ../../nbs/service/door.ipynb #2ed52232
+# %% ../../nbs/service/door.ipynb #de863c68
 @dataclass(frozen=True)
 class DoorLimits:
     "How much a request may take."
@@ -82,11 +82,6 @@ AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 
 
-def _header(scope: Scope, name: bytes) -> str:
-    "A header of a request; empty: it has none."
-    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
-
-
 def host_name(
     host: str,  # the header
 ) -> str:
@@ -94,25 +89,32 @@ def host_name(
     name, colon, port = host.rpartition(":")
     return name if colon and port.isdigit() else host
 
-# %% ../../nbs/service/door.ipynb #46970a17
+# %% ../../nbs/service/door.ipynb #13cb235e
 def refuse_request(
     scope: Scope,  # ASGI's, of HTTP
     names: tuple[str, ...],  # hosts that it may ask
     limits: DoorLimits,  # how large it may be
 ) -> None:
     "Raise what is wrong with a request by its head alone: ForeignHost, BadPath, BodyTooLarge."
-    host = _header(scope, b"host")
+    headers = dict(scope["headers"])
+    host = headers.get(b"host", b"").decode("latin-1")
     if host_name(host).lower() not in names:
         raise ForeignHost(host[:100], list(names))
     path = scope["path"]
     if _CONTROL.search(path) or "\ufffd" in path or {".", ".."} & set(path.split("/")):
         raise BadPath()
-    length = _header(scope, b"content-length")
+    length = headers.get(b"content-length", b"")
     most, _ = limits.body_of(path)
     if length.isdigit() and int(length) > most:
         raise BodyTooLarge(most)
 
-# %% ../../nbs/service/door.ipynb #720d1960
+# %% ../../nbs/service/door.ipynb #9f1d09d3
+_SAFE = (
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+)  # where nothing else is said
+
+
 @dataclass
 class _Exchange:
     "A request on its way."
@@ -152,11 +154,14 @@ class _Exchange:
             return
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            names = {name.lower() for name, _ in message["headers"]}
+            added = [(name, value) for name, value in _SAFE if name not in names]
+            message = {**message, "headers": [*message["headers"], *added]}
         elif self.head:
             message = {**message, "body": b""}
         await self.send(message)
 
-# %% ../../nbs/service/door.ipynb #35b2a2a1
+# %% ../../nbs/service/door.ipynb #900caadd
 async def _answer(exchange: _Exchange, scope: Scope, refusal: Refusal, **headers: str) -> None:
     "Answer in the routes' place; not where an answer has begun."
     if exchange.status or exchange.over:
@@ -176,6 +181,7 @@ class Door:
     limits: DoorLimits = DoorLimits()
     note: Callable[[Scope, int, float], None] = lambda scope, status, seconds: None  # told of each answer
     active: int = 0  # requests that are being answered
+    streams: int = 0  # of them streams of events
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -186,11 +192,14 @@ class Door:
         scope["method"] = "GET" if head else scope["method"]
         state = scope.setdefault("state", {})
         state["request"] = secrets.token_hex(8)
+        stream = scope["path"].endswith("/events")
         self.active += 1
+        self.streams += stream
         try:
             await self._let_in(scope, exchange)
         finally:
             self.active -= 1
+            self.streams -= stream
             seconds = time.monotonic() - exchange.begun
             self.note(scope, exchange.status, seconds)
             self._log(scope, exchange, seconds)
@@ -200,7 +209,7 @@ class Door:
         late = asyncio.get_running_loop().call_later(self.limits.seconds, self._give_up, scope, exchange)
         try:
             refuse_request(scope, self.names(), self.limits)
-            if self.active > self.limits.at_once:
+            if self.active > self.limits.at_once or 2 * self.streams > self.limits.at_once:
                 raise TooManyAtOnce(self.limits.at_once)
             await self.app(scope, exchange.take, exchange.give)
         except Refusal as refusal:

@@ -38,7 +38,7 @@ prove: collection evidence opening proof regenerate tokens
 report: exports lint listings outcomes page preview signal
 run: admin batch commands console exchange executors health journals models obstacles preview runner sample sweep team training transactions tuning workers
 service: access agents answers api door events gauges keys problems queue reading runs work writing
-console: cli runs"""
+console: cli runs serving"""
 
 
 def place(module: str) -> float:
