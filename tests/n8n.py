@@ -52,16 +52,16 @@ def installed() -> Path:
 
 
 class N8n:
-    "An n8n with credentials and workflows, on a free port of this machine."
+    "An n8n with credentials and workflows, on a port of this machine."
 
-    def __init__(self, folder: Path, credentials: list[dict[str, Any]], workflows: list[dict[str, Any]]):
-        self.folder, self.port = make(folder), free_port()
+    def __init__(self, folder: Path, port: int, credentials: list[dict], workflows: list[dict]):
+        self.folder, self.port = make(folder), port
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "n8n.log"
         shutil.copytree(NODES, folder / ".n8n/nodes/node_modules/n8n-nodes-artmint")
         self.tell("import:credentials", credentials)
+        self.tell("import:workflow", workflows)  # a list of files' contents: each call takes n8n five seconds
         for workflow in workflows:
-            self.tell("import:workflow", workflow)
             self.run("publish:workflow", f"--id={workflow['id']}")
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(self.command("start"), env=self.environ(), stdout=log, stderr=log)
