@@ -132,12 +132,20 @@ def one_by_one(name, *operations):
     return whole, arrows
 
 
+MORE = {"drop": "2", "first_slot": "3", "quantity": "2", "last": "15_generate"}
 OPERATIONS = [
     one_by_one("editions", {"operation": "getPictures", "collection": "tiny", "of": "editions", "drop": "1", "size": "full"}),
     one_by_one("attempts", {"operation": "getPictures", "collection": "tiny", "of": "attempts", "slot": "2", "limit": 1}),
     one_by_one(
-        "decide",
+        "decide-packed",
         {"operation": "getPictures", "collection": "tiny", "of": "editions", "drop": "1", "limit": 1},
+        {"operation": "decide", "collection": "tiny", "dna": "={{ $json.dna }}", "decision": "reject"},
+    ),
+    one_by_one(
+        "decide",
+        {"operation": "startRun", "run": "two-more", "batch": "tiny", "request": MORE, "parameters": "{}"},
+        {"operation": "waitForRun", "run": "two-more", "waiting": {"seconds": 0.5}},
+        {"operation": "getPictures", "collection": "tiny", "of": "attempts", "slot": "3", "limit": 1},
         {"operation": "decide", "collection": "tiny", "dna": "={{ $json.dna }}", "decision": "accept", "note": "good"},
     ),
     one_by_one(
@@ -282,7 +290,9 @@ def test_operations_one_by_one(place):
     editions = place.ask("editions")
     assert [one["slot"] for one in editions] == [1, 2]
     assert [one["slot"] for one in place.ask("attempts")] == [2]
+    assert "packed" in place.ask("decide-packed")[0]["error"]["message"]
     (decided,) = place.ask("decide")
+    assert decided["slot"] == 3, decided
     assert decided["mine"]["by"] == "n8n" and decided["mine"]["note"] == "good"
     (proven,) = place.ask("again")
     assert proven["id"] == "prove-again" and proven["state"] == "done"
