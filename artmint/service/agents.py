@@ -7,7 +7,7 @@ __all__ = ['FEW', 'MOST_WORDS', 'MOST_PICTURE', 'INSTRUCTIONS', 'KEY_VARIABLE', 
            'OtherArguments', 'NoSuchTool', 'AnswerTooLarge', 'Agent', 'open_agent', 'tools_of', 'agent_server',
            'speak_to_agent', 'OpenKeyFile', 'agent_key']
 
-# %% ../../nbs/service/agents.ipynb #cdc31d55
+# %% ../../nbs/service/agents.ipynb #ac07ec87
 import base64
 import json
 import re
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mcp.server import Server
     from mcp.types import CallToolResult, Tool
 
-# %% ../../nbs/service/agents.ipynb #989bf223
+# %% ../../nbs/service/agents.ipynb #f947e820
 from ..core.canon import Refusal
 from ..run.models import studio_catalog
 from .access import Caller, Service, Shelf
@@ -34,7 +34,7 @@ from .api import openapi_of, service_app
 from .problems import WrongKey, problem_of
 from .queue import Queue
 
-# %% ../../nbs/service/agents.ipynb #61fb4947
+# %% ../../nbs/service/agents.ipynb #b468504c
 class AgentService(Service):
     "What the tools answer about. A caller without a key reads, and does nothing else."
 
@@ -44,7 +44,7 @@ class AgentService(Service):
             return super().caller(request)
         return Caller("agent", ("read",))
 
-# %% ../../nbs/service/agents.ipynb #3e7886ed
+# %% ../../nbs/service/agents.ipynb #7b4748af
 FEW = 20  # items of a list, where nobody asked for more: an agent pays for every word that it reads
 MOST_WORDS = 256 << 10  # bytes of an answer
 MOST_PICTURE = 1 << 20  # bytes of a picture
@@ -70,7 +70,7 @@ class Verb:
         "Whether it changes nothing."
         return self.method == "GET"
 
-# %% ../../nbs/service/agents.ipynb #6a1b6262
+# %% ../../nbs/service/agents.ipynb #586b951f
 def _resolved(document: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
     "A part of an OpenAPI document, or what it refers to."
     name = part.get("$ref", "").rpartition("/")[2]
@@ -106,7 +106,7 @@ def _arguments(document: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any
     whole = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
     return _whole(document, whole)
 
-# %% ../../nbs/service/agents.ipynb #a9f40ece
+# %% ../../nbs/service/agents.ipynb #2c8dd20f
 def _is_tool(facts: dict[str, Any]) -> bool:
     "Whether a route takes and gives what a tool can."
     if facts.get("x-scope") in (None, "admin"):
@@ -135,7 +135,7 @@ def verbs_of(
             verbs[how[0]] = Verb(*how, places, asked, body, _arguments(document, facts))
     return verbs
 
-# %% ../../nbs/service/agents.ipynb #0de4bbea
+# %% ../../nbs/service/agents.ipynb #bf0cfee5
 class OtherArguments(Refusal):
     "A tool is called with other arguments than it takes."
 
@@ -159,7 +159,7 @@ class NoSuchTool(Refusal):
     says = "There is no tool {tool!r}; there are {tools}. Nothing was done."
     status = 404
 
-
+# %% ../../nbs/service/agents.ipynb #25a4bb3e
 class AnswerTooLarge(Refusal):
     "An answer that is too large for an agent."
 
@@ -194,7 +194,7 @@ def _sorted_out(verb: Verb, given: dict[str, Any]) -> tuple[str, dict[str, Any],
     body = {name: value for name, value in given.items() if name not in aside} if verb.body else None
     return path, query, body
 
-# %% ../../nbs/service/agents.ipynb #74b36f50
+# %% ../../nbs/service/agents.ipynb #b7d0e6d6
 @dataclass
 class Agent:
     "Tools over a service, for one caller."
@@ -221,7 +221,7 @@ class Agent:
         async with httpx2.AsyncClient(**way, headers=headers) as client:
             return await client.request(verb.method, path, params=query, json=body)
 
-# %% ../../nbs/service/agents.ipynb #f1346922
+# %% ../../nbs/service/agents.ipynb #80310fc3
 def open_agent(
     studio: Path,  # its folder
     batches: Path,  # the folder of its batch files
@@ -234,9 +234,9 @@ def open_agent(
     if key and found is None:
         raise WrongKey()
     door = service_app(service)
-    return Agent(door, verbs_of(openapi_of(door.app)), found.scopes if found else ("read",), key)
+    return Agent(door, verbs_of(openapi_of(door.app.app)), found.scopes if found else ("read",), key)
 
-# %% ../../nbs/service/agents.ipynb #6d563600
+# %% ../../nbs/service/agents.ipynb #846a4ee4
 def _content(verb: Verb, answer: "httpx2.Response") -> "CallToolResult":
     "An answer of the service as a tool gives it. Raises AnswerTooLarge."
     from mcp.types import CallToolResult, ImageContent, TextContent
@@ -263,7 +263,7 @@ def _refused(problem: dict[str, Any]) -> "CallToolResult":
     words = TextContent(type="text", text=problem["detail"])
     return CallToolResult(content=[words], structured_content=problem, is_error=True)
 
-# %% ../../nbs/service/agents.ipynb #e3a5429b
+# %% ../../nbs/service/agents.ipynb #6c0a2fe7
 def tools_of(
     verbs: Mapping[str, Verb],  # by name
     scopes: tuple[str, ...],  # of the caller
@@ -281,7 +281,7 @@ def tools_of(
         tools.append(Tool(**facts, annotations=ToolAnnotations(**hints)))
     return tools
 
-
+# %% ../../nbs/service/agents.ipynb #e79a5f8b
 INSTRUCTIONS = """A studio's collections, pictures, runs, drops and proofs. Read before you change: list_batches and plan_batch
 cost nothing. A run has a name that you choose; asked again under it, it is the same run. A refusal says what to do."""
 
@@ -306,7 +306,7 @@ def agent_server(
     facts = {"version": metadata.version("artmint"), "instructions": INSTRUCTIONS}
     return Server("artmint", **facts, on_list_tools=list_tools, on_call_tool=call_tool)
 
-# %% ../../nbs/service/agents.ipynb #ea701e1f
+# %% ../../nbs/service/agents.ipynb #07a8f97c
 def speak_to_agent(
     agent: Agent,  # who calls what
 ) -> None:
@@ -322,7 +322,7 @@ def speak_to_agent(
 
     anyio.run(speak)
 
-# %% ../../nbs/service/agents.ipynb #7b3b1bbd
+# %% ../../nbs/service/agents.ipynb #cdba84a2
 KEY_VARIABLE = "ARTMINT_API_KEY"
 
 

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.request
 
 import pytest
 
@@ -121,7 +120,10 @@ def one_by_one(name, *operations):
     entry = {"path": name, "httpMethod": "POST", "responseMode": "lastNode", "responseData": "allEntries"}
     nodes = [(name, "n8n-nodes-base.webhook", 2, entry, {"webhookId": name})]
     for number, parameters in enumerate(operations):
-        more = {"credentials": {"artmintApi": {"id": "artmint", "name": "artmint"}}, "onError": "continueRegularOutput"}
+        more = {
+            "credentials": {"artmintApi": {"id": "artmint", "name": "artmint"}},
+            "onError": "continueRegularOutput",
+        }
         nodes.append((f"{name} {number}", "n8n-nodes-artmint.artmint", 1, parameters, more))
     keys = ("name", "type", "typeVersion", "parameters")
     whole = [dict(zip(keys, node[:4])) | node[4] | {"id": node[0], "position": [0, 0]} for node in nodes]
@@ -134,8 +136,14 @@ def one_by_one(name, *operations):
 
 MORE = {"drop": "2", "first_slot": "3", "quantity": "2", "last": "15_generate"}
 OPERATIONS = [
-    one_by_one("editions", {"operation": "getPictures", "collection": "tiny", "of": "editions", "drop": "1", "size": "full"}),
-    one_by_one("attempts", {"operation": "getPictures", "collection": "tiny", "of": "attempts", "slot": "2", "limit": 1}),
+    one_by_one(
+        "editions",
+        {"operation": "getPictures", "collection": "tiny", "of": "editions", "drop": "1", "size": "full"},
+    ),
+    one_by_one(
+        "attempts",
+        {"operation": "getPictures", "collection": "tiny", "of": "attempts", "slot": "2", "limit": 1},
+    ),
     one_by_one(
         "decide-packed",
         {"operation": "getPictures", "collection": "tiny", "of": "editions", "drop": "1", "limit": 1},
@@ -146,7 +154,13 @@ OPERATIONS = [
         {"operation": "startRun", "run": "two-more", "batch": "tiny", "request": MORE, "parameters": "{}"},
         {"operation": "waitForRun", "run": "two-more", "waiting": {"seconds": 0.5}},
         {"operation": "getPictures", "collection": "tiny", "of": "attempts", "slot": "3", "limit": 1},
-        {"operation": "decide", "collection": "tiny", "dna": "={{ $json.dna }}", "decision": "accept", "note": "good"},
+        {
+            "operation": "decide",
+            "collection": "tiny",
+            "dna": "={{ $json.dna }}",
+            "decision": "accept",
+            "note": "good",
+        },
     ),
     one_by_one(
         "again",
@@ -157,7 +171,12 @@ OPERATIONS = [
     ),
     one_by_one(
         "cancelled",
-        {"operation": "startRun", "run": "never", "batch": "tiny", "request": {"not_before": "2099-01-01T00:00:00Z"}},
+        {
+            "operation": "startRun",
+            "run": "never",
+            "batch": "tiny",
+            "request": {"not_before": "2099-01-01T00:00:00Z"},
+        },
         {"operation": "cancelRun", "run": "never"},
         {"operation": "waitForRun", "run": "never", "waiting": {}},
     ),
@@ -199,7 +218,9 @@ class Place:
 
     def workflows(self, port):
         "The n8n, its credentials made as a person makes them."
-        _, secret = add_endpoint(self.catalog, f"http://127.0.0.1:{port}/webhook/artmint-final", ["transaction.final"])
+        _, secret = add_endpoint(
+            self.catalog, f"http://127.0.0.1:{port}/webhook/artmint-final", ["transaction.final"]
+        )
         self.secret = secret
         key = new_key(self.catalog, "n8n", ["read", "runs:write", "decide", "mint", "verify"])
         data = {"address": f"http://127.0.0.1:{self.port}/", "apiKey": key, "webhookSecret": secret}
@@ -234,7 +255,10 @@ class Place:
             if len(found) >= count:
                 return found
             time.sleep(0.2)
-        logs = [path.read_text()[-3000:] for path in (self.folder / "work.log", self.folder / "serve.log", self.n8n.log)]
+        logs = [
+            path.read_text()[-3000:]
+            for path in (self.folder / "work.log", self.folder / "serve.log", self.n8n.log)
+        ]
         raise AssertionError("\n".join(logs))
 
     def close(self):
@@ -252,7 +276,7 @@ def place(tmp_path_factory):
     made.close()
 
 
-ROW = {"row": "row-1", "batch": "tiny", "drop": 1, "first_slot": 1, "quantity": 2}
+ROW = {"row": "row-1", "batch": "tiny"}
 
 
 @pytest.mark.slow
@@ -268,7 +292,11 @@ def test_a_row_becomes_a_drop_and_the_drop_a_post(place):
     (post,) = place.got("/posts")
     drop = place.catalog.get("drop", "tiny/1")
     picture = place.catalog.blob(place.catalog.get("edition", "tiny/1")["file_digest"])
-    assert drop["root"].encode() in post[2] and b"2 tokens are on chain for good" in post[2] and picture in post[2]
+    assert (
+        drop["root"].encode() in post[2]
+        and b"2 tokens are on chain for good" in post[2]
+        and picture in post[2]
+    )
     assert post[1]["idempotency-key"] == "tiny-1"
     assert place.row(**ROW)[1]["state"] == "done"
     place.got("/sheet", 2)
@@ -295,9 +323,12 @@ def test_operations_one_by_one(place):
     assert decided["slot"] == 3, decided
     assert decided["mine"]["by"] == "n8n" and decided["mine"]["note"] == "good"
     (proven,) = place.ask("again")
-    assert proven["id"] == "prove-again" and proven["state"] == "done"
+    assert (proven.get("id"), proven.get("state")) == ("prove-again", "done"), proven
     (cancelled,) = place.ask("cancelled")
     assert "never" in cancelled["error"]["message"]
     (missing,) = place.ask("no-drop")
-    assert missing["error"]["message"].startswith("Drop tiny/7 isn't packed") and missing["error"]["status"] == "404"
+    assert (
+        missing["error"]["message"].startswith("Drop tiny/7 isn't packed")
+        and missing["error"]["status"] == "404"
+    )
     assert "run is empty" in place.ask("no-name")[0]["error"]["message"]

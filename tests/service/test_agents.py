@@ -28,7 +28,9 @@ def place(minted, tmp_path_factory):
     folder = tmp_path_factory.mktemp("agents")
     shutil.copytree(minted[0], folder / "studio")
     (folder / "batches").mkdir()
-    words = f'name = "tiny"\ncollection = "{TINY}"\nquantity = 2\nstages = ["00_seeds", "30_mint", "35_verify"]\n'
+    words = (
+        f'name = "tiny"\ncollection = "{TINY}"\nquantity = 2\nstages = ["00_seeds", "30_mint", "35_verify"]\n'
+    )
     (folder / "batches/tiny.toml").write_text(words)
     return folder
 
@@ -111,7 +113,10 @@ def test_a_list_is_short_unless_more_is_asked(place, monkeypatch):
     agent = opened(place)
     monkeypatch.setattr(room, "MOST_WORDS", 1200)
     assert told(agent, "list_slots", collection="tiny", limit=1).structured_content["next"]
-    assert told(agent, "list_slots", collection="tiny").structured_content["type"] == "urn:artmint:AnswerTooLarge"
+    assert (
+        told(agent, "list_slots", collection="tiny").structured_content["type"]
+        == "urn:artmint:AnswerTooLarge"
+    )
     assert agent.verbs["list_slots"].schema["properties"]["limit"]["default"] == 20
 
 
@@ -159,7 +164,15 @@ def test_a_key_comes_from_the_environment_or_from_a_file_of_ones_own(tmp_path):
 
 def test_over_standard_input_and_output(place):
     "As a client starts it: by mcp's own client, in a process of its own."
-    words = ["-c", "from artmint.console.cli import main; main()", "mcp", "--studio", str(place / "studio"), "--batches", str(place / "batches")]
+    words = [
+        "-c",
+        "from artmint.console.cli import main; main()",
+        "mcp",
+        "--studio",
+        str(place / "studio"),
+        "--batches",
+        str(place / "batches"),
+    ]
     started = mcp.StdioServerParameters(command=sys.executable, args=words, env=dict(os.environ))
 
     async def ask():
