@@ -14,7 +14,7 @@ import time
 import pytest
 
 from artmint.service.keys import new_key
-from artmint.service.webhooks import add_endpoint
+from artmint.service.webhooks import Courier, add_endpoint, run_courier
 from artmint.studio.catalog import Catalog
 from tests.conftest import TINY
 from tests.n8n import NODES, N8n
@@ -208,6 +208,8 @@ class Place:
         self.receiver.got = []
         threading.Thread(target=self.receiver.serve_forever, daemon=True).start()
         self.n8n = self.workflows(free_port())
+        self.ended = threading.Event()
+        threading.Thread(target=run_courier, args=(Courier(self.catalog), self.ended), daemon=True).start()
 
     def start(self, *words):
         "One of artmint's own processes."
@@ -263,6 +265,7 @@ class Place:
 
     def close(self):
         "End everything."
+        self.ended.set()
         self.n8n.close()
         for process in self.started:
             stop(process)
