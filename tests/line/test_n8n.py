@@ -182,6 +182,7 @@ OPERATIONS = [
     ),
     one_by_one("no-drop", {"operation": "getDrop", "collection": "tiny", "drop": "7"}),
     one_by_one("no-name", {"operation": "getRun", "run": ""}),
+    one_by_one("no-number", {"operation": "startRun", "run": "none", "batch": "tiny", "request": {"drop": "two"}}),
 ]
 TRIALS = {
     "id": "trials",
@@ -207,8 +208,11 @@ class Place:
         self.receiver = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
         self.receiver.got = []
         threading.Thread(target=self.receiver.serve_forever, daemon=True).start()
+        self.n8n, self.ended = None, threading.Event()
+
+    def begin(self):
+        "Start the n8n, and the courier that carries events to it."
         self.n8n = self.workflows(free_port())
-        self.ended = threading.Event()
         threading.Thread(target=run_courier, args=(Courier(self.catalog), self.ended), daemon=True).start()
 
     def start(self, *words):
@@ -266,7 +270,8 @@ class Place:
     def close(self):
         "End everything."
         self.ended.set()
-        self.n8n.close()
+        if self.n8n:
+            self.n8n.close()
         for process in self.started:
             stop(process)
         self.receiver.shutdown()
@@ -275,8 +280,11 @@ class Place:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     made = Place(tmp_path_factory.mktemp("n8n"))
-    yield made
-    made.close()
+    try:
+        made.begin()
+        yield made
+    finally:
+        made.close()
 
 
 ROW = {"row": "row-1", "batch": "tiny"}
@@ -335,3 +343,5 @@ def test_operations_one_by_one(place):
         and missing["error"]["status"] == "404"
     )
     assert "run is empty" in place.ask("no-name")[0]["error"]["message"]
+    assert 'drop is "two"' in place.ask("no-number")[0]["error"]["message"]
+    assert not place.catalog.find("run", "none")

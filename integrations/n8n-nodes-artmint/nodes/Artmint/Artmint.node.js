@@ -17,11 +17,22 @@ function required(context, name, i) {
   throw new NodeOperationError(context.getNode(), why, { itemIndex: i });
 }
 
-// Names and values of a collection of options, those aside that were left empty; lists of names become numbers.
-function given(context, name, i, numbers = []) {
-  const options = context.getNodeParameter(name, i, {});
-  const kept = Object.entries(options).filter(([, value]) => value !== "" && value !== undefined && value !== null);
-  return Object.fromEntries(kept.map(([key, value]) => [key, numbers.includes(key) ? Number(value) : value]));
+// A whole number of a field. Throws NodeOperationError: JSON would make nothing of it, and nothing means the batch's own.
+function whole(context, name, value, i) {
+  const number = typeof value === "string" && value.trim() === "" ? NaN : Number(value);
+  if (Number.isSafeInteger(number)) return number;
+  const why = `${name} is ${JSON.stringify(value)}, and takes a whole number. Nothing was sent to artmint.`;
+  throw new NodeOperationError(context.getNode(), why, { itemIndex: i });
+}
+
+// Names and values of a collection of options, those aside that were left empty. Throws NodeOperationError.
+function given(context, name, i, numbers) {
+  const options = context.getNodeParameter(name, i, {}), kept = {};
+  for (const [key, value] of Object.entries(options)) {
+    if (value === "" || value === undefined || value === null) continue;
+    kept[key] = numbers.includes(key) ? whole(context, key, value, i) : value;
+  }
+  return kept;
 }
 
 // Stage parameters as a table of tables. Throws NodeOperationError.
@@ -137,7 +148,7 @@ function asRun(context, i) {
 const mint = (context, i) => call(context, i, "POST", `${dropOf(context, i)}/mint`, { body: asRun(context, i) });
 
 async function verify(context, i) {
-  const drop = Number(required(context, "drop", i));
+  const drop = whole(context, "drop", required(context, "drop", i), i);
   const body = { ...asRun(context, i), collection: required(context, "collection", i), drop };
   return call(context, i, "POST", "/v1/proofs", { body });
 }
