@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['COUNTED', 'Tally', 'StudioCollector', 'Gauges']
 
-# %% ../../nbs/service/gauges.ipynb #e355782d
+# %% ../../nbs/service/gauges.ipynb #466b5f06
 import threading
 from collections import Counter
 from collections.abc import Iterator, MutableMapping
@@ -17,14 +17,14 @@ from prometheus_client import Counter as PromCounter
 from prometheus_client import Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-# %% ../../nbs/service/gauges.ipynb #44e6c702
+# %% ../../nbs/service/gauges.ipynb #e0c1b183
 from ..core.canon import read_json
 from ..judge.decisions import MACHINE
 from ..studio.catalog import Catalog
 from ..studio.ledger import LedgerLine, load_money, price
 
-# %% ../../nbs/service/gauges.ipynb #25a182e4
-COUNTED = ("artifact", "decision", "cost", "transaction", "run-state", "webhook-attempt")  # kinds of records
+# %% ../../nbs/service/gauges.ipynb #068b3637
+COUNTED = ("artifact", "decision", "cost", "transaction", "run-state")  # kinds of records
 
 
 @dataclass
@@ -40,7 +40,6 @@ class Tally:
     gas: dict[str, tuple[str, int]] = field(default_factory=dict)  # chain and gas, by the transaction's key
     final: dict[str, int] = field(default_factory=dict)  # block, by chain
     runs: dict[str, str] = field(default_factory=dict)  # state, by run
-    failures: int = 0  # of webhooks
     _one: threading.Lock = field(default_factory=threading.Lock, repr=False)  # at a time
 
     def refresh(self) -> None:
@@ -69,8 +68,6 @@ class Tally:
             )
         elif row.kind == "run-state":
             self.runs[row.key] = body["state"]
-        elif row.kind == "webhook-attempt":
-            self.failures += not body.get("delivered", False)
         else:
             self._mined(row.key, body)
 
@@ -87,7 +84,7 @@ class Tally:
         if body.get("depth") == "finalized" and body.get("block"):
             self.final[chain] = max(self.final.get(chain, 0), body["block"])
 
-# %% ../../nbs/service/gauges.ipynb #90c16357
+# %% ../../nbs/service/gauges.ipynb #ce53a960
 class StudioCollector:
     "A catalog's tally as metrics, counted when they are asked for."
 
@@ -117,8 +114,9 @@ class StudioCollector:
             used.add_metric([stage, unit], amount)
         yield used
         yield from self._chains()
-        failures = "Webhook deliveries that failed"
-        yield CounterMetricFamily("artmint_webhook_failures", failures, value=tally.failures)
+        failed = sum(tally.catalog.counters("webhook-failed").values())
+        says = "Webhook deliveries that were refused or not answered"
+        yield CounterMetricFamily("artmint_webhook_failures", says, value=failed)
 
     def _chains(self) -> Iterator[Any]:
         "What was used on each chain."
@@ -136,7 +134,7 @@ class StudioCollector:
         yield used
         yield final
 
-# %% ../../nbs/service/gauges.ipynb #a3d6d1c5
+# %% ../../nbs/service/gauges.ipynb #7d37cebb
 class Gauges:
     "The metrics of one service, in a registry of its own."
 
@@ -145,6 +143,7 @@ class Gauges:
         self.registry.register(StudioCollector(Tally(catalog)))
         labels = ["route", "method", "status"]
         self.requests = PromCounter("artmint_requests", "Requests", labels, registry=self.registry)
+        self._children: dict[tuple[str, str, str], Any] = {}
         buckets = (0.005, 0.02, 0.1, 0.5, 2, 10, 60)
         self.seconds = Histogram(
             "artmint_request_seconds", "Until the answer's end", registry=self.registry, buckets=buckets
@@ -153,7 +152,10 @@ class Gauges:
     def note(self, scope: MutableMapping[str, Any], status: int, seconds: float) -> None:
         "Count a request, by its route: addresses that strangers make up are one."
         route = getattr(scope.get("route"), "path", "") or "other"
-        self.requests.labels(route, scope["method"], str(status)).inc()
+        labels = (route, scope["method"], str(status))
+        if labels not in self._children:
+            self._children[labels] = self.requests.labels(*labels)
+        self._children[labels].inc()
         self.seconds.observe(seconds)
 
     def text(self) -> bytes:

@@ -1,12 +1,15 @@
-"A studio that may send to this machine, and somebody who takes what it sends."
+"Services that tests ask; a studio that may send to this machine, and somebody who takes what it sends."
 
 import http.server
 import json
+import shutil
 import threading
 
 import pytest
 
+from artmint.service.api import open_service
 from artmint.studio.catalog import Catalog
+from tests.served import batches_in, serving
 
 
 class Receiver(http.server.ThreadingHTTPServer):
@@ -58,3 +61,28 @@ def open_studio(tmp_path):
     "A catalog whose studio may send into this machine."
     (tmp_path / "studio.toml").write_text('[webhooks]\nnetworks = ["127.0.0.1/32"]\n')
     return Catalog(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def minted_service(minted, tmp_path_factory):
+    "The service of a studio with two drops, minted."
+    place = tmp_path_factory.mktemp("service")
+    shutil.copytree(minted[0], place / "studio")
+    with serving(open_service(place / "studio", batches_in(place / "batches")), place) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def judged_service(small, tmp_path_factory):
+    "The service of a studio whose attempts were judged and looked at, packed and not published."
+    place = tmp_path_factory.mktemp("judged")
+    shutil.copytree(small[0].folder, place / "studio")
+    with serving(open_service(place / "studio", batches_in(place / "batches")), place) as served:
+        yield served
+
+
+@pytest.fixture
+def empty_service(tmp_path):
+    "The service of a studio in which nothing was made yet."
+    with serving(open_service(tmp_path / "studio", batches_in(tmp_path / "batches")), tmp_path) as served:
+        yield served
