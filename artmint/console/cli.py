@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 # %% ../../nbs/console/cli.ipynb #aaa64569
-from ..core.canon import Refusal
 from artmint.run.commands import (
     Chain,
     approve,
@@ -76,6 +75,7 @@ if TYPE_CHECKING:
 
 # %% ../../nbs/console/cli.ipynb #473d63d7
 from .serving import serve_studio
+from ..core.canon import Refusal
 from ..run.health import pin_content
 
 # %% ../../nbs/console/cli.ipynb #2dd21c6a

@@ -14,7 +14,7 @@ import time
 import pytest
 
 from artmint.service.keys import new_key
-from artmint.service.webhooks import Courier, add_endpoint, run_courier
+from artmint.service.webhooks import add_endpoint
 from artmint.studio.catalog import Catalog
 from tests.conftest import TINY
 from tests.n8n import NODES, N8n
@@ -182,7 +182,9 @@ OPERATIONS = [
     ),
     one_by_one("no-drop", {"operation": "getDrop", "collection": "tiny", "drop": "7"}),
     one_by_one("no-name", {"operation": "getRun", "run": ""}),
-    one_by_one("no-number", {"operation": "startRun", "run": "none", "batch": "tiny", "request": {"drop": "two"}}),
+    one_by_one(
+        "no-number", {"operation": "startRun", "run": "none", "batch": "tiny", "request": {"drop": "two"}}
+    ),
 ]
 TRIALS = {
     "id": "trials",
@@ -208,12 +210,11 @@ class Place:
         self.receiver = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
         self.receiver.got = []
         threading.Thread(target=self.receiver.serve_forever, daemon=True).start()
-        self.n8n, self.ended = None, threading.Event()
+        self.n8n = None
 
     def begin(self):
-        "Start the n8n, and the courier that carries events to it."
+        "Start the n8n."
         self.n8n = self.workflows(free_port())
-        threading.Thread(target=run_courier, args=(Courier(self.catalog), self.ended), daemon=True).start()
 
     def start(self, *words):
         "One of artmint's own processes."
@@ -269,7 +270,6 @@ class Place:
 
     def close(self):
         "End everything."
-        self.ended.set()
         if self.n8n:
             self.n8n.close()
         for process in self.started:
