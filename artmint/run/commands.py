@@ -242,7 +242,7 @@ def report(
             "--board is http://HOST/ or https://HOST/, without a token: a report is passed on"
         )
     order = load_batch(batch)
-    catalog = studio_catalog(studio)
+    catalog = studio_catalog(studio, made=True)
     page = near_path(write_report(order, studio, board))
     files = []
     if export is not None:
@@ -439,7 +439,7 @@ def backup(
     "Copy a studio, even while it works, and check every record and blob of the copy. The copy is a studio."
     from artmint.studio.maintenance import backup as copy_studio
 
-    studio_catalog(studio)
+    studio_catalog(studio, made=True)
     copied = copy_studio(studio, into, keys)
     if json:
         return print_json(copied)
@@ -464,7 +464,7 @@ def gc(
     --really."""
     from artmint.studio.maintenance import gc as sweep_studio
 
-    studio_catalog(studio)
+    studio_catalog(studio, made=True)
     orphans = sweep_studio(studio, really, days)
     if json:
         return print_json(vars(orphans) | {"removed": really})
@@ -762,7 +762,7 @@ def _mint_drop(
 
     collection = load_collection(folder)
     packed = drop_folder(studio, collection.name, drop)
-    catalog = studio_catalog(studio)
+    catalog = studio_catalog(studio, made=True)
     if not (packed / "drop.json").exists():
         raise NotPacked(drop, near_path(packed / "drop.json"))
     manifest = read_manifest((packed / "drop.json").read_bytes())
@@ -870,7 +870,7 @@ def open_withheld(
     from artmint.seeds import load_collection
     from artmint.studio.files import write_whole
 
-    opening = open_packed(studio_catalog(studio), load_collection(collection), seeds)
+    opening = open_packed(studio_catalog(studio, made=True), load_collection(collection), seeds)
     if out is None:
         return typer.echo(opening.data.decode())
     write_whole(out, opening.data)

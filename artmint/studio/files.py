@@ -210,7 +210,7 @@ def hold_studio(
     "Hold a studio, or a collection's part of it; the hold ends with the process however that ends. Raises StudioBusy."
     studio = Path(studio)
     parts = studio / "locks"
-    parts.mkdir(exist_ok=True)
+    parts.mkdir(parents=True, exist_ok=True)
     with ExitStack() as ends:
         whole = _held(studio / "run.lock", studio / "run.json", work, _BEGINNING)
         begun = ends.enter_context(ExitStack())
