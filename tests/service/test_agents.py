@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import os
+import re
 import shutil
 import sys
 
@@ -18,6 +19,7 @@ from artmint.service.keys import new_key, revoke_key
 from artmint.service.problems import WrongKey
 from artmint.studio.catalog import Catalog
 from tests.conftest import TINY
+from tests.services import ROOT
 
 mcp = pytest.importorskip("mcp")
 
@@ -77,6 +79,17 @@ def test_scopes_open_tools_and_no_others(place):
     assert {"start_run", "cancel_run"} <= set(shown(opened(place, "runs:write")))
     assert set(shown(opened(place, "verify"))) == {"prove_drop"}
     assert "mint_drop" in shown(opened(place, "mint"))
+
+
+def test_every_tool_stands_on_its_page_with_its_scope(place):
+    rows = [
+        line.split("|")
+        for line in (ROOT / "docs/agents.md").read_text().splitlines()
+        if line.startswith("| `")
+    ]
+    told = {name: row[2] for row in rows for name in re.findall(r"`([a-z_]+)`", row[1])}
+    assert set(told) == set(opened(place).verbs)
+    assert all(f"`{verb.scope}`" in told[name] for name, verb in opened(place).verbs.items())
 
 
 def test_a_tool_is_told_with_all_its_arguments(place):
