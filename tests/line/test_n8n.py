@@ -181,7 +181,7 @@ OPERATIONS = [
         {"operation": "waitForRun", "run": "never", "waiting": {}},
     ),
     one_by_one("no-drop", {"operation": "getDrop", "collection": "tiny", "drop": "7"}),
-    one_by_one("no-name", {"operation": "getRun", "run": ""}),
+    one_by_one("no-name", {"operation": "getRun", "run": "={{ $json.nothing }}"}),
     one_by_one(
         "no-number", {"operation": "startRun", "run": "none", "batch": "tiny", "request": {"drop": "two"}}
     ),
