@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Studio', 'Json', 'BatchFile', 'Stores', 'Gateways', 'Rpc', 'CLEAR_LINE', 'SIGNS', 'EXTRAS', 'print_json',
-           'print_line', 'console_voice', 'progress_of', 'duration_words', 'exit_code_of', 'show_steps', 'plain_words',
+           'print_line', 'console_voice', 'progress_of', 'duration_words', 'exit_code_of', 'show_steps', 'error_words',
            'near_path', 'program_name', 'verify_command']
 
 # %% ../../nbs/run/console.ipynb #ea910a1f
@@ -178,7 +178,7 @@ def _missing_words(error: ModuleNotFoundError) -> str:
     return f"{package} isn't installed, and this needs it. Nothing was done: pip install {wanted}"
 
 # %% ../../nbs/run/console.ipynb #343ee687
-def plain_words(
+def error_words(
     error: BaseException,  # that ended a command
 ) -> tuple[str, int]:  # a message, and the exit code
     "An error as a person can act on it: a refusal's own words, or what a system's or a library's mean."
