@@ -51,7 +51,7 @@ from artmint.run.console import (
     Studio,
     console_voice,
     exit_code_of,
-    error_words,
+    console_words,
     print_json,
     print_line,
     progress_of,
@@ -130,6 +130,7 @@ def _makers_catalog(target: "Target", studio: Path) -> "tuple[Catalog, list[str]
     """The catalog of the studio that minted what is proven, and the slots that it is about. A stranger has no
     such catalog, and gets none."""
     from artmint.studio.catalog import Catalog
+    from artmint.studio.editions import tokens_of
     from artmint.studio.files import read_settings
 
     if not os.access(studio / "catalog.sqlite", os.W_OK) and not read_settings(studio, "catalog"):
@@ -140,7 +141,7 @@ def _makers_catalog(target: "Target", studio: Path) -> "tuple[Catalog, list[str]
     if not names:
         return None
     name = names[0].split("@")[0]
-    tokens = target.tokens or sorted(int(key.split("/")[1]) for key in catalog.keys("token", f"{name}/"))
+    tokens = target.tokens or sorted(tokens_of(catalog, name))
     return (catalog, [f"{name}/{tokens[0]}-{tokens[-1]}"]) if tokens else None
 
 
@@ -386,7 +387,7 @@ def _records(studio: Path) -> list[dict]:
     try:
         problems = Catalog(studio).check()
     except Exception as error:  # a doctor names what is broken, and goes on
-        problems = [error_words(error)[0]]
+        problems = [console_words(error)[0]]
     changed = [_check("catalog", "failed", problem) for problem in problems]
     return changed or [_check("catalog", "held", "every row and every blob is what was written")]
 
@@ -423,7 +424,7 @@ def doctor(
 # %% ../../nbs/console/cli.ipynb #e1393121
 def _report_error(error: Exception, json: bool, lines: bool = False) -> int:
     "Say what went wrong, in its own lines, as one JSON document or as the last of many lines, and give the exit code."
-    message, code = error_words(error)
+    message, code = console_words(error)
     if json:
         facts = {"error": type(error).__name__, "message": " ".join(message.split()), "exit_code": code}
         show = print_line if lines else print_json

@@ -4,17 +4,20 @@
 
 # %% auto #0
 __all__ = ['Address', 'Role', 'Strict', 'Token', 'Weights', 'Manifest', 'BadMetadata', 'read_strictly', 'read_manifest',
-           'provenance_hash']
+           'NotPacked', 'packed_manifest', 'provenance_hash']
 
 # %% ../../nbs/core/manifest.ipynb #f50faf2c
 import hashlib
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, ValidationError
 
 # %% ../../nbs/core/manifest.ipynb #8df3ef33
 from .canon import Hex64, NotPlainJSON, Record, Refusal, canonical, error_lines, read_json
+from .formats import MIME_FORMATS
+from .records import MimeType
 
 # %% ../../nbs/core/manifest.ipynb #a112eeb6
 Address = Field(pattern="^b[a-z2-7]{58}$")  # a CID in base32
@@ -27,10 +30,16 @@ class Token(Record):
     id: int = Field(gt=0)
     dna: Hex64
     pixel_digest: Hex64
-    file_digest: Hex64  # of images/<id>.png
+    file_digest: Hex64  # of images/<id>.png, or as its format ends
     image_cid: str = Address
     metadata_digest: Hex64  # of <id>.json
     metadata_cid: str = Address
+    mime: MimeType | None = None  # of the picture; none: PNG
+
+    @property
+    def place(self) -> str:
+        "Where its picture lies in the root."
+        return f"images/{self.id}.{MIME_FORMATS[self.mime or 'image/png'].ending}"
 
 
 class Weights(Record):
@@ -70,6 +79,9 @@ class Manifest(Record):
             for name in ("parents", "cid", "bytes"):  # manifests were written before there were any
                 if weights[name] is None:
                     del weights[name]
+        for token in body["tokens"]:
+            if token["mime"] is None:  # as all were before there were others
+                del token["mime"]
         return canonical(body)
 
 # %% ../../nbs/core/manifest.ipynb #305be164
@@ -115,6 +127,26 @@ def read_manifest(
         reason = f"tokens {ids[:3]}... are not {manifest.quantity} from {manifest.first}"
         raise BadMetadata("drop.json", [reason])
     return manifest
+
+
+class NotPacked(Refusal):
+    "A drop that isn't packed."
+
+    path: str
+    says = (
+        "The drop isn't packed: there is no {path}. Nothing was sent: run its batch as far as 27_pin first."
+    )
+    exit_code = 2
+
+
+def packed_manifest(
+    folder: Path,  # of the drop
+) -> Manifest:
+    "The manifest of a drop that was packed. Raises NotPacked, BadMetadata."
+    path = Path(folder) / "drop.json"
+    if not path.exists():
+        raise NotPacked(str(path))
+    return read_manifest(path.read_bytes())
 
 # %% ../../nbs/core/manifest.ipynb #572600d6
 def provenance_hash(

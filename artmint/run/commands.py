@@ -9,7 +9,7 @@ __all__ = ['PlanOnly', 'From', 'To', 'JsonLines', 'ExportFolder', 'BoardAddress'
            'PictureFile', 'Artist', 'Medium', 'Source', 'DeclaredBy', 'Ground', 'Withdraw', 'Look', 'Keystore',
            'Passphrase', 'Chain', 'DropNumber', 'DryRun', 'TokenCeiling', 'DayCeiling', 'Above', 'Sure', 'Depth',
            'OutFile', 'OpenSeeds', 'run', 'report', 'explore', 'sweep', 'init', 'backup', 'gc', 'enter', 'approve',
-           'mint', 'UnsureMint', 'provenance', 'open_withheld', 'minting_checks']
+           'open_chain', 'mint', 'UnsureMint', 'provenance', 'open_withheld', 'minting_checks']
 
 # %% ../../nbs/run/commands.ipynb #3a7c052d
 import shlex
@@ -477,7 +477,10 @@ def gc(
 SlotNumber = Annotated[int, typer.Argument(help="The slot that it is for; its traits are fixed already.")]
 PictureFile = Annotated[
     Path | None,
-    typer.Argument(help="PNG, JPEG, WebP, TIFF, BMP, GIF or AVIF; it is kept as plain sRGB, upright."),
+    typer.Argument(
+        help="PNG, JPEG, WebP, TIFF, BMP, GIF or AVIF; it is kept as plain sRGB, upright, or as it is where "
+        "collection.toml says so."
+    ),
 ]
 Artist = Annotated[str, typer.Option(help="Who made it. This is published.")]
 Medium = Annotated[str, typer.Option(help="How it was made. This is published.")]
@@ -613,8 +616,13 @@ Chain = Annotated[
 ]
 
 
-def _open_chain(studio: Path, chain: str, environment: Mapping[str, str]) -> "Web3 | None":
-    "web3 for a chain; None where there is no embedded one. Makes none."
+def open_chain(
+    studio: Path,  # the studio's folder
+    chain: str,  # as the user named it
+    environment: Mapping[str, str],  # the process's: where addresses of nodes are
+    chain_id: int = 0,  # that a bare address must lead to; 0: any
+) -> "Web3 | None":  # None where the studio has no chain of its own
+    "web3 for a chain, as every verb opens it. Makes none. Raises UnknownChain, NoNode, WrongChain, NodeSilent."
     from artmint.chain.connect import connect
     from artmint.chain.networks import networks_of, resolve_nodes
 
@@ -622,7 +630,7 @@ def _open_chain(studio: Path, chain: str, environment: Mapping[str, str]) -> "We
     urls, number = resolve_nodes(chain, environment, networks)
     if urls == "embedded" and not (studio / "chain" / "genesis.json").exists():
         return None
-    return connect(urls, studio / "chain", number, networks=networks)
+    return connect(urls, studio / "chain", number or chain_id, networks=networks)
 
 
 def _minter_address(studio: Path, environment: Mapping[str, str], web3: "Web3 | None") -> str:
@@ -736,6 +744,17 @@ def _ask_before_money(manifest: "Manifest", network: str) -> None:
         typer.echo("Nothing was sent.", err=True)
         raise typer.Exit(2)
 
+
+def _refuse_before_money(catalog: "Catalog", manifest: "Manifest", web3: "Web3", sure: bool) -> None:
+    "Stop what shouldn't be minted on a main network. Raises Unstored, UnsureMint, typer.Exit."
+    from artmint.chain.networks import network_at
+    from artmint.chain.preflight import refuse_unstored
+
+    refuse_unstored(catalog, manifest, web3)
+    network = network_at(web3)
+    if not (sure or network.test):
+        _ask_before_money(manifest, network.name)
+
 # %% ../../nbs/run/commands.ipynb #c5e5fecb
 def _mint_drop(
     environment: Mapping[str, str],
@@ -751,33 +770,25 @@ def _mint_drop(
     "Say what minting would do, and unless that was all, do it."
     from artmint.chain.custody import has_key
     from artmint.chain.deployments import require_contract
-    from artmint.chain.networks import network_at
-    from artmint.chain.preflight import refuse_unstored
-    from artmint.core.manifest import read_manifest
+    from artmint.core.manifest import packed_manifest
     from artmint.metadata import refuse_unaccepted
     from artmint.publish.approve import require_approval
-    from artmint.run.admin import NotPacked
     from artmint.seeds import load_collection
     from artmint.studio.files import drop_folder
 
     collection = load_collection(folder)
     packed = drop_folder(studio, collection.name, drop)
     catalog = studio_catalog(studio, made=True)
-    if not (packed / "drop.json").exists():
-        raise NotPacked(drop, near_path(packed / "drop.json"))
-    manifest = read_manifest((packed / "drop.json").read_bytes())
+    manifest = packed_manifest(packed)
     refuse_unaccepted(catalog, collection, range(manifest.first, manifest.first + manifest.quantity))
-    web3 = _open_chain(studio, chain, environment)
+    web3 = open_chain(studio, chain, environment)
     people = [_minter_address(studio, environment, web3)] if web3 and has_key(studio, "minter") else []
     contract = require_contract(catalog, web3, collection, people)
     ready = _tell_plan(catalog, contract, manifest, _minter_address(studio, environment, web3), ceilings)
     if dry_run:
         raise typer.Exit(0 if ready else 1)
     require_approval(collection, packed)
-    refuse_unstored(catalog, manifest, web3)
-    network = network_at(web3)
-    if not (sure or network.test or chain == "embedded"):
-        _ask_before_money(manifest, network.name)
+    _refuse_before_money(catalog, manifest, web3, sure)
     _send_drop(catalog, contract, manifest, environment, ceilings, depth)
 
 # %% ../../nbs/run/commands.ipynb #8fc02046
@@ -894,7 +905,7 @@ def minting_checks(
 
     if not (studio / "catalog.sqlite").exists() or not has_key(studio, "minter"):
         return []
-    web3 = _open_chain(studio, chain, environment)
+    web3 = open_chain(studio, chain, environment)
     if web3 is None:
         return []
     catalog = Catalog(studio)
