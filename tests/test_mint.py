@@ -308,7 +308,7 @@ def test_what_the_journal_lacks_is_said_before_anything_is_sent(ready, tmp_path)
 
 def test_tokens_that_a_reorg_took_and_nothing_brought_back_are_taken_back(studio):
     "A final block is gone with eleven of sixteen, and what was in it was given up."
-    from artmint.studio.editions import token_of, tokens_of
+    from artmint.studio.editions import token_of, minted_tokens
 
     studio.ready(allowance=5)
     with pytest.raises(AllowanceTooSmall):
@@ -316,12 +316,12 @@ def test_tokens_that_a_reorg_took_and_nothing_brought_back_are_taken_back(studio
     known = studio.catalog.get("token", "demo/5")
     for id in range(6, 17):
         studio.catalog.append("token", f"demo/{id}", {**known, "id": id})
-    assert len(tokens_of(studio.catalog, "demo")) == 16
+    assert len(minted_tokens(studio.catalog, "demo")) == 16
     stamp = room.stamp_drop(studio.minter, studio.contract, studio.drop, "latest")
-    assert (stamp.tokens, sorted(tokens_of(studio.catalog, "demo"))) == (5, [1, 2, 3, 4, 5])
+    assert (stamp.tokens, sorted(minted_tokens(studio.catalog, "demo"))) == (5, [1, 2, 3, 4, 5])
     assert token_of(studio.catalog, "demo", 6) is None
     room.stamp_drop(studio.minter, studio.contract, studio.drop, "latest")
     assert len(studio.catalog.history("token", "demo/6")) == 2
     authorize(studio.admin, studio.contract, studio.who.minter.address, 16)
     studio.mint(5)
-    assert sorted(tokens_of(studio.catalog, "demo")) == list(range(1, 17))
+    assert sorted(minted_tokens(studio.catalog, "demo")) == list(range(1, 17))
