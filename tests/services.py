@@ -86,14 +86,14 @@ def make(folder: Path) -> Path:
     return folder
 
 
-def quiet(command: list, cwd: Path | None = None) -> None:
+def quiet(command: list, cwd: Path | None = None, env: dict[str, str] | None = None) -> None:
     "Run an installer. Skips the test when it fails: the registry may be out of reach."
     done = subprocess.run(
         [str(word) for word in command],
         cwd=cwd,
         capture_output=True,
         text=True,
-        env=os.environ | {"PYTHONPATH": ""},
+        env=(env or os.environ) | {"PYTHONPATH": ""},
     )
     if done.returncode:
         reasons = done.stderr.strip().splitlines() or ["no reason given"]

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['CODES', 'app', 'GROUPS', 'TargetAddress', 'Regenerate', 'BaseSource', 'ProvenanceHash', 'SampleSize', 'OpeningFile',
-           'GatewayLimit', 'SheetFile', 'PACKAGES', 'Deep', 'verify', 'doctor', 'main']
+           'GatewayLimit', 'SheetFile', 'AgentBatches', 'KeyFile', 'PACKAGES', 'Deep', 'verify', 'NoAgents',
+           'serve_agents', 'doctor', 'main']
 
 # %% ../../nbs/console/cli.ipynb #43ed7ff3
 import os
@@ -74,6 +75,7 @@ from .keys import key_app
 from .runs import runs_app, work
 from .serving import serve_studio
 from .webhooks import webhook_app
+from ..core.canon import Refusal
 from ..run.health import pin_content
 
 # %% ../../nbs/console/cli.ipynb #2dd21c6a
@@ -265,6 +267,41 @@ def _write_sheet(path: Path, proof: "Proof", command: str) -> None:
 # %% ../../nbs/console/cli.ipynb #e3f958f9
 for command in (enter, status, review, invite, people, approve, mint, provenance):
     app.command(epilog=CODES)(command)
+
+# %% ../../nbs/console/cli.ipynb #4eac1ed6
+AgentBatches = Annotated[Path, typer.Option(help="The folder of the batch files that runs may name.")]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="A file that only you can read, with a key of artmint key new; left out: ARTMINT_API_KEY, else only reading."
+    ),
+]
+
+
+class NoAgents(Refusal):
+    "Tools for agents are asked for, and their protocol isn't installed."
+
+    says = "Tools for agents need the package mcp, and it isn't installed. Nothing was started; pip install 'artmint[agents]'."
+    exit_code = 2
+
+
+@app.command("mcp", epilog=CODES)
+def serve_agents(
+    context: typer.Context,  # its `obj` is the environment of the process
+    studio: Studio = Path("studio"),  # the studio
+    batches: AgentBatches = Path("batches"),  # what runs may name
+    key_file: KeyFile = None,  # who calls
+) -> None:
+    """Give the service's verbs to an agent as tools (Model Context Protocol), over standard input and output. Without a
+    key it reads, and changes nothing."""
+    try:
+        import mcp  # noqa: F401
+        from artmint.service.agents import agent_key, open_agent, speak_to_agent
+    except ModuleNotFoundError as error:
+        if error.name in ("mcp", "httpx2", "fastapi"):
+            raise NoAgents() from error
+        raise
+    speak_to_agent(open_agent(studio, batches, agent_key(context.obj, key_file)))
 
 # %% ../../nbs/console/cli.ipynb #03a5c45f
 PACKAGES = (

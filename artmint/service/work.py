@@ -34,6 +34,7 @@ from artmint.run.runner import (
     write_report,
 )
 from ..seeds import load_collection
+from .finality import FinalityWatch
 from .queue import Queue, RunRequest, RunView, batch_of, error_facts
 from ..studio.catalog import RUN_VARIABLE, Catalog, LostLease
 from ..studio.files import StudioBusy, attempt_key
@@ -252,6 +253,7 @@ class RunWorker:
         self.lease = lease
         self.say = say
         self.environment = environment
+        self.finality = FinalityWatch(queue.catalog, queue.batches, environment, say)
 
     def work(self, stop: Callable[[], bool] = lambda: False, once: bool = False) -> int:
         "Drive runs until told to stop, or with `once` until none is left to begin; how many."
@@ -263,10 +265,11 @@ class RunWorker:
             if id is not None:
                 self._drive(id, stop)
                 driven += 1
-            elif once:
+                continue
+            self.finality.look(lambda: bool(self.queue.counts().get("running")))
+            if once:
                 break
-            else:
-                time.sleep(0.5)
+            time.sleep(0.5)
         return driven
 
     def _drive(self, id: str, stop: Callable[[], bool]) -> None:
