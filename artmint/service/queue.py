@@ -164,14 +164,18 @@ def batch_of(
         raise NoSuchBatch(request.batch, batch_names(folder))
     batch = load_batch(Path(folder) / f"{request.batch}.toml")
     given = {"drop": request.drop, "first": request.first_slot, "quantity": request.quantity}
-    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    wanted = {name: value for name, value in given.items() if value is not None}
+    changes: dict[str, Any] = {name: value for name, value in wanted.items() if value != getattr(batch, name)}
+    if changes:
+        drop, first, quantity = ({**vars(batch), **changes}[name] for name in given)
+        changes["name"] = f"{batch.name}-{drop}-{first}-{quantity}"  # the same for every run of this part
     if request.parameters:
         names = [*batch.parameters, *request.parameters]
         own = {
             name: batch.parameters.get(name, {}) | dict(request.parameters.get(name, {})) for name in names
         }
         changes["parameters"] = own
-    return batch.model_copy(update=changes | {"name": f"run-{id}"}) if changes else batch
+    return batch.model_copy(update=changes)
 
 
 def refuse_run(

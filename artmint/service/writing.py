@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['writing', 'Decider', 'RunId', 'DryRunQuery', 'NotAmongAttempts', 'DecisionRequest', 'RoundsRequest', 'NoBatchFor',
-           'batch_for', 'MintRequest', 'ProofRequest']
+           'request_for', 'MintRequest', 'ProofRequest']
 
 # %% ../../nbs/service/writing.ipynb #4cd3cec7
 import shutil
@@ -299,22 +299,23 @@ class NoBatchFor(Refusal):
         return ", ".join(self.batches) or "none"
 
 
-def batch_for(
+def request_for(
     here: Service,  # whose batches
     collection: str,  # its name
     drop: int,  # its number
-    stage: str,  # that the batch has
-    wanted: str = "",  # its name; empty: there is one only
-) -> str:
-    "The name of the batch that does a stage for a drop. Raises NoBatchFor."
-    fitting = []
-    for name, batch in here.shelf.batches().items():
-        about = isinstance(batch, Batch) and batch.folder.name == collection and batch.drop == drop
-        if about and stage in batch.stages and wanted in ("", name):
-            fitting.append(name)
-    if len(fitting) != 1:
-        raise NoBatchFor(drop_key(collection, drop), stage, fitting)
-    return fitting[0]
+    stage: str,  # that is to be run alone
+    wanted: str = "",  # the batch's name; empty: there is one only
+) -> RunRequest:
+    "What runs a stage for a drop: by the batch file that is about it, or another of its collection. Raises NoBatchFor."
+    batches = {name: one for name, one in here.shelf.batches().items() if isinstance(one, Batch)}
+    about = {name: one for name, one in batches.items() if one.folder.name == collection}
+    able = {name: one for name, one in about.items() if stage in one.stages and wanted in ("", name)}
+    packed = here.catalog.find("drop", drop_key(collection, drop)) or {}
+    own = [name for name, one in able.items() if one.drop == drop] or list(able if packed else ())
+    if len(own) != 1:
+        raise NoBatchFor(drop_key(collection, drop), stage, own)
+    part = {"drop": drop, "first_slot": packed.get("first"), "quantity": packed.get("quantity")}
+    return RunRequest(batch=own[0], first=stage, last=stage, **part)
 
 # %% ../../nbs/service/writing.ipynb #cdc6ed62
 class MintRequest(Record):
@@ -339,8 +340,7 @@ def _mint_drop(
     """Queue a drop's minting. Refused with the step that is missing, unless it is packed, audited, accepted, pinned, read
     back and, where its collection asks for that, approved."""
     require_mintable(here.catalog, here.shelf.collection(collection), drop)
-    name = batch_for(here, collection, drop, "30_mint", asked.batch)
-    request = RunRequest(batch=name, first="30_mint", last="30_mint")
+    request = request_for(here, collection, drop, "30_mint", asked.batch)
     return _queued(here, who, asked.run, request, response)
 
 
@@ -365,6 +365,5 @@ def _prove_drop(
 ) -> RunAnswer:
     "Queue a proof of a drop's tokens, from the contract's address on; it is told with the collection's proofs."
     here.shelf.folder_of(asked.collection)
-    name = batch_for(here, asked.collection, asked.drop, "35_verify", asked.batch)
-    request = RunRequest(batch=name, first="35_verify", last="35_verify")
+    request = request_for(here, asked.collection, asked.drop, "35_verify", asked.batch)
     return _queued(here, who, asked.run, request, response)

@@ -1,5 +1,7 @@
 "What artmint serve is given, and what it refuses before anything listens."
 
+from types import SimpleNamespace
+
 import pytest
 
 from artmint.console.serving import BadHostName, NoBatchesFolder, serve_studio, served_names
@@ -19,7 +21,7 @@ def test_names_are_told_as_requests_bring_them():
 
 def test_without_batches_nothing_is_served(tmp_path):
     with pytest.raises(NoBatchesFolder):
-        serve_studio(tmp_path / "studio", tmp_path / "batches", 0)
+        serve_studio(SimpleNamespace(obj={}), tmp_path / "studio", tmp_path / "batches", 0)
     assert not (tmp_path / "studio").exists()
 
 
@@ -27,5 +29,13 @@ def test_the_document_is_written_without_serving(tmp_path):
     import json
 
     (tmp_path / "batches").mkdir()
-    serve_studio(tmp_path / "studio", tmp_path / "batches", 0, None, tmp_path / "openapi.json")
+    serve_studio(
+        SimpleNamespace(obj={}),
+        tmp_path / "studio",
+        tmp_path / "batches",
+        0,
+        None,
+        0,
+        tmp_path / "openapi.json",
+    )
     assert "/v1/runs/{run}" in json.loads((tmp_path / "openapi.json").read_text())["paths"]

@@ -324,3 +324,16 @@ class Runs(RuleBasedStateMachine):
 
 Runs.TestCase.settings = settings(max_examples=12, stateful_step_count=20, deadline=None)
 TestRuns = Runs.TestCase
+
+
+def test_runs_of_one_drop_share_its_batch_whoever_asks(queue):
+    "A part that is run later finds what an earlier run of the same drop finished."
+    from artmint.service.queue import RunRequest, batch_of
+
+    def named(id, **asked):
+        return batch_of(RunRequest(batch="moons", **asked), id, queue.batches).name
+
+    second = named("a", drop=2, first_slot=5)
+    assert second == named("b", drop=2, first_slot=5, quantity=4, first="15_generate") == "moons-2-5-4"
+    assert named("c") == named("d", drop=1, quantity=4) == "moons"
+    assert named("e", parameters={"15_generate": {"look_after": 2}}) == "moons"
