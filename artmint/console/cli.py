@@ -50,6 +50,7 @@ from artmint.run.console import (
     Studio,
     console_voice,
     exit_code_of,
+    plain_streams,
     print_json,
     progress_of,
     show_steps,
@@ -61,6 +62,9 @@ from ..run.models import adapter_app, base_app, embedding_app
 from ..run.preview import preview_drop
 from ..run.transactions import tx_app
 from .runs import runs_app, work
+
+# %% ../../nbs/console/cli.ipynb #c95f7a43
+from ..core.canon import shown_text
 
 # %% ../../nbs/console/cli.ipynb #9e84dc0f
 if TYPE_CHECKING:
@@ -378,7 +382,7 @@ def _report_error(error: Exception, json: bool) -> int:
         line = " ".join(message.split())
         print_json({"error": type(error).__name__, "message": line, "exit_code": code})
     else:
-        typer.echo(f"{typer.style('artmint:', fg=typer.colors.RED)} {message}", err=True)
+        typer.echo(f"{typer.style('artmint:', fg=typer.colors.RED)} {shown_text(message)}", err=True)
     return code
 
 
@@ -392,9 +396,10 @@ def main(
     if threading.current_thread() is threading.main_thread():
         # stopping is stopping, however it is asked for
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        app(given, obj=os.environ)
-    except Exception as error:
-        if "--debug" in given:
-            raise
-        sys.exit(_report_error(error, "--json" in given))
+    with plain_streams():
+        try:
+            app(given, obj=os.environ)
+        except Exception as error:
+            if "--debug" in given:
+                raise
+            sys.exit(_report_error(error, "--json" in given))

@@ -28,7 +28,7 @@ class Refusal(Exception):
         vars(self).update(zip(get_annotations(type(self)), values, strict=True))
 
     def __str__(self):
-        return self.says.format(self=self, **vars(self))
+        return shown_text(self.says.format(self=self, **vars(self)))  # some of its values are a stranger's
 
 # %% ../../nbs/core/canon.ipynb #c60ca6a2
 class NotPlainJSON(Refusal):
@@ -134,11 +134,17 @@ def unsafe_text(
     return faults
 
 
+def _spelled(match: re.Match) -> str:
+    "A character by its number, as Python writes it."
+    number = ord(match[0])
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
 def shown_text(
     text: str,  # of anybody
 ) -> str:
     "A text as it may be printed: characters that would move a terminal's cursor, hide or turn round are spelled out."
-    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return _UNSAFE.sub(_spelled, text)
 
 # %% ../../nbs/core/canon.ipynb #697b350c
 Hex64 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]  # a SHA-256

@@ -18,6 +18,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+# %% ../../nbs/ipfs/cid.ipynb #0ed1564e
+from ..core.canon import shown_text
+
 # %% ../../nbs/ipfs/cid.ipynb #c6d642e7
 PROFILE = "unixfs-v1-2025"
 RAW, DAG_PB = 0x55, 0x70  # multicodec's numbers
@@ -271,6 +274,8 @@ def _name_fault(name: str) -> str:
         return "has a slash or a zero in it"
     if any("\ud800" <= letter <= "\udfff" for letter in name):
         return "is not valid Unicode"
+    if shown_text(name) != name or "\n" in name:
+        return "has control or invisible characters in it"
     return ""
 
 

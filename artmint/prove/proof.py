@@ -34,8 +34,9 @@ class Step:
     asked: bool = True  # False: it was left out because nobody asked for it
 
     def __post_init__(self):
-        line = shown_text(self.evidence).replace("\n", "\\n")  # much of it comes from strangers
-        object.__setattr__(self, "evidence", line)
+        for name in ("name", "evidence"):  # much of it comes from strangers
+            line = shown_text(getattr(self, name)).replace("\n", "\\n")
+            object.__setattr__(self, name, line)
 
 
 def worst_status(
@@ -98,6 +99,11 @@ class ProofCard:
     dna: str
     pixel_digest: str
     picture: bytes = field(repr=False)  # a PNG that was read strictly
+
+    def __post_init__(self):
+        traits = {shown_text(name): shown_text(value) for name, value in self.traits.items()}
+        object.__setattr__(self, "name", shown_text(self.name))
+        object.__setattr__(self, "traits", traits)
 
 # %% ../../nbs/prove/proof.ipynb #354df3e1
 def _html_table(levels: dict[str, str], steps: tuple[Step, ...]) -> str:
