@@ -4517,6 +4517,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'artmint.run.runner._imports_of_file': ('run/runner.html#_imports_of_file', 'artmint/run/runner.py'),
                                     'artmint.run.runner._in_order': ('run/runner.html#_in_order', 'artmint/run/runner.py'),
                                     'artmint.run.runner._in_rounds': ('run/runner.html#_in_rounds', 'artmint/run/runner.py'),
+                                    'artmint.run.runner._kernel_environment': ( 'run/runner.html#_kernel_environment',
+                                                                                'artmint/run/runner.py'),
                                     'artmint.run.runner._key': ('run/runner.html#_key', 'artmint/run/runner.py'),
                                     'artmint.run.runner._left_behind': ('run/runner.html#_left_behind', 'artmint/run/runner.py'),
                                     'artmint.run.runner._modules_named': ('run/runner.html#_modules_named', 'artmint/run/runner.py'),

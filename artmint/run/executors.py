@@ -117,7 +117,16 @@ def _start(order: Order) -> tuple[subprocess.Popen, str]:
     "A worker process and its name."
     name = _worker_name()
     program = "from artmint.run.executors import serve_worker; serve_worker()"
-    child = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    child = subprocess.Popen(
+        [
+            sys.executable,
+            "-P",
+            "-c",
+            program,
+        ],  # the folder that it stands in is a studio's: no place for modules
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
     with suppress(BrokenPipeError):  # one that dies at once is found dead later
         pickle.dump((order, name), child.stdin)
         child.stdin.flush()
