@@ -161,6 +161,9 @@ def _send(question: Request, url: str, trusted: str, connection: http.client.HTT
     connection.request(question.method, path, body, headers)
 
 # %% ../../nbs/ipfs/http.ipynb #25a834bf
+_SEALED = "its address or its key can't be sent as it stands: look for spaces, line breaks and letters that no address has"
+
+
 @contextmanager
 def _response(question: Request, url: str, trusted: str) -> Iterator[http.client.HTTPResponse]:
     "A server's answer, its body still to be read. Raises NoAnswer, BadAnswer, PrivateAddress."
@@ -178,8 +181,9 @@ def _response(question: Request, url: str, trusted: str) -> Iterator[http.client
         yield answer
         if deadline.passed.is_set():
             raise NoAnswer(question.host, late, 0)
-    except ValueError as error:
-        raise BadAnswer(question.host, f"{error}"[:200]) from error
+    except ValueError as error:  # a library's words about a request may repeat its key
+        words = _SEALED if _secrets_of(question) else plain_words(str(error))
+        raise BadAnswer(question.host, words) from None
     except (OSError, http.client.HTTPException) as error:
         reason = type(error).__name__
         if deadline and deadline.passed.is_set():
