@@ -21,6 +21,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -278,11 +279,19 @@ def _with_status(refusal: NoAnswer | BadAnswer, status: int) -> NoAnswer | BadAn
     return refusal
 
 
+def _wait_seconds(text: str, now: float) -> float:
+    "Seconds that the header Retry-After asks for, as a number or a date; 0 where it can't be read, a day at most."
+    try:
+        seconds = float(text) if text.isdecimal() else parsedate_to_datetime(text).timestamp() - now
+    except (TypeError, ValueError, OverflowError):
+        return 0.0
+    return min(max(seconds, 0.0), 86_400.0)
+
+
 def _redirect(question: Request, answer: http.client.HTTPResponse) -> str:
     "Where an answer redirects to; empty when it is the one. Raises NoAnswer, BadAnswer."
     if answer.status in BUSY_STATUSES:
-        wait = answer.headers.get("Retry-After", "")
-        seconds = float(wait) if wait.isdecimal() and len(wait) < 6 else 0.0
+        seconds = _wait_seconds(answer.headers.get("Retry-After", ""), time.time())
         raise _with_status(NoAnswer(question.host, _status_words(question, answer), seconds), answer.status)
     location = answer.headers.get("Location")
     if answer.status in (301, 302, 303, 307, 308) and question.method == "GET" and location:
