@@ -65,6 +65,7 @@ from .runs import runs_app, work
 
 # %% ../../nbs/console/cli.ipynb #c95f7a43
 from ..core.canon import shown_text
+from ..ipfs.http import public_url
 
 # %% ../../nbs/console/cli.ipynb #9e84dc0f
 if TYPE_CHECKING:
@@ -237,12 +238,13 @@ def _show_proof(proof: "Proof", json: bool) -> None:
 
 
 def _command(target: str, regenerate: bool, gateways: list[str]) -> str:
-    "The command with which a reader of the page repeats the proof."
-    words = ["artmint", "verify", target]
+    "The command with which a reader of the page repeats the proof. It shows no key that an address may hold."
+    chain, _, contract = target.rpartition(":")
+    words = ["artmint", "verify", f"{public_url(chain)}:{contract}"]
     if regenerate:
         words.append("--regenerate")
     for gateway in gateways:
-        words += ["--gateway", gateway]
+        words += ["--gateway", public_url(gateway)]
     return shlex.join(words)
 
 

@@ -16,7 +16,6 @@ import difflib
 import json
 import re
 import string
-import tomllib
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -29,7 +28,16 @@ from pydantic import AfterValidator, Field, ValidationError
 
 # %% ../../nbs/core/collection.ipynb #8ad51203
 import artmint
-from .canon import Hex64, Record, Refusal, digest, error_lines, unsafe_text
+from artmint.core.canon import (
+    Hex64,
+    NotPlainTOML,
+    Record,
+    Refusal,
+    digest,
+    error_lines,
+    read_toml,
+    unsafe_text,
+)
 from .media import ANIMATIONS, PAGE_PICTURES, MediaFile, read_media
 from .records import ProfileName, ScheduleName, SecondPass, SyntaxName
 from artmint.core.texts import (
@@ -1032,11 +1040,11 @@ def read_collection(
 ) -> Collection:
     "A collection's file, its grammar checked and its sense not yet. Raises InconsistentCollection."
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        raw = read_toml(path.read_bytes())
     except FileNotFoundError as error:
         raise InconsistentCollection(str(path), ["the file is missing"]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InconsistentCollection(str(path), [f"no TOML: {error}"]) from error
+    except NotPlainTOML as error:
+        raise InconsistentCollection(str(path), [str(error)]) from error
     raw, problems = _with_files(raw, path.parent)
     problems += _secret_problems(raw.get("scorers"))  # before an error of the grammar repeats a value
     if problems:

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['HOPS', 'WORDS_SECONDS', 'BUSY_STATUSES', 'WORDS_LIMIT', 'NoAnswer', 'BadAnswer', 'TooMuch', 'PrivateAddress',
-           'public_addresses', 'Request', 'plain_words', 'error_words', 'open_response', 'request', 'fetch',
-           'with_retries']
+           'public_addresses', 'holds_key', 'public_url', 'Request', 'plain_words', 'error_words', 'open_response',
+           'request', 'fetch', 'with_retries']
 
 # %% ../../nbs/ipfs/http.ipynb #4c3281cb
 import html
@@ -84,6 +84,33 @@ def public_addresses(
         if not address.is_global or address.is_multicast:
             return []
     return resolved
+
+# %% ../../nbs/ipfs/http.ipynb #4ea67e31
+def holds_key(
+    url: str,  # http(s)://…
+) -> bool:
+    "Whether an address may hold a key: a user, a query, or a path beyond a few short words."
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return True
+    return "@" in parts.netloc or bool(parts.query) or any(len(word) > 15 for word in parts.path.split("/"))
+
+
+def public_url(
+    url: str,  # http(s)://…, or anything else
+) -> str:
+    "An address as it may be shown: what may be a key is left out."
+    if not url.startswith(("http://", "https://")):
+        return url
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "https://YOUR-NODE"
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or "YOUR-NODE"
+    more = "@" in parts.netloc or parts.query or parts.path.strip("/")
+    return f"{parts.scheme}://{host}{port}" + ("/YOUR-KEY" if more else "")
 
 # %% ../../nbs/ipfs/http.ipynb #6da2ee0e
 def _origin(url: str) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 import artmint
 from ..core.canon import Refusal, shown_text
 from ..core.records import Finding
+from ..ipfs.http import public_url
 
 # %% ../../nbs/prove/proof.ipynb #c78582ef
 STEP_SIGNS = {"held": "✓", "failed": "✗", "unchecked": "–"}
@@ -123,6 +124,11 @@ class Proof:
     address: str
     steps: tuple[Step, ...]
     cards: tuple[ProofCard, ...] = field(default=(), repr=False)  # the first sound tokens
+
+    def __post_init__(self):
+        chain, colon, contract = self.address.rpartition(":")
+        shown = f"{public_url(chain)}{colon}{contract}"  # a node's address may hold a key
+        object.__setattr__(self, "address", shown_text(shown))
 
     @property
     def levels(self) -> dict[str, str]:

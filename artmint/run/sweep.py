@@ -14,7 +14,6 @@ import itertools
 import json
 import os
 import time
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from pydantic import Field, ValidationError
 
 # %% ../../nbs/run/sweep.ipynb #b57c54fb
 import artmint
-from ..core.canon import Record, Refusal, canonical, digest, error_lines
+from ..core.canon import Record, Refusal, canonical, digest, error_lines, read_toml
 from ..core.collection import Name
 from ..judge.sheets import FRAMES, Sheet, Tile, picture_sheet
 from .batch import BadBatch, UnknownStage, checked, declared, notebooks
@@ -51,11 +50,11 @@ def load_sweep(
 ) -> Sweep:
     "Read a sweep's file. Raises BadBatch."
     try:
-        entries = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        entries = read_toml(Path(path).read_bytes())
         return Sweep.model_validate_json(canonical(entries))
     except ValidationError as error:
         raise BadBatch(str(path), error_lines(error, Sweep)) from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, Refusal) as error:
+    except (OSError, Refusal) as error:
         raise BadBatch(str(path), [str(error)]) from error
 
 # %% ../../nbs/run/sweep.ipynb #33f667f5

@@ -11,7 +11,6 @@ import json
 import os
 import platform
 import secrets
-import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 # %% ../../nbs/studio/files.ipynb #f594bce0
-from ..core.canon import Refusal
+from ..core.canon import NotPlainTOML, Refusal, read_toml
 
 # %% ../../nbs/studio/files.ipynb #32eba0d2
 def sync_folder(
@@ -112,8 +111,8 @@ def studio_document(
     if not path.exists():
         return {}
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return read_toml(path.read_bytes())
+    except (OSError, NotPlainTOML) as error:
         raise BadSettings(str(path), str(error)) from error
 
 
