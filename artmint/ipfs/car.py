@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['BLOCK_LIMIT', 'DEPTH_LIMIT', 'VISIT_LIMIT', 'GetBlock', 'AHEAD', 'BadBlock', 'BadNode', 'ContentTooLarge',
            'MissingPath', 'Visit', 'walk', 'Place', 'outline', 'resolve', 'read_file', 'car_header', 'write_car',
-           'BadCar', 'WrongRoot', 'ExtraBlocks', 'Car', 'read_car_header', 'open_car', 'check_car']
+           'BadCar', 'WrongRoot', 'ExtraBlocks', 'Car', 'read_car_header', 'open_car', 'check_car', 'archive_fault']
 
 # %% ../../nbs/ipfs/car.ipynb #45723897
 import os
@@ -450,3 +450,16 @@ def check_car(
     if extra:
         raise ExtraBlocks(extra)
     return paths
+
+
+def archive_fault(
+    path: Path,  # a .car
+) -> str:
+    "What is wrong with an archive, every block of it looked at; empty: nothing."
+    try:
+        archive = open_car(path)
+        for root in archive.roots:
+            check_car(archive, root)
+    except (ContentError, OSError) as error:
+        return str(error)
+    return ""

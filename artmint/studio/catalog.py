@@ -671,7 +671,7 @@ class Catalog(Records, Leases, Blobs):
         "All lines of the ledger, oldest first."
         return [read_json(row.body) for row in self.rows("cost")]
 
-    def _lost_files(self) -> list[str]:
+    def lost_files(self) -> list[str]:
         "Records that speak of a file which isn't there."
         query = sa.select(RECORD_TABLE).where(RECORD_TABLE.c.body.contains('"file_digest":'))
         lost = []
@@ -684,4 +684,4 @@ class Catalog(Records, Leases, Blobs):
     def check(self) -> list[str]:
         """What was changed or lost since it was written, one line each: rows, blobs, and files that records
         speak of."""
-        return self.check_records() + self.check_blobs() + self._lost_files()
+        return self.check_records() + self.check_blobs() + self.lost_files()
