@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['Prompt', 'Words', 'Name', 'Trait', 'Wildcard', 'Weight', 'Colour', 'Count', 'Bound', 'Secret', 'Withheld',
            'JudgeKind', 'ONE_OF_ONE', 'Key', 'TokenRange', 'TokenKey', 'Symbol', 'FactValue', 'RESERVED', 'Person',
-           'WILDCARD', 'Requirement', 'Rule', 'Model', 'ScorerChoice', 'Adapter', 'Approval', 'RoyaltyShare', 'Royalty',
-           'Marks', 'Generation', 'BaseFiles', 'JudgeChoice', 'BadWeights', 'counts_of', 'OneOfOne', 'TraitPlan',
-           'Display', 'Fact', 'TokenWords', 'Market', 'person_key', 'person_name', 'People', 'Collection',
+           'SALT', 'WILDCARD', 'Requirement', 'Rule', 'Model', 'ScorerChoice', 'Adapter', 'Approval', 'RoyaltyShare',
+           'Royalty', 'Marks', 'Generation', 'BaseFiles', 'JudgeChoice', 'BadWeights', 'counts_of', 'OneOfOne',
+           'TraitPlan', 'Display', 'Fact', 'TokenWords', 'Market', 'person_key', 'person_name', 'People', 'Collection',
            'secret_places', 'InconsistentCollection', 'contradictions', 'read_collection', 'NoSuchExample', 'example']
 
 # %% ../../nbs/core/collection.ipynb #f843f377
@@ -627,6 +627,19 @@ def _silence_problems(collection: Collection) -> list[str]:
     return problems
 
 # %% ../../nbs/core/collection.ipynb #9c075ba3
+SALT = 22  # letters of a public salt at least, where something is withheld: 128 bits, if they are drawn
+
+
+def _salt_problems(collection: Collection) -> list[str]:
+    "A salt that opens what is withheld, and can be guessed."
+    if collection.salt is None or not collection.withheld or len(collection.salt) >= SALT:
+        return []
+    return [
+        f"salt: {', '.join(collection.withheld)} is withheld, and a salt of less than {SALT} letters is found by trying; "
+        "leave it out, and the studio draws a secret one"
+    ]
+
+
 WILDCARD = re.compile("__([A-Za-z0-9](?:[A-Za-z0-9/_-]*?[A-Za-z0-9])?)__")
 
 
@@ -923,6 +936,7 @@ _CHECKS = (
     _label_problems,
     _lookalike_problems,
     _silence_problems,
+    _salt_problems,
     _wildcard_problems,
     _length_problems,
     _one_of_one_problems,

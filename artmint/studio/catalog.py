@@ -260,7 +260,7 @@ class Database:
     def __init__(self, folder: Path | str, url: str | None = None):
         self.folder = Path(folder)
         self.run = os.environ.get(RUN_VARIABLE)  # what is written names it
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # what is unrevealed is its owner's alone
         self._engine = _open(self.folder, url or read_settings(self.folder, "catalog").get("url"))
         self._owner = os.getpid()
 

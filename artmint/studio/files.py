@@ -7,6 +7,7 @@ __all__ = ['sync_folder', 'replacing', 'write_whole', 'write_new', 'BadSettings'
            'StudioBusy', 'hold_studio', 'slot_key', 'attempt_key', 'drop_key', 'chain_key', 'drop_folder']
 
 # %% ../../nbs/studio/files.ipynb #760d5d9f
+import errno
 import json
 import os
 import platform
@@ -73,6 +74,20 @@ def write_whole(
         file.write(data)
 
 # %% ../../nbs/studio/files.ipynb #41622357
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+
+
+def _link(part: Path, path: Path) -> None:
+    "Give a whole file its name, unless that is taken (FileExistsError); also on disks without hard links, such as exFAT's."
+    try:
+        os.link(part, path)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))  # takes the name
+        os.replace(part, path)
+
+
 def write_new(
     path: Path,  # where; its folder is made when missing
     data: bytes,  # all of it
@@ -85,7 +100,7 @@ def write_new(
         with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(data)
             _force(file)
-        os.link(part, path)
+        _link(part, path)
     except FileExistsError:
         return False
     finally:
@@ -148,8 +163,11 @@ class StudioBusy(Refusal):
 def _read_holder(path: Path) -> dict:
     "Who holds the lock, as far as the holder has written it down."
     unknown = dict.fromkeys(("batch", "since", "pid", "host"), "?")
-    text = path.read_text() if path.exists() else ""
-    return unknown | json.loads(text or "{}")
+    try:
+        facts = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):  # not written yet, or half
+        return unknown
+    return unknown | facts if isinstance(facts, dict) else unknown
 
 
 def _held(lock: Path, facts: Path, work: str, wait: float) -> "BaseFileLock":
@@ -163,6 +181,7 @@ def _held(lock: Path, facts: Path, work: str, wait: float) -> "BaseFileLock":
         raise StudioBusy(_read_holder(facts)) from error
     since = datetime.now(UTC).isoformat(timespec="seconds")
     body = {"batch": work, "since": since, "pid": os.getpid(), "host": platform.node()}
+    facts.unlink(missing_ok=True)  # never through a link
     facts.write_text(json.dumps(body))
     return held
 

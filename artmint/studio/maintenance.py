@@ -72,7 +72,8 @@ def init(
 def _fill(template: str, path: Path, name: str) -> Path:
     "Write one of the package's templates with the collection's name in it."
     text = (files("artmint") / "data" / "first" / template).read_text(encoding="utf-8")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    mode = 0o700 if path.parent.name == "studio" else 0o777  # a studio's folder is its owner's alone
+    path.parent.mkdir(mode=mode, parents=True, exist_ok=True)
     path.write_text(text.replace("NAME", name), encoding="utf-8")
     return path
 
