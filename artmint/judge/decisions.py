@@ -362,7 +362,7 @@ NOTE = 2000  # letters of a note, on the page and at the server
 class Action(Record):
     "What a person does to some cards."
 
-    id: str = Field(max_length=100)
+    id: str = Field(max_length=200)
     dnas: tuple[str, ...]
     decision: Literal["accept", "reject", "withdrawn"] | None = (
         None  # none: as it was, or withdrawn when there was none

@@ -640,6 +640,11 @@ class Leases(WorkList):
         "Say that a key is finished; nobody gets it again. Raises LostLease."
         self._change(stage, key, worker, done=True)
 
+    def holders(self, stage: str) -> list[str]:
+        "Names of those who hold a key of a stage's list."
+        held = sa.select(JOB_TABLE.c.worker).where(JOB_TABLE.c.stage == stage, _IS_HELD).distinct()
+        return sorted(row.worker for row in self._read(held))
+
     def release(self, stage: str, worker: str) -> None:
         "Give back all that a worker holds of a stage, because it stopped or was found dead."
         held = sa.update(JOB_TABLE).where(
