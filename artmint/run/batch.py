@@ -20,7 +20,7 @@ from pydantic import Field, ValidationError, field_validator
 # %% ../../nbs/run/batch.ipynb #6dcd4773
 import artmint
 from ..core.canon import Record, Refusal, canonical, error_lines, read_toml
-from ..core.collection import Collection, Name
+from ..core.collection import SUPPLY, Collection, Name
 from ..ipfs.http import holds_key
 from ..seeds import load_collection
 from ..studio.catalog import Catalog
@@ -58,9 +58,9 @@ class Batch(Record):
     collection: str  # the collection's folder, relative to the batch file
     drop: int = Field(1, gt=0)
     first: int = Field(1, gt=0)  # first slot of the drop
-    quantity: int = Field(gt=0)  # how many slots
+    quantity: int = Field(gt=0, le=SUPPLY)  # how many slots
     chain: str = "embedded"
-    stages: tuple[str, ...] = Field(min_length=1)  # names of chapters, in order
+    stages: tuple[str, ...] = Field(min_length=1, max_length=100)  # names of chapters, in order
     parameters: dict[str, dict[str, str | int | float | bool]] = {}  # for each chapter, its own
     training: dict[str, Any] = {}  # settings of 10_lora_train
     path: str  # of the batch file

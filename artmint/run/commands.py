@@ -70,8 +70,10 @@ def _plan_rows(
     asked for, take no time and are asked nothing."""
     from artmint.run.batch import forecast_stages, plan, rate_of
     from artmint.run.obstacles import obstacles
-    from artmint.run.runner import finished
+    from artmint.run.runner import finished, refuse_slots_beyond
+    from artmint.seeds import load_collection
 
+    refuse_slots_beyond(batch, load_collection(batch.folder))
     done = {name.split("-r")[0] for name in finished(batch, studio)}
     names = batch.stages
     chosen = names[names.index(ends[0]) : names.index(ends[1]) + 1]

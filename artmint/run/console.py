@@ -4,17 +4,21 @@
 
 # %% auto #0
 __all__ = ['Studio', 'Json', 'BatchFile', 'Stores', 'Gateways', 'Rpc', 'CLEAR_LINE', 'SIGNS', 'PlainStream', 'plain_streams',
-           'print_json', 'print_line', 'console_voice', 'progress_of', 'duration_words', 'exit_code_of', 'show_steps',
-           'near_path', 'program_name', 'verify_command']
+           'open_browser', 'print_json', 'print_line', 'console_voice', 'progress_of', 'duration_words', 'exit_code_of',
+           'show_steps', 'near_path', 'program_name', 'verify_command']
 
 # %% ../../nbs/run/console.ipynb #ea910a1f
+import atexit
+import html
 import json as json_format
 import os
 import re
 import shlex
 import shutil
 import sys
+import tempfile
 import time
+import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -74,6 +78,24 @@ def plain_streams() -> Iterator[None]:
     "Put the gate before standard output and standard error."
     with redirect_stdout(PlainStream(sys.stdout)), redirect_stderr(PlainStream(sys.stderr)):
         yield
+
+# %% ../../nbs/run/console.ipynb #cf61b693
+def open_browser(
+    address: str,  # with its token
+) -> Path:  # the file that leads there; it goes when the program ends
+    "Show a page in the user's browser without its address in anybody's list of processes."
+    folder = Path(tempfile.mkdtemp(prefix="artmint-"))  # readable by its owner alone
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    page = folder / "open.html"
+    place = html.escape(address, quote=True)
+    page.write_text(
+        f'<!doctype html><meta name="referrer" content="no-referrer"><meta http-equiv="refresh" content="0;url={place}">'
+        f'<a href="{place}">the page</a>\n',
+        encoding="utf-8",
+    )
+    page.chmod(0o600)
+    webbrowser.open(page.as_uri())
+    return page
 
 # %% ../../nbs/run/console.ipynb #31265635
 def _json_text(document: Any, indent: int | None = None) -> str:

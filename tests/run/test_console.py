@@ -12,6 +12,7 @@ from artmint.core.records import Finding
 from artmint.prove.proof import ProofCard, Step
 from artmint.run.console import (
     exit_code_of,
+    open_browser,
     plain_streams,
     print_json,
     print_line,
@@ -93,3 +94,14 @@ def test_json_with_control_characters_is_the_same_json(capsys):
     assert json.loads(capsys.readouterr().out) == {FORGED: [FORGED, "日本"]}
     print_json({"name": "日本"})
     assert "日本" in capsys.readouterr().out
+
+
+def test_a_token_is_in_no_list_of_processes(monkeypatch):
+    "The browser is given a file that only its user can read."
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    page = open_browser("http://127.0.0.1:9/?token=CANARY&by=ada")
+    assert opened == [page.as_uri()]
+    assert "CANARY" not in opened[0]
+    assert "token=CANARY&amp;by=ada" in page.read_text()
+    assert page.stat().st_mode & 0o077 == page.parent.stat().st_mode & 0o077 == 0
