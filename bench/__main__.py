@@ -25,10 +25,13 @@ SUBJECTS = (
     "minting",
     "workers",
     "catalog",
+    "queue",
     "pruning",
     "metrics",
     "board",
     "proving",
+    "events",
+    "serving",
 )
 
 

@@ -52,7 +52,9 @@ from artmint.run.console import (
     console_voice,
     exit_code_of,
     plain_streams,
+    plain_words,
     print_json,
+    print_line,
     progress_of,
     show_steps,
 )
@@ -62,7 +64,9 @@ from ..run.journals import journal_app
 from ..run.models import adapter_app, base_app, embedding_app
 from ..run.preview import preview_drop
 from ..run.transactions import tx_app
+from .keys import key_app
 from .runs import runs_app, work
+from .webhooks import webhook_app
 
 # %% ../../nbs/console/cli.ipynb #c95f7a43
 from ..core.canon import shown_text
@@ -75,6 +79,7 @@ if TYPE_CHECKING:
     from artmint.studio.catalog import Catalog
 
 # %% ../../nbs/console/cli.ipynb #473d63d7
+from .serving import serve_studio
 from ..run.health import pin_content
 
 # %% ../../nbs/console/cli.ipynb #2dd21c6a
@@ -113,13 +118,16 @@ GROUPS = {
     "admin": admin_app,
     "journal": journal_app,
     "tx": tx_app,
+    "key": key_app,
     "runs": runs_app,
+    "webhook": webhook_app,
 }
 for name, group in GROUPS.items():
     app.add_typer(group, name=name, epilog=CODES)
 
 # %% ../../nbs/console/cli.ipynb #68189b2e
 app.command("pin", epilog=CODES)(pin_content)
+app.command("serve", epilog=CODES)(serve_studio)
 
 # %% ../../nbs/console/cli.ipynb #ef2bf8f0
 def _makers_catalog(target: "Target", studio: Path) -> "tuple[Catalog, list[str]] | None":
@@ -213,6 +221,8 @@ def verify(
     from artmint.prove.opening import read_opening
     from artmint.verify import verify as prove
 
+    if sheet and not sheet.absolute().parent.is_dir():
+        raise typer.BadParameter(f"--sheet: there is no folder {sheet.absolute().parent}")
     _, live = console_voice()
     gateways = [Gateway(url, int(limit * 2**30)) for url in gateway or ()]
     how = {"rpc": rpc, "base": base, "regenerate": regenerate, "provenance": provenance, "sample": sample}
@@ -343,7 +353,11 @@ def _records(studio: Path) -> list[dict]:
     "Every record and blob against its digest."
     from artmint.studio.catalog import Catalog
 
-    changed = [_check("catalog", "failed", problem) for problem in Catalog(studio).check()]
+    try:
+        problems = Catalog(studio).check()
+    except Exception as error:  # a doctor names what is broken, and goes on
+        problems = [plain_words(error)[0]]
+    changed = [_check("catalog", "failed", problem) for problem in problems]
     return changed or [_check("catalog", "held", "every row and every blob is what was written")]
 
 # %% ../../nbs/console/cli.ipynb #34ed7218
@@ -377,13 +391,13 @@ def doctor(
     raise typer.Exit(exit_code_of(checks))
 
 # %% ../../nbs/console/cli.ipynb #e1393121
-def _report_error(error: Exception, json: bool) -> int:
-    "Say what went wrong, in its own lines or as one JSON document, and give the exit code."
-    code = getattr(error, "exit_code", 1)
-    message = str(error).strip() or type(error).__name__
+def _report_error(error: Exception, json: bool, lines: bool = False) -> int:
+    "Say what went wrong, in its own lines, as one JSON document or as the last of many lines, and give the exit code."
+    message, code = plain_words(error)
     if json:
-        line = " ".join(message.split())
-        print_json({"error": type(error).__name__, "message": line, "exit_code": code})
+        facts = {"error": type(error).__name__, "message": " ".join(message.split()), "exit_code": code}
+        show = print_line if lines else print_json
+        show({"event": "end", **facts} if lines else facts)
     else:
         typer.echo(f"{typer.style('artmint:', fg=typer.colors.RED)} {shown_text(message)}", err=True)
     return code
@@ -405,4 +419,4 @@ def main(
         except Exception as error:
             if "--debug" in given:
                 raise
-            sys.exit(_report_error(error, "--json" in given))
+            sys.exit(_report_error(error, "--json" in given, given[0] == "run"))

@@ -30,17 +30,22 @@ class NoStudioHere(Refusal):
     "A folder without a studio."
 
     folder: Path
-    says = "There is no studio in {folder}, and none was begun. `artmint init` begins one; --studio names another."
+    says = (
+        "There is no studio in {folder}, or nothing was made in it yet. None was begun: `artmint run` makes one, --studio "
+        "names another."
+    )
     exit_code = 2
 
 
 def studio_catalog(
     studio: Path,  # its folder
+    made: bool = False,  # whether something must have been made in it: a folder alone isn't enough
 ) -> "Catalog":
     "The catalog of a studio that is there. Raises NoStudioHere."
+    from artmint.run.batch import existing_catalog
     from artmint.studio.catalog import Catalog
 
-    if not studio.is_dir():
+    if not studio.is_dir() or (made and existing_catalog(studio) is None):
         raise NoStudioHere(studio)
     return Catalog(studio)
 

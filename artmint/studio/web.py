@@ -193,7 +193,8 @@ def _ports(path: Path) -> dict:
 # %% ../../nbs/studio/web.ipynb #555d9145
 def _bound(port: int) -> socket.socket | None:
     "A socket that listens at a port of this machine, 0 for any free one; None when the port is taken."
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # asyncio sends small answers at once only on sockets that say they are TCP's; else each waits 40 ms for the other side
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind(("127.0.0.1", port))
@@ -245,6 +246,7 @@ def serve_port(
     port: int = 0,  # 0: any free one
     say: Callable[[str], None] = print,  # called with what is worth knowing
     kept: KeptPorts | None = None,  # ports that are tried before any free one is
+    **settings: Any,  # further ones of uvicorn's
 ) -> None:
     """Serve an application on this machine until it is stopped; nothing that a proxy's headers say is believed. Raises
     PortTaken."""
@@ -253,5 +255,5 @@ def serve_port(
     with _listening(port, kept, say) as listening:
         app = make(listening.getsockname()[1])
         quiet = {"log_level": "warning", "access_log": False, "server_header": False}
-        config = uvicorn.Config(app, proxy_headers=False, **quiet)
+        config = uvicorn.Config(app, proxy_headers=False, **quiet | settings)
         uvicorn.Server(config).run(sockets=[listening])
