@@ -4644,6 +4644,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'artmint.run.sweep._drawn': ('run/sweep.html#_drawn', 'artmint/run/sweep.py'),
                                    'artmint.run.sweep._figure_lines': ('run/sweep.html#_figure_lines', 'artmint/run/sweep.py'),
                                    'artmint.run.sweep._parts': ('run/sweep.html#_parts', 'artmint/run/sweep.py'),
+                                   'artmint.run.sweep._plain_cell': ('run/sweep.html#_plain_cell', 'artmint/run/sweep.py'),
                                    'artmint.run.sweep._points': ('run/sweep.html#_points', 'artmint/run/sweep.py'),
                                    'artmint.run.sweep._run_point': ('run/sweep.html#_run_point', 'artmint/run/sweep.py'),
                                    'artmint.run.sweep._shown_figures': ('run/sweep.html#_shown_figures', 'artmint/run/sweep.py'),

@@ -362,6 +362,10 @@ def open_response(
 ) -> Iterator[http.client.HTTPResponse]:  # its body still to be read
     "The answer to a request, after up to five redirects. Raises NoAnswer, BadAnswer, PrivateAddress."
     url = question.url
+    if "@" in re.sub(r"^\w+://([^/?#]*).*", r"\1", url, flags=re.DOTALL):
+        raise BadAnswer(
+            question.host, "its address holds a user or a password, which are sent nowhere; leave them out"
+        )
     trusted = question.trusted or _origin(question.url)
     for _ in range(HOPS + 1):
         with _response(question, url, trusted) as answer:

@@ -26,6 +26,7 @@ from pydantic import Field, ValidationError
 import artmint
 from ..core.canon import Record, Refusal, canonical, digest, error_lines, read_toml
 from ..core.collection import Name
+from ..judge.exchange import escape_cell
 from ..judge.sheets import FRAMES, Sheet, Tile, picture_sheet
 from .batch import BadBatch, UnknownStage, checked, declared, notebooks
 from .runner import StageFailed, code_digests, execute_stage, ran_to_end
@@ -111,13 +112,18 @@ def _run_point(point: Point, here: Path, catalog: Catalog, key: str, say: Callab
     return record["results"] | {"seconds": record["seconds"]}
 
 
+def _plain_cell(value: Any) -> Any:
+    "A cell that no spreadsheet takes for a formula."
+    return escape_cell(value) if isinstance(value, str) else value
+
+
 def _table(rows: list[dict]) -> str:
     "Rows as CSV, with a column for every name that any of them has."
     columns = dict.fromkeys(name for row in rows for name in row)
     out = io.StringIO()
     table = csv.DictWriter(out, list(columns))
     table.writeheader()
-    table.writerows(rows)
+    table.writerows({key: _plain_cell(value) for key, value in row.items()} for row in rows)
     return out.getvalue()
 
 # %% ../../nbs/run/sweep.ipynb #1fbc5c81
