@@ -265,7 +265,7 @@ def _refuse_exposed(number: int, fields: dict[str, Any], key: Any) -> None:
         if key is not None and name != "gateway" and plain:
             raise BadStore(number, f"its key would be sent over plain http to {host}; name an https address")
 
-
+# %% ../nbs/27_pin.ipynb #757b1987
 def _open_store(studio: Path, number: int, table: dict[str, Any]) -> Store:
     "A store from its table in studio.toml. Raises BadStore."
     if not isinstance(table, dict):

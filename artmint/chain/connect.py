@@ -181,7 +181,7 @@ def _silence(url: str, refusal: Refusal) -> NodeSilent:
         return NodeSilent(redact_url(url), f"its answer is larger than {refusal.limit} bytes")
     return NodeSilent(redact_url(url), refusal.reason)
 
-
+# %% ../../nbs/chain/connect.ipynb #72970c30
 class _Wire:
     """What carries a question to a node, in the place of web3.py's sessions: nothing but https or http to that host,
     no redirect, a limit on bytes, and one on the seconds of all of it."""
@@ -230,7 +230,7 @@ def _is_spelled(value: Any, spelling: re.Pattern | None = None) -> bool:
         return all(_is_spelled(inner, spelling) for inner in value)
     return spelling is None or value is None or isinstance(value, str) and bool(spelling.fullmatch(value))
 
-
+# %% ../../nbs/chain/connect.ipynb #51890a6a
 def is_answer(
     method: str,  # that was asked
     answer: Any,  # what came

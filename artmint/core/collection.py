@@ -653,7 +653,7 @@ def _prompt_parts(collection: Collection) -> Iterator[tuple[str, str]]:
     for name, work in collection.one_of_ones.items():
         yield f"one_of_ones.{name}", work.prompt or ""
 
-
+# %% ../../nbs/core/collection.ipynb #8d6d719d
 def _wildcard_problems(collection: Collection) -> list[str]:
     """Wildcards without lines, lines for no wildcard, wildcards where none is filled in. Where no wildcards are
     given, __name__ is text, as it was before there were any; new work is refused by `refuse_markup`."""

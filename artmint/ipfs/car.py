@@ -205,7 +205,7 @@ class Place:
     path: str  # of the file or directory it belongs to; the root's is empty
     at: int  # byte of its file with which it begins; 0 for nodes
 
-
+# %% ../../nbs/ipfs/car.ipynb #e295dcd5
 def outline(
     root: CID,  # the one you expect
     get_block: GetBlock,  # where nodes come from; nothing it gives is believed

@@ -340,7 +340,7 @@ def _wait_seconds(text: str, now: float) -> float:
         return 0.0
     return min(max(seconds, 0.0), 86_400.0)
 
-
+# %% ../../nbs/ipfs/http.ipynb #3e924b5c
 def _redirect(question: Request, answer: http.client.HTTPResponse) -> str:
     "Where an answer redirects to; empty when it is the one. Raises NoAnswer, BadAnswer."
     if answer.status in BUSY_STATUSES:

@@ -398,7 +398,7 @@ def _own(session: ReviewSession, dnas: Iterable[str]) -> dict[str, list[dict[str
     rows = decisions_on(session.catalog, dnas)
     return {dna: session.own_rows(rows[dna]) for dna in dnas}
 
-
+# %% ../../nbs/judge/decisions.ipynb #f9456464
 def _opinion(session: ReviewSession, before: dict[str, Any], **changes: Any) -> Opinion:
     "A new opinion: the former one with changes, of which None changes nothing."
     fields = {"decision": "withdrawn"}

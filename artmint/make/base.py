@@ -130,7 +130,7 @@ def _entries_in(value: Any) -> Iterator[tuple[str, Any]]:
     for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
         yield from _entries_in(inner)
 
-
+# %% ../../nbs/make/base.ipynb #59c9e591
 def refuse_code(
     folder: Path,  # of a model
 ) -> None:

@@ -60,7 +60,7 @@ KEYED_CHAIN = (
     "environment: ARTMINT_RPC_BASE_SEPOLIA"
 )
 
-
+# %% ../../nbs/run/batch.ipynb #d5bbed98
 class Batch(Record):
     "What to run, and on what."
 

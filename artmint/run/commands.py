@@ -464,7 +464,7 @@ def _say_copied(copied: dict, into: Path) -> None:
 
 CopyToRestore = Annotated[Path, typer.Argument(help="A folder that artmint backup wrote.")]
 
-
+# %% ../../nbs/run/commands.ipynb #a38cd8c4
 def restore(
     copy: CopyToRestore,  # the copy; it is left as it is
     studio: Studio = Path("studio"),  # where; missing, or empty

@@ -235,7 +235,7 @@ def _system_words(error: OSError) -> str:
     cure = "make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "mend that"
     return f"{what}{where}. What was finished before is kept; {cure}, and type the same again: it goes on from there."
 
-
+# %% ../../nbs/run/console.ipynb #f4ffe6b6
 def _missing_words(error: ModuleNotFoundError) -> str:
     "Which extra a package belongs to, and how it is had."
     package = (error.name or "").split(".")[0]

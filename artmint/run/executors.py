@@ -55,7 +55,7 @@ def _worker_name() -> str:
     "A name that no other worker has."
     return f"{platform.node()} {os.getpid()} {secrets.token_hex(8)}"
 
-
+# %% ../../nbs/run/executors.ipynb #5cd3fd2d
 def release_dead(
     order: Order,  # whose list
     catalog: Catalog,  # where the list is
@@ -172,7 +172,7 @@ def _end(child: subprocess.Popen) -> None:
         child.wait()
     child.stdout.close()
 
-
+# %% ../../nbs/run/executors.ipynb #7563708b
 def _bury_process(child: subprocess.Popen, name: str, order: Order, catalog: Catalog, losses: Losses) -> None:
     "Take a worker's outcome; one that was killed leaves none. Raises what it raised, and WorkersLost."
     answer = child.communicate()[0]

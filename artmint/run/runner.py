@@ -21,6 +21,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
+from os import environ
 from pathlib import Path
 from pkgutil import walk_packages
 from tempfile import TemporaryDirectory
@@ -352,23 +353,21 @@ SECRETS = (
     "FIREBLOCKS_API_KEY",
 )  # how the environment's names of signers' secrets begin
 
-
+# %% ../../nbs/run/runner.ipynb #433484da
 @contextmanager
 def _kernel_environment(notebook: str) -> Iterator[None]:
     """What a kernel and its workers inherit: no module is imported from the folder that they run in, which is a
     studio's; secrets of signers only where something is signed."""
-    hidden = (
-        {} if notebook in SIGNING else {key: os.environ[key] for key in os.environ if key.startswith(SECRETS)}
-    )
-    before = os.environ.get("PYTHONSAFEPATH")
+    hidden = {} if notebook in SIGNING else {key: environ[key] for key in environ if key.startswith(SECRETS)}
+    before = environ.get("PYTHONSAFEPATH")
     for key in hidden:
-        del os.environ[key]
-    os.environ["PYTHONSAFEPATH"] = "1"
+        del environ[key]
+    environ["PYTHONSAFEPATH"] = "1"
     try:
         yield
     finally:
-        del os.environ["PYTHONSAFEPATH"]
-        os.environ |= hidden if before is None else {**hidden, "PYTHONSAFEPATH": before}
+        del environ["PYTHONSAFEPATH"]
+        environ.update(hidden if before is None else {**hidden, "PYTHONSAFEPATH": before})
 
 
 def _set_aside(path: Path, why: str) -> Path:

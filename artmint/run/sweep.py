@@ -116,7 +116,7 @@ def _plain_cell(value: Any) -> Any:
     "A cell that no spreadsheet takes for a formula."
     return escape_cell(value) if isinstance(value, str) else value
 
-
+# %% ../../nbs/run/sweep.ipynb #22815742
 def _table(rows: list[dict]) -> str:
     "Rows as CSV, with a column for every name that any of them has."
     columns = dict.fromkeys(name for row in rows for name in row)

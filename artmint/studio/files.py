@@ -150,7 +150,7 @@ def studio_document(
         raise BadSettings(str(path), wrong)
     return document
 
-
+# %% ../../nbs/studio/files.ipynb #a4dbdb6f
 def _unknown_tables(document: dict) -> str:
     "What is wrong with the names at the top of a studio.toml; empty: nothing."
     wrong = []

@@ -127,7 +127,7 @@ def _read_only(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
     return connection
 
-
+# %% ../../nbs/studio/maintenance.ipynb #9e0ccfc5
 def _copy_catalog(studio: Path, staging: Path) -> None:
     "Copy the database as it is at one moment, while others write to it. Raises DamagedStudio."
     try:
@@ -188,14 +188,14 @@ def _files_of(studio: Path, keys: bool) -> tuple[list[Path], list[str]]:
     "The files of a studio that are copied, by their names in it; and what is left out, in words."
     secret = set() if keys else set(_named_files(studio_document(studio), studio))
     names, left_out = [], []
-    for folder, folders, files in os.walk(studio):
+    for folder, folders, inside in os.walk(studio):
         here = Path(folder).relative_to(studio)
-        for link in [name for name in (*folders, *files) if (Path(folder) / name).is_symlink()]:
+        for link in [name for name in (*folders, *inside) if (Path(folder) / name).is_symlink()]:
             left_out.append(f"{here / link} (a link)")
         folders[:] = sorted(name for name in folders if str(here / name) not in (*_NOT_COPIED, _STAGING))
         if not keys and here == Path("."):
             folders[:] = [name for name in folders if name != "keys"]
-        for path in (here / name for name in sorted(files)):
+        for path in (here / name for name in sorted(inside)):
             if path.parts[0] in _NOT_COPIED or path.suffix == ".lock" or not (studio / path).is_file():
                 continue
             if (studio / path).is_symlink():

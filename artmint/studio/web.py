@@ -74,7 +74,7 @@ async def bounded_body(
             return None
     return bytes(body)
 
-
+# %% ../../nbs/studio/web.ipynb #8caab3df
 def guarded(
     token: str,  # what a request must carry
     answer: Callable[["Request", bytes], "Response"],  # takes the request and its body

@@ -282,7 +282,9 @@ def test_an_answer_has_a_limit_in_bytes_and_in_seconds(serve, monkeypatch):
         ({}, slow(), 0.3),
     ):
         with pytest.raises(NodeSilent):
-            one_node(serve(lambda question, h=headers, b=body: (200, h, b)), seconds).make_request("eth_chainId", [])
+            one_node(serve(lambda question, h=headers, b=body: (200, h, b)), seconds).make_request(
+                "eth_chainId", []
+            )
     assert time.monotonic() - begun < 5
 
 

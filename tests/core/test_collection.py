@@ -464,7 +464,14 @@ def test_names_in_any_alphabet_are_taken(name):
 
 @pytest.mark.parametrize(
     "key, value",
-    [("supply", 10**9), ("supply", 2**63), ("width", 8 * 10**9), ("height", 16_392), ("attempts", 10**9), ("rounds", 10**9)],
+    [
+        ("supply", 10**9),
+        ("supply", 2**63),
+        ("width", 8 * 10**9),
+        ("height", 16_392),
+        ("attempts", 10**9),
+        ("rounds", 10**9),
+    ],
 )
 def test_numbers_that_no_studio_means_are_refused(tmp_path, key, value):
     "They would fill the memory before anything is said."

@@ -105,7 +105,12 @@ def test_a_file_that_cant_be_published_is_refused_by_name(name, endings, reason,
 
 def test_no_room_opens_pictures_with_every_decoder_that_there_is():
     "An EPS named .png would start ghostscript: every Image.open names the formats that it reads, or reads what artmint wrote itself."
-    own = {"artmint/review.py", "artmint/run/sweep.py", "artmint/judge/sheets.py", "artmint/studio/thumbnails.py"}  # from the studio's blobs
+    own = {
+        "artmint/review.py",
+        "artmint/run/sweep.py",
+        "artmint/judge/sheets.py",
+        "artmint/studio/thumbnails.py",
+    }  # from the studio's blobs
     root = Path(artmint.__file__).parents[1]
     free = set()
     for path in (root / "artmint").rglob("*.py"):

@@ -85,7 +85,12 @@ def test_no_allowed_version_has_a_known_hole():
 
     settings = configparser.ConfigParser()
     settings.read(ROOT / "settings.ini", encoding="utf-8")
-    lines = [line for key, text in settings["DEFAULT"].items() if key.endswith("requirements") for line in text.splitlines()]
+    lines = [
+        line
+        for key, text in settings["DEFAULT"].items()
+        if key.endswith("requirements")
+        for line in text.splitlines()
+    ]
     floors: dict[str, list[Version]] = {}
     for asked in map(Requirement, lines):
         bounds = [Version(bound.version) for bound in asked.specifier if bound.operator in (">=", "==")]

@@ -568,7 +568,14 @@ def test_what_came_after_a_card_was_mixed_in_had_no_turn_yet(tmp_path):
 
 @pytest.mark.parametrize(
     "act",
-    [{"note": "x" * 2001}, {"note": "\x1b[2J"}, {"note": "a\x9b"}, {"id": "x" * 201}, {"id": "\x1b"}, {"stars": 10**9}],
+    [
+        {"note": "x" * 2001},
+        {"note": "\x1b[2J"},
+        {"note": "a\x9b"},
+        {"id": "x" * 201},
+        {"id": "\x1b"},
+        {"stars": 10**9},
+    ],
 )
 def test_the_server_takes_no_more_than_the_page_offers(act):
     "Limits that only the page keeps are kept by nobody."

@@ -400,7 +400,9 @@ def test_no_module_is_imported_because_a_base_names_it(copy, library):
     assert library not in sys.modules or library == "os"
 
 
-@pytest.mark.parametrize("text", ["[]", '"x"', "{", '{"_class_name": ["mine", "My"]}', "[" * 100_000, '{"unet": []}'])
+@pytest.mark.parametrize(
+    "text", ["[]", '"x"', "{", '{"_class_name": ["mine", "My"]}', "[" * 100_000, '{"unet": []}']
+)
 def test_a_broken_index_is_refused_in_words(copy, text):
     (copy / "model_index.json").write_text(text)
     with pytest.raises(NoSuchBase):

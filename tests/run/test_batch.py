@@ -140,10 +140,15 @@ def test_a_batch_may_name_a_node_without_a_key(tmp_path):
     path.write_text(
         f'\ufeffname = "one"\ncollection = {folder}\nquantity = 1\nstages = ["30_mint"]\nchain = "http://127.0.0.1:8545"\n'
     )
-    assert batch.plan(batch.load_batch(path), tmp_path / "studio")[0].parameters["chain"] == "http://127.0.0.1:8545"
+    assert (
+        batch.plan(batch.load_batch(path), tmp_path / "studio")[0].parameters["chain"]
+        == "http://127.0.0.1:8545"
+    )
 
 
-@pytest.mark.parametrize("line", ["quantity = 1000000000", 'quantity = 1\nstages = ["' + '", "'.join(["00_seeds"] * 101) + '"]'])
+@pytest.mark.parametrize(
+    "line", ["quantity = 1000000000", 'quantity = 1\nstages = ["' + '", "'.join(["00_seeds"] * 101) + '"]']
+)
 def test_a_batch_has_bounds(tmp_path, line):
     stages = "" if "stages" in line else '\nstages = ["00_seeds"]'
     (tmp_path / "one.toml").write_text(f'name = "one"\ncollection = "c"\n{line}{stages}')
@@ -156,7 +161,9 @@ def test_a_plan_refuses_slots_that_the_collection_has_not(tmp_path):
     from artmint.run.commands import _plan_rows
 
     folder = json.dumps(str(example()))
-    (tmp_path / "one.toml").write_text(f'name = "one"\ncollection = {folder}\nquantity = 17\nstages = ["00_seeds"]')
+    (tmp_path / "one.toml").write_text(
+        f'name = "one"\ncollection = {folder}\nquantity = 17\nstages = ["00_seeds"]'
+    )
     one = batch.load_batch(tmp_path / "one.toml")
     with pytest.raises(runner.SlotsBeyond, match="1 to 17"):
         _plan_rows(one, tmp_path / "studio", ("00_seeds", "00_seeds"), {})

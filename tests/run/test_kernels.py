@@ -14,8 +14,12 @@ print("secrets", [name for name in os.environ if name.startswith(("ARTMINT_PASS"
 PLANTED = ("IPython", "numpy", "tqdm", "json", "ipykernel_launcher", "artmint", "sitecustomize")
 
 
-@pytest.mark.parametrize("notebook, secrets", [("25_probe", "[]"), ("30_mint", "['ARTMINT_PASSPHRASE_MINTER']")])
-def test_a_studio_s_folder_is_no_code_and_secrets_reach_only_who_signs(notebook, secrets, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "notebook, secrets", [("25_probe", "[]"), ("30_mint", "['ARTMINT_PASSPHRASE_MINTER']")]
+)
+def test_a_studio_s_folder_is_no_code_and_secrets_reach_only_who_signs(
+    notebook, secrets, tmp_path, monkeypatch
+):
     "A module that lies beside the executed notebooks runs at no stage; what signs knows the signers' secrets, and nobody else."
     here = tmp_path / "run"
     here.mkdir()
@@ -31,5 +35,5 @@ def test_a_studio_s_folder_is_no_code_and_secrets_reach_only_who_signs(notebook,
     runner.execute_stage(here, Stage(notebook, {}, False), lines.append, lambda line: None)
     assert not (tmp_path / "ran").exists()
     assert [line.strip() for line in lines] == ["places []", f"secrets {secrets}"]
-    assert runner.os.environ["ARTMINT_PASSPHRASE_MINTER"] == "not for everybody"
-    assert "PYTHONSAFEPATH" not in runner.os.environ
+    assert runner.environ["ARTMINT_PASSPHRASE_MINTER"] == "not for everybody"
+    assert "PYTHONSAFEPATH" not in runner.environ

@@ -227,9 +227,16 @@ def test_a_copy_follows_no_links_and_says_what_it_left_out(studio, tmp_path):
     (folder / "hot.json").write_text("a keystore")
     (folder / "studio.toml").write_text('[signers.minter]\nfile = "hot.json"\n')
     told = backup(folder, copy)["left_out"]
-    assert sorted(told) == ["hot.json (studio.toml names it; it may be a key)", "keys/", "link (a link)", "runs/linked (a link)"]
+    assert sorted(told) == [
+        "hot.json (studio.toml names it; it may be a key)",
+        "keys/",
+        "link (a link)",
+        "runs/linked (a link)",
+    ]
     assert not {"hot.json", "link", "keys"} & {path.name for path in copy.rglob("*")}
-    assert "of the system" not in "".join(path.read_text(errors="replace") for path in copy.rglob("*") if path.is_file())
+    assert "of the system" not in "".join(
+        path.read_text(errors="replace") for path in copy.rglob("*") if path.is_file()
+    )
     assert {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in copy.rglob("*") if path.is_file()} == {0}
     assert stat.S_IMODE(copy.stat().st_mode) == 0o700
 
