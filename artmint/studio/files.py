@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 # %% ../../nbs/studio/files.ipynb #f594bce0
-from ..core.canon import NotPlainTOML, Refusal, read_toml
+from ..core.canon import NotPlainJSON, NotPlainTOML, Refusal, read_json, read_toml
 
 # %% ../../nbs/studio/files.ipynb #32eba0d2
 def sync_folder(
@@ -194,8 +194,8 @@ def _read_holder(path: Path) -> dict:
     "Who holds the lock, as far as the holder has written it down."
     unknown = dict.fromkeys(("batch", "since", "pid", "host"), "?")
     try:
-        facts = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):  # not written yet, or half
+        facts = read_json(path.read_bytes())
+    except (OSError, NotPlainJSON):  # not written yet, or half
         return unknown
     return unknown | facts if isinstance(facts, dict) else unknown
 
