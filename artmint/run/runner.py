@@ -359,15 +359,19 @@ def _kernel_environment(notebook: str) -> Iterator[None]:
     """What a kernel and its workers inherit: no module is imported from the folder that they run in, which is a
     studio's; secrets of signers only where something is signed."""
     hidden = {} if notebook in SIGNING else {key: environ[key] for key in environ if key.startswith(SECRETS)}
-    before = environ.get("PYTHONSAFEPATH")
+    before = {key: environ[key] for key in ("PYTHONSAFEPATH", "PYTHONPATH") if key in environ}
+    places = [os.path.abspath(place) for place in environ.get("PYTHONPATH", "").split(os.pathsep) if place]
     for key in hidden:
         del environ[key]
-    environ["PYTHONSAFEPATH"] = "1"
+    environ.update(
+        {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(places)}
+    )  # a relative place would be the studio's
     try:
         yield
     finally:
-        del environ["PYTHONSAFEPATH"]
-        environ.update(hidden if before is None else {**hidden, "PYTHONSAFEPATH": before})
+        for key in ("PYTHONSAFEPATH", "PYTHONPATH"):
+            del environ[key]
+        environ.update(hidden | before)
 
 
 def _set_aside(path: Path, why: str) -> Path:
