@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['one_of_one_of', 'fill_wildcards', 'prompt_of', 'task_of', 'allocate', 'allocation_facts', 'allocation_lines',
-           'problems_of', 'load_collection', 'salt_of', 'AllocationChanged', 'TraitsRemoved', 'ConstraintBroken',
-           'frozen_slots', 'planned_slots', 'settle_slots', 'derive_seed', 'slot_seeds', 'colours_of',
-           'UnsettledAdapter', 'adapters_of', 'recipes']
+           'problems_of', 'load_collection', 'LostSalt', 'salt_of', 'AllocationChanged', 'TraitsRemoved',
+           'ConstraintBroken', 'frozen_slots', 'planned_slots', 'settle_slots', 'derive_seed', 'slot_seeds',
+           'colours_of', 'UnsettledAdapter', 'adapters_of', 'recipes']
 
 # %% ../nbs/00_seeds.ipynb #bb724ab6
 import itertools
@@ -40,7 +40,7 @@ from .core.market import fact_at, fact_label, fact_type, market_problems
 from .core.records import AdapterUse, Attempt, Recipe, Slot
 from .studio.catalog import Catalog
 from .studio.editions import editions_of
-from .studio.files import slot_key, write_new
+from .studio.files import read_settings, slot_key, sync_folder, write_new
 
 # %% ../nbs/00_seeds.ipynb #cc19c4d5
 def one_of_one_of(
@@ -258,17 +258,37 @@ def load_collection(
     return collection
 
 # %% ../nbs/00_seeds.ipynb #d12d6488
+class LostSalt(Refusal):
+    "A collection's secret salt is gone, and what was made with it isn't."
+
+    collection: str
+    path: str
+    says = (
+        "The secret salt of {collection} isn't at {path}, and its slots were fixed with it: another one would give other "
+        "seeds and traits, and open nothing that was withheld. Nothing was drawn; bring the file back from a backup of the studio."
+    )
+
+
+def _has_slots(studio: Path, name: str) -> bool:
+    "Whether a studio's catalog has slots of a collection. Makes none."
+    there = (studio / "catalog.sqlite").exists() or read_settings(studio, "catalog").get("url")
+    return bool(there) and bool(Catalog(studio).keys("slot", f"{name}/"))
+
+
 def salt_of(
     collection: Collection,  # with or without a public salt
     studio: Path,  # the studio's folder; a secret salt lives in its salts/
 ) -> str:
     """The collection's public salt, or the studio's secret one, which is drawn the first time (256 bits,
-    readable by its owner only)."""
+    readable by its owner only). Raises LostSalt, where it was drawn before and is gone."""
     if collection.salt is not None:
         return collection.salt
     path = Path(studio) / "salts" / collection.name
     if not path.exists():
+        if _has_slots(Path(studio), collection.name):
+            raise LostSalt(collection.name, str(path))
         write_new(path, secrets.token_hex(32).encode(), 0o600)
+        sync_folder(path.parent.parent)
     return path.read_text()
 
 # %% ../nbs/00_seeds.ipynb #83bcdc69

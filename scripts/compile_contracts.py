@@ -23,7 +23,7 @@ KNOWN = ROOT / "artmint/data/contracts/known.json"
 def compiled(file: str = "ArtMint.sol", sources: dict[str, str] | None = None) -> dict:
     "What solc says of a file in contracts/, or of sources given by name (the first is compiled). Ends the program on an error, and on a warning about our own code."
     if not (CONTRACTS / "node_modules/solc").exists():
-        subprocess.run(["npm", "ci", "--silent"], cwd=CONTRACTS, check=True)
+        subprocess.run(["npm", "ci", "--ignore-scripts", "--silent"], cwd=CONTRACTS, check=True)
     given = json.dumps(sources).encode() if sources else None
     output = json.loads(
         subprocess.run(

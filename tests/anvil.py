@@ -42,7 +42,7 @@ def fetched(name: str) -> Path | None:
     "The program, after installing what contracts/package-lock.json names. Raises ProgramMissing without npm."
     if not shutil.which("npm"):
         raise ProgramMissing(f"npm isn't installed, so {name} can't be had")
-    command = ["npm", "ci", "--silent", "--no-audit", "--no-fund"]
+    command = ["npm", "ci", "--ignore-scripts", "--silent", "--no-audit", "--no-fund"]
     LOCK.parent.mkdir(exist_ok=True)
     with FileLock(LOCK):  # tests run in several processes, and npm ci begins by deleting everything
         if installed(name) is None:

@@ -432,10 +432,11 @@ def test_pictures_are_named_on_arweave_where_the_collection_asks(tmp_path):
         with pytest.raises(NoArweaveStore, match="studio.toml"):
             pack(catalog, collection, 1, 1, 4, BASE, {})
         assert not drop_of(catalog).exists()
-        key = catalog.folder / "key"
+        key = catalog.folder / "keys" / "stores" / "key"
+        key.parent.mkdir(parents=True)
         key.write_text("11" * 32)
         key.chmod(0o600)
-        store = '[[stores]]\nkind = "arweave"\nkey = "key"\ngateway = "https://gateway.example"\n'
+        store = '[[stores]]\nkind = "arweave"\nkey = "keys/stores/key"\ngateway = "https://gateway.example"\n'
         (catalog.folder / "studio.toml").write_text(store)
         manifest = pack(catalog, collection, 1, 1, 4, BASE, {})
         roots.add(manifest.root)

@@ -150,10 +150,12 @@ def test_a_full_disk_leaves_no_half_archive(drop):
 
 @pytest.mark.parametrize("kind", ["pinata", "pinning"])
 def test_a_service_that_nobody_could_read_back_is_refused_before_anything_is_sent(tmp_path, kind):
-    (tmp_path / "key").write_text("secret")
-    (tmp_path / "key").chmod(0o600)
+    key = tmp_path / "keys" / "stores" / "key"
+    key.parent.mkdir(parents=True)
+    key.write_text("secret")
+    key.chmod(0o600)
     address = 'url = "https://pin.example"\n' if kind == "pinning" else ""
-    table = f'[[stores]]\nkind = "{kind}"\nkey = "key"\n{address}'
+    table = f'[[stores]]\nkind = "{kind}"\nkey = "keys/stores/key"\n{address}'
     (tmp_path / "studio.toml").write_text(table)
     with pytest.raises(BadStore, match="none is named"):
         open_stores(tmp_path)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from artmint import seeds
 from artmint.core.canon import digest
-from artmint.core.collection import Market, OneOfOne, Requirement, counts_of, example
+from artmint.core.collection import InconsistentCollection, Market, OneOfOne, Requirement, counts_of, example
 from artmint.core.records import Edition, SecondPass, Slot
 from artmint.seeds import (
     AllocationChanged,
@@ -547,3 +547,41 @@ def test_a_secret_salt_is_drawn_once_and_kept_private(tmp_path):
     shutil.rmtree(tmp_path / "salts")
     assert salt_of(secret, tmp_path) != salt
     assert salt_of(load_collection(DEMO), tmp_path) == "first light"
+
+
+def test_a_lost_salt_is_never_drawn_anew(tmp_path):
+    "Slots were fixed with it: another one would give other seeds and open nothing."
+    from artmint.seeds import LostSalt
+
+    secret = load_collection(example()).model_copy(update={"salt": None})
+    first = salt_of(secret, tmp_path)
+    assert len(first) == 64
+    catalog = Catalog(tmp_path)
+    catalog.put("slot", f"{secret.name}/1", {"id": 1, "traits": {}})
+    assert salt_of(secret, tmp_path) == first
+    (tmp_path / "salts" / secret.name).unlink()
+    with pytest.raises(LostSalt, match="backup"):
+        salt_of(secret, tmp_path)
+    assert not (tmp_path / "salts" / secret.name).exists()
+
+
+def test_what_is_withheld_has_no_salt_that_can_be_guessed(tmp_path):
+    folder = tmp_path / "demo"
+    shutil.copytree(example(), folder)
+    path = folder / "collection.toml"
+    path.write_text('withheld = ["prompt"]\n' + path.read_text())
+    with pytest.raises(InconsistentCollection, match="salt: prompt is withheld"):
+        load_collection(folder)
+    salted = re.sub("(?m)^salt = .*$", 'salt = "' + "7" * 32 + '"', path.read_text())
+    path.write_text(salted)
+    assert load_collection(folder).withheld == ("prompt",)
+    path.write_text(re.sub("(?m)^salt = .*$", "", salted))
+    assert load_collection(folder).salt is None
+
+
+def test_a_first_collection_has_a_secret_salt(tmp_path):
+    from artmint.studio.maintenance import init
+
+    init(tmp_path, "dawn")
+    assert load_collection(tmp_path / "collections" / "dawn").salt is None
+    assert (tmp_path / "studio").stat().st_mode & 0o077 == 0

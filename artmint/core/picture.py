@@ -187,6 +187,8 @@ def _chunks(data: bytes) -> list[tuple[bytes, bytes]]:
         at += 12 + len(body)
         if kind == b"IEND" and at < len(data):
             raise BadPicture(f"{len(data) - at} bytes follow its end")
+        if kind == b"IEND" and body:
+            raise BadPicture(f"its end holds {len(body)} bytes, and none belong there")
     if not chunks or chunks[-1][0] != b"IEND":
         raise BadPicture("it has no end")
     return chunks

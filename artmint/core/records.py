@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 # %% ../../nbs/core/records.ipynb #ccacacb9
-from .canon import Hex64, Record, Refusal, canonical, digest, error_lines
+from .canon import Hex64, Record, Refusal, canonical, digest, error_lines, shown_text
 
 # %% ../../nbs/core/records.ipynb #62a31f12
 class Slot(Record):
@@ -246,4 +246,5 @@ class Finding:
 
     def __str__(self) -> str:
         place = f"token {self.token}" if self.token else "drop"
-        return f"{place}: {self.field} should be {self.expected}, found {self.found}"
+        line = f"{place}: {self.field} should be {self.expected}, found {self.found}"
+        return shown_text(line).replace("\n", "\\n")  # what was found is a stranger's

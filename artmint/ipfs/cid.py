@@ -14,6 +14,7 @@ import io
 import os
 import re
 import stat
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -263,6 +264,9 @@ def decode(
     return node
 
 # %% ../../nbs/ipfs/cid.ipynb #54a7d2ad
+_JOINERS = "\u200c\u200d"  # invisible, and a part of words and pictures in several scripts
+
+
 def _name_fault(name: str) -> str:
     "Why no directory may hold this name; empty when it may."
     if name in ("", ".", ".."):
@@ -271,6 +275,10 @@ def _name_fault(name: str) -> str:
         return "has a slash or a zero in it"
     if any("\ud800" <= letter <= "\udfff" for letter in name):
         return "is not valid Unicode"
+    if any(
+        unicodedata.category(letter) in ("Cc", "Cf", "Zl", "Zp") for letter in name if letter not in _JOINERS
+    ):
+        return "has control or invisible characters in it"
     return ""
 
 

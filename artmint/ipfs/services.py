@@ -233,8 +233,8 @@ def _s3_errors(host: str, token: str) -> Iterator[None]:
         raise NoAnswer(host, type(error).__name__, 0) from error
     except ClientError as error:
         raise _s3_refusal(host, error, secrets) from error
-    except ValueError as error:
-        raise BadAnswer(host, plain_words(str(error), secrets)) from error
+    except ValueError:  # botocore's words about a request may repeat its key
+        raise BadAnswer(host, "its endpoint, bucket or key can't be sent as it stands") from None
 
 
 def _error_code(error: Exception) -> str:

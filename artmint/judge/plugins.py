@@ -558,7 +558,7 @@ print(make_scorer(ScorerChoice(**choice), ScorerContext(collection), factory).di
 def _digest_elsewhere(choice: ScorerChoice, factory: Factory) -> str:
     "A scorer's digest as a process of its own computes it; what went wrong when it fails."
     named = [choice.model_dump(), factory.__module__, factory.__qualname__]
-    program = [sys.executable, "-c", _ELSEWHERE, json.dumps(sys.path), json.dumps(named)]
+    program = [sys.executable, "-P", "-c", _ELSEWHERE, json.dumps(sys.path), json.dumps(named)]
     done = subprocess.run(program, capture_output=True, text=True, timeout=600)
     return done.stdout.strip() if done.returncode == 0 else (done.stderr.strip().splitlines() or ["?"])[-1]
 

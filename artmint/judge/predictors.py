@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 from ..core.canon import Record, Refusal, digest
 from ..core.records import Candidate
 from .heads import BadHead, aesthetic_weights
-from ..make.base import PICKLES, quiet
+from ..make.base import PICKLES, quiet, refuse_code
 
 # %% ../../nbs/judge/predictors.ipynb #57410e8b
 class BadPredictor(Refusal):
@@ -98,12 +98,13 @@ def predictor_folder(
     source: str,  # a folder, or a hub id
     revision: str | None = None,  # the commit of a hub repository
 ) -> Path:
-    "Where a predictor's files lie. Raises BadPredictor and PickledPredictor."
+    "Where a predictor's files lie. Raises BadPredictor, PickledPredictor and CodeInModel."
     path = Path(source).expanduser()
     folder = path if path.is_dir() else _from_hub(name, source, revision)
     if any(folder.glob("*.safetensors")):
+        refuse_code(folder)
         return folder
-    pickles = sorted(file for file in folder.iterdir() if file.suffix in PICKLES)
+    pickles = sorted(file for file in folder.iterdir() if file.suffix.lower() in PICKLES)
     if pickles:
         raise PickledPredictor(name, str(pickles[0]))
     raise BadPredictor(name, source, "it holds no .safetensors file")
@@ -132,7 +133,7 @@ def _head_file(name: str, source: str) -> bytes:
     path = Path(source).expanduser()
     if not path.is_file():
         raise BadPredictor(name, source, "there is no such file")
-    if path.suffix in PICKLES or path.read_bytes()[:2] in (b"PK", b"\x80\x02"):
+    if path.suffix.lower() in PICKLES or path.read_bytes()[:2] in (b"PK", b"\x80\x02"):
         raise PickledPredictor(name, str(path))
     return path.read_bytes()
 
@@ -236,7 +237,7 @@ def _image_processor(name: str, folder: Path) -> Any:
         raise BadPredictor(
             name, str(folder), "it has no preprocessor_config.json; name a folder that has one"
         )
-    return AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+    return AutoImageProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 # %% ../../nbs/judge/predictors.ipynb #8038a43b
 def _read_size(folder: Path, key: str = "shortest_edge") -> int | None:
@@ -386,7 +387,7 @@ def _clip_forward(name: str, folder: Path, reader: Path, device: str, cut: bool)
     from transformers import AutoTokenizer, CLIPModel
 
     processor = _image_processor(name, reader)
-    tokenizer = AutoTokenizer.from_pretrained(reader, local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(reader, local_files_only=True, trust_remote_code=False)
     options = {"use_safetensors": True, "local_files_only": True, "dtype": torch.float32}
     model = CLIPModel.from_pretrained(folder, **options).eval().to(device)
     limit = model.config.text_config.max_position_embeddings
@@ -567,7 +568,7 @@ def _blip_forward(name: str, folder: Path, device: str, cut: bool) -> Forward:
     from transformers import AutoTokenizer
 
     processor = _image_processor(name, folder)
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     vision, text, (vector, constant) = _blip(name, folder)
     vision.eval().to(device)
     text.eval().to(device)
@@ -713,7 +714,11 @@ def _detector_forward(name: str, folder: Path, device: str, settings: DetectorSe
 
     processor = _image_processor(name, folder)
     options = {"use_safetensors": True, "local_files_only": True, "dtype": torch.float32}
-    model = AutoModelForObjectDetection.from_pretrained(folder, **options).eval().to(device)
+    model = (
+        AutoModelForObjectDetection.from_pretrained(folder, trust_remote_code=False, **options)
+        .eval()
+        .to(device)
+    )
     wanted = [number for number, label in model.config.id2label.items() if label in settings.labels]
 
     def forward(prompts: list[str], images: list[Image.Image]) -> list[float]:

@@ -22,7 +22,7 @@ from defusedxml.ElementTree import fromstring
 
 # %% ../../nbs/judge/sidecars.ipynb #f4b9f871
 from ..core.canon import Refusal, canonical, read_json
-from ..core.intake import take_picture
+from ..core.intake import PICTURE_FORMATS, take_picture
 from ..core.picture import pixel_digest
 from artmint.judge.exchange import (
     Entry,
@@ -178,7 +178,7 @@ def embedded_xmp(
     try:
         if data.startswith(_PNG):
             return _png_xmp(data)
-        with Image.open(path) as image:
+        with Image.open(path, formats=PICTURE_FORMATS) as image:
             packet = image.info.get("xmp", b"")
     except Exception as error:  # decoders of foreign bytes raise whatever happens to them
         raise UnreadableDecisions(path.name, f"it is no picture, or a torn one ({error})") from error

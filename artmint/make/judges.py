@@ -32,6 +32,7 @@ from artmint.make.base import (
     judge_facts,
     load_judge,
     quiet,
+    refuse_code,
     refuse_precision,
     unknown_id,
 )
@@ -165,7 +166,7 @@ def _tokens_of(folder: Path, kind: str, context: int) -> TextTokens:
     "How a model of transformers' reads texts; SigLIP learnt from small letters alone."
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
     def plain(texts: list[str]) -> list[str]:
         return [text.lower() for text in texts] if kind == "siglip" else texts
@@ -184,7 +185,7 @@ def _preprocess_of(folder: Path, source: str) -> Callable[[Image.Image], "torch.
     "What a model of transformers' makes of a picture. Raises NoSuchJudge where tensors differ in size."
     from transformers import AutoImageProcessor
 
-    processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+    processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
     def preprocess(image: Image.Image) -> "torch.Tensor":
         return processor(images=image, return_tensors="pt")["pixel_values"][0]
@@ -201,7 +202,7 @@ def _transformers_weights(folder: Path, source: str) -> list[Path]:
     "The files that transformers reads. Raises NoSuchJudge and PickledWeights."
     single = folder / "model.safetensors"
     weights = [single] if single.is_file() else sorted(folder.glob("model-*-of-*.safetensors"))
-    pickled = sorted(path for path in folder.iterdir() if path.suffix in PICKLES)
+    pickled = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICKLES)
     if not weights and pickled:
         raise PickledWeights(pickled[0])
     if not weights:
@@ -215,7 +216,9 @@ def _load_transformers(folder: Path, kind: str, choice: JudgeChoice) -> Judge:
     from transformers import AutoModel
 
     weights = _transformers_weights(folder, choice.model)
+    refuse_code(folder)
     options = {"use_safetensors": True, "local_files_only": True, "dtype": torch.float32}
+    options["trust_remote_code"] = False
     model, report = AutoModel.from_pretrained(folder, output_loading_info=True, **options)
     if lacking := sorted(report["missing_keys"]) + sorted(map(str, report["mismatched_keys"])):
         raise NoSuchJudge(choice.model, f"its weights lack {len(lacking)} tensors, {lacking[0]} among them")

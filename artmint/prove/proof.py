@@ -19,6 +19,7 @@ import artmint
 from ..core.canon import Refusal, shown_text
 from ..core.formats import format_of
 from ..core.records import Finding
+from ..ipfs.http import public_url
 
 # %% ../../nbs/prove/proof.ipynb #c78582ef
 STEP_SIGNS = {"held": "✓", "failed": "✗", "unchecked": "–"}
@@ -35,8 +36,9 @@ class Step:
     asked: bool = True  # False: it was left out because nobody asked for it
 
     def __post_init__(self):
-        line = shown_text(self.evidence).replace("\n", "\\n")  # much of it comes from strangers
-        object.__setattr__(self, "evidence", line)
+        for name in ("name", "evidence"):  # much of it comes from strangers
+            line = shown_text(getattr(self, name)).replace("\n", "\\n")
+            object.__setattr__(self, name, line)
 
 
 def worst_status(
@@ -100,6 +102,11 @@ class ProofCard:
     pixel_digest: str
     picture: bytes = field(repr=False)  # a file that was read strictly
 
+    def __post_init__(self):
+        traits = {shown_text(name): shown_text(value) for name, value in self.traits.items()}
+        object.__setattr__(self, "name", shown_text(self.name))
+        object.__setattr__(self, "traits", traits)
+
 # %% ../../nbs/prove/proof.ipynb #354df3e1
 def _html_table(levels: dict[str, str], steps: tuple[Step, ...]) -> str:
     "Levels and steps as an HTML table, without styles: so it looks the same wherever notebooks are read."
@@ -118,6 +125,11 @@ class Proof:
     address: str
     steps: tuple[Step, ...]
     cards: tuple[ProofCard, ...] = field(default=(), repr=False)  # the first sound tokens
+
+    def __post_init__(self):
+        chain, colon, contract = self.address.rpartition(":")
+        shown = f"{public_url(chain)}{colon}{contract}"  # a node's address may hold a key
+        object.__setattr__(self, "address", shown_text(shown))
 
     @property
     def levels(self) -> dict[str, str]:

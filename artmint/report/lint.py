@@ -26,6 +26,7 @@ from PIL import Image, UnidentifiedImageError
 
 # %% ../../nbs/report/lint.ipynb #f57233ac
 from ..core.canon import Record, Refusal, shown_text, unsafe_text
+from ..core.intake import PICTURE_FORMATS
 from artmint.report.listings import (
     Listing,
     ListedToken,
@@ -196,7 +197,7 @@ def picture_size(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data)) as image:
+            with Image.open(io.BytesIO(data), formats=PICTURE_FORMATS) as image:
                 return image.size
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError) as error:
         raise NoPicture(str(error)) from error

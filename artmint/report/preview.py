@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # %% ../../nbs/report/preview.ipynb #de6b5550
 import artmint
 from ..core.canon import Refusal
+from ..core.intake import PICTURE_FORMATS
 from ..prove.evidence import NotMinted, Unreachable, known_contract, parse_address
 from .lint import MARKET_RULES, MarketFinding, MarketSource, SOURCES, grouped_findings
 from artmint.report.listings import (
@@ -106,7 +107,7 @@ def page_media(
     if not media.kind.startswith("image/") or not media.data:
         return ""
     try:
-        with Image.open(io.BytesIO(media.data)) as image:
+        with Image.open(io.BytesIO(media.data), formats=PICTURE_FORMATS) as image:
             if media.size <= limit and max(image.size) <= OWN_SIDE and media.kind != "image/tiff":
                 return _embedded(media.kind, media.data)
             small = image.convert("RGBA")

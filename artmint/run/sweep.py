@@ -14,7 +14,6 @@ import itertools
 import json
 import os
 import time
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +24,9 @@ from pydantic import Field, ValidationError
 
 # %% ../../nbs/run/sweep.ipynb #b57c54fb
 import artmint
-from ..core.canon import Record, Refusal, canonical, digest, error_lines
+from ..core.canon import Record, Refusal, canonical, digest, error_lines, read_toml
 from ..core.collection import Name
+from ..judge.exchange import escape_cell
 from ..judge.sheets import FRAMES, Sheet, Tile, picture_sheet
 from .batch import BadBatch, UnknownStage, checked, declared, notebooks
 from .runner import StageFailed, code_digests, execute_stage, ran_to_end
@@ -51,11 +51,11 @@ def load_sweep(
 ) -> Sweep:
     "Read a sweep's file. Raises BadBatch."
     try:
-        entries = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        entries = read_toml(Path(path).read_bytes())
         return Sweep.model_validate_json(canonical(entries))
     except ValidationError as error:
         raise BadBatch(str(path), error_lines(error, Sweep)) from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, Refusal) as error:
+    except (OSError, Refusal) as error:
         raise BadBatch(str(path), [str(error)]) from error
 
 # %% ../../nbs/run/sweep.ipynb #33f667f5
@@ -112,13 +112,18 @@ def _run_point(point: Point, here: Path, catalog: Catalog, key: str, say: Callab
     return record["results"] | {"seconds": record["seconds"]}
 
 
+def _plain_cell(value: Any) -> Any:
+    "A cell that no spreadsheet takes for a formula."
+    return escape_cell(value) if isinstance(value, str) else value
+
+# %% ../../nbs/run/sweep.ipynb #22815742
 def _table(rows: list[dict]) -> str:
     "Rows as CSV, with a column for every name that any of them has."
     columns = dict.fromkeys(name for row in rows for name in row)
     out = io.StringIO()
     table = csv.DictWriter(out, list(columns))
     table.writeheader()
-    table.writerows(rows)
+    table.writerows({key: _plain_cell(value) for key, value in row.items()} for row in rows)
     return out.getvalue()
 
 # %% ../../nbs/run/sweep.ipynb #1fbc5c81

@@ -10,7 +10,6 @@ __all__ = ['WHOSE', 'By', 'Blind', 'Port', 'Browser', 'ForTeam', 'TeamAddress', 
 # %% ../../nbs/run/team.ipynb #42f912a6
 import getpass
 import sys
-import webbrowser
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 # %% ../../nbs/run/team.ipynb #84f197a1
-from .console import BatchFile, Json, Studio, print_json
+from .console import BatchFile, Json, Studio, open_browser, print_json
 from .models import studio_catalog
 
 if TYPE_CHECKING:
@@ -200,7 +199,7 @@ def review(
         typer.echo(line)
         sys.stdout.flush()
         if browser and line.startswith("http://"):
-            webbrowser.open(line.split(" ")[0])
+            open_browser(line.split(" ")[0])
 
     report = studio / "runs" / order.name / "report.html"
     if team:

@@ -7,14 +7,13 @@ __all__ = ['MoreScores', 'KeepShare', 'TunePage', 'TunePort', 'OpenTune', 'Write
 
 # %% ../../nbs/run/tuning.ipynb #eb25aa73
 import sys
-import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 # %% ../../nbs/run/tuning.ipynb #52ac0bb5
-from .console import BatchFile, Json, Studio, print_json
+from .console import BatchFile, Json, Studio, open_browser, print_json
 from .models import studio_catalog
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ def _served(api: "TuningApi", port: int, browser: bool) -> None:
         typer.echo(line)
         sys.stdout.flush()
         if browser and line.startswith("http://"):
-            webbrowser.open(line.split(" ")[0])
+            open_browser(line.split(" ")[0])
 
     serve_tuning(api, port, announce)
 

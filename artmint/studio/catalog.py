@@ -140,7 +140,7 @@ def _fourth_layout(connection: sa.Connection) -> None:
     for table in (_COUNTER, DELIVERY_TABLE):
         table.create(connection)
 
-
+# %% ../../nbs/studio/catalog.ipynb #5f3323e4
 MIGRATIONS = (
     _first_layout,
     _second_layout,
@@ -294,7 +294,7 @@ class Database:
     def __init__(self, folder: Path | str, url: str | None = None):
         self.folder = Path(folder)
         self.run = os.environ.get(RUN_VARIABLE)  # what is written names it
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # what is unrevealed is its owner's alone
         self._engine = _open(self.folder, url or read_settings(self.folder, "catalog").get("url"))
         self._owner = os.getpid()
 
@@ -674,6 +674,11 @@ class Leases(WorkList):
         "Say that a key is finished; nobody gets it again. Raises LostLease."
         self._change(stage, key, worker, done=True)
 
+    def holders(self, stage: str) -> list[str]:
+        "Names of those who hold a key of a stage's list."
+        held = sa.select(JOB_TABLE.c.worker).where(JOB_TABLE.c.stage == stage, _IS_HELD).distinct()
+        return sorted(row.worker for row in self._read(held))
+
     def release(self, stage: str, worker: str) -> None:
         "Give back all that a worker holds of a stage, because it stopped or was found dead."
         held = sa.update(JOB_TABLE).where(
@@ -736,7 +741,7 @@ class Catalog(Records, Leases, Counters, Blobs):
         "All lines of the ledger, oldest first."
         return [read_json(row.body) for row in self.rows("cost")]
 
-    def _lost_files(self) -> list[str]:
+    def lost_files(self) -> list[str]:
         "Records that speak of a file which isn't there."
         query = sa.select(RECORD_TABLE).where(RECORD_TABLE.c.body.contains('"file_digest":'))
         lost = []
@@ -749,4 +754,4 @@ class Catalog(Records, Leases, Counters, Blobs):
     def check(self) -> list[str]:
         """What was changed or lost since it was written, one line each: rows, blobs, and files that records
         speak of."""
-        return self.check_records() + self.check_blobs() + self._lost_files()
+        return self.check_records() + self.check_blobs() + self.lost_files()

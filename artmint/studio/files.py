@@ -7,11 +7,11 @@ __all__ = ['TABLES', 'sync_folder', 'replacing', 'write_whole', 'write_new', 'Ba
            'StudioBusy', 'hold_studio', 'slot_key', 'attempt_key', 'drop_key', 'chain_key', 'drop_folder']
 
 # %% ../../nbs/studio/files.ipynb #760d5d9f
+import errno
 import json
 import os
 import platform
 import secrets
-import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 # %% ../../nbs/studio/files.ipynb #f594bce0
-from ..core.canon import Refusal
+from ..core.canon import NotPlainJSON, NotPlainTOML, Refusal, read_json, read_toml
 
 # %% ../../nbs/studio/files.ipynb #32eba0d2
 def sync_folder(
@@ -75,6 +75,20 @@ def write_whole(
         file.write(data)
 
 # %% ../../nbs/studio/files.ipynb #41622357
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+
+
+def _link(part: Path, path: Path) -> None:
+    "Give a whole file its name, unless that is taken (FileExistsError); also on disks without hard links, such as exFAT's."
+    try:
+        os.link(part, path)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))  # takes the name
+        os.replace(part, path)
+
+
 def write_new(
     path: Path,  # where; its folder is made when missing
     data: bytes,  # all of it
@@ -87,7 +101,7 @@ def write_new(
         with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(data)
             _force(file)
-        os.link(part, path)
+        _link(part, path)
     except FileExistsError:
         return False
     finally:
@@ -129,8 +143,8 @@ def studio_document(
     if not path.exists():
         return {}
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        document = read_toml(path.read_bytes())
+    except (OSError, NotPlainTOML) as error:
         raise BadSettings(str(path), str(error)) from error
     if wrong := _unknown_tables(document):
         raise BadSettings(str(path), wrong)
@@ -179,8 +193,11 @@ class StudioBusy(Refusal):
 def _read_holder(path: Path) -> dict:
     "Who holds the lock, as far as the holder has written it down."
     unknown = dict.fromkeys(("batch", "since", "pid", "host"), "?")
-    text = path.read_text() if path.exists() else ""
-    return unknown | json.loads(text or "{}")
+    try:
+        facts = read_json(path.read_bytes())
+    except (OSError, NotPlainJSON):  # not written yet, or half
+        return unknown
+    return unknown | facts if isinstance(facts, dict) else unknown
 
 
 def _held(lock: Path, facts: Path, work: str, wait: float) -> "BaseFileLock":
@@ -194,6 +211,7 @@ def _held(lock: Path, facts: Path, work: str, wait: float) -> "BaseFileLock":
         raise StudioBusy(_read_holder(facts)) from error
     since = datetime.now(UTC).isoformat(timespec="seconds")
     body = {"batch": work, "since": since, "pid": os.getpid(), "host": platform.node()}
+    facts.unlink(missing_ok=True)  # never through a link
     facts.write_text(json.dumps(body))
     return held
 

@@ -22,7 +22,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 # %% ../../nbs/train/settings.ipynb #2ed420a7
-from ..core.canon import NotPlainJSON, Record, Refusal, canonical, error_lines
+from ..core.canon import NotPlainJSON, NotPlainTOML, Record, Refusal, canonical, error_lines, read_toml
 
 # %% ../../nbs/train/settings.ipynb #316d00eb
 class TrainConfig(Record):
@@ -197,8 +197,8 @@ def load_training(
 ) -> dict[str, Any]:
     "The [training] table of a file of settings. Raises BadTraining."
     try:
-        entries = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        entries = read_toml(Path(path).read_bytes())
+    except (OSError, NotPlainTOML) as error:
         raise BadTraining(str(path), [str(error)]) from error
     problems = []
     for key in entries:

@@ -1,10 +1,18 @@
 "Nodes that fail, lag and lie; another chain than was meant."
 
+import gzip
+import http.server
+import itertools
+import json
+import threading
+import time
+import traceback
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from artmint.chain.connect import NodesDisagree, NodeSilent, SeveralNodes, WrongChain, connect
+from artmint.chain.connect import NodesDisagree, NodeSilent, SeveralNodes, WrongChain, connect, one_node
 from artmint.chain.contract import contract_of
 from artmint.chain.networks import NETWORKS
 from artmint.mint import mint
@@ -148,3 +156,146 @@ def test_a_record_from_another_chain_with_the_same_id(ready, tmp_path_factory):
         contract_of(ready.catalog, other, "demo")
     assert contract_of(ready.catalog, ready.web3, "demo").address == ready.contract.address
     assert contract_of(ready.catalog, ready.web3, "none") is None
+
+
+# Nodes that are somebody else's
+
+
+def chain_of(answer, seen=None):
+    "A server that gives these bytes, or what a function of the question gives: (status, headers, pieces of a body)."
+
+    class Node(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if seen is not None:
+                seen.append((self.path, dict(self.headers), question["method"]))
+            status, headers, body = answer(question)
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            with suppress(OSError):
+                for piece in body:
+                    self.wfile.write(piece)
+
+        do_GET = do_POST
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Node)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    return server
+
+
+@pytest.fixture
+def serve():
+    servers = []
+
+    def start(answer, seen=None) -> str:
+        servers.append(chain_of(answer, seen))
+        return f"http://127.0.0.1:{servers[-1].server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def sound(question):
+    results = {"eth_chainId": "0x1", "eth_getBalance": "0x7"}
+    return 200, {}, [json.dumps({"id": 1, "jsonrpc": "2.0", "result": results[question["method"]]}).encode()]
+
+
+NONSENSE = [
+    b"[]",
+    b"null",
+    b'"x"',
+    b"7",
+    b"",
+    b"<html>",
+    b'{"error":"boom"}',
+    b'{"error":{"message":7}}',
+    b'{"jsonrpc":"2.0","id":1}',
+    b"[" * 200_000,
+    b'{"result":"-0x1"}',
+    b'{"result":"0x' + b"a" * 5_000_000 + b'"}',
+    b'{"result":7}',
+    b'{"result":{}}',
+    b'{"result":null}',
+    b'{"result":"0x1","result":"0x2"}',
+    b"\xff\xfe",
+]
+
+
+@pytest.mark.parametrize("body", NONSENSE, ids=lambda body: repr(body[:24]))
+def test_a_node_that_talks_nonsense_is_passed_over(serve, body):
+    "The good node behind it is asked; alone, it is one that gives no answer."
+    bad = serve(lambda question: (200, {}, [body]))
+    assert connect(f"{bad},{serve(sound)}", Path(), 1).eth.get_balance("0x" + "11" * 20) == 7
+    with pytest.raises(NodeSilent):
+        one_node(bad).make_request("eth_chainId", [])
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"number": "zz", "hash": "0x" + "11" * 32},
+        {"number": "0x1", "hash": "no hash"},
+        {"number": "0x1", "transactions": [{"blockNumber": "-0x1"}]},
+        [{}],
+        "0x1",
+    ],
+)
+def test_nonsense_inside_of_a_block_is_no_block(serve, result):
+    bad = serve(lambda question: (200, {}, [json.dumps({"result": result}).encode()]))
+    with pytest.raises(NodeSilent):
+        one_node(bad).make_request("eth_getBlockByNumber", ["0x1", True])
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_node_sends_questions_and_transactions_nowhere_else(serve, status):
+    "A redirect to a private server is not followed, with or without what was to be sent."
+    asked: list = []
+    other = serve(sound, asked)
+    node = one_node(serve(lambda question: (status, {"Location": other}, [])))
+    for method in ("eth_chainId", "eth_sendRawTransaction"):
+        with pytest.raises(NodeSilent, match=f"HTTP {status}"):
+            node.make_request(method, ["0x00"])
+    assert asked == []
+
+
+def test_an_answer_has_a_limit_in_bytes_and_in_seconds(serve, monkeypatch):
+    "A megabyte of gzip isn't unpacked, an endless body is cut off, and one byte at a time isn't waited for."
+    monkeypatch.setattr("artmint.chain.connect.ANSWER_LIMIT", 1 << 16)
+    packed = gzip.compress(bytes(1 << 24))
+
+    def slow():
+        while True:
+            time.sleep(0.05)
+            yield b" "
+
+    begun = time.monotonic()
+    for headers, body, seconds in (
+        ({"Content-Encoding": "gzip"}, [packed], 5),
+        ({}, itertools.repeat(bytes(1 << 16)), 5),
+        ({}, slow(), 0.3),
+    ):
+        with pytest.raises(NodeSilent):
+            one_node(serve(lambda question, h=headers, b=body: (200, h, b)), seconds).make_request(
+                "eth_chainId", []
+            )
+    assert time.monotonic() - begun < 5
+
+
+def test_a_user_and_a_password_are_sent_and_not_shown(serve):
+    seen: list = []
+    place = serve(sound, seen).replace("http://", "http://user:p%40ss@") + "/v3/KEY"
+    assert one_node(place).make_request("eth_chainId", [])["result"] == "0x1"
+    assert seen[0][0] == "/v3/KEY"
+    assert seen[0][1]["Authorization"] == "Basic dXNlcjpwQHNz"
+    broken = place.replace("/v3", "/none").replace("127.0.0.1", "127.0.0.1:1", 1).rsplit(":", 1)[0] + "/KEY"
+    with pytest.raises(NodeSilent) as refused:
+        one_node(broken).make_request("eth_chainId", [])
+    shown = "".join(traceback.format_exception(refused.value))
+    assert not any(word in shown for word in ("KEY", "p%40ss", "p@ss", "dXNl"))

@@ -2,12 +2,21 @@
 
 import pickle
 import sys
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artmint.core.canon import NotPlainJSON, Refusal, canonical, read_json, unsafe_text
+from artmint.core.canon import (
+    NotPlainJSON,
+    NotPlainTOML,
+    Refusal,
+    canonical,
+    read_json,
+    read_toml,
+    unsafe_text,
+)
 from artmint.seeds import load_collection
 
 
@@ -96,3 +105,28 @@ def test_unsafe_text_is_found(text):
 )
 def test_plain_text_is_left_alone(text):
     assert unsafe_text(text) == []
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"a = " + b"[" * 5000,
+        b"a = " + b"[" * 100_000 + b"]" * 100_000,
+        b".".join([b"a"] * 100_000) + b" = 1",
+        b"a = " + b"9" * 5000,
+        b"a = 2026-99-99",
+        b"\xff\xfe",
+        b"a = 1\na = 2",
+        b"#" * (5 << 20),
+    ],
+    ids=lambda data: repr(data[:12]),
+)
+def test_toml_that_no_person_writes_is_refused_in_our_words_and_at_once(data):
+    begun = time.monotonic()
+    with pytest.raises(NotPlainTOML):
+        read_toml(data)
+    assert time.monotonic() - begun < 2
+
+
+def test_toml_is_read_as_editors_save_it():
+    assert read_toml("\ufeffname = 'tiny'\r\nlist = [\r\n 1]\r\n".encode()) == {"name": "tiny", "list": [1]}

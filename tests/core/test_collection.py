@@ -1,5 +1,6 @@
 "A collection's file: its grammar, its contradictions, its digest."
 
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -459,3 +460,24 @@ def test_a_name_that_looks_like_anothers_is_refused(name):
 )
 def test_names_in_any_alphabet_are_taken(name):
     assert person_name(name) == name
+
+
+@pytest.mark.parametrize(
+    "key, value",
+    [
+        ("supply", 10**9),
+        ("supply", 2**63),
+        ("width", 8 * 10**9),
+        ("height", 16_392),
+        ("attempts", 10**9),
+        ("rounds", 10**9),
+    ],
+)
+def test_numbers_that_no_studio_means_are_refused(tmp_path, key, value):
+    "They would fill the memory before anything is said."
+    path = tmp_path / "collection.toml"
+    text = re.sub(rf"(?m)^{key} *= *\d+", f"{key} = {value}", (example() / "collection.toml").read_text())
+    assert str(value) in text
+    path.write_text(text)
+    with pytest.raises(InconsistentCollection, match=f"{key}: Input should be less than or equal"):
+        read_collection(path)

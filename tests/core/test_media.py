@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
+import artmint
 from artmint.core import media as media_room
 from artmint.core.media import ANIMATIONS, PAGE_PICTURES, read_media
 
@@ -99,3 +101,20 @@ def test_a_file_that_cant_be_published_is_refused_by_name(name, endings, reason,
     with pytest.raises(ValueError, match=reason) as caught:
         read_media(folder, name, endings)
     assert name in str(caught.value)
+
+
+def test_no_room_opens_pictures_with_every_decoder_that_there_is():
+    "An EPS named .png would start ghostscript: every Image.open names the formats that it reads, or reads what artmint wrote itself."
+    own = {
+        "artmint/review.py",
+        "artmint/run/sweep.py",
+        "artmint/judge/sheets.py",
+        "artmint/studio/thumbnails.py",
+    }  # from the studio's blobs
+    root = Path(artmint.__file__).parents[1]
+    free = set()
+    for path in (root / "artmint").rglob("*.py"):
+        for line in path.read_text().splitlines():
+            if "Image.open(" in line and "formats=" not in line:
+                free.add(path.relative_to(root).as_posix())
+    assert free == own

@@ -5,10 +5,12 @@ import re
 import struct
 import tracemalloc
 import zlib
+from io import BytesIO
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from artmint.train.drawings import Subject, draw
 from artmint.core.picture import (
@@ -227,3 +229,12 @@ def test_a_text_that_says_something_else_is_not_the_recipes():
         ("rings", "ring"),
     ):
         assert not is_infotext_of(text.replace(was, now), r, "m")
+
+
+def test_the_end_of_a_picture_holds_nothing(tmp_path):
+    data = BytesIO()
+    Image.new("RGB", (8, 8)).save(data, "PNG")
+    end = b"IEND" + b"hidden"
+    hidden = data.getvalue()[:-12] + struct.pack(">I", 6) + end + struct.pack(">I", zlib.crc32(end))
+    with pytest.raises(BadPicture, match="its end holds 6 bytes"):
+        read_png(hidden)

@@ -63,6 +63,42 @@ def test_facts_agree():
     assert importlib.metadata.version("artmint") == settings["DEFAULT"]["version"]
 
 
+FIXES = {  # package: the version from which on a known hole is closed, and one of them
+    "diffusers": ("0.38", "CVE-2026-44513, CVE-2026-44827"),
+    "transformers": ("5.5", "CVE-2026-4372"),
+    "filelock": ("3.20.3", "CVE-2025-68146"),
+    "pillow": ("12.3", "thirteen advisories"),
+    "starlette": ("1.0.1", "CVE-2026-48710"),
+    "jinja2": ("3.1.6", "CVE-2025-27516"),
+    "torch": ("2.6", "CVE-2025-32434"),
+    "cryptography": ("44.0.1", "CVE-2024-12797"),
+    "ray": ("2.52", "CVE-2025-62593"),
+    "jupyterlab": ("4.4.8", "CVE-2025-59842"),
+    "nbconvert": ("7.17", "CVE-2025-53000"),
+}
+
+
+def test_no_allowed_version_has_a_known_hole():
+    "What settings.ini allows is what `pip install artmint` may bring."
+    from packaging.requirements import Requirement
+    from packaging.version import Version
+
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "settings.ini", encoding="utf-8")
+    lines = [
+        line
+        for key, text in settings["DEFAULT"].items()
+        if key.endswith("requirements")
+        for line in text.splitlines()
+    ]
+    floors: dict[str, list[Version]] = {}
+    for asked in map(Requirement, lines):
+        bounds = [Version(bound.version) for bound in asked.specifier if bound.operator in (">=", "==")]
+        floors.setdefault(asked.name.lower(), []).extend(bounds)
+    low = {name: fixed for name, (fixed, _) in FIXES.items() if min(floors[name]) < Version(fixed)}
+    assert low == {}
+
+
 def seconds_to_import(name: str) -> float:
     "Of the processor, the best of three fresh interpreters: what else the machine does is no concern of the package."
     program = (

@@ -380,21 +380,23 @@ def test_a_gateway_that_does_not_show_what_was_sent_is_left_in_time(bundler, dro
 @pytest.mark.parametrize(
     ("table", "reason"),
     [
-        ('gateway = "https://h"\nkey = "key"', "64 hex digits"),
-        ('key = "key"', "none is named"),
+        ('gateway = "https://h"\nkey = "keys/stores/key"', "64 hex digits"),
+        ('key = "keys/stores/key"', "none is named"),
         ('gateway = "https://h"', "'key'"),
-        ('gateway = "https://h"\nkey = "good"\nlimit = "much"', "much"),
+        ('gateway = "https://h"\nkey = "keys/stores/good"\nlimit = "much"', "much"),
     ],
 )
 def test_a_table_that_cannot_work_is_refused(tmp_path, table, reason):
     for name, text in (("key", "secret"), ("good", KEY)):
-        (tmp_path / name).write_text(text)
-        (tmp_path / name).chmod(0o600)
+        path = tmp_path / "keys" / "stores" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o600)
     (tmp_path / "studio.toml").write_text(f'[[stores]]\nkind = "arweave"\n{table}\n')
     with pytest.raises(BadStore, match=reason):
         open_stores(tmp_path)
     (tmp_path / "studio.toml").write_text(
-        '[[stores]]\nkind = "arweave"\ngateway = "https://h"\nkey = "good"\n'
+        '[[stores]]\nkind = "arweave"\ngateway = "https://h"\nkey = "keys/stores/good"\n'
     )
     assert open_stores(tmp_path)[1].folder == tmp_path / "arweave"
 

@@ -645,3 +645,14 @@ def test_the_rooms_are_standard_library_alone():
         ).stdout.strip()
         == "[]"
     )
+
+
+def test_a_small_archive_is_no_long_work(tmp_path, monkeypatch):
+    "Blocks that are linked again and again are counted in bytes, and a walk ends before they are hashed a million times."
+    monkeypatch.setattr("artmint.ipfs.car.AGAIN_LIMIT", 5 << 20)
+    built = write_car(tmp_path / "bomb.car", bytes(8 << 20))  # eight equal megabytes: one block
+    assert (tmp_path / "bomb.car").stat().st_size < 2 << 20
+    with pytest.raises(ContentTooLarge, match="linked once more"):
+        check_car(open_car(tmp_path / "bomb.car"), built.root)
+    fine = write_car(tmp_path / "fine.car", bytes(6 << 20))
+    assert check_car(open_car(tmp_path / "fine.car"), fine.root)

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from tests.services import node, node_modules
 
-from artmint.ipfs.cid import build
+from artmint.ipfs.cid import BadName, build
 
 MIB = 1 << 20
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCXYZ0123456789-_. ()[]{}%&?#éüßñøжшλΩ中文日本語한글عربית🦊🖼️～\u0301"
@@ -86,3 +86,9 @@ def test_roots_of_200_random_trees_are_the_importer_s(tmp_path):
     assert [i for i in range(200) if ours[i] != theirs[i]] == []
     assert max(len(files) for files in trees) == 12_000
     assert max(length or 0 for files in trees for *_, length in files) > 30 * MIB
+
+
+@pytest.mark.parametrize("name", ["\x1b[2J.json", "a\nb", "gpj\u202e.exe", "a\x9b", "\ufeffa"])
+def test_no_folder_has_names_that_move_a_cursor(name):
+    with pytest.raises(BadName, match="control or invisible"):
+        build({name: b"x"})

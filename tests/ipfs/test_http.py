@@ -221,3 +221,9 @@ def test_an_address_that_somebody_else_named_is_trusted_nowhere(server):
     server.faults.append(status(200))
     request(Request(f"{server.url}/x", trusted=TRUST_NONE, networks=("127.0.0.0/8",)))
     assert len(server.asked) == 1
+
+
+def test_an_address_with_a_password_is_refused_in_words_and_the_password_in_none():
+    with pytest.raises(BadAnswer, match="leave them out") as refused:
+        request(Request("http://user:CANARY@127.0.0.1:9/x"))
+    assert "CANARY" not in str(refused.value)

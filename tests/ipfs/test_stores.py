@@ -1,5 +1,6 @@
 "Every store passes the same tests; what can go wrong on the way is made to go wrong."
 
+import json
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 
 from artmint.ipfs.car import open_car, write_car
 from artmint.ipfs.cid import CID, RAW
-from artmint.ipfs.http import BadAnswer, NoAnswer
+from artmint.ipfs.http import BadAnswer, NoAnswer, Request, request
 from artmint.ipfs.stores import ASKED, FolderStore, Gateway, MissingContent, UploadNote, parts_of
 from artmint.pin import (
     BadStore,
@@ -236,11 +237,11 @@ def test_a_key_is_in_no_word_of_any_failure(make, server, tmp_path, drop):
 
 
 def test_the_studio_names_its_stores_and_keys_stay_in_their_files(tmp_path):
-    (tmp_path / "keys").mkdir()
-    (tmp_path / "keys" / "node").write_text(f"{KEY}\n")
-    (tmp_path / "keys" / "node").chmod(0o600)
+    (tmp_path / "keys" / "stores").mkdir(parents=True)
+    (tmp_path / "keys" / "stores" / "node").write_text(f"{KEY}\n")
+    (tmp_path / "keys" / "stores" / "node").chmod(0o600)
     (tmp_path / "studio.toml").write_text(
-        '[[stores]]\nkind = "node"\nurl = "http://127.0.0.1:5001/"\nkey = "keys/node"\n[[stores]]\nkind = "pinning"\nurl = "https://psa.example/"\nkey = "keys/node"\norigins = ["/ip4/1.2.3.4"]\ngateway = "https://gateway.example/"\n'
+        '[[stores]]\nkind = "node"\nurl = "http://127.0.0.1:5001/"\nkey = "keys/stores/node"\n[[stores]]\nkind = "pinning"\nurl = "https://psa.example/"\nkey = "keys/stores/node"\norigins = ["/ip4/1.2.3.4"]\ngateway = "https://gateway.example/"\n'
     )
     stores = open_stores(tmp_path)
     assert [store.name for store in stores] == [
@@ -260,16 +261,87 @@ def test_the_studio_names_its_stores_and_keys_stay_in_their_files(tmp_path):
         ('kind = "cloud"', "kind is one of node"),
         ('kind = "node"', "url"),
         ('kind = "node"\nurl = "http://h"\nspeed = 9', "speed"),
-        ('kind = "node"\nurl = "http://h"\nkey = "keys/open"', "chmod 600"),
-        ('kind = "node"\nurl = "http://h"\nkey = "keys/none"', "can't be read"),
+        ('kind = "node"\nurl = "http://h"\nkey = "keys/stores/open"', "chmod 600"),
+        ('kind = "node"\nurl = "http://h"\nkey = "keys/stores/none"', "can't be read"),
     ],
 )
 def test_a_store_that_makes_no_sense_is_refused(tmp_path, text, why):
-    (tmp_path / "keys").mkdir()
-    (tmp_path / "keys" / "open").write_text(KEY)
-    (tmp_path / "keys" / "open").chmod(0o644)
+    (tmp_path / "keys" / "stores").mkdir(parents=True)
+    (tmp_path / "keys" / "stores" / "open").write_text(KEY)
+    (tmp_path / "keys" / "stores" / "open").chmod(0o644)
     (tmp_path / "studio.toml").write_text(f"[[stores]]\n{text}\n")
     with pytest.raises(BadStore, match=why) as refused:
         open_stores(tmp_path)
     assert refused.value.exit_code == 2
     assert KEY not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "keys/passphrase",
+        "keys/admin.json",
+        "keys/stores/../passphrase",
+        "../secret",
+        "/etc/passwd",
+        "CANARYKEY",
+        "keys/stores/",
+        "keys/stores/.hidden",
+        ["keys/stores/node"],
+        7,
+        "keys/stores/elsewhere",
+        "keys/stores/lines",
+        "keys/stores/bytes",
+        "keys/stores/empty",
+    ],
+)
+def test_no_other_file_is_sent_as_a_key_and_no_key_is_repeated(tmp_path, key):
+    "Settings may come from somebody else: only files below keys/stores/ are keys, and what stands in the place of a name may be the key."
+    place = tmp_path / "keys" / "stores"
+    place.mkdir(parents=True)
+    (tmp_path / "keys" / "passphrase").write_text("CANARYKEY")
+    (tmp_path / "keys" / "passphrase").chmod(0o600)
+    (place / "elsewhere").symlink_to(tmp_path / "keys" / "passphrase")
+    for name, data in (("lines", b"CANARYKEY\nCANARYTWO"), ("bytes", b"CANARYKEY\xff"), ("empty", b"")):
+        (place / name).write_bytes(data)
+        (place / name).chmod(0o600)
+    (tmp_path / "studio.toml").write_text(
+        f'[[stores]]\nkind = "node"\nurl = "https://h"\nkey = {json.dumps(key)}\n'
+    )
+    with pytest.raises(BadStore) as refused:
+        open_stores(tmp_path)
+    assert "CANARY" not in "".join(traceback.format_exception(refused.value))
+
+
+@pytest.mark.parametrize(
+    "table, why",
+    [
+        ('url = "http://198.51.100.7"\nkey = "keys/stores/node"', "plain http"),
+        ('url = "https://user:CANARY@h"', "user or a password"),
+        ('url = "https://h"\ngateway = "https://user:CANARY@h"', "user or a password"),
+        ('url = "https://[h"', "no address"),
+    ],
+)
+def test_keys_go_over_https_and_stand_in_no_address(tmp_path, table, why):
+    (tmp_path / "keys" / "stores").mkdir(parents=True)
+    (tmp_path / "keys" / "stores" / "node").write_text(KEY)
+    (tmp_path / "keys" / "stores" / "node").chmod(0o600)
+    (tmp_path / "studio.toml").write_text(f'[[stores]]\nkind = "node"\n{table}\n')
+    with pytest.raises(BadStore, match=why) as refused:
+        open_stores(tmp_path)
+    assert "CANARY" not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ['stores = "x"', 'stores = ["x"]', '[[stores]]\nkind = ["node"]'])
+def test_stores_that_are_no_tables_are_refused_in_words(tmp_path, text):
+    (tmp_path / "studio.toml").write_text(text)
+    with pytest.raises(BadStore):
+        open_stores(tmp_path)
+
+
+def test_a_key_that_no_header_can_carry_is_in_no_error():
+    "The library's words about the request repeat it."
+    question = Request("http://127.0.0.1:9/", headers={"Authorization": "Bearer CANARYKEY\nCANARYTWO"})
+    with pytest.raises((BadAnswer, NoAnswer)) as refused:
+        request(question)
+    assert "CANARY" not in "".join(traceback.format_exception(refused.value))

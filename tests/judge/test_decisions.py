@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from artmint.core.collection import People, Rule
 from artmint.core.records import Edition
@@ -563,3 +564,24 @@ def test_what_came_after_a_card_was_mixed_in_had_no_turn_yet(tmp_path):
     assert audit_sample(catalog, collection) == before
     catalog.put("drop", "demo/1", {"first": 1, "quantity": len(SLOTS)})
     assert audit_sample(catalog, collection).origin == "drop 1"
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        {"note": "x" * 2001},
+        {"note": "\x1b[2J"},
+        {"note": "a\x9b"},
+        {"id": "x" * 201},
+        {"id": "\x1b"},
+        {"stars": 10**9},
+    ],
+)
+def test_the_server_takes_no_more_than_the_page_offers(act):
+    "Limits that only the page keeps are kept by nobody."
+    with pytest.raises(ValidationError):
+        Action(**({"id": "1", "dnas": ("a" * 64,)} | act))
+
+
+def test_a_note_may_have_lines_and_any_script():
+    assert Action(id="1", dnas=("a" * 64,), note="zwei\nZeilen, \u200eعربى 🧑‍🎨\t").note

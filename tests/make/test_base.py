@@ -4,6 +4,7 @@ import hashlib
 import json
 import pickle
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,16 @@ from safetensors.torch import load_file, save_file
 from artmint.core.collection import BaseFiles
 from artmint.make.base import (
     DATA_FOLDER,
+    CodeInModel,
     NoSuchBase,
+    NotFinite,
     PickledWeights,
     base_name,
     collection_base,
     fingerprint,
     load_base,
     load_judge,
+    plain_view,
     weights_files,
 )
 from artmint.publish.tokens import public_source
@@ -381,3 +385,66 @@ def test_a_base_from_the_hub_is_named_with_its_commit_and_can_be_published(hub):
     with pytest.raises(NoSuchBase, match="two revisions"):
         load_base(base.origin, revision="5" * 40)
     assert load_base().origin == "bundled"
+@pytest.mark.parametrize(
+    "name, text",
+    [
+        ("None.py", "raise SystemExit('code ran')"),
+        ("unet/my_unet.py", "raise SystemExit('code ran')"),
+        ("unet/weights.BIN", "pickled"),
+        ("tokenizer/evil.so", "code"),
+        ("vae/model.onnx", "code"),
+    ],
+)
+def test_libraries_see_no_file_that_could_be_code(copy, name, text):
+    (copy / name).write_text(text)
+    with plain_view(copy) as view:
+        assert (view / "unet" / "config.json").is_file()
+        assert {path.suffix for path in view.rglob("*") if path.is_file()} == {".json", ".safetensors"}
+
+
+@pytest.mark.parametrize(
+    "file, change",
+    [
+        ("text_encoder/config.json", {"_attn_implementation_internal": "evil-org/evil-kernel"}),
+        ("text_encoder/config.json", {"inner": [{"attn_implementation": "evil-org/evil-kernel"}]}),
+        ("unet/config.json", {"auto_map": {"AutoModel": "my_unet.My"}}),
+        ("text_encoder/config.json", {"quantization_config": {"quant_method": "gptq"}}),
+        ("tokenizer/tokenizer_config.json", {"tokenizer_file": "/etc/passwd"}),
+        ("scheduler/scheduler_config.json", {"_module": "os"}),
+    ],
+)
+def test_a_configuration_names_no_code(copy, file, change):
+    path = copy / file
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(CodeInModel) as refused:
+        load_base(copy)
+    assert refused.value.path == str(path)
+
+
+@pytest.mark.parametrize("library", ["my_unet", "antigravity", "os", 7, ""])
+def test_no_module_is_imported_because_a_base_names_it(copy, library):
+    index = copy / "model_index.json"
+    index.write_text(json.dumps(json.loads(index.read_text()) | {"unet": [library, "My"]}))
+    (copy / "unet" / "my_unet.py").write_text("raise SystemExit('code ran')")
+    with pytest.raises(NoSuchBase, match="class of its own"):
+        load_base(copy)
+    assert library not in sys.modules or library == "os"
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", '"x"', "{", '{"_class_name": ["mine", "My"]}', "[" * 100_000, '{"unet": []}']
+)
+def test_a_broken_index_is_refused_in_words(copy, text):
+    (copy / "model_index.json").write_text(text)
+    with pytest.raises(NoSuchBase):
+        load_base(copy)
+
+
+def test_weights_that_are_no_numbers_are_refused_by_name(copy):
+    path = copy / "vae" / "diffusion_pytorch_model.safetensors"
+    weights = load_file(path)
+    name = sorted(weights)[0]
+    weights[name].view(-1)[0] = float("nan")
+    save_file(weights, path, {"format": "pt"})
+    with pytest.raises(NotFinite, match=f"vae.{name}"):
+        _ = load_base(copy).digest

@@ -1,5 +1,6 @@
 "The proof's page: what was proven, and nothing that runs."
 
+import json
 import re
 
 import pytest
@@ -69,3 +70,17 @@ def test_nothing_runs_in_a_real_browser(tmp_path):
         assert seen == []
         assert evil in page.inner_text("main")
         browser.close()
+
+
+def test_a_node_s_key_is_on_nothing_that_is_handed_on():
+    "The page, its command and the JSON name the host, and not what may be a key."
+    from artmint.console.cli import _command
+
+    target = "http://user:CANARY@node.example:8545/v3/CANARY:0x" + "ab" * 20 + "/1"
+    proof = Proof(target, (Step("chain", "held", "there"),))
+    command = _command(target, True, ["http://user:CANARY@gateway.example/CANARY"])
+    page = proof_page(proof, command, "today")
+    for text in (page, command, json.dumps(proof.to_dict()), repr(proof)):
+        assert "CANARY" not in text
+    assert "node.example:8545" in page and "gateway.example" in page
+    assert Proof("embedded:0xAb/1", ()).address == "embedded:0xAb/1"

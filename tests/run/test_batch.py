@@ -1,7 +1,10 @@
 "Batch files, parameters and forecasts, refused before anything runs."
 
+import json
+
 import pytest
 
+from artmint.core.collection import example
 from artmint.run import batch, runner
 
 
@@ -107,3 +110,60 @@ def test_the_rate_in_force_is_taken(tmp_path):
         "currency = 'EUR'\n[[rates]]\nsince = 2099-01-01\ncpu_hour = 9.0\n[[rates]]\nsince = 2020-01-01\ncpu_hour = 0.1\n[[rates]]\nsince = 2021-01-01\ncpu_hour = 0.2\n"
     )
     assert batch.rate_of(tmp_path) == (0.2, "EUR")
+
+
+@pytest.mark.parametrize(
+    "chain",
+    [
+        "http://user:CANARY@198.51.100.1",
+        "https://mainnet.example/v3/CANARY0123456789abcdef",
+        "https://node.example?key=CANARY",
+        "https://good.example,https://CANARY@node.example",
+        "http://[CANARY",
+    ],
+)
+@pytest.mark.parametrize("place", ["chain", "parameters"])
+def test_a_batch_names_no_address_that_may_hold_a_key(tmp_path, chain, place):
+    "What a batch says is a parameter of notebooks, which are kept, shown in plans and handed on."
+    line = f'chain = "{chain}"\n' if place == "chain" else f'[parameters."30_mint"]\nchain = "{chain}"\n'
+    path = tmp_path / "one.toml"
+    folder = json.dumps(str(example()))
+    path.write_text(f'name = "one"\ncollection = {folder}\nquantity = 1\nstages = ["30_mint"]\n{line}')
+    with pytest.raises(batch.BadBatch, match="ARTMINT_RPC_") as refused:
+        batch.plan(batch.load_batch(path), tmp_path / "studio")
+    assert "CANARY" not in str(refused.value)
+
+
+def test_a_batch_may_name_a_node_without_a_key(tmp_path):
+    path = tmp_path / "one.toml"
+    folder = json.dumps(str(example()))
+    path.write_text(
+        f'\ufeffname = "one"\ncollection = {folder}\nquantity = 1\nstages = ["30_mint"]\nchain = "http://127.0.0.1:8545"\n'
+    )
+    assert (
+        batch.plan(batch.load_batch(path), tmp_path / "studio")[0].parameters["chain"]
+        == "http://127.0.0.1:8545"
+    )
+
+
+@pytest.mark.parametrize(
+    "line", ["quantity = 1000000000", 'quantity = 1\nstages = ["' + '", "'.join(["00_seeds"] * 101) + '"]']
+)
+def test_a_batch_has_bounds(tmp_path, line):
+    stages = "" if "stages" in line else '\nstages = ["00_seeds"]'
+    (tmp_path / "one.toml").write_text(f'name = "one"\ncollection = "c"\n{line}{stages}')
+    with pytest.raises(batch.BadBatch):
+        batch.load_batch(tmp_path / "one.toml")
+
+
+def test_a_plan_refuses_slots_that_the_collection_has_not(tmp_path):
+    "What the first stage would refuse, the plan refuses."
+    from artmint.run.commands import _plan_rows
+
+    folder = json.dumps(str(example()))
+    (tmp_path / "one.toml").write_text(
+        f'name = "one"\ncollection = {folder}\nquantity = 17\nstages = ["00_seeds"]'
+    )
+    one = batch.load_batch(tmp_path / "one.toml")
+    with pytest.raises(runner.SlotsBeyond, match="1 to 17"):
+        _plan_rows(one, tmp_path / "studio", ("00_seeds", "00_seeds"), {})

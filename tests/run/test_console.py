@@ -1,6 +1,8 @@
 "What the console says."
 
 import errno
+import json
+import re
 import sqlite3
 from pathlib import Path
 
@@ -8,8 +10,20 @@ import pytest
 import sqlalchemy as sa
 
 from artmint.console import cli
+from artmint.core.canon import Refusal
 from artmint.core.collection import example
-from artmint.run.console import exit_code_of, console_words, verify_command
+from artmint.core.records import Finding
+from artmint.prove.proof import ProofCard, Step
+from artmint.run.console import (
+    exit_code_of,
+    open_browser,
+    plain_streams,
+    console_words,
+    print_json,
+    print_line,
+    show_steps,
+    verify_command,
+)
 from artmint.run.runner import WaitingForPeople
 from tests.studios import ROOT
 
@@ -46,6 +60,56 @@ def test_an_error_is_its_own_words_and_its_code(monkeypatch, capsys, error, code
 )
 def test_the_exit_code_of_decides(statuses, code):
     assert exit_code_of([{"status": status} for status in statuses]) == code
+
+
+FORGED = (
+    "\x1b[2J\x1b[H\x1b[32m✓\x1b[0m pixels 4 of 4\r\nproven: chain held, content held, metadata held, "
+    "recipe held, regenerated held\r\n\x1b]0;\x9b2J\x7f\u202e\U000e0041"
+)
+OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e\U000e0041]")
+
+
+def test_what_strangers_wrote_moves_no_cursor(capsys):
+    "A dishonest studio's words, wherever they become text: none of them is obeyed, and none begins a line."
+
+    class Lying(Refusal):
+        "Somebody's words."
+
+        words: str
+        says = "It says {words}"
+
+    lines = [str(Finding(1, FORGED, "held", FORGED)), Step(FORGED, "failed", FORGED).evidence]
+    assert not any(OBEYED.search(line) or "\n" in line for line in lines)
+    assert not OBEYED.search(str(Lying(FORGED)))
+    card = ProofCard(1, FORGED, {FORGED: FORGED}, "", "", b"")
+    assert not OBEYED.search(card.name + "".join(card.traits) + "".join(card.traits.values()))
+    with plain_streams():
+        print(FORGED)
+        print("\x1b[32m✓\x1b[0m held")
+    show_steps([{"name": FORGED, "status": "failed", "evidence": FORGED}])
+    print_json({FORGED: [FORGED]})
+    print_line({"a": FORGED})
+    printed = capsys.readouterr().out
+    assert "\x1b[32m✓\x1b[0m held\n" in printed
+    assert not OBEYED.search(printed.replace("\x1b[32m", "").replace("\x1b[0m", "").replace("\x1b[31m", ""))
+
+
+def test_json_with_control_characters_is_the_same_json(capsys):
+    print_json({FORGED: [FORGED, "日本"]})
+    assert json.loads(capsys.readouterr().out) == {FORGED: [FORGED, "日本"]}
+    print_json({"name": "日本"})
+    assert "日本" in capsys.readouterr().out
+
+
+def test_a_token_is_in_no_list_of_processes(monkeypatch):
+    "The browser is given a file that only its user can read."
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    page = open_browser("http://127.0.0.1:9/?token=CANARY&by=ada")
+    assert opened == [page.as_uri()]
+    assert "CANARY" not in opened[0]
+    assert "token=CANARY&amp;by=ada" in page.read_text()
+    assert page.stat().st_mode & 0o077 == page.parent.stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 "Files written whole, settings, and the studio's lock."
 
+import errno
+import json
 import os
 import re
 import stat
@@ -108,6 +110,50 @@ def test_write_new_never_replaces(tmp_path):
     assert (tmp_path / "a/b").read_bytes() == b"1"
     assert stat.S_IMODE((tmp_path / "a/b").stat().st_mode) == 0o600
     assert os.listdir(tmp_path / "a") == ["b"]
+
+
+def test_a_secret_can_be_made_where_disks_have_no_hard_links(tmp_path, monkeypatch):
+    "exFAT and some shares: the name is taken first, and the file is whole when it has it."
+
+    def refuse(*_):
+        raise PermissionError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    path = tmp_path / "salts" / "tiny"
+    assert write_new(path, b"first", 0o600)
+    assert not write_new(path, b"second", 0o600)
+    assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"first", 0o600)
+    assert [entry.name for entry in path.parent.iterdir()] == ["tiny"]
+
+
+def hold_again(folder):
+    from artmint.studio import files
+
+    before, files._BEGINNING = files._BEGINNING, 0.05
+    try:
+        with hold_studio(folder, "two"):
+            raise AssertionError("two at once")
+    finally:
+        files._BEGINNING = before
+
+
+@pytest.mark.parametrize("text", [None, "", '{"batch": "de', "[]", "7", "[" * 100_000])
+def test_a_busy_studio_is_busy_whoever_wrote_down_what(tmp_path, text):
+    "The lock is held, and who holds it isn't written yet, or half."
+    with hold_studio(tmp_path, "one"):
+        (tmp_path / "run.json").unlink()
+        if text is not None:
+            (tmp_path / "run.json").write_text(text)
+        with pytest.raises(StudioBusy, match="has been running"):
+            hold_again(tmp_path)
+
+
+def test_who_holds_a_studio_is_written_through_no_link(tmp_path):
+    (tmp_path / "theirs").write_text("kept")
+    (tmp_path / "run.json").symlink_to(tmp_path / "theirs")
+    with hold_studio(tmp_path, "one"):
+        assert (tmp_path / "theirs").read_text() == "kept"
+        assert json.loads((tmp_path / "run.json").read_text())["batch"] == "one"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,10 @@
 "A studio's folder: made, cleaned, kept."
 
 import json
+import os
+import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -144,3 +148,146 @@ def test_a_backup_of_a_damaged_studio_says_so(studio, tmp_path):
     studio[0].blob_path(studio[1]["recorded"]).write_bytes(b"rec0rded")
     with pytest.raises(DamagedStudio, match="bytes changed"):
         backup(studio[0].folder, tmp_path / "copy")
+
+
+def _archive(path, data=b"picture"):
+    "A whole archive with one picture in it."
+    from artmint.ipfs.car import write_car
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_car(path, {"1.png": data})
+
+
+def test_a_copy_that_was_opened_and_killed_stays_good(studio, tmp_path):
+    "What a killed program left beside the copy's catalog is no part of the next one."
+    from artmint.studio.catalog import Catalog
+    from artmint.studio.maintenance import backup
+
+    catalog, copy = studio[0], tmp_path / "copy"
+    backup(catalog.folder, copy)
+    program = (
+        "import os, sys; from artmint.studio.catalog import Catalog; c = Catalog(sys.argv[1]);"
+        "[c.put('note', str(i), {'n': 'x' * 3000}) for i in range(200)]; os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(copy)], check=False)
+    assert (copy / "catalog.sqlite-wal").stat().st_size > 100_000
+    for number in range(50):
+        catalog.put("artifact", f"later {number}", {"n": number})
+    backup(catalog.folder, copy)
+    assert Catalog(copy).check() == []
+    assert not Catalog(copy).keys("note")
+    assert Catalog(copy).find("artifact", "later 49")
+
+
+def test_a_damaged_studio_never_replaces_a_good_copy(studio, tmp_path):
+    "Catalog, blobs and archives of the copy stay as they were, byte for byte, and the findings name what is damaged."
+    from artmint.ipfs.car import archive_fault
+    from artmint.studio.maintenance import DamagedStudio, backup
+
+    catalog, copy = studio[0], tmp_path / "copy"
+    car = catalog.folder / "drops" / "one" / "drop.car"
+    _archive(car)
+    backup(catalog.folder, copy, archive_fault=archive_fault)
+    before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+    for path in (car, catalog.blob_path(studio[1]["recorded"])):
+        path.write_bytes(path.read_bytes()[:-1] + b"!")
+    with pytest.raises(DamagedStudio) as refused:
+        backup(catalog.folder, copy, archive_fault=archive_fault)
+    assert len(refused.value.findings) == 2
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_copy_is_mended_where_its_bytes_changed(studio, tmp_path):
+    "The same size and time, and another bit: of a blob, and of an archive."
+    from artmint.ipfs.car import archive_fault
+    from artmint.studio.maintenance import backup
+
+    catalog, copy = studio[0], tmp_path / "copy"
+    _archive(catalog.folder / "store" / "a.car")
+    backup(catalog.folder, copy, archive_fault=archive_fault)
+    whole = {}
+    for path in [*copy.rglob("*.car"), *(copy / "blobs").glob("??/*")]:
+        whole[path] = path.read_bytes()
+        times = path.stat()
+        path.write_bytes(whole[path][:-1] + b"!")
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    backup(catalog.folder, copy, archive_fault=archive_fault)
+    assert {path: path.read_bytes() for path in whole} == whole
+
+
+def test_a_copy_follows_no_links_and_says_what_it_left_out(studio, tmp_path):
+    from artmint.studio.maintenance import backup
+
+    folder, copy = studio[0].folder, tmp_path / "copy"
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "secret").write_text("of the system")
+    (folder / "link").symlink_to(tmp_path / "elsewhere" / "secret")
+    (folder / "runs").mkdir()
+    (folder / "runs" / "linked").symlink_to(tmp_path / "elsewhere")
+    (folder / "hot.json").write_text("a keystore")
+    (folder / "studio.toml").write_text('[signers.minter]\nfile = "hot.json"\n')
+    told = backup(folder, copy)["left_out"]
+    assert sorted(told) == [
+        "hot.json (studio.toml names it; it may be a key)",
+        "keys/",
+        "link (a link)",
+        "runs/linked (a link)",
+    ]
+    assert not {"hot.json", "link", "keys"} & {path.name for path in copy.rglob("*")}
+    assert "of the system" not in "".join(
+        path.read_text(errors="replace") for path in copy.rglob("*") if path.is_file()
+    )
+    assert {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in copy.rglob("*") if path.is_file()} == {0}
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("into", ["studio", "studio/backup", "."])
+def test_no_copy_lies_in_its_studio_or_around_it(studio, tmp_path, into):
+    from artmint.studio.maintenance import NoPlaceForCopy, backup
+
+    before = sorted(studio[0].folder.rglob("*"))
+    with pytest.raises(NoPlaceForCopy):
+        backup(studio[0].folder, tmp_path / into)
+    assert sorted(studio[0].folder.rglob("*")) == before
+
+
+def test_a_studio_comes_back_from_a_copy_that_cannot_be_written_to(studio, tmp_path):
+    "Restored as a whole: the same records, blobs and files; and never over something that is there."
+    from artmint.studio.catalog import Catalog
+    from artmint.studio.maintenance import AlreadyThere, DamagedStudio, backup, restore
+
+    catalog, copy, place = studio[0], tmp_path / "copy", tmp_path / "new"
+    (catalog.folder / "salts").mkdir()
+    (catalog.folder / "salts" / "tiny").write_text("salt")
+    backup(catalog.folder, copy, keys=True)
+    for path in [*copy.rglob("*"), copy]:
+        path.chmod(path.stat().st_mode & 0o555)
+    restore(copy, place)
+    assert Catalog(place).get("artifact", "dna") == catalog.get("artifact", "dna")
+    assert Catalog(place).check() == []
+    assert (place / "salts" / "tiny").read_text() == "salt"
+    assert (place / "keys/minter.json").read_text() == "secret"
+    for there in (place, catalog.folder):
+        with pytest.raises(AlreadyThere):
+            restore(copy, there)
+    for path in [copy, *copy.rglob("*")]:
+        path.chmod(path.stat().st_mode | 0o700)
+    blob = next((copy / "blobs").glob("??/*"))
+    blob.write_bytes(b"changed")
+    with pytest.raises(DamagedStudio):
+        restore(copy, tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+def test_restoring_is_a_verb(studio, tmp_path, capsys):
+    from artmint.console.cli import main
+    from artmint.studio.maintenance import backup
+
+    backup(studio[0].folder, tmp_path / "copy")
+    codes = []
+    for _ in range(2):
+        with pytest.raises(SystemExit) as ended:
+            main(["restore", str(tmp_path / "copy"), "--studio", str(tmp_path / "new")])
+        codes.append(ended.value.code)
+    assert codes == [0, 2]
+    assert "no keys in it" in capsys.readouterr().out

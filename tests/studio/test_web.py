@@ -5,7 +5,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from artmint.core.canon import Refusal
-from artmint.studio.web import SAFE_HEADERS, guarded, respond, web_app
+from artmint.studio.web import BODY_LIMIT, SAFE_HEADERS, guarded, respond, web_app
 
 
 class NothingThere(Refusal):
@@ -44,3 +44,19 @@ def test_a_refusal_is_a_sentence_in_json(client):
 
 def test_another_name_of_this_machine_is_refused(client):
     assert client.get("/?token=secret", headers={"Host": "evil.example"}).status_code == 400
+
+
+def test_a_page_sends_no_more_than_pages_send():
+    "A body of hundreds of megabytes isn't held, and nothing of it is recorded."
+    got = []
+
+    def answer(request, body):
+        got.append(len(body))
+        return respond("{}", "application/json")
+
+    app = web_app([Route("/x", guarded("t" * 40, answer), methods=["POST"])])
+    client = TestClient(app, base_url="http://127.0.0.1")
+    headers = {"Authorization": "Bearer " + "t" * 40}
+    assert client.post("/x", headers=headers, content=bytes(BODY_LIMIT)).status_code == 200
+    assert client.post("/x", headers=headers, content=bytes(BODY_LIMIT + 1)).status_code == 413
+    assert got == [BODY_LIMIT]
