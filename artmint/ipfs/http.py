@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['TRUST_NONE', 'HOPS', 'WORDS_SECONDS', 'BUSY_STATUSES', 'WORDS_LIMIT', 'NoAnswer', 'BadAnswer', 'TooMuch',
-           'PrivateAddress', 'public_addresses', 'Request', 'plain_words', 'error_words', 'open_response', 'request',
-           'fetch', 'with_retries']
+           'PrivateAddress', 'public_addresses', 'holds_key', 'public_url', 'Request', 'plain_words', 'error_words',
+           'open_response', 'request', 'fetch', 'with_retries']
 
 # %% ../../nbs/ipfs/http.ipynb #4c3281cb
 import html
@@ -21,6 +21,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -104,6 +105,33 @@ def public_addresses(
             return []
     return resolved
 
+# %% ../../nbs/ipfs/http.ipynb #4ea67e31
+def holds_key(
+    url: str,  # http(s)://…
+) -> bool:
+    "Whether an address may hold a key: a user, a query, or a path beyond a few short words."
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return True
+    return "@" in parts.netloc or bool(parts.query) or any(len(word) > 15 for word in parts.path.split("/"))
+
+
+def public_url(
+    url: str,  # http(s)://…, or anything else
+) -> str:
+    "An address as it may be shown: what may be a key is left out."
+    if not url.startswith(("http://", "https://")):
+        return url
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "https://YOUR-NODE"
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or "YOUR-NODE"
+    more = "@" in parts.netloc or parts.query or parts.path.strip("/")
+    return f"{parts.scheme}://{host}{port}" + ("/YOUR-KEY" if more else "")
+
 # %% ../../nbs/ipfs/http.ipynb #6da2ee0e
 def _origin(url: str) -> str:
     "A URL's scheme://host:port."
@@ -186,6 +214,9 @@ def _send(question: Request, url: str, trusted: str, connection: http.client.HTT
     connection.request(question.method, path, body, headers)
 
 # %% ../../nbs/ipfs/http.ipynb #25a834bf
+_SEALED = "its address or its key can't be sent as it stands: look for spaces, line breaks and letters that no address has"
+
+
 @contextmanager
 def _response(question: Request, url: str, trusted: str) -> Iterator[http.client.HTTPResponse]:
     "A server's answer, its body still to be read. Raises NoAnswer, BadAnswer, PrivateAddress."
@@ -204,8 +235,9 @@ def _response(question: Request, url: str, trusted: str) -> Iterator[http.client
         yield answer
         if deadline.passed.is_set():
             raise NoAnswer(question.host, late, 0)
-    except ValueError as error:
-        raise BadAnswer(question.host, f"{error}"[:200]) from error
+    except ValueError as error:  # a library's words about a request may repeat its key
+        words = _SEALED if _secrets_of(question) else plain_words(str(error))
+        raise BadAnswer(question.host, words) from None
     except (OSError, http.client.HTTPException) as error:
         reason = type(error).__name__
         if deadline and deadline.passed.is_set():
@@ -300,11 +332,19 @@ def _with_status(refusal: NoAnswer | BadAnswer, status: int) -> NoAnswer | BadAn
     return refusal
 
 
+def _wait_seconds(text: str, now: float) -> float:
+    "Seconds that the header Retry-After asks for, as a number or a date; 0 where it can't be read, a day at most."
+    try:
+        seconds = float(text) if text.isdecimal() else parsedate_to_datetime(text).timestamp() - now
+    except (TypeError, ValueError, OverflowError):
+        return 0.0
+    return min(max(seconds, 0.0), 86_400.0)
+
+# %% ../../nbs/ipfs/http.ipynb #3e924b5c
 def _redirect(question: Request, answer: http.client.HTTPResponse) -> str:
     "Where an answer redirects to; empty when it is the one. Raises NoAnswer, BadAnswer."
     if answer.status in BUSY_STATUSES:
-        wait = answer.headers.get("Retry-After", "")
-        seconds = float(wait) if wait.isdecimal() and len(wait) < 6 else 0.0
+        seconds = _wait_seconds(answer.headers.get("Retry-After", ""), time.time())
         raise _with_status(NoAnswer(question.host, _status_words(question, answer), seconds), answer.status)
     location = answer.headers.get("Location")
     if answer.status in (301, 302, 303, 307, 308) and question.method == "GET" and location:
@@ -322,6 +362,10 @@ def open_response(
 ) -> Iterator[http.client.HTTPResponse]:  # its body still to be read
     "The answer to a request, after up to five redirects. Raises NoAnswer, BadAnswer, PrivateAddress."
     url = question.url
+    if "@" in re.sub(r"^\w+://([^/?#]*).*", r"\1", url, flags=re.DOTALL):
+        raise BadAnswer(
+            question.host, "its address holds a user or a password, which are sent nowhere; leave them out"
+        )
     trusted = question.trusted or _origin(question.url)
     for _ in range(HOPS + 1):
         with _response(question, url, trusted) as answer:

@@ -5,11 +5,12 @@
 # %% auto #0
 __all__ = ['PlanOnly', 'From', 'To', 'JsonLines', 'ExportFolder', 'BoardAddress', 'Parquet', 'CollectionFolder', 'AcrossAxis',
            'DownAxis', 'ThirdAxis', 'ShownSlots', 'SeedCount', 'GridPicture', 'GridPage', 'TakenCell', 'WriteTaken',
-           'CountOnly', 'SweepFile', 'NewFolder', 'FirstName', 'CopyFolder', 'WithKeys', 'Really', 'Days', 'SlotNumber',
-           'PictureFile', 'Artist', 'Medium', 'Source', 'DeclaredBy', 'Ground', 'Withdraw', 'Look', 'Keystore',
-           'Passphrase', 'Chain', 'DropNumber', 'DryRun', 'TokenCeiling', 'DayCeiling', 'Above', 'Sure', 'Depth',
-           'OutFile', 'OpenSeeds', 'run', 'report', 'explore', 'sweep', 'init', 'backup', 'gc', 'enter', 'approve',
-           'open_chain', 'mint', 'UnsureMint', 'provenance', 'open_withheld', 'minting_checks']
+           'CountOnly', 'SweepFile', 'NewFolder', 'FirstName', 'CopyFolder', 'WithKeys', 'CopyToRestore', 'Really',
+           'Days', 'SlotNumber', 'PictureFile', 'Artist', 'Medium', 'Source', 'DeclaredBy', 'Ground', 'Withdraw',
+           'Look', 'Keystore', 'Passphrase', 'Chain', 'DropNumber', 'DryRun', 'TokenCeiling', 'DayCeiling', 'Above',
+           'Sure', 'Depth', 'OutFile', 'OpenSeeds', 'run', 'report', 'explore', 'sweep', 'init', 'backup', 'restore',
+           'gc', 'enter', 'approve', 'open_chain', 'mint', 'UnsureMint', 'provenance', 'open_withheld',
+           'minting_checks']
 
 # %% ../../nbs/run/commands.ipynb #3a7c052d
 import shlex
@@ -71,8 +72,10 @@ def _plan_rows(
     asked for, take no time and are asked nothing."""
     from artmint.run.batch import forecast_stages, plan, rate_of
     from artmint.run.obstacles import obstacles
-    from artmint.run.runner import finished
+    from artmint.run.runner import finished, refuse_slots_beyond
+    from artmint.seeds import load_collection
 
+    refuse_slots_beyond(batch, load_collection(batch.folder))
     done = {name.split("-r")[0] for name in finished(batch, studio)}
     names = batch.stages
     chosen = names[names.index(ends[0]) : names.index(ends[1]) + 1]
@@ -436,18 +439,48 @@ def backup(
     keys: WithKeys = False,  # secrets
     json: Json = False,  # for programs
 ) -> None:
-    "Copy a studio, even while it works, and check every record and blob of the copy. The copy is a studio."
+    "Copy a studio, even while it works, and check every record, blob and archive of the copy. The copy is a studio."
+    from artmint.ipfs.car import archive_fault
     from artmint.studio.maintenance import backup as copy_studio
 
     studio_catalog(studio, made=True)
-    copied = copy_studio(studio, into, keys)
+    copied = copy_studio(studio, into, keys, archive_fault)
     if json:
         return print_json(copied)
+    _say_copied(copied, into)
+    if not keys:
+        typer.echo("keys were left out (--keys)")
+    typer.echo("Salts are in it: keep it as you keep the studio. artmint restore makes a studio of it.")
+
+
+def _say_copied(copied: dict, into: Path) -> None:
+    "How much was copied, and what was left out."
     size = f"{copied['files']} files, {copied['bytes'] / 1e6:.1f} MB"
-    left_out = "" if keys else "; keys were left out (--keys)"
     typer.echo(
-        f"{size} copied to {near_path(into)}; every record and blob there is as it was written{left_out}"
+        f"{size} copied to {near_path(into)}; every record, blob and archive there is as it was written"
     )
+    for name in copied["left_out"]:
+        typer.echo(f"left out: {name}")
+
+
+CopyToRestore = Annotated[Path, typer.Argument(help="A folder that artmint backup wrote.")]
+
+# %% ../../nbs/run/commands.ipynb #a38cd8c4
+def restore(
+    copy: CopyToRestore,  # the copy; it is left as it is
+    studio: Studio = Path("studio"),  # where; missing, or empty
+    json: Json = False,  # for programs
+) -> None:
+    "Make a studio of a copy: checked as a whole, or not at all. Nothing is restored over a studio that is there."
+    from artmint.ipfs.car import archive_fault
+    from artmint.studio.maintenance import restore as bring_back
+
+    copied = bring_back(copy, studio, archive_fault)
+    if json:
+        return print_json(copied)
+    _say_copied(copied, studio)
+    if not (studio / "keys").exists():
+        typer.echo("There are no keys in it: put your own into keys/, which artmint doctor looks at.")
 
 # %% ../../nbs/run/commands.ipynb #57ca910a
 Really = Annotated[bool, typer.Option("--really", help="Remove them; without this nothing is removed.")]

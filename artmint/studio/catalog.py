@@ -140,7 +140,7 @@ def _fourth_layout(connection: sa.Connection) -> None:
     for table in (_COUNTER, DELIVERY_TABLE):
         table.create(connection)
 
-# %% ../../nbs/studio/catalog.ipynb #5f3323e4
+
 MIGRATIONS = (
     _first_layout,
     _second_layout,
