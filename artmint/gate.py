@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LOWER', 'SAME', 'Effect', 'Trial', 'variants', 'try_out', 'tried_out', 'Remedy', 'padding', 'remedies', 'TooCostly',
-           'gate']
+           'gate', 'record_refusal']
 
 # %% ../nbs/42_gate.ipynb #f4214438
 import time
@@ -28,6 +28,7 @@ from .make.base import Base, Judge
 from .make.render import check, render
 from .metrics import AttemptOutcome, KPIs, coins
 from .studio.catalog import Catalog
+from .studio.files import slot_key
 from .studio.ledger import Money, spend_on
 
 # %% ../nbs/42_gate.ipynb #06a92867
@@ -354,3 +355,15 @@ def gate(
     lacking = f"; {', '.join(numbers.missing)} has no rate and isn't in it" if numbers.missing else ""
     allowed = f"{coins(limit)} ({money.cost_share:.0%} of {coins(money.revenue_per_token)})"
     return f"CPFA {coins(numbers.cpfa)} {money.currency} is within {allowed}{lacking}"
+
+# %% ../nbs/42_gate.ipynb #2b755d87
+def record_refusal(
+    catalog: Catalog,  # where to
+    collection: Collection,  # of which collection
+    slots: range,  # the drop's
+    refusal: TooCostly,  # with its remedies
+) -> None:
+    "Record that a drop was refused, with what would make it cheaper."
+    facts = {name: getattr(refusal, name) for name in ("cpfa", "limit", "revenue", "currency")}
+    facts["remedies"] = [vars(cure) for cure in refusal.remedies]
+    catalog.append("gate", f"{slot_key(collection.name, slots[0])}-{slots[-1]}", facts)

@@ -29,6 +29,7 @@ SUBJECTS = (
     "metrics",
     "board",
     "proving",
+    "serving",
 )
 
 

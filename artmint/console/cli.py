@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from artmint.studio.catalog import Catalog
 
 # %% ../../nbs/console/cli.ipynb #473d63d7
+from .serving import serve_studio
 from ..run.health import pin_content
 
 # %% ../../nbs/console/cli.ipynb #2dd21c6a
@@ -114,6 +115,7 @@ for name, group in GROUPS.items():
 
 # %% ../../nbs/console/cli.ipynb #68189b2e
 app.command("pin", epilog=CODES)(pin_content)
+app.command("serve", epilog=CODES)(serve_studio)
 
 # %% ../../nbs/console/cli.ipynb #ef2bf8f0
 def _makers_catalog(target: "Target", studio: Path) -> "tuple[Catalog, list[str]] | None":

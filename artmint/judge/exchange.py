@@ -589,12 +589,13 @@ def record_import(
     file: str,  # its name, for what is told
     plan: ImportPlan,  # as `plan_import` gives it
     skip: bool = False,  # whether what doesn't fit is left out
+    collection: Collection | None = None,  # whose decisions; none: nobody who waits for them is told
 ) -> None:
     "Put an import on record, all or nothing. Raises DecisionsDontFit."
     if plan.faults and not skip:
         raise DecisionsDontFit(file, plan.faults)
     if plan.opinions:
-        record_opinions(catalog, plan.opinions)
+        record_opinions(catalog, plan.opinions, collection)
 
 # %% ../../nbs/judge/exchange.ipynb #036a72b9
 def changed_decision(

@@ -4,23 +4,24 @@
 
 # %% auto #0
 __all__ = ['Settings', 'settings_now', 'settings_of', 'tried_attempts', 'round_numbers', 'round_of', 'round_attempts',
-           'record_attempts', 'refuse_unsaid_words', 'changed_fields', 'describe_change']
+           'record_attempts', 'refuse_unsaid_words', 'changed_fields', 'describe_change', 'FewerRounds', 'allow_rounds']
 
 # %% ../../nbs/make/rounds.ipynb #c49f50b4
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 # %% ../../nbs/make/rounds.ipynb #3d6eae18
-from ..core.canon import canonical, digest
-from ..core.collection import Collection
+from ..core.canon import Refusal, canonical, digest
+from ..core.collection import Collection, read_collection
 from ..core.records import Attempt, Slot
 from .adapters import named_adapters
 from .embeddings import refuse_unsaid
 from ..seeds import planned_slots, recipes, salt_of, slot_seeds
 from ..studio.catalog import Catalog
-from ..studio.files import attempt_key
+from ..studio.files import attempt_key, write_whole
 
 # %% ../../nbs/make/rounds.ipynb #8c31d258
 @dataclass(frozen=True)
@@ -230,3 +231,40 @@ def describe_change(
         f"Settings have changed ({'; '.join(parts)}). Open slots get new attempts beside the earlier ones; "
         "editions stay as they are."
     )
+
+# %% ../../nbs/make/rounds.ipynb #51d48a55
+class FewerRounds(Refusal):
+    "Rounds were to be taken away from a collection."
+
+    collection: str
+    now: int
+    asked: int
+    says = (
+        "{collection} allows {now} rounds, and {asked} are asked for. Nothing was changed: rounds that were made stay made; "
+        "to allow fewer of them from now on, edit its collection.toml."
+    )
+    exit_code = 2
+
+
+def allow_rounds(
+    file: Path,  # a collection.toml
+    rounds: int,  # that it allows from now on
+) -> bool:  # False: it says so already
+    "Allow more rounds before people are asked. Raises FewerRounds, InconsistentCollection."
+    import tomlkit
+
+    collection = read_collection(file)
+    now = collection.generation.rounds
+    if rounds < now:
+        raise FewerRounds(collection.name, now, rounds)
+    if rounds == now:
+        return False
+    text = file.read_bytes().decode("utf-8")
+    mark = "\ufeff" if text.startswith("\ufeff") else ""
+    document = tomlkit.parse(text.removeprefix(mark))
+    document["generation"]["rounds"] = rounds
+    changed = mark + tomlkit.dumps(document)
+    if "\r\n" in text:
+        changed = changed.replace("\r\n", "\n").replace("\n", "\r\n")
+    write_whole(file, changed.encode())
+    return True

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['APPROVAL_FIELDS', 'approval_data', 'TypedSigner', 'Approved', 'sign_approval', 'approved_by', 'Unapproved',
-           'require_approval']
+           'require_approval', 'StrangeApproval', 'take_approval']
 
 # %% ../../nbs/publish/approve.ipynb #6a50d623
 import hashlib
@@ -156,3 +156,37 @@ def require_approval(
         missing = [signer for lower, signer in wanted.items() if lower not in have]
         raise Unapproved(folder.name, have, approval.needed, missing)
     return [wanted[lower] for lower in have]
+
+# %% ../../nbs/publish/approve.ipynb #ad1bc840
+class StrangeApproval(Refusal):
+    "A signature that a drop doesn't take."
+
+    drop: str
+    signer: str
+    why: str
+    says = "The signature of {signer} isn't taken for {drop}: {why}. Nothing was recorded."
+    exit_code = 2
+
+
+def take_approval(
+    collection: Collection,  # who may sign
+    folder: Path,  # the drop's, with drop.json in it
+    approval: Approved,  # as it came
+) -> None:
+    "Put a signature beside the manifest that it is under. Raises StrangeApproval, BadMetadata."
+    from eth_account.messages import encode_typed_data
+
+    data = (folder / "drop.json").read_bytes()
+    manifest = hashlib.sha256(data).hexdigest()
+    body = canonical(approval.model_dump(mode="json"))
+    signers = {one.lower() for one in collection.approval.signers} if collection.approval else set()
+    why = ""
+    if approval.signer.lower() not in signers:
+        why = "the collection doesn't ask for it"
+    elif approval.manifest != manifest:
+        why = f"it is under another manifest, and this one's digest is {manifest}"
+    elif not _signer_of(encode_typed_data(full_message=approval_data(data)), body, manifest):
+        why = "it isn't that signer's, or not under what this drop says"
+    if why:
+        raise StrangeApproval(folder.name, approval.signer, why)
+    write_whole(folder / f"approval-{approval.signer.lower()}.json", body)

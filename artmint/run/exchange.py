@@ -214,7 +214,7 @@ def decisions_import(
     reading = _reading(file, kind, listed, accept_from, _names(who or []))
     plan = plan_import(catalog, collection, reading, by, kind, order.slots)
     if not dry_run:
-        record_import(catalog, near_path(file), plan, skip)
+        record_import(catalog, near_path(file), plan, skip, collection)
     facts = plan.facts() | {"recorded": not dry_run}
     if json:
         print_json(facts)

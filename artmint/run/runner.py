@@ -16,7 +16,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -32,9 +32,15 @@ from ..core.collection import Collection
 from ..core.records import Slot
 from ..generate import is_by_hand
 from ..judge.curator import expired_promises
-from ..judge.decisions import MACHINE, attempts_by_slot, slots_awaiting_review
+from artmint.judge.decisions import (
+    MACHINE,
+    attempts_by_slot,
+    record_answered,
+    record_asked,
+    slots_awaiting_review,
+)
 from ..make.rounds import round_numbers, round_of, settings_now
-from ..report.page import report_facts, report_page
+from ..report.page import record_retrain, report_facts, report_page
 from artmint.run.batch import (
     PACKAGE,
     Batch,
@@ -519,6 +525,18 @@ def refuse_slots_beyond(
     if batch.slots.stop - 1 > collection.supply:
         raise SlotsBeyond(batch.first, batch.slots.stop - 1, collection.supply)
 
+# %% ../../nbs/run/runner.ipynb #030f1363
+@contextmanager
+def _asking_people(context: RunContext) -> Iterator[None]:
+    "Put on record that a batch waits for people, and that it no longer does."
+    catalog, collection = context.catalog, context.collection
+    try:
+        yield
+    except WaitingForPeople as waiting:
+        record_asked(catalog, collection, context.batch.name, waiting.slots)
+        raise
+    record_answered(catalog, collection, context.batch.name)
+
 # %% ../../nbs/run/runner.ipynb #fc429f90
 def run_batch(
     batch: Batch,  # what to run
@@ -542,12 +560,13 @@ def run_batch(
         _tidy(here, say)
         context = RunContext(batch, collection, Path(studio), Catalog(Path(studio)), say, live, event)
         reached = False
-        for stage in _in_order(context, stages[: batch.stages.index(end) + 1], len(stages)):
-            reached = reached or stage.notebook == begin
-            if reached:
-                results.append(_run_stage(context, stage, results[-1] if results else None))
-            else:
-                results.append(_as_left(context, stage))
+        with _asking_people(context):
+            for stage in _in_order(context, stages[: batch.stages.index(end) + 1], len(stages)):
+                reached = reached or stage.notebook == begin
+                if reached:
+                    results.append(_run_stage(context, stage, results[-1] if results else None))
+                else:
+                    results.append(_as_left(context, stage))
     return results
 
 # %% ../../nbs/run/runner.ipynb #ca46ad62
@@ -602,6 +621,7 @@ def write_report(
     address = batch_address(batch, studio)
     command = f"artmint verify {address} --studio studio --regenerate" if address else ""
     facts = report_facts(catalog, context.collection, batch.drop, slots)
+    record_retrain(catalog, context.collection, facts["retrain"])
     here = run_folder(studio, batch)
     here.mkdir(parents=True, exist_ok=True)
     page = report_page(facts, proof["steps"] if proof else [], stages, command, board)

@@ -226,6 +226,7 @@ def serve_port(
     port: int = 0,  # 0: any free one
     say: Callable[[str], None] = print,  # called with what is worth knowing
     kept: KeptPorts | None = None,  # ports that are tried before any free one is
+    **settings: Any,  # further ones of uvicorn's
 ) -> None:
     """Serve an application on this machine until it is stopped; nothing that a proxy's headers say is believed. Raises
     PortTaken."""
@@ -234,5 +235,5 @@ def serve_port(
     with _listening(port, kept, say) as listening:
         app = make(listening.getsockname()[1])
         quiet = {"log_level": "warning", "access_log": False, "server_header": False}
-        config = uvicorn.Config(app, proxy_headers=False, **quiet)
+        config = uvicorn.Config(app, proxy_headers=False, **quiet | settings)
         uvicorn.Server(config).run(sockets=[listening])

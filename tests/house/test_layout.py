@@ -37,7 +37,7 @@ chain: admin connect contract controls custody deployments embedded journal netw
 prove: collection evidence opening proof regenerate tokens
 report: exports lint listings outcomes page preview signal
 run: admin batch commands console exchange executors health journals models obstacles preview runner sample sweep team training transactions tuning workers
-service: queue work
+service: events keys queue work
 console: cli runs"""
 
 

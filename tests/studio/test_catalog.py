@@ -416,3 +416,23 @@ def test_a_catalog_is_found_from_wherever_its_program_goes(tmp_path, monkeypatch
     catalog = Catalog("studio")
     monkeypatch.chdir("/")
     assert catalog.put("slot", "demo/1", {"traits": {"a": "x"}})
+
+
+# ------------------------------------------------------------------ counters
+
+
+def test_a_number_is_written_by_one_of_many_who_come_at_once(catalog):
+    catalog.set_counter("read", "ada", 7)
+    assert not catalog.set_counter("read", "ada", 9, under=7) and catalog.set_counter(
+        "read", "ada", 9, under=8
+    )
+    assert catalog.counters("read") == {"ada": 9.0} and catalog.counters("other") == {}
+    answers = []
+    several = [
+        threading.Thread(target=lambda: answers.append(catalog.seldom("use", "ada", 60))) for _ in range(8)
+    ]
+    for one in several:
+        one.start()
+    for one in several:
+        one.join()
+    assert sorted(answers) == [False] * 7 + [True]
