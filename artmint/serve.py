@@ -19,6 +19,7 @@ from starlette.routing import Mount, Route
 from .service.access import Service
 from .service.api import service_app
 from .service.door import LOG, Door, DoorLimits, LogLines
+from .service.page import first_link, studio_page
 from .studio.web import KeptPorts, serve_port
 
 # %% ../nbs/60_serve.ipynb #2b00c09f
@@ -82,6 +83,14 @@ def log_to(
 PORT = 8460
 
 
+def _say_first_link(service: Service, here: str, lead: str, say: Callable[[str], None]) -> None:
+    "Say how the first lead comes in, and keep the address for later links."
+    address = f"https://{service.hosts[0]}/" if service.hosts else here
+    service.team.served_at(address)
+    if lead and (link := first_link(service.team, address, lead)):
+        say(f"{link} opens the studio's page once, for {lead} as lead; artmint invite makes further ones")
+
+
 def serve(
     service: Service,  # what it answers about
     port: int = PORT,  # of this machine; 0: where it was served before, or any free one
@@ -89,14 +98,16 @@ def serve(
     pages: tuple[Route | Mount, ...] = (),  # further ones
     limits: DoorLimits = DoorLimits(),  # how much a request may take
     log: IO[str] | None = None,  # where its lines go; none: standard error
+    lead: str = "",  # who is given a link while no lead has come in; empty: nobody
 ) -> None:
-    "Serve a studio on this machine until it is stopped. Raises PortTaken."
+    "Serve a studio and its page on this machine until it is stopped. Raises PortTaken, SamePerson, BadRoster."
     log_to(log or sys.stderr)
     kept = KeptPorts(service.catalog.folder / "keys" / "serve.ports", "service")
 
     def make(number: int) -> Door:
         names = ", ".join(service.hosts)
         say(f"http://127.0.0.1:{number} serves {service.catalog.folder}" + (f", as {names}" if names else ""))
-        return service_app(service, list(pages), limits)
+        _say_first_link(service, f"http://127.0.0.1:{number}/", lead, say)
+        return service_app(service, [*studio_page(), *pages], limits)
 
     serve_port(make, port, say, kept, **server_settings())

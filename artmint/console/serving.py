@@ -6,6 +6,7 @@
 __all__ = ['ServePort', 'ServedHosts', 'BatchesFolder', 'BadHostName', 'NoBatchesFolder', 'served_names', 'serve_studio']
 
 # %% ../../nbs/console/serving.ipynb #b133b000
+import getpass
 import re
 import sys
 from pathlib import Path
@@ -87,4 +88,4 @@ def serve_studio(
         typer.echo(line)
         sys.stdout.flush()
 
-    serve(open_service(studio, batches, served_names(host or [])), port, announce)
+    serve(open_service(studio, batches, served_names(host or [])), port, announce, lead=getpass.getuser())
