@@ -16,7 +16,7 @@ const studio = {
   me: null, collections: [], batches: [], runs: [], chosen: "",
   pictures: { items: [], next: "" }, drops: [], proofs: [], editions: {}, kpis: null, kpisRefused: null,
 };
-const ROWS = 6; // of the contact sheet, at first
+const ROWS = 7; // of the contact sheet, at first
 let rows = ROWS, live = null;
 
 const act = {

@@ -14,7 +14,7 @@ function rule(kpis) {
   const figure = el("p", { class: "figure" }, money(cpfa, currency), el("span", {}, "for a token so far"));
   if (!revenue) return el("div", {}, figure, el("p", { class: "soft" }, "What a token brings isn't said: ", code("revenue_per_token"), " in ", code("studio.toml"), "."));
   const limit = share * revenue, over = cpfa > limit, scale = Math.max(limit * 1.5, cpfa * 1.05);
-  const spent = el("i", { class: over ? "spent over" : "spent" }), bound = el("i", { class: "bound" });
+  const spent = el("i", { class: over ? "spent above" : "spent" }), bound = el("i", { class: "bound" });
   spent.style.width = `${(100 * cpfa) / scale}%`;
   bound.style.left = `${(100 * limit) / scale}%`;
   const said = over

@@ -15,6 +15,11 @@ function field(name, label, input, hint = "") {
   return el("div", { class: "field" }, el("label", { for: input.id }, label), input, hint && el("p", { class: "soft small" }, hint));
 }
 
+function time(stage) {
+  if (!stage.slots) return el("span", { class: "soft" }, "nothing to do");
+  return stage.seconds === null ? el("span", { class: "soft" }, "not known") : duration(stage.seconds);
+}
+
 function number(placeholder, most = 2 ** 31 - 1) {
   return el("input", { type: "number", min: 1, max: most, step: 1, inputmode: "numeric", placeholder });
 }
@@ -112,11 +117,11 @@ export class Beginning {
   show(plan) {
     const rows = plan.stages.map((stage) => el("tr", {}, el("th", { scope: "row" }, stageWord(stage.notebook), stage.repeats && el("span", { class: "soft" }, " each round")),
       el("td", {}, `${stage.slots}`), el("td", {}, stage.pictures ? [...new Set(stage.pictures)].join(" to ") : ""),
-      el("td", { title: stage.basis }, stage.seconds === null ? el("span", { class: "soft" }, "not known") : duration(stage.seconds))));
-    const known = plan.stages.filter((stage) => stage.seconds !== null), sum = known.reduce((all, stage) => all + stage.seconds, 0);
+      el("td", { title: stage.basis }, time(stage))));
+    const known = plan.stages.filter((stage) => stage.seconds), sum = known.reduce((all, stage) => all + stage.seconds, 0);
     const head = ["Stage", "Slots", "Pictures", "First round"].map((name) => el("th", { scope: "col" }, name));
     fill(this.plan, el("table", {}, el("caption", {}, "What it would be"), el("thead", {}, el("tr", {}, head)), el("tbody", {}, rows)),
-      el("p", { class: "soft small" }, known.length ? `About ${duration(sum)} for ${known.length === plan.stages.length ? "all" : `${known.length} of ${many(plan.stages.length, "stage")}`}, as far as this studio knows. ` : "It never ran here, so nobody knows how long it takes. ",
+      el("p", { class: "soft small" }, known.length ? `About ${duration(sum)} for ${known.length === plan.stages.length ? "all of it" : `${many(known.length, "stage")} of ${plan.stages.length}`}. ` : "",
         "Nothing runs before Start."));
   }
 
