@@ -25,6 +25,7 @@ SUBJECTS = (
     "minting",
     "workers",
     "catalog",
+    "queue",
     "pruning",
     "metrics",
     "board",

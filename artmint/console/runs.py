@@ -162,6 +162,7 @@ def stop_on_signals() -> Callable[[], bool]:
 
 
 def work(
+    context: typer.Context,  # its `obj` is the environment of the process
     studio: Studio = Path("studio"),  # the studio
     batches: Batches = Path("batches"),  # its batch files
     once: Once = False,  # until nothing is left
@@ -171,4 +172,6 @@ def work(
     "Drive queued runs, one at a time, until it is stopped. Any number of workers may share a queue."
     from artmint.service.work import RunWorker
 
-    RunWorker(open_queue(studio, batches, begin=True), name, lease, print_line).work(stop_on_signals(), once)
+    RunWorker(open_queue(studio, batches, begin=True), name, lease, print_line, context.obj).work(
+        stop_on_signals(), once
+    )

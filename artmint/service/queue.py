@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['RunStateName', 'RUNS', 'MOST_CLAIMS', 'RunRequest', 'BadRun', 'NoSuchBatch', 'OtherRequest', 'NoSuchRun',
            'ExpiredRun', 'NotNow', 'batch_names', 'batch_of', 'refuse_run', 'RunError', 'RunView', 'utc', 'RunBook',
-           'RunPages', 'RunAsking', 'read_request', 'RunControl', 'WorkersDied', 'Queue', 'error_facts']
+           'RunPages', 'RunAsking', 'read_request', 'RunControl', 'WorkersDied', 'RunEnds', 'Queue', 'error_facts']
 
 # %% ../../nbs/service/queue.ipynb #1a6563ae
 import json
@@ -31,7 +31,7 @@ from ..studio.catalog import JOB_TABLE, RECORD_TABLE, Catalog, Claim, LostLease
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 RunStateName = Literal["queued", "running", "waiting", "paused", "cancelled", "failed", "done"]
 
-
+# %% ../../nbs/service/queue.ipynb #309e75ec
 class RunRequest(Record):
     "What a run does."
 
@@ -113,6 +113,7 @@ class OtherRequest(Refusal):
         "Run {id} was asked for before with another request ({there:.12}, now {asked:.12}). The first stays and nothing was "
         "queued: give the new one another name."
     )
+    exit_code = 2
     status = 422
 
 # %% ../../nbs/service/queue.ipynb #2058c92b
@@ -131,6 +132,7 @@ class ExpiredRun(Refusal):
     id: str
     days: float
     says = "Run {id} ended more than {days:g} days ago; what it left is in the studio's records, and it isn't told here."
+    exit_code = 2
     status = 410
 
 
@@ -141,6 +143,7 @@ class NotNow(Refusal):
     state: str
     verb: str
     says = "Run {id} is {state}, so it can't be {verb}. It stays as it is."
+    exit_code = 2
     status = 409
 
 # %% ../../nbs/service/queue.ipynb #d8515272
@@ -368,7 +371,7 @@ class RunAsking(RunPages):
         "Record a state."
         self.catalog.add(writing, "run-state", id, {"state": state, **facts}, run=id)
 
-
+# %% ../../nbs/service/queue.ipynb #b090e825
 def read_request(
     id: str,  # a run's name
     request: RunRequest | Mapping[str, Any],  # what is asked
@@ -482,8 +485,30 @@ class WorkersDied(Refusal):
         "then resume it."
     )
 
+# %% ../../nbs/service/queue.ipynb #3cd3b70e
+class RunEnds(RunControl):
+    "How a worker lets go of a run."
+
+    def lose(self, id: str, worker: str, later: float) -> None:
+        "Let go of a run whose process died, for `later` seconds: it is begun again, and that counts. Raises LostLease."
+        column = JOB_TABLE.c
+        mine = sa.update(JOB_TABLE).where(column.stage == RUNS, column.key == id, column.worker == worker)
+        free = mine.where(~column.done).values(worker="", until=time.time() + later, progress="")
+        with self.catalog.together() as writing:
+            if not writing.execute(free).rowcount:
+                raise LostLease(RUNS, id, worker)
+
+    def _end(self, writing: sa.Connection, id: str, state: str, facts: dict, later: float = 0.0) -> None:
+        "End a hold, in a transaction."
+        until = _NEVER if state == "paused" else time.time() + later
+        place = {"worker": "", "asked": "", "progress": "", "until": until, "claims": 0}
+        place["done"] = state not in ("paused", "queued")
+        mine = sa.update(JOB_TABLE).where(JOB_TABLE.c.stage == RUNS, JOB_TABLE.c.key == id)
+        writing.execute(mine.values(**place))
+        self._enter(writing, id, state, **facts)
+
 # %% ../../nbs/service/queue.ipynb #01671330
-class Queue(RunControl):
+class Queue(RunEnds):
     "Runs as a worker sees them."
 
     def claim(self, worker: str, seconds: float) -> str | None:
@@ -530,24 +555,6 @@ class Queue(RunControl):
             if writing.scalar(mine.where(column.worker == worker)) is None:
                 raise LostLease(RUNS, id, worker)
             self._end(writing, id, state, facts, later)
-
-    def lose(self, id: str, worker: str, later: float) -> None:
-        "Let go of a run whose process died, for `later` seconds: it is begun again, and that counts. Raises LostLease."
-        column = JOB_TABLE.c
-        mine = sa.update(JOB_TABLE).where(column.stage == RUNS, column.key == id, column.worker == worker)
-        free = mine.where(~column.done).values(worker="", until=time.time() + later, progress="")
-        with self.catalog.together() as writing:
-            if not writing.execute(free).rowcount:
-                raise LostLease(RUNS, id, worker)
-
-    def _end(self, writing: sa.Connection, id: str, state: str, facts: dict, later: float = 0.0) -> None:
-        "End a hold, in a transaction."
-        until = _NEVER if state == "paused" else time.time() + later
-        place = {"worker": "", "asked": "", "progress": "", "until": until, "claims": 0}
-        place["done"] = state not in ("paused", "queued")
-        mine = sa.update(JOB_TABLE).where(JOB_TABLE.c.stage == RUNS, JOB_TABLE.c.key == id)
-        writing.execute(mine.values(**place))
-        self._enter(writing, id, state, **facts)
 
 # %% ../../nbs/service/queue.ipynb #4bbb930b
 def error_facts(

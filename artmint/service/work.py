@@ -147,7 +147,7 @@ class RunProgress:
             facts["seconds_left"] = round((now - begun) / (done - first) * (total - done), 1)
         self.facts = facts
 
-
+# %% ../../nbs/service/work.ipynb #cbf2b9d9
 def _follow(child: subprocess.Popen, progress: RunProgress) -> threading.Thread:
     "Read what a child says until it ends."
 
@@ -164,14 +164,16 @@ def _follow(child: subprocess.Popen, progress: RunProgress) -> threading.Thread:
 _PROGRAM = "from artmint.service.work import serve_run; serve_run()"
 
 
-def _start_run(queue: Queue, view: RunView, words: TextIO) -> subprocess.Popen:
+def _start_run(
+    queue: Queue, view: RunView, words: TextIO, environment: Mapping[str, str]
+) -> subprocess.Popen:
     "A child that runs a run; what it prints goes to a file."
     child = subprocess.Popen(
         [sys.executable, "-c", _PROGRAM],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=words,
-        env=os.environ | {RUN_VARIABLE: view.id},
+        env={**environment, RUN_VARIABLE: view.id},
         start_new_session=True,  # a Ctrl-C in the worker's terminal is the worker's to pass on
         encoding="utf-8",
     )
@@ -241,11 +243,15 @@ class RunWorker:
         name: str = "",  # nobody else's; empty: made of host, process and chance
         lease: float = 15.0,  # seconds after which a silent worker is given up
         say: Callable[[dict], None] = lambda line: None,  # takes what is worth a line in a log
+        environment: Mapping[
+            str, str
+        ] = {},  # of the runs' processes: where addresses of nodes and secrets are
     ):
         self.queue = queue
         self.name = name or f"{platform.node()}-{os.getpid()}-{os.urandom(3).hex()}"
         self.lease = lease
         self.say = say
+        self.environment = environment
 
     def work(self, stop: Callable[[], bool] = lambda: False, once: bool = False) -> int:
         "Drive runs until told to stop, or with `once` until none is left to begin; how many."
@@ -271,7 +277,7 @@ class RunWorker:
         here = run_folder(self.queue.catalog.folder, batch)
         here.mkdir(parents=True, exist_ok=True)
         with open(here / "run.log", "a", encoding="utf-8") as words:
-            child = _start_run(self.queue, view, words)
+            child = _start_run(self.queue, view, words, self.environment)
             try:
                 outcome = _watched(self.queue, id, child, (self.name, self.lease), stop)
                 state = _settle(self.queue, id, self.name, outcome)

@@ -285,7 +285,7 @@ WATCHED = (
 # %% ../../nbs/studio/catalog.ipynb #6eecae26
 RUN_VARIABLE = "ARTMINT_RUN"  # of the environment: the run of a service for which a process works
 
-
+# %% ../../nbs/studio/catalog.ipynb #49718f86
 class Database:
     """A studio's database: by URL, or as its studio.toml says, or its catalog.sqlite. One object may be used
     by many threads, and goes on working in a forked process."""
@@ -514,7 +514,7 @@ class RecordLister(RecordFinder):
         return list(heads)
 
 # %% ../../nbs/studio/catalog.ipynb #399481da
-_NEWS = [RECORD_TABLE.c[name] for name in ("id", "kind", "key", "body", "digest", "at", "run")]
+_NEWS = tuple(map(RECORD_TABLE.c.get, ("id", "kind", "key", "body", "digest", "at", "run")))
 
 
 class Records(RecordWriter, RecordLister):
@@ -550,7 +550,7 @@ class Records(RecordWriter, RecordLister):
         rows = self._read(sa.select(RECORD_TABLE).order_by(RECORD_TABLE.c.id))
         return [f"{row.kind} {row.key}: row changed" for row in rows if _changed(row)]
 
-
+# %% ../../nbs/studio/catalog.ipynb #48d1dd54
 def _changed(row: sa.Row) -> bool:
     "Whether a row's digest or seal isn't that of what it holds."
     name = hashlib.sha256(row.body.encode()).hexdigest()
@@ -607,7 +607,7 @@ class LostLease(Refusal):
     )
 
 
-_STANDING = [JOB_TABLE.c[name] for name in ("key", "worker", "claims", "asked", "lane")]
+_STANDING = tuple(map(JOB_TABLE.c.get, ("key", "worker", "claims", "asked", "lane")))
 
 
 @cache
@@ -635,7 +635,7 @@ class Claim(NamedTuple):
     asked: str = ""
     lane: str = ""
 
-
+# %% ../../nbs/studio/catalog.ipynb #25fce191
 class Leases(WorkList):
     "Who works on what, until when."
 

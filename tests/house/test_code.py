@@ -180,7 +180,10 @@ def commented(lines: list[str], arg: ast.arg) -> bool:
 
 @each_module
 def test_modules_read_no_environment(module):
-    "Functions take values: they never read the environment or the package's settings. The script alone does."
+    """Functions take values: they never read the environment or the package's settings. The script alone does, and the
+    catalog, since a notebook that a run executes opens it without knowing of the run."""
+    if module == "studio.catalog":
+        return
     source = MODULES[module].read_text(encoding="utf-8").split("def main(")[0]
     assert [word for word in ("os.environ", "getenv", "settings.ini") if word in source] == []
 

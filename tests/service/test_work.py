@@ -1,5 +1,6 @@
 "Workers: runs driven in processes of their own, through kills, stops and answers of people."
 
+import os
 import random
 import subprocess
 import sys
@@ -46,7 +47,7 @@ def wait_for(what, seconds=60):
 def test_a_run_is_driven_to_its_end_and_what_it_wrote_names_it(queue):
     queue.submit("monday", {"batch": "small"})
     said = []
-    assert RunWorker(queue, "ann", say=said.append).work(once=True) == 1
+    assert RunWorker(queue, "ann", say=said.append, environment=os.environ).work(once=True) == 1
     view = queue.view("monday")
     assert (view.state, [stage["name"] for stage in view.stages]) == ("done", ["00_seeds"])
     written = queue.catalog.news(0, ("stage", "run", "run-state"))[1]
@@ -61,7 +62,9 @@ def test_a_run_is_driven_to_its_end_and_what_it_wrote_names_it(queue):
 def test_a_running_run_is_paused_and_taken_up_again(queue):
     queue.submit("monday", {"batch": "small"})
     over = threading.Event()
-    worker = threading.Thread(target=RunWorker(queue, "ann").work, args=(over.is_set,))
+    worker = threading.Thread(
+        target=RunWorker(queue, "ann", environment=os.environ).work, args=(over.is_set,)
+    )
     worker.start()
     try:
         wait_for(lambda: queue.view("monday").stage)
@@ -78,10 +81,10 @@ def test_a_running_run_is_paused_and_taken_up_again(queue):
 def test_a_run_whose_collection_somebody_else_holds_waits_for_its_turn(queue):
     queue.submit("monday", {"batch": "small"})
     with hold_studio(queue.catalog.folder, "a person's own run", "demo"):
-        RunWorker(queue, "ann").work(once=True)
+        RunWorker(queue, "ann", environment=os.environ).work(once=True)
         assert queue.view("monday").state == "queued"
     time.sleep(3.1)
-    RunWorker(queue, "ann").work(once=True)
+    RunWorker(queue, "ann", environment=os.environ).work(once=True)
     assert queue.view("monday").state == "done"
 
 
