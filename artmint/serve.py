@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['HEAD_SECONDS', 'CONNECTIONS', 'PORT', 'patient_protocol', 'server_settings', 'log_to', 'serve']
 
-# %% ../nbs/60_serve.ipynb #767e9ef0
+# %% ../nbs/60_serve.ipynb #64d88ad0
 import asyncio
+import gc
 import logging
 import sys
 from collections.abc import Callable
@@ -15,14 +16,14 @@ from typing import IO, Any
 
 from starlette.routing import Mount, Route
 
-# %% ../nbs/60_serve.ipynb #4878a454
+# %% ../nbs/60_serve.ipynb #044ee62a
 from .service.access import Service
 from .service.api import service_app
 from .service.door import LOG, Door, DoorLimits, LogLines
-from .service.page import first_link, studio_page
+from .service.page import studio_page, tell_the_way_in
 from .studio.web import KeptPorts, serve_port
 
-# %% ../nbs/60_serve.ipynb #2b00c09f
+# %% ../nbs/60_serve.ipynb #42609415
 HEAD_SECONDS = 10.0  # in which a request's head comes
 CONNECTIONS = 1000  # at the same moment
 
@@ -65,7 +66,7 @@ def server_settings() -> dict[str, Any]:
     limits = {"limit_concurrency": CONNECTIONS, "timeout_keep_alive": 15, "timeout_graceful_shutdown": 5}
     return limits | {"http": patient_protocol(), "lifespan": "off", "log_config": None}
 
-# %% ../nbs/60_serve.ipynb #8f4dd378
+# %% ../nbs/60_serve.ipynb #6cbe55d2
 def log_to(
     stream: IO[str],  # where lines go
 ) -> None:
@@ -79,16 +80,8 @@ def log_to(
         log.setLevel(level)
         log.propagate = False
 
-# %% ../nbs/60_serve.ipynb #d4910938
+# %% ../nbs/60_serve.ipynb #4a9bbeb2
 PORT = 8460
-
-
-def _say_first_link(service: Service, here: str, lead: str, say: Callable[[str], None]) -> None:
-    "Say how the first lead comes in, and keep the address for later links."
-    address = f"https://{service.hosts[0]}/" if service.hosts else here
-    service.team.served_at(address)
-    if lead and (link := first_link(service.team, address, lead)):
-        say(f"{link} opens the studio's page once, for {lead} as lead; artmint invite makes further ones")
 
 
 def serve(
@@ -107,7 +100,10 @@ def serve(
     def make(number: int) -> Door:
         names = ", ".join(service.hosts)
         say(f"http://127.0.0.1:{number} serves {service.catalog.folder}" + (f", as {names}" if names else ""))
-        _say_first_link(service, f"http://127.0.0.1:{number}/", lead, say)
-        return service_app(service, [*studio_page(), *pages], limits)
+        tell_the_way_in(service, f"http://127.0.0.1:{number}/", lead, say)
+        door = service_app(service, [*studio_page(), *pages], limits)
+        gc.collect()
+        gc.freeze()  # what is there from now on isn't looked through again and again
+        return door
 
     serve_port(make, port, say, kept, **server_settings())

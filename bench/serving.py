@@ -23,12 +23,11 @@ from artmint.service.keys import new_key
 from .measure import row, seconds
 
 CONNECTIONS, ASKED = 8, 250  # connections at the same moment, and questions on each
-OURS = """import sys, uvicorn
-from artmint.serve import log_to, server_settings
-from artmint.service.api import open_service, service_app
-log_to(open("log", "w"))
-app = service_app(open_service("studio", "batches"))
-uvicorn.run(app, port=int(sys.argv[1]), log_level="warning", access_log=False, **server_settings())
+OURS = """import sys
+from pathlib import Path
+from artmint.serve import serve
+from artmint.service.api import open_service
+serve(open_service(Path("studio"), Path("batches")), int(sys.argv[1]), log=open("log", "w"))
 """
 BARE = """import sys, uvicorn
 from starlette.applications import Starlette

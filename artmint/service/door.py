@@ -6,7 +6,7 @@
 __all__ = ['LOG', 'Scope', 'Receive', 'Send', 'AsgiApp', 'LogLines', 'log_event', 'DoorLimits', 'host_name', 'refuse_request',
            'Door']
 
-# %% ../../nbs/service/door.ipynb #67b36121
+# %% ../../nbs/service/door.ipynb #6463b87d
 import asyncio
 import json
 import logging
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-# %% ../../nbs/service/door.ipynb #2613a180
+# %% ../../nbs/service/door.ipynb #706da4ba
 from ..core.canon import Refusal
 from artmint.service.problems import (
     BadPath,
@@ -31,8 +31,9 @@ from artmint.service.problems import (
     problem_response,
 )
 
-# %% ../../nbs/service/door.ipynb #1ac0a543
+# %% ../../nbs/service/door.ipynb #f3ccfef8
 LOG = logging.getLogger("artmint.serve")
+_ENCODER = json.JSONEncoder(default=str)
 
 
 class LogLines(logging.Formatter):
@@ -45,7 +46,7 @@ class LogLines(logging.Formatter):
         line |= getattr(record, "facts", {})
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        return _ENCODER.encode(line)
 
 
 def log_event(
@@ -57,7 +58,7 @@ def log_event(
     "Write a line into the service's log."
     LOG.log(level, event, extra={"facts": facts}, exc_info=trace)
 
-# %% ../../nbs/service/door.ipynb #de863c68
+# %% ../../nbs/service/door.ipynb #339d4786
 @dataclass(frozen=True)
 class DoorLimits:
     "How much a request may take."
@@ -89,7 +90,7 @@ def host_name(
     name, colon, port = host.rpartition(":")
     return name if colon and port.isdigit() else host
 
-# %% ../../nbs/service/door.ipynb #13cb235e
+# %% ../../nbs/service/door.ipynb #b31321c0
 def refuse_request(
     scope: Scope,  # ASGI's, of HTTP
     names: tuple[str, ...],  # hosts that it may ask
@@ -108,7 +109,7 @@ def refuse_request(
     if length.isdigit() and int(length) > most:
         raise BodyTooLarge(most)
 
-# %% ../../nbs/service/door.ipynb #9f1d09d3
+# %% ../../nbs/service/door.ipynb #94a67922
 _SAFE = (
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
@@ -161,7 +162,7 @@ class _Exchange:
             message = {**message, "body": b""}
         await self.send(message)
 
-# %% ../../nbs/service/door.ipynb #900caadd
+# %% ../../nbs/service/door.ipynb #27db3d96
 async def _answer(exchange: _Exchange, scope: Scope, refusal: Refusal, **headers: str) -> None:
     "Answer in the routes' place; not where an answer has begun."
     if exchange.status or exchange.over:

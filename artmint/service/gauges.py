@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['COUNTED', 'Tally', 'StudioCollector', 'Gauges']
 
-# %% ../../nbs/service/gauges.ipynb #e355782d
+# %% ../../nbs/service/gauges.ipynb #fba1d5f6
 import threading
 from collections import Counter
 from collections.abc import Iterator, MutableMapping
@@ -17,13 +17,13 @@ from prometheus_client import Counter as PromCounter
 from prometheus_client import Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-# %% ../../nbs/service/gauges.ipynb #44e6c702
+# %% ../../nbs/service/gauges.ipynb #37c7cdf8
 from ..core.canon import read_json
 from ..judge.decisions import MACHINE
 from ..studio.catalog import Catalog
 from ..studio.ledger import LedgerLine, load_money, price
 
-# %% ../../nbs/service/gauges.ipynb #25a182e4
+# %% ../../nbs/service/gauges.ipynb #0baaadfa
 COUNTED = ("artifact", "decision", "cost", "transaction", "run-state", "webhook-attempt")  # kinds of records
 
 
@@ -87,7 +87,7 @@ class Tally:
         if body.get("depth") == "finalized" and body.get("block"):
             self.final[chain] = max(self.final.get(chain, 0), body["block"])
 
-# %% ../../nbs/service/gauges.ipynb #90c16357
+# %% ../../nbs/service/gauges.ipynb #718226a6
 class StudioCollector:
     "A catalog's tally as metrics, counted when they are asked for."
 
@@ -136,7 +136,7 @@ class StudioCollector:
         yield used
         yield final
 
-# %% ../../nbs/service/gauges.ipynb #a3d6d1c5
+# %% ../../nbs/service/gauges.ipynb #1c8e8e11
 class Gauges:
     "The metrics of one service, in a registry of its own."
 
@@ -145,6 +145,7 @@ class Gauges:
         self.registry.register(StudioCollector(Tally(catalog)))
         labels = ["route", "method", "status"]
         self.requests = PromCounter("artmint_requests", "Requests", labels, registry=self.registry)
+        self._children: dict[tuple[str, str, str], Any] = {}
         buckets = (0.005, 0.02, 0.1, 0.5, 2, 10, 60)
         self.seconds = Histogram(
             "artmint_request_seconds", "Until the answer's end", registry=self.registry, buckets=buckets
@@ -153,7 +154,10 @@ class Gauges:
     def note(self, scope: MutableMapping[str, Any], status: int, seconds: float) -> None:
         "Count a request, by its route: addresses that strangers make up are one."
         route = getattr(scope.get("route"), "path", "") or "other"
-        self.requests.labels(route, scope["method"], str(status)).inc()
+        labels = (route, scope["method"], str(status))
+        if labels not in self._children:
+            self._children[labels] = self.requests.labels(*labels)
+        self._children[labels].inc()
         self.seconds.observe(seconds)
 
     def text(self) -> bytes:

@@ -174,7 +174,8 @@ def _ports(path: Path) -> dict:
 # %% ../../nbs/studio/web.ipynb #555d9145
 def _bound(port: int) -> socket.socket | None:
     "A socket that listens at a port of this machine, 0 for any free one; None when the port is taken."
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # asyncio sends small answers at once only on sockets that say they are TCP's; else each waits 40 ms for the other side
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind(("127.0.0.1", port))
