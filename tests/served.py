@@ -12,6 +12,7 @@ from artmint.service.access import Service
 from artmint.service.api import service_app
 from artmint.service.door import LOG, DoorLimits
 from artmint.service.keys import KEY_SCOPES, new_key
+from artmint.service.page import studio_page
 
 TINY = Path(__file__).parent / "data" / "tiny"
 BATCH = 'name = "{name}"\ncollection = "{folder}"\nquantity = {quantity}\nstages = {stages}\n'
@@ -49,14 +50,14 @@ class Served:
 
 
 @contextmanager
-def serving(service: Service, folder: Path, limits: DoorLimits = DoorLimits()):
+def serving(service: Service, folder: Path, limits: DoorLimits = DoorLimits(), port: int = 0):
     "The service on 127.0.0.1, in a thread of this process."
     log = folder / "serve.log"
     before = list(LOG.handlers)
     with open(log, "w") as lines:
         log_to(lines)
         config = uvicorn.Config(
-            service_app(service, limits=limits), port=0, proxy_headers=False, **server_settings()
+            service_app(service, studio_page(), limits), port=port, proxy_headers=False, **server_settings()
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, daemon=True)

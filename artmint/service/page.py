@@ -20,6 +20,7 @@ from pydantic import Field
 from starlette.routing import Mount, Route
 
 # %% ../../nbs/service/page.ipynb #3c9c467a
+import artmint
 from ..core.canon import Refusal, read_json
 from ..core.collection import person_name
 from ..core.records import Artifact, Candidate, Slot
@@ -44,7 +45,7 @@ from .runs import refuse_moved, stages_of
 from ..studio.catalog import Catalog
 from ..studio.files import slot_key
 from ..studio.team import Team, invitation_link, invite_member
-from ..studio.web import SAFE_HEADERS, respond
+from ..studio.web import respond
 
 # %% ../../nbs/service/page.ipynb #cb11cfa4
 showing = APIRouter(prefix="/v1")
@@ -205,10 +206,10 @@ _KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 
 def page_parts() -> dict[str, tuple[str, str]]:
     "The page's files: media type and text, by name."
-    import artmint
-
-    folder = Path(artmint.__file__).parent / "data" / "studio"
-    return {path.name: (_KINDS[path.suffix], path.read_text("utf-8")) for path in sorted(folder.iterdir())}
+    files = sorted((Path(artmint.__file__).parent / "data" / "studio").iterdir())
+    return {
+        file.name: (_KINDS[file.suffix], file.read_text("utf-8")) for file in files if file.suffix in _KINDS
+    }
 
 
 def studio_page() -> list[Route | Mount]:
