@@ -10,8 +10,10 @@ import asyncio
 import gc
 import logging
 import sys
+import threading
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from typing import IO, Any
 
 from starlette.routing import Mount, Route
@@ -95,6 +97,7 @@ def serve(
 ) -> None:
     "Serve a studio and its page on this machine until it is stopped. Raises PortTaken, SamePerson, BadRoster."
     log_to(log or sys.stderr)
+    threading.Thread(target=import_module, args=("papermill",), daemon=True).start()  # for the first plan
     kept = KeptPorts(service.catalog.folder / "keys" / "serve.ports", "service")
 
     def make(number: int) -> Door:

@@ -54,9 +54,9 @@ export class Beginning {
     this.priority = el("input", { type: "number", min: -1000, max: 1000, step: 1, placeholder: "0" });
     this.name = el("input", { type: "text", maxlength: 64, pattern: "[A-Za-z0-9][A-Za-z0-9_\\-]{0,63}", autocomplete: "off", spellcheck: "false" });
     this.plan = el("div", { class: "plan", "aria-live": "polite" });
-    this.go = button("Start", "begin start", () => this.start(), { class: "primary" });
+    this.go = el("button", { type: "submit", form: "begin-form", class: "primary", "data-key": "begin start" }, "Start");
     const broken = this.batches.filter((batch) => batch.problem).map((batch) => el("li", {}, `${batch.name}: ${batch.problem}`));
-    const form = el("form", { input: () => this.changed(), submit: (event) => (event.preventDefault(), this.start()) },
+    const form = el("form", { id: "begin-form", input: () => this.changed(), submit: (event) => (event.preventDefault(), this.start()) },
       field("batch", "Batch", this.batch),
       el("div", { class: "three" }, field("drop", "Drop", this.drop), field("first", "First slot", this.first), field("quantity", "How many", this.quantity)),
       el("details", {}, el("summary", {}, "Stages, time, name"),
@@ -94,6 +94,7 @@ export class Beginning {
   }
 
   changed() {
+    this.go.disabled = true; // until its plan was seen
     clearTimeout(this.waits);
     this.waits = setTimeout(() => this.look(), 300);
   }
