@@ -1,7 +1,6 @@
 // Drops: which steps towards minting are done, which is missing, and what was proven.
 
 import { button, code, el, fill, list } from "./dom.js";
-import { many } from "./words.js";
 import { when } from "./runs.js";
 
 const SIGNS = { held: "✓", failed: "✗", unchecked: "·" };
@@ -70,6 +69,6 @@ export function showDrops(part, studio, act) {
   const facts = drops.map((drop) => ({ drop, proof: proofOf(drop, studio.proofs) ?? null, editions: studio.editions[drop.drop] ?? [] }));
   list(part.querySelector(".drops"), facts, (one) => one.drop.drop, (one) => card(one.drop, studio, act));
   const none = el("div", { class: "card calm" }, el("p", {}, "Nothing is packed yet."),
-    el("p", { class: "soft" }, `Once ${many(1, "slot")} or more have an edition, a run with Packing makes a drop of them.`));
+    el("p", { class: "soft" }, "Once slots have their editions, a run with Packing makes a drop of them."));
   fill(part.querySelector(".said"), drops.length ? null : none);
 }

@@ -169,10 +169,11 @@ export function showRuns(parts, studio, act) {
   const over = some("done", "cancelled", "failed").filter((run) => !shown.has(run.id)).sort(LATEST).slice(0, KEPT);
   const box = parts.queue.querySelector(".stack");
   const rows = [...queued.slice(0, 50), ...over];
-  list(box, rows.length ? rows : [{ id: "" }], (run) => run.id, (run) => (run.id ? row(run, act) : nothing(act)));
+  list(box, rows.length ? rows : [{ id: "", runs: Boolean(runs.length) }], (run) => run.id, (run) => (run.id ? row(run, act) : nothing(runs, act)));
 }
 
-function nothing(act) {
+function nothing(runs, act) {
+  if (runs.length) return el("p", { class: "soft" }, "No other run waits.");
   return el("p", { class: "soft" }, "Nobody has asked for a run yet. ", act.may("runs:write") ? "Start one, or " : "A lead starts one, or ",
     code("artmint runs add"), " does.");
 }
