@@ -17,6 +17,7 @@ taken in one run, against an alternative measured beside it: machines are noisy,
     catalog.py     leases and records
     pruning.py     candidates stopped on their way
     metrics.py     a batch's numbers
+    events.py      from a record to its message
 """
 
 import os

@@ -30,6 +30,7 @@ SUBJECTS = (
     "metrics",
     "board",
     "proving",
+    "events",
     "serving",
 )
 

@@ -1,5 +1,6 @@
 "A studio's service, asked over HTTP: what tests of several folders build on."
 
+import logging
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ import uvicorn
 from artmint.serve import log_to, server_settings
 from artmint.service.access import Service
 from artmint.service.api import service_app
-from artmint.service.door import LOG, DoorLimits
+from artmint.service.door import DoorLimits
 from artmint.service.keys import KEY_SCOPES, new_key
 from artmint.service.page import studio_page
 
@@ -53,7 +54,8 @@ class Served:
 def serving(service: Service, folder: Path, limits: DoorLimits = DoorLimits(), port: int = 0):
     "The service on 127.0.0.1, in a thread of this process."
     log = folder / "serve.log"
-    before = list(LOG.handlers)
+    own = logging.getLogger("artmint")
+    before = list(own.handlers)
     with open(log, "w") as lines:
         log_to(lines)
         config = uvicorn.Config(
@@ -72,7 +74,7 @@ def serving(service: Service, folder: Path, limits: DoorLimits = DoorLimits(), p
             client.close()
         server.should_exit = True
         thread.join()
-        LOG.handlers = before
+        own.handlers = before
 
 
 def problem(answer: httpx.Response, status: int, name: str = "") -> dict:

@@ -3,9 +3,21 @@
 import sqlite3
 from collections import Counter
 
+import jsonschema
 import pytest
 
-from artmint.gate import Remedy, TooCostly, Trial, gate, padding, remedies, tried_out, try_out, variants
+from artmint.gate import (
+    Remedy,
+    TooCostly,
+    Trial,
+    gate,
+    padding,
+    record_refusal,
+    remedies,
+    tried_out,
+    try_out,
+    variants,
+)
 from artmint.judge.prune import Pruner
 from artmint.make.base import load_base, load_judge
 from artmint.metrics import batch_history, kpis
@@ -30,6 +42,18 @@ def test_the_gate_holds_at_the_limit_and_refuses_above(small):
     with pytest.raises(TooCostly, match="50% less.*quality: acceptance 4/8 → 2/8") as caught:
         gate(numbers, exact.model_copy(update={"revenue_per_token": numbers.cpfa / 0.15 * 0.999}), [cure])
     assert caught.value.limit < caught.value.cpfa == numbers.cpfa
+
+
+def test_a_refusal_is_on_record_with_its_remedies_and_is_told(small):
+    from artmint.service.events import event_schema, events_since
+
+    catalog, tiny = small
+    cure = Remedy("steps 1", "generation.steps = 1 instead of 2", 0.5, 0.5, "acceptance 4/8 → 2/8")
+    record_refusal(catalog, tiny, range(1, 5), TooCostly(1.0, 0.75, 5.0, "EUR", [cure]))
+    (event,) = [one for one in events_since(catalog, 0)[1] if one.type == "gate.refused"]
+    assert (event.subject, event.data["last"], event.data["limit"]) == ("tiny/1-4", 4, 0.75)
+    assert event.data["remedies"][0]["says"] == "generation.steps = 1 instead of 2"
+    jsonschema.validate(event.model_dump(mode="json"), event_schema("gate.refused"))
 
 
 def test_nothing_is_gated_without_a_revenue_or_rates_and_it_says_so(small, tmp_path):

@@ -60,7 +60,9 @@ from ..run.journals import journal_app
 from ..run.models import adapter_app, base_app, embedding_app
 from ..run.preview import preview_drop
 from ..run.transactions import tx_app
+from .keys import key_app
 from .runs import runs_app, work
+from .webhooks import webhook_app
 
 # %% ../../nbs/console/cli.ipynb #9e84dc0f
 if TYPE_CHECKING:
@@ -108,7 +110,9 @@ GROUPS = {
     "admin": admin_app,
     "journal": journal_app,
     "tx": tx_app,
+    "key": key_app,
     "runs": runs_app,
+    "webhook": webhook_app,
 }
 for name, group in GROUPS.items():
     app.add_typer(group, name=name, epilog=CODES)

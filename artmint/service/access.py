@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['ROLE_SCOPES', 'LOCAL_HOSTS', 'Here', 'CollectionName', 'BatchName', 'RunName', 'SlotNo', 'DropNo', 'After', 'Limit',
            'REFUSED', 'UnknownBatch', 'NoSuchCollection', 'TwoCollections', 'Shelf', 'Caller', 'Service', 'service_of',
-           'asks', 'require_scope', 'body_as', 'place_after', 'refusals_of', 'route_facts']
+           'asks', 'require_scope', 'body_as', 'record_from', 'place_after', 'refusals_of', 'route_facts']
 
-# %% ../../nbs/service/access.ipynb #7b5738bd
+# %% ../../nbs/service/access.ipynb #fea806c2
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,8 +17,9 @@ from typing import Annotated, Any
 from fastapi import Depends, Query, Request
 from fastapi import Path as InPath
 from pydantic import BaseModel, ValidationError
+from starlette.concurrency import run_in_threadpool
 
-# %% ../../nbs/service/access.ipynb #355965bc
+# %% ../../nbs/service/access.ipynb #3c4afb47
 from ..core.canon import NotPlainJSON, Record, Refusal, error_lines, read_json
 from ..core.collection import Collection
 from ..run.batch import Batch, load_batch
@@ -29,7 +30,7 @@ from .queue import Queue
 from ..studio.catalog import Catalog
 from ..studio.team import Member, PublicAddress, Team, TeamGate
 
-# %% ../../nbs/service/access.ipynb #e866d51b
+# %% ../../nbs/service/access.ipynb #13401822
 class UnknownBatch(Refusal):
     "No file of the batches folder has this name."
 
@@ -59,7 +60,7 @@ class TwoCollections(Refusal):
     )
     status = 409
 
-# %% ../../nbs/service/access.ipynb #8d07de36
+# %% ../../nbs/service/access.ipynb #8569e00d
 def _stamp(paths: list[Path]) -> tuple:
     "What tells files from other ones at the same places."
     stamps = []
@@ -74,7 +75,7 @@ def _stamp(paths: list[Path]) -> tuple:
 
 _READ = (".toml", ".txt", ".csv", ".json")  # what a collection's description is read from
 
-# %% ../../nbs/service/access.ipynb #ba0f8701
+# %% ../../nbs/service/access.ipynb #dbc40248
 @dataclass
 class Shelf:
     "The batch files of a folder, and the collections that they are about."
@@ -141,7 +142,7 @@ class Shelf:
             raise loaded
         return loaded
 
-# %% ../../nbs/service/access.ipynb #1f998534
+# %% ../../nbs/service/access.ipynb #0b35c4d0
 ROLE_SCOPES = {
     "guest": ("read",),
     "artist": ("read", "decide"),
@@ -158,7 +159,7 @@ class Caller:
     scopes: tuple[str, ...]
     key: ApiKey | None = None  # none: somebody of the team, in a browser
 
-# %% ../../nbs/service/access.ipynb #1e3df84f
+# %% ../../nbs/service/access.ipynb #b2d5b89b
 @dataclass
 class Service:
     "What the service answers about, and for whom."
@@ -201,7 +202,7 @@ class Service:
         member: Member = gate.member(request)
         return Caller(member.name, ROLE_SCOPES[member.role])
 
-# %% ../../nbs/service/access.ipynb #c6f8f52a
+# %% ../../nbs/service/access.ipynb #a81a4ff0
 async def service_of(request: Request) -> Service:
     "The service that a request is for."
     return request.app.state.service
@@ -245,20 +246,36 @@ def body_as(
         if kind != "application/json":
             raise OtherContent(kind[:100], "application/json")
         data = await request.body()
-        try:
-            read_json(data)
-            return model.model_validate_json(data)
-        except NotPlainJSON as error:
-            raise BadBody([f"its JSON can't be read: {error.reason}"]) from error
-        except ValidationError as error:
-            raise BadBody(error_lines(error, model)[:20]) from error
+        if len(data) < _LITTLE:
+            return record_from(data, model)
+        return await run_in_threadpool(record_from, data, model)
 
     return Depends(read)
 
 
+_LITTLE = 1 << 14  # bytes of JSON that are read at once; more of them aside, so that others don't wait
+_FAULTS = 20  # that are told one by one
+
+
+def record_from(
+    data: bytes,  # JSON
+    model: type[Record],  # what it has to be
+) -> Record:
+    "A record from JSON. Raises BadBody."
+    try:
+        read_json(data)
+        return model.model_validate_json(data)
+    except NotPlainJSON as error:
+        raise BadBody([f"its JSON can't be read: {error.reason}"]) from error
+    except ValidationError as error:
+        if error.error_count() > _FAULTS:
+            raise BadBody([f"{error.error_count():,} of its values aren't what they have to be"]) from error
+        raise BadBody(error_lines(error, model)) from error
+
+
 Here = Annotated[Service, Depends(service_of)]  # what a route answers about
 
-# %% ../../nbs/service/access.ipynb #e2632bf4
+# %% ../../nbs/service/access.ipynb #4c5e2cdb
 CollectionName = Annotated[
     str, InPath(pattern="^[a-z][a-z0-9-]*$", max_length=64, description="The collection")
 ]
@@ -286,7 +303,7 @@ def place_after(
         raise BadBody([f"after: {after[:40]!r} is no place that a page ended at"])
     return int(after or 0)
 
-# %% ../../nbs/service/access.ipynb #eaa9116a
+# %% ../../nbs/service/access.ipynb #f7fa0c40
 REFUSED = {
     400: "The request can't be read",
     401: "No key, or one that opens nothing",
@@ -300,10 +317,11 @@ REFUSED = {
     415: "The body is of another type",
     421: "Another host is asked",
     422: "What is asked for is refused as it stands",
+    431: "Too many headers",
     500: "A fault of the service",
     503: "Not ready, or too much at once",
 }
-_EVERYWHERE = (400, 405, 421, 422, 500, 503)
+_EVERYWHERE = (400, 405, 421, 422, 431, 500, 503)
 _BEHIND_A_KEY = (401, 403)
 _WITH_A_BODY = (408, 413, 415)
 

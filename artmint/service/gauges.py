@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['COUNTED', 'Tally', 'StudioCollector', 'Gauges']
 
-# %% ../../nbs/service/gauges.ipynb #fba1d5f6
+# %% ../../nbs/service/gauges.ipynb #466b5f06
 import threading
 from collections import Counter
 from collections.abc import Iterator, MutableMapping
@@ -17,14 +17,14 @@ from prometheus_client import Counter as PromCounter
 from prometheus_client import Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-# %% ../../nbs/service/gauges.ipynb #37c7cdf8
+# %% ../../nbs/service/gauges.ipynb #e0c1b183
 from ..core.canon import read_json
 from ..judge.decisions import MACHINE
 from ..studio.catalog import Catalog
 from ..studio.ledger import LedgerLine, load_money, price
 
-# %% ../../nbs/service/gauges.ipynb #0baaadfa
-COUNTED = ("artifact", "decision", "cost", "transaction", "run-state", "webhook-attempt")  # kinds of records
+# %% ../../nbs/service/gauges.ipynb #068b3637
+COUNTED = ("artifact", "decision", "cost", "transaction", "run-state")  # kinds of records
 
 
 @dataclass
@@ -40,7 +40,6 @@ class Tally:
     gas: dict[str, tuple[str, int]] = field(default_factory=dict)  # chain and gas, by the transaction's key
     final: dict[str, int] = field(default_factory=dict)  # block, by chain
     runs: dict[str, str] = field(default_factory=dict)  # state, by run
-    failures: int = 0  # of webhooks
     _one: threading.Lock = field(default_factory=threading.Lock, repr=False)  # at a time
 
     def refresh(self) -> None:
@@ -69,8 +68,6 @@ class Tally:
             )
         elif row.kind == "run-state":
             self.runs[row.key] = body["state"]
-        elif row.kind == "webhook-attempt":
-            self.failures += not body.get("delivered", False)
         else:
             self._mined(row.key, body)
 
@@ -87,7 +84,7 @@ class Tally:
         if body.get("depth") == "finalized" and body.get("block"):
             self.final[chain] = max(self.final.get(chain, 0), body["block"])
 
-# %% ../../nbs/service/gauges.ipynb #718226a6
+# %% ../../nbs/service/gauges.ipynb #ce53a960
 class StudioCollector:
     "A catalog's tally as metrics, counted when they are asked for."
 
@@ -117,8 +114,9 @@ class StudioCollector:
             used.add_metric([stage, unit], amount)
         yield used
         yield from self._chains()
-        failures = "Webhook deliveries that failed"
-        yield CounterMetricFamily("artmint_webhook_failures", failures, value=tally.failures)
+        failed = sum(tally.catalog.counters("webhook-failed").values())
+        says = "Webhook deliveries that were refused or not answered"
+        yield CounterMetricFamily("artmint_webhook_failures", says, value=failed)
 
     def _chains(self) -> Iterator[Any]:
         "What was used on each chain."
@@ -136,7 +134,7 @@ class StudioCollector:
         yield used
         yield final
 
-# %% ../../nbs/service/gauges.ipynb #1c8e8e11
+# %% ../../nbs/service/gauges.ipynb #7d37cebb
 class Gauges:
     "The metrics of one service, in a registry of its own."
 

@@ -91,6 +91,7 @@ _DELIVERY_COLUMNS = (
     sa.Column("event", sa.String, primary_key=True),  # its id
     sa.Column("record", sa.Integer, nullable=False),  # the number of the record that it tells of
     sa.Column("run", sa.String, nullable=False),  # what is delivered in order
+    sa.Column("taken", sa.Float, nullable=False),  # since when it is tried: seconds since 1970
     sa.Column("tries", sa.Integer, nullable=False),
     sa.Column("due", sa.Float, nullable=False),  # not before: seconds since 1970
     sa.Column("dead", sa.Boolean, nullable=False),  # given up, until it is replayed
@@ -693,13 +694,18 @@ class Counters(Database):
 
     def set_counter(self, kind: str, key: str, value: float, under: float | None = None) -> bool:
         "Write a number down, unless the one that is there isn't below `under`; whether it was written."
-        row = {"kind": kind, "key": key, "value": value}
-        insert = self._insert(_COUNTER).values(**row)
-        keys = ["kind", "key"]
-        below = None if under is None else _COUNTER.c.value < under
-        put = insert.on_conflict_do_update(index_elements=keys, set_={"value": value}, where=below)
         with self._write(losable=True) as connection:
-            return connection.execute(put).rowcount > 0
+            return connection.execute(self.counting(kind, key, value, under)).rowcount > 0
+
+    def counting(
+        self, kind: str, key: str, value: float, under: float | None = None, more: bool = False
+    ) -> sa.Executable:
+        "The statement that writes a number down, or with `more` adds it to the one that is there."
+        insert = self._insert(_COUNTER).values(kind=kind, key=key, value=value)
+        below = None if under is None else _COUNTER.c.value < under
+        after = _COUNTER.c.value + value if more else value
+        keys = ["kind", "key"]
+        return insert.on_conflict_do_update(index_elements=keys, set_={"value": after}, where=below)
 
     def seldom(self, kind: str, key: str, seconds: float) -> bool:
         "Whether nobody was told so within so many seconds: the time is written down, and the others wait."

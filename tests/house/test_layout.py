@@ -1,4 +1,4 @@
-"Thirteen chapters on the street, folders behind them, and imports that go one way."
+"Fourteen chapters on the street, folders behind them, and imports that go one way."
 
 import ast
 import collections
@@ -9,7 +9,7 @@ from .house import CHAPTERS, MODULES, NOTEBOOKS, ROOT, defined, imports_of, modu
 
 FOLDERS = "core studio ipfs make train judge publish chain prove report run service console".split()
 STREET = """00_seeds 10_lora_train 12_explore 15_generate 18_evaluate 20_curate 22_review
-25_metadata 27_pin 30_mint 35_verify 40_metrics 42_gate""".split()
+25_metadata 27_pin 30_mint 35_verify 40_metrics 42_gate 60_serve""".split()
 # A chapter is the face of a folder; 00_seeds stands between studio and make.
 FACE = {
     "seeds": "studio",
@@ -25,6 +25,7 @@ FACE = {
     "verify": "prove",
     "metrics": "report",
     "gate": "report",
+    "serve": "service",
 }
 ROOMS = """core: allocation canon collection intake manifest market media picture records texts
 studio: blobs catalog editions files ledger maintenance team thumbnails web
@@ -37,8 +38,8 @@ chain: admin connect contract controls custody deployments embedded journal netw
 prove: collection evidence opening proof regenerate tokens
 report: exports lint listings outcomes page preview signal
 run: admin batch commands console exchange executors health journals models obstacles preview runner sample sweep team training transactions tuning workers
-service: events keys queue work
-console: cli runs"""
+service: access answers api door events gauges keys page problems queue reading runs webhooks work writing
+console: cli keys runs serving webhooks"""
 
 
 def place(module: str) -> float:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artmint.ipfs.http import (
+    NOBODY,
     BadAnswer,
     NoAnswer,
     PrivateAddress,
@@ -132,7 +133,7 @@ def test_a_key_goes_to_its_own_server_only_and_stays_out_of_words(server, monkey
 
     with running(tmp_path / "elsewhere") as elsewhere:
         seen = []
-        monkeypatch.setattr(room, "public_addresses", lambda host, port: ["127.0.0.1"])
+        monkeypatch.setattr(room, "public_addresses", lambda *_: ["127.0.0.1"])
 
         def peek(handler):
             seen.append(handler.headers.get("Authorization"))
@@ -184,4 +185,39 @@ def test_nobody_there_is_no_answer():
 def test_only_public_addresses_are_public(address):
     found = public_addresses(str(address), 80)
     plain = getattr(address, "ipv4_mapped", None) or address
-    assert bool(found) == (plain.is_global and not plain.is_multicast)
+    assert not found or (plain.is_global and not plain.is_multicast)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "::7f00:1",
+        "64:ff9b::7f00:1",
+        "64:ff9b::a9fe:a9fe",
+        "2002:7f00:1::",
+        "fec0::1",
+        "192.0.0.8",
+        "::ffff:10.0.0.1",
+    ],
+)
+def test_what_stands_for_an_address_of_our_own_is_not_public(text):
+    assert public_addresses(text, 80) == []
+
+
+def test_translated_addresses_are_public_where_what_they_stand_for_is():
+    assert public_addresses("64:ff9b::101:101", 80) == ["64:ff9b::101:101"]
+
+
+def test_ones_own_networks_are_named_and_no_others_open():
+    assert public_addresses("10.1.2.3", 80, ("10.1.0.0/16",)) == ["10.1.2.3"]
+    assert public_addresses("10.2.2.3", 80, ("10.1.0.0/16", "fd00::/8")) == []
+
+
+def test_an_address_that_somebody_else_named_is_trusted_nowhere(server):
+    question = Request(f"{server.url}/x", trusted=NOBODY)
+    with pytest.raises(PrivateAddress):
+        request(question)
+    assert server.asked == []
+    server.faults.append(status(200))
+    request(Request(f"{server.url}/x", trusted=NOBODY, networks=("127.0.0.0/8",)))
+    assert len(server.asked) == 1

@@ -21,6 +21,7 @@ from artmint.judge.decisions import (
     Via,
     agreement,
     audit_cards,
+    asked_of_people,
     audit_sample,
     current_verdict,
     decide,
@@ -30,6 +31,8 @@ from artmint.judge.decisions import (
     kappa,
     last_words,
     record_action,
+    record_answered,
+    record_asked,
     record_verdict,
     second_look,
     slots_awaiting_review,
@@ -175,6 +178,65 @@ def test_what_people_pick_is_chosen_and_the_rest_waits(tmp_path):
     assert choice.open == (4,)
     assert [edition.dna for edition in choice.editions] == picked
     assert slots_awaiting_review(catalog, asks, range(1, 5)) == {4: 2}
+
+
+def people_said(catalog):
+    "What is on record of asking people: states, oldest first."
+    return [row["state"] for row in catalog.history("people", "demo/friday")]
+
+
+def test_the_decision_that_answers_for_the_last_slot_says_so_once(tmp_path):
+    catalog = table(tmp_path, 2, SLOTS[:3])
+    look = ReviewSession(catalog, DEMO, "ada")
+    of = {(one.slot.id, one.attempt): dna for dna, one in look.candidates().items()}
+    for _ in range(2):
+        record_asked(catalog, DEMO, "friday", [1, 2, 3])
+    assert people_said(catalog) == ["needed"]
+    record_action(look, Action(id="1", dnas=(of[1, 2],), decision="accept"))  # picked, whatever else waits
+    record_action(look, Action(id="2", dnas=(of[2, 1],), decision="reject"))  # all that was asked of it
+    assert people_said(catalog) == ["needed"]
+    record_action(look, Action(id="3", dnas=(of[3, 1],), decision="reject"))
+    assert people_said(catalog) == ["needed", "done"] and asked_of_people(catalog, DEMO) == {}
+    undo_action(look, "4", "3", (of[3, 1],))
+    record_action(look, Action(id="5", dnas=(of[3, 1],), decision="accept"))
+    assert people_said(catalog) == ["needed", "done"]
+    record_asked(catalog, DEMO, "friday", [2])
+    assert people_said(catalog) == ["needed", "done", "needed"]
+
+
+def test_two_people_who_answer_at_once_are_told_of_once(tmp_path):
+    import threading
+
+    catalog = table(tmp_path, 1, SLOTS[:2])
+    record_asked(catalog, DEMO, "friday", [1, 2])
+    both = [ReviewSession(Catalog(tmp_path), DEMO, name) for name in ("ada", "ben")]
+    dnas = list(both[0].candidates())
+    ready = threading.Barrier(2)
+
+    def decide_on(look, dna):
+        ready.wait()
+        record_action(look, Action(id=look.by, dnas=(dna,), decision="accept"))
+
+    several = [threading.Thread(target=decide_on, args=pair) for pair in zip(both, dnas)]
+    for one in several:
+        one.start()
+    for one in several:
+        one.join()
+    assert people_said(catalog) == ["needed", "done"]
+
+
+def test_a_batch_that_goes_on_waits_for_nobody(tmp_path):
+    catalog = table(tmp_path, 1, SLOTS[:2])
+    record_asked(catalog, DEMO, "friday", [1])
+    record_answered(catalog, DEMO, "friday")
+    assert people_said(catalog) == ["needed"]  # nothing fills the slot
+    made = next(iter(ReviewSession(catalog, DEMO, "ada").candidates().values()))
+    kept = made.artifact.model_dump(include={"dna", "pixel_digest", "file_digest"})
+    facts = {"slot": 1, "attempt": 1, "traits": made.slot.traits, "scores": {}, "scorers": {}}
+    place_edition(catalog, "demo", Edition(**facts, **kept))
+    for _ in range(2):
+        record_answered(catalog, DEMO, "friday")
+    assert people_said(catalog) == ["needed", "done"]
 
 
 @pytest.mark.parametrize(

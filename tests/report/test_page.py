@@ -2,6 +2,7 @@
 
 import re
 
+import jsonschema
 from tests.drawn import DEMO, SLOTS, table
 
 
@@ -19,6 +20,22 @@ def test_the_page_shows_the_numbers_and_escapes_what_is_from_outside(small):
     from artmint.report.page import bars
 
     assert "<script" not in bars("<script>", [("<script>", 1.0, "<script>", "mark")])
+
+
+def test_an_alarm_is_on_record_once_and_is_told(tmp_path):
+    from artmint.report.page import _alarm, record_retrain
+    from artmint.report.signal import design_chart, follow
+    from artmint.service.events import event_schema, events_since
+    from artmint.studio.catalog import Catalog
+
+    catalog, promised = Catalog(tmp_path), design_chart(200, 300)
+    assert _alarm(None, 3) is None and _alarm((promised, follow(promised, [True] * 50)), 3) is None
+    alarm = _alarm((promised, follow(promised, [True] * 20 + [False] * 200)), 3)
+    for told in (None, alarm, alarm, None):
+        record_retrain(catalog, DEMO, told)
+    (event,) = events_since(catalog, 0)[1]
+    assert (event.type, event.data["drop"], event.data["since"]) == ("retrain.raised", 3, 20)
+    jsonschema.validate(event.model_dump(mode="json"), event_schema(event.type))
 
 
 def test_the_page_says_what_was_refused_which_slots_starve_and_who_decided_what(tmp_path):

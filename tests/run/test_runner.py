@@ -12,6 +12,7 @@ import nbformat
 import pytest
 
 from artmint.run import runner
+from artmint.studio.catalog import Catalog
 from artmint.studio.files import StudioBusy, hold_studio
 from tests.small import FILL, ROUND, STUDIO, WRITE, notebook, traces
 
@@ -68,6 +69,8 @@ def test_open_slots_after_the_last_round_wait_for_people(books, order, tmp_path)
         runner.run_batch(order(), tmp_path / "studio", print)
     assert refusal.value.slots == [2, 4]
     assert refusal.value.exit_code == 4
+    asked = Catalog(tmp_path / "studio").all("people").values()
+    assert [(row["state"], row["slots"]) for row in asked] == [("needed", [2, 4])]
     assert traces(tmp_path / "studio", "curate") == [1, 2]
     assert traces(tmp_path / "studio", "metadata") == []
 

@@ -33,7 +33,7 @@ def test_every_route_is_described_with_its_answers_and_refusals(minted_service):
         for code in good:
             kinds = operation["responses"][code]["content"]
             assert all("schema" in kind or name == "metrics" for kind in kinds.values()), name
-        wanted = {"400", "405", "421", "422", "500", "503"}
+        wanted = {"400", "405", "421", "422", "431", "500", "503"}
         if name not in FREE:
             assert operation["x-scope"] in KEY_SCOPES
             assert operation["security"]

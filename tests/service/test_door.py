@@ -134,7 +134,8 @@ def hostile(one: Attacked) -> list[tuple[str, bytes, int]]:
         ("no UTF-8 in a name", ask("/v1/runs/%ff%fe"), 400),
         ("a name with dots", ask("/v1/runs/..a", "PUT", b'{"batch": "making"}'), 422),
         ("a name that is too long", ask("/v1/runs/" + "a" * 100), 422),
-        ("a path that is too long", ask("/v1/runs/" + "a" * 40_000), 400),
+        ("a path that is too long", ask("/v1/runs/" + "a" * 40_000), 422),
+        ("a line break for a Location", ask("/v1/runs/a%0d%0aX:b", "PUT", b'{"batch": "making"}'), 400),
         ("a batch outside of the folder", ask(RUN, "PUT", b'{"batch": "../tiny"}'), 422),
         ("a studio elsewhere", ask(RUN, "PUT", b'{"batch": "making", "parameters": {"00_seeds": {"studio": "/"}}}'), 422),
         ("no JSON", ask(RUN, "PUT", b"batch=making"), 422),
@@ -157,8 +158,7 @@ def hostile(one: Attacked) -> list[tuple[str, bytes, int]]:
         ("a length that is none", ask(RUN, "PUT", Content_Length="many"), 400),
         ("two lengths", ask(RUN, "PUT", b"{}", Content_Length="2\r\nContent-Length: 3"), 400),
         ("length and pieces", ask(RUN, "PUT", b"{}", Transfer_Encoding="chunked"), 400),
-        ("many headers", ask("/v1/runs", X="a\r\nX: ".join("b" * 2000)), 400),
-        ("a header with a line break", ask("/v1/runs", X="a\nb: c\r\n d"), 400),
+        ("many headers", ask("/v1/runs", X="\r\nX: ".join("b" * 200)), 431),
         ("a header with a null byte", ask("/v1/runs", X="a\x00b"), 400),
         ("OPTIONS", ask(RUN, "OPTIONS"), 405),
         ("TRACE", ask(RUN, "TRACE"), 405),
@@ -172,7 +172,6 @@ def hostile(one: Attacked) -> list[tuple[str, bytes, int]]:
         ("a form without an end", ask(WORKS, "POST", b"--x\r\nContent-Dis", **multipart), 422),
         ("a form without a boundary", ask(WORKS, "POST", b"--x", Content_Type="multipart/form-data"), 422),
         ("no HTTP", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 20 + b"\r\n\r\n", 400),
-        ("another protocol", ask("/v1/runs", Connection="Upgrade", Upgrade="websocket", Sec_WebSocket_Key="x"), 0),
     ]
 
 
@@ -194,10 +193,9 @@ def test_forty_hostile_requests_are_refused_in_words_and_leave_nothing(attacked)
     wrong = []
     for name, data, status in requests:
         answer = attacked.say(data)
-        if answer[0] != status and status:
+        if answer[0] != status:
             wrong.append((name, status, answer[0], answer[2][:200]))
-            continue
-        if status:
+        else:
             told(*answer, data.split(b" ", 1)[0].decode("latin-1"))
     assert wrong == []
     _, rows = attacked.catalog.news(written, ("run", "run-state", "decision", "attempt", "edition", "artifact"))
@@ -205,7 +203,7 @@ def test_forty_hostile_requests_are_refused_in_words_and_leave_nothing(attacked)
 
 
 def test_memory_stays_flat_under_a_hail_of_them(attacked):
-    requests = [data for name, data, _ in hostile(attacked) if name != "another protocol"]
+    requests = [data for _, data, _ in hostile(attacked)]
     for data in requests:
         attacked.say(data)
     before = attacked.memory()

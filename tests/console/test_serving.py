@@ -1,0 +1,23 @@
+"What artmint serve is given, and what it refuses before anything listens."
+
+import pytest
+
+from artmint.console.serving import BadHostName, served_names
+from tests.studios import artmint
+
+
+@pytest.mark.parametrize("name", ["https://art.example", "art.example:443", "art example", "", "art.example/x"])
+def test_a_host_is_a_name_and_nothing_else(name):
+    with pytest.raises(BadHostName):
+        served_names([name])
+
+
+def test_names_are_told_as_requests_bring_them():
+    assert served_names(["Art.Example", "b.example"]) == ("art.example", "b.example")
+
+
+def test_without_batches_nothing_is_served(tmp_path):
+    done = artmint("serve", "--port", "0", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "There is no folder batches" in done.stderr
+    assert not (tmp_path / "studio").exists()
