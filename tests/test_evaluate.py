@@ -70,6 +70,7 @@ def rule(base, judge, parts):
     return yardstick(base, judge, *parts, ASKED)
 
 
+@pytest.mark.slow
 def test_checkpoints_and_the_base_are_measured_alike_every_time(rule, files):
     seen = []
     every = evaluate(

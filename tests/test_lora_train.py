@@ -37,11 +37,12 @@ from artmint.train.examples import FarResolution
 from artmint.train.settings import TrainConfig, UnknownOptimiser
 from artmint.train.style import practice_style
 from tests.styles import SMALL, UNETS, sha
+from tests.suites import some
 
 # ---------------------------------------------------------------- training
 
 
-@pytest.mark.parametrize("name", ["sd1", "sdxl", pytest.param("sd2", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", some(UNETS, ["sd1"]))
 def test_twice_trained_is_the_same_file(bases, style, trained, tmp_path, name):
     assert sha(train(style, bases(name), TrainConfig(**SMALL), tmp_path / "again").read_bytes()) == sha(
         trained(name)
@@ -64,14 +65,9 @@ train(load_style(style, 32), load_base(base), config, Path(folder), progress=rep
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    "steps, by",
-    [
-        pytest.param(1, signal.SIGKILL, marks=pytest.mark.slow),
-        (4, signal.SIGKILL),
-        pytest.param(6, signal.SIGKILL, marks=pytest.mark.slow),
-        pytest.param(5, signal.SIGINT, marks=pytest.mark.slow),
-    ],
+    "steps, by", [(1, signal.SIGKILL), (4, signal.SIGKILL), (6, signal.SIGKILL), (5, signal.SIGINT)]
 )
 def test_killed_at_any_step_it_ends_in_the_same_bytes(bases, style, trained, tmp_path, steps, by):
     "And stopped with Ctrl-C in the middle of a step."
@@ -123,21 +119,21 @@ def test_another_training_is_not_continued(bases, style, tmp_path):
         train(style, bases("sd1"), TrainConfig(**SMALL | {"steps": 1, "rate": 1e-4}), tmp_path)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"text_encoder": True},
-        pytest.param({"noise_offset": 0.1}, marks=pytest.mark.slow),
-        {"min_snr": 5.0},
-        pytest.param({"accumulate": 2}, marks=pytest.mark.slow),
-        pytest.param({"gradient_checkpointing": True}, marks=pytest.mark.slow),
-        {"precision": "bfloat16"},
-        {"optimiser": "Adafactor"},
-        pytest.param({"optimiser": "SGD"}, marks=pytest.mark.slow),
-        pytest.param({"schedule": "constant"}, marks=pytest.mark.slow),
-        pytest.param({"buckets": False}, marks=pytest.mark.slow),
-    ],
-)
+CHANGES = [
+    {"text_encoder": True},
+    {"noise_offset": 0.1},
+    {"min_snr": 5.0},
+    {"accumulate": 2},
+    {"gradient_checkpointing": True},
+    {"precision": "bfloat16"},
+    {"optimiser": "Adafactor"},
+    {"optimiser": "SGD"},
+    {"schedule": "constant"},
+    {"buckets": False},
+]
+
+
+@pytest.mark.parametrize("change", some(CHANGES, CHANGES[:1]))
 def test_every_setting_trains_and_repeats(bases, style, trained, tmp_path, change):
     config = TrainConfig(**SMALL | {"steps": 3} | change)
     first, again = (train(style, bases("sdxl"), config, tmp_path / part).read_bytes() for part in ("a", "b"))
@@ -193,22 +189,20 @@ def test_what_cannot_be_trained_is_refused(bases, style, trained, tmp_path):
 # ---------------------------------------------------------------- settings
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"shuffle": True, "keep_tokens": 1, "caption_dropout": 0.3},
-        pytest.param({"conv_rank": 2, "conv_alpha": 1.0, "clip_skip": 2}, marks=pytest.mark.slow),
-        {
-            "text_encoder": True,
-            "text_rate": 1e-3,
-            "optimiser_args": {"betas": [0.8, 0.9]},
-            "schedule": "linear",
-        },
-        pytest.param(
-            {"optimiser": "Rprop", "schedule": "cosine_with_restarts", "cycles": 2}, marks=pytest.mark.slow
-        ),
-    ],
-)
+SETTINGS = [
+    {"shuffle": True, "keep_tokens": 1, "caption_dropout": 0.3},
+    {"conv_rank": 2, "conv_alpha": 1.0, "clip_skip": 2},
+    {
+        "text_encoder": True,
+        "text_rate": 1e-3,
+        "optimiser_args": {"betas": [0.8, 0.9]},
+        "schedule": "linear",
+    },
+    {"optimiser": "Rprop", "schedule": "cosine_with_restarts", "cycles": 2},
+]
+
+
+@pytest.mark.parametrize("change", some(SETTINGS, SETTINGS[:1]))
 def test_broken_off_with_any_setting_it_ends_in_the_same_bytes(bases, style, tmp_path, change):
     config = TrainConfig(**SMALL | {"steps": 4, "every": 2} | change)
 

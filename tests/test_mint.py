@@ -23,6 +23,7 @@ from artmint.chain.transaction import (
 from artmint.studio.catalog import Catalog
 from artmint.studio.files import write_new
 from tests.studios import FAST, Studio
+from tests.suites import some
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -217,20 +218,12 @@ POINTS = [(place, nth) for place, calls in CALLS.items() for nth in calls]
 
 
 SHORT = [
-    ("before_journal", 5),
     ("in_journal", 13),
-    ("after_append", 3),
     ("after_send", 6),
-    ("after_confirmed", 1),
-    ("after_token", 2),
-]  # one of each state; the others are in the long suite
+]  # before the node has it and after; the other states are in the long suite
 
 
-@pytest.mark.parametrize(
-    "place, nth",
-    [pytest.param(*point, marks=() if point in SHORT else pytest.mark.slow) for point in POINTS],
-    ids=lambda value: str(value),
-)
+@pytest.mark.parametrize("place, nth", some(POINTS, SHORT), ids=lambda value: str(value))
 def test_killed_at_any_point_and_run_again(tmp_path, place, nth):
     "SIGKILL at every state, then an ordinary run: the planned supply, one contract, every nonce used once."
     done = subprocess.run(

@@ -50,7 +50,9 @@ from artmint.run.console import (
     Studio,
     console_voice,
     exit_code_of,
+    plain_words,
     print_json,
+    print_line,
     progress_of,
     show_steps,
 )
@@ -213,6 +215,8 @@ def verify(
     from artmint.prove.opening import read_opening
     from artmint.verify import verify as prove
 
+    if sheet and not sheet.absolute().parent.is_dir():
+        raise typer.BadParameter(f"--sheet: there is no folder {sheet.absolute().parent}")
     _, live = console_voice()
     gateways = [Gateway(url, int(limit * 2**30)) for url in gateway or ()]
     how = {"rpc": rpc, "base": base, "regenerate": regenerate, "provenance": provenance, "sample": sample}
@@ -342,7 +346,11 @@ def _records(studio: Path) -> list[dict]:
     "Every record and blob against its digest."
     from artmint.studio.catalog import Catalog
 
-    changed = [_check("catalog", "failed", problem) for problem in Catalog(studio).check()]
+    try:
+        problems = Catalog(studio).check()
+    except Exception as error:  # a doctor names what is broken, and goes on
+        problems = [plain_words(error)[0]]
+    changed = [_check("catalog", "failed", problem) for problem in problems]
     return changed or [_check("catalog", "held", "every row and every blob is what was written")]
 
 # %% ../../nbs/console/cli.ipynb #34ed7218
@@ -376,13 +384,13 @@ def doctor(
     raise typer.Exit(exit_code_of(checks))
 
 # %% ../../nbs/console/cli.ipynb #e1393121
-def _report_error(error: Exception, json: bool) -> int:
-    "Say what went wrong, in its own lines or as one JSON document, and give the exit code."
-    code = getattr(error, "exit_code", 1)
-    message = str(error).strip() or type(error).__name__
+def _report_error(error: Exception, json: bool, lines: bool = False) -> int:
+    "Say what went wrong, in its own lines, as one JSON document or as the last of many lines, and give the exit code."
+    message, code = plain_words(error)
     if json:
-        line = " ".join(message.split())
-        print_json({"error": type(error).__name__, "message": line, "exit_code": code})
+        facts = {"error": type(error).__name__, "message": " ".join(message.split()), "exit_code": code}
+        show = print_line if lines else print_json
+        show({"event": "end", **facts} if lines else facts)
     else:
         typer.echo(f"{typer.style('artmint:', fg=typer.colors.RED)} {message}", err=True)
     return code
@@ -403,4 +411,4 @@ def main(
     except Exception as error:
         if "--debug" in given:
             raise
-        sys.exit(_report_error(error, "--json" in given))
+        sys.exit(_report_error(error, "--json" in given, given[0] == "run"))

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 import artmint
 from ..core.canon import Record, Refusal, canonical, error_lines, read_json
 from ..core.collection import Collection, read_collection
-from ..core.records import Artifact, Candidate
+from ..core.records import Candidate
 from .checks import bound_judge
 from .decisions import MACHINE, decide, decisions_on, effective_decision
 from .duplicates import LIKENESS

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 from ..chain.connect import connect
 from ..chain.contract import ForeignCode, code_hash, content_root, contract_at, known_code, sealed
 from ..chain.embedded import ChainDamaged
+from ..chain.networks import networks_of
 from ..core.canon import Refusal
 from ..core.manifest import BadMetadata, Manifest, provenance_hash
 from ..core.records import Finding
@@ -239,6 +240,10 @@ def _connected(target: Target, studio: Path, rpc: str) -> "Web3":
     number = int(target.chain) if target.chain.isdecimal() else 0
     at_home = target.chain == "embedded" or (number and not rpc)
     if not at_home:
+        network = networks_of(studio).get(target.chain)
+        if network and not rpc:
+            raise Unreachable(f"{network.name} is a network's name; --rpc says which node is asked")
+        number = network.chain_id if network else number
         return connect(rpc if number else target.chain, studio, number, agree=True)
     if not (studio / "chain" / "genesis.json").exists():
         raise Unreachable(f"there is no chain in {studio.name}/chain; give the address of a node")

@@ -7,9 +7,9 @@ __all__ = ['PlanOnly', 'From', 'To', 'JsonLines', 'ExportFolder', 'BoardAddress'
            'DownAxis', 'ThirdAxis', 'ShownSlots', 'SeedCount', 'GridPicture', 'GridPage', 'TakenCell', 'WriteTaken',
            'CountOnly', 'SweepFile', 'NewFolder', 'FirstName', 'CopyFolder', 'WithKeys', 'Really', 'Days', 'SlotNumber',
            'PictureFile', 'Artist', 'Medium', 'Source', 'DeclaredBy', 'Ground', 'Withdraw', 'Look', 'Keystore',
-           'Passphrase', 'Chain', 'DropNumber', 'DryRun', 'TokenCeiling', 'DayCeiling', 'Above', 'Depth', 'OutFile',
-           'OpenSeeds', 'run', 'report', 'explore', 'sweep', 'init', 'backup', 'gc', 'enter', 'approve', 'mint',
-           'provenance', 'open_withheld', 'minting_checks']
+           'Passphrase', 'Chain', 'DropNumber', 'DryRun', 'TokenCeiling', 'DayCeiling', 'Above', 'Sure', 'Depth',
+           'OutFile', 'OpenSeeds', 'run', 'report', 'explore', 'sweep', 'init', 'backup', 'gc', 'enter', 'approve',
+           'mint', 'UnsureMint', 'provenance', 'open_withheld', 'minting_checks']
 
 # %% ../../nbs/run/commands.ipynb #3a7c052d
 import shlex
@@ -35,6 +35,7 @@ from artmint.run.console import (
     verify_command,
 )
 from ..core.canon import Refusal
+from .models import studio_catalog
 from .team import dispute_lines
 
 if TYPE_CHECKING:
@@ -142,10 +143,11 @@ def run(
     json: JsonLines = False,  # for programs
 ) -> None:
     "Run what isn't finished of a batch; it may be stopped or killed at any moment and run again."
-    from artmint.run.batch import load_batch, stage_range
+    from artmint.run.batch import existing_catalog, load_batch, stage_range
     from artmint.run.runner import WaitingForPeople, run_batch, write_report
 
     order = load_batch(batch)
+    begins = existing_catalog(studio) is None
     if plan:
         rows = _plan_rows(order, studio, stage_range(order, first, last), context.obj)
         show = print_json if json else _print_plan
@@ -153,6 +155,8 @@ def run(
         refused = any(finding["status"] == "failed" for row in rows for finding in row["findings"])
         raise typer.Exit(1 if refused else 0)
     say, live = console_voice()
+    if begins:
+        say(f"A new studio begins in {studio.resolve()}; --studio names another.")
     event = print_line if json else (lambda happening: None)
     try:
         results = run_batch(order, studio, say, live, event, first, last)
@@ -230,7 +234,6 @@ def report(
     from artmint.run.batch import load_batch
     from artmint.run.runner import write_report
     from artmint.seeds import load_collection
-    from artmint.studio.catalog import Catalog
 
     if parquet and export is None:
         raise typer.BadParameter("--parquet says how --export writes, and no --export FOLDER is given")
@@ -239,11 +242,12 @@ def report(
             "--board is http://HOST/ or https://HOST/, without a token: a report is passed on"
         )
     order = load_batch(batch)
+    catalog = studio_catalog(studio)
     page = near_path(write_report(order, studio, board))
     files = []
     if export is not None:
         collection = load_collection(order.folder)
-        paths = export_numbers(Catalog(studio), collection, order.slots, export, parquet)
+        paths = export_numbers(catalog, collection, order.slots, export, parquet)
         files = [near_path(path) for path in paths]
     if json:
         return print_json({"report": page, "exported": files})
@@ -435,6 +439,7 @@ def backup(
     "Copy a studio, even while it works, and check every record and blob of the copy. The copy is a studio."
     from artmint.studio.maintenance import backup as copy_studio
 
+    studio_catalog(studio)
     copied = copy_studio(studio, into, keys)
     if json:
         return print_json(copied)
@@ -459,6 +464,7 @@ def gc(
     --really."""
     from artmint.studio.maintenance import gc as sweep_studio
 
+    studio_catalog(studio)
     orphans = sweep_studio(studio, really, days)
     if json:
         return print_json(vars(orphans) | {"removed": really})
@@ -650,6 +656,9 @@ Above = Annotated[
 ]
 
 
+Sure = Annotated[bool, typer.Option("--yes", help="On a main network: don't ask before money is spent.")]
+
+
 Depth = Annotated[
     str,
     typer.Option(
@@ -670,6 +679,7 @@ def mint(
     day: DayCeiling = None,  # a ceiling
     above: Above = None,  # what to do then
     depth: Depth = "",  # when it counts
+    sure: Sure = False,  # without a question
 ) -> None:
     """Mint what isn't minted of a committed drop, and stamp it when it is final. The passphrase comes from
     ARTMINT_PASSPHRASE."""
@@ -680,7 +690,7 @@ def mint(
         raise typer.BadParameter("--above takes stop, wait or mint")
     ceilings = ceilings_of(studio, token=token, day=day, above=above)
     with friendly_errors():
-        _mint_drop(context.obj, collection, drop, studio, chain, ceilings, depth, dry_run)
+        _mint_drop(context.obj, collection, drop, studio, chain, ceilings, depth, dry_run, sure)
 
 # %% ../../nbs/run/commands.ipynb #f866f10e
 def _tell_plan(
@@ -702,6 +712,30 @@ def _tell_plan(
     blocked = plan.batches and not policy_foresight(closed, contract, plan).batches
     return not (plan.problems or blocked)
 
+# %% ../../nbs/run/commands.ipynb #7c7391ed
+class UnsureMint(Refusal):
+    "Nobody was there to be asked before money is spent."
+
+    network: str
+    says = (
+        "Minting on {network} spends money, and nobody is at a terminal to be asked. Nothing was sent: say --yes where that is "
+        "decided already."
+    )
+    exit_code = 2
+
+
+def _ask_before_money(manifest: "Manifest", network: str) -> None:
+    "Have somebody type the collection's name. Raises UnsureMint, typer.Exit."
+    if not sys.stdin.isatty():
+        raise UnsureMint(network)
+    name = manifest.collection
+    asked = (
+        f"{manifest.quantity} tokens of {name} on {network} cost money. Type the collection's name to mint"
+    )
+    if typer.prompt(asked, err=True).strip() != name:
+        typer.echo("Nothing was sent.", err=True)
+        raise typer.Exit(2)
+
 # %% ../../nbs/run/commands.ipynb #c5e5fecb
 def _mint_drop(
     environment: Mapping[str, str],
@@ -712,21 +746,26 @@ def _mint_drop(
     ceilings: "Ceilings",
     depth: str,
     dry_run: bool,
+    sure: bool,
 ) -> None:
     "Say what minting would do, and unless that was all, do it."
     from artmint.chain.custody import has_key
     from artmint.chain.deployments import require_contract
+    from artmint.chain.networks import network_at
+    from artmint.chain.preflight import refuse_unstored
     from artmint.core.manifest import read_manifest
     from artmint.metadata import refuse_unaccepted
     from artmint.publish.approve import require_approval
+    from artmint.run.admin import NotPacked
     from artmint.seeds import load_collection
-    from artmint.studio.catalog import Catalog
     from artmint.studio.files import drop_folder
 
     collection = load_collection(folder)
     packed = drop_folder(studio, collection.name, drop)
+    catalog = studio_catalog(studio)
+    if not (packed / "drop.json").exists():
+        raise NotPacked(drop, near_path(packed / "drop.json"))
     manifest = read_manifest((packed / "drop.json").read_bytes())
-    catalog = Catalog(studio)
     refuse_unaccepted(catalog, collection, range(manifest.first, manifest.first + manifest.quantity))
     web3 = _open_chain(studio, chain, environment)
     people = [_minter_address(studio, environment, web3)] if web3 and has_key(studio, "minter") else []
@@ -735,6 +774,10 @@ def _mint_drop(
     if dry_run:
         raise typer.Exit(0 if ready else 1)
     require_approval(collection, packed)
+    refuse_unstored(catalog, manifest, web3)
+    network = network_at(web3)
+    if not (sure or network.test or chain == "embedded"):
+        _ask_before_money(manifest, network.name)
     _send_drop(catalog, contract, manifest, environment, ceilings, depth)
 
 # %% ../../nbs/run/commands.ipynb #8fc02046
@@ -825,10 +868,9 @@ def open_withheld(
     verify --opening`."""
     from artmint.prove.opening import open_packed
     from artmint.seeds import load_collection
-    from artmint.studio.catalog import Catalog
     from artmint.studio.files import write_whole
 
-    opening = open_packed(Catalog(studio), load_collection(collection), seeds)
+    opening = open_packed(studio_catalog(studio), load_collection(collection), seeds)
     if out is None:
         return typer.echo(opening.data.decode())
     write_whole(out, opening.data)

@@ -30,7 +30,10 @@ class NoStudioHere(Refusal):
     "A folder without a studio."
 
     folder: Path
-    says = "There is no studio in {folder}, and none was begun. `artmint init` begins one; --studio names another."
+    says = (
+        "There is no studio in {folder}, or nothing was made in it yet. None was begun: `artmint run` makes one, --studio "
+        "names another."
+    )
     exit_code = 2
 
 
@@ -38,11 +41,12 @@ def studio_catalog(
     studio: Path,  # its folder
 ) -> "Catalog":
     "The catalog of a studio that is there. Raises NoStudioHere."
-    from artmint.studio.catalog import Catalog
+    from artmint.run.batch import existing_catalog
 
-    if not studio.is_dir():
+    catalog = existing_catalog(studio)
+    if catalog is None:
         raise NoStudioHere(studio)
-    return Catalog(studio)
+    return catalog
 
 # %% ../../nbs/run/models.ipynb #c80830f1
 def open_base(

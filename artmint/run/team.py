@@ -19,6 +19,7 @@ import typer
 
 # %% ../../nbs/run/team.ipynb #84f197a1
 from .console import BatchFile, Json, Studio, print_json
+from .models import studio_catalog
 
 if TYPE_CHECKING:
     from artmint.core.collection import Collection
@@ -144,8 +145,10 @@ Blind = Annotated[
 Port = Annotated[
     int,
     typer.Option(
+        min=0,
+        max=65535,
         help="Where to listen on this machine (127.0.0.1, never a network); 0 takes the port that the board had before, or "
-        "any free one. A proxy forwards to it."
+        "any free one. A proxy forwards to it.",
     ),
 ]
 Browser = Annotated[bool, typer.Option("--open/--no-open", help="Open the address in a browser.")]
@@ -182,7 +185,6 @@ def review(
     from artmint.review import BoardApi, serve_board
     from artmint.run.batch import load_batch
     from artmint.seeds import load_collection
-    from artmint.studio.catalog import Catalog
 
     if address and not team:
         raise typer.BadParameter("--address is for a team: say --team as well")
@@ -190,7 +192,7 @@ def review(
         raise typer.BadParameter("with --team everybody's name comes from their link, so --by has no place")
     order = load_batch(batch)
     collection = load_collection(order.folder)
-    session = ReviewSession(Catalog(studio), collection, by or getpass.getuser(), blind, order.slots)
+    session = ReviewSession(studio_catalog(studio), collection, by or getpass.getuser(), blind, order.slots)
 
     def announce(line: str) -> None:
         typer.echo(line)

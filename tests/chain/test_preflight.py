@@ -1,9 +1,20 @@
 "Refused before anything is sent."
 
+from types import SimpleNamespace
+
 import pytest
 
 from artmint.chain import admin as admin_room
-from artmint.chain.preflight import AllowanceTooSmall, BadBatchSize, NotCommitted, Paused, mint_plan
+from artmint.chain.preflight import (
+    AllowanceTooSmall,
+    BadBatchSize,
+    NotCommitted,
+    Paused,
+    Unstored,
+    mint_plan,
+    refuse_unstored,
+)
+from artmint.studio.catalog import Catalog
 from tests.studios import DEMO, refused
 
 
@@ -50,3 +61,36 @@ def test_the_plan_sends_nothing(ready):
     assert spent <= plan.gas <= 2 * spent
     done = mint_plan(ready.contract, ready.who.minter.address, ready.drop, 5)
     assert (done.batches, done.minted, done.problems, done.gas) == ((), 16, (), 0)
+
+
+@pytest.mark.parametrize(
+    ("chain", "receipt", "passes"),
+    [
+        (8453, None, False),
+        (8453, ["folder store"], False),
+        (8453, ["folder store", "folder vault"], False),
+        (8453, ["folder store", "pinata api.pinata.cloud"], True),
+        (84532, ["folder store"], True),
+        (31337, None, True),
+    ],
+)
+def test_on_a_main_network_somebody_else_must_keep_the_drop(tmp_path, chain, receipt, passes):
+    "Tokens that point to content which nobody but the studio has can't be taken back."
+    catalog = Catalog(tmp_path)
+    drop = SimpleNamespace(collection="demo", drop=1, root="bafy1")
+    if receipt:
+        stores = [{"store": name} for name in receipt]
+        catalog.append("pin", "demo/1", {"root": "bafy1", "stores": stores})
+    web3 = SimpleNamespace(eth=SimpleNamespace(chain_id=chain))
+    if passes:
+        return refuse_unstored(catalog, drop, web3)
+    with pytest.raises(Unstored, match="Nothing was sent"):
+        refuse_unstored(catalog, drop, web3)
+
+
+def test_a_receipt_of_another_root_is_none(tmp_path):
+    catalog = Catalog(tmp_path)
+    catalog.append("pin", "demo/1", {"root": "bafy0", "stores": [{"store": "pinata x"}]})
+    web3 = SimpleNamespace(eth=SimpleNamespace(chain_id=1))
+    with pytest.raises(Unstored):
+        refuse_unstored(catalog, SimpleNamespace(collection="demo", drop=1, root="bafy1"), web3)

@@ -17,10 +17,9 @@ from artmint.core.market import (
 )
 from artmint.core.records import Slot
 from artmint.seeds import load_collection
-from tests.shown import DEMO_TEXT, FOLDER as DEMO, read_demo as read
-
-ADA, BEN, SPLITTER = ("0x" + digit * 40 for digit in "123")
-LOOP = b"\0\0\0\x18ftypmp42"
+from tests.shown import ADA, BEN, DEMO_TEXT, LOOP, shown_folder
+from tests.shown import FOLDER as DEMO
+from tests.shown import read_demo as read
 
 
 def problems(folder, more: str, *changes) -> list[str]:
@@ -226,55 +225,10 @@ def test_what_one_of_ones_lack_or_say_twice_is_refused(name, tmp_path):
     assert any(reason in line for line in lines), lines
 
 
-ALL = f"""
-[market]
-symbol = "LIGHT"
-token_name = "{{title}}, {{motif}} no. {{id}} of {{supply}}"
-token_description = "{{description}} This one shows {{motif}}."
-external_url = "https://art.example/{{collection}}/{{id}}"
-animation_url = "loop.mp4"
-background_color = "0c1233"
-image = "ipfs://bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e"
-external_link = "https://art.example"
-collaborators = ["{ADA}"]
-[market.facts.artist]
-label = "Artist"
-value = "Ada"
-[market.facts.series]
-label = "Series"
-values = {{ "1-8" = "First", "9-15" = "Second" }}
-[market.facts.edition]
-label = "Edition"
-type = "level"
-value = "{{id}}"
-max_value = 16
-[market.facts.made]
-label = "Made"
-type = "date"
-value = 2026-11-29
-[market.facts.luck]
-label = "Luck"
-type = "boost_percentage"
-value = 12.5
-[market.tokens.3]
-name = "The Third"
-background_color = "ffffff"
-[market.tokens.4]
-animation_url = "https://art.example/4.html"
-"""
-SPLIT = (
-    "basis_points = 500",
-    f'basis_points = 500\nreceiver = "{SPLITTER}"\n'
-    f'shares = [{{ account = "{ADA}", percent = 66.67 }}, {{ account = "{BEN}", percent = 33.33 }}]',
-)
-
-
 @pytest.fixture
 def shown(tmp_path):
     "The demo with all that markets show."
-    (tmp_path / "demo").mkdir()
-    (tmp_path / "demo" / "loop.mp4").write_bytes(LOOP)
-    return read(tmp_path, SPLIT, more=ALL)
+    return read_collection(shown_folder(tmp_path) / "collection.toml")
 
 
 def test_all_of_it_makes_sense_together(shown, tmp_path):
@@ -305,15 +259,17 @@ def test_a_collection_that_says_nothing_is_as_it_was(tmp_path):
 
 def test_a_token_says_its_own_in_place_of_what_others_say(shown):
     texts = token_texts(shown, 3, {"motif": "rings"})
-    assert (texts["name"], texts["background_color"]) == ("The Third", "ffffff")
+    assert (texts["name"], texts["background_color"]) == ("The Third", "0c1233")
     assert texts["external_url"] == "https://art.example/demo/3"
-    assert texts["animation_url"].place.startswith("media/")
-    assert token_texts(shown, 4, {"motif": "waves"})["name"] == "First Light, waves no. 4 of 16"
-    assert token_texts(shown, 4, {"motif": "waves"})["animation_url"] == "https://art.example/4.html"
-    assert token_texts(shown, 4, {"motif": "waves"})["description"].endswith("This one shows waves.")
+    assert texts["animation_url"] == "https://art.example/3.html"
+    other = token_texts(shown, 4, {"motif": "waves"})
+    assert other["name"] == "First Light, waves no. 4 of 16"
+    assert other["animation_url"].place.startswith("media/")
+    assert other["description"].endswith("This one shows waves.")
     slots = [Slot(id=number, traits={"motif": "rings"}) for number in (3, 4)]
-    assert list(media_of(shown, slots)) == [texts["animation_url"].digest]
-    assert media_of(shown, slots[1:]) == {}
+    banner = shown.market.banner_image.digest
+    assert set(media_of(shown, slots)) == {banner, other["animation_url"].digest}
+    assert set(media_of(shown, slots[:1])) == {banner}
 
 
 def test_a_one_of_one_may_say_its_own_by_name_and_its_number_comes_first():

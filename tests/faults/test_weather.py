@@ -34,6 +34,7 @@ from artmint.mint import mint, stamp_drop
 from artmint.studio.catalog import Catalog
 from tests.nodes import Lagging, Studio, forwarded
 from tests.studios import DEMO, FAST, Drop
+from tests.suites import some
 
 from .proxy import Proxy
 
@@ -73,12 +74,7 @@ def whole_line(folder, node, url):
 
 
 @pytest.mark.parametrize(
-    "seconds, turns",
-    [
-        (0.3, False),
-        (0.3, True),
-        *(pytest.param(s, t, marks=pytest.mark.slow) for s in (1, 5) for t in (False, True)),
-    ],
+    "seconds, turns", some([(s, t) for s in (0.3, 1, 5) for t in (False, True)], [(0.3, True)])
 )
 def test_a_state_that_is_behind_its_receipts_is_waited_for(tmp_path, lagging, seconds, turns):
     "The machine behind the balancer that has the newest block is asked, or the one that will have it: one run each."
@@ -429,7 +425,7 @@ HEADERS = (
 )  # the fields that differ from Ethereum's, in their forms and lengths
 
 
-@pytest.mark.parametrize("name", ["polygon", "bsc", "linea"])
+@pytest.mark.parametrize("name", some(["polygon", "bsc", "linea"], ["bsc"]))
 def test_headers_of_chains_whose_validators_sign_in_them(studio, name):
     "97 bytes of extraData and more, and whatever else such a header has."
     fault(studio, "with", "eth_getBlockByNumber", value=json.loads(HEADERS.read_text())[name])

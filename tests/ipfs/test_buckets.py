@@ -10,6 +10,7 @@ from artmint.ipfs.services import S3Store
 from artmint.ipfs.stores import MissingContent
 from artmint.pin import publish, read_back
 from tests.stores import MIB, contract
+from tests.suites import some
 
 boto3 = pytest.importorskip("boto3")
 moto = pytest.importorskip("moto")
@@ -75,13 +76,7 @@ PLAIN = [("before-parameter-build.s3.CreateMultipartUpload", without_checksums)]
 KINDS = {"plain": PLAIN, "checked": [], "encrypted": [*ENCRYPTED, *PLAIN], "encrypted, checked": ENCRYPTED}
 
 
-@pytest.fixture(
-    params=[
-        "plain",
-        "encrypted, checked",
-        *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("checked", "encrypted")),
-    ]
-)
+@pytest.fixture(params=some(KINDS, ["plain", "encrypted, checked"]))
 def store(request, monkeypatch):
     monkeypatch.setattr(Bucket, "hooks", KINDS[request.param])
     with moto.mock_aws():
@@ -110,6 +105,7 @@ def cut_off(store, car, root, after: int):
     store.sent.clear()
 
 
+@pytest.mark.parametrize("store", some(KINDS, ["encrypted, checked"]), indirect=True)
 def test_a_bucket_keeps_the_contract_whatever_its_etags_are(store, large, tmp_path):
     contract(store, *large, tmp_path)
 
@@ -123,6 +119,7 @@ def test_an_upload_goes_on_by_what_the_bucket_answered(store, large):
     assert not list(car.parent.glob(".*.upload"))
 
 
+@pytest.mark.parametrize("store", some(KINDS, ["plain"]), indirect=True)
 def test_a_part_that_somebody_changed_is_sent_again(store, large):
     car, built = large
     cut_off(store, car, built.root, after=2)
@@ -135,6 +132,7 @@ def test_a_part_that_somebody_changed_is_sent_again(store, large):
     assert read_back(store, built.root) == built.paths
 
 
+@pytest.mark.parametrize("store", some(KINDS, ["plain"]), indirect=True)
 def test_a_bucket_that_was_emptied_meanwhile_gets_everything(store, large):
     car, built = large
     cut_off(store, car, built.root, after=2)

@@ -138,6 +138,7 @@ def probed(found: list[Planted], judge, taught: int) -> tuple[float, float]:
     return facts["accuracy"], float(np.mean(right))
 
 
+@pytest.mark.slow
 def test_planted_faults_are_found(judge):
     figures = held(planted(300, 5), judge)
     assert min(figures["blur"]) >= 0.85, figures

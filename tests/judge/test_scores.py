@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-import pytest
 from artmint.core.collection import OneOfOne
 from artmint.core.records import Slot
 from artmint.judge.scores import (

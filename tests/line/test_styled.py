@@ -129,6 +129,7 @@ def proven(catalog: Catalog, collection, manifest):
     return verify(f"embedded:{contract.address}", catalog.folder, regenerate=True)
 
 
+@pytest.mark.slow
 def test_a_strangers_pictures_are_painted_with_the_archives_adapter(tmp_path):
     data = adapter(1)
     collection = styled(tmp_path)
@@ -224,6 +225,7 @@ def swapped(tmp_path, monkeypatch):
     return again
 
 
+@pytest.mark.slow
 def test_another_file_under_an_adapters_name_is_not_packed(swapped):
     for lie in (adapter(2), b"no adapter at all"):
         with pytest.raises(AuditFailed, match="files that recipes name"):

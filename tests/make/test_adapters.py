@@ -21,6 +21,7 @@ from artmint.make.base import PickledWeights
 from artmint.make.merging import merge
 from artmint.studio.catalog import Catalog
 from tests.adapters import check_moves, layers, twin
+from tests.suites import some
 
 
 def pair(rank: int = 4) -> dict[str, torch.Tensor]:
@@ -44,7 +45,7 @@ def test_a_folder_of_peft_is_read_with_its_alpha(tmp_path):
     assert read_adapter(link) == read_adapter(tmp_path)
 
 
-@pytest.mark.parametrize("part", ["unet", "text_encoder"])
+@pytest.mark.parametrize("part", some(["unet", "text_encoder"], ["unet"]))
 def test_what_peft_itself_saves_is_as_strong_as_it_was(bases, tmp_path, part):
     "save_pretrained of a network that peft wrapped, rank-stabilised and with patterns."
     from peft import LoraConfig, get_peft_model

@@ -108,9 +108,8 @@ CAPS = {
 }
 
 
-@pytest.mark.parametrize(
-    "cap", [pytest.param(cap, marks=pytest.mark.slow if cap == "AVX2" else ()) for cap in CAPS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("cap", CAPS)
 def test_another_process_makes_the_same_pixels(family, profile, cap):
     if profile == "fast" and cap in ("AVX2", "SSE4"):
         pytest.skip("fast promises equal bytes on the same instruction set only")
@@ -180,6 +179,7 @@ def test_what_cannot_be_rendered_is_refused_before_anything_is(base, change, wor
     assert not seen
 
 
+@pytest.mark.slow
 def test_every_fast_scheduler_renders(base):
     images = render(
         base,

@@ -384,36 +384,21 @@ def test_a_key_in_a_module_signs_and_its_pin_is_told_nobody(made, softhsm, tmp_p
         sign(bare, "x", {}, identity)
 
 
-def test_a_key_in_a_cloud_signs(made, tmp_path, monkeypatch):
-    "moto's KMS hashes what it is told is a digest already; here it doesn't."
-    moto = pytest.importorskip("moto")
-    boto3 = pytest.importorskip("boto3")
-    import moto.kms.utils as inside
-    from cryptography.hazmat.primitives.asymmetric import ec, utils
-    from cryptography.hazmat.primitives.hashes import SHA256
+def test_a_key_in_a_cloud_signs(made, kms, tmp_path, monkeypatch):
     from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-    monkeypatch.setattr(
-        inside.ECDSAPrivateKey,
-        "sign",
-        lambda self, message, _: self.private_key.sign(message, ec.ECDSA(utils.Prehashed(SHA256()))),
-    )
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     bare = bare_png(published(made, 1))
-    with moto.mock_aws():
-        client = boto3.client("kms")
-        keys = [
-            client.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["KeyId"]
-            for _ in range(2)
-        ]
-        public = load_der_public_key(client.get_public_key(KeyId=keys[0])["PublicKey"])
-        identity = certified(tmp_path, public, KmsKey(keys[0]))
-        assert inspect(sign(bare, "x", {"base": "0" * 64}, identity)).problems == ()
-        for name, why in ((keys[1], "not the key's"), ("alias/none", "KMS gives no key")):
-            with pytest.raises(BadIdentity, match=why):
-                sign(bare, "x", {}, replace(identity, key=KmsKey(name)))
+    keys = [
+        kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["KeyId"]
+        for _ in range(2)
+    ]
+    public = load_der_public_key(kms.get_public_key(KeyId=keys[0])["PublicKey"])
+    identity = certified(tmp_path, public, KmsKey(keys[0]))
+    assert inspect(sign(bare, "x", {"base": "0" * 64}, identity)).problems == ()
+    for name, why in ((keys[1], "not the key's"), ("alias/none", "KMS gives no key")):
+        with pytest.raises(BadIdentity, match=why):
+            sign(bare, "x", {}, replace(identity, key=KmsKey(name)))
 
 
 # -- when the certificate has run out

@@ -24,7 +24,7 @@ def test_a_bad_batch_file_is_refused(tmp_path, text, said):
 
 
 def test_a_missing_batch_file_is_refused(tmp_path):
-    with pytest.raises(batch.BadBatch):
+    with pytest.raises(batch.NoBatchFile):
         batch.load_batch(tmp_path / "none.toml")
 
 
@@ -67,8 +67,8 @@ def test_the_plan_names_no_machine_path(books, order, tmp_path):
 @pytest.mark.parametrize(
     "ends, error",
     [
-        (("mint", ""), batch.UnknownStage),
-        (("", "05_none"), batch.UnknownStage),
+        (("mint", ""), batch.NoSuchPart),
+        (("", "05_none"), batch.NoSuchPart),
         (("metadata", "seeds"), batch.NothingChosen),
     ],
 )

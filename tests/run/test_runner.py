@@ -154,6 +154,7 @@ runner.run_batch(batch.Batch.model_validate_json({order().model_dump_json()!r}),
 # ------------------------------------------------------------------ a part of a batch
 
 
+@pytest.mark.slow
 def test_from_here_to_there(books, order, tmp_path):
     "A part ends where it is told to; a part that begins later takes what is before it as it was left; the whole then finds all of it finished."
     studio = tmp_path / "studio"

@@ -144,6 +144,7 @@ def test_a_sweep_gathers_one_table_and_goes_on(books, tmp_path):
     assert (table.parent / "04_drawings-001.ipynb").stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("apart, counts", [(False, [1, 2]), (True, [1, 1])])
 def test_points_share_a_studio_or_have_their_own(books, tmp_path, apart, counts):
     notebook(

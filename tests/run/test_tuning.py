@@ -34,6 +34,7 @@ def run(capsys, *words) -> tuple[int, str, str]:
     return end.value.code or 0, said.out, said.err
 
 
+@pytest.mark.slow
 def test_it_proposes_and_writes_nothing_unasked(decided_studio, batch, capsys):
     file = batch.parent / "demo" / "collection.toml"
     before = file.read_text()

@@ -58,6 +58,7 @@ def kill_one(parent: int, catalog: Catalog, killed: list) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_a_lost_file_is_on_the_list_again(base, expected, tmp_path):
     catalog, order, attempts = listed(tmp_path, base)
     serial(order, base, silent)

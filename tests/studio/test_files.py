@@ -1,12 +1,24 @@
 "Files written whole, settings, and the studio's lock."
 
 import os
+import re
 import stat
+from pathlib import Path
 
 import pytest
 
+import artmint
 from artmint.studio.catalog import Catalog
-from artmint.studio.files import BadSettings, StudioBusy, hold_studio, replacing, write_new, write_whole
+from artmint.studio.files import (
+    TABLES,
+    BadSettings,
+    StudioBusy,
+    hold_studio,
+    read_settings,
+    replacing,
+    write_new,
+    write_whole,
+)
 
 
 def full(handle: int) -> None:
@@ -96,3 +108,26 @@ def test_write_new_never_replaces(tmp_path):
     assert (tmp_path / "a/b").read_bytes() == b"1"
     assert stat.S_IMODE((tmp_path / "a/b").stat().st_mode) == 0o600
     assert os.listdir(tmp_path / "a") == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[[store]]\nkind = "folder"', "'store' is none of its words (is it 'stores'?)"),
+        ("revenue_per_tokn = 4", "is it 'revenue_per_token'?"),
+        ("[polcy]\ntokens = 3", "is it 'policy'?"),
+        ("[zzz]", "'zzz' is none of its words"),
+    ],
+)
+def test_a_word_that_nobody_reads_is_refused(tmp_path, text, says):
+    "A limit or a store under a mistyped name would be a limit or a store that isn't there."
+    (tmp_path / "studio.toml").write_text(text)
+    with pytest.raises(BadSettings, match=re.escape(says)):
+        read_settings(tmp_path, "catalog")
+
+
+def test_every_word_of_the_example_is_known(tmp_path):
+    text = (Path(artmint.__file__).parent / "data/first/studio.toml").read_text(encoding="utf-8")
+    lines = [line.removeprefix("# ") for line in text.splitlines() if re.match(r"# (\[|[a-z_]+ = )", line)]
+    words = {re.match(r"\[*([a-z_]+)", line)[1] for line in lines if line.startswith("[")}
+    assert words <= set(TABLES)

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.studios import artmint
+from tests.suites import some
 
 
 @pytest.mark.slow
@@ -41,7 +42,7 @@ def test_init_makes_a_studio_that_can_be_planned(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("name", ["../up", "First", "", "9a"])
+@pytest.mark.parametrize("name", some(["../up", "First", "", "9a"], ["../up"]))
 def test_init_refuses_a_name_that_is_none(tmp_path, name):
     done = artmint("init", "home", "--name", name, cwd=tmp_path)
     assert done.returncode == 2
