@@ -35,7 +35,9 @@ ORIGIN = "http://127.0.0.1"
 def batch_file(folder, name: str, collection, **facts) -> None:
     "A batch's file."
     whole = {"name": name, "collection": str(collection), "quantity": 4, "stages": STAGES} | facts
-    (folder / f"{name}.toml").write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in whole.items()))
+    (folder / f"{name}.toml").write_text(
+        "".join(f"{key} = {json.dumps(value)}\n" for key, value in whole.items())
+    )
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +50,9 @@ def drawn_studio(tmp_path_factory):
     sample_studio(place / "studio", load_collection(place / "demo"), "packed", quantity=4, drawn=True)
     (place / "batches").mkdir()
     batch_file(place / "batches", "light", place / "demo")
-    batch_file(place / "batches", "broken", place / "demo", stages=["<script>alert(1)</script>"], quantity="x")
+    batch_file(
+        place / "batches", "broken", place / "demo", stages=["<script>alert(1)</script>"], quantity="x"
+    )
     return place
 
 
@@ -104,7 +108,9 @@ def test_the_page_asks_nobody_else_and_writes_no_markup():
     for name, (_, text) in PARTS.items():
         remote = set(re.findall(r"https?://[^\s\"')]+", text))
         assert remote <= {"http://www.w3.org/2000/svg"}, name
-        assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|\beval\(|new Function", text), name
+        assert not re.search(
+            r"innerHTML|outerHTML|insertAdjacent|document\.write|\beval\(|new Function", text
+        ), name
     page = PARTS["index.html"][1]
     assert not re.search(r"<script(?! type=\"module\" src=)|<style|\sstyle=|\son\w+=", page)
     for name, text in SCRIPTS.items():
@@ -138,7 +144,11 @@ def test_strangers_get_the_shell_and_nothing_of_the_studio(service):
 
 @pytest.mark.parametrize(
     "role, scopes",
-    [("guest", ["read"]), ("artist", ["read", "decide"]), ("lead", ["read", "runs:write", "decide", "enter", "approve", "mint", "verify"])],
+    [
+        ("guest", ["read"]),
+        ("artist", ["read", "decide"]),
+        ("lead", ["read", "runs:write", "decide", "enter", "approve", "mint", "verify"]),
+    ],
 )
 def test_people_are_told_what_they_may(service, role, scopes):
     told = client_of(service, role).get("/v1/me").json()
@@ -199,7 +209,9 @@ def test_the_wall_takes_pictures_and_attempts_in_any_order_and_forgets_what_was_
 def test_a_plan_is_of_the_very_request_and_records_nothing(service):
     client = client_of(service, "guest")
     before = service.catalog.news(0, ())[0]
-    plan = client.post("/v1/plans", json={"batch": "light", "last": "20_curate", "first_slot": 5, "quantity": 3}).json()
+    plan = client.post(
+        "/v1/plans", json={"batch": "light", "last": "20_curate", "first_slot": 5, "quantity": 3}
+    ).json()
     assert [(one["notebook"], one["slots"]) for one in plan["stages"]] == [(name, 3) for name in STAGES[:3]]
     assert plan["stages"][1]["pictures"] == [9, 36]
     for asked, name in [
@@ -273,7 +285,10 @@ def test_the_studios_stream_tells_how_far_every_run_is(service):
 
     hello, progress = asyncio.run(frames())
     assert hello.startswith("retry: ")
-    assert progress == 'event: progress\ndata: {"run": "working", "stage": "15_generate", "done": 3, "total": 12}\n\n'
+    assert (
+        progress
+        == 'event: progress\ndata: {"run": "working", "stage": "15_generate", "done": 3, "total": 12}\n\n'
+    )
 
 
 # In a browser
@@ -323,7 +338,10 @@ def test_a_busy_studio_is_shown_to_its_lead_and_hostile_words_stay_words(browser
     page = here.page
     assert page.locator("h1").inner_text() == TITLE
     assert page.locator(".sheet li").count() == 4
-    assert page.locator(".need h3").all_inner_texts() == ["2 slots of demo wait for people", "Run refused was refused"]
+    assert page.locator(".need h3").all_inner_texts() == [
+        "2 slots of demo wait for people",
+        "Run refused was refused",
+    ]
     assert NASTY in page.locator(".need.failed").inner_text()
     assert page.locator(".need .button").get_attribute("href") == "/board/demo/"
     assert "3 of 12" in page.locator(".work").inner_text()
@@ -379,7 +397,9 @@ def test_a_run_is_started_by_keyboard_alone_after_its_plan_was_seen(browser, ser
     page.wait_for_selector(".row b:has-text('light-')")
     run = next(view for view in served.service.queue.page()[0] if view.id.startswith("light-"))
     assert (run.request.batch, run.request.quantity, run.request.drop) == ("light", 2, None)
-    assert here.wrong == ["Failed to load resource: the server responded with a status of 422 (Unprocessable Entity)"] * len(here.wrong)
+    assert here.wrong == [
+        "Failed to load resource: the server responded with a status of 422 (Unprocessable Entity)"
+    ] * len(here.wrong)
     here.context.close()
 
 
@@ -444,7 +464,10 @@ def test_who_is_not_in_and_what_is_empty_is_told_what_to_do(browser, tmp_path): 
     service = open_service(tmp_path / "studio", tmp_path / "batches")
     with serving(service, tmp_path) as at:
         stranger = Opened(browser, at, "")
-        assert "artmint invite NAME --role lead" in stranger.page.locator("#door p:has-text('invite')").inner_text()
+        assert (
+            "artmint invite NAME --role lead"
+            in stranger.page.locator("#door p:has-text('invite')").inner_text()
+        )
         assert stranger.findings() == []
         stranger.context.close()
         inside = browser.new_context()
@@ -452,8 +475,13 @@ def test_who_is_not_in_and_what_is_empty_is_told_what_to_do(browser, tmp_path): 
         inside_page.goto(f"{at.address}/join#{invite_member(service.team, 'Ada', 'lead')}")
         inside_page.click("#enter")
         inside_page.wait_for_selector("h1:has-text('A studio without a collection')")
-        for place, words in [("#title", "artmint init"), (".now", "Nothing is at work"), (".pictures", "Nothing is painted yet"),
-                             (".queue", "Nobody has asked for a run"), ("#drops", "Nothing is packed yet")]:
+        for place, words in [
+            ("#title", "artmint init"),
+            (".now", "Nothing is at work"),
+            (".pictures", "Nothing is painted yet"),
+            (".queue", "Nobody has asked for a run"),
+            ("#drops", "Nothing is packed yet"),
+        ]:
             inside_page.wait_for_selector(f"{place}:has-text('{words}')")
         inside.close()
 

@@ -116,7 +116,7 @@ export class Beginning {
   }
 
   show(plan) {
-    const rows = plan.stages.map((stage) => el("tr", {}, el("th", { scope: "row" }, stageWord(stage.notebook), stage.repeats && el("span", { class: "soft" }, " each round")),
+    const rows = plan.stages.map((stage) => el("tr", {}, el("th", { scope: "row" }, stageWord(stage.notebook), stage.repeats && el("span", { class: "soft each" }, " each round")),
       el("td", {}, `${stage.slots}`), el("td", {}, stage.pictures ? [...new Set(stage.pictures)].join(" to ") : ""),
       el("td", { title: stage.basis }, time(stage))));
     const known = plan.stages.filter((stage) => stage.seconds), sum = known.reduce((all, stage) => all + stage.seconds, 0);
