@@ -333,7 +333,7 @@ def served(service, tmp_path):
         yield at
 
 
-def test_a_busy_studio_is_shown_to_its_lead_and_hostile_words_stay_words(browser, served):  # noqa: F811
+def test_a_busy_studio_is_shown_to_its_lead_and_hostile_words_stay_words(browser, served):
     here = Opened(browser, served)
     page = here.page
     assert page.locator("h1").inner_text() == TITLE
@@ -354,7 +354,7 @@ def test_a_busy_studio_is_shown_to_its_lead_and_hostile_words_stay_words(browser
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_on_a_phone_axe_finds_nothing_in_the_page_nor_in_its_dialogs(browser, served, scheme):  # noqa: F811
+def test_on_a_phone_axe_finds_nothing_in_the_page_nor_in_its_dialogs(browser, served, scheme):
     size = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
     here = Opened(browser, served, color_scheme=scheme, **size)
     page = here.page
@@ -373,7 +373,7 @@ def test_on_a_phone_axe_finds_nothing_in_the_page_nor_in_its_dialogs(browser, se
 
 
 @pytest.mark.slow
-def test_a_run_is_started_by_keyboard_alone_after_its_plan_was_seen(browser, served):  # noqa: F811
+def test_a_run_is_started_by_keyboard_alone_after_its_plan_was_seen(browser, served):
     here = Opened(browser, served)
     page, keys = here.page, here.page.keyboard
     keys.press("Tab")
@@ -404,7 +404,7 @@ def test_a_run_is_started_by_keyboard_alone_after_its_plan_was_seen(browser, ser
 
 
 @pytest.mark.slow
-def test_what_happens_is_seen_at_once_and_buttons_do_what_they_say(browser, served):  # noqa: F811
+def test_what_happens_is_seen_at_once_and_buttons_do_what_they_say(browser, served):
     here = Opened(browser, served)
     page, queue = here.page, served.service.queue
     queue.tell("working", "worker", 600, {"stage": "15_generate", "done": 11, "total": 12, "seconds_left": 4})
@@ -427,7 +427,7 @@ def test_what_happens_is_seen_at_once_and_buttons_do_what_they_say(browser, serv
 
 
 @pytest.mark.slow
-def test_a_guest_sees_everything_and_no_button_that_changes_anything(browser, served):  # noqa: F811
+def test_a_guest_sees_everything_and_no_button_that_changes_anything(browser, served):
     here = Opened(browser, served, "guest")
     assert here.page.locator("#me").inner_text().split() == ["Mira", "guest"]
     assert here.page.locator("#start").is_hidden()
@@ -438,7 +438,7 @@ def test_a_guest_sees_everything_and_no_button_that_changes_anything(browser, se
 
 
 @pytest.mark.slow
-def test_a_lost_server_is_said_and_comes_back_by_itself(browser, service, tmp_path):  # noqa: F811
+def test_a_lost_server_is_said_and_comes_back_by_itself(browser, service, tmp_path):
     busy(service)
     with serving(service, tmp_path) as first:
         port = int(first.address.rpartition(":")[2])
@@ -459,7 +459,7 @@ def test_a_lost_server_is_said_and_comes_back_by_itself(browser, service, tmp_pa
 
 
 @pytest.mark.slow
-def test_who_is_not_in_and_what_is_empty_is_told_what_to_do(browser, tmp_path):  # noqa: F811
+def test_who_is_not_in_and_what_is_empty_is_told_what_to_do(browser, tmp_path):
     (tmp_path / "batches").mkdir()
     service = open_service(tmp_path / "studio", tmp_path / "batches")
     with serving(service, tmp_path) as at:
