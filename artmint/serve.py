@@ -29,6 +29,8 @@ from .studio.web import KeptPorts, serve_port
 
 # %% ../nbs/60_serve.ipynb #62d99890
 HEAD_SECONDS = 10.0  # in which a request's head comes
+
+
 CONNECTIONS = 1000  # at the same moment
 
 
@@ -64,7 +66,7 @@ def patient_protocol(seconds: float = HEAD_SECONDS) -> type:
 
     return Patient
 
-
+# %% ../nbs/60_serve.ipynb #2304232b
 def server_settings() -> dict[str, Any]:
     "How uvicorn serves: no header of a proxy is believed, and its own lines come as JSON, too."
     limits = {"limit_concurrency": CONNECTIONS, "timeout_keep_alive": 15, "timeout_graceful_shutdown": 5}
@@ -118,6 +120,7 @@ def serve(
 
     def make(number: int) -> Door:
         names = ", ".join(service.hosts)
+        service.team.served_at(f"https://{service.hosts[0]}/" if names else f"http://127.0.0.1:{number}/")
         say(f"http://127.0.0.1:{number} serves {service.catalog.folder}" + (f", as {names}" if names else ""))
         tell_the_way_in(service, f"http://127.0.0.1:{number}/", lead, say)
         door = service_app(service, [*studio_page(), *pages], limits)

@@ -63,7 +63,9 @@ def heard(connection: socket.socket) -> bytes:
 
 def request_for(secret: str) -> bytes:
     "A question about a run."
-    return f"GET /v1/runs/night HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {secret}\r\n\r\n".encode()
+    return (
+        f"GET /v1/runs/night HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {secret}\r\n\r\n".encode()
+    )
 
 
 @contextmanager

@@ -51,16 +51,32 @@ class Served:
 
 
 @contextmanager
+def logged(path: Path):
+    "The service's lines in a file; afterwards loggers are as they were."
+    own = [logging.getLogger(name) for name in ("artmint", "uvicorn.error")]
+    before = [(log, list(log.handlers), log.level, log.propagate) for log in own]
+    source = logging._srcfile
+    try:
+        with open(path, "w") as lines:
+            log_to(lines)
+            yield
+    finally:
+        for log, handlers, level, propagate in before:
+            log.handlers, log.propagate = handlers, propagate
+            log.setLevel(level)
+        logging._srcfile = source
+        logging.logThreads = logging.logProcesses = logging.logMultiprocessing = logging.logAsyncioTasks = (
+            True
+        )
+
+
+@contextmanager
 def serving(service: Service, folder: Path, limits: DoorLimits = DoorLimits(), port: int = 0):
     "The service on 127.0.0.1, in a thread of this process."
     log = folder / "serve.log"
-    own = logging.getLogger("artmint")
-    before = list(own.handlers)
-    with open(log, "w") as lines:
-        log_to(lines)
-        config = uvicorn.Config(
-            service_app(service, studio_page(), limits), port=port, proxy_headers=False, **server_settings()
-        )
+    with logged(log):
+        app = service_app(service, studio_page(), limits)
+        config = uvicorn.Config(app, port=port, proxy_headers=False, **server_settings())
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
@@ -74,7 +90,6 @@ def serving(service: Service, folder: Path, limits: DoorLimits = DoorLimits(), p
             client.close()
         server.should_exit = True
         thread.join()
-        own.handlers = before
 
 
 def problem(answer: httpx.Response, status: int, name: str = "") -> dict:

@@ -12,9 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from artmint.serve import log_to, patient_protocol, server_settings
+from artmint.serve import patient_protocol, server_settings
 from artmint.service.door import log_event
-from tests.served import BATCH, STAGES, TINY
+from tests.served import BATCH, STAGES, TINY, logged
 
 PROGRAM = "from artmint.console.cli import main; main()"
 
@@ -107,15 +107,12 @@ def test_a_drop_by_http_alone_has_the_consoles_bytes_and_is_proven(place, starte
 
 
 def test_lines_go_where_they_are_sent(tmp_path):
-    own = logging.getLogger("artmint")
-    before = list(own.handlers)
-    with open(tmp_path / "lines", "w") as lines:
-        log_to(lines)
+    with logged(tmp_path / "lines"):
         log_event("request", run="a\nb")
         logging.getLogger("artmint.webhooks").warning("not delivered", extra={"event": "evt_1"})
-    own.handlers = before
     first, second = [json.loads(line) for line in (tmp_path / "lines").read_text().splitlines()]
     assert (first["event"], first["run"], second["of"]) == ("request", "a\nb", "evt_1")
+    assert logging.getLogger("artmint").propagate
 
 
 def test_no_proxy_is_believed_and_heads_are_waited_for_a_while():

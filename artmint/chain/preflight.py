@@ -103,7 +103,7 @@ def refuse_unstored(
     if all(name.startswith("folder ") for name in names):
         raise Unstored(manifest.root, network.name, names)
 
-
+# %% ../../nbs/chain/preflight.ipynb #abea8147
 class BadBatchSize(Refusal):
     "A batch of nothing, or of too many."
 

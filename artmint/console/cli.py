@@ -50,7 +50,7 @@ from artmint.run.console import (
     Studio,
     console_voice,
     exit_code_of,
-    plain_words,
+    console_words,
     print_json,
     print_line,
     progress_of,
@@ -62,9 +62,6 @@ from ..run.journals import journal_app
 from ..run.models import adapter_app, base_app, embedding_app
 from ..run.preview import preview_drop
 from ..run.transactions import tx_app
-from .keys import key_app
-from .runs import runs_app, work
-from .webhooks import webhook_app
 
 # %% ../../nbs/console/cli.ipynb #9e84dc0f
 if TYPE_CHECKING:
@@ -73,7 +70,10 @@ if TYPE_CHECKING:
     from artmint.studio.catalog import Catalog
 
 # %% ../../nbs/console/cli.ipynb #473d63d7
+from .keys import key_app
+from .runs import runs_app, work
 from .serving import serve_studio
+from .webhooks import webhook_app
 from ..run.health import pin_content
 
 # %% ../../nbs/console/cli.ipynb #2dd21c6a
@@ -349,7 +349,7 @@ def _records(studio: Path) -> list[dict]:
     try:
         problems = Catalog(studio).check()
     except Exception as error:  # a doctor names what is broken, and goes on
-        problems = [plain_words(error)[0]]
+        problems = [console_words(error)[0]]
     changed = [_check("catalog", "failed", problem) for problem in problems]
     return changed or [_check("catalog", "held", "every row and every blob is what was written")]
 
@@ -386,7 +386,7 @@ def doctor(
 # %% ../../nbs/console/cli.ipynb #e1393121
 def _report_error(error: Exception, json: bool, lines: bool = False) -> int:
     "Say what went wrong, in its own lines, as one JSON document or as the last of many lines, and give the exit code."
-    message, code = plain_words(error)
+    message, code = console_words(error)
     if json:
         facts = {"error": type(error).__name__, "message": " ".join(message.split()), "exit_code": code}
         show = print_line if lines else print_json

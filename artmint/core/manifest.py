@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['Address', 'Role', 'Strict', 'Token', 'Weights', 'Manifest', 'BadMetadata', 'read_strictly', 'read_manifest',
-           'provenance_hash']
+           'NotPacked', 'packed_manifest', 'provenance_hash']
 
 # %% ../../nbs/core/manifest.ipynb #f50faf2c
 import hashlib
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, ValidationError
@@ -115,6 +116,26 @@ def read_manifest(
         reason = f"tokens {ids[:3]}... are not {manifest.quantity} from {manifest.first}"
         raise BadMetadata("drop.json", [reason])
     return manifest
+
+
+class NotPacked(Refusal):
+    "A drop that isn't packed."
+
+    path: str
+    says = (
+        "The drop isn't packed: there is no {path}. Nothing was sent: run its batch as far as 27_pin first."
+    )
+    exit_code = 2
+
+
+def packed_manifest(
+    folder: Path,  # of the drop
+) -> Manifest:
+    "The manifest of a drop that was packed. Raises NotPacked, BadMetadata."
+    path = Path(folder) / "drop.json"
+    if not path.exists():
+        raise NotPacked(str(path))
+    return read_manifest(path.read_bytes())
 
 # %% ../../nbs/core/manifest.ipynb #572600d6
 def provenance_hash(

@@ -317,7 +317,7 @@ def _drift(
         return None
     return promised, follow(promised, stream([history.tries]))
 
-
+# %% ../../nbs/report/page.ipynb #96e0d425
 def record_retrain(
     catalog: Catalog,  # where to
     collection: Collection,  # whose acceptance fell

@@ -7,11 +7,10 @@ __all__ = ['ByASafe', 'admin_app', 'Treasury', 'AdminAddress', 'Delay', 'Pauser'
            'Window', 'Granted', 'Revoked', 'NewTreasury', 'Receiver', 'Share', 'PageOfDrop', 'PageAddress', 'Lowered',
            'NextAdmin', 'Accept', 'TakeBack', 'NewDelay', 'ProposalFiles', 'OwnerKey', 'OwnerPassphrase',
            'WalletSignature', 'Sender', 'EXPLORER_CALLS', 'CONTRACT_NAME', 'NotDeployed', 'Desk', 'open_desk',
-           'NotPacked', 'role_journal', 'open_proposals', 'act', 'admin_deploy', 'admin_commit', 'admin_seal',
-           'admin_reveal', 'admin_cancel', 'admin_allow', 'admin_roles', 'role_rows', 'admin_pause', 'admin_unpause',
-           'admin_treasury', 'admin_royalty', 'admin_contract_uri', 'admin_placeholder', 'admin_supply',
-           'admin_hand_over', 'NoProposal', 'admin_sign', 'admin_execute', 'NotOurDeployment', 'admin_explorer',
-           'custody_checks']
+           'role_journal', 'open_proposals', 'act', 'admin_deploy', 'admin_commit', 'admin_seal', 'admin_reveal',
+           'admin_cancel', 'admin_allow', 'admin_roles', 'role_rows', 'admin_pause', 'admin_unpause', 'admin_treasury',
+           'admin_royalty', 'admin_contract_uri', 'admin_placeholder', 'admin_supply', 'admin_hand_over', 'NoProposal',
+           'admin_sign', 'admin_execute', 'NotOurDeployment', 'admin_explorer', 'custody_checks']
 
 # %% ../../nbs/run/admin.ipynb #6f9f63f2
 import time
@@ -117,22 +116,10 @@ def open_desk(
 
 def _manifest(desk: Desk, drop: int) -> "Manifest":
     "A packed drop's manifest. Raises NotPacked."
-    from artmint.core.manifest import read_manifest
+    from artmint.core.manifest import packed_manifest
     from artmint.studio.files import drop_folder
 
-    path = drop_folder(desk.studio, desk.collection.name, drop) / "drop.json"
-    if not path.exists():
-        raise NotPacked(drop, near_path(path))
-    return read_manifest(path.read_bytes())
-
-
-class NotPacked(Refusal):
-    "A drop that isn't packed."
-
-    drop: int
-    path: str
-    says = "Drop {drop} isn't packed: there is no {path}. Nothing was sent: run its batch as far as 27_pin first."
-    exit_code = 2
+    return packed_manifest(drop_folder(desk.studio, desk.collection.name, drop))
 
 # %% ../../nbs/run/admin.ipynb #c1e48d8e
 def _call_line(call: "ContractFunction") -> str:

@@ -53,7 +53,7 @@ class BadBatch(Refusal):
         "The problems, one after the other."
         return "; ".join(str(problem).rstrip(".") for problem in self.problems)
 
-
+# %% ../../nbs/run/batch.ipynb #25c9cb43
 class Batch(Record):
     "What to run, and on what."
 

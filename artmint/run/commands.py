@@ -242,7 +242,7 @@ def report(
             "--board is http://HOST/ or https://HOST/, without a token: a report is passed on"
         )
     order = load_batch(batch)
-    catalog = studio_catalog(studio)
+    catalog = studio_catalog(studio, made=True)
     page = near_path(write_report(order, studio, board))
     files = []
     if export is not None:
@@ -439,7 +439,7 @@ def backup(
     "Copy a studio, even while it works, and check every record and blob of the copy. The copy is a studio."
     from artmint.studio.maintenance import backup as copy_studio
 
-    studio_catalog(studio)
+    studio_catalog(studio, made=True)
     copied = copy_studio(studio, into, keys)
     if json:
         return print_json(copied)
@@ -464,7 +464,7 @@ def gc(
     --really."""
     from artmint.studio.maintenance import gc as sweep_studio
 
-    studio_catalog(studio)
+    studio_catalog(studio, made=True)
     orphans = sweep_studio(studio, really, days)
     if json:
         return print_json(vars(orphans) | {"removed": really})
@@ -736,6 +736,17 @@ def _ask_before_money(manifest: "Manifest", network: str) -> None:
         typer.echo("Nothing was sent.", err=True)
         raise typer.Exit(2)
 
+
+def _refuse_before_money(catalog: "Catalog", manifest: "Manifest", web3: "Web3", sure: bool) -> None:
+    "Stop what shouldn't be minted on a main network. Raises Unstored, UnsureMint, typer.Exit."
+    from artmint.chain.networks import network_at
+    from artmint.chain.preflight import refuse_unstored
+
+    refuse_unstored(catalog, manifest, web3)
+    network = network_at(web3)
+    if not (sure or network.test):
+        _ask_before_money(manifest, network.name)
+
 # %% ../../nbs/run/commands.ipynb #c5e5fecb
 def _mint_drop(
     environment: Mapping[str, str],
@@ -751,21 +762,16 @@ def _mint_drop(
     "Say what minting would do, and unless that was all, do it."
     from artmint.chain.custody import has_key
     from artmint.chain.deployments import require_contract
-    from artmint.chain.networks import network_at
-    from artmint.chain.preflight import refuse_unstored
-    from artmint.core.manifest import read_manifest
+    from artmint.core.manifest import packed_manifest
     from artmint.metadata import refuse_unaccepted
     from artmint.publish.approve import require_approval
-    from artmint.run.admin import NotPacked
     from artmint.seeds import load_collection
     from artmint.studio.files import drop_folder
 
     collection = load_collection(folder)
     packed = drop_folder(studio, collection.name, drop)
-    catalog = studio_catalog(studio)
-    if not (packed / "drop.json").exists():
-        raise NotPacked(drop, near_path(packed / "drop.json"))
-    manifest = read_manifest((packed / "drop.json").read_bytes())
+    catalog = studio_catalog(studio, made=True)
+    manifest = packed_manifest(packed)
     refuse_unaccepted(catalog, collection, range(manifest.first, manifest.first + manifest.quantity))
     web3 = _open_chain(studio, chain, environment)
     people = [_minter_address(studio, environment, web3)] if web3 and has_key(studio, "minter") else []
@@ -774,10 +780,7 @@ def _mint_drop(
     if dry_run:
         raise typer.Exit(0 if ready else 1)
     require_approval(collection, packed)
-    refuse_unstored(catalog, manifest, web3)
-    network = network_at(web3)
-    if not (sure or network.test or chain == "embedded"):
-        _ask_before_money(manifest, network.name)
+    _refuse_before_money(catalog, manifest, web3, sure)
     _send_drop(catalog, contract, manifest, environment, ceilings, depth)
 
 # %% ../../nbs/run/commands.ipynb #8fc02046
@@ -870,7 +873,7 @@ def open_withheld(
     from artmint.seeds import load_collection
     from artmint.studio.files import write_whole
 
-    opening = open_packed(studio_catalog(studio), load_collection(collection), seeds)
+    opening = open_packed(studio_catalog(studio, made=True), load_collection(collection), seeds)
     if out is None:
         return typer.echo(opening.data.decode())
     write_whole(out, opening.data)

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['Studio', 'Json', 'BatchFile', 'Stores', 'Gateways', 'Rpc', 'CLEAR_LINE', 'SIGNS', 'EXTRAS', 'print_json',
-           'print_line', 'console_voice', 'progress_of', 'duration_words', 'exit_code_of', 'show_steps', 'plain_words',
-           'near_path', 'program_name', 'verify_command']
+           'print_line', 'console_voice', 'progress_of', 'duration_words', 'exit_code_of', 'show_steps',
+           'console_words', 'near_path', 'program_name', 'verify_command']
 
 # %% ../../nbs/run/console.ipynb #ea910a1f
 import errno
@@ -169,7 +169,7 @@ def _system_words(error: OSError) -> str:
     cure = "make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "mend that"
     return f"{what}{where}. What was finished before is kept; {cure}, and type the same again: it goes on from there."
 
-
+# %% ../../nbs/run/console.ipynb #f4ffe6b6
 def _missing_words(error: ModuleNotFoundError) -> str:
     "Which extra a package belongs to, and how it is had."
     package = (error.name or "").split(".")[0]
@@ -178,7 +178,7 @@ def _missing_words(error: ModuleNotFoundError) -> str:
     return f"{package} isn't installed, and this needs it. Nothing was done: pip install {wanted}"
 
 # %% ../../nbs/run/console.ipynb #343ee687
-def plain_words(
+def console_words(
     error: BaseException,  # that ended a command
 ) -> tuple[str, int]:  # a message, and the exit code
     "An error as a person can act on it: a refusal's own words, or what a system's or a library's mean."

@@ -39,14 +39,15 @@ class NoStudioHere(Refusal):
 
 def studio_catalog(
     studio: Path,  # its folder
+    made: bool = False,  # whether something must have been made in it: a folder alone isn't enough
 ) -> "Catalog":
     "The catalog of a studio that is there. Raises NoStudioHere."
     from artmint.run.batch import existing_catalog
+    from artmint.studio.catalog import Catalog
 
-    catalog = existing_catalog(studio)
-    if catalog is None:
+    if not studio.is_dir() or (made and existing_catalog(studio) is None):
         raise NoStudioHere(studio)
-    return catalog
+    return Catalog(studio)
 
 # %% ../../nbs/run/models.ipynb #c80830f1
 def open_base(

@@ -192,7 +192,9 @@ def review(
         raise typer.BadParameter("with --team everybody's name comes from their link, so --by has no place")
     order = load_batch(batch)
     collection = load_collection(order.folder)
-    session = ReviewSession(studio_catalog(studio), collection, by or getpass.getuser(), blind, order.slots)
+    session = ReviewSession(
+        studio_catalog(studio, made=True), collection, by or getpass.getuser(), blind, order.slots
+    )
 
     def announce(line: str) -> None:
         typer.echo(line)

@@ -69,7 +69,7 @@ class RunAnswer(Answer):
         description="self, events, collection, drops, tokens, proofs; board: where people decide"
     )
 
-
+# %% ../../nbs/service/answers.ipynb #b34f1017
 def run_answer(
     view: RunView,  # as the queue has it
 ) -> RunAnswer:
@@ -181,7 +181,7 @@ class PersonWord(Answer):
     note: str = ""
     undoes: str = Field("", description="The action that this takes back")
 
-
+# %% ../../nbs/service/answers.ipynb #748b6cae
 class AttemptAnswer(Answer):
     "A try at a slot: its picture, what was measured, and who said what of it."
 
@@ -242,7 +242,7 @@ class WorkAnswer(Answer):
     notes: list[str] = Field(description="What was done to its picture")
     recorded: bool
 
-
+# %% ../../nbs/service/answers.ipynb #5c2633d3
 class WithdrawnAnswer(Answer):
     "A work that was taken back."
 
@@ -287,7 +287,7 @@ class TokenAnswer(Answer):
     drop: int
     uri: str
 
-
+# %% ../../nbs/service/answers.ipynb #5c3ca65d
 class StepAnswer(Answer):
     "One thing that was looked at."
 

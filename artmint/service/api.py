@@ -122,7 +122,7 @@ def _joining(service: Service) -> Callable:
 
     return join
 
-
+# %% ../../nbs/service/api.ipynb #b8a283a5
 def _shell(name: str) -> Callable:
     "A route for a part of the page on which an invitation is opened: the same for everybody."
     kind, content = (SHELL | JOIN_SHELL)[name]
@@ -279,7 +279,7 @@ def _http_refused(request: Request, error: Exception) -> Response:
         return problem_response(BadBody([str(error.detail)]))
     return problem_response(Unexpected(request.state.request))
 
-
+# %% ../../nbs/service/api.ipynb #39249310
 def service_app(
     service: Service,  # what it answers about
     pages: list[Route | Mount] = [],  # further ones, such as the studio's page

@@ -132,7 +132,7 @@ _SAFE = (
     (b"x-content-type-options", b"nosniff"),
 )  # where nothing else is said
 
-
+# %% ../../nbs/service/door.ipynb #47b51b24
 @dataclass
 class _Exchange:
     "A request on its way."
@@ -189,7 +189,17 @@ async def _answer(exchange: _Exchange, scope: Scope, refusal: Refusal, **headers
     await problem_response(refusal, **headers)(scope, exchange.receive, exchange.give)
     exchange.over = True
 
+# %% ../../nbs/service/door.ipynb #e85e5c7c
+def _log_request(scope: Scope, exchange: _Exchange, seconds: float) -> None:
+    "A line about a request."
+    state = scope["state"]
+    facts = {"request": state["request"], "method": "HEAD" if exchange.head else scope["method"]}
+    facts |= {"path": scope["path"][:200], "status": exchange.status, "ms": round(seconds * 1000, 1)}
+    facts["by"] = state.get("caller", "")
+    run = scope.get("path_params", {}).get("run", "")
+    log_event("request", **facts | ({"run": run} if run else {}))
 
+# %% ../../nbs/service/door.ipynb #5aabd31d
 @dataclass
 class Door:
     "The service's application with its limits before it."
@@ -220,7 +230,7 @@ class Door:
             self.streams -= stream
             seconds = time.monotonic() - exchange.begun
             self.note(scope, exchange.status, seconds)
-            self._log(scope, exchange, seconds)
+            _log_request(scope, exchange, seconds)
 
     async def _let_in(self, scope: Scope, exchange: _Exchange) -> None:
         "Answer a request, or refuse it."
@@ -244,12 +254,3 @@ class Door:
         if exchange.complete and not exchange.status:
             refusal = TooLongAtIt(int(self.limits.seconds))
             scope["state"]["late"] = asyncio.ensure_future(_answer(exchange, scope, refusal))
-
-    def _log(self, scope: Scope, exchange: _Exchange, seconds: float) -> None:
-        "A line about a request."
-        state = scope["state"]
-        facts = {"request": state["request"], "method": "HEAD" if exchange.head else scope["method"]}
-        facts |= {"path": scope["path"][:200], "status": exchange.status, "ms": round(seconds * 1000, 1)}
-        facts["by"] = state.get("caller", "")
-        run = scope.get("path_params", {}).get("run", "")
-        log_event("request", **facts | ({"run": run} if run else {}))

@@ -26,7 +26,7 @@ from ..studio.ledger import LedgerLine, load_money, price
 # %% ../../nbs/service/gauges.ipynb #068b3637
 COUNTED = ("artifact", "decision", "cost", "transaction", "run-state")  # kinds of records
 
-
+# %% ../../nbs/service/gauges.ipynb #1b8f817d
 @dataclass
 class Tally:
     "What a catalog's records come to, up to a number."

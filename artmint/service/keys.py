@@ -75,7 +75,7 @@ class SameKeyName(Refusal):
     )
     exit_code = 2
 
-
+# %% ../../nbs/service/keys.ipynb #45b3096c
 class BadKeyName(Refusal):
     "A name that no key can have."
 
@@ -110,7 +110,7 @@ def list_keys(
     latest = {row.key: row.body for row in catalog.rows(_KIND)}
     return [ApiKey.model_validate_json(body) for body in latest.values()]
 
-
+# %% ../../nbs/service/keys.ipynb #5a6f04b1
 def new_key(
     catalog: Catalog,  # where its digest is written
     name: str,  # a person's name, where it decides

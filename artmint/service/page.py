@@ -31,7 +31,7 @@ from artmint.service.access import (
     CollectionName,
     Here,
     Limit,
-    RunName,
+    RunInPath,
     Service,
     asks,
     body_as,
@@ -190,7 +190,7 @@ _REPORT_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; 
 
 
 @showing.get("/runs/{run}/report", dependencies=_READS, response_class=Response, **_REPORT)
-def _read_report(run: RunName, here: Here) -> Response:
+def _read_report(run: RunInPath, here: Here) -> Response:
     "The report of a run's batch: contact sheet, KPIs, evidence."
     view = here.queue.view(run)
     batch = batch_of(view.request, run, here.shelf.folder)

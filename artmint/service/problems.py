@@ -96,7 +96,7 @@ class TooManyHeaders(Refusal):
     says = "The request has more than {most} headers. Nothing was read; leave out what isn't needed."
     status = 431
 
-
+# %% ../../nbs/service/problems.ipynb #b15950f9
 class NoSuchRoute(Refusal):
     "An address at which nothing is."
 

@@ -7,7 +7,7 @@ __all__ = ['MOST_ENDPOINTS', 'PATIENCE', 'BACKOFF', 'A_DAY', 'CARRIED_AT_ONCE', 
            'Endpoint', 'EndpointFile', 'NoSuchEndpoint', 'EndpointFileMissing', 'TooManyEndpoints', 'list_endpoints',
            'find_endpoint', 'read_endpoint', 'new_secret', 'add_endpoint', 'remove_endpoint', 'RotationUnderWay',
            'rotate_secret', 'secrets_now', 'sign_message', 'message_headers', 'Sending', 'send_message', 'Parcel',
-           'take_in', 'settle', 'Courier', 'run_courier', 'DeadLetter', 'dead_letters', 'replay_letters',
+           'take_in', 'settle_messages', 'Courier', 'run_courier', 'DeadLetter', 'dead_letters', 'replay_letters',
            'webhook_facts']
 
 # %% ../../nbs/service/webhooks.ipynb #777ab5d7
@@ -37,7 +37,7 @@ import sqlalchemy as sa
 
 # %% ../../nbs/service/webhooks.ipynb #8c432fd6
 from ..core.canon import Record, Refusal, canonical
-from ..ipfs.http import NOBODY, NoAnswer, Request, open_response, public_addresses
+from ..ipfs.http import TRUST_NONE, NoAnswer, Request, open_response, public_addresses
 from .events import Event, TOLD_KINDS, chosen_types, events_of, events_since
 from ..studio.catalog import DELIVERY_TABLE, Catalog, LostLease
 from ..studio.files import BadSettings, read_settings, replacing
@@ -65,7 +65,7 @@ def own_networks(
     except ValueError as error:
         raise BadSettings(path, f"networks in [webhooks]: {error}") from error
 
-
+# %% ../../nbs/service/webhooks.ipynb #6fd1987a
 def _spoken(url: str) -> str:
     "An address without what may open it: who has the whole of one of a chat room may write there."
     parts = urlsplit(url)
@@ -121,7 +121,7 @@ class EndpointFile(Record):
     secrets: tuple[str, ...]  # the newest first
     until: float = 0  # up to when the older one is used as well: seconds since 1970
 
-
+# %% ../../nbs/service/webhooks.ipynb #f638a826
 class NoSuchEndpoint(Refusal):
     "No endpoint has this id."
 
@@ -163,7 +163,7 @@ def list_endpoints(
     every = [Endpoint.model_validate_json(body) for body in latest.values()]
     return [one for one in every if not one.removed]
 
-
+# %% ../../nbs/service/webhooks.ipynb #34f3c5d5
 def find_endpoint(
     catalog: Catalog,  # the studio's
     id: str,  # its id
@@ -237,7 +237,7 @@ def add_endpoint(
         _changed(catalog, connection)
     return endpoint, file.secrets[0]
 
-
+# %% ../../nbs/service/webhooks.ipynb #0b6ee32b
 def remove_endpoint(
     catalog: Catalog,  # the studio's
     id: str,  # of an endpoint
@@ -344,7 +344,7 @@ def send_message(
     began = time.time()
     body = event.body
     headers = message_headers(secrets_now(file), event.id, body, began)
-    how = {"seconds": patience, "trusted": NOBODY, "networks": networks}
+    how = {"seconds": patience, "trusted": TRUST_NONE, "networks": networks}
     question = Request(file.url, "POST", headers, lambda: [body], **how)
     outcome: dict[str, Any] = {}
     try:
@@ -367,7 +367,7 @@ def _next_try(tries: int, wait: float) -> float:
     "Seconds until a message is tried again, a little different each time."
     return max(wait, BACKOFF[min(tries, len(BACKOFF)) - 1] * random.uniform(0.9, 1.1))
 
-
+# %% ../../nbs/service/webhooks.ipynb #fb9580ca
 @dataclass
 class Parcel:
     "A message on its way to an endpoint."
@@ -388,6 +388,10 @@ class Parcel:
         return facts | {"run": self.lane}
 
 
+_Outcome = tuple[Parcel, Sending]
+_Wanted = dict[str, tuple[int, frozenset[str]]]  # by endpoint: the record behind which it is told, and types
+
+
 def _parcels(catalog: Catalog, *conditions: sa.ColumnElement) -> list[Parcel]:
     "Parcels that lie in the catalog, in order of their records."
     table = DELIVERY_TABLE
@@ -399,9 +403,7 @@ def _parcels(catalog: Catalog, *conditions: sa.ColumnElement) -> list[Parcel]:
 # %% ../../nbs/service/webhooks.ipynb #14024d7e
 def take_in(
     catalog: Catalog,  # the studio's
-    wanted: dict[
-        str, tuple[int, frozenset[str]]
-    ],  # by endpoint: the record behind which it is told, and types
+    wanted: _Wanted,  # who is told what
     changes: float,  # how often endpoints had been changed when these were read
     most: int = 1000,  # records that are read
 ) -> tuple[bool, list[Parcel]]:  # whether there may be more now, and what came, in order
@@ -428,10 +430,10 @@ def take_in(
         connection.execute(catalog.counting("webhooks", "read", now))
     return bool(events), parcels
 
-
-def settle(
+# %% ../../nbs/service/webhooks.ipynb #a36f0741
+def settle_messages(
     catalog: Catalog,  # the studio's
-    outcomes: list[tuple[Parcel, Sending]],  # what became of messages
+    outcomes: list[_Outcome],  # what became of messages
 ) -> None:  # the parcels are as they lie in the catalog now
     "Write down what was taken, what is tried again and when, and what is given up."
     mine = (DELIVERY_TABLE.c.endpoint == sa.bindparam("of"), DELIVERY_TABLE.c.event == sa.bindparam("which"))
@@ -463,7 +465,7 @@ CARRIED_AT_ONCE = 4  # messages to one endpoint
 _LEASE = ("courier", "webhooks")  # stage and key of the job whose holder carries
 _log = logging.getLogger("artmint.webhooks")
 
-
+# %% ../../nbs/service/webhooks.ipynb #04c76e07
 @dataclass
 class _Lines:
     "Messages that wait, by endpoint and lane, and which of them is next."
@@ -574,12 +576,12 @@ class Courier:
         self.lease = _CourierLease(catalog, lease)
         self._route: _Route | None = None
         self._flying: dict[str, set[str]] = defaultdict(set)
-        self._pools: dict[str, ThreadPoolExecutor] = {}
-        self._back: queue.SimpleQueue[tuple[Parcel, Sending]] = queue.SimpleQueue()
+        self._pools = defaultdict(lambda: ThreadPoolExecutor(CARRIED_AT_ONCE))  # by endpoint
+        self._back: queue.SimpleQueue[_Outcome] = queue.SimpleQueue()
 
     def step(self) -> bool:
         "Write down what came back, take in what is new, send what is due. Whether the lease is held."
-        if outcomes := self._came_back():
+        if outcomes := _came_back(self._back, self._wait):
             self._write(outcomes)
         if not self.lease.hold():
             self._route = None
@@ -593,30 +595,20 @@ class Courier:
             for parcel in parcels:
                 route.lines.put(parcel)
         for parcel in route.lines.take(time.time()):
-            self._send(route, parcel)
+            self._pools[parcel.endpoint].submit(_carry, self, parcel, route.networks)
         return True
 
-    def _send(self, route: _Route, parcel: Parcel) -> None:
-        "Give a parcel to a thread."
-        pool = self._pools.setdefault(parcel.endpoint, ThreadPoolExecutor(CARRIED_AT_ONCE))
-        pool.submit(_carry, self, parcel, route.networks)
-
-    def _came_back(self) -> list[tuple[Parcel, Sending]]:
-        "What came back since; waits a moment for the first."
+    @property
+    def _wait(self) -> float:
+        "Seconds until there is something to do, at most."
         due = self._route.lines.due() - time.time() if self._route else self.pause
-        outcomes = []
-        try:
-            outcomes.append(self._back.get(timeout=max(min(self.pause, due), 0.001)))
-            while True:
-                outcomes.append(self._back.get_nowait())
-        except queue.Empty:
-            return outcomes
+        return max(min(self.pause, due), 0.001)
 
-    def _write(self, outcomes: list[tuple[Parcel, Sending]]) -> None:
+    def _write(self, outcomes: list[_Outcome]) -> None:
         "Write down what became of messages, and let the next ones of their lanes go."
         for parcel, _ in outcomes:
             self._flying[parcel.endpoint].discard(parcel.lane)
-        settle(self.catalog, outcomes)
+        settle_messages(self.catalog, outcomes)
         for parcel, sending in outcomes:
             _tell(parcel, sending)
             if self._route:
@@ -627,11 +619,22 @@ class Courier:
         for pool in self._pools.values():
             pool.shutdown(wait=True, cancel_futures=True)
         self._pools.clear()
-        if outcomes := self._came_back():
+        if outcomes := _came_back(self._back, 0.001):
             self._write(outcomes)
         self.lease.release()
 
 # %% ../../nbs/service/webhooks.ipynb #19eac433
+def _came_back(back: "queue.SimpleQueue[_Outcome]", wait: float) -> list[_Outcome]:
+    "What came back since; waits a moment for the first."
+    outcomes = []
+    try:
+        outcomes.append(back.get(timeout=wait))
+        while True:
+            outcomes.append(back.get_nowait())
+    except queue.Empty:
+        return outcomes
+
+
 def _carry(courier: Courier, parcel: Parcel, networks: tuple[str, ...]) -> None:
     "Send a parcel, and bring back what became of it, whatever that is."
     try:
@@ -645,7 +648,7 @@ def _carry(courier: Courier, parcel: Parcel, networks: tuple[str, ...]) -> None:
         sending = Sending(str(error) or type(error).__name__)
     courier._back.put((parcel, sending))
 
-
+# %% ../../nbs/service/webhooks.ipynb #bfe6eced
 def _tell(parcel: Parcel, sending: Sending) -> None:
     "A line of the log."
     facts = {"endpoint": parcel.endpoint, "event": parcel.event, "run": parcel.lane, "tries": parcel.tries}
@@ -700,7 +703,7 @@ def dead_letters(
         letters.append(DeadLetter(parcel.endpoint, parcel.event, type, subject, **facts))
     return letters
 
-
+# %% ../../nbs/service/webhooks.ipynb #80819d5c
 def replay_letters(
     catalog: Catalog,  # the studio's
     endpoint: str,  # its id
@@ -733,17 +736,8 @@ def webhook_facts(
     facts = []
     for one in list_endpoints(catalog):
         waiting, tries = lines.get((one.id, False), (0, 0))
-        facts.append(
-            {
-                "id": one.id,
-                "host": one.host,
-                "events": list(one.events),
-                "since": one.since,
-                "waiting": waiting,
-                "tries": tries,
-                "dead": lines.get((one.id, True), (0, 0))[0],
-                "delivered": int(delivered.get(one.id, 0)),
-                "failed": int(failed.get(one.id, 0)),
-            }
-        )
+        fact = {"id": one.id, "host": one.host, "events": list(one.events), "since": one.since}
+        fact |= {"waiting": waiting, "tries": tries, "dead": lines.get((one.id, True), (0, 0))[0]}
+        fact |= {"delivered": int(delivered.get(one.id, 0)), "failed": int(failed.get(one.id, 0))}
+        facts.append(fact)
     return facts

@@ -113,13 +113,19 @@ def _decide(
 
 # %% ../../nbs/service/writing.ipynb #732323fb
 _TEXTS = ("artist", "medium", "source", "declared_by", "ground")
-_TEXT_FIELDS = {name: {"type": "string"} for name in _TEXTS}
+
+
+_TEXT_FIELDS = dict.fromkeys(_TEXTS, {"type": "string"})
+
+
 _FORM = {
     "type": "object",
     "required": ["slot", "artist", "picture"],
     "properties": _TEXT_FIELDS
     | {"slot": {"type": "integer"}, "picture": {"type": "string", "format": "binary"}},
 }
+
+
 DryRunQuery = Annotated[bool, Query(description="Say what would be done to the picture, and record nothing")]
 
 
@@ -138,7 +144,7 @@ def _form_fields(form: Any) -> tuple[int, UploadFile, dict[str, str]]:
         raise BadBody(problems)
     return int(slot), picture, words
 
-
+# %% ../../nbs/service/writing.ipynb #b0e95b8a
 def _enter_picture(
     here: Service, collection: Collection, slot: int, picture: UploadFile, words: dict[str, str], dry: bool
 ) -> WorkAnswer:
@@ -221,7 +227,7 @@ def _list_approvals(collection: CollectionName, drop: DropNo, here: Here) -> App
     "Who approves a drop, and the typed data that a wallet signs."
     return _approvals(here, here.shelf.collection(collection), drop)
 
-
+# %% ../../nbs/service/writing.ipynb #5201932f
 @writing.post(
     f"{_DROP}/approvals",
     dependencies=[asks("approve")],
@@ -349,7 +355,7 @@ class ProofRequest(Record):
 
 _PROVE = route_facts("prove_drop", "verify", (404, 409, 410), ProofRequest)
 
-
+# %% ../../nbs/service/writing.ipynb #688f9816
 @writing.post("/proofs", status_code=202, **_PROVE)
 def _prove_drop(
     here: Here,

@@ -134,7 +134,7 @@ def _third_layout(connection: sa.Connection) -> None:
     for index in (_OPEN_JOBS, _HELD_JOBS, _RUN_RECORDS):
         index.create(connection, checkfirst=True)
 
-
+# %% ../../nbs/studio/catalog.ipynb #c076fb2c
 def _fourth_layout(connection: sa.Connection) -> None:
     "Layout 4: counters, and deliveries that aren't made yet."
     for table in (_COUNTER, DELIVERY_TABLE):

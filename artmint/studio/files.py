@@ -136,7 +136,7 @@ def studio_document(
         raise BadSettings(str(path), wrong)
     return document
 
-
+# %% ../../nbs/studio/files.ipynb #a4dbdb6f
 def _unknown_tables(document: dict) -> str:
     "What is wrong with the names at the top of a studio.toml; empty: nothing."
     wrong = []
@@ -210,7 +210,7 @@ def hold_studio(
     "Hold a studio, or a collection's part of it; the hold ends with the process however that ends. Raises StudioBusy."
     studio = Path(studio)
     parts = studio / "locks"
-    parts.mkdir(exist_ok=True)
+    parts.mkdir(parents=True, exist_ok=True)
     with ExitStack() as ends:
         whole = _held(studio / "run.lock", studio / "run.json", work, _BEGINNING)
         begun = ends.enter_context(ExitStack())

@@ -76,7 +76,7 @@ def test_it_runs_in_a_thread_too(tmp_path, capsys):
     thread.start()
     thread.join()
     assert codes == [2]
-    assert json.loads(capsys.readouterr().out)["error"] == "BadBatch"
+    assert json.loads(capsys.readouterr().out)["error"] == "NoBatchFile"
 
 
 def test_the_plan_runs_nothing(monkeypatch, capsys):
@@ -100,7 +100,7 @@ def test_scripts_run_is_the_same(tmp_path):
         text=True,
     )
     assert done.returncode == 2
-    assert json.loads(done.stdout)["error"] == "BadBatch"
+    assert json.loads(done.stdout)["error"] == "NoBatchFile"
 
 
 def test_version():

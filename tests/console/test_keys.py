@@ -41,6 +41,13 @@ def test_a_key_for_programs_is_one_json_document(say):
     assert made["key"].startswith("am_") and made["scopes"] == ["read"]
 
 
+def test_looking_begins_nothing(tmp_path):
+    for words in (["list"], ["revoke", "Ada"]):
+        done = CliRunner().invoke(key_app, [*words, "--studio", str(tmp_path)])
+        assert isinstance(done.exception, NoStudioHere)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("words", "refusal"),
     [

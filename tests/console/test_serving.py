@@ -6,7 +6,9 @@ from artmint.console.serving import BadHostName, served_names
 from tests.studios import artmint
 
 
-@pytest.mark.parametrize("name", ["https://art.example", "art.example:443", "art example", "", "art.example/x"])
+@pytest.mark.parametrize(
+    "name", ["https://art.example", "art.example:443", "art example", "", "art.example/x"]
+)
 def test_a_host_is_a_name_and_nothing_else(name):
     with pytest.raises(BadHostName):
         served_names([name])

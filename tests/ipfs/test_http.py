@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artmint.ipfs.http import (
-    NOBODY,
+    TRUST_NONE,
     BadAnswer,
     NoAnswer,
     PrivateAddress,
@@ -214,10 +214,10 @@ def test_ones_own_networks_are_named_and_no_others_open():
 
 
 def test_an_address_that_somebody_else_named_is_trusted_nowhere(server):
-    question = Request(f"{server.url}/x", trusted=NOBODY)
+    question = Request(f"{server.url}/x", trusted=TRUST_NONE)
     with pytest.raises(PrivateAddress):
         request(question)
     assert server.asked == []
     server.faults.append(status(200))
-    request(Request(f"{server.url}/x", trusted=NOBODY, networks=("127.0.0.0/8",)))
+    request(Request(f"{server.url}/x", trusted=TRUST_NONE, networks=("127.0.0.0/8",)))
     assert len(server.asked) == 1

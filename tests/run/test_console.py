@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from artmint.console import cli
 from artmint.core.collection import example
-from artmint.run.console import exit_code_of, plain_words, verify_command
+from artmint.run.console import exit_code_of, console_words, verify_command
 from artmint.run.runner import WaitingForPeople
 from tests.studios import ROOT
 
@@ -78,7 +78,7 @@ def test_the_exit_code_of_decides(statuses, code):
     ],
 )
 def test_what_the_system_says_is_told_in_words_that_help(error, words, code):
-    said, ended = plain_words(error)
+    said, ended = console_words(error)
     assert words in said
     assert ended == code
     assert "sqlalche.me" not in said and "[Errno" not in said

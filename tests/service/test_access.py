@@ -35,7 +35,9 @@ def test_a_key_that_starts_runs_does_not_mint_by_that(empty_service):
     assert minter.post("/v1/runs/b/resume").status_code == 202
 
 
-@pytest.mark.parametrize("header", ["", "Bearer", "Bearer am_x", "Basic YTpi", "bearer", "Bearer " + "a" * 5000])
+@pytest.mark.parametrize(
+    "header", ["", "Bearer", "Bearer am_x", "Basic YTpi", "bearer", "Bearer " + "a" * 5000]
+)
 def test_what_is_no_key_opens_nothing(empty_service, header):
     answer = empty_service.client().get("/v1/runs", headers={"Authorization": header})
     problem(answer, 401, "WrongKey")

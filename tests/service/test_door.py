@@ -17,6 +17,7 @@ from artmint.service.door import DoorLimits, LogLines, host_name
 from artmint.service.keys import new_key, revoke_key
 from artmint.service.problems import Problem
 from artmint.studio.catalog import Catalog
+from artmint.studio.team import Team
 from tests.served import batches_in
 
 ROOT = Path(__file__).parents[2]
@@ -137,7 +138,11 @@ def hostile(one: Attacked) -> list[tuple[str, bytes, int]]:
         ("a path that is too long", ask("/v1/runs/" + "a" * 40_000), 422),
         ("a line break for a Location", ask("/v1/runs/a%0d%0aX:b", "PUT", b'{"batch": "making"}'), 400),
         ("a batch outside of the folder", ask(RUN, "PUT", b'{"batch": "../tiny"}'), 422),
-        ("a studio elsewhere", ask(RUN, "PUT", b'{"batch": "making", "parameters": {"00_seeds": {"studio": "/"}}}'), 422),
+        (
+            "a studio elsewhere",
+            ask(RUN, "PUT", b'{"batch": "making", "parameters": {"00_seeds": {"studio": "/"}}}'),
+            422,
+        ),
         ("no JSON", ask(RUN, "PUT", b"batch=making"), 422),
         ("half of JSON", ask(RUN, "PUT", b'{"batch": "mak'), 422),
         ("no object", ask(RUN, "PUT", b"[1]"), 422),
@@ -146,13 +151,21 @@ def hostile(one: Attacked) -> list[tuple[str, bytes, int]]:
         ("infinity", ask(RUN, "PUT", b'{"batch": "making", "priority": 1e999}'), 422),
         ("a key twice", ask(RUN, "PUT", twice[:-1] + b', "priority": 2}'), 422),
         ("deep nesting", ask(RUN, "PUT", deep(100_000)), 422),
-        ("a number of many digits", ask(RUN, "PUT", b'{"batch": "making", "priority": ' + b"9" * 5000 + b"}"), 422),
+        (
+            "a number of many digits",
+            ask(RUN, "PUT", b'{"batch": "making", "priority": ' + b"9" * 5000 + b"}"),
+            422,
+        ),
         ("a text for a number", ask(RUN, "PUT", b'{"batch": "making", "priority": "1"}'), 422),
         ("an unknown field", ask(RUN, "PUT", b'{"batch": "making", "admin": true}'), 422),
         ("another type of body", ask(RUN, "PUT", b"<run/>", Content_Type="text/xml"), 415),
         ("no type of body", ask(RUN, "PUT", b"{}", Content_Type="-"), 415),
         ("a list of 10^4 pictures", ask(DECIDE, "POST", many), 422),
-        ("a list of 10^5 pictures", ask(DECIDE, "POST", b'{"id": "a", "dnas": [' + b'"0",' * 100_000 + b'"0"]}'), 422),
+        (
+            "a list of 10^5 pictures",
+            ask(DECIDE, "POST", b'{"id": "a", "dnas": [' + b'"0",' * 100_000 + b'"0"]}'),
+            422,
+        ),
         ("a body that is too large", ask(RUN, "PUT", b" " * (2 << 20)), 413),
         ("a length that is too large", ask(RUN, "PUT", Content_Length=str(1 << 40)), 413),
         ("a length that is none", ask(RUN, "PUT", Content_Length="many"), 400),
@@ -167,8 +180,16 @@ def hostile(one: Attacked) -> list[tuple[str, bytes, int]]:
         ("a page of 10^9", ask("/v1/runs?limit=1000000000"), 422),
         ("a page before the first", ask("/v1/transactions?after=-1"), 422),
         ("a state of nobody's", ask("/v1/runs?state=queued%27--"), 422),
-        ("a form without a file", ask(WORKS, "POST", form("x", field.format("slot") + "1"), **multipart), 422),
-        ("a form of many fields", ask(WORKS, "POST", form("x", *[field.format("a") + "1"] * 50), **multipart), 422),
+        (
+            "a form without a file",
+            ask(WORKS, "POST", form("x", field.format("slot") + "1"), **multipart),
+            422,
+        ),
+        (
+            "a form of many fields",
+            ask(WORKS, "POST", form("x", *[field.format("a") + "1"] * 50), **multipart),
+            422,
+        ),
         ("a form without an end", ask(WORKS, "POST", b"--x\r\nContent-Dis", **multipart), 422),
         ("a form without a boundary", ask(WORKS, "POST", b"--x", Content_Type="multipart/form-data"), 422),
         ("no HTTP", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 20 + b"\r\n\r\n", 400),
@@ -198,7 +219,9 @@ def test_forty_hostile_requests_are_refused_in_words_and_leave_nothing(attacked)
         else:
             told(*answer, data.split(b" ", 1)[0].decode("latin-1"))
     assert wrong == []
-    _, rows = attacked.catalog.news(written, ("run", "run-state", "decision", "attempt", "edition", "artifact"))
+    _, rows = attacked.catalog.news(
+        written, ("run", "run-state", "decision", "attempt", "edition", "artifact")
+    )
     assert rows == []
 
 
@@ -271,6 +294,7 @@ def test_it_stops_when_it_is_told_to_and_its_log_has_no_secret(tmp_path):
     with pytest.raises(OSError):
         socket.create_connection(("127.0.0.1", one.port))
     assert os.path.exists(tmp_path / "studio" / "keys" / "serve.ports")
+    assert Team(tmp_path / "studio").address == "https://art.example/"  # where artmint invite leads
 
 
 @pytest.mark.parametrize(

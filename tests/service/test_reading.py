@@ -9,7 +9,7 @@ from PIL import Image
 from artmint.core.canon import canonical
 from artmint.core.collection import Approval
 from artmint.service.answers import Answer
-from artmint.service.reading import StepMissing, page_of, require_mintable
+from artmint.service.reading import StepMissing, list_page, require_mintable
 from artmint.studio.editions import editions_of
 from artmint.studio.files import drop_folder
 from artmint.studio.thumbnails import thumbnail
@@ -23,7 +23,7 @@ class Number(Answer):
 def test_pages_follow_each_other_to_the_end_whatever_came_since():
     places, seen, after = list(range(1, 8)), [], 0
     while True:
-        page = page_of(Number, places, after, 3, lambda n: Number(n=n))
+        page = list_page(Number, places, after, 3, lambda n: Number(n=n))
         seen += [one.n for one in page.items]
         if not page.next:
             break

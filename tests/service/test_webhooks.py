@@ -427,14 +427,14 @@ def test_one_courier_at_a_time_and_another_when_it_dies(open_studio, receiver):
 
 def test_a_courier_that_stumbles_goes_on(open_studio, receiver, monkeypatch):
     add_endpoint(open_studio, receiver.url, ["*"])
-    real, faults = room.settle, [RuntimeError("the disk is full")]
+    real, faults = room.settle_messages, [RuntimeError("the disk is full")]
 
-    def settle(*words):
+    def settle_messages(*words):
         if faults:
             raise faults.pop()
         return real(*words)
 
-    monkeypatch.setattr(room, "settle", settle)
+    monkeypatch.setattr(room, "settle_messages", settle_messages)
     stop = threading.Event()
     thread = threading.Thread(target=run_courier, args=(Courier(open_studio), stop))
     thread.start()
@@ -459,7 +459,7 @@ class Play:
 
     def __init__(self, catalog: Catalog, monkeypatch):
         self.catalog, self.fault, self.kept, self.bodies = catalog, "", [], {}
-        for name in ("take_in", "settle", "_Route", "_event_of"):
+        for name in ("take_in", "settle_messages", "_Route", "_event_of"):
             monkeypatch.setattr(room, name, self.deadly(name, getattr(room, name)))
         monkeypatch.setattr(room, "send_message", self.receive)
         monkeypatch.setattr(room, "ThreadPoolExecutor", lambda _: self)
@@ -505,7 +505,9 @@ class Play:
 
 
 PLACES = [
-    f"{when} {name}" for when in ("before", "after") for name in ("take_in", "settle", "_Route", "_event_of")
+    f"{when} {name}"
+    for when in ("before", "after")
+    for name in ("take_in", "settle_messages", "_Route", "_event_of")
 ]
 PLACES += ["receiver before", "receiver after", "before the answer", ""]
 
