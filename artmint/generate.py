@@ -9,6 +9,7 @@ __all__ = ['is_by_hand', 'open_slots', 'attempts_of', 'DigestMismatch', 'LostFil
 
 # %% ../nbs/15_generate.ipynb #d1aeb3a4
 import difflib
+import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from io import BytesIO
@@ -21,9 +22,10 @@ from PIL import Image
 from .core.canon import Refusal, read_json, unsafe_text
 from .core.collection import Collection
 from .core.texts import WORDS
-from .core.intake import TakenPicture, take_picture
+from .core.formats import format_of
+from .core.intake import TakenPicture, keep_picture, take_picture
 from .core.picture import infotext, old_infotext, pixel_digest, png_bytes
-from .core.records import Artifact, Attempt, Recipe, Slot, SourceKind, Work
+from .core.records import Artifact, Attempt, KeptFile, Recipe, Slot, SourceKind, Work
 from .make.adapters import named_adapters
 from .make.base import Base, environment
 from .make.engine import BrokenPicture
@@ -339,12 +341,16 @@ def work_of(
     words: Declaration,  # what is said of it
     ground: str = "",  # what a transparent picture is put on, such as "#ffffff"; empty: it is refused
 ) -> tuple[Work, TakenPicture]:
-    """The work that `enter` would record, and its picture. Records nothing.
+    """The work that `enter` would record, and its picture, as the collection publishes works. Records nothing.
     Raises SlotTaken, UnreadablePicture, BadGround, UnfitWords."""
     _refuse_work(catalog, collection, slot, path, words)
-    taken = take_picture(path, ground)
+    keeps = collection.picture.works == "kept"
+    taken = keep_picture(path, ground) if keeps else take_picture(path, ground)
     width, height = taken.image.size
     facts = {"pixel_digest": pixel_digest(taken.image), "width": width, "height": height}
+    if taken.kept:
+        own = {"digest": hashlib.sha256(taken.kept).hexdigest(), "ground": taken.ground}
+        facts["kept"] = KeptFile(mime=format_of(taken.kept).mime, **own)
     return Work(**vars(words) | {"source": words.source or None} | facts), taken
 
 # %% ../nbs/15_generate.ipynb #b2367157
@@ -370,6 +376,11 @@ def enter(
         file_digest=catalog.put_blob(png_bytes(taken.image, work)),
         environment={},
     )
+    if taken.kept:
+        kept = catalog.put_blob(taken.kept)
+        catalog.put(
+            "picture", kept, {"file_digest": kept}
+        )  # garbage collection leaves alone what records name
     catalog.put("artifact", work.dna, artifact.model_dump(mode="json"))
     given = {"given": taken.digest, "notes": list(taken.notes)}
     body = {"dna": work.dna, "recipe": work.facts(), **given}

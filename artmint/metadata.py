@@ -22,7 +22,8 @@ from .core.canon import Refusal, canonical
 from .core.collection import Collection
 from .core.manifest import BadMetadata, Manifest, Role, Token, Weights, provenance_hash, read_manifest
 from .core.market import media_of
-from .core.picture import marked_png, public_png
+from .core.formats import marked_picture, worded_picture
+from .core.picture import png_texts, public_png
 from .core.records import Edition, Finding
 from .ipfs.arweave import picture_item
 from .ipfs.car import check_car, open_car, write_car
@@ -48,16 +49,18 @@ from artmint.publish.tokens import (
     read_token,
     token_json,
     token_name,
+    with_picture,
     with_second_home,
     withheld_digests,
 )
+from .publish.renditions import Rendition, rendition_of
 from .publish.weights import WEIGHTS_PAGE, WeightsListing, WeightsPlace, nested, write_weights
 
 # %% ../nbs/25_metadata.ipynb #96fcde87
 from .seeds import frozen_slots, salt_of
 from .studio.catalog import Catalog
-from .studio.editions import edition_of, packed_slots
-from .studio.files import attempt_key, drop_folder, drop_key, slot_key, write_whole
+from .studio.editions import edition_of, packed_slots, token_of
+from .studio.files import attempt_key, drop_folder, drop_key, write_whole
 from .studio.ledger import metered
 from .studio.maintenance import PACKING
 
@@ -184,7 +187,7 @@ def refuse_unaccepted(
     late = {}
     for slot in sorted(set(verdicts) & set(packed)):
         verdict = verdicts.pop(slot)
-        if not catalog.find("token", slot_key(collection.name, slot)):
+        if not token_of(catalog, collection.name, slot):
             late[slot] = _objection(verdict)
     if late:
         raise RefusedAfterPacking(late)
@@ -274,6 +277,18 @@ def _published_base(
         return None
     return write_weights(catalog.folder, digest, weights)
 
+# %% ../nbs/25_metadata.ipynb #92348d18
+def _renditions(
+    catalog: Catalog, collection: Collection, editions: list[Edition], facts: list[dict]
+) -> dict[int, Rendition]:
+    "Pictures that aren't published as the artifact's own PNG, by slot. Raises what `rendition_of` raises."
+    made = {}
+    for edition, recipe in zip(editions, facts):
+        rendition = rendition_of(catalog, collection.picture, edition.file_digest, recipe)
+        if rendition:
+            made[edition.slot] = rendition
+    return made
+
 # %% ../nbs/25_metadata.ipynb #af7e045b
 def _open_drop(
     catalog: Catalog,
@@ -306,7 +321,8 @@ def _open_drop(
     recorded = _recorded_recipes(catalog, now, editions)
     place = _published_base(catalog, collection, facts, base.digest, weights)
     addresses = media_addresses(collection, in_drop, media)
-    more = {"earlier": earlier, "recorded": recorded, "objections": standing}
+    renditions = _renditions(catalog, collection, editions, facts)
+    more = {"earlier": earlier, "recorded": recorded, "objections": standing, "renditions": renditions}
     return replace(drop_facts, **more, base_place=place, media=addresses)
 
 # %% ../nbs/25_metadata.ipynb #781430ff
@@ -323,8 +339,11 @@ def _public_picture(
         statement = {"recipe": public_facts(facts, collection.withheld), "withheld": withheld}
         picture = public_png(picture, statement)
         path = None
+    if rendition := drop.renditions.get(edition.slot):
+        picture = worded_picture(catalog.blob(rendition.digest), png_texts(picture))
+        path = None
     if packet := mark_packet(mark_of(facts, collection.marks)):
-        picture = marked_png(picture, packet)
+        picture = marked_picture(picture, packet)
         path = None
     if drop.signed:
         identity = open_identity(catalog.folder)
@@ -345,7 +364,7 @@ def _with_homes(catalog: Catalog, drop: StudioDrop) -> StudioDrop:
     homes = {}
     for edition, facts in zip(drop.editions, drop.facts):
         picture, _ = _public_picture(catalog, drop, edition, facts)
-        item = picture_item(key, f"images/{edition.slot}.png", picture, cid_of(picture))
+        item = picture_item(key, drop.place(edition.slot), picture, cid_of(picture))
         homes[edition.slot] = item.id
     return replace(drop, homes=homes)
 
@@ -354,7 +373,7 @@ def _root_files(
     catalog: Catalog, drop: StudioDrop, media: Mapping[str, Path], scratch: Path
 ) -> dict[str, Path | bytes]:
     "Every file of the root by its path; pictures that are no blobs lie in scratch. Raises what `_public_picture` raises."
-    schema = drop_schema(drop.collection, drop.slots, drop.facts, bool(drop.homes))
+    schema = drop_schema(drop.collection, drop.slots, drop.facts, bool(drop.homes), bool(drop.renditions))
     files: dict[str, Path | bytes] = {"schema.json": schema}
     for slot, edition, facts in zip(drop.slots, drop.editions, drop.facts):
         picture, path = _public_picture(catalog, drop, edition, facts)
@@ -365,10 +384,12 @@ def _root_files(
         data = token_json(drop.collection, edition, facts, source, image, *told)
         if edition.slot in drop.homes:
             data = with_second_home(data, drop.homes[edition.slot])
+        if edition.slot in drop.renditions:
+            data = with_picture(data, drop.renditions[edition.slot].about)
         if path is None:
-            path = scratch / f"{edition.slot}.png"
+            path = scratch / f"{edition.slot}"
             path.write_bytes(picture)
-        files[f"images/{edition.slot}.png"] = path
+        files[drop.place(edition.slot)] = path
         files[f"{edition.slot}.json"] = data
         if edition.slot == drop.slots[0].id:
             files["contract.json"] = contract_json(drop.collection, image, media=drop.media)
@@ -395,14 +416,17 @@ def _named_weights(drop: StudioDrop, digest: str, role: Role) -> Weights:
     return Weights(role=role, digest=digest, source=source, path=path, parents=facts.parents)
 
 
-def _token_entry(edition: Edition, files: Mapping[str, Path | bytes], built: Built) -> Token:
+def _token_entry(
+    drop: StudioDrop, edition: Edition, files: Mapping[str, Path | bytes], built: Built
+) -> Token:
     "The manifest's entry of a token."
     data = files[f"{edition.slot}.json"]
     about = read_token(data).artmint
     made = about.model_dump(include={"dna", "pixel_digest"})
     picture = {
         "file_digest": about.file_digest,
-        "image_cid": str(built.paths[f"images/{edition.slot}.png"]),
+        "image_cid": str(built.paths[drop.place(edition.slot)]),
+        "mime": about.picture.mime if about.picture else None,
     }
     metadata = {
         "metadata_digest": hashlib.sha256(data).hexdigest(),
@@ -416,7 +440,7 @@ def _manifest(drop: StudioDrop, number: int, files: Mapping[str, Path | bytes]) 
     built = build(nested(files))
     weights = [_base_weights(drop)]
     weights += [_named_weights(drop, digest, role) for digest, role in sorted(drop.named.items())]
-    tokens = [_token_entry(edition, files, built) for edition in drop.editions]
+    tokens = [_token_entry(drop, edition, files, built) for edition in drop.editions]
     schema = hashlib.sha256(files["schema.json"]).hexdigest()
     published = published_collection(drop.collection, drop.salt)
     collection = {"collection": drop.collection.name, "collection_digest": published}

@@ -246,8 +246,12 @@ def batch_history(
     for dna, row, at in _bodies(catalog.rows_of("decision", dnas)):
         decided[dna].append((at, row))
     tokens: dict[int, float] = {}
-    for key, _, at in _of_slots(catalog, "token", name, slots):
-        tokens.setdefault(int(key.split("/")[1]), at)
+    for key, body, at in _of_slots(catalog, "token", name, slots):
+        slot = int(key.split("/")[1])
+        if "gone" in body:  # a reorg took it
+            tokens.pop(slot, None)
+        else:
+            tokens.setdefault(slot, at)
     drops = _drops(catalog, name)
     numbered = {int(key.split("/")[1]): own for key, (own, _) in drops.items()}
     shares = dict.fromkeys(dnas, 1.0)
@@ -605,14 +609,23 @@ def _discipline_rows(numbers: KPIs) -> list[tuple[str, str, str]]:
         ("saved", saved, "by refusing before minting"),
     ]
 
-
+# %% ../nbs/40_metrics.ipynb #59a82f10
 def _used(rate: str, amount: float) -> str:
     "An amount of what a rate is for, with its unit."
     if rate.endswith("_hour"):
         return duration(amount)
     if rate.endswith("_gb_month"):
         return byte_words(amount)
+    if rate == "ar":
+        return f"{amount / 1e12:.6f} AR"
     return f"{amount:,.0f} wei" if rate == "ether" else f"{amount:,.0f} gas"
+
+
+def _arweave_rows(numbers: KPIs) -> list[tuple[str, str, str]]:
+    "What was paid for a second home, where there is one."
+    winston = sum(row.get("winston", 0.0) for row in numbers.stages.values())
+    says = "paid to Arweave, at the price that was asked; its money is among the costs of the stage pin"
+    return [("arweave", _used("ar", winston), says)] if winston else []
 
 # %% ../nbs/40_metrics.ipynb #531c2b40
 def spoken(
@@ -621,6 +634,7 @@ def spoken(
     "The numbers for people."
     rows = _cost_rows(numbers) + _quality_rows(numbers)
     rows += _latency_rows(numbers.latency, numbers.editions) + _discipline_rows(numbers)
+    rows += _arweave_rows(numbers)
     for name, amount in numbers.missing.items():
         says = f"without a price: studio.toml gives no {name}"
         rows.append(("missing", _used(name, amount), says))

@@ -28,6 +28,7 @@ from .chain.transaction import QuestionRefused, Transaction, classify_error, fee
 from .core.canon import Record
 from .core.manifest import Manifest
 from .studio.catalog import Catalog
+from .studio.editions import token_of
 from .studio.files import chain_key, slot_key
 
 # %% ../nbs/30_mint.ipynb #492180f5
@@ -50,6 +51,7 @@ def mint(
     TokenCostAboveCeiling, the journal's refusals, and, when all that was allowed is minted, AllowanceTooSmall."""
     with journal:
         journal.update_finality()
+        _take_back(journal, contract, manifest)
         salt = find_salt(journal.catalog, contract, manifest)
         plan = mint_plan(contract, journal.signer.address, manifest, batch, inner, salt)
         if plan.problems:
@@ -215,18 +217,9 @@ def minter_policy(
 ) -> Policy:
     "All that a minter's key needs."
     selector = contract.encode_abi("mintBatch", [1, 1, 0])[:10]
-    more = {}
-    if limits:
-        most, most_in_a_day = int(limits.transaction * 10**18), int(limits.day * 10**18)
-        more = {"price": int(limits.gas_price * 10**9), "tokens": limits.tokens, "window": limits.window}
-    return Policy(
-        chains=(contract.w3.eth.chain_id,),
-        contracts=(contract.address,),
-        selectors=(selector,),
-        most=most,
-        most_in_a_day=most_in_a_day,
-        **more,
-    )
+    bounds = limits.bounds if limits else {"most": most, "most_in_a_day": most_in_a_day}
+    reach = {"chains": (contract.w3.eth.chain_id,), "contracts": (contract.address,)}
+    return Policy(**reach, selectors=(selector,), **bounds)
 
 # %% ../nbs/30_mint.ipynb #ab7e2c4b
 def guarded_journal(
@@ -336,6 +329,19 @@ def _waiting(journal: Journal, manifest: Manifest, block: int) -> int:
     return waiting
 
 # %% ../nbs/30_mint.ipynb #51186c5c
+def _take_back(journal: Journal, contract: "Contract", manifest: Manifest) -> None:
+    "Write down which tokens of a drop are on record and no longer on the chain: a reorg took them, and nothing brought them back."
+    following = contract.functions.nextToken().call()
+    last = manifest.first + manifest.quantity - 1
+    gone = []
+    for id in range(max(following, manifest.first), last + 1):
+        body = token_of(journal.catalog, manifest.collection, id)
+        if body and (body["chain_id"], body["contract"]) == (journal.chain_id, contract.address):
+            gone.append((slot_key(manifest.collection, id), {**body, "gone": "with its block"}))
+    if gone:
+        journal.catalog.append_all("token", gone)
+
+
 def _current_stamp(journal: Journal, contract: "Contract", manifest: Manifest, depth: str) -> Stamp:
     "How deep a drop's tokens lie now."
     block = horizon(journal.web3).newest(depth)
@@ -367,6 +373,7 @@ def stamp_drop(
         depth = chosen_depth(journal.web3, depth)
         key = chain_key(manifest.collection, manifest.drop, journal.chain_id)
         journal.update_finality()
+        _take_back(journal, contract, manifest)
         stamp = _current_stamp(journal, contract, manifest, depth)
         before = journal.catalog.find("stamp", key)
         changed = stamp.proven

@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['STORE_KINDS', 'THROUGH_GATEWAYS', 'NO_GATEWAY', 'StoreProgress', 'PublishedElsewise', 'RootsDiffer', 'TooFewStores',
-           'read_back', 'give', 'refuse_few', 'publish', 'WeightsMissing', 'publish_weights', 'BadStore', 'open_stores',
-           'NoArweaveStore', 'arweave_key', 'DropArchive', 'DropLook', 'look_at_drop', 'Mended', 'rebuild_archive',
-           'repair_drop']
+           'read_back', 'give', 'refuse_few', 'charged', 'publish', 'WeightsMissing', 'publish_weights', 'BadStore',
+           'open_stores', 'NoArweaveStore', 'arweave_key', 'DropArchive', 'DropLook', 'look_at_drop', 'Mended',
+           'rebuild_archive', 'repair_drop']
 
 # %% ../nbs/27_pin.ipynb #2b2ff502
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -39,6 +40,7 @@ from artmint.ipfs.stores import (
 from .publish.weights import weights_archive
 from .studio.catalog import Catalog
 from .studio.files import drop_folder, replacing, studio_document
+from .studio.ledger import spend_on
 
 # %% ../nbs/27_pin.ipynb #e79c8184
 class PublishedElsewise(Refusal):
@@ -119,7 +121,22 @@ def refuse_few(
     if len(names) < copies:
         raise TooFewStores(copies, len(names))
 
+# %% ../nbs/27_pin.ipynb #027d2d5f
+@contextmanager
+def charged(
+    stores: list[Store],  # that are given something inside
+    line: dict[str, float],  # receives amounts by unit, for the ledger
+) -> Iterator[None]:
+    "Put down what stores took money for, also where it ends in an error: what was sent was paid for."
+    before = sum(getattr(store, "spent", 0.0) for store in stores)
+    try:
+        yield
+    finally:
+        winston = sum(getattr(store, "spent", 0.0) for store in stores) - before
+        if winston:
+            line["winston"] = line.get("winston", 0.0) + winston
 
+# %% ../nbs/27_pin.ipynb #708abdee
 def publish(
     car: Path,  # the drop's archive
     root: CID,  # the root that the manifest names
@@ -450,6 +467,21 @@ def _mend_store(store: Store, look: DropLook, was: str, dry: bool, progress: Byt
     return Mended(*facts, "held", "")
 
 
+def _mend_paid(
+    catalog: Catalog, look: DropLook, store: Store, was: str, dry: bool, progress: ByteProgress
+) -> Mended:
+    "As `_mend_store`, with what it cost in the ledger. Raises BudgetSpent."
+    drop = catalog.find("drop", look.key)
+    last = drop["first"] + drop["quantity"] - 1 if drop else 0
+    key = f"{look.key.rsplit('/', 1)[0]}/{drop['first']}-{last}" if drop else look.key
+    paid: dict[str, float] = {}
+    try:
+        with charged([store], paid):
+            return _mend_store(store, look, was, dry, progress)
+    finally:
+        spend_on(catalog, "pin", [key], paid)
+
+# %% ../nbs/27_pin.ipynb #735bb6fe
 def repair_drop(
     catalog: Catalog,  # the studio's; receives what became of it
     look: DropLook,  # what was found
@@ -468,7 +500,7 @@ def repair_drop(
     if not mended or mended[0].outcome in ("held", "planned"):
         for store in stores:
             if store.name in lacking and store.name != look.archive.name:
-                mended.append(_mend_store(store, look, lacking[store.name], dry, progress))
+                mended.append(_mend_paid(catalog, look, store, lacking[store.name], dry, progress))
                 _record_mended(catalog, look, mended[-1], named)
     return mended
 

@@ -111,7 +111,7 @@ def _card(archive: Archive, report: TokenReport) -> ProofCard:
         traits=traits,
         dna=metadata.artmint.dna,
         pixel_digest=metadata.artmint.pixel_digest,
-        picture=archive.read(f"images/{report.token}.png", PNG_LIMIT),
+        picture=archive.read(archive.picture(report.token), PNG_LIMIT),
     )
 
 

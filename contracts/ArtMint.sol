@@ -1,18 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {AccessControlDefaultAdminRules} from "@openzeppelin/contracts/access/extensions/AccessControlDefaultAdminRules.sol";
+import {AccessControlDefaultAdminRulesUpgradeable} from "@openzeppelin/contracts-upgradeable/access/extensions/AccessControlDefaultAdminRulesUpgradeable.sol";
+import {ContextUpgradeable} from "@openzeppelin/contracts-upgradeable/utils/ContextUpgradeable.sol";
+import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
 import {ERC2981} from "@openzeppelin/contracts/token/common/ERC2981.sol";
+import {Context} from "@openzeppelin/contracts/utils/Context.sol";
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
-import {ERC721A} from "erc721a/contracts/ERC721A.sol";
+import {ERC721AStorage} from "erc721a-upgradeable/contracts/ERC721AStorage.sol";
+import {ERC721AUpgradeable} from "erc721a-upgradeable/contracts/ERC721AUpgradeable.sol";
 
 /// @title ArtMint
 /// @notice One collection of pictures whose content is fixed on chain before any of it is minted.
 /// @dev Three parties. The admin (a Safe or a cold key) commits drops and hands out limits. A minter (a hot key) may mint
 /// committed tokens to the treasury, within its allowance, and nothing else. A pauser may stop minting. Token ids run
 /// from 1 without a gap, and a token's id is its slot in the collection. Drops are numbered from 1.
-contract ArtMint is ERC721A, ERC2981, AccessControlDefaultAdminRules, Pausable {
+/// A collection is a contract of its own, made by the constructor, or a clone that shares the code of one (ERC-1167), made by
+/// `clone`. The code is the same and nobody can change either; the libraries are the initializable ones because a clone's
+/// constructor never runs.
+contract ArtMint is ERC721AUpgradeable, ERC2981, AccessControlDefaultAdminRulesUpgradeable, Pausable {
+    /// @notice What a collection is made with.
+    struct Terms {
+        /// @dev The collection's name.
+        string name;
+        /// @dev Its short name.
+        string symbol;
+        /// @dev The highest token id there can ever be.
+        uint256 maxSupply;
+        /// @dev Who commits drops and hands out limits.
+        address admin;
+        /// @dev Seconds that a change of admin has to wait.
+        uint48 adminDelay;
+        /// @dev Where every token is minted to.
+        address treasury;
+        /// @dev Who is owed royalties; the zero address: nobody.
+        address royaltyReceiver;
+        /// @dev How much, in hundredths of a percent of a sale.
+        uint96 royaltyBasisPoints;
+    }
+
     /// @notice A contiguous range of tokens whose content was committed together.
     struct Drop {
         /// @dev Merkle root over `leafOf` of every token of the drop; of a sealed drop, its commitment.
@@ -82,6 +109,9 @@ contract ArtMint is ERC721A, ERC2981, AccessControlDefaultAdminRules, Pausable {
     /// @notice Tokens have another `tokenURI` than before (ERC-4906).
     event BatchMetadataUpdate(uint256 fromTokenId, uint256 toTokenId);
 
+    /// @notice `maker` has made a collection that shares this contract's code.
+    event Cloned(address indexed maker, address indexed clone);
+
     /// @notice A drop must begin at the next uncommitted token.
     error NotNextUncommitted(uint256 expected, uint256 got);
     /// @notice A drop, or a batch, of nothing.
@@ -124,6 +154,8 @@ contract ArtMint is ERC721A, ERC2981, AccessControlDefaultAdminRules, Pausable {
     error BadMaxSupply(uint256 maxSupply);
     /// @notice The maximum supply can only fall, and not below what is committed.
     error SupplyNotLowered(uint256 current, uint256 committed, uint256 got);
+    /// @notice A clone's code is another contract's: ask that one, `implementation` of this clone, for another clone.
+    error CloneOfClone();
     /// @notice An allowance must fit its fields, and a limit for a window needs a window (and the other way round).
     error BadAllowance(uint256 total, uint256 perWindow, uint256 window);
 
@@ -144,11 +176,39 @@ contract ArtMint is ERC721A, ERC2981, AccessControlDefaultAdminRules, Pausable {
         address treasury_,
         address royaltyReceiver,
         uint96 royaltyBasisPoints
-    ) ERC721A(name_, symbol_) AccessControlDefaultAdminRules(adminDelay, admin) {
-        if (maxSupply_ == 0 || maxSupply_ > type(uint32).max) revert BadMaxSupply(maxSupply_);
-        _maxSupply = uint32(maxSupply_);
-        _setTreasury(treasury_);
-        if (royaltyReceiver != address(0)) _setRoyalty(royaltyReceiver, royaltyBasisPoints);
+    ) initializer {
+        _make(
+            Terms(
+                name_, symbol_, maxSupply_, admin, adminDelay, treasury_, royaltyReceiver, royaltyBasisPoints
+            )
+        );
+    }
+
+    // Clones
+
+    /// @notice Make another collection that shares this contract's code, and nothing else: it has its own admin, limits and
+    /// tokens, and this contract's admin has no say in it. It is made and initialised in this one call. Anybody may call.
+    /// @param salt what tells the caller's clones apart: one caller can use a salt once
+    /// @param terms what the collection is made with
+    /// @return made its address, `cloneOf(caller, salt)`
+    function clone(bytes32 salt, Terms calldata terms) external returns (address made) {
+        if (address(this).code.length < 100) revert CloneOfClone();
+        made = Clones.cloneDeterministic(address(this), _saltOf(msg.sender, salt));
+        emit Cloned(msg.sender, made);
+        ArtMint(made).initialize(terms);
+    }
+
+    /// @notice Where a clone is, or would be.
+    /// @param maker who makes it
+    /// @param salt what tells the maker's clones apart
+    function cloneOf(address maker, bytes32 salt) external view returns (address) {
+        return Clones.predictDeterministicAddress(address(this), _saltOf(maker, salt));
+    }
+
+    /// @notice The constructor of clones; `clone` calls it. Everywhere else it was called before, and refuses.
+    /// @param terms what the collection is made with
+    function initialize(Terms calldata terms) external initializer {
+        _make(terms);
     }
 
     // Admin: drops
@@ -481,12 +541,12 @@ contract ArtMint is ERC721A, ERC2981, AccessControlDefaultAdminRules, Pausable {
     function supportsInterface(bytes4 interfaceId)
         public
         view
-        override(ERC721A, ERC2981, AccessControlDefaultAdminRules)
+        override(ERC721AUpgradeable, ERC2981, AccessControlDefaultAdminRulesUpgradeable)
         returns (bool)
     {
         return interfaceId == 0x49064906 || interfaceId == this.contractURI.selector
-            || ERC721A.supportsInterface(interfaceId) || ERC2981.supportsInterface(interfaceId)
-            || AccessControlDefaultAdminRules.supportsInterface(interfaceId);
+            || ERC721AUpgradeable.supportsInterface(interfaceId) || ERC2981.supportsInterface(interfaceId)
+            || AccessControlDefaultAdminRulesUpgradeable.supportsInterface(interfaceId);
     }
 
     // Inside
@@ -494,6 +554,41 @@ contract ArtMint is ERC721A, ERC2981, AccessControlDefaultAdminRules, Pausable {
     /// @dev Token ids are the collection's slots, which are counted from 1.
     function _startTokenId() internal pure override returns (uint256) {
         return 1;
+    }
+
+    /// @dev What a collection begins with, shared by the constructor and `initialize`.
+    function _make(Terms memory terms) private onlyInitializing {
+        uint256 supply = terms.maxSupply;
+        if (supply == 0 || supply > type(uint32).max) revert BadMaxSupply(supply);
+        // What ERC721A's own initialiser would write, without the slot that it keeps to be called once: this one is.
+        ERC721AStorage.Layout storage token = ERC721AStorage.layout();
+        token._name = terms.name;
+        token._symbol = terms.symbol;
+        token._currentIndex = _startTokenId();
+        __AccessControlDefaultAdminRules_init(terms.adminDelay, terms.admin);
+        _maxSupply = uint32(supply);
+        _setTreasury(terms.treasury);
+        if (terms.royaltyReceiver != address(0)) _setRoyalty(terms.royaltyReceiver, terms.royaltyBasisPoints);
+    }
+
+    /// @dev Somebody else's salt is another one.
+    function _saltOf(address maker, bytes32 salt) private pure returns (bytes32) {
+        return keccak256(abi.encode(maker, salt));
+    }
+
+    /// @dev Two libraries have it.
+    function _msgSender() internal view override(Context, ContextUpgradeable) returns (address) {
+        return msg.sender;
+    }
+
+    /// @dev Two libraries have it.
+    function _msgData() internal pure override(Context, ContextUpgradeable) returns (bytes calldata) {
+        return msg.data;
+    }
+
+    /// @dev Two libraries have it.
+    function _contextSuffixLength() internal pure override(Context, ContextUpgradeable) returns (uint256) {
+        return 0;
     }
 
     /// @dev Shared by the constructor and `setTreasury`.

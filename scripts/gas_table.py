@@ -18,6 +18,7 @@ from artmint.chain.connect import connect
 
 README = CONTRACTS / "README.md"
 SIZES = (1, 5, 10, 20, 50, 100)
+DELAY = 259_200  # seconds that a change of admin waits: what is usual
 MARKS = "<!-- gas table: scripts/gas_table.py -->", "<!-- end of the gas table -->"
 PLAIN = {
     "hand-written floor": "Floor",
@@ -32,11 +33,25 @@ def with_solady_roles(source: str) -> str:
     "ArtMint with solady's OwnableRoles in place of OpenZeppelin's default-admin rules (so without their delay)."
     for old, new in (
         (
-            r'import \{AccessControlDefaultAdminRules\} from "[^"]+"',
+            r'import \{AccessControlDefaultAdminRulesUpgradeable\} from "[^"]+"',
             'import {OwnableRoles} from "solady/src/auth/OwnableRoles.sol"',
         ),
-        (r"ERC2981, AccessControlDefaultAdminRules, Pausable", "ERC2981, OwnableRoles, Pausable"),
-        (r"AccessControlDefaultAdminRules\(adminDelay, admin\) \{", "{ _initializeOwner(admin); adminDelay;"),
+        (
+            r'import \{ContextUpgradeable\} from "[^"]+"',
+            'import {Initializable} from "@openzeppelin/contracts/proxy/utils/Initializable.sol"',
+        ),
+        (
+            r"ERC2981, AccessControlDefaultAdminRulesUpgradeable, Pausable",
+            "ERC2981, OwnableRoles, Pausable, Initializable",
+        ),
+        (
+            r"__AccessControlDefaultAdminRules_init\(terms.adminDelay, terms.admin\)",
+            "_initializeOwner(terms.admin)",
+        ),
+        (
+            r"    /// @dev Two libraries have it.\n    function [^}]+override\(Context, ContextUpgradeable\)[^}]+\}\n",
+            "",
+        ),
         (r"onlyRole\(DEFAULT_ADMIN_ROLE\)", "onlyOwner"),
         (r"onlyRole\(", "onlyRoles("),
         (
@@ -47,8 +62,11 @@ def with_solady_roles(source: str) -> str:
             r'bytes32 public constant PAUSER_ROLE = keccak256\("PAUSER_ROLE"\)',
             "uint256 public constant PAUSER_ROLE = 2",
         ),
-        (r"override\(ERC721A, ERC2981, AccessControlDefaultAdminRules\)", "override(ERC721A, ERC2981)"),
-        (r"\|\| AccessControlDefaultAdminRules.supportsInterface\(interfaceId\)", ""),
+        (
+            r"override\(ERC721AUpgradeable, ERC2981, AccessControlDefaultAdminRulesUpgradeable\)",
+            "override(ERC721AUpgradeable, ERC2981)",
+        ),
+        (r"\|\| AccessControlDefaultAdminRulesUpgradeable.supportsInterface\(interfaceId\)", ""),
     ):
         source, count = re.subn(old, new, source)
         if not count:
@@ -93,14 +111,17 @@ class Bench:
         receipt = self.send("admin", factory.constructor(*values))
         return self.web3.eth.contract(receipt["contractAddress"], abi=made["abi"]), receipt["gasUsed"]
 
-    def ready(self, made: dict, solady: bool = False) -> tuple:
-        "An ArtMint that can mint 10,000 tokens, and the gas of what made it so."
+    def ready(self, made: dict, solady: bool = False, cloned: bool = False) -> tuple:
+        "An ArtMint, or a clone of one, that can mint 10,000 tokens, and the gas of what made it so."
         treasury = self.keys["treasury"].address
         minter = self.keys["minter"].address
         digest = hashlib.sha256(b"drop").digest()
-        contract, deployed = self.deploy(
-            made, "Test", "TEST", 20_000, self.keys["admin"].address, 0, treasury, treasury, 500
-        )
+        terms = ("Test", "TEST", 20_000, self.keys["admin"].address, DELAY, treasury, treasury, 500)
+        contract, deployed = self.deploy(made, *terms)
+        if cloned:
+            deployed = self.send("admin", contract.functions.clone(bytes(32), terms))["gasUsed"]
+            address = contract.functions.cloneOf(self.keys["admin"].address, bytes(32)).call()
+            contract = self.web3.eth.contract(address, abi=made["abi"])
         ask = contract.functions
         gas = {"deploy": deployed}
         grant = ask.grantRoles(minter, 1) if solady else ask.grantRole(ask.MINTER_ROLE().call(), minter)
@@ -188,6 +209,9 @@ def measure(folder: Path) -> dict:
     rows["**ArtMint**"] = [calls["deploy"], *row(bench, contract, 0)]
     for inner in (20, 10, 5):
         rows[f"ArtMint, `inner` {inner}"] = [calls["deploy"], *row(bench, contract, inner)]
+    clone, clone_calls = bench.ready(ours, cloned=True)
+    rows["**a clone of ArtMint**"] = [clone_calls["deploy"], *row(bench, clone, 0)]
+    rows["a clone, `inner` 20"] = [clone_calls["deploy"], *row(bench, clone, 20)]
     other, other_calls = bench.ready(theirs, solady=True)
     rows["ArtMint with solady's roles"] = [other_calls["deploy"], *row(bench, other, 0)]
     for name in list(PLAIN)[2:]:
@@ -196,9 +220,11 @@ def measure(folder: Path) -> dict:
         totals["ArtMint, one owner for all 100" if not inner else f"ArtMint, `inner` {inner}"] = (
             first_transfers(bench, contract, inner)
         )
+    totals["a clone of ArtMint, `inner` 20"] = first_transfers(bench, clone, 20)
     for name in ("solady ERC721", "OpenZeppelin ERC721"):
         totals[name] = first_transfers(bench, made[name][0], None)
-    return {"rows": rows, "calls": calls, "totals": totals}
+    both = {name: (value, clone_calls[name]) for name, value in calls.items()}
+    return {"rows": rows, "calls": both, "totals": totals}
 
 
 def table(found: dict) -> str:
@@ -222,9 +248,9 @@ def table(found: dict) -> str:
     ]
     lines += [
         "",
-        "| | gas |",
-        "|---|---|",
-        *(f"| {name} | {value:,} |" for name, value in found["calls"].items()),
+        "| | gas | of a clone |",
+        "|---|---|---|",
+        *(f"| {name} | {ours:,} | {clones:,} |" for name, (ours, clones) in found["calls"].items()),
     ]
     return "\n".join(lines)
 

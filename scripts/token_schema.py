@@ -2,14 +2,14 @@
 
     python scripts/token_schema.py
 
-The first form, `token.schema.json`, stays as it is: drops were published with it. A test says when this one is due.
+The earlier forms, `token.schema.json` and `token.market.schema.json`, stay as they are: drops were published with them. A test says when this one is due.
 """
 
 from pathlib import Path
 
 from artmint.publish.tokens import model_schema
 
-FILE = Path(__file__).parents[1] / "artmint" / "data" / "token.market.schema.json"
+FILE = Path(__file__).parents[1] / "artmint" / "data" / "token.pictures.schema.json"
 
 if __name__ == "__main__":
     FILE.write_bytes(model_schema())

@@ -101,8 +101,9 @@ class Studio:
         store.mkdir(exist_ok=True)
         built = write_car(store / "new.car", nested)
         (store / "new.car").rename(store / f"{built.root}.car")
+        pictures = {int(Path(path).stem): data for path, data in files.items() if path.startswith("images/")}
         digests = [
-            [hashlib.sha256(files.get(path, b"")).hexdigest() for path in (f"images/{i}.png", f"{i}.json")]
+            [hashlib.sha256(data).hexdigest() for data in (pictures.get(i, b""), files.get(f"{i}.json", b""))]
             for i in ids
         ]
         root = (

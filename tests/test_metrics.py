@@ -308,6 +308,21 @@ def test_every_number_of_six_hundred_real_candidates_is_what_its_lines_say(tmp_p
     print(numbers.stages, numbers.saved, len(batch_history(catalog, tiny, range(1, 101)).lines), sep="\n")
 
 
+def test_what_arweave_was_paid_is_a_cost_with_its_price(tmp_path):
+    from artmint.metrics import _used
+    from tests.packed import DEMO, fill
+
+    catalog = fill(tmp_path, 4)
+    catalog.spend("pin", "demo/1-4", 5e9, "winston")
+    (tmp_path / "studio.toml").write_text('currency = "EUR"\n[[rates]]\nsince = 2020-01-01\ncpu_hour = 1\n')
+    numbers = kpis(batch_history(catalog, DEMO, range(1, 5)), load_money(tmp_path))
+    assert ("missing", "0.005000 AR", "without a price: studio.toml gives no ar") in spoken(numbers)
+    (tmp_path / "studio.toml").write_text('currency = "EUR"\n[[rates]]\nsince = 2020-01-01\nar = 20\n')
+    numbers = kpis(batch_history(catalog, DEMO, range(1, 5)), load_money(tmp_path))
+    assert numbers.cost == pytest.approx(0.1) and "ar" not in numbers.missing
+    assert [row[:2] for row in spoken(numbers) if row[0] == "arweave"] == [("arweave", _used("ar", 5e9))]
+
+
 def test_another_batch_s_lines_do_not_count(small):
     catalog, tiny = small
     before = kpis(batch_history(catalog, tiny, range(1, 3)), load_money(catalog.folder), 0.0).to_dict()

@@ -13,7 +13,8 @@ from eth_account import Account
 from artmint import mint as room
 from artmint.chain import admin as admin_room
 from artmint.chain import journal as journal_room
-from artmint.chain.preflight import mint_plan, outlook_lines, policy_foresight
+from artmint.chain.admin import authorize
+from artmint.chain.preflight import AllowanceTooSmall, mint_plan, outlook_lines, policy_foresight
 from artmint.chain.signers import BlockedByPolicy
 from artmint.chain.transaction import (
     GasPriceAboveCeiling,
@@ -303,3 +304,24 @@ def test_what_the_journal_lacks_is_said_before_anything_is_sent(ready, tmp_path)
     assert foreseen(ready, lost)[1][-1].endswith(
         "accounts for 0 of 4 transactions of the minter's key: artmint journal rebuild"
     )
+
+
+def test_tokens_that_a_reorg_took_and_nothing_brought_back_are_taken_back(studio):
+    "A final block is gone with eleven of sixteen, and what was in it was given up."
+    from artmint.studio.editions import token_of, minted_tokens
+
+    studio.ready(allowance=5)
+    with pytest.raises(AllowanceTooSmall):
+        studio.mint(5)
+    known = studio.catalog.get("token", "demo/5")
+    for id in range(6, 17):
+        studio.catalog.append("token", f"demo/{id}", {**known, "id": id})
+    assert len(minted_tokens(studio.catalog, "demo")) == 16
+    stamp = room.stamp_drop(studio.minter, studio.contract, studio.drop, "latest")
+    assert (stamp.tokens, sorted(minted_tokens(studio.catalog, "demo"))) == (5, [1, 2, 3, 4, 5])
+    assert token_of(studio.catalog, "demo", 6) is None
+    room.stamp_drop(studio.minter, studio.contract, studio.drop, "latest")
+    assert len(studio.catalog.history("token", "demo/6")) == 2
+    authorize(studio.admin, studio.contract, studio.who.minter.address, 16)
+    studio.mint(5)
+    assert sorted(minted_tokens(studio.catalog, "demo")) == list(range(1, 17))

@@ -32,6 +32,11 @@ from artmint.chain.deployments import (
     find_contracts,
     record_contract,
     listed_addresses,
+    supply_lowered,
+    clone_address,
+    clone_salt,
+    clone_source,
+    clones_of,
 )
 from .journal import Journal
 from .signers import KeystoreSigner, Signer, keystore_address, local_passphrase, new_keystore
@@ -210,10 +215,15 @@ def _in_journal(journal: Journal, collection: str, apart: set[str]) -> tuple[str
     "Address and transaction of a collection's contract that the journal has deployed, if it has."
     purpose = {"verb": "deploy", "collection": collection}
     for transaction in journal.transactions():
-        address = created_address(transaction.sender, transaction.nonce)
-        if transaction.purpose == purpose and transaction.state == "confirmed" and address not in apart:
-            return address, transaction.hash
+        ours = purpose.items() <= transaction.purpose.items() and transaction.state == "confirmed"
+        if ours and _address_made(transaction) not in apart:
+            return _address_made(transaction), transaction.hash
     return None
+
+
+def _address_made(transaction: Transaction) -> str:
+    "Where a deployment has put a contract: a clone's address stands in its purpose."
+    return str(transaction.purpose.get("clone") or created_address(transaction.sender, transaction.nonce))
 
 
 def deployment_call(
@@ -222,13 +232,19 @@ def deployment_call(
     treasury: str,  # address that every token is minted to
     admin: str,  # address
     delay: int,  # seconds that a change of admin has to wait
+    implementation: str = "",  # address of the contract whose code it shares; empty: it has its own
+    number: int = 0,  # of the key's clones for the collection
 ) -> "ContractFunction":
-    "The call that makes a collection's contract."
+    "The call that makes a collection's contract. Raises ForeignCode."
     royalty = collection.royalty
     receiver = web3.to_checksum_address(royalty.receiver or treasury)
     names = (collection.title, collection.symbol, collection.supply)
+    terms = (*names, admin, delay, treasury, receiver, royalty.basis_points)
+    if implementation:
+        mother = contract_at(web3, implementation)
+        return mother.functions.clone(clone_salt(collection.name, number), terms)
     factory = web3.eth.contract(abi=artifact()["abi"], bytecode=artifact()["bytecode"])
-    return factory.constructor(*names, admin, delay, treasury, receiver, royalty.basis_points)
+    return factory.constructor(*terms)
 
 # %% ../../nbs/chain/admin.ipynb #630ffb55
 def check_deployment(
@@ -252,8 +268,9 @@ def check_deployment(
     }
     there = contract_facts(contract)
     found = there.asked_for
-    if there.supply == there.committed < collection.supply:
-        asked["supply"] = ""  # the admin has given up the rest
+    fewer = there.supply < collection.supply
+    if fewer and (there.supply == there.committed or supply_lowered(contract)):
+        asked["supply"] = ""  # the admin has given up the rest, or a part of it
     differing = []
     for name, value in asked.items():
         if value not in ("", None) and found[name] != value:
@@ -290,6 +307,7 @@ def _standing(
     people: Sequence[str],
     apart: set[str],
     check: Callable[["Contract"], None],
+    implementation: str,
     say: Callable[[str], None],
 ) -> "Contract | None":
     "A collection's contract that is there, whoever knows of it; written down. Raises ContractThere."
@@ -303,9 +321,8 @@ def _standing(
         record_contract(catalog, contract, collection.name, in_journal[1])
         return contract
     but = {transaction.nonce for transaction in journal.transactions()}
-    search = find_contracts(
-        catalog, journal.web3, collection, journal.signer.address, people, but, apart, say
-    )
+    places = (journal.signer.address, people, but, apart, implementation)
+    search = find_contracts(catalog, journal.web3, collection, *places, say)
     if search.unasked:
         say(
             f"Which contracts others deployed couldn't be asked for: the node doesn't tell ({search.unasked})"
@@ -320,6 +337,19 @@ def _standing(
         raise refusal
     return None
 
+# %% ../../nbs/chain/admin.ipynb #0af7d9dc
+def _deployment(
+    journal: Journal, collection: Collection, treasury: str, admin: str, delay: int, implementation: str
+) -> tuple["ContractFunction", dict]:
+    "The call that makes a contract, and what it is for."
+    purpose = {"verb": "deploy", "collection": collection.name}
+    number, maker = 0, journal.signer.address
+    if implementation:
+        number = len(clones_of(journal.web3, implementation, maker, collection.name))
+        purpose["clone"] = clone_address(implementation, maker, clone_salt(collection.name, number))
+    call = deployment_call(journal.web3, collection, treasury, admin, delay, implementation, number)
+    return call, purpose
+
 # %% ../../nbs/chain/admin.ipynb #0a2507e3
 def deploy(
     journal: Journal,  # of whoever pays for it
@@ -328,10 +358,11 @@ def deploy(
     admin: str = "",  # address of the admin, a Safe's for instance; empty: the journal's key
     delay: int | None = None,  # seconds that a change of admin has to wait; none: `usual_delay`
     beside: str = "",  # the collection's contracts that one knows of, with commas between: make another one
+    clone_of: str = "",  # a contract whose code it shares: an address, or a collection's name; empty: as studio.toml says
     say: Callable[[str], None] = lambda line: None,  # told what was found on the chain, or couldn't be asked
 ) -> "Contract":
-    """The collection's contract, deployed when it isn't yet. Raises ContractThere, OtherFacts and the journal's
-    refusals."""
+    """The collection's contract, deployed when it isn't yet. Raises ContractThere, OtherFacts, NotCloneable and the
+    journal's refusals."""
     apart = listed_addresses(beside) | contracts_beside(journal.catalog.folder, collection.name)
 
     def check(contract: "Contract") -> None:
@@ -339,12 +370,13 @@ def deploy(
 
     with journal:
         journal.reconcile()
-        contract = _standing(journal, collection, [treasury, admin], apart, check, say)
+        implementation = clone_source(journal.catalog, journal.web3, collection.name, clone_of)
+        contract = _standing(journal, collection, [treasury, admin], apart, check, implementation, say)
         if contract is None:
             wait = usual_delay(journal.web3) if delay is None else delay
-            call = deployment_call(journal.web3, collection, treasury, admin or journal.signer.address, wait)
-            sent = journal.send(call, {"verb": "deploy", "collection": collection.name})
-            contract = contract_at(journal.web3, created_address(sent.sender, sent.nonce))
+            asked = (treasury, admin or journal.signer.address, wait, implementation)
+            sent = journal.send(*_deployment(journal, collection, *asked))
+            contract = contract_at(journal.web3, _address_made(sent))
             record_contract(journal.catalog, contract, collection.name, sent.hash)
         check(contract)
         return contract

@@ -347,10 +347,19 @@ def admin_policy(
 # %% ../../nbs/chain/controls.ipynb #b99340b2
 def deployer_policy(
     chain_id: int,  # where
+    implementation: str = "",  # address of a contract of which clones are made; empty: contracts of their own
 ) -> Policy:
-    "All that a key needs to deploy contracts of this package: three ether for one, five a day."
-    reach = {"chains": (chain_id,), "contracts": ("",), "selectors": (artifact()["bytecode"][:10],)}
-    return Policy(**reach, most=3 * _ETHER, most_in_a_day=5 * _ETHER)
+    """All that a key needs to deploy contracts of this package: three ether for one, five a day; for clones a tenth, and
+    one."""
+    if not implementation:
+        reach = {"chains": (chain_id,), "contracts": ("",), "selectors": (artifact()["bytecode"][:10],)}
+        return Policy(**reach, most=3 * _ETHER, most_in_a_day=5 * _ETHER)
+    from eth_utils.abi import function_abi_to_4byte_selector
+
+    entry = next(one for one in artifact()["abi"] if one.get("name") == "clone")
+    selectors = ("0x" + function_abi_to_4byte_selector(entry).hex(),)
+    reach = {"chains": (chain_id,), "contracts": (implementation,), "selectors": selectors}
+    return Policy(**reach, most=_ETHER // 10, most_in_a_day=_ETHER)
 
 
 def call_cost(

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['ContractThere', 'BadListedAddress', 'NoContractYet', 'ChainContract', 'contract_facts', 'created_address',
-           'deployed_by', 'named_contracts', 'Search', 'listed_addresses', 'contracts_beside', 'find_contracts',
+           'clone_salt', 'clone_address', 'clones_of', 'deployed_by', 'named_contracts', 'Search', 'listed_addresses',
+           'contracts_beside', 'NotCloneable', 'clone_source', 'find_contracts', 'supply_lowered', 'deployment_hash',
            'record_contract', 'require_contract']
 
 # %% ../../nbs/chain/deployments.ipynb #e0cf089c
@@ -19,7 +20,16 @@ if TYPE_CHECKING:
 
 # %% ../../nbs/chain/deployments.ipynb #34966013
 from .connect import NodeSilent, genesis_of
-from .contract import Deployment, code_hash, contract_at, contract_of, known_code
+from artmint.chain.contract import (
+    CLONE_CODE,
+    Deployment,
+    artifact,
+    code_hash,
+    contract_at,
+    contract_of,
+    implementation_of,
+    known_code,
+)
 from ..core.canon import Refusal
 from ..core.collection import Collection
 from ..studio.catalog import Catalog
@@ -125,7 +135,47 @@ def created_address(
 
     return to_checksum_address(keccak(rlp.encode([bytes.fromhex(sender[2:]), nonce]))[12:])
 
+# %% ../../nbs/chain/deployments.ipynb #3c01f24f
+def clone_salt(
+    collection: str,  # its name
+    number: int,  # 0: the key's first clone for it
+) -> bytes:  # 32
+    "What tells a key's clones apart."
+    from eth_utils import keccak
 
+    return keccak(text=f"artmint/{collection}/{number}")
+
+
+def clone_address(
+    implementation: str,  # address of the contract that makes it
+    maker: str,  # address of the key that asks for it
+    salt: bytes,  # 32, as in clone_salt
+) -> str:
+    "The address of a clone: CREATE2 (EIP-1014) over the maker's salt, as `cloneOf` in the contract."
+    from eth_abi import encode
+    from eth_utils import keccak, to_checksum_address
+
+    home = bytes.fromhex(implementation[2:])
+    code = bytes.fromhex("3d602d80600a3d3981f3") + CLONE_CODE[0] + home + CLONE_CODE[1]
+    mixed = keccak(encode(["address", "bytes32"], (maker, salt)))
+    return to_checksum_address(keccak(b"\xff" + home + mixed + keccak(code))[12:])
+
+
+def clones_of(
+    web3: "Web3",  # the chain
+    implementation: str,  # whose code they share
+    maker: str,  # address of the key that has made them
+    collection: str,  # for which
+) -> list[str]:  # addresses, in order of their numbers
+    "The clones that a key has made for a collection, whatever the node tells of events: they can be nowhere else."
+    found = []
+    while True:
+        address = clone_address(implementation, maker, clone_salt(collection, len(found)))
+        if not web3.eth.get_code(address):
+            return found
+        found.append(address)
+
+# %% ../../nbs/chain/deployments.ipynb #c707a9e0
 def deployed_by(
     web3: "Web3",  # the chain
     sender: str,  # address of a key
@@ -231,14 +281,58 @@ def contracts_beside(
 ) -> set[str]:  # addresses
     """The contracts that a studio knows a collection to have, beside which another one is wanted: `beside` under
     [contracts.<collection>] in studio.toml. Raises BadSettings, BadListedAddress."""
+    return listed_addresses(_contract_settings(studio, collection).get("beside", ""))
+
+
+def _contract_settings(studio: Path, collection: str) -> dict[str, str]:
+    "What studio.toml says of a collection's contract. Raises BadSettings."
     said = read_settings(studio, "contracts").get(collection, {})
-    strange = sorted(set(said) - {"beside"}) if isinstance(said, dict) else ["no table"]
-    if strange or not isinstance(said.get("beside", ""), str):
-        where = f"[contracts.{collection}] has one entry, beside, a text of addresses with commas between"
+    strange = sorted(set(said) - {"beside", "clone_of"}) if isinstance(said, dict) else ["no table"]
+    if strange or not all(isinstance(value, str) for value in said.values()):
+        where = (
+            f"[contracts.{collection}] has two entries: beside, a text of addresses with commas between, and clone_of, "
+            "an address or a collection's name"
+        )
         raise BadSettings(str(Path(studio) / "studio.toml"), where)
-    return listed_addresses(said.get("beside", ""))
+    return said
+
+# %% ../../nbs/chain/deployments.ipynb #2591309e
+class NotCloneable(Refusal):
+    "What a clone should share the code of has none to share."
+
+    source: str
+    why: str
+    says = (
+        "No contract can share the code of {source}: {why}. Nothing was sent: name a contract of this version "
+        "(clone_of under [contracts.<collection>] in studio.toml, or --clone-of), or leave it out for one of its own."
+    )
+    exit_code = 2
 
 
+def clone_source(
+    catalog: Catalog,  # the studio's
+    web3: "Web3",  # the chain
+    collection: str,  # its name
+    source: str = "",  # an address, or another collection's name; empty: as studio.toml says
+) -> str:  # an address; empty: the collection gets code of its own
+    """Whose code a collection's contract shall share: `clone_of` under [contracts.<collection>]. A clone's is its
+    implementation's. Raises NotCloneable, BadSettings, ForeignCode."""
+    source = source or _contract_settings(catalog.folder, collection).get("clone_of", "")
+    if not source:
+        return ""
+    if web3.is_address(source):
+        address = web3.to_checksum_address(source)
+    else:
+        contract = contract_of(catalog, web3, source)
+        if contract is None:
+            raise NotCloneable(source, f"this studio knows no contract of it on chain {web3.eth.chain_id}")
+        address = contract.address
+    address = implementation_of(web3, address) or address
+    if code_hash(web3, contract_at(web3, address).address) != artifact()["codeHash"]:
+        raise NotCloneable(address, "it is of a version that makes no clones")
+    return address
+
+# %% ../../nbs/chain/deployments.ipynb #96f51ea2
 def _of_others(catalog: Catalog, chain_id: int, collection: str) -> set[str]:
     "Addresses that a catalog knows as contracts of other collections."
     others = set()
@@ -257,6 +351,7 @@ def find_contracts(
     people: Iterable[str] = (),  # more addresses of ours
     but: Iterable[int] = (),  # nonces of the key that needn't be asked for
     beside: Iterable[str] = (),  # contracts that one knows of
+    implementation: str = "",  # of which the key may have made clones
     say: Callable[[str], None] = lambda line: None,  # told how far a long look has come
 ) -> Search:
     "Look on the chain for a collection's contracts, whatever the catalog says."
@@ -266,6 +361,8 @@ def find_contracts(
             say(f"{done:,} of {total:,} addresses that {sender} can have deployed to were looked at")
 
     own = set(deployed_by(web3, sender, but, tell).values()) if sender else set()
+    if sender and implementation:
+        own |= set(clones_of(web3, implementation, sender, collection.name))
     if hasattr(web3.provider, "chain"):
         made, unasked = _addresses(web3, [_topic(_TREASURY)])
         named = {one for one in made if code_hash(web3, one) in known_code()}
@@ -278,7 +375,22 @@ def find_contracts(
     return Search(tuple(ours), tuple(sorted(own)), unasked)
 
 # %% ../../nbs/chain/deployments.ipynb #8444e3e3
-def _deployment_hash(web3: "Web3", address: str) -> str:
+def supply_lowered(
+    contract: "Contract",  # an ArtMint
+) -> bool | None:  # None: the node doesn't tell
+    "Whether an admin has ever lowered the supply, as the contract's events say."
+    from web3.exceptions import Web3Exception
+
+    try:
+        return bool(contract.events.MaxSupplyLowered().get_logs(from_block=0))
+    except (NodeSilent, Web3Exception):
+        return None
+
+# %% ../../nbs/chain/deployments.ipynb #848ff383
+def deployment_hash(
+    web3: "Web3",  # the chain
+    address: str,  # a contract's
+) -> str:
     "The transaction that made a contract, from its first event; empty where the node doesn't tell."
     from web3.exceptions import Web3Exception
 
@@ -306,7 +418,7 @@ def record_contract(
         chain_id=web3.eth.chain_id,
         genesis=genesis_of(web3),
         address=contract.address,
-        transaction=transaction or _deployment_hash(web3, contract.address),
+        transaction=transaction or deployment_hash(web3, contract.address),
     )
     catalog.append("contract", key, deployment.model_dump())
     return deployment

@@ -164,12 +164,15 @@ class TransactionBook(_BookRecords):
     """What a key has signed on a chain. As a context it holds the key's lock. Raises SenderBusy, NotWritten,
     NodeSilent."""
 
+    _used: dict[int, float]  # when a nonce was first seen to be used, in seconds
+
     def __enter__(self) -> "TransactionBook":
         entered_before = self._lock.held
         self._lock.acquire()
         try:
             if not entered_before:
                 take_over_book(self)
+                self._used = {}
                 self._book = {transaction.nonce: transaction for transaction in self._read()}
                 self._lock.sign_in()
                 require_block(self.web3, max((one.block or 0 for one in self._book.values()), default=0))
@@ -525,7 +528,7 @@ def bump_fee(
     try:
         return _broadcast(journal, sign_again(journal, transaction, fields))
     except (BlockedByPolicy, OutOfGasMoney):
-        return transaction
+        return journal._book[transaction.nonce]  # with the version that was signed, if one was
 
 # %% ../../nbs/chain/journal.ipynb #4e790b9c
 MOST_AFRESH = 3  # how often what no node takes is signed again in one go
@@ -662,9 +665,9 @@ class _Backoff:
         return self.seconds > self.patience
 
     def look(self) -> bool:
-        "Count a look. True when it is a thorough one: the first eight, then every fourth."
+        "Count a look. True when it is a thorough one: the first eight, then every fourth, and the last."
         self.looks += 1
-        return self.looks <= 8 or self.looks % 4 == 0
+        return self.looks <= 8 or self.looks % 4 == 0 or self.over
 
     def wait(self) -> None:
         "Pause, and longer the next time."
@@ -676,7 +679,7 @@ def _follow(journal: Journal, transaction: Transaction) -> Transaction:
     "Ask the chain until it says what became of a transaction. Raises NotYetMined, ReceiptLate, NeverTaken, NodeSilent."
     pace = _Backoff(journal.patience)
     while True:
-        silence = None
+        silence, last = None, pace.over
         try:
             transaction = _look(journal, transaction, pace)
             if transaction.open:
@@ -686,7 +689,7 @@ def _follow(journal: Journal, transaction: Transaction) -> Transaction:
             transaction = journal._book[transaction.nonce]
         if not transaction.open:
             return transaction
-        if pace.over:
+        if last:
             raise silence or _unended(journal, transaction, pace)
         pace.wait()
 
@@ -708,17 +711,27 @@ def _look(journal: Journal, transaction: Transaction, pace: _Backoff) -> Transac
         return _settled(journal, transaction, mined, receipt)
     if mined or not pace.look():
         return transaction
-    if journal.web3.eth.get_transaction_count(transaction.sender, "latest") > transaction.nonce:
+    used = journal.web3.eth.get_transaction_count(transaction.sender, "latest")
+    if used > transaction.nonce:
         pace.overtaken += 1
-        return _overtaken(journal, transaction, pace)
+        return _overtaken(journal, transaction, pace, _seconds_used(journal, used, transaction.nonce))
     newest = transaction.model_copy(update={"earlier": []})
     if _node_has(journal.web3, newest):  # an older version of it there is no reason not to send this one
         return journal._keep(transaction, answer="known") if transaction.answer == "never" else transaction
     return _broadcast(journal, transaction)
 
+# %% ../../nbs/chain/journal.ipynb #a4ee2235
+def _seconds_used(journal: Journal, used: int, nonce: int) -> float:
+    "How long a nonce is known to be used, of so many that are."
+    now = time.monotonic()
+    for one in range(nonce, used):
+        journal._used.setdefault(one, now)
+    return now - journal._used[nonce]
 
-def _overtaken(journal: Journal, transaction: Transaction, pace: _Backoff) -> Transaction:
-    "The nonce is used, and there is no receipt: whose it became, or the same transaction while that isn't known."
+
+def _overtaken(journal: Journal, transaction: Transaction, pace: _Backoff, seconds: float) -> Transaction:
+    """The nonce is used, for so long that this run knows of it, and there is no receipt: whose it became, or the same
+    transaction while that isn't known."""
     if pace.overtaken < 3:
         return transaction
     place = known_place(journal.web3, transaction)
@@ -728,7 +741,7 @@ def _overtaken(journal: Journal, transaction: Transaction, pace: _Backoff) -> Tr
     hash, block = user_of_nonce(journal.web3, transaction.sender, transaction.nonce)
     if hash in transaction.versions:
         pace.late = block
-    elif hash or (pace.over and place is None):
+    elif hash or ((pace.over or seconds >= journal.patience) and place is None):
         return _replaced(journal, transaction)
     return transaction
 
@@ -842,6 +855,7 @@ def mark_reorged(
 ) -> None:
     """Reopen what a reorg took away as far as the sender's nonce shows it; one question, before anything is
     signed."""
+    journal._used.clear()
     mined = journal.web3.eth.get_transaction_count(journal.signer.address, "latest")
     for transaction in journal.transactions():
         gone = transaction.nonce >= mined and not transaction.open and transaction.state != "abandoned"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # %% ../../nbs/chain/preflight.ipynb #e4ce9597
 from .admin import CommittedElsewise, EarlierDropOpen, RoleMissing, check_commitment
-from .contract import code_hash, known_code
+from .contract import code_hash, code_words, known_code
 from .journal import Journal
 from .networks import Ceilings, GasForecast, Network, forecast_gas, network_at
 from .signers import Guarded, Signed
@@ -422,10 +422,9 @@ def mint_checks(
     web3 = contract.w3
     network = network_at(web3)
     code = code_hash(web3, contract.address)
-    version = known_code().get(code, "of nobody that artmint knows")
     where = f"{network.name} ({network.chain_id}), block {web3.eth.block_number}"
     rows = [
         _row("chain", True, where),
-        _row("code", code in known_code(), f"{code[:18]}… is ArtMint {version}"),
+        _row("code", code in known_code(), f"{code[:18]}… is {code_words(web3, contract.address)}"),
     ]
     return rows + _key_checks(contract, minter) + _money_checks(contract, minter, ceilings)

@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 # %% ../../nbs/chain/rebuild.ipynb #1e7170a9
 from .connect import NodeSilent, genesis_of
 from .contract import artifact, contract_at
-from .deployments import created_address, deployed_by, named_contracts
+from artmint.chain.deployments import (
+    NotCloneable,
+    clone_address,
+    clone_source,
+    clones_of,
+    created_address,
+    deployed_by,
+    named_contracts,
+)
 from .journal import Journal, TransactionBook
 from .stuck import ClosedKey
 from .transaction import Transaction, hash_of
@@ -139,6 +147,18 @@ def signed_bytes(
     return text if hash_of(text) == "0x" + bytes(sent["hash"]).hex() else ""
 
 # %% ../../nbs/chain/rebuild.ipynb #eefbaba0
+def _made_by(web3: "Web3", sent: Any) -> str:
+    "Where a transaction has put a contract or a clone of one; empty: it makes none."
+    if not sent.get("to"):
+        return created_address(sent["from"], sent["nonce"])
+    contract = web3.eth.contract(web3.to_checksum_address(sent["to"]), abi=artifact()["abi"])
+    with suppress(ValueError):
+        call, values = contract.decode_function_input(sent["input"])
+        if call.fn_name == "clone":
+            return clone_address(contract.address, sent["from"], values["salt"])
+    return ""
+
+# %% ../../nbs/chain/rebuild.ipynb #06dc15cf
 def purpose_of(
     web3: "Web3",  # the chain
     sent: Any,  # a transaction as a chain gives it
@@ -146,9 +166,12 @@ def purpose_of(
     drops: dict[tuple[str, int], int],  # numbers of drops, by collection and first token
 ) -> dict[str, str | int] | None:  # None: it has nothing to do with artmint
     "What a transaction was for: its verb, and what it is about."
+    made = _made_by(web3, sent)
+    if made in contracts:
+        clone = {"clone": made} if sent.get("to") else {}
+        return {"verb": "deploy", "collection": contracts[made], **clone}
     if not sent.get("to"):
-        made = created_address(sent["from"], sent["nonce"])
-        return {"verb": "deploy", "collection": contracts[made]} if made in contracts else None
+        return None
     address = web3.to_checksum_address(sent["to"])
     if address not in contracts:
         return None
@@ -157,13 +180,9 @@ def purpose_of(
         call, values = contract.decode_function_input(sent["input"])
         about: dict[str, str | int] = {"verb": call.fn_name, "contract": address}
         if "firstTokenId" in values:
-            first = values["firstTokenId"]
-            collection = contracts[address]
-            about = {
-                "verb": call.fn_name,
-                "collection": collection,
-                "drop": drops.get((collection, first), 0),
-            }
+            first, collection = values["firstTokenId"], contracts[address]
+            number = drops.get((collection, first), 0)
+            about = {"verb": call.fn_name, "collection": collection, "drop": number}
         if call.fn_name == "mintBatch":
             first, quantity = values["firstTokenId"], values["quantity"]
             drop = next(
@@ -330,6 +349,10 @@ def studio_contracts(
     named, why = named_contracts(web3, keys)
     for key in keys:
         named |= set(deployed_by(web3, key, say=say).values())
+        for collection in collections:
+            with suppress(NotCloneable):  # on this chain nothing of it is made yet
+                source = clone_source(catalog, web3, collection.name)
+                named |= set(clones_of(web3, source, key, collection.name)) if source else set()
     contracts = {one: collection_of(contract_at(web3, one), manifests, collections) for one in sorted(named)}
     for key, body in catalog.all("contract").items():
         name, _, number = key.rpartition("@")

@@ -6,7 +6,8 @@
 __all__ = ['N', 'TRANSACTION_FIELDS', 'MINT_BATCH', 'BadSignature', 'recovered', 'address_of_key', 'Signer', 'MissingKey',
            'WrongPassphrase', 'KeystoreSigner', 'keystore_address', 'new_keystore', 'local_passphrase', 'NoModuleKey',
            'LabelTaken', 'new_module_key', 'ModuleSigner', 'KeyServiceBusy', 'service_refusal', 'two_numbers',
-           'KmsSigner', 'BlockedByPolicy', 'tokens_of', 'Signed', 'Policy', 'Limits', 'load_limits', 'Guarded']
+           'KmsSigner', 'BlockedByPolicy', 'tokens_of', 'does_nothing', 'Signed', 'Policy', 'Limits', 'load_limits',
+           'Guarded']
 
 # %% ../../nbs/chain/signers.ipynb #f3710d54
 import json
@@ -436,6 +437,14 @@ def tokens_of(
     return int(data[74:138] or "0", 16) if data[:10] == MINT_BATCH else 0
 
 
+def does_nothing(
+    transaction: dict,  # as it would be signed
+) -> bool:
+    "Whether a transaction is empty and goes to its own sender, as one does that only takes a nonce."
+    here = str(transaction.get("to") or "").lower() == str(transaction.get("from", "-")).lower()
+    return here and transaction.get("value") == 0 and _data_of(transaction) == "0x"
+
+
 class Signed(NamedTuple):
     "What counts of one transaction that a key has signed."
 
@@ -445,7 +454,7 @@ class Signed(NamedTuple):
 
 # %% ../../nbs/chain/signers.ipynb #9edd07ae
 class Policy(Record):
-    "What a hot key may sign. Everything else is blocked."
+    "What a hot key may sign, beside an empty transaction to itself (a cancel). Everything else is blocked."
 
     chains: tuple[int, ...]  # ids
     contracts: tuple[str, ...]  # addresses; an empty one stands for deployments
@@ -481,16 +490,16 @@ class Policy(Record):
     ) -> list[str]:  # empty: it may be signed
         "Everything that speaks against a transaction."
         to = transaction.get("to")
-        gas = transaction.get("gas", 0)
-        price = transaction.get("maxFeePerGas", 0)
+        gas, price = transaction.get("gas", 0), transaction.get("maxFeePerGas", 0)
         most = gas * price
         strange = sorted(set(transaction) - TRANSACTION_FIELDS)
         problems = []
         if transaction.get("chainId") not in self.chains:
             problems.append(f"chain {transaction.get('chainId')}")
-        if str(to or "").lower() not in {address.lower() for address in self.contracts}:
+        allowed = {address.lower() for address in self.contracts}
+        if str(to or "").lower() not in allowed and not does_nothing(transaction):
             problems.append(f"a transaction to {to or 'nobody (a deployment)'}")
-        if _data_of(transaction)[:10] not in self.selectors:
+        if _data_of(transaction)[:10] not in self.selectors and not does_nothing(transaction):
             problems.append(f"the call {_data_of(transaction)[:10]}")
         if transaction.get("value") != 0:
             problems.append(f"a value of {transaction.get('value')} wei")
@@ -513,6 +522,12 @@ class Limits(Record):
     gas_price: Decimal = Field(Decimal(500), gt=0, strict=False)  # gwei for a unit of gas
     transaction: Decimal = Field(Decimal("0.1"), gt=0, strict=False)  # ether for the gas of one
     day: Decimal = Field(Decimal(1), gt=0, strict=False)  # ether for the gas of any 24 hours
+
+    @property
+    def bounds(self) -> dict[str, int]:
+        "The same as a Policy has them: `most`, `most_in_a_day` and `price` in wei, `tokens`, `window` in seconds."
+        wei = {"most": int(self.transaction * 10**18), "most_in_a_day": int(self.day * 10**18)}
+        return wei | {"price": int(self.gas_price * 10**9), "tokens": self.tokens, "window": self.window}
 
 
 def load_limits(
@@ -558,7 +573,9 @@ class Guarded(Signer):
         "As every signer's. Raises BlockedByPolicy."
         if self._book is None:
             raise BlockedByPolicy(self.address, "nobody keeps a book of what it signs (a Journal does)")
-        problems = self.policy.violations(transaction, self._book(transaction.get("nonce", -1)))
+        whose = transaction.get("from", self.address)
+        problems = [f"it is from {whose}"] if whose != self.address else []
+        problems += self.policy.violations(transaction, self._book(transaction.get("nonce", -1)))
         if problems:
             raise BlockedByPolicy(self.address, ", ".join(problems))
         return self._signer.sign(transaction)

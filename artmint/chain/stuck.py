@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['NothingWaits', 'StillKnown', 'ClosedKey', 'waiting_transactions', 'waiting_from', 'Version', 'next_version',
-           'speed_up', 'cancel', 'abandon']
+           'replacement_policy', 'speed_up', 'cancel', 'abandon']
 
 # %% ../../nbs/chain/stuck.ipynb #a3f9b540
 from pathlib import Path
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # %% ../../nbs/chain/stuck.ipynb #6fe899c5
 from .connect import genesis_of
 from .journal import Journal, TransactionBook, give_up, known_place, send_flight, sign_again
-from .signers import Signer
+from .signers import Limits, Policy, Signer
 from artmint.chain.transaction import (
     GasPriceAboveCeiling,
     Transaction,
@@ -121,6 +121,25 @@ def next_version(
     fields |= {"maxFeePerGas": offer[0], "maxPriorityFeePerGas": offer[1]}
     verb, most = str(transaction.purpose["verb"]), str(most_of(web3, fields))
     return Version(nonce=transaction.nonce, verb=verb, fields=fields, most=most, now=str(old[0]))
+
+# %% ../../nbs/chain/stuck.ipynb #dad8a2d8
+_ETHER = 10**18
+
+
+def replacement_policy(
+    waiting: list[Transaction],  # of one key; what it has signed and may sign again
+    limits: Limits | None = None,  # of the minter's key; none: what an admin's or a deployer's key may spend
+) -> Policy:
+    "All that a key needs to sign again what it has signed: the same calls of the same contracts, or nothing in their place."
+    fields = [fields_of(transaction.raw) for transaction in waiting]
+    reach = {
+        "chains": tuple({one["chainId"] for one in fields}),
+        "contracts": tuple({one["to"] or "" for one in fields}),
+        "selectors": tuple({one["data"][:10] for one in fields}),
+    }
+    deploys = "" in reach["contracts"]
+    most, day = (3 * _ETHER, 5 * _ETHER) if deploys else (_ETHER // 10, _ETHER)
+    return Policy(**reach, **(limits.bounds if limits else {"most": most, "most_in_a_day": day}))
 
 # %% ../../nbs/chain/stuck.ipynb #976dc8c8
 def speed_up(

@@ -128,6 +128,7 @@ def _makers_catalog(target: "Target", studio: Path) -> "tuple[Catalog, list[str]
     """The catalog of the studio that minted what is proven, and the slots that it is about. A stranger has no
     such catalog, and gets none."""
     from artmint.studio.catalog import Catalog
+    from artmint.studio.editions import minted_tokens
     from artmint.studio.files import read_settings
 
     if not os.access(studio / "catalog.sqlite", os.W_OK) and not read_settings(studio, "catalog"):
@@ -138,7 +139,7 @@ def _makers_catalog(target: "Target", studio: Path) -> "tuple[Catalog, list[str]
     if not names:
         return None
     name = names[0].split("@")[0]
-    tokens = target.tokens or sorted(int(key.split("/")[1]) for key in catalog.keys("token", f"{name}/"))
+    tokens = target.tokens or sorted(minted_tokens(catalog, name))
     return (catalog, [f"{name}/{tokens[0]}-{tokens[-1]}"]) if tokens else None
 
 

@@ -6,8 +6,8 @@
 __all__ = ['Prompt', 'Words', 'Name', 'Trait', 'Wildcard', 'Weight', 'Colour', 'Count', 'Bound', 'Secret', 'Withheld',
            'JudgeKind', 'ONE_OF_ONE', 'Key', 'TokenRange', 'TokenKey', 'Symbol', 'FactValue', 'RESERVED', 'Person',
            'WILDCARD', 'Requirement', 'Rule', 'Model', 'ScorerChoice', 'Adapter', 'Approval', 'RoyaltyShare', 'Royalty',
-           'Marks', 'Generation', 'BaseFiles', 'JudgeChoice', 'BadWeights', 'counts_of', 'OneOfOne', 'TraitPlan',
-           'Display', 'Fact', 'TokenWords', 'Market', 'person_key', 'person_name', 'People', 'Collection',
+           'Marks', 'PictureSettings', 'Generation', 'BaseFiles', 'JudgeChoice', 'BadWeights', 'counts_of', 'OneOfOne',
+           'TraitPlan', 'Display', 'Fact', 'TokenWords', 'Market', 'person_key', 'person_name', 'People', 'Collection',
            'secret_places', 'InconsistentCollection', 'contradictions', 'read_collection', 'NoSuchExample', 'example']
 
 # %% ../../nbs/core/collection.ipynb #f843f377
@@ -167,6 +167,16 @@ class Marks(Record):
     terms: Text | None = None  # under which terms, where that is constrained
 
 # %% ../../nbs/core/collection.ipynb #0f3a2b4a
+class PictureSettings(Record):
+    "How pictures are published. What the studio makes and judges stays PNG with 8 bits."
+
+    format: Literal["png", "jpeg", "webp", "avif"] = "png"
+    quality: int | None = Field(None, ge=30, le=100)  # of what loses something; none: as core.formats has it
+    lossless: bool = False  # of WebP: whether every pixel stays as it is
+    # works made by hand: as plain pixels like the rest, or as they were given: own bytes, transparency, 16 bits
+    works: Literal["flat", "kept"] = "flat"
+
+
 class Generation(Record):
     "What all recipes of a collection share, and how often is tried."
 
@@ -473,6 +483,7 @@ class Collection(TraitPlan):
     royalty: Royalty = Royalty()
     market: Market = Market()  # what markets show beside picture and traits
     marks: Marks = Marks()
+    picture: PictureSettings = PictureSettings()
     salt: str | None = Field(None, min_length=1)  # none: the studio's secret one
     publish_weights: bool = False
     arweave: bool = False  # whether tokens name their pictures' items on Arweave too
@@ -796,6 +807,22 @@ def _mark_problems(collection: Collection) -> list[str]:
         return ['marks: training = "constrained" needs terms, an address or a sentence that says which']
     return ['marks: terms are said with training = "constrained"; write that, or leave them out']
 
+
+def _picture_problems(collection: Collection) -> list[str]:
+    "A quality where nothing is lost, and pixels that are to stay in a format that can't keep them."
+    wanted = collection.picture
+    problems = []
+    if wanted.lossless and wanted.format in ("jpeg", "avif"):
+        cure = 'write format = "webp", or leave lossless out'
+        problems.append(f"picture.lossless: {wanted.format} loses something; {cure}")
+    if wanted.lossless and wanted.format == "png":
+        problems.append("picture.lossless: PNG always is; leave it out")
+    if wanted.quality is not None and (wanted.format == "png" or wanted.lossless):
+        problems.append(
+            "picture.quality: nothing is lost here, so there is no quality to choose; leave it out"
+        )
+    return problems
+
 # %% ../../nbs/core/collection.ipynb #7efb8c5d
 def _rule_problems(collection: Collection) -> list[str]:
     "Rules without a usable bound."
@@ -923,6 +950,7 @@ _CHECKS = (
     _name_problems,
     _approval_problems,
     _mark_problems,
+    _picture_problems,
     _people_problems,
     _rule_problems,
     _scorer_problems,

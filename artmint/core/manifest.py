@@ -16,6 +16,8 @@ from pydantic import ConfigDict, Field, ValidationError
 
 # %% ../../nbs/core/manifest.ipynb #8df3ef33
 from .canon import Hex64, NotPlainJSON, Record, Refusal, canonical, error_lines, read_json
+from .formats import MIME_FORMATS
+from .records import MimeType
 
 # %% ../../nbs/core/manifest.ipynb #a112eeb6
 Address = Field(pattern="^b[a-z2-7]{58}$")  # a CID in base32
@@ -28,10 +30,16 @@ class Token(Record):
     id: int = Field(gt=0)
     dna: Hex64
     pixel_digest: Hex64
-    file_digest: Hex64  # of images/<id>.png
+    file_digest: Hex64  # of images/<id>.png, or as its format ends
     image_cid: str = Address
     metadata_digest: Hex64  # of <id>.json
     metadata_cid: str = Address
+    mime: MimeType | None = None  # of the picture; none: PNG
+
+    @property
+    def place(self) -> str:
+        "Where its picture lies in the root."
+        return f"images/{self.id}.{MIME_FORMATS[self.mime or 'image/png'].ending}"
 
 
 class Weights(Record):
@@ -71,6 +79,9 @@ class Manifest(Record):
             for name in ("parents", "cid", "bytes"):  # manifests were written before there were any
                 if weights[name] is None:
                     del weights[name]
+        for token in body["tokens"]:
+            if token["mime"] is None:  # as all were before there were others
+                del token["mime"]
         return canonical(body)
 
 # %% ../../nbs/core/manifest.ipynb #305be164

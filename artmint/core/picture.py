@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SPACED_ELSEWHERE', 'SPACED', 'SPACINGS', 'CREDENTIALS', 'CREDENTIALS_LIMIT', 'MARK', 'MARK_LIMIT', 'infotext',
            'old_infotext', 'is_infotext_of', 'png_bytes', 'pixel_digest', 'BadPicture', 'read_png', 'png_texts',
-           'public_png', 'bare_png', 'marked_png', 'unmarked_png', 'contact_sheet']
+           'public_png', 'bare_png', 'marked_png', 'unmarked_png', 'plain_png', 'worded_png', 'contact_sheet']
 
 # %% ../../nbs/core/picture.ipynb #60a9c1af
 import hashlib
@@ -260,15 +260,25 @@ def _texts(chunks: list[tuple[bytes, bytes]]) -> dict[str, str]:
 _KINDS = {b"IHDR", b"IDAT", b"IEND", b"tEXt", b"iTXt", CREDENTIALS}
 
 
-def _check_header(header: bytes, limit: int) -> int:
-    """The header promises 8-bit RGB of at most `limit` pixels; how many bytes these are, unpacked. Raises
-    BadPicture."""
+_BYTES = {
+    (8, 2): 3,
+    (8, 6): 4,
+    (16, 2): 6,
+    (16, 6): 8,
+}  # of a pixel, by depth and kind of colour: 2 RGB, 6 RGBA
+
+
+def _check_header(header: bytes, limit: int, kept: bool = False) -> int:
+    """The header promises 8-bit RGB of at most `limit` pixels, or else what a work may keep; how many bytes these are,
+    unpacked. Raises BadPicture."""
     width, height, *form = struct.unpack(">IIBBBBB", header)
     if not 0 < width * height <= limit:
         raise BadPicture(f"{width}x{height} is not between 1 and {limit} pixels")
-    if form != [8, 2, 0, 0, 0]:
-        raise BadPicture("it is not plain 8-bit RGB")
-    return height * (1 + 3 * width)  # each row begins with the number of its filter
+    size = _BYTES.get((form[0], form[1])) if kept else 3 * (form[:2] == [8, 2])
+    if not size or form[2:] != [0, 0, 0]:
+        wanted = "RGB or RGBA of 8 or 16 bits, in one pass" if kept else "plain 8-bit RGB"
+        raise BadPicture(f"it is not {wanted}")
+    return height * (1 + size * width)  # each row begins with the number of its filter
 
 
 def _check_pixels(chunks: list[tuple[bytes, bytes]], size: int) -> None:
@@ -286,9 +296,10 @@ def _check_pixels(chunks: list[tuple[bytes, bytes]], size: int) -> None:
 def read_png(
     data: bytes,  # a whole file
     limit: int = 64_000_000,  # most pixels
+    kept: bool = False,  # whether it may be transparent and have 16 bits, as works that are kept may
 ) -> tuple[Image.Image, dict[str, str]]:
     """Decode an 8-bit RGB PNG and its text chunks. Raises BadPicture for anything else, trailing bytes
-    included."""
+    included. What is `kept` comes as RGB or RGBA; of 16 bits the upper 8."""
     chunks = _chunks(data)
     if chunks[0][0] != b"IHDR" or len(chunks[0][1]) != 13:
         raise BadPicture("it has no header")
@@ -297,11 +308,12 @@ def read_png(
         raise BadPicture(f"it holds a chunk {sorted(strange)[0]!r}")
     _check_credentials(chunks)
     _check_mark(chunks)
-    size = _check_header(chunks[0][1], limit)
+    size = _check_header(chunks[0][1], limit, kept)
     texts = _texts(chunks)
     _check_pixels(chunks, size)
     try:
-        return Image.open(BytesIO(data), formats=["PNG"]).convert("RGB"), texts
+        mode = "RGBA" if chunks[0][1][9] == 6 else "RGB"
+        return Image.open(BytesIO(data), formats=["PNG"]).convert(mode), texts
     except (OSError, ValueError, SyntaxError) as error:
         raise BadPicture("its pixels can't be decoded") from error
 
@@ -362,6 +374,25 @@ def unmarked_png(
 ) -> bytes:
     "The file as it was before it was marked and signed, byte for byte. Raises BadPicture."
     return _joined([chunk for chunk in _chunks(data) if chunk[0] != CREDENTIALS and not _is_mark(chunk)])
+
+
+def plain_png(
+    data: bytes,  # a whole file
+) -> bytes:
+    "A PNG of the header and the packed pixels alone, these in one chunk. Raises BadPicture."
+    chunks = _chunks(data)
+    packed = b"".join(body for kind, body in chunks if kind == b"IDAT")
+    return _joined([chunks[0], (b"IDAT", packed), (b"IEND", b"")])
+
+
+def worded_png(
+    data: bytes,  # a file without texts
+    texts: dict[str, str],  # by keyword
+) -> bytes:
+    "The same picture with texts, neither packed nor in a language. Raises BadPicture."
+    header, *others = _chunks(data)
+    rows = [(b"iTXt", f"{key}\0\0\0\0\0{text}".encode()) for key, text in texts.items()]
+    return _joined([header, *rows, *others])
 
 # %% ../../nbs/core/picture.ipynb #e5720a17
 def contact_sheet(

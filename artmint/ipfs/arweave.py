@@ -10,6 +10,7 @@ __all__ = ['TAG_BYTES', 'SIGNATURE_TYPE', 'Pieces', 'CONTENT_TYPES', 'MANIFEST_T
 
 # %% ../../nbs/ipfs/arweave.ipynb #5404396d
 import hashlib
+import itertools
 import json
 import time
 from base64 import urlsafe_b64encode
@@ -308,6 +309,11 @@ def price_of(
     raise BadAnswer(host, "it doesn't say what storage costs")
 
 # %% ../../nbs/ipfs/arweave.ipynb #55517179
+def _paid_bytes(items: list[DataItem], free: int) -> int:
+    "Bytes of those items that aren't free."
+    return sum(item.size for item in items if item.size > free)
+
+
 class _SentItems:
     "Which items of a drop were sent, and when."
 
@@ -513,6 +519,7 @@ class ArweaveStore(_ArweaveReader):
         self.folder = Path(folder)
         self.host = urlsplit(url).netloc
         self.name = f"arweave {self.host}"
+        self.spent = 0.0  # winston, at the price asked, for what was taken of it since it was opened
 
     def put(self, car: Path, root: CID, progress: ByteProgress = no_progress) -> CID:
         """Send the items of an archive that aren't there yet, and wait until the gateway shows them. Raises TooDear,
@@ -520,20 +527,21 @@ class ArweaveStore(_ArweaveReader):
         items = drop_items(open_car(car), root, self.key)
         note = _SentItems(self.folder, root)
         lacking = _lacking_items(self, note, items)
-        self._refuse_dear(lacking)
+        rate = self._refuse_dear(lacking)
         note.describe(root, self.key, items)
-        _send_items(self, note, items, lacking, progress)
+        _send_items(self, note, items, lacking, progress, rate)
         return root
 
-    def _refuse_dear(self, items: list[DataItem]) -> None:
-        "Ask what items cost. Raises TooDear, NoAnswer, BadAnswer."
+    def _refuse_dear(self, items: list[DataItem]) -> float:
+        "Ask what items cost: winston for a byte of those that aren't free. Raises TooDear, NoAnswer, BadAnswer."
         winston, size = self.cost(items)
         if winston > self.limit * WINSTON:
             raise TooDear(self.name, winston, self.limit, size)
+        return winston / (_paid_bytes(items, self.free) or 1)
 
     def cost(self, items: list[DataItem]) -> tuple[int, int]:
         "Winston that items cost, and their bytes. Raises NoAnswer, BadAnswer."
-        paid = sum(item.size for item in items if item.size > self.free)
+        paid = _paid_bytes(items, self.free)
         return price_of(self.price, paid) if paid else 0, sum(item.size for item in items)
 
     def receipt(self, root: CID) -> dict[str, str]:
@@ -557,30 +565,39 @@ def _lacking_items(store: ArweaveStore, note: _SentItems, items: DropItems) -> l
     return [item for item in items.every if sent.get(item.id, 0) < since and not store._shows(item.id)]
 
 
-def _send_item(store: ArweaveStore, item: DataItem) -> None:
-    "Send an item. Raises NoAnswer, BadAnswer."
+def _send_item(store: ArweaveStore, item: DataItem, attempt: int) -> bool:
+    "Send an item; whether it was new, or may have been at an attempt before. Raises NoAnswer, BadAnswer."
     headers = {"Content-Type": "application/octet-stream", "Content-Length": str(item.size)}
     question = Request(f"{store.url}/tx/ethereum", "POST", headers, item.body, 24 * 3600, silence=600)
     with open_response(question) as answer:
         data = answer.read(1 << 16)
         if answer.status == 202:
-            return  # it has it already
+            return attempt > 1  # it has it already
     actual = field_at(json_object(store.host, data), "id")
     if actual != item.id:
         raise BadAnswer(store.host, f"it calls an item {actual!r:.60} whose id is {item.id}")
+    return True
 
 # %% ../../nbs/ipfs/arweave.ipynb #d2119c48
 def _send_items(
-    store: ArweaveStore, note: _SentItems, items: DropItems, lacking: list[DataItem], progress: ByteProgress
+    store: ArweaveStore,
+    note: _SentItems,
+    items: DropItems,
+    lacking: list[DataItem],
+    progress: ByteProgress,
+    rate: float,
 ) -> None:
-    "Send items, note each, and wait for the last. Raises BudgetSpent, NoAnswer, BadAnswer."
+    "Send items, note each and its price, and wait for the last. Raises BudgetSpent, NoAnswer, BadAnswer."
     total = sum(item.size for item in items.every)
     done = total - sum(item.size for item in lacking)
     for item in lacking:
         ask_leave(progress, item.size)
         beat = partial(progress, done, total)
-        with_retries(lambda item=item: with_heartbeat(lambda: _send_item(store, item), beat))
+        tries = itertools.count(1)
+        send = partial(_send_item, store, item)
+        new = with_retries(lambda: with_heartbeat(lambda: send(next(tries)), beat))
         note.add(item)
+        store.spent += rate * _paid_bytes([item], store.free) * new
         done += item.size
         progress(done, total)
     until = time.monotonic() + store.patience

@@ -115,7 +115,13 @@ def base_name(
     source: str,  # 'bundled', a folder, a file or a hub id
 ) -> str:
     "What people, and the pictures themselves, call the base from this source."
-    return "artmint bundled" if source == BUNDLED else Path(source).stem
+    return "artmint bundled" if source == BUNDLED else Path(_hub_parts(source)[0]).stem
+
+
+def _hub_parts(source: str | Path) -> tuple[str, str]:
+    "A hub id, and the revision that is written behind it: `owner/model@revision`. Of anything else, itself and nothing."
+    match = re.fullmatch(r"([\w.-]+/[\w.-]+)@([\w.-]+)", str(source))
+    return (match[1], match[2]) if match and not Path(source).exists() else (str(source), "")
 
 # %% ../../nbs/make/base.ipynb #964295cd
 @dataclass(frozen=True, eq=False)
@@ -124,11 +130,17 @@ class Base:
 
     pipeline: Any  # a diffusers pipeline on the CPU
     source: str  # 'bundled', a folder, a file or a hub id
-    folder: Path | None  # where its files lie, when they lie in a folder
+    folder: Path | None  # where its files lie, when they lie in a folder; of a hub's, the downloaded one
     device: str = "cpu"  # where it is rendered
     offload: str = "none"  # one of OFFLOADS
     files: BaseFiles = BaseFiles()  # what was said of its files, and what they turned out to be
     notes: tuple[str, ...] = ()  # what its files made known by themselves, for people
+    commit: str = ""  # of the hub's repository that it came from; empty: it didn't
+
+    @property
+    def origin(self) -> str:
+        "Its source, precisely enough that a stranger gets the same: a hub id with its commit."
+        return f"{self.source}@{self.commit}" if self.commit else self.source
 
     @cached_property
     def digest(self) -> str:
@@ -432,6 +444,17 @@ def _read_pipeline(source: str | Path, path: Path, files: BaseFiles, dtype: str)
     return pipeline
 
 # %% ../../nbs/make/base.ipynb #698c7309
+def _snapshot(source: str, revision: str | None) -> Path | None:
+    "The folder that a hub's repository was downloaded to, whose name is the commit; None: there is none."
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = Path(snapshot_download(source, revision=revision, local_files_only=True))
+    except (OSError, ValueError):
+        return None
+    return folder if re.fullmatch("[0-9a-f]{40}", folder.name) else None
+
+# %% ../../nbs/make/base.ipynb #e8d7b95d
 def load_base(
     source: str | Path = BUNDLED,  # 'bundled', a diffusers folder, a .safetensors file, or a hub id
     revision: str | None = None,  # the commit of a hub repository
@@ -445,17 +468,24 @@ def load_base(
     NoSuchBase, NoSuchDevice and PickledWeights.
     Kept in float16, a base whose files are float16 has the same digest."""
     refuse_device(device, offload)
+    source, behind = _hub_parts(source)
+    if behind and behind != (revision or files.revision or behind):
+        raise NoSuchBase(source, f"two revisions are named, {behind} and {revision or files.revision}")
+    revision = behind or revision
     stated = {"revision": revision, "config": str(config) if config else None}
     given = files.model_copy(update={key: value for key, value in stated.items() if value})
     path = _place_of(source)
     own = _stated_files(path, given)
     pipeline = _read_pipeline(source, path, own, dtype)
     # The files of a base that isn't as its folder says would give others another base.
-    as_it_lies = path.is_dir() and not (own.vae or own.prediction_type or own.zero_snr is not None)
-    folder = path if as_it_lies else None
-    return Base(pipeline, str(source), folder, device, offload, own, _notes(given, own))
+    as_it_lies = not (own.vae or own.prediction_type or own.zero_snr is not None)
+    snapshot = None if path.exists() else _snapshot(source, own.revision)
+    folder = path if path.is_dir() else snapshot
+    commit = snapshot.name if snapshot else ""
+    notes = _notes(given, own)
+    return Base(pipeline, source, folder if as_it_lies else None, device, offload, own, notes, commit)
 
-
+# %% ../../nbs/make/base.ipynb #f3d9e1c0
 def collection_base(
     collection: Collection,  # names its base under [generation], and what is said of its files under [base]
     device: str = "cpu",  # where to render

@@ -102,6 +102,7 @@ def check_traits(
     reports: list[TokenReport],  # of tokens that are sound alone
     page: ContractMetadata | None,  # the collection's page; none: it can't be had
     every: bool,  # whether these are all tokens that there will ever be
+    lowered: bool | None = False,  # whether there should have been more, once; none: the node doesn't tell
 ) -> Iterator[Step]:
     "Whether tokens have each trait once, and values and counts are those that the collection publishes."
     tokens = [report.token for report in reports]
@@ -113,10 +114,18 @@ def check_traits(
         )
         yield Step("traits", "unchecked", evidence, asked=False)
         return
-    findings += _count_findings(reports, page, trait_counts(reports), every)
-    counted = "exactly as many as" if every else "no more of them than"
+    counts = trait_counts(reports)
+    above, exact = (_count_findings(reports, page, counts, one) for one in (False, True))
+    unsure = every and lowered is None and above != exact
+    held_to_all = every and not lowered and not unsure
+    counted = "exactly as many as" if held_to_all else "no more of them than"
     evidence = f"tokens have no trait twice, values that contract.json lists, and {counted} it says"
-    yield from tally("traits", evidence, tokens, tokens, findings)
+    if every and lowered:
+        evidence += ", whose counts are of the supply before it was lowered on chain"
+    yield from tally("traits", evidence, tokens, tokens, findings + (exact if held_to_all else above))
+    if unsure:
+        words = "there are fewer of some values than contract.json says, as after the supply was lowered"
+        yield Step("traits", "unchecked", f"{words}; the node doesn't tell whether it was")
 
 # %% ../../nbs/prove/collection.ipynb #d5af1482
 def _expected_name(report: TokenReport, page: ContractMetadata) -> str:
@@ -227,7 +236,7 @@ def _belongs(archive: Archive, reports: list[TokenReport]) -> set[str]:
     "Files and folders that belong into a root; a base's folder stands for all that is in it."
     paths = {"", "schema.json", "contract.json", "images"}
     for token in archive.drop.tokens:
-        paths |= {f"{token}.json", f"images/{token}.png"}
+        paths |= {f"{token}.json", archive.picture(token)}
     for report in reports:
         about = report.metadata.artmint
         if about.base:
@@ -467,7 +476,7 @@ def check_together(
     page = page_of(archives)
     if reports:
         yield from check_unique(reports)
-        yield from check_traits(reports, page, len(reports) == claim.supply)
+        yield from check_traits(reports, page, len(reports) == claim.supply, claim.lowered)
         yield from check_names(reports, page)
         yield from check_media(checked)
     yield from check_page(claim, page)

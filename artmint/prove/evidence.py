@@ -27,10 +27,12 @@ if TYPE_CHECKING:
 
 # %% ../../nbs/prove/evidence.ipynb #f636fa2e
 from ..chain.connect import connect
-from ..chain.contract import ForeignCode, code_hash, content_root, contract_at, known_code, sealed
+from ..chain.contract import ForeignCode, code_words, content_root, contract_at, sealed
+from ..chain.deployments import supply_lowered
 from ..chain.embedded import ChainDamaged
 from ..chain.networks import networks_of
 from ..core.canon import Refusal
+from ..core.formats import PICTURE_ENDINGS
 from ..core.manifest import BadMetadata, Manifest, provenance_hash
 from ..core.records import Finding
 from ..ipfs.car import BadNode, ContentTooLarge, MissingPath, read_file, resolve, walk
@@ -115,6 +117,7 @@ class ChainClaim:
     drawn_from: int = 0  # how many tokens those to be proven were drawn from at random; 0: they weren't
     symbol: str = ""  # the contract's
     royalty: tuple[str, int] = ("", 0)  # who is owed it, and hundredths of a percent of a sale
+    lowered: bool | None = False  # whether the supply was higher once; none: the node doesn't tell
 
 # %% ../../nbs/prove/evidence.ipynb #5762061d
 def _opens(contract: "Contract", drop: ChainDrop, call: bytes, commitment: bytes) -> bool:
@@ -232,6 +235,8 @@ def _claim(contract: "Contract", target: Target) -> ChainClaim:
     asked = (chain_id, contract.address, tokens, uris, tuple(drops), supply, seals, page)
     receiver, basis_points = contract.functions.royaltyInfo(tokens[0], 10_000).call()
     further = {"symbol": contract.functions.symbol().call(), "royalty": (receiver, basis_points)}
+    if len(tokens) == supply:  # all of them: only then are counts held against it
+        further["lowered"] = supply_lowered(contract)
     return ChainClaim(*asked, drawn_from if len(tokens) < drawn_from else 0, **further)
 
 # %% ../../nbs/prove/evidence.ipynb #86e4f818
@@ -265,8 +270,8 @@ def known_contract(
     if not code:
         return None
     contract = contract_at(web3, target.contract)
-    release = known_code()[code_hash(web3, target.contract)]
-    steps.append(Step("contract", "held", f"the code is ArtMint {release}, known by its hash"))
+    words = f"the code is {code_words(web3, target.contract)}, known by its hash"
+    steps.append(Step("contract", "held", words))
     return contract
 
 # %% ../../nbs/prove/evidence.ipynb #d1f6c18b
@@ -393,6 +398,11 @@ class Archive:
         "A file. Raises ContentError."
         return read_file(self.cid(path), self.sources.block, limit, path, hashed=True)
 
+    def picture(self, token: int) -> str:
+        "Where a token's picture lies, whichever its format; where none does, where a PNG would. Raises ContentError."
+        paths = [f"images/{token}.{ending}" for ending in PICTURE_ENDINGS]
+        return next((path for path in paths if self.has(path)), paths[0])
+
 # %% ../../nbs/prove/evidence.ipynb #96023595
 def most_false(
     tokens: int,  # that there are
@@ -480,9 +490,9 @@ def _whole_archive(drop: ChainDrop, stores: list[Store], sources: Sources) -> Ar
 def _read_tokens(archive: Archive, tokens: list[int]) -> None:
     "Have the files of some tokens, whatever is wrong with them. Raises MissingBlock, BadNode."
     for token in tokens:
-        for path, limit in ((f"{token}.json", JSON_LIMIT), (f"images/{token}.png", PNG_LIMIT)):
+        for path, limit in ((f"{token}.json", JSON_LIMIT), ("", PNG_LIMIT)):
             try:
-                archive.read(path, limit)
+                archive.read(path or archive.picture(token), limit)
             except (MissingPath, ContentTooLarge):
                 pass  # the token's report says so
 
@@ -633,7 +643,7 @@ def leaf_of(
     token: int,  # its id
 ) -> Leaf:
     "A token's files, hashed. Raises ContentError."
-    picture = archive.read(f"images/{token}.png", PNG_LIMIT)
+    picture = archive.read(archive.picture(token), PNG_LIMIT)
     metadata = archive.read(f"{token}.json", JSON_LIMIT)
     return Leaf(token, hashlib.sha256(picture).hexdigest(), hashlib.sha256(metadata).hexdigest())
 

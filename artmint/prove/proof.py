@@ -17,6 +17,7 @@ from pathlib import Path
 # %% ../../nbs/prove/proof.ipynb #4dc8e862
 import artmint
 from ..core.canon import Refusal, shown_text
+from ..core.formats import format_of
 from ..core.records import Finding
 
 # %% ../../nbs/prove/proof.ipynb #c78582ef
@@ -97,7 +98,7 @@ class ProofCard:
     traits: dict[str, str]
     dna: str
     pixel_digest: str
-    picture: bytes = field(repr=False)  # a PNG that was read strictly
+    picture: bytes = field(repr=False)  # a file that was read strictly
 
 # %% ../../nbs/prove/proof.ipynb #354df3e1
 def _html_table(levels: dict[str, str], steps: tuple[Step, ...]) -> str:
@@ -190,7 +191,7 @@ def _data_url(picture: bytes) -> str:
     "A picture as a data URL; empty when it is too large for a page."
     if len(picture) > PICTURE:
         return ""
-    return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+    return f"data:{format_of(picture).mime};base64,{base64.b64encode(picture).decode()}"
 
 
 def proof_page(

@@ -16,7 +16,8 @@ from pathlib import Path
 
 # %% ../../nbs/prove/tokens.ipynb #894015e2
 from ..core.manifest import BadMetadata, Manifest, Role, Token, Weights, read_manifest
-from ..core.picture import CREDENTIALS, BadPicture, png_texts
+from ..core.formats import format_of, is_signed, picture_texts
+from ..core.picture import BadPicture
 from ..core.records import Finding
 from ..ipfs.cid import ContentError, MissingBlock
 from .evidence import Archive, JSON_LIMIT, PNG_LIMIT, leaf_of
@@ -24,6 +25,7 @@ from .proof import Step, tally
 from ..publish.audit import check_token
 from ..publish.credentials import NotInstalled, credential_pairs, inspect
 from ..publish.marks import ForeignMark, PictureMark, mark_in, source_type
+from ..publish.renditions import unseen_pixels
 from ..publish.tokens import PLACES, AdapterFacts, BaseFacts, TokenMetadata, named_files, read_token
 from ..publish.weights import WEIGHTS_PAGE, read_weights
 
@@ -31,7 +33,7 @@ from ..publish.weights import WEIGHTS_PAGE, read_weights
 TOKEN_CHECKS = {
     "metadata": "JSON files follow the schema and name their token's number",
     "recipe": "recipes give the stated dna, and their prompts name every trait in whole words",
-    "picture": "pictures have the stated CID and digest, and are plain PNG",
+    "picture": "pictures have the stated CID and digest, and are plain files of the stated format",
     "pixels": "pictures decode to the stated pixels and carry their recipe",
 }
 
@@ -46,6 +48,10 @@ _CHECK_OF = {
     "withheld": "recipe",
     "image": "picture",
     "picture": "picture",
+    "picture's own file": "picture",
+    "picture's format": "picture",
+    "picture's encoding": "picture",
+    "picture's transparency": "picture",
     "artmint.file_digest": "picture",
     "artmint.pixel_digest": "pixels",
     "picture's size": "pixels",
@@ -82,12 +88,13 @@ class TokenReport:
     signed: bool = False  # whether its picture carries content credentials
     signer: str = ""  # by whom, as far as they were read and hold
     mark: PictureMark | None = None  # what its picture's XMP packet says; none: it has none that can be read
+    unseen: str = ""  # why its picture's pixels couldn't be held against their digest; empty: they were
 
-
+# %% ../../nbs/prove/tokens.ipynb #51ce2bde
 def _mark(picture: bytes) -> PictureMark | None:
     "A picture's mark, if it has one that can be read."
     try:
-        return mark_in(png_texts(picture))
+        return mark_in(picture_texts(picture))
     except (BadPicture, ForeignMark):
         return None
 
@@ -96,7 +103,7 @@ def _credentials(
     token: int, picture: bytes, metadata: TokenMetadata
 ) -> tuple[tuple[Finding, ...] | None, bool, str]:
     "What is wrong with a picture's content credentials, whether it has any, and whose they are."
-    if CREDENTIALS not in picture[:64]:
+    if not is_signed(picture):
         return None, False, ""
     facts = metadata.artmint.recipe | (metadata.artmint.withheld or {})
     try:
@@ -111,6 +118,34 @@ def _credentials(
     ]
     return tuple(findings), True, credential.signer if credential and not findings else ""
 
+# %% ../../nbs/prove/tokens.ipynb #49e42635
+def _misnamed(token: int, path: str, picture: bytes) -> list[Finding]:
+    "A picture whose file ends as another format's does."
+    ending = path.rpartition(".")[2]
+    try:
+        own = format_of(picture).ending
+    except BadPicture:
+        return []  # and `check_token` says why
+    return [] if ending == own else [Finding(token, "picture", f"a file that ends in .{own}", path)]
+
+
+def _unseen_step(reports: list[TokenReport], total: int) -> Iterator[Step]:
+    "What is to be said of pictures whose pixels couldn't be held against their digest."
+    lossy = [report.unseen for report in reports if report.metadata.artmint.picture.encoding == "lossy"]
+    if lossy:
+        evidence = (
+            f"{len(lossy)} of {total} pictures are lossy ({_counted(lossy)}): the stated pixels are those before "
+            "encoding, which the files no longer have. With --regenerate they are rendered and encoded again"
+        )
+        yield Step("pixels", "unchecked", evidence, asked=False)
+    kept = [report.unseen for report in reports if report.metadata.artmint.picture.encoding == "kept"]
+    if kept:
+        evidence = (
+            f"{len(kept)} of {total} pictures are {_counted(kept)}: their bytes are the stated ones, and what "
+            "decoders make of them differs between versions"
+        )
+        yield Step("pixels", "unchecked", evidence, asked=False)
+
 # %% ../../nbs/prove/tokens.ipynb #2250a69e
 def check_token_files(
     archive: Archive,  # the token's drop
@@ -119,7 +154,8 @@ def check_token_files(
     "Read and check one token's files. Raises nothing: what goes wrong is a finding."
     try:
         data = archive.read(f"{token}.json", JSON_LIMIT)
-        picture = archive.read(f"images/{token}.png", PNG_LIMIT)
+        path = archive.picture(token)
+        picture = archive.read(path, PNG_LIMIT)
     except ContentError as error:
         return TokenReport(token, (Finding(token, "json", "two whole files", str(error)),))
     if _too_deep(data):
@@ -128,8 +164,10 @@ def check_token_files(
     if any(finding.field == "json" for finding in findings):
         return TokenReport(token, tuple(findings))
     metadata = read_token(data)
+    findings += _misnamed(token, path, picture)
     told = _credentials(token, picture, metadata)
-    return TokenReport(token, tuple(findings), metadata, *told, _mark(picture))
+    unseen = "" if findings else unseen_pixels(metadata, picture)
+    return TokenReport(token, tuple(findings), metadata, *told, _mark(picture), unseen)
 
 # %% ../../nbs/prove/tokens.ipynb #91ccc63e
 def _withheld_step(reports: list[TokenReport], tokens: list[int]) -> Step:
@@ -176,6 +214,14 @@ def check_tokens(
             continue
         if name == "recipe":
             evidence += _worded(sound)
+        if name == "pixels":
+            unseen = [report for report in sound if report.unseen]
+            yield from _unseen_step(unseen, len(tokens))
+            hidden = {report.token for report in unseen}
+            sound = [report for report in sound if report.token not in hidden]
+            if hidden and not sound and not findings:
+                continue
+            tokens = [token for token in tokens if token not in hidden]
         yield from tally(name, evidence, tokens, [report.token for report in sound], findings)
 
 # %% ../../nbs/prove/tokens.ipynb #22f10c08
@@ -250,10 +296,11 @@ def _entry(archive: Archive, report: TokenReport) -> Token:
     leaf = leaf_of(archive, report.token)
     facts = report.metadata.artmint
     cids = {
-        "image_cid": str(archive.cid(f"images/{report.token}.png")),
+        "image_cid": str(archive.cid(archive.picture(report.token))),
         "metadata_cid": str(archive.cid(f"{report.token}.json")),
     }
-    return Token(**vars(leaf), **cids, dna=facts.dna, pixel_digest=facts.pixel_digest)
+    mime = facts.picture.mime if facts.picture else None
+    return Token(**vars(leaf), **cids, dna=facts.dna, pixel_digest=facts.pixel_digest, mime=mime)
 
 
 def _base_entry(archive: Archive, base: BaseFacts) -> Weights:

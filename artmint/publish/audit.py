@@ -24,14 +24,20 @@ from ..core.canon import canonical, read_json, unsafe_text
 from ..core.collection import Collection
 from ..core.manifest import BadMetadata, Manifest, Role, Token
 from ..core.market import media_of, token_texts
+from artmint.core.formats import (
+    FORMATS,
+    MIME_FORMATS,
+    bare_picture,
+    flat_picture,
+    is_signed,
+    picture_texts,
+    read_picture,
+)
 from artmint.core.picture import (
     MARK,
     BadPicture,
-    bare_png,
     infotext,
     is_infotext_of,
-    pixel_digest,
-    png_texts,
     read_png,
     unmarked_png,
 )
@@ -68,6 +74,7 @@ from artmint.publish.tokens import (
     token_name,
     withheld_digests,
 )
+from .renditions import Rendition, pixel_findings
 from .weights import WEIGHTS_PAGE, WeightsListing, WeightsPlace
 from ..seeds import one_of_one_of, prompt_of
 
@@ -142,7 +149,7 @@ def _unnamed_traits(token: int, metadata: TokenMetadata) -> list[Finding]:
 def check_token(
     token: int,  # its id
     data: bytes,  # its JSON
-    picture: bytes,  # its PNG
+    picture: bytes,  # its picture's file
 ) -> list[Finding]:  # empty: all agrees
     """Compare a token's JSON and picture: addresses, digests, recipe, dna, text, mark, and attributes with the
     prompt. A picture without a mark is one of a drop from before there were any, or of a collection that wants none."""
@@ -157,10 +164,11 @@ def check_token(
     findings.compare("image", f"ipfs://{cid_of(picture)}", metadata.image)
     findings.compare("artmint.file_digest", _sha256(picture), about.file_digest)
     try:
-        image, texts = read_png(picture)
+        image, texts = read_picture(picture) if about.picture else read_png(picture)
     except BadPicture as refusal:
-        return [*findings, Finding(token, "picture", "one plain PNG", refusal.reason)]
-    findings.compare("artmint.pixel_digest", pixel_digest(image), about.pixel_digest)
+        wanted = f"one plain {about.picture.mime}" if about.picture else "one plain PNG"
+        return [*findings, Finding(token, "picture", wanted, refusal.reason)]
+    findings += pixel_findings(token, metadata, picture, image)
     base = about.base.digest if about.base else None
     findings.compare("artmint.base.digest", about.recipe.get("base"), base)
     findings += mark_findings(token, texts, about.recipe)
@@ -256,8 +264,16 @@ class StudioDrop:
     media: Mapping[str, str] = field(default_factory=dict)
     # pictures' items on Arweave, by slot, where the collection asks for them
     homes: Mapping[int, str] = field(default_factory=dict)
+    # pictures that aren't published as the artifact's own PNG, by slot
+    renditions: Mapping[int, Rendition] = field(default_factory=dict)
     # what stands against an edition, in words, by slot, where the decision that counts doesn't accept it
     objections: Mapping[int, str] = field(default_factory=dict)
+
+    def place(self, slot: int) -> str:
+        "Where a slot's picture lies in the root."
+        rendition = self.renditions.get(slot)
+        ending = MIME_FORMATS[rendition.about.mime].ending if rendition else FORMATS["png"].ending
+        return f"images/{slot}.{ending}"
 
     @property
     def named(self) -> dict[str, Role]:
@@ -350,6 +366,9 @@ def _check_rest(
     findings = _Findings(slot.id)
     home = f"ar://{drop.homes[slot.id]}" if slot.id in drop.homes else None
     findings.compare("artmint.arweave", home, stated["artmint"].pop("arweave", None))
+    rendition = drop.renditions.get(slot.id)
+    shown = rendition.about.model_dump(mode="json", exclude_none=True) if rendition else None
+    findings.compare("artmint.picture", shown, stated["artmint"].pop("picture", None))
     for key in sorted((expected | stated).keys() - {"artmint"}):
         findings.compare(key, expected.get(key), stated.get(key))
     for key in sorted(expected["artmint"].keys() ^ stated["artmint"].keys()):
@@ -362,19 +381,22 @@ def _check_file(
 ) -> list[Finding]:
     """The published file against the chosen one: the same bytes, but for its mark, and for content credentials
     where the studio signs."""
+    rendition = drop.renditions.get(edition.slot)
     try:
-        plain = unmarked_png(picture)
-        mark = mark_in(png_texts(picture))
+        plain = bare_picture(picture) if rendition else unmarked_png(picture)
+        mark = mark_in(picture_texts(picture))
     except (BadPicture, ForeignMark):
         return []  # and `check_token` says why
     findings = _Findings(edition.slot)
-    findings.compare("picture's credentials", drop.signed, bare_png(picture) != picture)
+    findings.compare("picture's credentials", drop.signed, is_signed(picture))
     if mark:
         findings.compare("picture's mark", mark_of(facts, drop.collection.marks), mark)
     if drop.signed:
         for name, (expected, actual) in disagreements(picture, metadata.name, facts).items():
             findings.compare(name, expected, actual)
-    if not metadata.artmint.withheld:
+    if rendition:
+        findings.compare("picture's encoded bytes", rendition.digest, _sha256(plain))
+    elif not metadata.artmint.withheld:
         findings.compare("edition's file_digest", edition.file_digest, _sha256(plain))
     return findings
 
@@ -384,7 +406,7 @@ def _unmarked(drop: StudioDrop, facts: dict, picture: bytes) -> bool | None:
     if mark_of(facts, drop.collection.marks) == PictureMark():
         return None
     try:
-        return MARK not in png_texts(picture)
+        return MARK not in picture_texts(picture)
     except BadPicture:
         return None
 
@@ -406,6 +428,8 @@ def _check_entry(token: Token, data: bytes, picture: bytes, metadata: TokenMetad
     findings.compare("manifest's image_cid", str(cid_of(picture)), token.image_cid)
     findings.compare("manifest's metadata_digest", _sha256(data), token.metadata_digest)
     findings.compare("manifest's metadata_cid", str(cid_of(data)), token.metadata_cid)
+    shown = metadata.artmint.picture
+    findings.compare("manifest's mime", shown.mime if shown else None, token.mime)
     return findings
 
 # %% ../../nbs/publish/audit.ipynb #9709f754
@@ -445,7 +469,7 @@ def _check_manifest(drop: StudioDrop, manifest: Manifest, root: Path, names: set
     findings.compare("files that recipes name", {}, _wrong_weights(drop, root, names))
     bases = {facts.get("base", drop.base.digest) for facts in drop.facts}
     findings.compare("bases of the recipes", [drop.base.digest], sorted(bases))
-    schema = drop_schema(drop.collection, drop.slots, drop.facts, bool(drop.homes))
+    schema = drop_schema(drop.collection, drop.slots, drop.facts, bool(drop.homes), bool(drop.renditions))
     findings.compare("schema.json", _sha256(schema), manifest.schema_digest)
     findings.compare("root", str(build(root).root), manifest.root)
     return findings
@@ -492,7 +516,7 @@ def _check_files(drop: StudioDrop, manifest: Manifest, root: Path, names: set[st
         actual = (root / WEIGHTS_PAGE).read_bytes() if WEIGHTS_PAGE in names else b""
         findings.compare(WEIGHTS_PAGE, listing, actual)
     for slot in drop.slots:
-        wanted |= {f"{slot.id}.json", f"images/{slot.id}.png"}
+        wanted |= {f"{slot.id}.json", drop.place(slot.id)}
     wanted |= {file.place for file in media_of(drop.collection, drop.slots).values()}
     findings.compare("missing files", [], sorted(wanted - names))
     published = {weights.path for weights in manifest.weights if weights.path}
@@ -544,7 +568,7 @@ def audit(
     entries = {token.id: token for token in manifest.tokens}
     for slot, edition, facts in zip(drop.slots, drop.editions, drop.facts, strict=True):
         json_path = root / f"{slot.id}.json"
-        picture_path = root / "images" / f"{slot.id}.png"
+        picture_path = root / drop.place(slot.id)
         if not json_path.is_file() or not picture_path.is_file():
             continue  # and `_check_files` says so
         data = json_path.read_bytes()
@@ -576,10 +600,10 @@ def _check_seen(drop: StudioDrop, root: Path, tokens: list[TokenMetadata], probe
     pictures = []
     for token in tokens:
         try:
-            picture, _ = read_png((root / "images" / f"{token.artmint.slot}.png").read_bytes())
+            picture, _ = read_picture((root / drop.place(token.artmint.slot)).read_bytes())
         except (OSError, BadPicture):
             continue
-        pictures.append(picture)
+        pictures.append(flat_picture(picture))
         readable.append(token)
     findings = []
     ones = {slot.id for slot in drop.slots if one_of_one_of(drop.collection, slot.traits)}

@@ -176,6 +176,7 @@ ENDINGS = {
     "image/gif": ("gif",),
     "image/svg+xml": ("svg",),
     "image/webp": ("webp",),
+    "image/avif": ("avif",),
 }
 LEAST_WIDTH, WISHED_WIDTH = 320, 3000  # pixels of a picture's width
 TALLEST, WIDEST = 4 / 5, 1.91  # width by height

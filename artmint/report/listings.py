@@ -175,7 +175,7 @@ def proven_files(
     if archive.paths is not None:
         paths = {path: str(cid) for path, cid in archive.paths.items() if path}
     else:
-        wanted = [place for token in tokens for place in (f"{token}.json", f"images/{token}.png")]
+        wanted = [place for token in tokens for place in (f"{token}.json", archive.picture(token))]
         paths = {path: str(archive.cid(path)) for path in [*wanted, "contract.json"] if archive.has(path)}
     return DropFiles(str(archive.drop.root), paths, archive.read, weigh)
 

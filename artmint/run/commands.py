@@ -9,7 +9,7 @@ __all__ = ['PlanOnly', 'From', 'To', 'JsonLines', 'ExportFolder', 'BoardAddress'
            'PictureFile', 'Artist', 'Medium', 'Source', 'DeclaredBy', 'Ground', 'Withdraw', 'Look', 'Keystore',
            'Passphrase', 'Chain', 'DropNumber', 'DryRun', 'TokenCeiling', 'DayCeiling', 'Above', 'Sure', 'Depth',
            'OutFile', 'OpenSeeds', 'run', 'report', 'explore', 'sweep', 'init', 'backup', 'gc', 'enter', 'approve',
-           'mint', 'UnsureMint', 'provenance', 'open_withheld', 'minting_checks']
+           'open_chain', 'mint', 'UnsureMint', 'provenance', 'open_withheld', 'minting_checks']
 
 # %% ../../nbs/run/commands.ipynb #3a7c052d
 import shlex
@@ -477,7 +477,10 @@ def gc(
 SlotNumber = Annotated[int, typer.Argument(help="The slot that it is for; its traits are fixed already.")]
 PictureFile = Annotated[
     Path | None,
-    typer.Argument(help="PNG, JPEG, WebP, TIFF, BMP, GIF or AVIF; it is kept as plain sRGB, upright."),
+    typer.Argument(
+        help="PNG, JPEG, WebP, TIFF, BMP, GIF or AVIF; it is kept as plain sRGB, upright, or as it is where "
+        "collection.toml says so."
+    ),
 ]
 Artist = Annotated[str, typer.Option(help="Who made it. This is published.")]
 Medium = Annotated[str, typer.Option(help="How it was made. This is published.")]
@@ -613,8 +616,13 @@ Chain = Annotated[
 ]
 
 
-def _open_chain(studio: Path, chain: str, environment: Mapping[str, str]) -> "Web3 | None":
-    "web3 for a chain; None where there is no embedded one. Makes none."
+def open_chain(
+    studio: Path,  # the studio's folder
+    chain: str,  # as the user named it
+    environment: Mapping[str, str],  # the process's: where addresses of nodes are
+    chain_id: int = 0,  # that a bare address must lead to; 0: any
+) -> "Web3 | None":  # None where the studio has no chain of its own
+    "web3 for a chain, as every verb opens it. Makes none. Raises UnknownChain, NoNode, WrongChain, NodeSilent."
     from artmint.chain.connect import connect
     from artmint.chain.networks import networks_of, resolve_nodes
 
@@ -622,7 +630,7 @@ def _open_chain(studio: Path, chain: str, environment: Mapping[str, str]) -> "We
     urls, number = resolve_nodes(chain, environment, networks)
     if urls == "embedded" and not (studio / "chain" / "genesis.json").exists():
         return None
-    return connect(urls, studio / "chain", number, networks=networks)
+    return connect(urls, studio / "chain", number or chain_id, networks=networks)
 
 
 def _minter_address(studio: Path, environment: Mapping[str, str], web3: "Web3 | None") -> str:
@@ -773,7 +781,7 @@ def _mint_drop(
     catalog = studio_catalog(studio, made=True)
     manifest = packed_manifest(packed)
     refuse_unaccepted(catalog, collection, range(manifest.first, manifest.first + manifest.quantity))
-    web3 = _open_chain(studio, chain, environment)
+    web3 = open_chain(studio, chain, environment)
     people = [_minter_address(studio, environment, web3)] if web3 and has_key(studio, "minter") else []
     contract = require_contract(catalog, web3, collection, people)
     ready = _tell_plan(catalog, contract, manifest, _minter_address(studio, environment, web3), ceilings)
@@ -897,7 +905,7 @@ def minting_checks(
 
     if not (studio / "catalog.sqlite").exists() or not has_key(studio, "minter"):
         return []
-    web3 = _open_chain(studio, chain, environment)
+    web3 = open_chain(studio, chain, environment)
     if web3 is None:
         return []
     catalog = Catalog(studio)

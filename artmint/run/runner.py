@@ -56,7 +56,7 @@ from artmint.run.batch import (
 )
 from ..seeds import load_collection
 from ..studio.catalog import Catalog
-from ..studio.editions import edition_of
+from ..studio.editions import edition_of, token_of
 from ..studio.files import attempt_key, drop_folder, hold_studio, slot_key
 
 # %% ../../nbs/run/runner.ipynb #fa84582d
@@ -261,8 +261,7 @@ def _stored(context: RunContext, stage: Stage) -> dict:
 
 def _tokens(context: RunContext, stage: Stage) -> list:
     "The drop's tokens."
-    keys = [slot_key(context.collection.name, slot) for slot in context.batch.slots]
-    return [context.catalog.find("token", key) for key in keys]
+    return [token_of(context.catalog, context.collection.name, slot) for slot in context.batch.slots]
 
 
 LEAVES = {
@@ -599,7 +598,7 @@ def batch_address(
 ) -> str:
     "CHAIN:CONTRACT of the batch's first token; empty while there is none."
     context = _context(batch, studio)
-    token = context.catalog.find("token", slot_key(context.collection.name, batch.first))
+    token = token_of(context.catalog, context.collection.name, batch.first)
     if not token:
         return ""
     chain = "embedded" if batch.chain == "embedded" else token["chain_id"]

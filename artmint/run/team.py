@@ -53,10 +53,10 @@ def batch_status(
 ) -> dict[str, Any]:  # plain JSON
     "How far a batch's slots are, whose word counts, and what people differ about or haven't settled."
     from artmint.judge.decisions import MACHINE, peoples_words, slots_awaiting_review, unaccepted_editions
-    from artmint.studio.editions import editions_of, packed_slots
+    from artmint.studio.editions import editions_of, packed_slots, minted_tokens
 
     packed = packed_slots(catalog, collection.name)
-    minted = {int(key.split("/")[1]) for key in catalog.keys("token", f"{collection.name}/")}
+    minted = minted_tokens(catalog, collection.name)
     filled = editions_of(catalog, collection.name)
     words = peoples_words(catalog, collection, slots)
     refused = unaccepted_editions(catalog, collection, [slot for slot in slots if slot not in packed])

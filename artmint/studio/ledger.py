@@ -127,6 +127,7 @@ class Rates(Record):
     storage_gb_month: float | None = Field(None, ge=0)  # 10^9 bytes
     pin_gb_month: float | None = Field(None, ge=0)  # for each store
     ether: float | None = Field(None, ge=0)  # the chain's money, 10^18 wei
+    ar: float | None = Field(None, ge=0)  # Arweave's money, 10^12 winston
     gas_gwei: float | None = Field(None, ge=0)  # what a unit of gas is expected to cost, the L1 part in it
 
 
@@ -181,6 +182,7 @@ PRICED = {
     "pinned": "pin_gb_month",
     "wei": "ether",
     "l1-wei": "ether",
+    "winston": "ar",
 }
 PAID = "money"  # the unit of what is paid for by the piece, in the studio's currency: its own price
 
@@ -191,6 +193,8 @@ def _scale(unit: str, months: float) -> float:
         return months / 1e9
     if unit in ("wei", "l1-wei"):
         return 1e-18
+    if unit == "winston":
+        return 1e-12
     return 1 / 3600
 
 

@@ -13,8 +13,12 @@ contract ArtMintTest is Base {
     address treasury = address(0x7EA);
     uint256 constant SUPPLY = 1000;
 
+    function made() internal virtual returns (ArtMint) {
+        return new ArtMint("Test", "TEST", SUPPLY, admin, 1 days, treasury, treasury, 500);
+    }
+
     function setUp() public {
-        art = new ArtMint("Test", "TEST", SUPPLY, admin, 1 days, treasury, treasury, 500);
+        art = made();
         vm.warp(1_000_000);
         vm.startPrank(admin);
         art.grantRole(art.MINTER_ROLE(), minter);
@@ -319,5 +323,14 @@ contract ArtMintTest is Base {
 
     function same(string memory a, string memory b) internal pure returns (bool) {
         return keccak256(bytes(a)) == keccak256(bytes(b));
+    }
+}
+
+/// @dev The same, of a clone.
+contract ArtMintCloneTest is ArtMintTest {
+    function made() internal override returns (ArtMint) {
+        ArtMint code = new ArtMint("Code", "CODE", 1, address(1), 0, address(1), address(0), 0);
+        ArtMint.Terms memory terms = ArtMint.Terms("Test", "TEST", SUPPLY, admin, 1 days, treasury, treasury, 500);
+        return ArtMint(code.clone(0, terms));
     }
 }

@@ -39,8 +39,12 @@ contract Everybody is Base {
     uint256 public revealed;
     string public broken; // the first thing that must not happen and did
 
-    constructor() {
+    constructor(bool cloned) {
         art = new ArtMint("Test", "TEST", supply, admin, 0, treasury, treasury, 500);
+        if (cloned) {
+            ArtMint.Terms memory terms = ArtMint.Terms("Test", "TEST", supply, admin, 0, treasury, treasury, 500);
+            art = ArtMint(art.clone(0, terms));
+        }
         (limits[minters[0]], windows[minters[0]]) = (90, 100);
         (limits[minters[1]], windows[minters[1]]) = (31, 1000);
         vm.startPrank(admin);
@@ -191,8 +195,12 @@ contract ArtMintInvariants is Base {
     Everybody everybody;
     ArtMint art;
 
+    function cloned() internal pure virtual returns (bool) {
+        return false;
+    }
+
     function setUp() public {
-        everybody = new Everybody();
+        everybody = new Everybody(cloned());
         art = everybody.art();
     }
 
@@ -227,5 +235,12 @@ contract ArtMintInvariants is Base {
     function invariant_theAdminStays() public view {
         eq(art.owner(), everybody.admin());
         eq(art.treasury(), everybody.treasury());
+    }
+}
+
+/// @dev The same, of a clone.
+contract CloneInvariants is ArtMintInvariants {
+    function cloned() internal pure override returns (bool) {
+        return true;
     }
 }

@@ -4,10 +4,12 @@ import base64
 import http.server
 import json
 import os
+import subprocess
 import threading
 import time
 
 import pytest
+import requests
 from eth_account import Account
 from eth_keys import keys
 from eth_utils import to_checksum_address
@@ -15,6 +17,7 @@ from eth_utils import to_checksum_address
 from artmint.chain import custody as room
 from artmint.chain.signers import (
     BadSignature,
+    BlockedByPolicy,
     KeyServiceBusy,
     N,
     LabelTaken,
@@ -23,6 +26,7 @@ from artmint.chain.signers import (
     new_module_key,
 )
 from artmint.studio.files import BadSettings
+from tests.services import free_port, node, node_modules, stop
 from tests.studios import FAST, PIN
 
 FIELDS = {
@@ -388,3 +392,40 @@ def test_fireblocks_client_asks_once_and_takes_the_answer_up_later(tmp_path, hou
     house.orders = {name: body | {"status": "REJECTED"} for name, body in house.orders.items()}
     with pytest.raises(room.SignatureDenied, match="REJECTED"):
         signer.sign(FIELDS)
+
+
+# Several parties
+
+
+@pytest.fixture
+def parties():
+    "Three parties, two of whom sign (DKLs23), behind a server of their own process."
+    folder, port = node_modules("dkls"), free_port()
+    command = [node(), "server.mjs", str(port)]
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout.readline().startswith("0x"), "it ended before there was a key"
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        stop(process)
+
+
+@pytest.mark.slow
+def test_a_key_that_no_single_party_has_mints_a_drop_within_its_policy(tmp_path, parties):
+    from artmint.chain.admin import authorize
+    from artmint.mint import hot_journal, mint
+    from tests.studios import Studio
+
+    studio = Studio(tmp_path).ready()
+    write(tmp_path, "minter", kind="web3signer", url=parties)
+    journal = hot_journal(studio.catalog, studio.contract)
+    minter = journal.signer.address
+    assert isinstance(room.open_signer(tmp_path, "minter", {}), room.Web3Signer)
+    studio.web3.provider.chain.fund(minter, 10**9)
+    authorize(studio.admin, studio.contract, minter, 16)
+    sent = mint(journal, studio.contract, studio.drop, 5, 5)
+    assert [one.sender for one in sent] == [minter] * 4 and studio.supply() == 16
+    asked = {"jsonrpc": "2.0", "id": 1, "method": "test_signers", "params": []}
+    assert requests.post(parties, json=asked).json()["result"] == [[0, 1], [0, 2], [1, 2], [0, 1]]
+    with pytest.raises(BlockedByPolicy, match="a transaction to"):
+        journal.signer.sign({**FIELDS, "from": minter, "gas": 21_000})

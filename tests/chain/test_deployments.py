@@ -5,19 +5,32 @@ from types import SimpleNamespace
 
 import pytest
 
-from artmint.chain.admin import OtherFacts, commit_drop, deploy
+from artmint.chain.admin import OtherFacts, authorize, commit_drop, deploy
 from artmint.chain.connect import NodeSilent, connect
-from artmint.chain.contract import artifact, contract_of
+from artmint.chain.contract import (
+    CLONE_CODE,
+    ForeignCode,
+    artifact,
+    code_words,
+    contract_at,
+    contract_of,
+    implementation_of,
+)
 from artmint.chain.deployments import (
     BadListedAddress,
     ContractThere,
     NoContractYet,
+    NotCloneable,
+    clone_address,
+    clone_salt,
+    clones_of,
     created_address,
     deployed_by,
     find_contracts,
     listed_addresses,
     named_contracts,
     require_contract,
+    supply_lowered,
 )
 from artmint.chain.journal import Journal, JournalBehind
 from artmint.studio.catalog import Catalog
@@ -165,6 +178,18 @@ def test_facts_that_differ_are_refused_whatever_the_journal_says(ready):
             deploy(ready.admin, DEMO, **{"treasury": ready.who.treasury} | facts)
 
 
+def test_a_supply_that_the_admin_has_lowered_is_no_other_contract(tmp_path):
+    ready = Studio(tmp_path, Drop(quantity=8)).ready()
+    assert supply_lowered(ready.contract) is False
+    more = DEMO.model_copy(update={"supply": DEMO.supply + 1})
+    with pytest.raises(OtherFacts, match="supply"):
+        deploy(ready.admin, more, ready.who.treasury)
+    supply = ready.contract.functions.maxSupply().call()
+    ready.admin.send(ready.contract.functions.lowerMaxSupply(supply - 1), {"verb": "lowerMaxSupply"})
+    assert supply_lowered(ready.contract) is True
+    assert deploy(ready.admin, DEMO, ready.who.treasury).address == ready.contract.address
+
+
 def test_a_journal_that_knows_less_than_the_chain_signs_nothing(ready, tmp_path):
     lost = journal(ready, tmp_path / "lost")
     with pytest.raises(JournalBehind) as caught:
@@ -187,3 +212,104 @@ def test_minting_where_no_contract_is_says_so(tmp_path):
             require_contract(Catalog(tmp_path), web3, DEMO, [])
     assert SimpleNamespace(exit_code=NoContractYet.exit_code).exit_code == 2
     assert Studio(tmp_path / "studio", Drop()).ready().supply() == 0
+
+
+# Clones
+
+
+SECOND = DEMO.model_copy(update={"name": "second", "title": "Second Light", "symbol": "SECOND"})
+
+
+def cloned(studio, **more):
+    "A clone of the studio's contract for another collection."
+    return deploy(studio.admin, SECOND, studio.who.treasury, clone_of="demo", **more)
+
+
+def test_a_clone_costs_a_fourteenth_and_mints_its_own_tokens(ready):
+    from artmint.mint import mint as mint_drop
+
+    made = cloned(ready)
+    deployment = ready.admin.transactions()[-1]
+    assert deployment.gas < 300_000 and deployment.purpose["clone"] == made.address
+    assert implementation_of(ready.web3, made.address) == ready.contract.address
+    assert "shared with " + ready.contract.address in code_words(ready.web3, made.address)
+    drop = Drop(collection="second")
+    commit_drop(ready.admin, made, drop)
+    authorize(ready.admin, made, ready.who.minter.address, 16)
+    mint_drop(ready.minter, made, drop)
+    assert (made.functions.totalSupply().call(), ready.supply()) == (16, 0)
+
+
+def test_a_clone_is_made_once_whatever_is_forgotten_and_whoever_tells(ready, tmp_path, monkeypatch):
+    made = cloned(ready)
+    assert cloned(ready).address == made.address
+
+    def get_logs(_):
+        raise NodeSilent("127.0.0.1", "HTTP 413")
+
+    monkeypatch.setattr(ready.web3.eth, "get_logs", get_logs)
+    lost = journal(ready, tmp_path / "lost")
+    told = {"clone_of": ready.contract.address}
+    assert deploy(lost, SECOND, ready.who.treasury, **told).address == made.address
+    assert lost.transactions() == []
+    assert clones_of(ready.web3, ready.contract.address, ready.who.admin.address, "second") == [made.address]
+
+
+@pytest.mark.slow
+def test_a_second_clone_stands_beside_the_first_by_name_only(ready):
+    first = cloned(ready)
+    second = cloned(ready, beside=first.address)
+    source, maker = ready.contract.address, ready.who.admin.address
+    assert clones_of(ready.web3, source, maker, "second") == [first.address, second.address]
+    for number, made in enumerate((first, second)):
+        salt = clone_salt("second", number)
+        assert ready.contract.functions.cloneOf(maker, salt).call() == made.address
+        assert clone_address(source, maker, salt) == made.address
+
+
+@pytest.mark.slow
+def test_studio_toml_says_whose_code_is_shared(ready, tmp_path):
+    (ready.folder / "studio.toml").write_text('[contracts.second]\nclone_of = "demo"\n')
+    made = deploy(ready.admin, SECOND, ready.who.treasury)
+    assert implementation_of(ready.web3, made.address) == ready.contract.address
+    third = SECOND.model_copy(update={"name": "third", "title": "Third Light", "symbol": "THIRD"})
+    of_a_clone = deploy(ready.admin, third, ready.who.treasury, clone_of=made.address)
+    assert implementation_of(ready.web3, of_a_clone.address) == ready.contract.address
+    with pytest.raises(NotCloneable, match="knows no contract of it"):
+        deploy(ready.admin, third, ready.who.treasury, clone_of="elsewhere")
+    with pytest.raises(ForeignCode):
+        deploy(ready.admin, third, ready.who.treasury, clone_of=ready.who.treasury)
+
+
+def test_a_lost_journal_reads_a_clone_from_the_chain_as_a_deployment(ready, tmp_path):
+    from artmint.chain.rebuild import key_history, studio_contracts
+
+    made = cloned(ready)
+    lost = journal(ready, tmp_path / "lost")
+    known, _ = studio_contracts(lost.catalog, ready.web3, [ready.who.admin.address], [], [DEMO, SECOND])
+    assert known == {ready.contract.address: "demo", made.address: "second"}
+    purposes = [row.purpose for row in key_history(lost, known, {}).rows]
+    assert purposes[-1] == {"verb": "deploy", "collection": "second", "clone": made.address}
+
+
+@pytest.mark.slow
+def test_what_only_looks_like_a_clone_is_foreign(ready):
+    "45 bytes that hand every call to code that nobody knows."
+    head, tail = CLONE_CODE
+    code = bytes.fromhex("3d602d80600a3d3981f3") + head + bytes.fromhex(ready.who.treasury[2:]) + tail
+    factory = ready.web3.eth.contract(abi=[], bytecode="0x" + code.hex())
+    sent = ready.admin.send(factory.constructor(), {"verb": "deploy", "collection": "elsewhere"})
+    with pytest.raises(ForeignCode):
+        contract_at(ready.web3, created_address(sent.sender, sent.nonce))
+
+
+@pytest.mark.slow
+def test_a_deployers_key_makes_clones_of_the_one_contract_and_nothing_else(ready):
+    from artmint.chain.controls import deployer_policy
+    from artmint.chain.signers import BlockedByPolicy, Guarded
+
+    policy = deployer_policy(ready.web3.eth.chain_id, ready.contract.address)
+    narrow = Journal(ready.catalog, ready.web3, Guarded(ready.who.admin, policy), patience=2)
+    assert implementation_of(ready.web3, deploy(narrow, SECOND, ready.who.treasury, clone_of="demo").address)
+    with pytest.raises(BlockedByPolicy):
+        deploy(narrow, SECOND.model_copy(update={"name": "third"}), ready.who.treasury)

@@ -151,6 +151,42 @@ def test_another_transaction_took_the_nonce(ready, monkeypatch):
     assert ready.supply() == 16
 
 
+def test_nonces_that_another_host_used_unseen_are_waited_for_together(ready, monkeypatch):
+    "A flight is signed and not sent; the key is used elsewhere, on a node that doesn't tell by whom."
+    from artmint.chain import journal as journal_room
+
+    monkeypatch.setattr(journal_room, "send_flight", lambda journal, flight: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        ready.mint(4)
+    monkeypatch.undo()
+    fields = {"to": ready.who.treasury, "value": 0, "gas": 21000, "chainId": 31337}
+    for nonce in range(4):
+        fees = {"maxFeePerGas": 3 * 10**9, "maxPriorityFeePerGas": 1}
+        ready.web3.provider.chain.send(ready.who.minter.sign(fields | fees | {"nonce": nonce})[1])
+    monkeypatch.setattr(journal_room, "user_of_nonce", lambda *_: ("", -1))
+    begun = time.monotonic()
+    ended = Journal(ready.catalog, ready.web3, ready.who.minter, patience=1).reconcile()
+    assert [one.state for one in ended] == ["replaced"] * 4
+    assert 1 <= time.monotonic() - begun < 2.5
+
+
+def test_a_version_that_the_purse_is_too_small_for_stays_in_the_book(ready, monkeypatch):
+    "It was signed and written before the node said that there is no money for it: it may be mined one day."
+    from artmint.chain import journal as journal_room
+
+    def never(raw):
+        raise TransactionRefused("insufficient funds for gas * price + value")
+
+    monkeypatch.setattr(journal_room, "send_flight", lambda journal, flight: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        ready.mint(16)
+    monkeypatch.undo()
+    monkeypatch.setattr(ready.web3.provider.chain, "send", never)
+    with ready.minter as book:
+        bumped = journal_room.bump_fee(book, book.transactions()[0])
+        assert bumped.versions == book.transactions()[0].versions and len(bumped.versions) == 2
+
+
 def test_two_operators(ready):
     program = textwrap.dedent("""
         import sys; sys.path.insert(0, sys.argv[2])

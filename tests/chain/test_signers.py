@@ -277,6 +277,22 @@ def test_the_policy_counts_tokens_and_looks_at_the_price():
     assert "a unit of gas" in dear.violations(FIELDS, [])[0]
 
 
+def test_every_policy_lets_a_key_take_its_own_nonce_within_its_limits(guarded_signer):
+    "Empty, to itself; nothing in it, and to nobody else."
+    here = guarded_signer.address
+    empty = {**FIELDS, "from": here, "to": here, "data": "0x"}
+    assert guarded_signer.sign(empty)
+    for change, word in (
+        ({"data": "0x12345678"}, "a transaction to"),
+        ({"value": 1}, "a value"),
+        ({"to": "0x" + "22" * 20}, "a transaction to"),
+        ({"from": "0x" + "22" * 20, "to": "0x" + "22" * 20}, "it is from"),
+        ({"maxFeePerGas": 10**18}, "above"),
+    ):
+        with pytest.raises(BlockedByPolicy, match=word):
+            guarded_signer.sign(empty | change)
+
+
 def test_a_policy_without_a_book_lets_nothing_go(keystore_signer):
     "That nobody has noted anything doesn't say that nothing was signed."
     guarded = Guarded(keystore_signer, policy_of())

@@ -3,8 +3,16 @@
 import pytest
 
 from artmint.chain.embedded import TransactionRefused
-from artmint.chain.journal import TransactionBook
-from artmint.chain.stuck import ClosedKey, NothingWaits, abandon, cancel, speed_up, waiting_transactions
+from artmint.chain.journal import TransactionBook, sign_again
+from artmint.chain.stuck import (
+    ClosedKey,
+    NothingWaits,
+    abandon,
+    cancel,
+    next_version,
+    speed_up,
+    waiting_transactions,
+)
 from artmint.chain.transaction import GasPriceAboveCeiling, NeverTaken
 
 
@@ -65,3 +73,18 @@ def test_a_deployment_that_was_cancelled_is_not_taken_for_one(studio, monkeypatc
     contract = deploy(studio.admin, DEMO, studio.who.treasury)
     assert [one.purpose["verb"] for one in studio.admin.transactions()] == ["cancel", "deploy"]
     assert contract.functions.totalSupply().call() == 0
+
+
+def test_a_minter_under_its_policy_follows_what_was_cancelled(blocked):
+    "The empty transaction waits when the next run begins, and is signed dearer as anything else."
+    from artmint.chain.journal import bump_fee
+    from artmint.mint import guarded_journal
+
+    journal = guarded_journal(blocked.catalog, blocked.contract, blocked.who.minter)
+    with journal:
+        waiting = journal.transactions()[0]
+        empty = next_version(journal, waiting, empty=True).fields
+        signed = sign_again(journal, waiting, empty, {"verb": "cancel"})
+        bumped = bump_fee(journal, signed)
+    assert len(bumped.versions) == len(signed.versions) + 1
+    assert [one.purpose["verb"] for one in journal.reconcile()] == ["cancel"]

@@ -2,8 +2,7 @@
 
 import pytest
 
-from artmint.console.serving import BadHostName, served_names
-from tests.studios import artmint
+from artmint.console.serving import BadHostName, NoBatchesFolder, serve_studio, served_names
 
 
 @pytest.mark.parametrize(
@@ -19,7 +18,6 @@ def test_names_are_told_as_requests_bring_them():
 
 
 def test_without_batches_nothing_is_served(tmp_path):
-    done = artmint("serve", "--port", "0", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "There is no folder batches" in done.stderr
+    with pytest.raises(NoBatchesFolder):
+        serve_studio(tmp_path / "studio", tmp_path / "batches", 0)
     assert not (tmp_path / "studio").exists()

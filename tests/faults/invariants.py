@@ -29,7 +29,15 @@ def check(world: World, last: int) -> None:
     for studio in studios(world):
         on_record |= check_studio(world, studio, mined)
     if not world.journal_lost:
-        assert set(mined) <= on_record | world.outside, "a transaction that no journal knows"
+        strange = set(mined) - on_record - world.outside
+        assert not strange, f"no journal knows {[in_words(world, one) for one in strange]}"
+
+
+def in_words(world: World, hash: str) -> str:
+    "A transaction for a person."
+    sent = world.web3.eth.get_transaction(hash)
+    does = f"{sent['input'].to_0x_hex()[:74]} to {sent['to']}"
+    return f"{hash} of {sent['from']}, nonce {sent['nonce']} in block {sent['blockNumber']}: {does}"
 
 
 def check_tokens(world: World) -> None:

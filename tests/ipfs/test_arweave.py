@@ -307,6 +307,34 @@ def test_the_price_is_asked_first_and_nothing_is_sent_above_the_limit(bundler, d
     assert free.put(drop[0], drop[1].root) == drop[1].root
 
 
+def test_what_was_sent_is_paid_for_also_when_it_was_cut_off(bundler, drop, tmp_path):
+    "Winston at the price asked; an item that the bundler has already costs nothing, one that may be there by a retry does."
+    from artmint.pin import charged
+    from artmint.studio.catalog import Catalog
+    from artmint.studio.ledger import bill, ledger_lines, load_money, metered
+
+    (tmp_path / "studio.toml").write_text('currency = "EUR"\n[[rates]]\nsince = 2020-01-01\nar = 20\n')
+    catalog = Catalog(tmp_path)
+    store = store_at(bundler, tmp_path)
+    sizes = {item.id: item.size for item in drop_items(open_car(drop[0]), drop[1].root, ItemKey(KEY)).every}
+    with pytest.raises(BudgetSpent), metered(catalog, "pin", ["demo/1-4"]) as line, charged([store], line):
+        store.put(drop[0], drop[1].root, Budget(size=max(sizes.values()) - 1))
+    paid = bill(ledger_lines(catalog, "pin"), load_money(tmp_path))
+    share = sum(sizes[item] for item in bundler.taken) / sum(sizes.values())
+    assert paid.of("winston") == pytest.approx(5e10 * share) == pytest.approx(store.spent)
+    assert paid.stages["pin"] == pytest.approx(0.05 * share * 20)
+    bundler.faults += [503]
+    with metered(catalog, "pin", ["demo/1-4"]) as line, charged([store], line):
+        store.put(drop[0], drop[1].root)
+    before = store.spent  # the price is asked for what lacks, and the same for it as for all
+    assert before == pytest.approx(5e10 * share + 5e10)
+    (tmp_path / "arweave" / f"{drop[1].root}.sent").unlink()
+    bundler_has = store_at(bundler, tmp_path / "again")
+    bundler_has._shows = lambda item: len(bundler.taken) > 19  # its gateway is late
+    bundler_has.put(drop[0], drop[1].root)
+    assert bundler_has.spent == 0
+
+
 @pytest.mark.parametrize("winc", ["", "-1", "free", "1e9", "9" * 40])
 def test_a_price_that_is_no_number_is_refused(bundler, drop, tmp_path, winc):
     bundler.winc = winc

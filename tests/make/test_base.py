@@ -16,12 +16,14 @@ from artmint.make.base import (
     DATA_FOLDER,
     NoSuchBase,
     PickledWeights,
+    base_name,
     collection_base,
     fingerprint,
     load_base,
     load_judge,
     weights_files,
 )
+from artmint.publish.tokens import public_source
 from artmint.train.drawings import draw, subjects
 
 
@@ -348,3 +350,34 @@ def test_embeddings_depend_on_nothing_beside_the_picture():
         assert np.array_equal(apart, together)
     assert np.array_equal(judge.encode_images(images[::-1])[::-1], together)
     assert np.allclose(np.linalg.norm(together, axis=1), 1)
+
+
+# ---------------------------------------------------------------- the hub's cache
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    "A cache as huggingface_hub lays it out, with the bundled base in it under a commit, and no way out."
+    from huggingface_hub import constants
+
+    commit = "4" * 40
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    place = tmp_path / "cache" / "models--our--base"
+    (place / "refs").mkdir(parents=True)
+    (place / "refs" / "main").write_text(commit)
+    shutil.copytree(load_base().folder, place / "snapshots" / commit)
+    return commit
+
+
+def test_a_base_from_the_hub_is_named_with_its_commit_and_can_be_published(hub):
+    base = load_base("our/base")
+    assert base.digest == load_base().digest
+    assert (base.source, base.origin, base.name) == ("our/base", f"our/base@{hub}", "base")
+    assert set(weights_files(base)) == set(weights_files(load_base()))
+    again = load_base(base.origin)
+    assert (again.digest, again.origin) == (base.digest, base.origin)
+    assert public_source(base.origin) == base.origin and base_name(base.origin) == base.name
+    with pytest.raises(NoSuchBase, match="two revisions"):
+        load_base(base.origin, revision="5" * 40)
+    assert load_base().origin == "bundled"

@@ -1,6 +1,7 @@
 "A studio changes its mind between rounds: nothing that was made is touched, nothing that was refused stays in the way."
 
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from hypothesis import given, settings as tries
 from hypothesis import strategies as st
 
 from artmint.curate import candidates, choose, picked_earlier
+from artmint.core.collection import read_collection
 from artmint.core.records import Slot
 from artmint.explore import count_pictures, parse_axis
 from artmint.generate import attempts_of, enter, generate, is_by_hand, open_slots
@@ -19,7 +21,9 @@ from artmint.make.embeddings import UnsaidWord, pack_word
 from artmint.make.engine import UnknownChoice
 from artmint.make.prompts import UnreadMarkup
 from artmint.make.rounds import (
+    FewerRounds,
     Settings,
+    allow_rounds,
     describe_change,
     record_attempts,
     round_attempts,
@@ -490,3 +494,16 @@ def test_the_texts_of_ten_thousand_slots_are_few(golden):
         "",
         *(f"{motif} in {word} colours" for motif in ("rings", "waves") for word in ("ocean", "goldleaf")),
     }
+
+
+def test_more_rounds_are_allowed_and_the_file_keeps_the_rest(tmp_path):
+    source = (Path(__file__).parents[1] / "data" / "tiny" / "collection.toml").read_text()
+    for line in ("\n", "\r\n"):
+        file = tmp_path / "collection.toml"
+        file.write_bytes(source.replace("\n", line).encode())
+        with pytest.raises(FewerRounds):
+            allow_rounds(file, 1)
+        assert not allow_rounds(file, 2)
+        assert allow_rounds(file, 7)
+        assert file.read_bytes() == source.replace("rounds = 2", "rounds = 7").replace("\n", line).encode()
+        assert read_collection(file).generation.rounds == 7

@@ -1,6 +1,7 @@
 "Tokens together: a studio that lies and puts its lie on chain. Every lie is found, or named as what nobody checked."
 
 import hashlib
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,7 +12,7 @@ from artmint.core.records import Recipe, Work
 from artmint.ipfs.car import write_car
 from artmint.ipfs.cid import cid
 from artmint.ipfs.stores import FolderStore
-from artmint.prove.collection import trait_counts
+from artmint.prove.collection import check_traits, trait_counts
 from artmint.prove.evidence import ChainClaim, ChainDrop, Leaf
 from artmint.prove.proof import Proof
 from artmint.prove.tokens import TokenReport
@@ -456,3 +457,20 @@ def test_a_contract_that_says_otherwise_than_its_page_is_named(shown, tmp_path):
         steps, "royalty", "unchecked"
     )
     assert Proof("", tuple(steps)).exit_code == 0
+
+
+def test_counts_of_a_supply_that_was_lowered_since_are_no_promise_of_what_is_left():
+    "Two tokens of four are there for ever: two are red, and contract.json says three."
+    promised = {"Motif": {"red": 3, "blue": 1}}
+    traits = SimpleNamespace(traits=promised)
+    entries = [SimpleNamespace(trait_type="Motif", value="red")]
+    reports = [TokenReport(id, (), SimpleNamespace(attributes=entries)) for id in (1, 2)]
+    told = {
+        lowered: [step.status for step in check_traits(reports, traits, True, lowered)]
+        for lowered in (False, True, None)
+    }
+    assert told[False] == ["failed", "failed"]  # red and blue
+    assert told[True] == ["held"]
+    assert told[None] == ["held", "unchecked"]
+    entries[0].value = "green"
+    assert "failed" in [step.status for step in check_traits(reports, traits, True, True)]

@@ -1,5 +1,6 @@
 "Painted again: retouched pictures, other weights, and how far apart."
 
+import hashlib
 import json
 import math
 import re
@@ -10,14 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from artmint.core.canon import read_json
-from artmint.core.picture import pixel_digest, png_bytes, read_png
+from artmint.core.canon import canonical, read_json
+from artmint.core.formats import encode_picture, marked_picture, worded_picture
+from artmint.core.picture import MARK, pixel_digest, png_bytes, read_png
 from artmint.core.records import Recipe
 from artmint.ipfs.cid import cid
 from artmint.make.base import load_base
 from artmint.make.render import render
 from artmint.prove.proof import NotProven
 from artmint.prove.regenerate import _difference, worst_block
+from artmint.publish.tokens import json_schema
 from artmint.publish.weights import WeightsListing, WeightsPlace
 from artmint.verify import verify
 from tests.families import saved
@@ -93,6 +96,42 @@ def elsewhere(recipe, files, token):
         image = render(load_base(), [recipe])[0]
     image.putpixel((3, 3), tuple(value ^ 1 for value in image.getpixel((3, 3))))
     return image
+
+
+def encoded(files: dict, forge: bool) -> None:
+    "Both tokens' pictures as lossy WebP, the second one retouched before it was encoded, or not."
+    for token in (1, 2):
+        image, texts = read_png(files.pop(f"images/{token}.png"))
+        packet = texts.pop(MARK)
+        if forge and token == 2:
+            ImageDraw.Draw(image).ellipse((20, 20, 34, 34), fill="#ff00aa")
+        data = marked_picture(worded_picture(encode_picture(image, "webp", 85), texts), packet)
+        files[f"images/{token}.webp"] = data
+        said = read_json(files[f"{token}.json"])
+        said["image"] = f"ipfs://{cid(data)}"
+        said["artmint"]["file_digest"] = hashlib.sha256(data).hexdigest()
+        shown = {"mime": "image/webp", "encoding": "lossy", "quality": 85, "encoder": "libwebp 1.6.0"}
+        said["artmint"]["picture"] = shown
+        files[f"{token}.json"] = canonical(said)
+    files["schema.json"] = json_schema(pictures=True)
+    page = read_json(files["contract.json"])
+    page["image"] = read_json(files["1.json"])["image"]
+    files["contract.json"] = canonical(page)
+
+
+@pytest.mark.slow
+def test_a_lossy_picture_is_held_only_when_it_is_rendered_and_encoded_again(lie):
+    proof = lie(lambda files: encoded(files, forge=False), regenerate=True)
+    assert not failed(proof)
+    assert "2 of 2 lossy pictures are the very files" in proof.text()
+    assert [step.asked for step in proof.steps if step.name == "pixels"] == [False]
+
+
+@pytest.mark.slow
+def test_a_lossy_picture_that_was_retouched_fails_when_it_is_encoded_again(lie):
+    proof = lie(lambda files: encoded(files, forge=True), regenerate=True)
+    assert set(failed(proof)) == {"regenerate"}
+    assert "token 2" in failed(proof)["regenerate"] and "from its rendering" in failed(proof)["regenerate"]
 
 
 ALIKE = r"token 1: [\d.]+ levels of 255 apart in the worst square, and rounding explains [\d.]+"
@@ -281,3 +320,14 @@ def test_a_base_that_nobody_has_is_unchecked(lie):
     assert "5" * 64 in proof.steps[-1].evidence
     with pytest.raises(NotProven, match="regenerate"):
         proof.insist()
+
+
+def test_a_base_that_was_not_published_is_named_as_the_studio_names_it(tmp_path):
+    from artmint.prove.evidence import Unreachable
+    from artmint.prove.regenerate import _base
+
+    origin = f"our/base@{'4' * 40}"
+    with pytest.raises(Unreachable, match=f"the studio says that it is {origin} .--base {origin}."):
+        _base([], [], "0" * 64, "", tmp_path, origin)
+    with pytest.raises(Unreachable, match="say where it can be loaded from$"):
+        _base([], [], "0" * 64, "", tmp_path, "riso")

@@ -24,6 +24,7 @@ pytest.importorskip(
 import c2pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from artmint.core.collection import Marks
 from artmint.core.picture import (
@@ -35,10 +36,12 @@ from artmint.core.picture import (
     bare_png,
     marked_png,
     pixel_digest,
+    png_bytes,
     public_png,
     read_png,
     unmarked_png,
 )
+from artmint.core.records import Recipe, Work
 from artmint.metadata import AuditFailed, pack
 from artmint.publish.audit import accuracy, audit
 from artmint.publish.credentials import (
@@ -875,3 +878,35 @@ def test_what_is_no_picture_is_not_signed(made, tmp_path):
         sign(b"GIF89a", "x", {}, new_identity(tmp_path, "S"))
     with pytest.raises(BadPicture):
         sign(published(made, 1)[:-1], "x", {}, Identity(made / "keys/c2pa.pem", made / "keys/c2pa.key"))
+
+
+def test_a_credential_that_names_another_artist_is_named(tmp_path):
+    "What credentials say of the author (cawg.metadata) is held against the token, to the last field."
+    identity = new_identity(tmp_path, "Studio")
+    image = Image.new("RGB", (16, 16), "teal")
+    work = Work(artist="Ada", source="digitalCapture", pixel_digest=pixel_digest(image), width=16, height=16)
+    signed = sign(png_bytes(image, work), "One", work.facts(), identity)
+    assert inspect(signed).creator == "Ada" and disagreements(signed, "One", work.facts()) == {}
+    named = disagreements(signed, "One", work.facts() | {"artist": "Ben"})
+    assert named == {"credentials' creator": ("Ben", "Ada")}
+    generated = Recipe(base="0" * 64, prompt="rings", seed=1, width=16, height=16).facts()
+    assert "credentials' creator" in disagreements(signed, "One", generated)
+
+
+def test_more_in_the_author_s_assertion_than_the_author_is_named(tmp_path, monkeypatch):
+    from artmint.publish import credentials as room
+
+    identity = new_identity(tmp_path, "Studio")
+    image = Image.new("RGB", (16, 16), "teal")
+    work = Work(artist="Ada", source="digitalCapture", pixel_digest=pixel_digest(image), width=16, height=16)
+    honest = room._statement
+
+    def claims(*args):
+        statement = honest(*args)
+        statement["assertions"][-1]["data"] |= {"dc:rights": "All yours"}
+        return statement
+
+    monkeypatch.setattr(room, "_statement", claims)
+    signed = sign(png_bytes(image, work), "One", work.facts(), identity)
+    found = disagreements(signed, "One", work.facts())
+    assert found == {"credentials' creator": ("Ada", "Ada; dc:rights: All yours")}

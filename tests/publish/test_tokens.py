@@ -78,7 +78,7 @@ def test_traits_that_are_numbers_are_shown_as_numbers():
 
 
 def test_the_published_schema_is_that_of_the_models():
-    assert json_schema(market=True) == model_schema(), "run scripts/token_schema.py"
+    assert json_schema(pictures=True) == model_schema(), "run scripts/token_schema.py"
     for words in (False, True):
         for arweave in (False, True):
             assert json_schema(words, arweave) == canonical(json.loads(json_schema(words, arweave)))

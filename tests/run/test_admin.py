@@ -8,7 +8,7 @@ from eth_account import Account
 from eth_account.messages import encode_defunct
 
 from artmint.chain.connect import connect
-from artmint.chain.contract import artifact, contract_at
+from artmint.chain.contract import artifact, contract_at, implementation_of
 from artmint.chain.safe import SAFE_ABI, Proposal
 from artmint.studio.catalog import Catalog
 from tests.conftest import TINY
@@ -88,7 +88,7 @@ def test_explorers_get_all_that_they_ask_for(studio, capsys):
     place = folder / "explorer" / "tiny-31337"
     assert sorted(said["files"]) == sorted(path.name for path in place.iterdir())
     source = json.loads((place / "input.json").read_text())
-    assert {"ArtMint.sol", "erc721a/contracts/ERC721A.sol"} <= set(source["sources"])
+    assert {"ArtMint.sol", "erc721a-upgradeable/contracts/ERC721AUpgradeable.sol"} <= set(source["sources"])
     sent = contract.w3.eth.get_transaction(Catalog(folder).get("contract", "tiny@31337")["transaction"])[
         "input"
     ]
@@ -101,6 +101,32 @@ def test_explorers_get_all_that_they_ask_for(studio, capsys):
     assert values[0] == contract.functions.name().call()
     script = (place / "verify.sh").read_text()
     assert contract.address in script and "v0.8.37+commit.f401782d" in script
+
+
+@pytest.mark.slow
+def test_a_clone_is_tried_made_and_shown_to_explorers(studio, capsys, tmp_path):
+    folder, contract = studio
+    other = shutil.copytree(TINY, tmp_path / "other")
+    words = (other / "collection.toml").read_text().replace('name = "tiny"', 'name = "other"')
+    (other / "collection.toml").write_text(words.replace('title = "Tiny"', 'title = "Other"'))
+    deploy = (
+        "admin",
+        "deploy",
+        other,
+        "--clone-of",
+        "tiny",
+        "--treasury",
+        "0x" + "Ab" * 20,
+        "--studio",
+        folder,
+    )
+    assert f"a clone of {contract.address}" in artmint(capsys, *deploy, "--dry-run")
+    artmint(capsys, *deploy)
+    made = Catalog(folder).get("contract", "other@31337")["address"]
+    assert implementation_of(connect("embedded", folder / "chain"), made) == contract.address
+    artmint(capsys, "admin", "explorer", other, "--studio", folder)
+    script = (folder / "explorer/other-31337/verify.sh").read_text()
+    assert f"expectedimplementation={contract.address}" in script and f"address={made}" in script
 
 
 # Sealed drops, and their placeholder

@@ -71,3 +71,29 @@ def test_a_mint_that_is_stopped_says_what_that_means(capsys):
     with pytest.raises(KeyboardInterrupt), _stopped_in_words():
         raise KeyboardInterrupt
     assert "Run again to go on" in capsys.readouterr().err
+
+
+def test_the_key_that_studio_toml_names_is_the_one_that_signs(blocked):
+    keys = blocked.folder / "keys"
+    (keys / "minter.json").rename(keys / "hot.json")
+    (blocked.folder / "studio.toml").write_text(
+        '[signers.minter]\nkind = "keystore"\nfile = "keys/hot.json"\n'
+    )
+    assert "would be signed" in tx(blocked, "speed-up", "0", "--dry-run")
+    assert "mintBatch is confirmed" in tx(blocked, "speed-up", "0")
+
+
+def test_what_takes_a_nonce_is_signed_within_the_limits_of_the_key(blocked):
+    (blocked.folder / "studio.toml").write_text("[policy]\nday = 0.000000001\n")
+    before = blocked.minter.transactions()
+    for word in ("speed-up", "cancel"):
+        done = CliRunner().invoke(tx_app, [word, "0", "--studio", str(blocked.folder)], obj={})
+        assert "in 24 hours, above 1000000000" in str(done.exception)
+        assert "problem" in tx(blocked, word, "0", "--dry-run", code=1)
+    assert blocked.minter.transactions() == before
+
+
+def test_a_safe_has_no_nonce_that_could_be_stuck(blocked):
+    safe = f'[signers.admin]\nkind = "safe"\naddress = "{blocked.who.treasury}"\n'
+    (blocked.folder / "studio.toml").write_text(safe)
+    assert "a Safe" in tx(blocked, "cancel", "0", "--key", "admin", code=2)

@@ -73,6 +73,7 @@ def test_a_line_is_priced_at_the_rate_of_its_day(tmp_path):
         2.0,
     ]
     assert at("2025-03-02", "people") is None  # a new table says all of its rates
+    assert at("2025-03-02", "winston") is None  # what Arweave was paid waits for its rate, and isn't free
     assert at("2023-01-01", "wall") == at("2023-01-01", "gas") == at("2023-01-01", "test-wei") == 0.0
 
 
