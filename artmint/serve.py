@@ -103,7 +103,7 @@ def carrying(service: Service) -> Iterator[None]:
         stop.set()
         thread.join()
 
-
+# %% ../nbs/60_serve.ipynb #9a4ad4c2
 def serve(
     service: Service,  # what it answers about
     port: int = PORT,  # of this machine; 0: where it was served before, or any free one
@@ -122,7 +122,7 @@ def serve(
         names = ", ".join(service.hosts)
         service.team.served_at(f"https://{service.hosts[0]}/" if names else f"http://127.0.0.1:{number}/")
         say(f"http://127.0.0.1:{number} serves {service.catalog.folder}" + (f", as {names}" if names else ""))
-        tell_the_way_in(service, f"http://127.0.0.1:{number}/", lead, say)
+        tell_the_way_in(service, lead, say)
         door = service_app(service, [*studio_page(), *pages], limits)
         gc.collect()
         gc.freeze()  # what is there from now on isn't looked through again and again

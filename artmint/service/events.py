@@ -409,7 +409,7 @@ def runs_at_work(
         ids = [row.key for row in connection.execute(sa.select(job.key).where(*wanted))]
     return {id: facts for id in ids if (facts := run_progress(catalog, id))}
 
-
+# %% ../../nbs/service/events.ipynb #fd658d3b
 def sse_frame(
     name: str,  # of the event
     data: Any,  # plain JSON

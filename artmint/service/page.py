@@ -246,13 +246,10 @@ def first_link(
 
 def tell_the_way_in(
     service: Service,  # whose page
-    here: str,  # its address on this machine
     lead: str,  # who may come in first; empty: nobody
     say: Callable[[str], None],  # takes a line
 ) -> None:
-    "Say how the first lead comes in, and keep the page's address for later links. Raises SamePerson, BadRoster."
-    address = f"https://{service.hosts[0]}/" if service.hosts else here
-    service.team.served_at(address)
-    link = first_link(service.team, address, lead) if lead else ""
+    "Say how the first lead comes in, at the address where the page was served last. Raises SamePerson, BadRoster."
+    link = first_link(service.team, service.team.address, lead) if lead else ""
     if link:
         say(f"{link} opens the studio's page once, for {lead} as lead; artmint invite makes further ones")
