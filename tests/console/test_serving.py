@@ -21,3 +21,11 @@ def test_without_batches_nothing_is_served(tmp_path):
     with pytest.raises(NoBatchesFolder):
         serve_studio(tmp_path / "studio", tmp_path / "batches", 0)
     assert not (tmp_path / "studio").exists()
+
+
+def test_the_document_is_written_without_serving(tmp_path):
+    import json
+
+    (tmp_path / "batches").mkdir()
+    serve_studio(tmp_path / "studio", tmp_path / "batches", 0, None, tmp_path / "openapi.json")
+    assert "/v1/runs/{run}" in json.loads((tmp_path / "openapi.json").read_text())["paths"]

@@ -21,7 +21,7 @@ def test_what_cannot_run_is_refused_before_anything_is_recorded(empty_service):
     writer = empty_service.client("writer", "read", "runs:write", "mint")
     asked = (
         ({"batch": "none"}, "NoSuchBatch"),
-        ({"batch": "making", "first": "99_none"}, "UnknownStage"),
+        ({"batch": "making", "first": "99_none"}, "NoSuchPart"),
         ({"batch": "making", "parameters": {"15_generate": {"speed": 9}}}, "UnknownParameter"),
         ({"batch": "making", "parameters": {"15_generate": {"workers": "two"}}}, "WrongType"),
         ({"batch": "making", "first_slot": 400}, "SlotsBeyond"),
