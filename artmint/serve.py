@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib import import_module
 from typing import IO, Any
 
 from starlette.routing import Mount, Route
@@ -22,6 +23,7 @@ from starlette.routing import Mount, Route
 from .service.access import Service
 from .service.api import service_app
 from .service.door import Door, DoorLimits, LogLines
+from .service.page import studio_page, tell_the_way_in
 from .service.webhooks import Courier, run_courier
 from .studio.web import KeptPorts, serve_port
 
@@ -101,7 +103,7 @@ def carrying(service: Service) -> Iterator[None]:
         stop.set()
         thread.join()
 
-
+# %% ../nbs/60_serve.ipynb #9a4ad4c2
 def serve(
     service: Service,  # what it answers about
     port: int = PORT,  # of this machine; 0: where it was served before, or any free one
@@ -109,16 +111,19 @@ def serve(
     pages: tuple[Route | Mount, ...] = (),  # further ones
     limits: DoorLimits = DoorLimits(),  # how much a request may take
     log: IO[str] | None = None,  # where its lines go; none: standard error
+    lead: str = "",  # who is given a link while no lead has come in; empty: nobody
 ) -> None:
-    "Serve a studio on this machine until it is stopped. Raises PortTaken."
+    "Serve a studio and its page on this machine until it is stopped. Raises PortTaken, SamePerson, BadRoster."
     log_to(log or sys.stderr)
+    threading.Thread(target=import_module, args=("papermill",), daemon=True).start()  # for the first plan
     kept = KeptPorts(service.catalog.folder / "keys" / "serve.ports", "service")
 
     def make(number: int) -> Door:
         names = ", ".join(service.hosts)
         service.team.served_at(f"https://{service.hosts[0]}/" if names else f"http://127.0.0.1:{number}/")
         say(f"http://127.0.0.1:{number} serves {service.catalog.folder}" + (f", as {names}" if names else ""))
-        door = service_app(service, list(pages), limits)
+        tell_the_way_in(service, lead, say)
+        door = service_app(service, [*studio_page(), *pages], limits)
         gc.collect()
         gc.freeze()  # what is there from now on isn't looked through again and again
         return door

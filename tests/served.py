@@ -13,6 +13,7 @@ from artmint.service.access import Service
 from artmint.service.api import service_app
 from artmint.service.door import DoorLimits
 from artmint.service.keys import KEY_SCOPES, new_key
+from artmint.service.page import studio_page
 
 TINY = Path(__file__).parent / "data" / "tiny"
 BATCH = 'name = "{name}"\ncollection = "{folder}"\nquantity = {quantity}\nstages = {stages}\n'
@@ -70,12 +71,12 @@ def logged(path: Path):
 
 
 @contextmanager
-def serving(service: Service, folder: Path, limits: DoorLimits = DoorLimits()):
+def serving(service: Service, folder: Path, limits: DoorLimits = DoorLimits(), port: int = 0):
     "The service on 127.0.0.1, in a thread of this process."
     log = folder / "serve.log"
     with logged(log):
-        app = service_app(service, limits=limits)
-        config = uvicorn.Config(app, port=0, proxy_headers=False, **server_settings())
+        app = service_app(service, studio_page(), limits)
+        config = uvicorn.Config(app, port=port, proxy_headers=False, **server_settings())
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()

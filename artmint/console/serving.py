@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['ServePort', 'ServedHosts', 'OpenApiFile', 'ServedWorkers', 'BatchesFolder', 'BadHostName', 'NoBatchesFolder',
-           'served_names', 'serve_studio']
+           'served_names']
 
 # %% ../../nbs/console/serving.ipynb #b133b000
+import getpass
 import json
 import re
 import sys
@@ -115,5 +116,9 @@ def serve_studio(
         typer.echo(line)
         sys.stdout.flush()
 
+<<<<<<< ours
     with working(service.queue, workers, context.obj):
         serve(service, port, announce)
+=======
+    serve(service, port, announce, lead=getpass.getuser())
+>>>>>>> theirs

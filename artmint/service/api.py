@@ -43,6 +43,7 @@ from artmint.service.problems import (
     Unexpected,
     problem_response,
 )
+from .page import showing
 from .queue import Queue, RunRequest
 from .reading import reading
 from .runs import RunChange, running
@@ -290,7 +291,7 @@ def service_app(
     app = FastAPI(**about, docs_url=None, redoc_url=None, redirect_slashes=False, openapi_url=None)
     app.state.service = service
     app.state.gauges = Gauges(service.catalog)
-    for router in (health, reading, running, writing):
+    for router in (health, reading, running, writing, showing):
         app.include_router(router)
     document = openapi_of(app)
     described = Route("/openapi.json", lambda request: respond(_json(document), "application/json"))

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['EVENT_TYPES', 'TOLD_KINDS', 'ENDED', 'Event', 'event_schema', 'events_of', 'events_since', 'UnknownEvent',
-           'chosen_types', 'run_progress', 'sse_frame', 'event_frames', 'stream_events']
+           'chosen_types', 'run_progress', 'runs_at_work', 'sse_frame', 'event_frames', 'stream_events']
 
 # %% ../../nbs/service/events.ipynb #91049a0f
 import asyncio
@@ -398,6 +398,18 @@ def run_progress(
         return {}
 
 
+def runs_at_work(
+    catalog: Catalog,  # the studio's
+    run: str = "",  # only this one
+) -> dict[str, dict[str, Any]]:  # by id
+    "How far each run is that says so."
+    job = JOB_TABLE.c
+    wanted = [job.stage == "runs", ~job.done, job.progress != ""] + ([job.key == run] if run else [])
+    with catalog.engine.connect() as connection:
+        ids = [row.key for row in connection.execute(sa.select(job.key).where(*wanted))]
+    return {id: facts for id in ids if (facts := run_progress(catalog, id))}
+
+# %% ../../nbs/service/events.ipynb #fd658d3b
 def sse_frame(
     name: str,  # of the event
     data: Any,  # plain JSON
@@ -443,10 +455,10 @@ async def stream_events(
         if run and not events:
             if state and state["state"] in ENDED:
                 return  # all that was recorded up to that state has been read since
-            progress = await asyncio.to_thread(run_progress, catalog, run)
-            if progress and progress != shown:
-                shown = progress
-                frames.append(sse_frame("progress", {"run": run} | progress))
+        if not events:
+            before, shown = shown, await asyncio.to_thread(runs_at_work, catalog, run)
+            told = [{"run": id} | facts for id, facts in shown.items() if facts != before.get(id)]
+            frames += [sse_frame("progress", facts) for facts in told]
         if not frames and time.monotonic() - spoken > silence:
             frames.append(": still here\n\n")
         for frame in frames:

@@ -38,7 +38,7 @@ chain: admin connect contract controls custody deployments embedded journal netw
 prove: collection evidence opening proof regenerate tokens
 report: exports lint listings outcomes page preview signal
 run: admin batch commands console exchange executors health journals models obstacles preview runner sample sweep team training transactions tuning workers
-service: access agents answers api door events finality gauges keys problems queue reading runs webhooks work writing
+service: access agents answers api door events finality gauges keys page problems queue reading runs webhooks work writing
 console: cli keys runs serving webhooks"""
 
 
