@@ -63,6 +63,8 @@ from ..run.admin import admin_app, custody_checks
 from ..run.exchange import decisions_app
 from ..run.journals import journal_app
 from ..run.models import adapter_app, base_app, embedding_app
+
+# %% ../../nbs/console/cli.ipynb #79f388a5
 from ..run.preview import preview_drop
 from ..run.transactions import tx_app
 

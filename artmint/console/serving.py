@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ServePort', 'ServedHosts', 'OpenApiFile', 'ServedWorkers', 'BatchesFolder', 'BadHostName', 'NoBatchesFolder',
-           'served_names']
+           'served_names', 'serve_studio']
 
 # %% ../../nbs/console/serving.ipynb #b133b000
 import getpass
@@ -116,9 +116,5 @@ def serve_studio(
         typer.echo(line)
         sys.stdout.flush()
 
-<<<<<<< ours
     with working(service.queue, workers, context.obj):
-        serve(service, port, announce)
-=======
-    serve(service, port, announce, lead=getpass.getuser())
->>>>>>> theirs
+        serve(service, port, announce, lead=getpass.getuser())

@@ -177,7 +177,7 @@ def batch_of(
         changes["parameters"] = own
     return batch.model_copy(update=changes)
 
-
+# %% ../../nbs/service/queue.ipynb #4644025f
 def refuse_run(
     request: RunRequest,  # what is asked
     id: str,  # the run's name

@@ -385,6 +385,8 @@ def test_a_base_from_the_hub_is_named_with_its_commit_and_can_be_published(hub):
     with pytest.raises(NoSuchBase, match="two revisions"):
         load_base(base.origin, revision="5" * 40)
     assert load_base().origin == "bundled"
+
+
 @pytest.mark.parametrize(
     "name, text",
     [
