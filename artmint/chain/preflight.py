@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from web3 import Web3
     from web3.contract import Contract
 
 # %% ../../nbs/chain/preflight.ipynb #e4ce9597

@@ -18,6 +18,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -303,11 +304,12 @@ def serve_agents(
 ) -> None:
     """Give the service's verbs to an agent as tools (Model Context Protocol), over standard input and output. Without a
     key it reads, and changes nothing."""
+    if find_spec("mcp") is None:
+        raise NoAgents()
     try:
-        import mcp  # noqa: F401
         from artmint.service.agents import agent_key, open_agent, speak_to_agent
     except ModuleNotFoundError as error:
-        if error.name in ("mcp", "httpx2", "fastapi"):
+        if error.name in ("httpx2", "fastapi"):
             raise NoAgents() from error
         raise
     speak_to_agent(open_agent(studio, batches, agent_key(context.obj, key_file)))
