@@ -45,6 +45,7 @@ HERE = {
     "artmint report batches/demo.toml --export numbers": 0,
     "artmint backup safe/studio": 0,
     "artmint enter batches/demo.toml 3 portrait.png --artist Ada": 0,
+    "artmint runs add monday demo": 0,
 }
 
 # Commands of the README that take minutes, a browser or a node, and the test that does the same.
@@ -61,6 +62,7 @@ ELSEWHERE = {
     "artmint run batches/demo.toml": "test_run_again_makes_nothing_twice",
     "artmint run batches/demo.toml --from curate --to mint --json": "test_from_here_to_there",
     "artmint sweep sweeps/steps.toml": "test_two_trainings_of_one_style_are_compared",
+    "artmint serve": "test_a_drop_by_http_alone_has_the_consoles_bytes_and_is_proven",
     "artmint run batches/demo-lora.toml": "test_a_batch_trains_its_style_and_proves_what_it_paints",
     "artmint review batches/demo.toml": "test_by_keyboard_alone",
     "artmint train": "test_a_training_is_made_and_the_next_forecast_knows_it",
