@@ -137,7 +137,7 @@ def test_a_batch_names_no_address_that_may_hold_a_key(tmp_path, chain, place):
 @pytest.mark.parametrize(
     "line, said",
     [
-        ('chain = "https://node/KEY"\nquantity = 1', "ARTMINT_RPC_"),
+        ('chain = "https://node/KEY0123456789abcdef"\nquantity = 1', "ARTMINT_RPC_"),
         ("quantity = 1000000000000", "quantity"),
     ],
 )

@@ -216,10 +216,9 @@ def test_more_runs_may_be_in_a_state_than_a_query_takes_values(queue):
     catalog = queue.catalog
     queue.submit("first", {"batch": "moons"})
     with catalog.together() as writing:
-        body = '{"state":"queued"}'
-        rows = [
-            {"kind": "run-state", "key": f"x{number}", "at": 0.0, "body": body} for number in range(33_000)
-        ]
+        same = {"kind": "run-state", "once": False, "body": '{"state":"queued"}', "at": 0.0}
+        same |= {"digest": "", "seal": ""}
+        rows = [same | {"key": f"x{number}"} for number in range(33_000)]
         writing.execute(sa.insert(RECORD_TABLE), rows)
     assert [view.id for view in queue.page("queued")[0]] == ["first"]
 
