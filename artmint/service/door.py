@@ -206,7 +206,7 @@ def _has_body(scope: Scope) -> bool:
     length = headers.get(b"content-length", b"").strip()
     return b"transfer-encoding" in headers or length.strip(b"0") != b""
 
-
+# %% ../../nbs/service/door.ipynb #d9def230
 @dataclass
 class Door:
     "The service's application with its limits before it."

@@ -302,7 +302,7 @@ class NoSuchPlace(Refusal):
     exit_code = 2
     status = 422
 
-
+# %% ../../nbs/service/queue.ipynb #d656d9cb
 class RunPages(RunBook):
     "Lists of runs."
 

@@ -50,7 +50,7 @@ OVER_HTTP = {
     "42_gate": ("sample",),
 }  # parameters of each chapter that whoever may start runs may give; all others are the batch file's
 
-
+# %% ../../nbs/service/runs.ipynb #46075700
 def stages_of(
     batch: Batch,  # what is run
     request: RunRequest,  # from where to where

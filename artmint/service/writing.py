@@ -81,7 +81,7 @@ class DecisionRequest(Record):
     stars: int | None = Field(None, ge=0, le=5)
     note: str | None = Field(None, max_length=2000)
 
-
+# %% ../../nbs/service/writing.ipynb #1cdb1269
 def _action(asked: DecisionRequest) -> Action:
     "What is recorded of it. Raises BadBody for a note or an id that no page may show."
     try:
@@ -280,7 +280,7 @@ def _wanted_run(here: Service, asked: RoundsRequest, raised: bool) -> RunRequest
         raise NotNow(asked.run, view.state, "given more rounds")
     return view.request
 
-
+# %% ../../nbs/service/writing.ipynb #9f1b1c15
 _ROUNDS = route_facts("allow_rounds", "runs:write", (404, 409, 410), RoundsRequest)
 
 
