@@ -93,31 +93,6 @@ class Batch(Record):
         "The drop's slots."
         return range(self.first, self.first + self.quantity)
 
-# %% ../../nbs/run/batch.ipynb #25c9cb43
-class Batch(Record):
-    "What to run, and on what."
-
-    name: Name
-    collection: str  # the collection's folder, relative to the batch file
-    drop: int = Field(1, gt=0)
-    first: int = Field(1, gt=0)  # first slot of the drop
-    quantity: int = Field(gt=0)  # how many slots
-    chain: str = "embedded"
-    stages: tuple[str, ...] = Field(min_length=1)  # names of chapters, in order
-    parameters: dict[str, dict[str, str | int | float | bool]] = {}  # for each chapter, its own
-    training: dict[str, Any] = {}  # settings of 10_lora_train
-    path: str  # of the batch file
-
-    @property
-    def folder(self) -> Path:
-        "The collection's folder."
-        return Path(self.path).parent / self.collection
-
-    @property
-    def slots(self) -> range:
-        "The drop's slots."
-        return range(self.first, self.first + self.quantity)
-
 # %% ../../nbs/run/batch.ipynb #4b90feda
 def load_batch(
     path: Path,  # a batch file

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['ROLE_SCOPES', 'LOCAL_HOSTS', 'Here', 'CollectionName', 'BatchInPath', 'RunInPath', 'SlotNo', 'DropNo', 'After',
-           'Limit', 'REFUSED', 'UnknownBatch', 'NoSuchCollection', 'TwoCollections', 'FileCache', 'Shelf', 'Caller',
-           'Service', 'service_of', 'asks', 'require_scope', 'body_as', 'record_from', 'place_after', 'refusals_of',
-           'route_facts']
+           'Limit', 'REFUSED', 'UnknownBatch', 'NoSuchCollection', 'TwoCollections', 'FileCache', 'Shelf', 'HostGate',
+           'Caller', 'Service', 'service_of', 'asks', 'require_scope', 'body_as', 'record_from', 'place_after',
+           'refusals_of', 'route_facts']
 
 # %% ../../nbs/service/access.ipynb #fea806c2
 import threading
@@ -25,11 +25,12 @@ from ..core.canon import NotPlainJSON, Record, Refusal, error_lines, read_json
 from ..core.collection import Collection
 from ..run.batch import Batch, load_batch
 from ..seeds import load_collection
+from .door import host_name
 from .keys import ApiKey, KeyRing, note_refused
 from .problems import PROBLEM, BadBody, NoKey, OtherContent, ScopeMissing, WrongKey
 from .queue import Queue
 from ..studio.catalog import Catalog
-from ..studio.team import Member, PublicAddress, Team, TeamGate
+from ..studio.team import Member, PublicAddress, Team, TeamGate, Throttle
 
 # %% ../../nbs/service/access.ipynb #13401822
 class UnknownBatch(Refusal):
@@ -109,7 +110,7 @@ class Shelf:
 
     def batches(self) -> dict[str, Batch | Refusal]:
         "Every batch by its file's name, or why it can't be read."
-        files = sorted(Path(self.folder).glob("*.toml"))
+        files = sorted(Path(self.folder).glob("*.toml"), key=lambda path: path.stem)
         return {path.stem: self._files.read(path, [path], load_batch) for path in files}
 
     def batch(self, name: str) -> Batch:
@@ -157,6 +158,15 @@ ROLE_SCOPES = {
 LOCAL_HOSTS = ("127.0.0.1", "localhost")
 
 
+class HostGate(TeamGate):
+    "Lets a team in at a host that the door has let through, at whatever port it is asked."
+
+    def own_origin(self, request: Request) -> str:
+        "The page's own address, as browsers write it."
+        scheme = "https" if self.address.secure else "http"
+        return f"{scheme}://{request.headers.get('host', '')}"
+
+
 @dataclass(frozen=True)
 class Caller:
     "Who asks."
@@ -176,6 +186,7 @@ class Service:
     hosts: tuple[str, ...] = ()  # further names, under which a proxy with a certificate forwards
     keys: KeyRing = field(init=False)
     team: Team = field(init=False)
+    tries: Throttle = field(default_factory=Throttle, repr=False)  # of invitations, at whatever address
 
     def __post_init__(self) -> None:
         self.keys = KeyRing(self.catalog)
@@ -187,11 +198,11 @@ class Service:
         return (*LOCAL_HOSTS, *self.hosts)
 
     def gate(self, host: str) -> TeamGate:
-        "Who lets people in at a host, as the request writes it with its port."
-        name = host.rsplit(":", 1)[0] if host.rpartition(":")[2].isdigit() else host
+        "Who lets people in at a host, whatever its port; wrong links are counted for all together."
+        name = host_name(host)
         public = name in self.hosts
-        address = PublicAddress(f"{'https' if public else 'http'}://{host}", name)
-        return TeamGate(self.team, address, public)
+        address = PublicAddress(f"{'https' if public else 'http'}://{name}", name)
+        return HostGate(self.team, address, public, self.tries)
 
     def caller(self, request: Request) -> Caller:
         "Whose request it is. Raises NoKey, WrongKey, NotOnTeam, ForeignOrigin."

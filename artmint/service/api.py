@@ -32,7 +32,7 @@ from ..judge.decisions import ReviewSession
 from ..publish.approve import Approved
 from .access import Here, Service, Shelf, route_facts
 from .answers import Health
-from .door import Door, DoorLimits
+from .door import Door, DoorLimits, host_name
 from .gauges import Gauges
 from artmint.service.problems import (
     BadBody,
@@ -90,13 +90,15 @@ class BoardDoor:
     "The review boards of a service's collections, each under its name."
 
     service: Service
-    _apps: dict[tuple, Any] = field(default_factory=dict, repr=False)  # by collection, its digest, and host
+    _apps: dict[tuple, Any] = field(
+        default_factory=dict, repr=False
+    )  # by collection, its digest, and host name
     _one: threading.Lock = field(default_factory=threading.Lock, repr=False)  # at a time
 
     def app_of(self, name: str, host: str) -> Any:
         "The board of a collection as it is asked for at a host. Raises what `Shelf.collection` raises."
         collection = self.service.shelf.collection(name)
-        key = (name, collection.digest, host)
+        key = (name, collection.digest, host_name(host))
         with self._one:
             if key not in self._apps:
                 if len(self._apps) > 50:

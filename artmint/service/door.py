@@ -200,6 +200,13 @@ def _log_request(scope: Scope, exchange: _Exchange, seconds: float) -> None:
     log_event("request", **facts | ({"run": run} if run else {}))
 
 # %% ../../nbs/service/door.ipynb #5aabd31d
+def _has_body(scope: Scope) -> bool:
+    "Whether a request's head says that a body comes."
+    headers = dict(scope["headers"])
+    length = headers.get(b"content-length", b"").strip()
+    return b"transfer-encoding" in headers or length.strip(b"0") != b""
+
+# %% ../../nbs/service/door.ipynb #d9def230
 @dataclass
 class Door:
     "The service's application with its limits before it."
@@ -216,7 +223,7 @@ class Door:
             await self.app(scope, receive, send)
             return
         head = scope["method"] == "HEAD"
-        exchange = _Exchange(receive, send, self.limits, scope["path"], head)
+        exchange = _Exchange(receive, send, self.limits, scope["path"], head, complete=not _has_body(scope))
         scope["method"] = "GET" if head else scope["method"]
         state = scope.setdefault("state", {})
         state["request"] = secrets.token_hex(8)
@@ -250,7 +257,8 @@ class Door:
             late.cancel()
 
     def _give_up(self, scope: Scope, exchange: _Exchange) -> None:
-        "Answer that it takes too long; a body that is still coming has its own time."
-        if exchange.complete and not exchange.status:
+        "Answer that it takes too long; a body that may still be coming has its own time."
+        _, seconds = self.limits.body_of(exchange.path)
+        if not exchange.status and (exchange.complete or seconds < self.limits.seconds):
             refusal = TooLongAtIt(int(self.limits.seconds))
             scope["state"]["late"] = asyncio.ensure_future(_answer(exchange, scope, refusal))

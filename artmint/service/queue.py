@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['RunStateName', 'RUNS', 'MOST_CLAIMS', 'RunRequest', 'BadRun', 'NoSuchBatch', 'OtherRequest', 'NoSuchRun',
            'ExpiredRun', 'NotNow', 'batch_names', 'batch_of', 'refuse_run', 'RunError', 'RunView', 'utc', 'RunBook',
-           'RunPages', 'RunAsking', 'read_request', 'RunControl', 'WorkersDied', 'RunEnds', 'Queue', 'error_facts']
+           'NoSuchPlace', 'RunPages', 'RunAsking', 'read_request', 'RunControl', 'WorkersDied', 'RunEnds', 'Queue',
+           'error_facts']
 
 # %% ../../nbs/service/queue.ipynb #1a6563ae
 import json
@@ -14,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -308,14 +310,23 @@ class RunBook:
         return [_told(latest[id], held.get(id), asked[id]) for id in ids if id in asked and id in latest]
 
 # %% ../../nbs/service/queue.ipynb #0725deec
+class NoSuchPlace(Refusal):
+    "A list of runs is to go on from where none ended."
+
+    after: str
+    says = "No page of runs ended at {after!r}. Nothing was listed; ask with what the page before gave as `next`, or without."
+    exit_code = 2
+    status = 422
+
+# %% ../../nbs/service/queue.ipynb #d656d9cb
 class RunPages(RunBook):
     "Lists of runs."
 
     def page(self, state: str = "", after: str = "", limit: int = 50) -> tuple[list[RunView], str]:
         """Runs, the latest first, in one state or in any; and what the next page is asked with, empty after the last. Raises
-        BadRun."""
-        if after and not after.isdigit():
-            raise BadRun(after, ["a page is asked for with what the page before it gave as `next`"])
+        NoSuchPlace."""
+        if after and not (after.isascii() and after.isdigit() and len(after) < 19):
+            raise NoSuchPlace(after[:40])
         names, last = self._names(int(after or 2**62), limit, state)
         with self.catalog.engine.connect() as connection:
             views = [view for view in self._views(connection, names) if not self._expired(view)]
@@ -325,15 +336,17 @@ class RunPages(RunBook):
         "Names of the runs that were asked for before a record, and the number of the last one's record."
         column = RECORD_TABLE.c
         query = sa.select(column.id, column.key).where(column.kind == "run", column.id < before)
-        if state:
-            query = query.where(column.key.in_(self._in_state(state)))
+        query = query.order_by(column.id.desc())
+        wanted = self._in_state(state) if state else None  # any number: too many for a list in a query
         with self.catalog.engine.connect() as connection:
-            rows = list(connection.execute(query.order_by(column.id.desc()).limit(limit)))
+            found = connection.execute(query if state else query.limit(limit))
+            fitting = (row for row in found if wanted is None or row.key in wanted)
+            rows = list(islice(fitting, limit))
         return [row.key for row in rows], (rows[-1].id if rows else 0)
 
-    def _in_state(self, state: str) -> list[str]:
+    def _in_state(self, state: str) -> set[str]:
         "Names of all runs in a state."
-        return [name for name, latest in self._latest().items() if latest == state]
+        return {name for name, latest in self._latest().items() if latest == state}
 
     def _latest(self) -> dict[str, str]:
         "The state of every run, by its name."

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import Field
+from pydantic import Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 # %% ../../nbs/service/writing.ipynb #f1f1f872
-from ..core.canon import Hex64, Record, Refusal
+from ..core.canon import Hex64, Record, Refusal, error_lines
 from ..core.collection import Collection, Name
 from ..generate import Declaration, enter, withdraw, work_of
 from ..judge.decisions import Action, ReviewSession, record_action
@@ -46,7 +46,7 @@ from artmint.service.answers import (
     run_answer,
 )
 from .problems import BadBody, OtherContent
-from .queue import RunRequest, refuse_run
+from .queue import NoSuchRun, NotNow, RunRequest, refuse_run
 from .reading import NoSuchDrop, attempt_answers, candidates_of, require_mintable
 from .runs import refuse_sending
 from ..studio.files import drop_folder, drop_key
@@ -81,9 +81,17 @@ class DecisionRequest(Record):
     stars: int | None = Field(None, ge=0, le=5)
     note: str | None = Field(None, max_length=2000)
 
+# %% ../../nbs/service/writing.ipynb #1cdb1269
+def _action(asked: DecisionRequest) -> Action:
+    "What is recorded of it. Raises BadBody for a note or an id that no page may show."
+    try:
+        return Action(**dict(asked))
+    except ValidationError as error:
+        raise BadBody(error_lines(error, Action)) from error
+
 
 def _decided(here: Service, collection: Collection, who: Caller, asked: DecisionRequest) -> ChangedAnswer:
-    "Record a decision, and tell how the attempts stand. Raises SeesOnly, NotAmongAttempts, AlreadyPacked."
+    "Record a decision, and tell how the attempts stand. Raises BadBody, SeesOnly, NotAmongAttempts, AlreadyPacked."
     if role_of(here.catalog.folder, who.name, collection.people) == "guest":
         raise SeesOnly(who.name)
     session = ReviewSession(here.catalog, collection, who.name)
@@ -91,7 +99,7 @@ def _decided(here: Service, collection: Collection, who: Caller, asked: Decision
     strange = [dna for dna, slot in places.items() if slot is None]
     if strange:
         raise NotAmongAttempts(collection.name, strange)
-    record_action(session, Action(**dict(asked)))
+    record_action(session, _action(asked))
     candidates = []
     for slot in sorted(set(places.values())):
         candidates += [one for one in candidates_of(here, collection, slot) if one.dna in places]
@@ -260,6 +268,19 @@ def _queued(here: Service, who: Caller, run: str, request: RunRequest, response:
     return run_answer(view)
 
 
+def _wanted_run(here: Service, asked: RoundsRequest, raised: bool) -> RunRequest:
+    "What the run does: what it was asked for before, or the whole batch. Raises BadBody, NotNow, ExpiredRun."
+    try:
+        view = here.queue.view(asked.run)
+    except NoSuchRun:
+        return RunRequest(batch=asked.batch)
+    if view.request.batch != asked.batch:
+        raise BadBody([f"batch: run {asked.run!r} was asked for with {view.request.batch!r}"])
+    if raised and view.state in ("done", "cancelled"):
+        raise NotNow(asked.run, view.state, "given more rounds")
+    return view.request
+
+# %% ../../nbs/service/writing.ipynb #9f1b1c15
 _ROUNDS = route_facts("allow_rounds", "runs:write", (404, 409, 410), RoundsRequest)
 
 
@@ -271,8 +292,9 @@ def _allow_rounds(
     asked: Annotated[RoundsRequest, body_as(RoundsRequest)],
     response: Response,
 ) -> RunAnswer:
-    "Allow more rounds before people are asked, and run the batch again."
-    request = RunRequest(batch=asked.batch)
+    "Allow more rounds before people are asked, and run the batch again; a run that is there goes on as it was asked for."
+    raised = asked.rounds > here.shelf.collection(collection).generation.rounds
+    request = _wanted_run(here, asked, raised)
     refuse_sending(here, who, asked.run, request)
     batch = refuse_run(request, here.shelf.folder, here.catalog.folder)
     if batch.folder.resolve() != here.shelf.folder_of(collection):
@@ -328,7 +350,7 @@ class MintRequest(Record):
 _MINT = route_facts("mint_drop", "mint", (404, 409, 410), MintRequest)
 
 
-@writing.post(f"{_DROP}/mint", status_code=202, dependencies=[asks("mint")], **_MINT)
+@writing.post(f"{_DROP}/mint", status_code=202, **_MINT)
 def _mint_drop(
     collection: CollectionName,
     drop: DropNo,

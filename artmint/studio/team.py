@@ -420,11 +420,17 @@ class TeamGate:
         kept = kept_token(self.team.path.with_name("review.token"))
         return f"artmint-{digest([kept, 'cookie'])[:12]}"
 
+    def own_origin(self, request: "Request") -> str:
+        "The page's own address, as browsers write it."
+        return self.address.origin if self.public else f"http://{request.headers.get('host', '')}"
+
     def check_origin(self, request: "Request") -> None:
         "Raise ForeignOrigin for a request that this page didn't make."
         origin = request.headers.get("origin", "")
-        own = self.address.origin if self.public else f"http://{request.headers.get('host', '')}"
-        if origin != own or request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
+        if (
+            origin != self.own_origin(request)
+            or request.headers.get("sec-fetch-site", "same-origin") != "same-origin"
+        ):
             raise ForeignOrigin(origin)
 
     def member(self, request: "Request") -> Member:

@@ -134,6 +134,20 @@ def test_a_batch_names_no_address_that_may_hold_a_key(tmp_path, chain, place):
     assert "CANARY" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "line, said",
+    [
+        ('chain = "https://node/KEY0123456789abcdef"\nquantity = 1', "ARTMINT_RPC_"),
+        ("quantity = 1000000000000", "quantity"),
+    ],
+)
+def test_a_batch_is_refused_when_it_is_loaded_by_every_rule(tmp_path, line, said):
+    path = tmp_path / "one.toml"
+    path.write_text(f'name = "one"\ncollection = "c"\nstages = ["30_mint"]\n{line}\n')
+    with pytest.raises(batch.BadBatch, match=said):
+        batch.load_batch(path)
+
+
 def test_a_batch_may_name_a_node_without_a_key(tmp_path):
     path = tmp_path / "one.toml"
     folder = json.dumps(str(example()))

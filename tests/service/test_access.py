@@ -3,8 +3,10 @@
 import shutil
 
 import pytest
+from starlette.requests import Request
 
 from artmint.service.access import Shelf, TwoCollections, place_after
+from artmint.service.api import BoardDoor, open_service
 from artmint.service.keys import revoke_key
 from artmint.service.problems import BadBody
 from artmint.studio.team import admit_member, invite_member, revoke_member
@@ -94,3 +96,29 @@ def test_a_mended_file_counts_at_once_and_a_name_means_one_folder(tmp_path):
 def test_a_place_that_no_page_ended_at_is_refused(after):
     with pytest.raises(BadBody):
         place_after(after)
+
+
+def test_wrong_links_are_counted_for_all_hosts_and_ports_together(empty_service):
+    client = empty_service.client()
+    port = empty_service.address.rpartition(":")[2]
+    statuses = []
+    for number in range(21):
+        host = ("127.0.0.1", "localhost")[number % 2] + f":{port}"
+        headers = {"Host": host, "Origin": f"http://{host}"}
+        answer = client.post("/join", json={"invitation": f"guess-{number}"}, headers=headers)
+        statuses.append(answer.status_code)
+    assert statuses == [403] * 20 + [429]
+
+
+def test_a_public_page_is_its_own_at_the_port_that_is_asked(tmp_path):
+    service = open_service(tmp_path / "studio", batches_in(tmp_path / "batches"), ("art.example",))
+    gate = service.gate("art.example:8443")
+    head = {"type": "http", "headers": [(b"host", b"art.example:8443")]}
+    assert gate.own_origin(Request(head)) == "https://art.example:8443"
+    assert gate.address == service.gate("art.example").address
+
+
+def test_the_board_of_a_host_is_one_whatever_port_is_asked(tmp_path):
+    service = open_service(tmp_path / "studio", batches_in(tmp_path / "batches"))
+    door = BoardDoor(service)
+    assert len({id(door.app_of("tiny", f"localhost:{port}")) for port in range(60)}) == 1

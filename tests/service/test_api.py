@@ -1,6 +1,7 @@
 "The application: described whole, healthy or not, with the board inside."
 
 import re
+import time
 
 from artmint.service.access import ROLE_SCOPES
 from artmint.service.api import service_app

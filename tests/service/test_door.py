@@ -1,5 +1,6 @@
 "Hostile requests: each is refused in words, nothing is recorded, and the service goes on as it was."
 
+import asyncio
 import json
 import os
 import random
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from artmint.service.door import DoorLimits, LogLines, host_name
+from artmint.service.door import Door, DoorLimits, LogLines, host_name
 from artmint.service.keys import new_key, revoke_key
 from artmint.service.problems import Problem
 from artmint.studio.catalog import Catalog
@@ -322,3 +323,26 @@ def test_only_where_a_picture_is_entered_may_a_body_be_large():
     assert limits.body_of("/v1/collections/a/works") == (limits.upload, limits.upload_seconds)
     assert limits.body_of("/v1/collections/works/slots") == (limits.body, limits.body_seconds)
     assert LogLines().format.__doc__
+
+
+@pytest.mark.parametrize(
+    "method, headers", [("GET", []), ("POST", []), ("POST", [(b"content-length", b"0")])]
+)
+def test_an_answer_that_does_not_begin_is_given_up_whatever_the_method(method, headers):
+    sent = []
+
+    async def slow(scope, receive, send):
+        await asyncio.sleep(0.4)
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    door = Door(slow, lambda: ("localhost",), DoorLimits(seconds=0.1))
+    scope = {"type": "http", "method": method, "path": "/v1/runs", "query_string": b""}
+    scope["headers"] = [(b"host", b"localhost"), *headers]
+    asyncio.run(door(scope, receive, send))
+    assert sent[0]["status"] == 503
+    assert b"TooLongAtIt" in sent[1]["body"]

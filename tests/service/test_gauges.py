@@ -43,3 +43,12 @@ def test_addresses_that_strangers_make_up_are_one(minted_service):
     text = client.get("/metrics").text
     assert "made-up" not in text
     assert 'route="other"' in text
+
+
+def test_methods_that_strangers_make_up_are_one(tmp_path):
+    gauges = Gauges(Catalog(tmp_path))
+    for method in ("GET", "BREW0", "BREW1", "get"):
+        gauges.note({"method": method}, 405, 0.1)
+    text = gauges.text().decode()
+    assert "BREW" not in text
+    assert 'method="other",route="other",status="405"} 3.0' in text

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -14,16 +15,16 @@ from artmint.core.canon import Refusal
 from artmint.core.collection import example
 from artmint.service.queue import (
     MOST_CLAIMS,
-    BadRun,
     ExpiredRun,
     NoSuchBatch,
+    NoSuchPlace,
     NoSuchRun,
     NotNow,
     OtherRequest,
     Queue,
     RunPages,
 )
-from artmint.studio.catalog import Catalog, LostLease
+from artmint.studio.catalog import RECORD_TABLE, Catalog, LostLease
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -206,8 +207,22 @@ def test_pages_go_through_all_runs_once(queue):
     assert seen == [f"r{number}" for number in reversed(range(23))]
     assert [view.id for view in queue.page("cancelled")[0]] == ["r7"]
     assert queue.counts() == {"queued": 22, "cancelled": 1}
-    with pytest.raises(BadRun):
-        queue.page(after="r3")
+    for after in ("r3", "²", "9" * 40):
+        with pytest.raises(NoSuchPlace, match="No page of runs ended"):
+            queue.page(after=after)
+    assert queue.page(after="9" * 18, limit=1)[0][0].id == "r22"
+
+
+@pytest.mark.slow
+def test_more_runs_may_be_in_a_state_than_a_query_takes_values(queue):
+    catalog = queue.catalog
+    queue.submit("first", {"batch": "moons"})
+    with catalog.together() as writing:
+        same = {"kind": "run-state", "once": False, "body": '{"state":"queued"}', "at": 0.0}
+        same |= {"digest": "", "seal": "", "version": 1}
+        rows = [same | {"key": f"x{number}"} for number in range(33_000)]
+        writing.execute(sa.insert(RECORD_TABLE), rows)
+    assert [view.id for view in queue.page("queued")[0]] == ["first"]
 
 
 def test_gc_of_finished_jobs_leaves_runs_resumable(queue):

@@ -137,6 +137,19 @@ def test_kpis_are_those_of_the_report(judged_service):
     assert (told["revenue_per_token"], told["currency"]) == (3.0, "EUR")
 
 
+def test_pages_of_batches_hold_each_once(empty_service):
+    folder = empty_service.service.shelf.folder
+    for name in ("a", "a-b", "a0"):
+        (folder / f"{name}.toml").write_text("no batch")
+    reader, seen, after = empty_service.client("reader", "read"), [], ""
+    while True:
+        page = reader.get("/v1/batches", params={"limit": 1, "after": after}).json()
+        seen += [one["name"] for one in page["items"]]
+        if not (after := page["next"]):
+            break
+    assert seen == ["a", "a-b", "a0", "making", "tiny"]
+
+
 def test_batches_and_their_plans_are_told(empty_service):
     reader = empty_service.client("reader", "read")
     (empty_service.service.shelf.folder / "torn.toml").write_text("name = ")

@@ -3,6 +3,12 @@
 import json
 import threading
 
+import pytest
+
+from artmint.run.batch import chapters, declared
+from artmint.service.problems import BadBody
+from artmint.service.queue import RunRequest
+from artmint.service.runs import OVER_HTTP, refuse_moved
 from tests.served import problem
 
 
@@ -22,7 +28,8 @@ def test_what_cannot_run_is_refused_before_anything_is_recorded(empty_service):
     asked = (
         ({"batch": "none"}, "NoSuchBatch"),
         ({"batch": "making", "first": "99_none"}, "NoSuchPart"),
-        ({"batch": "making", "parameters": {"15_generate": {"speed": 9}}}, "UnknownParameter"),
+        ({"batch": "making", "parameters": {"15_generate": {"speed": 9}}}, "BadBody"),
+        ({"batch": "making", "parameters": {"42_gate": {"sample": 9}}}, "UnknownStage"),
         ({"batch": "making", "parameters": {"15_generate": {"workers": "two"}}}, "WrongType"),
         ({"batch": "making", "first_slot": 400}, "SlotsBeyond"),
         ({"batch": "making", "parameters": {"15_generate": {"studio": "/tmp/x"}}}, "BadBody"),
@@ -83,3 +90,34 @@ def test_a_stream_goes_on_from_the_last_event_and_ends_with_its_run(empty_servic
     problem(writer.get("/v1/runs/none/events"), 404, "NoSuchRun")
     problem(writer.get("/v1/events", params={"types": "run.odd"}), 422, "UnknownEvent")
     problem(writer.get("/v1/events", headers={"Last-Event-ID": "x"}), 422, "BadBody")
+
+
+@pytest.mark.parametrize(
+    "stage, name, value",
+    [
+        ("27_pin", "also", "/etc"),
+        ("27_pin", "copies", 0),
+        ("10_lora_train", "style", "/home"),
+        ("10_lora_train", "base", "somebody/else"),
+        ("10_lora_train", "tracker", "wandb"),
+        ("18_evaluate", "base", "/home"),
+        ("18_evaluate", "most_lost", 1.0),
+        ("22_review", "by", "Ada"),
+        ("30_mint", "treasury", "0x" + "1" * 40),
+        ("30_mint", "chain_id", 1),
+        ("30_mint", "dry_run", False),
+        ("35_verify", "chain", "http://127.0.0.1:1"),
+        ("60_serve", "port", 80),
+        ("90_unknown", "x", 1),
+    ],
+)
+def test_what_only_the_batch_file_says_is_refused_by_name(stage, name, value):
+    with pytest.raises(BadBody) as refusal:
+        refuse_moved(RunRequest(batch="night", parameters={stage: {name: value}}))
+    assert f"parameters.{stage}.{name}: " in str(refusal.value)
+
+
+def test_what_may_be_given_are_parameters_that_chapters_have():
+    for stage, names in OVER_HTTP.items():
+        assert set(names) <= set(declared(chapters()[stage]))
+        refuse_moved(RunRequest(batch="night", parameters={stage: dict.fromkeys(names, 1)}))

@@ -1,6 +1,7 @@
 "What people and programs do over HTTP, and how it is refused."
 
 import io
+import shutil
 
 import pytest
 from eth_account import Account
@@ -9,9 +10,10 @@ from PIL import Image
 
 from artmint.core.collection import Approval, read_collection
 from artmint.publish.approve import approved_by
+from artmint.service.api import open_service
 from artmint.studio.files import drop_folder
 from artmint.studio.team import invite_member, revoke_member
-from tests.served import problem
+from tests.served import TINY, batches_in, problem, serving
 
 
 def attempts_of(client, slot: int) -> list[dict]:
@@ -20,11 +22,7 @@ def attempts_of(client, slot: int) -> list[dict]:
 
 
 def test_a_decision_is_made_by_the_person_of_the_key_once(minted_service, small, tmp_path):
-    import shutil
     import sqlite3
-
-    from artmint.service.api import open_service
-    from tests.served import batches_in, serving
 
     studio = shutil.copytree(small[0].folder, tmp_path / "studio")
     with sqlite3.connect(studio / "catalog.sqlite") as connection:
@@ -65,12 +63,16 @@ def test_what_is_packed_cannot_be_decided_on(judged_service):
         {"id": "a", "dnas": ["0" * 63], "decision": "accept"},
         {"id": "a", "dnas": ["0" * 64], "decision": "maybe"},
         {"id": "a", "dnas": ["0" * 64], "stars": 6},
+        {"id": "a\x1b[2J", "dnas": [None], "stars": 5},
+        {"id": "a", "dnas": [None], "note": "pale\x07"},
         {"id": "a", "dnas": ["0" * 64], "stars": "5"},
         {"id": "a", "dnas": ["0" * 64], "by": "somebody else"},
     ],
 )
 def test_a_decision_that_is_none_is_refused(judged_service, said):
-    ada = judged_service.client("Ada", "decide")
+    ada = judged_service.client("Ada", "read", "decide")
+    if said["dnas"] == [None]:  # of an attempt that is there
+        said = said | {"dnas": [attempts_of(ada, 1)[0]["dna"]]}
     problem(ada.post("/v1/collections/tiny/decisions", json=said), 422, "BadBody")
 
 
@@ -161,11 +163,6 @@ def test_a_proof_is_queued(minted_service):
 
 
 def test_more_rounds_are_allowed_and_the_run_goes_on(tmp_path):
-    import shutil
-
-    from artmint.service.api import open_service
-    from tests.served import TINY, batches_in, serving
-
     folder = shutil.copytree(TINY, tmp_path / "tiny")
     service = open_service(tmp_path / "studio", batches_in(tmp_path / "batches", folder))
     with serving(service, tmp_path) as served:
@@ -178,4 +175,25 @@ def test_more_rounds_are_allowed_and_the_run_goes_on(tmp_path):
         for _ in range(2):
             assert writer.post(address, json=asked).status_code == 202
         assert read_collection(folder / "collection.toml").generation.rounds == 5
-        problem(writer.post(address, json=asked | {"batch": "tiny"}), 403, "ScopeMissing")
+        problem(writer.post(address, json=asked | {"run": "b", "batch": "tiny"}), 403, "ScopeMissing")
+
+
+def test_rounds_stay_as_they_are_unless_the_run_goes_on(tmp_path):
+    folder = shutil.copytree(TINY, tmp_path / "tiny")
+    service = open_service(tmp_path / "studio", batches_in(tmp_path / "batches", folder))
+    with serving(service, tmp_path) as served:
+        writer = served.client("writer", "read", "runs:write")
+        address = "/v1/collections/tiny/rounds"
+        part = {"batch": "making", "last": "20_curate", "priority": 2}
+        for run in ("a", "gone"):
+            writer.put(f"/v1/runs/{run}", json=part)
+        writer.post("/v1/runs/gone/cancel")
+        asked = {"run": "gone", "batch": "making", "rounds": 5}
+        problem(writer.post(address, json=asked), 409, "NotNow")
+        problem(writer.post(address, json=asked | {"run": "a", "batch": "tiny"}), 422, "BadBody")
+        assert read_collection(folder / "collection.toml").generation.rounds == 2
+        service.queue.claim("w", 60)
+        service.queue.settle("a", "w", "waiting", waiting=(1,))
+        went_on = writer.post(address, json=asked | {"run": "a"}).json()
+        assert (went_on["state"], went_on["priority"]) == ("queued", 2)
+        assert read_collection(folder / "collection.toml").generation.rounds == 5
