@@ -560,7 +560,7 @@ class _Networks:
 class _Route:
     "Endpoints, and the lines before them, as they lay in the catalog when they were read."
 
-    def __init__(self, catalog: Catalog, flying: dict[str, set[str]], networks: tuple[str, ...]):
+    def __init__(self, catalog: Catalog, flying: dict[str, set[str]], networks: tuple[str, ...] = ()):
         self.changes = _changes(catalog)
         self.networks = networks
         self.endpoints = {one.id: one for one in list_endpoints(catalog)}
