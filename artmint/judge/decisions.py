@@ -127,8 +127,9 @@ def record_opinions(
     with catalog.together() as connection:
         for dna, body in rows:
             catalog.add(connection, "decision", dna, body)
-        for key, body in asked_of_people(catalog, collection).items():
-            if _everyone_answered(catalog, collection, body["slots"], rows):
+        inside = catalog.through(connection)
+        for key, body in asked_of_people(inside, collection).items():
+            if _everyone_answered(inside, collection, body["slots"]):
                 catalog.add(connection, _ASKED, key, body | {"state": "done"}, body.get("run"))
 
 # %% ../../nbs/judge/decisions.ipynb #5c07f906
@@ -636,7 +637,7 @@ def record_answered(
             catalog.add(connection, _ASKED, key, body | {"state": "done"}, body.get("run"))
 
 # %% ../../nbs/judge/decisions.ipynb #335cc17d
-def _is_answered(catalog: Catalog, collection: Collection, slot: int, fresh: dict[str, list]) -> bool:
+def _is_answered(catalog: Catalog, collection: Collection, slot: int) -> bool:
     """Whether people have nothing to say of a slot any more: it has its edition, or a work, or they picked one of its
     candidates, or they spoke and nothing is left that they are asked about."""
     if edition_of(catalog, collection.name, slot):
@@ -648,22 +649,16 @@ def _is_answered(catalog: Catalog, collection: Collection, slot: int, fresh: dic
     kept = decisions_on(catalog, dnas)
     words = set()
     for dna in dnas:
-        rows = kept.get(dna, []) + fresh.get(dna, [])
+        rows = kept.get(dna, [])
         row = effective_decision(rows, collection)
         if row and (last_words(rows) or row["decision"] == "review"):
             words.add(row["decision"])
     return "accept" in words or words == {"reject"}
 
 
-def _everyone_answered(
-    catalog: Catalog, collection: Collection, slots: list[int], rows: list[tuple[str, dict]]
-) -> bool:
-    """Whether people have answered for some slots, with decisions that are being recorded. People begin with the first, so the
-    last is looked at first."""
-    fresh = defaultdict(list)
-    for dna, body in rows:
-        fresh[dna].append(body)
-    return all(_is_answered(catalog, collection, slot, fresh) for slot in sorted(slots, reverse=True))
+def _everyone_answered(catalog: Catalog, collection: Collection, slots: list[int]) -> bool:
+    "Whether people have answered for some slots. They begin with the first, so the last is looked at first."
+    return all(_is_answered(catalog, collection, slot) for slot in sorted(slots, reverse=True))
 
 # %% ../../nbs/judge/decisions.ipynb #24908774
 @dataclass(frozen=True)

@@ -444,7 +444,7 @@ async def stream_events(
 ) -> AsyncIterator[str]:  # frames
     "Events as they happen, as server-sent events."
     if after < 0:
-        after = 0 if run else catalog.news(0, ())[0]
+        after = 0 if run else (await asyncio.to_thread(catalog.news, 0, ()))[0]
     yield f"retry: 2000\n: from {after}\n\n"
     shown: dict[str, Any] = {}
     spoken = time.monotonic()

@@ -77,7 +77,6 @@ class Gallery:
     _planned: dict[str, tuple[str, int, int]] = field(
         default_factory=dict, repr=False
     )  # by dna: no picture yet
-    _painted: set[str] = field(default_factory=set, repr=False)  # pictures of no attempt yet
     _latest: dict[str, dict[tuple[int, int], tuple[int, str]]] = field(
         default_factory=lambda: defaultdict(dict), repr=False
     )  # by collection, slot and attempt: record and dna, oldest first
@@ -88,28 +87,28 @@ class Gallery:
         with self._one:
             while True:
                 self._since, rows = self.catalog.news(self._since, ("attempt", "artifact"))
+                wanted = [json.loads(row.body)["dna"] for row in rows if row.kind == "attempt"]
+                there = {row.key: row.id for row in self.catalog.rows_of("artifact", wanted)}
                 for row in rows:
-                    self._take(row)
+                    self._take(row, there)
                 if not rows:
                     break
             hung = [(record, *place, dna) for place, (record, dna) in self._latest[name].items()]
         return [one for one in reversed(hung) if not before or one[0] < before]
 
-    def _take(self, row: Any) -> None:
-        "Take in a record: a picture, or an attempt, whichever comes first."
+    def _take(self, row: Any, there: dict[str, int]) -> None:
+        "Take in a record: a picture, or an attempt, whichever comes first; with the numbers of pictures that are there."
         if row.kind == "artifact":
             place = self._planned.pop(row.key, None)
             if place:
                 self._hang(row.id, row.key, *place)
-            else:
-                self._painted.add(row.key)
             return
         name, slot, attempt = row.key.split("/")
         body = json.loads(row.body)
         self._latest[name].pop((int(slot), int(attempt)), None)
         if body.get("withdrawn"):
             self._planned.pop(body["dna"], None)
-        elif body["dna"] in self._painted:
+        elif there.get(body["dna"], row.id) < row.id:
             self._hang(row.id, body["dna"], name, int(slot), int(attempt))
         else:
             self._planned[body["dna"]] = (name, int(slot), int(attempt))

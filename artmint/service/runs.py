@@ -214,7 +214,7 @@ async def _while_admitted(here: Service, request: Request, frames: AsyncIterator
     "Frames, as long as who asked for them is let in."
     async for frame in frames:
         try:
-            here.caller(request)
+            await here.admit(request)
         except Refusal:
             return
         yield frame

@@ -26,7 +26,7 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -423,11 +423,15 @@ def take_in(
             if event.type in types and event.record > after:
                 parcels.append(Parcel(id, event.id, event.record, event.lane, taken))
     insert = catalog._insert(DELIVERY_TABLE)
-    with catalog._write(losable=True) as connection:
+    with catalog.together(losable=True) as connection:
+        if _changes(catalog.through(connection)) != changes:
+            return False, []  # an endpoint went since: nothing is left in line for it
+        as_read = catalog.counting("webhooks", "read", now, under=read + 1)
+        if not connection.execute(as_read).rowcount:
+            return False, []  # another courier was faster: what it took in is its own
         if parcels:
             rows = [parcel.row() for parcel in parcels]
             connection.execute(insert.on_conflict_do_nothing(), rows)
-        connection.execute(catalog.counting("webhooks", "read", now))
     return bool(events), parcels
 
 # %% ../../nbs/service/webhooks.ipynb #a36f0741
@@ -500,8 +504,11 @@ class _Lines:
         place = (parcel.endpoint, parcel.lane)
         self.flying[parcel.endpoint].discard(parcel.lane)
         waiting = self.lanes.get(place)
-        if waiting and done and waiting[0].event == parcel.event:
-            waiting.popleft()
+        if waiting and waiting[0].event == parcel.event:
+            if done:
+                waiting.popleft()
+            else:
+                waiting[0] = parcel  # the line may have been read again, before it was written down
         if waiting:
             self._push(waiting[0])
         else:
@@ -513,12 +520,49 @@ class _Lines:
         return min((ready[0][0] for ready in free), default=float("inf"))
 
 # %% ../../nbs/service/webhooks.ipynb #9754edc8
+class _Networks:
+    "The networks of one's own into which messages go; the last good ones while studio.toml can't be read."
+
+    def __init__(self, studio: Path):
+        self.studio = studio
+        self.last: tuple[str, ...] = ()
+        self._wrong = ""  # what is wrong with studio.toml
+        self._stamp: int | None = None  # of the file that is wrong
+
+    @property
+    def mended(self) -> bool:
+        "Whether a file that was wrong has been written since."
+        return bool(self._wrong) and self._stamp != self._written()
+
+    def _written(self) -> int | None:
+        try:
+            return (self.studio / "studio.toml").stat().st_mtime_ns
+        except OSError:
+            return None
+
+    def read(self) -> tuple[str, ...]:
+        "The networks as they are written, or were before they were wrong, which is logged once."
+        self._stamp = self._written()
+        try:
+            self.last = own_networks(self.studio)
+        except BadSettings as refusal:
+            if str(refusal) != self._wrong:
+                facts = {"error": str(refusal), "networks": list(self.last)}
+                _log.error(
+                    "studio.toml is wrong; messages go into the networks that it named before", extra=facts
+                )
+            self._wrong = str(refusal)
+        else:
+            self._wrong = ""
+        return self.last
+
+# %% ../../nbs/service/webhooks.ipynb #5bcf8a1e
 class _Route:
     "Endpoints, and the lines before them, as they lay in the catalog when they were read."
 
-    def __init__(self, catalog: Catalog, flying: dict[str, set[str]]):
+    def __init__(self, catalog: Catalog, flying: dict[str, set[str]], networks: tuple[str, ...] = ()):
         self.changes = _changes(catalog)
-        self.networks = own_networks(catalog.folder)
+        self.networks = networks
         self.endpoints = {one.id: one for one in list_endpoints(catalog)}
         self.wanted = {one.id: (one.after, chosen_types(one.events)) for one in self.endpoints.values()}
         self.lines = _Lines(flying=flying)
@@ -575,6 +619,8 @@ class Courier:
         self.patience = patience  # seconds that a receiver has to answer
         self.lease = _CourierLease(catalog, lease)
         self._route: _Route | None = None
+        self._networks = _Networks(catalog.folder)
+        self._sent: set[Future] = set()  # what isn't back
         self._flying: dict[str, set[str]] = defaultdict(set)
         self._pools = defaultdict(lambda: ThreadPoolExecutor(CARRIED_AT_ONCE))  # by endpoint
         self._back: queue.SimpleQueue[_Outcome] = queue.SimpleQueue()
@@ -587,15 +633,18 @@ class Courier:
             self._route = None
             return False
         route = self._route
-        if route is None or route.changes != _changes(self.catalog):
-            route = self._route = _Route(self.catalog, self._flying)
+        if route is None or route.changes != _changes(self.catalog) or self._networks.mended:
+            networks = self._networks.read()
+            route = self._route = _Route(self.catalog, self._flying, networks)
         more = True
         while more:
             more, parcels = take_in(self.catalog, route.wanted, route.changes)
             for parcel in parcels:
                 route.lines.put(parcel)
         for parcel in route.lines.take(time.time()):
-            self._pools[parcel.endpoint].submit(_carry, self, parcel, route.networks)
+            sent = self._pools[parcel.endpoint].submit(_carry, self, parcel, route.networks)
+            self._sent.add(sent)
+            sent.add_done_callback(self._sent.discard)
         return True
 
     @property
@@ -617,8 +666,12 @@ class Courier:
     def close(self) -> None:
         "Let what is on its way arrive, write it down, and give the lease back."
         for pool in self._pools.values():
-            pool.shutdown(wait=True, cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
         self._pools.clear()
+        while self._sent:  # a receiver may take longer than the lease
+            self.lease.hold()
+            if outcomes := _came_back(self._back, self.pause):
+                self._write(outcomes)
         if outcomes := _came_back(self._back, 0.001):
             self._write(outcomes)
         self.lease.release()
@@ -662,12 +715,16 @@ def run_courier(
     courier: Courier,  # which
     stop: threading.Event,  # ends it
 ) -> None:
-    "Carry messages until somebody stops it. What goes wrong on the way is logged, and it goes on."
+    "Carry messages until somebody stops it. What goes wrong on the way is logged, once while it stays the same, and it goes on."
+    stumbled = ""
     while not stop.is_set():
         try:
             held = courier.step()
-        except Exception:
-            _log.exception("The courier stumbled; it goes on from what is written down")
+            stumbled = ""
+        except Exception as error:
+            if stumbled != repr(error):
+                _log.exception("The courier stumbled; it goes on from what is written down")
+            stumbled = repr(error)
             courier._route = None
             held = False
         if not held:

@@ -5,9 +5,11 @@
 # %% auto #0
 __all__ = ['RECORD_TABLE', 'JOB_TABLE', 'DELIVERY_TABLE', 'MIGRATIONS', 'WATCHED', 'RUN_VARIABLE', 'NewerCatalog',
            'CatalogReplaced', 'UnknownDatabase', 'Database', 'RecordConflict', 'MissingRecord', 'RecordWriter',
-           'RecordFinder', 'RecordLister', 'Records', 'WorkList', 'LostLease', 'Claim', 'Leases', 'Counters', 'Catalog']
+           'RecordFinder', 'RecordLister', 'UnwatchedKind', 'Records', 'WorkList', 'LostLease', 'Claim', 'Leases',
+           'Counters', 'Catalog']
 
 # %% ../../nbs/studio/catalog.ipynb #01d9388a
+import copy
 import hashlib
 import os
 import time
@@ -16,7 +18,7 @@ from contextlib import AbstractContextManager
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -249,13 +251,20 @@ class UnknownDatabase(Refusal):
     exit_code = 2
 
 # %% ../../nbs/studio/catalog.ipynb #a904fd0f
+_POOL = {
+    "pool_size": 10,
+    "max_overflow": 50,
+}  # more than a server's 40 threads: who holds the lock needs no place
+
+
 def _open(folder: Path, url: str | None) -> sa.Engine:
     """Connect to a studio's database, by URL or in its folder, and bring its layout up to date. Raises
     NewerCatalog, UnknownDatabase."""
     place = sa.make_url(url or f"sqlite:///{folder / 'catalog.sqlite'}")
     if place.get_backend_name() not in ("sqlite", "postgresql"):
         raise UnknownDatabase(place.get_backend_name())
-    engine = sa.create_engine(place, pool_pre_ping=True)
+    more = {} if place.database in (None, "", ":memory:") else _POOL
+    engine = sa.create_engine(place, pool_pre_ping=True, **more)
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _pragmas)
         if place.database:
@@ -266,7 +275,9 @@ def _open(folder: Path, url: str | None) -> sa.Engine:
 
 # %% ../../nbs/studio/catalog.ipynb #f6d15612
 WATCHED = (
+    "artifact",
     "attempt",
+    "cost",
     "decision",
     "drop",
     "edition",
@@ -297,6 +308,7 @@ class Database:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # what is unrevealed is its owner's alone
         self._engine = _open(self.folder, url or read_settings(self.folder, "catalog").get("url"))
         self._owner = os.getpid()
+        self._inside: sa.Connection | None = None  # a transaction in which is read
 
     @property
     def engine(self) -> sa.Engine:
@@ -317,8 +329,17 @@ class Database:
         dialects = {"sqlite": sqlite, "postgresql": postgresql}
         return dialects[self.engine.dialect.name].insert(table)
 
+    def through(self, connection: sa.Connection) -> Self:
+        """The same database, to read from within a transaction that `together` gave: what it added is seen, and no second
+        connection is needed while others wait."""
+        inside = copy.copy(self)
+        inside._inside = connection
+        return inside
+
     def _read(self, query: sa.Select) -> list[sa.Row]:
         "All rows of a query."
+        if self._inside is not None:
+            return list(self._inside.execute(query))
         with self.engine.connect() as connection:
             return list(connection.execute(query))
 
@@ -518,6 +539,17 @@ class RecordLister(RecordFinder):
 _NEWS = tuple(map(RECORD_TABLE.c.get, ("id", "kind", "key", "body", "digest", "at", "run")))
 
 
+class UnwatchedKind(Refusal):
+    "News are asked of kinds of records whose numbers don't come in order."
+
+    kinds: list[str]
+    says = (
+        "There is no news of {kinds}: records of other kinds than WATCHED may become visible after later ones, and would be "
+        "missed. Nothing was read; add the kind to WATCHED, or read its records by key."
+    )
+    exit_code = 2
+
+
 class Records(RecordWriter, RecordLister):
     "Records by kind and key."
 
@@ -526,7 +558,9 @@ class Records(RecordWriter, RecordLister):
     ) -> tuple[int, list[sa.Row]]:
         """Records of some WATCHED kinds with a number above `since`, oldest first and at most so many (id, kind, key, body,
         digest, at, run), and the number up to which they were looked for: what is asked next time. Reads no record before
-        `since`; with a run, none that another wrote."""
+        `since`; with a run, none that another wrote. Raises UnwatchedKind."""
+        if unwatched := sorted(set(kinds) - set(WATCHED)):
+            raise UnwatchedKind(unwatched)
         column = RECORD_TABLE.c
         with self.engine.execution_options(turn="_shared").connect() as connection:
             newest = connection.scalar(sa.select(sa.func.max(column.id))) or 0

@@ -17,6 +17,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -149,6 +150,13 @@ class Team:
 
     def __init__(self, studio: Path):
         self.path = Path(studio) / "keys" / "people.json"
+
+    @cached_property
+    def cookie(self) -> str:
+        """The name of the team's cookie: browsers keep cookies by host, and several studios may have one. Looked up once.
+        Raises WeakToken."""
+        kept = kept_token(self.path.with_name("review.token"))
+        return f"artmint-{digest([kept, 'cookie'])[:12]}"
 
     def _read(self) -> _Roster:
         "What the file says. Raises BadRoster."
@@ -416,9 +424,8 @@ class TeamGate:
 
     @property
     def cookie(self) -> str:
-        "The cookie's name: browsers keep cookies by host, and several studios may have one."
-        kept = kept_token(self.team.path.with_name("review.token"))
-        return f"artmint-{digest([kept, 'cookie'])[:12]}"
+        "The cookie's name."
+        return self.team.cookie
 
     def own_origin(self, request: "Request") -> str:
         "The page's own address, as browsers write it."

@@ -148,7 +148,8 @@ def kept_token(
     path: Path,  # a file that only its owner can read
 ) -> str:
     "The token that a file keeps, made when there is no file. Raises WeakToken."
-    write_new(path, secrets.token_urlsafe(32).encode(), 0o600)
+    if not path.exists():
+        write_new(path, secrets.token_urlsafe(32).encode(), 0o600)
     token = path.read_text(encoding="utf-8").strip()
     if len(token) < 32:
         raise WeakToken(str(path))

@@ -1,15 +1,20 @@
 "Who is let in, for what, and what the service answers about."
 
 import shutil
+import threading
+import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from starlette.requests import Request
 
+from artmint.core.canon import Refusal
 from artmint.service.access import Shelf, TwoCollections, place_after
 from artmint.service.api import BoardDoor, open_service
 from artmint.service.keys import revoke_key
 from artmint.service.problems import BadBody
-from artmint.studio.team import admit_member, invite_member, revoke_member
+from artmint.studio.team import Team, admit_member, invite_member, revoke_member
 from tests.served import TINY, batches_in, problem
 
 
@@ -122,3 +127,51 @@ def test_the_board_of_a_host_is_one_whatever_port_is_asked(tmp_path):
     service = open_service(tmp_path / "studio", batches_in(tmp_path / "batches"))
     door = BoardDoor(service)
     assert len({id(door.app_of("tiny", f"localhost:{port}")) for port in range(60)}) == 1
+
+
+def test_a_refusal_that_is_kept_grows_no_longer_however_often_it_is_raised(tmp_path):
+    folder = batches_in(tmp_path / "batches")
+    (folder / "tiny.toml").write_text("stages = 7")
+    shelf = Shelf(folder)
+    lengths = []
+    for _ in range(3):
+        with pytest.raises(Refusal) as refused:
+            shelf.batch("tiny")
+        lengths.append(len(list(traceback.walk_tb(refused.value.__traceback__))))
+    assert len(set(lengths)) == 1
+
+
+def test_nobody_waits_while_a_strange_key_or_a_session_is_looked_up(empty_service, monkeypatch):
+    "Who is known already is let in by the event loop; everybody else is looked up in a thread."
+    service = empty_service.service
+    threads = []
+    for place, name in ((service.keys, "find"), (Team, "member_of")):
+        asked = getattr(place, name)
+
+        def noted(*given, asked=asked):
+            threads.append(threading.current_thread().name)
+            return asked(*given)
+
+        monkeypatch.setattr(place, name, noted)
+    reader = empty_service.client("reader", "read")
+    service.queue.submit("a", {"batch": "making"})
+    for _ in range(4):
+        assert reader.get("/v1/runs/a").status_code == 200
+    _, session = admit_member(service.team, invite_member(service.team, "Ada", "artist"))
+    ada = empty_service.client()
+    ada.cookies.set(service.team.cookie, session)
+    assert ada.get("/v1/runs").status_code == 200
+    assert len(threads) >= 2 and all(name.startswith("AnyIO worker") for name in threads)
+
+
+def test_a_write_that_takes_long_holds_up_no_other_request(empty_service):
+    "The first use of a key is written down, and waits for whoever writes."
+    late = empty_service.client("late", "read")
+    with ThreadPoolExecutor(1) as aside:
+        with empty_service.service.catalog.together():
+            waiting = aside.submit(late.get, "/v1/runs")
+            time.sleep(0.2)
+            began = time.monotonic()
+            assert empty_service.client().get("/healthz").status_code == 200
+            assert time.monotonic() - began < 2 and not waiting.done()
+        assert waiting.result().status_code == 200

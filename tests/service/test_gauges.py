@@ -1,7 +1,7 @@
 "Metrics count every record once."
 
-from artmint.service.gauges import Gauges, Tally
-from artmint.studio.catalog import Catalog
+from artmint.service.gauges import COUNTED, Gauges, Tally
+from artmint.studio.catalog import WATCHED, Catalog
 
 
 def test_records_are_counted_once_however_often_it_is_asked(tmp_path):
@@ -52,3 +52,8 @@ def test_methods_that_strangers_make_up_are_one(tmp_path):
     text = gauges.text().decode()
     assert "BREW" not in text
     assert 'method="other",route="other",status="405"} 3.0' in text
+
+
+def test_what_metrics_and_the_wall_count_is_watched():
+    "Records of other kinds could become visible after later ones, and would never be counted."
+    assert {*COUNTED, "attempt", "artifact"} <= set(WATCHED)

@@ -107,3 +107,12 @@ def test_a_use_outside_of_the_scope_is_one_record_a_minute(catalog):
     assert [note_refused(catalog, key, "mint") for _ in range(5)] == [True] + [False] * 4
     body = {"key": key.id, "name": "Ada", "scope": "mint", "scopes": ["read"]}
     assert catalog.history("key-refused", key.id) == [body]
+
+
+def test_a_key_that_was_found_a_moment_ago_is_known_without_the_catalog(catalog):
+    secret = new_key(catalog, "Ada", ["read"])
+    ring = KeyRing(catalog, seconds=30.0)
+    assert ring.known(secret) is None and ring.find(secret).name == "Ada"
+    catalog.close()
+    ring.catalog = None
+    assert ring.known(secret).name == "Ada" and ring.known("am_" + "x" * 43) is None

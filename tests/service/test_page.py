@@ -204,6 +204,21 @@ def test_the_wall_takes_pictures_and_attempts_in_any_order_and_forgets_what_was_
     assert wall.latest("tides") == []
 
 
+def test_the_wall_keeps_no_list_of_pictures_without_an_attempt_and_takes_back_what_was_withdrawn(tmp_path):
+    catalog = Catalog(tmp_path)
+    wall = Gallery(catalog)
+    catalog.append_all("artifact", [(f"strange{n}", {}) for n in range(50)])
+    hang(catalog, 1, 1, "a")
+    catalog.append("artifact", "a", {})
+    assert [one[3] for one in wall.latest("rings")] == ["a"]
+    kept = [value for value in vars(wall).values() if isinstance(value, set | dict | list)]
+    assert sum(map(len, kept)) == 1
+    hang(catalog, 1, 1, "a", withdrawn=True)
+    assert wall.latest("rings") == []
+    hang(catalog, 1, 1, "a")
+    assert [one[3] for one in wall.latest("rings")] == ["a"]
+
+
 # Plans and reports
 
 

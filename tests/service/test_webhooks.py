@@ -8,6 +8,7 @@ import socket
 import stat
 import threading
 import time
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -465,8 +466,11 @@ class Play:
         monkeypatch.setattr(room, "ThreadPoolExecutor", lambda _: self)
         self.courier = Courier(catalog, pause=0.0)
 
-    def submit(self, call, *values):
+    def submit(self, call, *values) -> Future:
         call(*values)
+        back = Future()
+        back.set_result(None)
+        return back
 
     def dies(self, place: str) -> bool:
         if self.fault == place:
@@ -543,3 +547,131 @@ def test_nothing_is_lost_and_nothing_out_of_order_whoever_dies_when(
         remove_endpoint(open_studio, endpoint.id)
 
     holds()
+
+
+# ------------------------------------------------------------------ what changes under a courier
+
+
+def test_a_courier_that_lost_its_lease_sets_nothing_back(open_studio, receiver, monkeypatch):
+    "What another took in since it read is that one's own."
+    add_endpoint(open_studio, receiver.url, ["run.*"])
+    route = room._Route(open_studio, {})
+    say(open_studio, "friday", "queued")
+    read = room.events_since
+
+    def meanwhile(*given, **facts):
+        answer = read(*given, **facts)
+        monkeypatch.setattr(room, "events_since", read)
+        say(open_studio, "friday", "running")
+        assert len(take_in(open_studio, route.wanted, route.changes)[1]) == 2
+        return answer
+
+    monkeypatch.setattr(room, "events_since", meanwhile)
+    now = open_studio.news(0, ())[0] + 1
+    assert take_in(open_studio, route.wanted, route.changes) == (False, [])
+    assert open_studio.counters("webhooks")["read"] == now
+    assert webhook_facts(open_studio)[0]["waiting"] == 2
+
+
+def test_nothing_is_left_in_line_for_an_endpoint_that_went_while_it_was_taken_in(
+    open_studio, receiver, monkeypatch
+):
+    endpoint, _ = add_endpoint(open_studio, receiver.url, ["run.*"])
+    route = room._Route(open_studio, {})
+    say(open_studio, "friday", "queued")
+    insert = open_studio._insert
+
+    def meanwhile(table):
+        monkeypatch.setattr(open_studio, "_insert", insert)
+        remove_endpoint(open_studio, endpoint.id)
+        return insert(table)
+
+    monkeypatch.setattr(open_studio, "_insert", meanwhile)
+    assert take_in(open_studio, route.wanted, route.changes) == (False, [])
+    assert room._parcels(open_studio) == []
+
+
+def test_a_courier_that_ends_keeps_its_lease_until_the_last_receiver_has_answered(open_studio, receiver):
+    add_endpoint(open_studio, receiver.url, ["*"])
+    begun = threading.Event()
+
+    def slow(handler):
+        begun.set()
+        time.sleep(1.2)
+        handler.send_response(204)
+        handler.end_headers()
+
+    receiver.faults.append(slow)
+    say(open_studio, "friday", "queued")
+    first, second = Courier(open_studio, lease=0.4), Courier(open_studio, lease=0.4)
+    carry(first, begun.is_set)
+    ending = threading.Thread(target=first.close)
+    ending.start()
+    while ending.is_alive():
+        held = second.step()
+        assert not held or webhook_facts(open_studio)[0]["delivered"]
+        time.sleep(0.05)
+    assert webhook_facts(open_studio)[0]["delivered"] == 1
+    assert second.step() and receiver.taken == []
+
+
+def test_a_message_that_failed_while_the_line_was_read_again_waits_for_its_time(
+    open_studio, receiver, monkeypatch
+):
+    monkeypatch.setattr(room, "BACKOFF", (60.0,))
+    add_endpoint(open_studio, receiver.url, ["run.*"])
+    begun, go_on = threading.Event(), threading.Event()
+    asked = []
+
+    def slow(handler):
+        asked.append(1)
+        begun.set()
+        go_on.wait(5)
+        handler.send_response(503)
+        handler.end_headers()
+
+    receiver.faults += [slow, slow]
+    say(open_studio, "friday", "queued")
+    courier = Courier(open_studio)
+    carry(courier, begun.is_set)
+    before = courier._route
+    add_endpoint(open_studio, receiver.url, ["drop.*"])
+    carry(courier, lambda: courier._route is not before)
+    go_on.set()
+    carry(courier, lambda: webhook_facts(open_studio)[0]["failed"])
+    for _ in range(5):
+        courier.step()
+    parcel = courier._route.lines.lanes[list_endpoints(open_studio)[0].id, "friday"][0]
+    assert asked == [1] and parcel.tries == 1 and parcel.due > time.time() + 30
+
+
+def test_a_typo_in_studio_toml_is_logged_once_and_messages_go_on(open_studio, receiver, caplog):
+    courier = Courier(open_studio)
+    courier.step()
+    settings = open_studio.folder / "studio.toml"
+    good = settings.read_text()
+    add_endpoint(open_studio, receiver.url, ["run.*"])
+    settings.write_text(good.replace("127.0.0.1/32", "127.0.0.1/8"))
+    for number in range(3):
+        courier._route = None  # read anew, as after an endpoint was changed
+        say(open_studio, f"run-{number}", "queued")
+        carry(courier, lambda: len(receiver.taken) > number)
+    wrong = [one for one in caplog.records if one.levelname == "ERROR"]
+    assert len(wrong) == 1 and "host bits" in wrong[0].error and not wrong[0].exc_info
+    settings.write_text(good.replace('/32"', '/32", "10.0.0.0/8"'))
+    carry(courier, lambda: courier._route.networks == ("127.0.0.1/32", "10.0.0.0/8"))
+
+
+def test_what_goes_wrong_again_and_again_is_logged_once(open_studio, monkeypatch, caplog):
+    courier = Courier(open_studio, lease=0.04)
+    stop, tries = threading.Event(), []
+
+    def broken():
+        tries.append(1)
+        if len(tries) > 4:
+            stop.set()
+        raise OSError("the catalog is gone")
+
+    monkeypatch.setattr(courier, "step", broken)
+    run_courier(courier, stop)
+    assert len([one for one in caplog.records if one.exc_info]) == 1

@@ -23,6 +23,7 @@ from artmint.studio.catalog import (
     NewerCatalog,
     RecordConflict,
     UnknownDatabase,
+    UnwatchedKind,
 )
 from tests.hosts import (
     _work,
@@ -436,3 +437,30 @@ def test_a_number_is_written_by_one_of_many_who_come_at_once(catalog):
     for one in several:
         one.join()
     assert sorted(answers) == [False] * 7 + [True]
+
+
+# ------------------------------------------------------------------ connections
+
+
+def test_who_holds_the_write_lock_reads_while_forty_others_wait_for_it(catalog):
+    "A server has forty threads; the one that holds the lock must not wait for a connection of theirs."
+    with catalog.together() as connection:
+        several = [threading.Thread(target=catalog.append, args=("slot", f"{n}", {})) for n in range(40)]
+        for one in several:
+            one.start()
+        until = time.monotonic() + 10
+        while catalog.engine.pool.checkedout() < 41:
+            assert time.monotonic() < until, "the others wait for connections"
+            time.sleep(0.01)
+        catalog.add(connection, "decision", "a", {"i": 1})
+        assert catalog.find("decision", "a") is None  # not yet for others
+        inside = catalog.through(connection)
+        assert inside.find("decision", "a") == {"i": 1} and inside.keys("decision") == {"a"}
+    for one in several:
+        one.join()
+    assert catalog.find("decision", "a") == {"i": 1} and len(catalog.keys("slot")) == 40
+
+
+def test_news_of_kinds_that_nobody_watches_are_refused(catalog):
+    with pytest.raises(UnwatchedKind, match="slot.*Nothing was read"):
+        catalog.news(0, ("decision", "slot"))

@@ -5,7 +5,8 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from artmint.core.canon import Refusal
-from artmint.studio.web import BODY_LIMIT, SAFE_HEADERS, guarded, respond, web_app
+from artmint.studio import web as room
+from artmint.studio.web import BODY_LIMIT, SAFE_HEADERS, guarded, kept_token, respond, web_app
 
 
 class NothingThere(Refusal):
@@ -60,3 +61,9 @@ def test_a_page_sends_no_more_than_pages_send():
     assert client.post("/x", headers=headers, content=bytes(BODY_LIMIT)).status_code == 200
     assert client.post("/x", headers=headers, content=bytes(BODY_LIMIT + 1)).status_code == 413
     assert got == [BODY_LIMIT]
+
+
+def test_a_token_that_is_kept_is_read_and_not_written_again(tmp_path, monkeypatch):
+    token = kept_token(tmp_path / "keys" / "token")
+    monkeypatch.setattr(room, "write_new", lambda *given: pytest.fail("it was written"))
+    assert kept_token(tmp_path / "keys" / "token") == token
