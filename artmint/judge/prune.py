@@ -258,6 +258,7 @@ def conditions_digest(
         "marks",
         "arweave",
         "people",
+        "picture",
         "judge",
     }
     words |= _idle(collection, _LATER)

@@ -68,7 +68,7 @@ class Verb:
     @property
     def reads(self) -> bool:
         "Whether it changes nothing."
-        return self.method == "GET"
+        return self.scope == "read"
 
 # %% ../../nbs/service/agents.ipynb #6c3a30a9
 def _resolved(document: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:

@@ -162,7 +162,7 @@ def _plan_run(here: Here, request: Annotated[RunRequest, body_as(RunRequest)]) -
     "What a run of this request would be: its stages, pictures and time. Nothing is queued or run."
     refuse_moved(request)
     studio = here.catalog.folder
-    batch = refuse_run(request, "plan", here.shelf.folder, studio)
+    batch = refuse_run(request, here.shelf.folder, studio)
     wanted = stages_of(batch, request)
     stages = []
     for stage, forecast in zip(plan(batch, studio), forecast_stages(batch, studio), strict=True):
@@ -193,7 +193,7 @@ _REPORT_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; 
 def _read_report(run: RunInPath, here: Here) -> Response:
     "The report of a run's batch: contact sheet, KPIs, evidence."
     view = here.queue.view(run)
-    batch = batch_of(view.request, run, here.shelf.folder)
+    batch = batch_of(view.request, here.shelf.folder)
     try:
         data = (run_folder(here.catalog.folder, batch) / "report.html").read_bytes()
     except OSError as error:

@@ -51,8 +51,13 @@ class RunRequest(Record):
     @classmethod
     def _is_a_time(cls, text: str) -> str:
         "A time with a zone."
-        if text and datetime.fromisoformat(text).tzinfo is None:
+        if not text:
+            return text
+        time = datetime.fromisoformat(text)
+        if time.tzinfo is None:
             raise ValueError("a time needs its zone, as in 2026-12-24T18:00:00Z")
+        if not 1970 < time.year < 3000:
+            raise ValueError("a time between 1971 and 2999")
         return text
 
     @field_validator("batch")
@@ -158,7 +163,6 @@ def batch_names(
 
 def batch_of(
     request: RunRequest,  # what is asked
-    id: str,  # the run's name
     folder: Path,  # of batch files
 ) -> Batch:
     "The batch that a request comes to. Raises NoSuchBatch and BadBatch."
@@ -182,12 +186,11 @@ def batch_of(
 # %% ../../nbs/service/queue.ipynb #4644025f
 def refuse_run(
     request: RunRequest,  # what is asked
-    id: str,  # the run's name
     folder: Path,  # of batch files
     studio: Path,  # the studio's folder
 ) -> Batch:
     "The batch of a run that can begin. Raises what batch_of, plan, stage_range and load_collection raise, SlotsBeyond."
-    batch = batch_of(request, id, folder)
+    batch = batch_of(request, folder)
     stage_range(batch, request.first, request.last)
     plan(batch, studio)
     refuse_slots_beyond(batch, load_collection(batch.folder))
@@ -236,6 +239,7 @@ def utc(
 RUNS = "runs"  # the list's name in the catalog
 _NEVER = 1e12  # seconds since 1970: nobody takes what waits until then
 _OVER = ("done", "failed", "cancelled")
+_TRIED = '{"tried":true}'  # in the place of its progress: it was begun, and found its collection held
 
 
 def _told(row: Any, job: Mapping[str, Any] | None, asked: Any) -> RunView:
@@ -249,9 +253,11 @@ def _told(row: Any, job: Mapping[str, Any] | None, asked: Any) -> RunView:
     if job:
         facts |= {"priority": job["priority"], "claims": job["claims"], "asked": job["asked"]}
         facts["worker"] = job["worker"]
-        if latest["state"] == "running" and job["progress"]:
+        if latest["state"] == "running" and not job["worker"]:
+            facts["state"] = "queued"  # its worker let go of it, and the next one begins it again
+        elif latest["state"] == "running" and job["progress"] not in ("", _TRIED):
             facts |= json.loads(job["progress"])
-        if latest["state"] == "queued" and job["until"] > time.time():
+        if facts["state"] == "queued" and time.time() < job["until"] < _NEVER:
             facts["not_before"] = utc(job["until"])
     return RunView.model_validate_json(canonical(facts))
 
@@ -271,7 +277,12 @@ class RunBook:
 
     def view(self, id: str) -> RunView:
         "A run as it is now. Raises NoSuchRun and ExpiredRun."
-        views = self._views([id])
+        with self.catalog.engine.connect() as connection:
+            return self._view(connection, id)
+
+    def _view(self, connection: sa.Connection, id: str) -> RunView:
+        "A run as a transaction sees it. Raises NoSuchRun and ExpiredRun."
+        views = self._views(connection, [id])
         if not views:
             raise NoSuchRun(id)
         if self._expired(views[0]):
@@ -283,15 +294,20 @@ class RunBook:
         age = time.time() - datetime.fromisoformat(view.at).timestamp()
         return view.state in _OVER and age > self.days * 86_400
 
-    def _views(self, ids: list[str]) -> list[RunView]:
-        "Several runs, in the order that is asked for."
-        latest = {row.key: row for row in self.catalog.rows_of("run-state", ids)}
-        asked = {row.key: row for row in self.catalog.rows_of("run", ids)}
-        jobs = JOB_TABLE.c
-        with self.catalog.engine.connect() as connection:
-            query = sa.select(JOB_TABLE).where(jobs.stage == RUNS, jobs.key.in_(ids))
-            held = {row["key"]: row for row in connection.execute(query).mappings()}
-        return [_told(latest[id], held.get(id), asked[id]) for id in ids if id in asked]
+    def _views(self, connection: sa.Connection, ids: list[str]) -> list[RunView]:
+        "Several runs, in the order that is asked for, as one transaction sees them."
+        column, jobs = RECORD_TABLE.c, JOB_TABLE.c
+        mine = sa.select(sa.func.max(column.id)).where(column.key.in_(ids)).group_by(column.key)
+        newest = {}
+        for kind in ("run", "run-state"):
+            query = sa.select(column.key, column.body, column.at).where(
+                column.id.in_(mine.where(column.kind == kind))
+            )
+            newest[kind] = {row.key: row for row in connection.execute(query)}
+        query = sa.select(JOB_TABLE).where(jobs.stage == RUNS, jobs.key.in_(ids))
+        held = {row["key"]: row for row in connection.execute(query).mappings()}
+        asked, latest = newest["run"], newest["run-state"]
+        return [_told(latest[id], held.get(id), asked[id]) for id in ids if id in asked and id in latest]
 
 # %% ../../nbs/service/queue.ipynb #0725deec
 class NoSuchPlace(Refusal):
@@ -302,7 +318,7 @@ class NoSuchPlace(Refusal):
     exit_code = 2
     status = 422
 
-# %% ../../nbs/service/queue.ipynb #d656d9cb
+# %% ../../nbs/service/queue.ipynb #8b89d572
 class RunPages(RunBook):
     "Lists of runs."
 
@@ -312,7 +328,8 @@ class RunPages(RunBook):
         if after and not (after.isascii() and after.isdigit() and len(after) < 19):
             raise NoSuchPlace(after[:40])
         names, last = self._names(int(after or 2**62), limit, state)
-        views = [view for view in self._views(names) if not self._expired(view)]
+        with self.catalog.engine.connect() as connection:
+            views = [view for view in self._views(connection, names) if not self._expired(view)]
         return views, (str(last) if len(names) == limit else "")
 
     def _names(self, before: int, limit: int, state: str) -> tuple[list[str], int]:
@@ -355,7 +372,7 @@ class RunAsking(RunPages):
         facts = asked.model_dump(mode="json", exclude_defaults=True)
         if self._same_before(id, facts):
             return self.view(id)
-        batch = refuse_run(asked, id, self.batches, self.catalog.folder)
+        batch = refuse_run(asked, self.batches, self.catalog.folder)
         collection = load_collection(batch.folder).name
         until = datetime.fromisoformat(asked.not_before).timestamp() if asked.not_before else 0.0
         place = {"stage": RUNS, "key": id, "worker": "", "until": until, "done": False}
@@ -451,10 +468,16 @@ class RunControl(RunAsking):
         "Queue a run again that is paused, waits for people, failed or was cancelled. Raises NoSuchRun, NotNow."
         return self._change(id, "resumed")
 
-    def _change(self, id: str, verb: str) -> RunView:
+    def resume_waiting(self, id: str) -> RunView:
+        "Queue a run again if it still waits; one that was cancelled meanwhile stays so. Raises NoSuchRun."
+        return self._change(id, "resumed", only="waiting")
+
+    def _change(self, id: str, verb: str, only: str = "") -> RunView:
         "Change a run's state, or ask whoever works at it."
         with self.catalog.together() as writing:
-            before = self.view(id)
+            before = self._view(writing, id)
+            if only and before.state != only:
+                return before
             if before.state == verb or (verb == "resumed" and before.state == "queued"):
                 return before
             if before.state not in _MAY[verb]:
@@ -481,7 +504,7 @@ class RunControl(RunAsking):
         if not_before is not None:
             values["until"] = datetime.fromisoformat(not_before).timestamp() if not_before else 0.0
         with self.catalog.together() as writing:
-            before = self.view(id)
+            before = self._view(writing, id)
             if before.state in _OVER or ("until" in values and before.state != "queued"):
                 raise NotNow(id, before.state, "moved")
             if values:
@@ -515,6 +538,16 @@ class RunEnds(RunControl):
             if not writing.execute(free).rowcount:
                 raise LostLease(RUNS, id, worker)
 
+    def put_back(self, id: str, worker: str, later: float) -> None:
+        """Let go of a run that found its collection held, for `later` seconds. Nothing is recorded: it isn't begun. Raises
+        LostLease."""
+        column = JOB_TABLE.c
+        mine = sa.update(JOB_TABLE).where(column.stage == RUNS, column.key == id, column.worker == worker)
+        place = {"worker": "", "until": time.time() + later, "claims": 0, "progress": _TRIED}
+        with self.catalog.together() as writing:
+            if not writing.execute(mine.where(~column.done).values(**place)).rowcount:
+                raise LostLease(RUNS, id, worker)
+
     def _end(self, writing: sa.Connection, id: str, state: str, facts: dict, later: float = 0.0) -> None:
         "End a hold, in a transaction."
         until = _NEVER if state == "paused" else time.time() + later
@@ -542,6 +575,8 @@ class Queue(RunEnds):
         if claim.asked:
             self._end(writing, id, "cancelled" if claim.asked == "cancel" else "paused", {})
             return False
+        if claim.progress == _TRIED:
+            return True  # that it began is on record
         if claim.claims > MOST_CLAIMS:
             error = error_facts(WorkersDied(id, claim.claims - 1))
             self._end(writing, id, "failed", {"error": error})
@@ -568,9 +603,12 @@ class Queue(RunEnds):
         "End the hold of a run with its state; `queued` gives it back, for `later` seconds from now. Raises LostLease."
         column = JOB_TABLE.c
         with self.catalog.together() as writing:
-            mine = sa.select(column.key).where(column.stage == RUNS, column.key == id, ~column.done)
-            if writing.scalar(mine.where(column.worker == worker)) is None:
+            mine = sa.select(column.asked).where(column.stage == RUNS, column.key == id, ~column.done)
+            asked = writing.scalar(mine.where(column.worker == worker))
+            if asked is None:
                 raise LostLease(RUNS, id, worker)
+            if asked and state in ("queued", "waiting"):  # what was asked of it last counts
+                state, facts = ("cancelled" if asked == "cancel" else "paused"), {}
             self._end(writing, id, state, facts, later)
 
 # %% ../../nbs/service/queue.ipynb #4bbb930b

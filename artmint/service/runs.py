@@ -84,7 +84,7 @@ def refuse_sending(
     request: RunRequest,  # what is asked
 ) -> None:
     "Raise ScopeMissing for a run that mints, of somebody who may not."
-    batch = batch_of(request, run, here.shelf.folder)
+    batch = batch_of(request, here.shelf.folder)
     if set(SENDING) & set(stages_of(batch, request)):
         require_scope(here, who, "mint")
 

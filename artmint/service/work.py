@@ -21,9 +21,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 # %% ../../nbs/service/work.ipynb #c904e4b6
-from ..core.canon import Refusal, canonical
-from ..core.collection import Collection
-from ..judge.decisions import attempts_by_slot, decisions_on, effective_decision
+from ..core.canon import Refusal, canonical, read_json
 from ..run.batch import Batch, run_folder
 from artmint.run.runner import (
     StageFailed,
@@ -34,11 +32,10 @@ from artmint.run.runner import (
     run_batch,
     write_report,
 )
-from ..seeds import load_collection
 from .finality import FinalityWatch
-from .queue import Queue, RunRequest, RunView, batch_of, error_facts
-from ..studio.catalog import RUN_VARIABLE, Catalog, LostLease
-from ..studio.files import StudioBusy, attempt_key
+from .queue import ExpiredRun, NoSuchRun, Queue, RunRequest, RunView, batch_of, error_facts
+from ..studio.catalog import RUN_VARIABLE, LostLease
+from ..studio.files import StudioBusy
 
 # %% ../../nbs/service/work.ipynb #268d7b79
 def _outcome_of(error: BaseException) -> dict[str, Any]:
@@ -46,7 +43,7 @@ def _outcome_of(error: BaseException) -> dict[str, Any]:
     if isinstance(error, WaitingForPeople):
         return {"state": "waiting", "waiting": list(error.slots), "error": error_facts(error)}
     if isinstance(error, StudioBusy):
-        return {"state": "queued"}
+        return {"state": "busy"}
     if isinstance(error, (Stopped, KeyboardInterrupt)):
         return {"state": "stopped"}
     facts = error_facts(error)
@@ -108,7 +105,7 @@ def _run_order(order: Mapping[str, Any], event: Callable[[dict], None]) -> dict[
         print(line, file=sys.stderr, flush=True)
 
     try:
-        batch = batch_of(request, order["id"], Path(order["batches"]))
+        batch = batch_of(request, Path(order["batches"]))
         results = run_batch(batch, studio, say, lambda text: None, event, request.first, request.last)
         outcome = _done_facts(batch, studio, results)
     except (Refusal, KeyboardInterrupt) as error:
@@ -116,7 +113,10 @@ def _run_order(order: Mapping[str, Any], event: Callable[[dict], None]) -> dict[
     except Exception as error:  # a fault of ours or of a library: the run failed, and the worker goes on
         outcome = _outcome_of(error)
     if outcome["state"] in ("done", "waiting"):
-        write_report(batch, studio)
+        try:
+            write_report(batch, studio)
+        except Exception as error:  # what was done is done, with a report or without
+            say(f"the report wasn't written: {error}")
     return outcome
 
 # %% ../../nbs/service/work.ipynb #e99fc57a
@@ -171,7 +171,7 @@ def _start_run(
 ) -> subprocess.Popen:
     "A child that runs a run; what it prints goes to a file."
     child = subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM],
+        [sys.executable, "-P", "-c", _PROGRAM],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=words,
@@ -208,14 +208,17 @@ def _watched(
     reader = _follow(child, progress)
     asked = ""
     shown: dict[str, Any] = {}
-    renewed = 0.0
+    renewed = stopping = 0.0
     while child.poll() is None:
         now = time.monotonic()
         if progress.facts != shown or now > renewed + lease[1] / 4:
             shown, renewed = progress.facts, now
             asked = queue.tell(id, *lease, shown)
-        if asked or stop():
-            _stop_child(child, 20)
+        if (asked or stop()) and not stopping:
+            stopping = now
+            child.stdin.close()
+        if stopping and now > stopping + 20:
+            os.killpg(child.pid, signal.SIGKILL)
         with suppress(subprocess.TimeoutExpired):
             child.wait(0.25)
     reader.join(5)
@@ -225,14 +228,17 @@ def _watched(
         return {"state": states[asked]}
     return outcome
 
-
+# %% ../../nbs/service/work.ipynb #1f95c962
 def _settle(queue: Queue, id: str, worker: str, outcome: dict[str, Any] | None) -> str:
     "Write down what became of a run; the state that it has now."
     if outcome is None:
         queue.lose(id, worker, _AGAIN)
         return "lost"
+    if outcome["state"] == "busy":
+        queue.put_back(id, worker, _AGAIN)
+        return "busy"
     facts = {key: value for key, value in outcome.items() if key != "state"}
-    queue.settle(id, worker, outcome["state"], _AGAIN if outcome["state"] == "queued" else 0.0, **facts)
+    queue.settle(id, worker, outcome["state"], **facts)
     return outcome["state"]
 
 # %% ../../nbs/service/work.ipynb #3c4c5985
@@ -261,13 +267,16 @@ class RunWorker:
         driven = 0
         looked = 0
         while not stop():
-            looked = resume_answered(self.queue, looked)
-            id = self.queue.claim(self.name, self.lease)
-            if id is not None:
-                self._drive(id, stop)
-                driven += 1
-                continue
-            self.finality.look(lambda: bool(self.queue.counts().get("running")))
+            try:
+                looked = resume_answered(self.queue, looked)
+                id = self.queue.claim(self.name, self.lease)
+                if id is not None:
+                    self._drive(id, stop)
+                    driven += 1
+                    continue
+                self.finality.look(lambda: bool(self.queue.counts().get("running")))
+            except Exception as error:  # a worker outlives a full disk, a locked catalog and a fault of ours
+                self.say({"event": "trouble", "worker": self.name, "error": error_facts(error)})
             if once:
                 break
             time.sleep(0.5)
@@ -275,57 +284,55 @@ class RunWorker:
 
     def _drive(self, id: str, stop: Callable[[], bool]) -> None:
         "One run, from its claim to its outcome."
-        view = self.queue.view(id)
         self.say({"run": id, "event": "claimed", "worker": self.name})
-        batch = batch_of(view.request, id, self.queue.batches)
-        here = run_folder(self.queue.catalog.folder, batch)
-        here.mkdir(parents=True, exist_ok=True)
-        with open(here / "run.log", "a", encoding="utf-8") as words:
-            child = _start_run(self.queue, view, words, self.environment)
-            try:
-                outcome = _watched(self.queue, id, child, (self.name, self.lease), stop)
-                state = _settle(self.queue, id, self.name, outcome)
-            except LostLease as refusal:
-                state = str(refusal)
-            finally:
-                _stop_child(child, 1)
+        try:
+            outcome = _run_outcome(self, id, stop)
+            state = _settle(self.queue, id, self.name, outcome)
+            if state == "waiting":
+                _resume_unasked(self.queue, id)
+        except LostLease as refusal:
+            state = str(refusal)
         self.say({"run": id, "event": "released", "worker": self.name, "state": state})
 
+# %% ../../nbs/service/work.ipynb #9ba7fb8c
+def _run_outcome(worker: RunWorker, id: str, stop: Callable[[], bool]) -> dict[str, Any] | None:
+    "What becomes of a run; one whose batch file is gone or torn fails with those words. Raises LostLease."
+    view = worker.queue.view(id)
+    try:
+        batch = batch_of(view.request, worker.queue.batches)
+    except Refusal as refusal:
+        return {"state": "failed", "error": error_facts(refusal)}
+    here = run_folder(worker.queue.catalog.folder, batch)
+    here.mkdir(parents=True, exist_ok=True)
+    with open(here / "run.log", "a", encoding="utf-8") as words:
+        child = _start_run(worker.queue, view, words, worker.environment)
+        try:
+            return _watched(worker.queue, id, child, (worker.name, worker.lease), stop)
+        finally:
+            _stop_child(child, 1)
+
 # %% ../../nbs/service/work.ipynb #4f944dde
-_ANSWERS = ("attempt", "decision")
-
-
-def _is_answered(catalog: Catalog, collection: Collection, slots: tuple[int, ...]) -> bool:
-    "Whether people said of every slot what fills it."
-    filled = set()
-    for slot in slots:
-        body = catalog.find("attempt", attempt_key(collection.name, slot, 0))
-        if body and not body.get("withdrawn"):
-            filled.add(slot)
-    made = attempts_by_slot(catalog, collection, range(min(slots), max(slots) + 1))
-    wanted = {dna: slot for dna, slot in made.items() if slot in slots}
-    for dna, rows in decisions_on(catalog, wanted).items():
-        row = effective_decision(rows, collection)
-        if row and row["decision"] == "accept":
-            filled.add(wanted[dna])
-    return filled >= set(slots)
-
-
 def resume_answered(
     queue: Queue,  # of the studio
-    since: int,  # number of the record up to which decisions were looked at; 0: none
+    since: int,  # number of the record up to which answers were looked at; 0: none
 ) -> int:  # the number to be asked with next time
-    "Queue runs again whose people have answered. Reads nothing while nobody decided anything."
-    now, rows = queue.catalog.news(since, _ANSWERS)
-    if not rows:
-        return now
-    waiting, _ = queue.page("waiting", limit=1000)
-    for view in waiting:
-        if view.waiting:
-            batch = batch_of(view.request, view.id, queue.batches)
-            if _is_answered(queue.catalog, load_collection(batch.folder), view.waiting):
-                queue.resume(view.id)
+    "Queue runs again whose people have answered, as the records of that say. Reads nothing while nobody did."
+    now, rows = queue.catalog.news(since, ("people",))
+    for row in rows:
+        body = read_json(row.body)
+        if body["state"] == "done" and body.get("run"):
+            with suppress(NoSuchRun, ExpiredRun):
+                queue.resume_waiting(body["run"])
     return now
+
+
+def _resume_unasked(queue: Queue, id: str) -> None:
+    "Queue a run again whose people answered before it was written down that it waits."
+    view = queue.view(id)
+    asked = queue.catalog.all("people", f"{view.collection}/").values()
+    answered = [body for body in asked if body.get("run") == id and body["state"] == "done"]
+    if view.waiting and answered:
+        queue.resume_waiting(id)
 
 # %% ../../nbs/service/work.ipynb #f9a67b8d
 @contextmanager

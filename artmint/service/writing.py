@@ -296,7 +296,7 @@ def _allow_rounds(
     raised = asked.rounds > here.shelf.collection(collection).generation.rounds
     request = _wanted_run(here, asked, raised)
     refuse_sending(here, who, asked.run, request)
-    batch = refuse_run(request, asked.run, here.shelf.folder, here.catalog.folder)
+    batch = refuse_run(request, here.shelf.folder, here.catalog.folder)
     if batch.folder.resolve() != here.shelf.folder_of(collection):
         raise BadBody([f"batch: {asked.batch!r} is about {batch.folder.name}, not about {collection}"])
     allow_rounds(here.shelf.folder_of(collection) / "collection.toml", asked.rounds)

@@ -608,7 +608,7 @@ class LostLease(Refusal):
     )
 
 
-_STANDING = tuple(map(JOB_TABLE.c.get, ("key", "worker", "claims", "asked", "lane")))
+_STANDING = tuple(map(JOB_TABLE.c.get, ("key", "worker", "claims", "asked", "lane", "progress")))
 
 
 @cache
@@ -635,6 +635,7 @@ class Claim(NamedTuple):
     claims: int = 0  # this one included
     asked: str = ""
     lane: str = ""
+    progress: str = ""
 
 # %% ../../nbs/studio/catalog.ipynb #25fce191
 class Leases(WorkList):

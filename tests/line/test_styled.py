@@ -80,6 +80,8 @@ def styled(
         .replace("[generation]\n", f"{more}\n[generation]\n{generation}")
         .replace("supply", f"{first}supply", 1)
     )
+    if "withheld" in first:
+        text = text.replace('salt = "tiny"', 'salt = "long enough that nobody guesses it"')
     (folder / "tiny").mkdir(parents=True, exist_ok=True)
     (folder / "tiny" / "collection.toml").write_text(text)
     return load_collection(folder / "tiny")

@@ -238,6 +238,7 @@ def test_what_would_fail_or_be_ignored_is_refused(bases, name, change, error, wo
 def spoilt(name, tmp_path, network: str, value: float):
     "A tiny base of which one network gives nothing but this number."
     base = load_base(saved(name, tmp_path))
+    assert base.digest  # of weights that were whole when they were read
     with torch.no_grad():
         for part in ("conv_out", "decoder.conv_out"):
             if hasattr(getattr(base.pipeline, network), part.split(".")[0]):

@@ -100,6 +100,7 @@ def test_a_studio_s_own_proof_is_charged_to_what_was_proven_and_a_stranger_s_is_
 
 def test_mint_before_anything_is_there(minted, tmp_path, capsys):
     shutil.copytree(minted[0] / "drops", tmp_path / "drops")
+    Catalog(tmp_path).close()
     with pytest.raises(SystemExit) as end:
         cli.main(["mint", str(TINY), "--studio", str(tmp_path), "--dry-run"])
     assert end.value.code == 2

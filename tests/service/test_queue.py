@@ -81,6 +81,7 @@ def test_the_same_request_is_the_same_run_after_a_restart_too(queue):
         ("a", {"batch": "moons", "priority": 10**6}, "1000"),
         ("a", {"batch": "moons", "not_before": "tomorrow"}, "not_before"),
         ("a", {"batch": "moons", "not_before": "2026-12-24T18:00:00"}, "zone"),
+        ("a", {"batch": "moons", "not_before": "9999-12-31T23:59:59-12:00"}, "2999"),
         ("a", {"batch": "moons", "first": "45_dance"}, "45_dance"),
         ("a", {"batch": "moons", "first": "generate", "last": "seeds"}, "15_generate"),
         ("a", {"batch": "moons", "parameters": {"00_seeds": {"slow": 1}}}, "slow"),
@@ -345,10 +346,54 @@ def test_runs_of_one_drop_share_its_batch_whoever_asks(queue):
     "A part that is run later finds what an earlier run of the same drop finished."
     from artmint.service.queue import RunRequest, batch_of
 
-    def named(id, **asked):
-        return batch_of(RunRequest(batch="moons", **asked), id, queue.batches).name
+    def named(**asked):
+        return batch_of(RunRequest(batch="moons", **asked), queue.batches).name
 
-    second = named("a", drop=2, first_slot=5)
-    assert second == named("b", drop=2, first_slot=5, quantity=4, first="15_generate") == "moons-2-5-4"
-    assert named("c") == named("d", drop=1, quantity=4) == "moons"
-    assert named("e", parameters={"15_generate": {"look_after": 2}}) == "moons"
+    second = named(drop=2, first_slot=5)
+    assert second == named(drop=2, first_slot=5, quantity=4, first="15_generate") == "moons-2-5-4"
+    assert named() == named(drop=1, quantity=4) == "moons"
+    assert named(parameters={"15_generate": {"look_after": 2}}) == "moons"
+
+
+@pytest.mark.parametrize("state", ["queued", "waiting"])
+@pytest.mark.parametrize(("verb", "becomes"), [("cancel", "cancelled"), ("pause", "paused")])
+def test_what_was_asked_last_counts_however_a_hold_ends(queue, state, verb, becomes):
+    queue.submit("a", {"batch": "moons"})
+    queue.claim("w", 60)
+    getattr(queue, verb)("a")
+    queue.settle("a", "w", state)
+    assert queue.view("a").state == becomes
+    assert queue.claim("w", 60) is None
+
+
+def test_an_answer_that_comes_late_brings_no_cancelled_run_back(queue):
+    queue.submit("a", {"batch": "moons"})
+    queue.claim("w", 60)
+    queue.settle("a", "w", "waiting", waiting=[1])
+    queue.cancel("a")
+    assert queue.resume_waiting("a").state == "cancelled"
+    assert queue.claim("w", 60) is None
+
+
+def test_a_run_whose_collection_is_held_is_tried_again_without_a_word(queue):
+    "Hours of somebody's own run are no thousands of events."
+    queue.submit("a", {"batch": "moons"})
+    for _ in range(3 * MOST_CLAIMS):
+        assert queue.claim("w", 60) == "a"
+        queue.put_back("a", "w", 0)
+        assert queue.view("a").state == "queued"
+    assert states(queue, "a") == ["queued", "running"]
+    queue.claim("w", 60)
+    queue.settle("a", "w", "done")
+    assert states(queue, "a") == ["queued", "running", "done"]
+
+
+def test_changes_from_many_threads_wait_for_each_other(queue):
+    "Nobody who holds the lock waits for a connection that those who wait for it hold."
+    from concurrent.futures import ThreadPoolExecutor
+
+    for number in range(40):
+        queue.submit(f"r{number}", {"batch": "moons"})
+    with ThreadPoolExecutor(40) as crowd:
+        views = list(crowd.map(queue.cancel, [f"r{number}" for number in range(40)]))
+    assert {view.state for view in views} == {"cancelled"}

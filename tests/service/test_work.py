@@ -6,12 +6,11 @@ import subprocess
 import sys
 import threading
 import time
-from datetime import UTC, datetime
 
 import pytest
 
 from artmint.core.collection import example
-from artmint.judge.decisions import Opinion, attempts_by_slot, record_opinions
+from artmint.judge.decisions import Action, ReviewSession, attempts_by_slot, record_action, record_asked
 from artmint.run.runner import StageFailed, Stopped, WaitingForPeople
 from artmint.run.sample import sample_studio
 from artmint.seeds import load_collection
@@ -92,7 +91,7 @@ def test_a_run_whose_collection_somebody_else_holds_waits_for_its_turn(queue):
     ("error", "state", "name"),
     [
         (WaitingForPeople([3, 5], 2), "waiting", "WaitingForPeople"),
-        (StudioBusy({"batch": "x", "since": "", "pid": 1, "host": "h"}), "queued", None),
+        (StudioBusy({"batch": "x", "since": "", "pid": 1, "host": "h"}), "busy", None),
         (Stopped("30_mint", "x.ipynb"), "stopped", None),
         (KeyboardInterrupt(), "stopped", None),
         (StageFailed("27_pin", "Unapproved", "nobody approved", "p", 4), "waiting", "Unapproved"),
@@ -124,16 +123,30 @@ def test_people_s_answers_queue_a_waiting_run_again(tmp_path):
     queue = Queue(catalog, batch_file(tmp_path / "batches"))
     queue.submit("monday", {"batch": "small"})
     queue.claim("w", 60)
+    catalog.run = "monday"
+    record_asked(catalog, collection, "small", [1, 2])
+    catalog.run = None
     queue.settle("monday", "w", "waiting", waiting=[1, 2])
     seen = resume_answered(queue, 0)
     made = attempts_by_slot(catalog, collection, range(1, 3))
     for slot in (1, 2):
         assert queue.view("monday").state == "waiting"
         dna = next(dna for dna, own in made.items() if own == slot)
-        now = datetime.now(UTC).isoformat()
-        record_opinions(catalog, [(dna, Opinion(by="Ada", decision="accept", at=now))])
+        record_action(
+            ReviewSession(catalog, collection, "Ada"), Action(id=f"a{slot}", dnas=(dna,), decision="accept")
+        )
         seen = resume_answered(queue, seen)
     assert queue.view("monday").state == "queued"
+
+
+def test_a_batch_file_that_is_gone_fails_its_run_and_no_worker(queue):
+    queue.submit("monday", {"batch": "small"})
+    (queue.batches / "small.toml").unlink()
+    batch_file(queue.batches, "other", collection="demo-lora", stages='["00_nothing"]')
+    said = []
+    assert RunWorker(queue, "ann", say=said.append, environment=os.environ).work(once=True) == 1
+    view = queue.view("monday")
+    assert (view.state, view.error.name) == ("failed", "NoSuchBatch")
 
 
 def _worker(queue):
