@@ -5577,6 +5577,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                   'artmint/service/webhooks.py'),
                                           'artmint.service.webhooks._file_of': ( 'service/webhooks.html#_file_of',
                                                                                  'artmint/service/webhooks.py'),
+                                          'artmint.service.webhooks._let_go': ( 'service/webhooks.html#_let_go',
+                                                                                'artmint/service/webhooks.py'),
                                           'artmint.service.webhooks._next_try': ( 'service/webhooks.html#_next_try',
                                                                                   'artmint/service/webhooks.py'),
                                           'artmint.service.webhooks._parcels': ( 'service/webhooks.html#_parcels',

@@ -549,7 +549,7 @@ class UnwatchedKind(Refusal):
     )
     exit_code = 2
 
-
+# %% ../../nbs/studio/catalog.ipynb #2bc10e4e
 class Records(RecordWriter, RecordLister):
     "Records by kind and key."
 
