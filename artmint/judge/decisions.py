@@ -5,10 +5,11 @@
 # %% auto #0
 __all__ = ['MACHINE', 'PEOPLE', 'WORDS_FOR', 'HIDDEN', 'NOTE', 'Verdict', 'describe_failure', 'decide', 'Via', 'Opinion',
            'record_verdict', 'record_opinions', 'last_words', 'effective_decision', 'current_verdict', 'ReviewSession',
-           'NotAPerson', 'decisions_on', 'is_disputed', 'Action', 'AlreadyPacked', 'record_action', 'undo_action',
-           'actions_of', 'Agreement', 'kappa', 'agreement', 'second_look', 'attempts_by_slot', 'slots_awaiting_review',
-           'asked_of_people', 'record_asked', 'record_answered', 'PeoplesWords', 'peoples_words', 'disputes',
-           'unaccepted_editions', 'audit_lot', 'is_audit_card', 'audit_cards', 'AuditSample', 'audit_sample']
+           'NotAPerson', 'decisions_on', 'is_disputed', 'Action', 'ActionReused', 'AlreadyPacked', 'record_action',
+           'undo_action', 'actions_of', 'Agreement', 'kappa', 'agreement', 'second_look', 'attempts_by_slot',
+           'slots_awaiting_review', 'asked_of_people', 'record_asked', 'record_answered', 'PeoplesWords',
+           'peoples_words', 'disputes', 'unaccepted_editions', 'audit_lot', 'is_audit_card', 'audit_cards',
+           'AuditSample', 'audit_sample']
 
 # %% ../../nbs/judge/decisions.ipynb #cb7958cc
 from collections import Counter, defaultdict
@@ -409,6 +410,17 @@ def _opinion(session: ReviewSession, before: dict[str, Any], **changes: Any) -> 
     return Opinion(**fields | {"by": session.by, "at": now, "blind": session.blind})
 
 # %% ../../nbs/judge/decisions.ipynb #f7a91da8
+class ActionReused(Refusal):
+    "A person's action has the name of an earlier one that said something else."
+
+    id: str
+    says = (
+        "An action called {id!r} is recorded already, and it said something else. Nothing was recorded: every decision needs a "
+        "name of its own, so that one that is sent twice counts once."
+    )
+    status = 422
+
+
 class AlreadyPacked(Refusal):
     "People decide on slots whose drop is packed."
 
@@ -437,13 +449,21 @@ def record_action(
     session: ReviewSession,  # whose
     action: Action,  # what is done
 ) -> tuple[str, ...]:  # dnas of cards that may have changed
-    "Record an action, once. On disk when this returns. Raises AlreadyPacked."
+    "Record an action, once. On disk when this returns. Raises AlreadyPacked, ActionReused."
     changes = action.model_dump(include={"decision", "stars", "note"}, exclude_defaults=True)
     changes |= _checked_via(session, action)
     opinions = []
     every = _own(session, action.dnas)
     for dna, own in every.items():
-        if any(row.get("action") == action.id for row in own):
+        done = [row for row in own if row.get("action") == action.id]
+        if any(
+            row.get(name) != changes[name]
+            for row in done
+            for name in ("decision", "stars")
+            if name in changes
+        ):
+            raise ActionReused(action.id)
+        if done:
             continue
         before = own[-1] if own else {}
         opinions.append((dna, _opinion(session, before, action=action.id, **changes)))

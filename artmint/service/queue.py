@@ -361,49 +361,6 @@ class RunPages(RunBook):
         "How many runs are in each state."
         return dict(Counter(self._latest().values()))
 
-# %% ../../nbs/service/queue.ipynb #d656d9cb
-class RunPages(RunBook):
-    "Lists of runs."
-
-    def page(self, state: str = "", after: str = "", limit: int = 50) -> tuple[list[RunView], str]:
-        """Runs, the latest first, in one state or in any; and what the next page is asked with, empty after the last. Raises
-        NoSuchPlace."""
-        if after and not (after.isascii() and after.isdigit() and len(after) < 19):
-            raise NoSuchPlace(after[:40])
-        names, last = self._names(int(after or 2**62), limit, state)
-        with self.catalog.engine.connect() as connection:
-            views = [view for view in self._views(connection, names) if not self._expired(view)]
-        return views, (str(last) if len(names) == limit else "")
-
-    def _names(self, before: int, limit: int, state: str) -> tuple[list[str], int]:
-        "Names of the runs that were asked for before a record, and the number of the last one's record."
-        column = RECORD_TABLE.c
-        query = sa.select(column.id, column.key).where(column.kind == "run", column.id < before)
-        query = query.order_by(column.id.desc())
-        wanted = self._in_state(state) if state else None  # any number: too many for a list in a query
-        with self.catalog.engine.connect() as connection:
-            found = connection.execute(query if state else query.limit(limit))
-            fitting = (row for row in found if wanted is None or row.key in wanted)
-            rows = list(islice(fitting, limit))
-        return [row.key for row in rows], (rows[-1].id if rows else 0)
-
-    def _in_state(self, state: str) -> set[str]:
-        "Names of all runs in a state."
-        return {name for name, latest in self._latest().items() if latest == state}
-
-    def _latest(self) -> dict[str, str]:
-        "The state of every run, by its name."
-        column = RECORD_TABLE.c
-        newest = sa.select(sa.func.max(column.id)).where(column.kind == "run-state").group_by(column.key)
-        query = sa.select(column.key, column.body).where(column.id.in_(newest))
-        with self.catalog.engine.connect() as connection:
-            rows = list(connection.execute(query))
-        return {row.key: read_json(row.body)["state"] for row in rows}
-
-    def counts(self) -> dict[str, int]:
-        "How many runs are in each state."
-        return dict(Counter(self._latest().values()))
-
 # %% ../../nbs/service/queue.ipynb #26a21a94
 class RunAsking(RunPages):
     "Runs asked for, stopped and taken up again."
@@ -427,6 +384,11 @@ class RunAsking(RunPages):
                 self._enter(writing, id, "queued")
                 writing.execute(sa.insert(JOB_TABLE).values(**place))
         return self.view(id)
+
+    def known(self, id: str, request: RunRequest | Mapping[str, Any]) -> RunView | None:
+        "The run, if this very request was asked for under its name before. Raises BadRun, OtherRequest."
+        facts = read_request(id, request).model_dump(mode="json", exclude_defaults=True)
+        return self.view(id) if self._same_before(id, facts) else None
 
     def _same_before(self, id: str, facts: dict, connection: sa.Connection | None = None) -> bool:
         "Whether this very run was asked for before. Raises OtherRequest."

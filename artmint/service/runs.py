@@ -124,9 +124,11 @@ def _start_run(
 ) -> RunAnswer:
     """Ask for a run under a name of your own. It is checked by name and type, and queued; the same request again gives
     the same run, another request under its name is refused."""
-    refuse_moved(request)
-    refuse_sending(here, who, run, request)
-    view = here.queue.submit(run, request)
+    view = here.queue.known(run, request)
+    if view is None:
+        refuse_moved(request)
+        refuse_sending(here, who, run, request)
+        view = here.queue.submit(run, request)
     response.headers["Location"] = f"/v1/runs/{run}"
     return run_answer(view)
 

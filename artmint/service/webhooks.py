@@ -556,7 +556,7 @@ class _Networks:
             self._wrong = ""
         return self.last
 
-# %% ../../nbs/service/webhooks.ipynb #5bcf8a1e
+# %% ../../nbs/service/webhooks.ipynb #1488ec81
 class _Route:
     "Endpoints, and the lines before them, as they lay in the catalog when they were read."
 
@@ -634,17 +634,14 @@ class Courier:
             return False
         route = self._route
         if route is None or route.changes != _changes(self.catalog) or self._networks.mended:
-            networks = self._networks.read()
-            route = self._route = _Route(self.catalog, self._flying, networks)
+            route = self._route = _Route(self.catalog, self._flying, self._networks.read())
         more = True
         while more:
             more, parcels = take_in(self.catalog, route.wanted, route.changes)
             for parcel in parcels:
                 route.lines.put(parcel)
         for parcel in route.lines.take(time.time()):
-            sent = self._pools[parcel.endpoint].submit(_carry, self, parcel, route.networks)
-            self._sent.add(sent)
-            sent.add_done_callback(self._sent.discard)
+            _let_go(self, parcel, route.networks)
         return True
 
     @property
@@ -665,15 +662,12 @@ class Courier:
 
     def close(self) -> None:
         "Let what is on its way arrive, write it down, and give the lease back."
-        for pool in self._pools.values():
-            pool.shutdown(wait=False, cancel_futures=True)
-        self._pools.clear()
-        while self._sent:  # a receiver may take longer than the lease
+        while self._pools:
+            self._pools.popitem()[1].shutdown(wait=False, cancel_futures=True)
+        while self._sent or not self._back.empty():  # a receiver may take longer than the lease
             self.lease.hold()
             if outcomes := _came_back(self._back, self.pause):
                 self._write(outcomes)
-        if outcomes := _came_back(self._back, 0.001):
-            self._write(outcomes)
         self.lease.release()
 
 # %% ../../nbs/service/webhooks.ipynb #19eac433
@@ -686,6 +680,13 @@ def _came_back(back: "queue.SimpleQueue[_Outcome]", wait: float) -> list[_Outcom
             outcomes.append(back.get_nowait())
     except queue.Empty:
         return outcomes
+
+
+def _let_go(courier: Courier, parcel: Parcel, networks: tuple[str, ...]) -> None:
+    "Give a parcel to a thread."
+    sent = courier._pools[parcel.endpoint].submit(_carry, courier, parcel, networks)
+    courier._sent.add(sent)
+    sent.add_done_callback(courier._sent.discard)
 
 
 def _carry(courier: Courier, parcel: Parcel, networks: tuple[str, ...]) -> None:

@@ -33,6 +33,7 @@ from artmint.service.access import (
     Here,
     Service,
     SlotNo,
+    UnknownBatch,
     asks,
     body_as,
     route_facts,
@@ -330,6 +331,8 @@ def request_for(
 ) -> RunRequest:
     "What runs a stage for a drop: by the batch file that is about it, or another of its collection. Raises NoBatchFor."
     batches = {name: one for name, one in here.shelf.batches().items() if isinstance(one, Batch)}
+    if wanted and wanted not in batches:
+        raise UnknownBatch(wanted, sorted(batches))
     about = {name: one for name, one in batches.items() if one.folder.name == collection}
     able = {name: one for name, one in about.items() if stage in one.stages and wanted in ("", name)}
     packed = here.catalog.find("drop", drop_key(collection, drop)) or {}

@@ -130,8 +130,8 @@ class PortTaken(Refusal):
 
     port: int
     says = (
-        "Port {port} of this machine is taken by another program. Nothing was served; stop that one, choose "
-        "another port (--port), or leave it out and any free one is taken."
+        "Port {port} of this machine is taken by another program. Nothing was served; stop that one, or choose "
+        "another port (--port; 0 takes any free one)."
     )
     exit_code = 2
 

@@ -14,6 +14,7 @@ from artmint.core.records import Edition
 from artmint.curate import candidates, choose
 from artmint.judge.decisions import (
     Action,
+    ActionReused,
     AlreadyPacked,
     NotAPerson,
     Opinion,
@@ -585,3 +586,17 @@ def test_the_server_takes_no_more_than_the_page_offers(act):
 
 def test_a_note_may_have_lines_and_any_script():
     assert Action(id="1", dnas=("a" * 64,), note="zwei\nZeilen, \u200eعربى 🧑‍🎨\t").note
+
+
+def test_the_name_of_an_action_means_one_thing(tmp_path):
+    "A script with one name for everything would lose its rejections without a word."
+    catalog = table(tmp_path)
+    look = ReviewSession(catalog, DEMO, "Ada")
+    first, second = tuple(look.candidates())[:2]
+    record_action(look, Action(id="x", dnas=(first,), decision="accept", stars=4))
+    record_action(look, Action(id="x", dnas=(first,), decision="accept", stars=4))
+    for change in ({"decision": "reject"}, {"stars": 2}):
+        with pytest.raises(ActionReused, match="Nothing was recorded"):
+            record_action(look, Action(id="x", dnas=(first, second), **change))
+    assert current_verdict(catalog, DEMO, first).decision == "accept"
+    assert not [row for row in catalog.history("decision", second) if row["by"] == "Ada"]

@@ -330,6 +330,8 @@ class Runs(RuleBasedStateMachine):
         worker = self.holder.pop(id)
         assert self.queue.tell(id, worker, 60) == self.asked[id]
         self.queue.settle(id, worker, state)
+        if self.asked[id] and state in ("queued", "waiting"):
+            state = {"cancel": "cancelled", "pause": "paused"}[self.asked[id]]
         self.state[id] = state
 
     @invariant()
@@ -397,3 +399,13 @@ def test_changes_from_many_threads_wait_for_each_other(queue):
     with ThreadPoolExecutor(40) as crowd:
         views = list(crowd.map(queue.cancel, [f"r{number}" for number in range(40)]))
     assert {view.state for view in views} == {"cancelled"}
+
+
+def test_a_run_that_is_known_is_told_without_its_batch_file(queue):
+    "A script that asks again isn't told that there is no such run."
+    first = queue.submit("a", {"batch": "moons"})
+    (queue.batches / "moons.toml").unlink()
+    assert queue.known("a", {"batch": "moons"}) == first == queue.submit("a", {"batch": "moons"})
+    assert queue.known("b", {"batch": "moons"}) is None
+    with pytest.raises(OtherRequest):
+        queue.known("a", {"batch": "tides"})

@@ -64,7 +64,7 @@ export class Beginning {
         el("div", { class: "two" }, field("later", "Not before", this.later), field("priority", "Priority", this.priority)),
         field("name", "Name of the run", this.name, "The same name again is the same run, so nothing is made twice.")));
     const none = el("p", { class: "words" }, "No batch file can be run yet. One says which collection, how many and which stages: artmint init makes the first.");
-    fill(this.dialog, el("h2", { id: "begin-name" }, "Start a run"), ready.length ? form : none, broken.length && el("ul", { class: "words bad" }, broken), this.plan,
+    fill(this.dialog, el("h2", { id: "begin-title" }, "Start a run"), ready.length ? form : none, broken.length && el("ul", { class: "words bad" }, broken), this.plan,
       el("div", { class: "actions" }, ready.length && this.go, button("Not now", "begin close", () => this.dialog.close(), { class: "quiet" })));
     if (ready.length) {
       this.batch.value = ready[0].name;
@@ -158,7 +158,7 @@ export class Beginning {
         say.hidden = false;
       }
     };
-    fill(this.dialog, el("h2", { id: "begin-name" }, title), el("p", {}, words), say,
+    fill(this.dialog, el("h2", { id: "begin-title" }, title), el("p", {}, words), say,
       el("div", { class: "actions" }, button(verb, "begin go", press, { class: "primary" }), button("Not now", "begin close", () => this.dialog.close(), { class: "quiet" })));
     this.dialog.showModal();
   }
