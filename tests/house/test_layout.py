@@ -121,6 +121,17 @@ def test_a_public_name_means_one_thing():
     assert {name: rooms for name, rooms in public.items() if len(rooms) > 1} == {}
 
 
+def test_a_module_defines_a_name_once():
+    "The second definition would win without a word."
+    twice = {}
+    for module, path in MODULES.items():
+        kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+        names = collections.Counter(node.name for node in tree_of(path).body if isinstance(node, kinds))
+        if again := [name for name, count in names.items() if count > 1]:
+            twice[module] = again
+    assert twice == {}
+
+
 def test_no_room_is_a_crumb():
     "A room under 80 lines of code has three rooms that import it."
     users = collections.defaultdict(set)
