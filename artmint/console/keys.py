@@ -24,7 +24,8 @@ Scopes = Annotated[
     list[str] | None,
     typer.Option(
         "--scope",
-        help="What it may do: read, runs:write, decide, enter, approve, mint, verify, admin; may be repeated.",
+        help="What it may do: read, runs:write, decide, enter, approve, mint, verify; admin opens nothing "
+        "over HTTP today. May be repeated.",
     ),
 ]
 Days = Annotated[
