@@ -4,15 +4,16 @@
 
 # %% auto #0
 __all__ = ['RECORD_TABLE', 'JOB_TABLE', 'DELIVERY_TABLE', 'MIGRATIONS', 'WATCHED', 'RUN_VARIABLE', 'NewerCatalog',
-           'CatalogReplaced', 'UnknownDatabase', 'Database', 'RecordConflict', 'MissingRecord', 'RecordWriter',
-           'RecordFinder', 'RecordLister', 'UnwatchedKind', 'Records', 'WorkList', 'LostLease', 'Claim', 'Leases',
-           'Counters', 'Catalog']
+           'CatalogReplaced', 'ForkedInUse', 'UnknownDatabase', 'Database', 'RecordConflict', 'MissingRecord',
+           'RecordWriter', 'RecordFinder', 'RecordLister', 'UnwatchedKind', 'Records', 'WorkList', 'LostLease', 'Claim',
+           'Leases', 'Counters', 'Catalog']
 
 # %% ../../nbs/studio/catalog.ipynb #01d9388a
 import copy
 import hashlib
 import os
 import time
+import weakref
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from functools import cache
@@ -220,6 +221,48 @@ def _watch_file(engine: sa.Engine, path: Path) -> None:
     sa.event.listen(engine, "connect", connected)
     sa.event.listen(engine, "checkout", taken)
 
+# %% ../../nbs/studio/catalog.ipynb #3de765e4
+_ENGINES: "weakref.WeakKeyDictionary[sa.Engine, str]" = weakref.WeakKeyDictionary()  # and their databases
+_LENT: set[str] = set()  # databases with connections in use at the moment at which this process was forked
+
+
+class ForkedInUse(Refusal):
+    "A process was forked while a catalog was in use, and its child asks for that catalog."
+
+    place: str
+    says = (
+        "{place} was in use at the moment at which this process was forked, so this process can't "
+        "write into it safely. Nothing was recorded; start the process with multiprocessing's method spawn, or "
+        "fork while nothing reads or writes."
+    )
+
+
+def _close_before_fork() -> None:
+    "Leave no connection open to a child."
+    for engine, place in list(_ENGINES.items()):
+        pool = engine.pool
+        if not pool.checkedout():
+            engine.dispose()
+        if pool.checkedout():
+            _LENT.add(place)
+
+
+os.register_at_fork(before=_close_before_fork, after_in_parent=_LENT.clear)
+
+
+def _close_with_forks(engine: sa.Engine) -> None:
+    "Have an engine closed before every fork. What it raises then in a child: ForkedInUse."
+    place = engine.url.render_as_string()  # without its password
+    if engine.dialect.name == "sqlite":
+        place = str(Path(engine.url.database).absolute())
+
+    def connecting(*_: Any) -> None:
+        if place in _LENT:
+            raise ForkedInUse(place)
+
+    _ENGINES[engine] = place
+    sa.event.listen(engine, "do_connect", connecting)
+
 # %% ../../nbs/studio/catalog.ipynb #5912d20c
 _TURN = 0x7475726E  # names the lock under which watched records are written in PostgreSQL
 
@@ -269,6 +312,8 @@ def _open(folder: Path, url: str | None) -> sa.Engine:
         sa.event.listen(engine, "connect", _pragmas)
         if place.database:
             _watch_file(engine, Path(place.database).absolute())
+    if more:
+        _close_with_forks(engine)
     sa.event.listen(engine, "begin", _begin)
     _migrate(engine)
     return engine
@@ -300,22 +345,18 @@ RUN_VARIABLE = "ARTMINT_RUN"  # of the environment: the run of a service for whi
 # %% ../../nbs/studio/catalog.ipynb #49718f86
 class Database:
     """A studio's database: by URL, or as its studio.toml says, or its catalog.sqlite. One object may be used
-    by many threads, and goes on working in a forked process."""
+    by many threads, and goes on working in a forked process: it is closed before every fork."""
 
     def __init__(self, folder: Path | str, url: str | None = None):
         self.folder = Path(folder)
         self.run = os.environ.get(RUN_VARIABLE)  # what is written names it
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # what is unrevealed is its owner's alone
         self._engine = _open(self.folder, url or read_settings(self.folder, "catalog").get("url"))
-        self._owner = os.getpid()
         self._inside: sa.Connection | None = None  # a transaction in which is read
 
     @property
     def engine(self) -> sa.Engine:
-        "SQLAlchemy's engine. A forked child gets connections of its own."
-        if self._owner != os.getpid():
-            self._engine.dispose(close=False)
-            self._owner = os.getpid()
+        "SQLAlchemy's engine."
         return self._engine
 
     def _write(self, losable: bool = False, kind: str = ""):

@@ -18,6 +18,7 @@ from artmint.studio.catalog import (
     MIGRATIONS,
     Catalog,
     CatalogReplaced,
+    ForkedInUse,
     LostLease,
     MissingRecord,
     NewerCatalog,
@@ -182,6 +183,47 @@ def test_threads_and_forked_children_share_a_catalog(catalog):
     os.waitpid(child, 0)
     assert len(catalog.all("score")) == 82
     assert catalog.check() == []
+
+
+def test_what_a_forked_child_writes_outlives_its_parents_catalog(tmp_path):
+    mine = Catalog(tmp_path)
+    mine.put("slot", "parent", {})
+    told, tell = os.pipe()
+    go, let_go = os.pipe()
+    child = os.fork()
+    if not child:
+        theirs = Catalog(tmp_path)
+        theirs.put("slot", "child, early", {})
+        os.write(tell, b".")
+        os.read(go, 1)
+        theirs.put("slot", "child, late", {})
+        os._exit(0)
+    os.read(told, 1)
+    mine.close()  # the last connection of a process takes the write-ahead log along
+    os.write(let_go, b".")
+    os.waitpid(child, 0)
+    assert set(Catalog(tmp_path).all("slot")) == {"parent", "child, early", "child, late"}
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["the same object", "another"])
+def test_a_child_forked_while_the_catalog_was_in_use_is_refused(tmp_path, again):
+    mine = Catalog(tmp_path)
+    reading, writing = os.pipe()
+    with mine.together():
+        child = os.fork()
+        if not child:
+            try:
+                (Catalog(tmp_path) if again else mine).put("slot", "child", {})
+            except ForkedInUse as refusal:
+                os.write(writing, str(refusal).encode())
+            finally:
+                os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writing)
+    with os.fdopen(reading) as said:
+        assert "was in use at the moment" in said.read()
+    mine.put("slot", "parent", {})
+    assert set(Catalog(tmp_path).all("slot")) == {"parent"}
 
 
 def test_keys_are_found_by_their_beginnings(catalog):
