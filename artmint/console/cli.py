@@ -142,9 +142,11 @@ def _makers_catalog(target: "Target", studio: Path) -> "tuple[Catalog, list[str]
     from artmint.studio.editions import minted_tokens
     from artmint.studio.files import read_settings
 
-    if not os.access(studio / "catalog.sqlite", os.W_OK) and not read_settings(studio, "catalog"):
+    if not (studio / "catalog.sqlite").exists() and not read_settings(studio, "catalog"):
         return None
     catalog = Catalog(studio)
+    if catalog.read_only:
+        return None
     contracts = catalog.all("contract").items()
     names = [key for key, body in contracts if body["address"].lower() == target.contract.lower()]
     if not names:

@@ -136,7 +136,13 @@ def of_stages(folder: Path) -> dict:
     stages = sorted(key for key in catalog.all("stage", "small/"))
     contracts = len(catalog.all("contract"))
     tokens = sorted(minted_tokens(catalog, "demo"))
-    return {"store": stored, "tokens": tokens, "contracts": contracts, "stages": stages, "unsound": sound(studio)}
+    return {
+        "store": stored,
+        "tokens": tokens,
+        "contracts": contracts,
+        "stages": stages,
+        "unsound": sound(studio),
+    }
 
 
 def serve_runs(folder: Path) -> None:
