@@ -30,7 +30,13 @@ from .make.adapters import named_adapters
 from .make.base import Base, environment
 from .make.engine import BrokenPicture
 from .make.render import batches, check, check_new, render
-from .make.rounds import Settings, record_attempts, refuse_unsaid_words, round_attempts
+from artmint.make.rounds import (
+    Settings,
+    record_attempts,
+    refuse_other_base,
+    refuse_unsaid_words,
+    round_attempts,
+)
 from .make.schedulers import own_spacing
 from .seeds import frozen_slots, one_of_one_of
 from .studio.catalog import Catalog
@@ -76,8 +82,10 @@ def attempts_of(
     round: int,  # 1, 2, ...
     base: Base,  # the model
 ) -> list[Attempt]:  # slot by slot
-    """The attempts of a round, checked and then recorded. Raises NoSuchAdapter, UnsaidWord, what `check` raises, and
+    """The attempts of a round, checked and then recorded. Raises BaseChanged, NoSuchAdapter, UnsaidWord, what `check` raises, and
     of attempts that aren't recorded yet what `check_new` raises, before anything is recorded."""
+    if slots:
+        refuse_other_base(catalog, collection, base.digest)
     settings = Settings(collection, base.digest, named_adapters(catalog, collection), salt)
     attempts = round_attempts(catalog, settings, slots, round)
     keys = [attempt_key(collection.name, attempt.slot, attempt.attempt) for attempt in attempts]

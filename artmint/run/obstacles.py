@@ -24,8 +24,8 @@ from ..make.base import BUNDLED, Base, Judge, collection_base
 from ..make.judges import JudgeNotHere, collection_judge
 from ..make.render import check_new
 from ..make.schedulers import unpaintable
-from ..make.rounds import Settings, describe_change, refuse_unsaid_words
-from ..metadata import NoSuchSlots, check_range, refuse_mixed_bases
+from ..make.rounds import Settings, describe_change, refuse_other_base, refuse_unsaid_words
+from ..metadata import NoSuchSlots, check_range, earlier_base, refuse_mixed_bases
 from ..pin import arweave_key, open_stores
 from ..publish.credentials import open_identity
 from ..publish.marks import marks_sentence
@@ -178,6 +178,8 @@ def _painting(outlook: Outlook) -> str:
     adapters = {} if trained else _adapters(outlook)
     settings = Settings(collection, base.digest, adapters, outlook.salt)
     slots = _to_paint(outlook)
+    if slots and outlook.catalog:
+        refuse_other_base(outlook.catalog, outlook.collection, base.digest)
     recipes = [attempt.recipe for slot in slots for attempt in settings.attempts(slot, [1])]
     check_new(base, recipes, outlook.catalog.blob if outlook.catalog else None)
     if outlook.catalog:
@@ -224,6 +226,7 @@ def _bases(outlook: Outlook) -> str:
         return "no edition yet"
     facts = [outlook.catalog.get("artifact", edition.dna)["recipe"] for edition in editions]
     base = BaseFacts(digest=outlook.base().digest, source=outlook.collection.generation.base)
+    base = earlier_base(outlook.catalog, outlook.collection, editions, base)
     refuse_mixed_bases(editions, facts, base)
     return f"{len(editions)} editions of one base"
 

@@ -274,7 +274,7 @@ def _copy_to_read(path: Path, uri: str, folder: Path) -> None:
     for name in (path.name, f"{path.name}-wal"):
         (folder / name).write_bytes(path.with_name(name).read_bytes())
 
-
+# %% ../../nbs/studio/catalog.ipynb #9c71f9c3
 def _open_to_read(path: Path) -> tuple[sa.Engine, Any]:
     "An engine for a catalog to which nothing is written, and what must be kept as long. Raises NewerCatalog, BrokenCatalog."
     uri = read_only_uri(path)
@@ -296,7 +296,7 @@ def _open_to_read(path: Path) -> tuple[sa.Engine, Any]:
     _migrate(engine)
     return engine, kept
 
-
+# %% ../../nbs/studio/catalog.ipynb #1ff010c4
 def _reader(connect: Callable[[], sqlite3.Connection]) -> sa.Engine:
     "An engine through which nothing is written."
     engine = sa.create_engine("sqlite:///read-only", creator=connect, **_POOL)
@@ -362,6 +362,17 @@ def _spoken(place: str, opened: Callable[[], Any]) -> Any:
             sa.make_url(place).render_as_string() if "://" in place else place, cause
         ) from error
 
+
+def _opened(folder: Path, url: str | None, read_only: str) -> tuple[sa.Engine, Any]:
+    """A studio's engine, and a copy from which is read, if any. Raises BrokenCatalog, and ReadOnlyStudio where nothing can
+    be written and no catalog is there."""
+    path = folder / "catalog.sqlite"
+    if not read_only:
+        return _spoken(str(url or path), lambda: _open(folder, url)), None
+    if not path.exists():
+        raise ReadOnlyStudio(str(folder), f"{read_only}, and there is no catalog in it")
+    return _spoken(str(path), lambda: _open_to_read(path))
+
 # %% ../../nbs/studio/catalog.ipynb #f6d15612
 WATCHED = (
     "artifact",
@@ -397,22 +408,9 @@ class Database:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # what is unrevealed is its owner's alone
         url = url or read_settings(self.folder, "catalog").get("url")
         self.read_only = "" if url else why_read_only(self.folder)  # why nothing can be written
-        self._kept: Any = None  # a copy from which is read
-        if self.read_only:
-            self._engine, self._kept = self._engine_to_read()
-        else:
-            self._engine = _spoken(
-                str(url or self.folder / "catalog.sqlite"), lambda: _open(self.folder, url)
-            )
+        self._engine, self._kept = _opened(self.folder, url, self.read_only)
         self._owner = os.getpid()
         self._inside: sa.Connection | None = None  # a transaction in which is read
-
-    def _engine_to_read(self) -> tuple[sa.Engine, Any]:
-        "An engine for a studio to which nothing can be written. Raises ReadOnlyStudio where no catalog is there."
-        path = self.folder / "catalog.sqlite"
-        if not path.exists():
-            raise ReadOnlyStudio(str(self.folder), f"{self.read_only}, and there is no catalog in it")
-        return _spoken(str(path), lambda: _open_to_read(path))
 
     @property
     def engine(self) -> sa.Engine:
@@ -684,9 +682,11 @@ class Records(RecordWriter, RecordLister):
         seals = self._read(sa.select(RECORD_TABLE.c.seal).where(RECORD_TABLE.c.id == number))
         return seals[0].seal if seals else ""
 
-    def last_version(self) -> str:
-        "The artmint that wrote the newest record; empty: there is none."
+    def last_version(self, kind: str = "", key: str = "") -> str:
+        "The artmint that wrote the newest record, or the newest of a kind and key; empty: there is none."
         newest = sa.select(RECORD_TABLE.c.version).order_by(RECORD_TABLE.c.id.desc()).limit(1)
+        if kind:
+            newest = newest.where(RECORD_TABLE.c.kind == kind, RECORD_TABLE.c.key == key)
         rows = self._read(newest)
         return rows[0].version if rows else ""
 
@@ -759,15 +759,20 @@ class LostLease(Refusal):
 _STANDING = tuple(map(JOB_TABLE.c.get, ("key", "worker", "claims", "asked", "lane", "progress")))
 
 
+_LONGEST = 86_400.0  # seconds; a lease that ends later was given by a clock that was wrong
+
+
 @cache
 def _claiming(lanes: bool) -> sa.Executable:
     """The statement that takes the key of a stage's list that is first in turn: the highest priority, free for longest. Its row
     is locked, and rows that others have locked are passed over."""
     of_stage = JOB_TABLE.c.stage == sa.bindparam("list")
     now = sa.bindparam("now")
-    free = sa.select(JOB_TABLE.c.key).where(of_stage, ~JOB_TABLE.c.done, JOB_TABLE.c.until < now)
+    by_wrong_clock = sa.and_(JOB_TABLE.c.worker != "", JOB_TABLE.c.until > sa.bindparam("latest"))
+    open_now = sa.or_(JOB_TABLE.c.until < now, by_wrong_clock)
+    free = sa.select(JOB_TABLE.c.key).where(of_stage, ~JOB_TABLE.c.done, open_now)
     if lanes:
-        held = sa.select(JOB_TABLE.c.lane).where(of_stage, _IS_HELD, JOB_TABLE.c.until >= now)
+        held = sa.select(JOB_TABLE.c.lane).where(of_stage, _IS_HELD, ~open_now)
         free = free.where(JOB_TABLE.c.lane.not_in(held))
     first = free.order_by(*_IN_TURN).limit(1).with_for_update(skip_locked=True).scalar_subquery()
     take = sa.update(JOB_TABLE).where(of_stage, JOB_TABLE.c.key == first)
@@ -802,6 +807,7 @@ class Leases(WorkList):
         so takes turns, as `together` does."""
         now = time.time()
         given = {"list": stage, "now": now, "taker": worker, "end": now + seconds}
+        given["latest"] = now + max(_LONGEST, 10 * seconds)
         row = connection.execute(_claiming(lanes), given).first()
         return Claim(*row) if row else Claim()
 

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['TABLES', 'sync_folder', 'replacing', 'write_whole', 'ReadOnlyStudio', 'why_read_only', 'refuse_read_only',
-           'write_new', 'BadSettings', 'studio_document', 'read_settings', 'StudioBusy', 'hold_studio', 'slot_key',
-           'attempt_key', 'drop_key', 'chain_key', 'drop_folder']
+           'write_new', 'BadSettings', 'studio_document', 'read_settings', 'host_name', 'process_name', 'has_died',
+           'StudioBusy', 'hold_studio', 'slot_key', 'attempt_key', 'drop_key', 'chain_key', 'drop_folder']
 
 # %% ../../nbs/studio/files.ipynb #760d5d9f
 import errno
@@ -14,9 +14,10 @@ import os
 import platform
 import secrets
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 # %% ../../nbs/studio/files.ipynb #f594bce0
-from ..core.canon import NotPlainJSON, NotPlainTOML, Refusal, read_json, read_toml
+from ..core.canon import NotPlainJSON, NotPlainTOML, Refusal, digest, read_json, read_toml
 
 # %% ../../nbs/studio/files.ipynb #32eba0d2
 def sync_folder(
@@ -212,6 +213,48 @@ def read_settings(
         )
         raise BadSettings(str(path), reason)
     return settings
+
+# %% ../../nbs/studio/files.ipynb #143ecb6a
+@cache
+def host_name() -> str:
+    "This host, told apart from others of its name where the system helps."
+    marks = []
+    for place, read in (
+        ("/proc/sys/kernel/random/boot_id", Path.read_text),
+        ("/proc/self/ns/pid", Path.readlink),
+    ):
+        with suppress(OSError):
+            marks.append(str(read(Path(place))).strip())
+    return "-".join([platform.node(), *([digest(marks)[:8]] if marks else [])])
+
+
+def _began(process: int) -> str | None:
+    "When a process of this host began, in the system's own count; empty: it doesn't tell; None: there is none."
+    try:
+        os.kill(process, 0)
+        words = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except ProcessLookupError:
+        return None
+    except (OSError, OverflowError):
+        return ""
+    return None if words[0] == "Z" else words[19]  # state; starttime
+
+
+def process_name() -> str:
+    "This process, for those who must know later whether it lives: host, number, beginning."
+    return f"{host_name()} {os.getpid()}@{_began(os.getpid()) or ''}"
+
+
+def has_died(
+    name: str,  # as `process_name` gave it, alone or with a word after it
+) -> bool:  # False for one that lives, that is on another host, or of which nothing is known
+    "Whether a process is of this host and lives no more."
+    host, _, rest = name.partition(" ")
+    number, at, began = rest.partition(" ")[0].partition("@")
+    if host != host_name() or not at or not number.isdecimal():
+        return False
+    now = _began(int(number))
+    return now is None or bool(began and now and began != now)
 
 # %% ../../nbs/studio/files.ipynb #96e68a9e
 class StudioBusy(Refusal):

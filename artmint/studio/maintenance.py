@@ -395,7 +395,7 @@ def _reason(catalog: Catalog, name: str) -> str:
         f"{kind}, {path.stat().st_size:,} bytes, {days:.0f} days old; no record, text or collection names it"
     )
 
-
+# %% ../../nbs/studio/maintenance.ipynb #18b8d800
 PACKING = ".packing-"  # how folders begin in which a drop's pictures lie while it is packed
 _PART = re.compile(r"\..+\.\d+\.[0-9a-f]{8}")  # a file that was being written
 
@@ -412,8 +412,27 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 # %% ../../nbs/studio/maintenance.ipynb #2a386cf3
+def _orphans(catalog: Catalog, before: float, given: Iterable[Path]) -> Orphans:
+    "What nothing refers to, and is older than a time."
+    there, missing = _places(catalog, given)
+    named = _written_names(catalog)
+    for body in catalog.all("sources").values():
+        named.update(*body.values())
+    for place in there:
+        named.update(*_names_under(place).values())
+    named = _with_blobs(catalog, named)
+    unnamed = [name for name in catalog.blob_names() if name not in named]
+    blobs = [name for name in unnamed if catalog.blob_time(name) < before]
+    leftovers = _left_by_killed(catalog.folder, before)
+    size = sum(_size(path) for path in [*map(catalog.blob_path, blobs), *leftovers])
+    names = [str(path.relative_to(catalog.folder)) for path in leftovers]
+    reasons = {name: _reason(catalog, name) for name in blobs}
+    return Orphans(blobs, names, catalog.finished_jobs(), size, reasons, list(map(str, there)), missing)
+
+
 def _remove(catalog: Catalog, orphans: Orphans) -> None:
     "Remove what was found."
+    catalog.finished_jobs(forget=True)
     for name in orphans.blobs:
         catalog.remove_blob(name)
     leftovers = [catalog.folder / name for name in orphans.leftovers]
@@ -422,7 +441,7 @@ def _remove(catalog: Catalog, orphans: Orphans) -> None:
     for folder in {path.parent for path in leftovers if path.parent.name.startswith(PACKING)}:
         shutil.rmtree(folder, ignore_errors=True)
 
-
+# %% ../../nbs/studio/maintenance.ipynb #0423b255
 def gc(
     studio: Path,  # the studio's folder
     really: bool = False,  # remove; else only look
@@ -431,24 +450,9 @@ def gc(
 ) -> Orphans:
     "Find what nothing refers to, and remove it when that is asked for. Raises StudioBusy, ReadOnlyStudio."
     catalog = Catalog(studio)
-    before = time.time() - days * 86_400
     looks = catalog.read_only and not really
     with nullcontext() if looks else hold_studio(catalog.folder, "gc"):
-        there, missing = _places(catalog, collections)
-        named = _written_names(catalog)
-        for body in catalog.all("sources").values():
-            named.update(*body.values())
-        for place in there:
-            named.update(*_names_under(place).values())
-        named = _with_blobs(catalog, named)
-        unnamed = [name for name in catalog.blob_names() if name not in named]
-        blobs = [name for name in unnamed if catalog.blob_time(name) < before]
-        leftovers = _left_by_killed(catalog.folder, before)
-        size = sum(_size(path) for path in [*map(catalog.blob_path, blobs), *leftovers])
-        names = [str(path.relative_to(catalog.folder)) for path in leftovers]
-        reasons = {name: _reason(catalog, name) for name in blobs}
-        jobs = catalog.finished_jobs(forget=really)
-        orphans = Orphans(blobs, names, jobs, size, reasons, list(map(str, there)), missing)
+        orphans = _orphans(catalog, time.time() - days * 86_400, collections)
         if really:
             _remove(catalog, orphans)
     return orphans
