@@ -29,7 +29,13 @@ from .core.records import Artifact, Attempt, KeptFile, Recipe, Slot, SourceKind,
 from .make.adapters import named_adapters
 from .make.engines import Painter
 from .make.engine import BrokenPicture
-from .make.rounds import Settings, record_attempts, refuse_unsaid_words, round_attempts
+from artmint.make.rounds import (
+    Settings,
+    record_attempts,
+    refuse_other_base,
+    refuse_unsaid_words,
+    round_attempts,
+)
 from .seeds import frozen_slots, one_of_one_of
 from .studio.catalog import Catalog
 from .studio.editions import edition_of
@@ -74,8 +80,11 @@ def attempts_of(
     round: int,  # 1, 2, ...
     painter: Painter,  # the engine, with its base
 ) -> list[Attempt]:  # slot by slot
-    """The attempts of a round, checked and then recorded. Raises NoSuchAdapter, UnsaidWord, what the painter's `check`
-    raises, and of attempts that aren't recorded yet what its `check_new` raises, before anything is recorded."""
+    """The attempts of a round, checked and then recorded. Raises BaseChanged, NoSuchAdapter, UnsaidWord, what the
+    painter's `check` raises, and of attempts that aren't recorded yet what its `check_new` raises, before anything is
+    recorded."""
+    if slots:
+        refuse_other_base(catalog, collection, painter.digest)
     settings = Settings(collection, painter.digest, named_adapters(catalog, collection), salt)
     attempts = round_attempts(catalog, settings, slots, round)
     keys = [attempt_key(collection.name, attempt.slot, attempt.attempt) for attempt in attempts]

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['UnfilledSlot', 'NoSuchSlots', 'RefusedByPeople', 'UndecidedByPeople', 'RefusedAfterPacking', 'MixedBases',
-           'OverlappingDrop', 'AuditFailed', 'refuse_unaccepted', 'check_range', 'refuse_mixed_bases', 'is_complete',
-           'pack', 'provenance_record']
+           'OverlappingDrop', 'AuditFailed', 'refuse_unaccepted', 'check_range', 'refuse_mixed_bases', 'earlier_base',
+           'is_complete', 'pack', 'provenance_record']
 
 # %% ../nbs/25_metadata.ipynb #35755440
 import hashlib
@@ -30,7 +30,7 @@ from .ipfs.car import check_car, open_car, write_car
 from .ipfs.cid import CID, PROFILE, Built, ContentError, build, cid as cid_of
 from .judge.decisions import Verdict, unaccepted_editions
 from .make.adapters import named_adapters
-from .make.base import base_name
+from .make.base import BUNDLED, base_name
 from .make.rounds import Settings, settings_of
 from .pin import arweave_key
 from .publish.audit import StudioDrop, accuracy, audit
@@ -54,9 +54,16 @@ from artmint.publish.tokens import (
     withheld_digests,
 )
 from .publish.renditions import Rendition, rendition_of
-from .publish.weights import WEIGHTS_PAGE, WeightsListing, WeightsPlace, nested, write_weights
 
 # %% ../nbs/25_metadata.ipynb #96fcde87
+from artmint.publish.weights import (
+    WEIGHTS_PAGE,
+    WeightsListing,
+    WeightsPlace,
+    nested,
+    weights_archive,
+    write_weights,
+)
 from .seeds import frozen_slots, salt_of
 from .studio.catalog import Catalog
 from .studio.editions import edition_of, packed_slots, token_of
@@ -235,6 +242,28 @@ def refuse_mixed_bases(
     if others:
         raise MixedBases(others, base.source)
 
+# %% ../nbs/25_metadata.ipynb #2f6820f9
+def earlier_base(
+    catalog: Catalog,  # where editions and their artifacts are
+    collection: Collection,  # whose
+    editions: list[Edition],  # of a drop
+    base: BaseFacts,  # the one that paints today
+) -> BaseFacts:  # today's, unless all editions are of one other base
+    "The base that painted a drop. A collection's source may lead to another base by now, as after an upgrade of artmint."
+    recipes = [catalog.get("artifact", edition.dna)["recipe"] for edition in editions]
+    painted = [(edition, facts["base"]) for edition, facts in zip(editions, recipes) if "base" in facts]
+    digests = {digest for _, digest in painted}
+    if len(digests) != 1 or base.digest in digests:
+        return base
+    edition = painted[0][0]
+    attempt = catalog.find("attempt", attempt_key(collection.name, edition.slot, edition.attempt)) or {}
+    settings = settings_of(catalog, attempt, collection.name, "")
+    source = settings.collection.generation.base if settings else collection.generation.base
+    wrote = catalog.last_version("artifact", edition.dna)
+    return BaseFacts(
+        digest=digests.pop(), source=f"bundled by artmint {wrote}" if source == BUNDLED else source
+    )
+
 # %% ../nbs/25_metadata.ipynb #3e8dab7f
 def _earlier_settings(catalog: Catalog, now: Settings, editions: list[Edition]) -> dict[int, Settings]:
     "The settings that editions were painted under, by slot, where they aren't the present ones."
@@ -273,7 +302,10 @@ def _published_base(
 ) -> WeightsPlace | None:
     "Where the files of a drop's base are published, their archive written; None where they aren't. Raises OSError."
     painted = any("base" in recipe for recipe in recipes)
-    if not (collection.publish_weights and weights and painted):
+    known = (
+        weights or weights_archive(catalog.folder, digest).exists()
+    )  # an earlier base's may be there from an earlier drop
+    if not (collection.publish_weights and known and painted):
         return None
     return write_weights(catalog.folder, digest, weights)
 
@@ -306,6 +338,8 @@ def _open_drop(
     check_range(catalog, collection, drop, slots)
     salt = salt_of(collection, catalog.folder)
     editions = _editions(catalog, collection, slots)
+    painted = earlier_base(catalog, collection, editions, base)
+    base, weights = painted, weights if painted == base else {}
     facts = [catalog.get("artifact", edition.dna)["recipe"] for edition in editions]
     refuse_mixed_bases(editions, facts, base)
     in_drop = [slot for slot in frozen_slots(catalog, collection, salt) if slot.id in slots]

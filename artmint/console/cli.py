@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['CODES', 'app', 'GROUPS', 'TargetAddress', 'Regenerate', 'BaseSource', 'ProvenanceHash', 'SampleSize', 'OpeningFile',
-           'GatewayLimit', 'SheetFile', 'AgentBatches', 'KeyFile', 'PACKAGES', 'Deep', 'verify', 'NoAgents',
-           'serve_agents', 'doctor', 'main']
+           'GatewayLimit', 'SheetFile', 'AgentBatches', 'KeyFile', 'PACKAGES', 'Deep', 'Repair', 'Agreed', 'verify',
+           'NoAgents', 'serve_agents', 'doctor', 'main']
 
 # %% ../../nbs/console/cli.ipynb #43ed7ff3
 import os
@@ -15,7 +15,7 @@ import signal
 import stat
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from importlib import metadata
 from importlib.util import find_spec
@@ -142,9 +142,11 @@ def _makers_catalog(target: "Target", studio: Path) -> "tuple[Catalog, list[str]
     from artmint.studio.editions import minted_tokens
     from artmint.studio.files import read_settings
 
-    if not os.access(studio / "catalog.sqlite", os.W_OK) and not read_settings(studio, "catalog"):
+    if not (studio / "catalog.sqlite").exists() and not read_settings(studio, "catalog"):
         return None
     catalog = Catalog(studio)
+    if catalog.read_only:
+        return None
     contracts = catalog.all("contract").items()
     names = [key for key, body in contracts if body["address"].lower() == target.contract.lower()]
     if not names:
@@ -406,22 +408,70 @@ def _records(studio: Path) -> list[dict]:
 Deep = Annotated[bool, typer.Option("--deep", help="Read every record and every blob, and load the models.")]
 
 
+Repair = Annotated[
+    bool,
+    typer.Option(
+        "--repair",
+        help="Say what is broken and how it would be mended, and mend it where that loses nothing.",
+    ),
+]
+Agreed = Annotated[bool, typer.Option("--yes", help="With --repair: don't ask before it is done.")]
+
+# %% ../../nbs/console/cli.ipynb #7935147a
+def _repair(studio: Path, agreed: bool, json: bool) -> None:
+    "Say what would be mended, and mend it once somebody agrees."
+    from artmint.studio.repair import mendings, repair
+
+    found = mendings(studio)
+    if not json:
+        for mending in found:
+            typer.echo(f"{mending.what}\n    would be mended: {mending.cure}")
+    done: list[str] = []
+    if found and (agreed or (sys.stdin.isatty() and typer.confirm("Do it?"))):
+        repair(studio, done.append)
+    if json:
+        return print_json(
+            {"broken": [one.what for one in found], "cures": [one.cure for one in found], "done": done}
+        )
+    typer.echo(
+        "\n".join(done)
+        if done
+        else "nothing was changed" + (" (--yes)" if found else "; nothing is broken that can be mended here")
+    )
+
+
+def _asked(question: Callable[[], list[dict]], name: str) -> list[dict]:
+    "What a part of the doctor finds; a part that can't look says so, and the others go on."
+    try:
+        return question()
+    except Refusal as refusal:
+        return [_check(name, "failed", str(refusal))]
+    except (OSError, ValueError) as error:
+        return [_check(name, "failed", console_words(error)[0])]
+
+# %% ../../nbs/console/cli.ipynb #c3946040
 @app.command(epilog=CODES)
 def doctor(
     context: typer.Context,  # its `obj` is the environment of the process
     studio: Studio = Path("studio"),  # which studio
     chain: Chain = "embedded",  # whose contracts to look at
     deep: Deep = False,  # slower
+    mend: Repair = False,  # what is broken
+    agreed: Agreed = False,  # for programs
     json: Json = False,  # for programs
 ) -> None:
     "Look at the environment and a studio, and say what is odd."
+    if agreed and not mend:
+        raise typer.BadParameter("--yes agrees to what --repair would do")
+    if mend:
+        return _repair(studio, agreed, json)
     checks = [*_packages(), _kernel()]
     if studio.exists():
         checks += _files(studio)
     else:
         checks.append(_check("studio", "held", f"none yet in {studio}"))
-    checks += custody_checks(studio, chain, context.obj)
-    checks += minting_checks(studio, chain, context.obj)
+    checks += _asked(lambda: custody_checks(studio, chain, context.obj), "custody")
+    checks += _asked(lambda: minting_checks(studio, chain, context.obj), "minting")
     if deep:
         checks += _models()
     if deep and (studio / "catalog.sqlite").exists():

@@ -10,7 +10,6 @@ __all__ = ['Progress', 'LOOPBACK_CLUSTER', 'EXECUTORS', 'Executor', 'report_prog
 # %% ../../nbs/run/executors.ipynb #955dbe07
 import os
 import pickle
-import platform
 import secrets
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from ..generate import artifacts_of
 from ..make.engines import Painter
 from .workers import Crew, Order, Worker, order_of
 from ..studio.catalog import Catalog
+from ..studio.files import has_died, process_name
 
 # %% ../../nbs/run/executors.ipynb #0414f823
 Progress = Callable[[int, int], None]  # takes pictures made, pictures asked for
@@ -52,34 +52,21 @@ def report_progress(
 
 
 def _worker_name() -> str:
-    "A name that no other worker has."
-    return f"{platform.node()} {os.getpid()} {secrets.token_hex(8)}"
+    "A name that no other worker has, and that tells whether whoever gave it lives."
+    return f"{process_name()} {secrets.token_hex(8)}"
 
 # %% ../../nbs/run/executors.ipynb #5cd3fd2d
 def release_dead(
     order: Order,  # whose list
     catalog: Catalog,  # where the list is
 ) -> list[str]:  # names of workers
-    """Give back at once what workers of this host hold that are dead, as after a run that was killed. Where several
-    systems share a host's name, one that lives may lose a batch by it, and both make the same pictures."""
-    dead = []
-    for name in catalog.holders(order.stage):
-        host, _, rest = name.rpartition(" ")[0].rpartition(" ")
-        if host == platform.node() and rest.isdecimal() and not _lives(int(rest)):
-            catalog.release(order.stage, name)
-            dead.append(name)
+    "Give back at once what workers of this host hold that are dead, as after a run that was killed."
+    dead = [name for name in catalog.holders(order.stage) if has_died(name)]
+    for name in dead:
+        catalog.release(order.stage, name)
+    if dead:
+        print(f"{len(dead)} workers that have died here held batches; these are free again.")
     return dead
-
-
-def _lives(process: int) -> bool:
-    "Whether a process of this host is there."
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
 
 
 def serial(

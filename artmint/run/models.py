@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['adapter_app', 'NewFile', 'StudioName', 'ForBase', 'NameOrFile', 'InBase', 'embedding_app', 'WordFile', 'Word',
-           'base_app', 'Source', 'Revision', 'ConfigFolder', 'Variant', 'Vae', 'Predicts', 'ZeroSnr', 'NoStudioHere',
-           'studio_catalog', 'open_base', 'read_base', 'add_base', 'adapter_lines', 'base_lines', 'adapter_add',
-           'NoAdapterOfThatName', 'adapter_bytes', 'adapter_facts_of', 'adapter_show', 'adapter_list', 'embedding_add',
-           'embedding_list', 'UnfitForBase', 'base_files', 'base_add', 'base_list']
+           'base_app', 'Source', 'Revision', 'ConfigFolder', 'Variant', 'Vae', 'Predicts', 'ZeroSnr',
+           'ChangedCollection', 'NoStudioHere', 'studio_catalog', 'open_base', 'read_base', 'add_base', 'adapter_lines',
+           'base_lines', 'adapter_add', 'NoAdapterOfThatName', 'adapter_bytes', 'adapter_facts_of', 'adapter_show',
+           'adapter_list', 'embedding_add', 'embedding_list', 'UnfitForBase', 'base_files', 'base_add', 'base_take',
+           'base_list']
 
 # %% ../../nbs/run/models.ipynb #83ed0f3d
 from pathlib import Path
@@ -383,6 +384,30 @@ def base_add(
     _print_facts({key: added[key] for key in ("name", "source", "digest", "family")} | added["files"])
     _named_before(added, "name")
     typer.echo(f"\nIn a collection.toml:\n\n{lines}")
+
+# %% ../../nbs/run/models.ipynb #02fbbd18
+ChangedCollection = Annotated[Path, typer.Argument(help="The collection's folder.")]
+
+
+@base_app.command("take")
+def base_take(
+    collection: ChangedCollection,  # which
+    studio: Studio = Path("studio"),  # the studio
+    json: Json = False,  # for programs
+) -> None:
+    "Let a collection go on with the base that its source leads to here, where that isn't the one that painted it before."
+    from artmint.make.base import collection_base
+    from artmint.make.rounds import choose_base
+    from artmint.seeds import load_collection
+
+    chosen = load_collection(collection)
+    catalog = studio_catalog(studio, made=True)
+    base = collection_base(chosen).digest
+    before = choose_base(catalog, chosen, base)
+    if json:
+        return print_json({"collection": chosen.name, "base": base, "before": before})
+    was = f"; it was {before[:12]}" if before not in ("", base) else ""
+    typer.echo(f"{chosen.name} is painted with base {base[:12]} from now on{was}")
 
 # %% ../../nbs/run/models.ipynb #4bc4b0e5
 @base_app.command("list")

@@ -24,8 +24,8 @@ from ..make.base import BUNDLED, Judge
 from ..make.engines import Painter, collection_painter
 from ..make.judges import JudgeNotHere, collection_judge
 from ..make.schedulers import unpaintable
-from ..make.rounds import Settings, describe_change, refuse_unsaid_words
-from ..metadata import NoSuchSlots, check_range, refuse_mixed_bases
+from ..make.rounds import Settings, describe_change, refuse_other_base, refuse_unsaid_words
+from ..metadata import NoSuchSlots, check_range, earlier_base, refuse_mixed_bases
 from ..pin import arweave_key, open_stores
 from ..publish.credentials import open_identity
 from ..publish.marks import marks_sentence
@@ -179,6 +179,8 @@ def _painting(outlook: Outlook) -> str:
     adapters = {} if trained else _adapters(outlook)
     settings = Settings(collection, painter.digest, adapters, outlook.salt)
     slots = _to_paint(outlook)
+    if slots and outlook.catalog:
+        refuse_other_base(outlook.catalog, outlook.collection, base.digest)
     recipes = [attempt.recipe for slot in slots for attempt in settings.attempts(slot, [1])]
     painter.check_new(recipes, outlook.catalog.blob if outlook.catalog else None)
     if outlook.catalog:
@@ -225,7 +227,9 @@ def _bases(outlook: Outlook) -> str:
         return "no edition yet"
     facts = [outlook.catalog.get("artifact", edition.dna)["recipe"] for edition in editions]
     painter = outlook.painter()
-    refuse_mixed_bases(editions, facts, BaseFacts(digest=painter.digest, source=painter.origin))
+    base = BaseFacts(digest=painter.digest, source=painter.origin)
+    base = earlier_base(outlook.catalog, outlook.collection, editions, base)
+    refuse_mixed_bases(editions, facts, base)
     return f"{len(editions)} editions of one base"
 
 # %% ../../nbs/run/obstacles.ipynb #83ec08f7

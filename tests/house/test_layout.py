@@ -28,7 +28,7 @@ FACE = {
     "serve": "service",
 }
 ROOMS = """core: allocation canon collection containers formats intake manifest market media picture records texts
-studio: blobs catalog editions files ledger maintenance team thumbnails web
+studio: blobs catalog editions files ledger maintenance repair team thumbnails web
 ipfs: arweave car cid health http services sources stores
 make: adapters base embeddings engine engines judges layouts merging prompts render rounds schedulers
 train: drawings examples settings style
