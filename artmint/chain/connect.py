@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['BUSY_CODES', 'QUESTION_ERRORS', 'ANSWER_LIMIT', 'RELIED_ON', 'MOST_LOG_QUESTIONS', 'NodeSilent', 'NodesDisagree',
-           'WrongChain', 'NodeBusy', 'NodeLags', 'redact_url', 'question_error', 'is_answer', 'one_node',
+           'WrongChain', 'NodeBusy', 'NodeLags', 'redact_url', 'question_error', 'JsonWire', 'is_answer', 'one_node',
            'SeveralNodes', 'PatientNode', 'nodes_at', 'genesis_of', 'require_block', 'connect']
 
 # %% ../../nbs/chain/connect.ipynb #6afea0be
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 from .embedded import EmbeddedChain, rpc_endpoints
 from .networks import NETWORKS, Network
 from ..core.canon import NotPlainJSON, Refusal, read_json
-from ..ipfs.http import BadAnswer, NoAnswer, PrivateAddress, Request, TooMuch, request
+from ..ipfs.http import BadAnswer, NoAnswer, PrivateAddress, Request, TooMuch, request, web_address
 
 # %% ../../nbs/chain/connect.ipynb #f1d79782
 class NodeSilent(Refusal):
@@ -90,8 +90,11 @@ def redact_url(
     url: str,  # of a node
 ) -> str:
     "As much of an address as may be shown: its host and port. Paths, queries and users may hold keys."
-    parts = urlsplit(url)
-    port = f":{parts.port}" if parts.port else ""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "the node"
     return f"{parts.hostname or 'the node'}{port}"
 
 # %% ../../nbs/chain/connect.ipynb #e2200f4a
@@ -182,12 +185,16 @@ def _silence(url: str, refusal: Refusal) -> NodeSilent:
     return NodeSilent(redact_url(url), refusal.reason)
 
 # %% ../../nbs/chain/connect.ipynb #72970c30
-class _Wire:
-    """What carries a question to a node, in the place of web3.py's sessions: nothing but https or http to that host,
-    no redirect, a limit on bytes, and one on the seconds of all of it."""
+class JsonWire:
+    """What carries a question in JSON to a server at a fixed address: nothing but https or http to that host, no
+    redirect, a limit on bytes, and one on the seconds of all of it. A user in the address becomes a header."""
 
-    def __init__(self, url: str, seconds: float):
-        parts = urlsplit(url)
+    def __init__(
+        self,
+        url: str,  # http or https
+        seconds: float,  # for all of an answer
+    ):
+        parts = web_address(url)
         self.url = urlunsplit((*parts[:1], parts.netloc.rpartition("@")[2], *parts[2:4], ""))
         self.seconds = seconds
         self.headers = {"Content-Type": "application/json"}
@@ -195,12 +202,23 @@ class _Wire:
             words = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             self.headers["Authorization"] = f"Basic {b64encode(words.encode()).decode()}"
 
+    def post(
+        self,
+        data: bytes,  # JSON
+        limit: int,  # most bytes of an answer
+    ) -> bytes:
+        "An answer's bytes. Raises NoAnswer, BadAnswer, TooMuch, PrivateAddress."
+        headers = self.headers | {"Content-Length": str(len(data))}
+        return request(Request(self.url, "POST", headers, lambda: [data], self.seconds), limit)[1]
+
+
+class _Wire(JsonWire):
+    "In the place of web3.py's sessions."
+
     def make_post_request(self, url: str, data: bytes, **how: Any) -> bytes:
         "An answer's bytes. Raises NoAnswer where the connection broke, NodeSilent, NodeBusy."
-        headers = self.headers | {"Content-Length": str(len(data))}
-        question = Request(self.url, "POST", headers, lambda: [data], self.seconds)
         try:
-            return request(question, ANSWER_LIMIT)[1]
+            return self.post(data, ANSWER_LIMIT)
         except (NoAnswer, BadAnswer, TooMuch, PrivateAddress) as refusal:
             if isinstance(refusal, NoAnswer) and not refusal.status:
                 raise
