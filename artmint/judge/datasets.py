@@ -201,7 +201,7 @@ def read_fiftyone(
     for number, sample in enumerate(samples, 1):
         try:
             statement, problem = _sample_statement(sample)
-        except (ValidationError, AttributeError, TypeError) as error:
+        except (ValidationError, AttributeError, TypeError, LookupError) as error:
             statement, problem = None, " ".join(str(error).split())
         if statement is None:
             reading.faults.append(f"sample {number}: {problem}")
@@ -363,7 +363,7 @@ def _read_annotation(
         return
     try:
         statement, problem = _annotation_statement(place, data, annotation, by)
-    except (ValidationError, AttributeError, TypeError) as error:
+    except (ValidationError, AttributeError, TypeError, LookupError) as error:
         statement, problem = None, " ".join(str(error).split())
     if statement is None:
         reading.faults.append(f"{place}: {problem}")
