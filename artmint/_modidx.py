@@ -91,6 +91,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'artmint.chain.connect._block_number': ( 'chain/connect.html#_block_number',
                                                                                 'artmint/chain/connect.py'),
                                        'artmint.chain.connect._content': ('chain/connect.html#_content', 'artmint/chain/connect.py'),
+                                       'artmint.chain.connect._is_record': ('chain/connect.html#_is_record', 'artmint/chain/connect.py'),
                                        'artmint.chain.connect._is_spelled': ('chain/connect.html#_is_spelled', 'artmint/chain/connect.py'),
                                        'artmint.chain.connect._lacks': ('chain/connect.html#_lacks', 'artmint/chain/connect.py'),
                                        'artmint.chain.connect._logs': ('chain/connect.html#_logs', 'artmint/chain/connect.py'),

@@ -154,7 +154,7 @@ def question_error(
         if re.search(pattern, words, re.IGNORECASE):
             return meaning
     code = error.get("code") if isinstance(error, dict) else None
-    return "busy" if code in BUSY_CODES else "unknown"
+    return "busy" if isinstance(code, int) and code in BUSY_CODES else "unknown"
 
 # %% ../../nbs/chain/connect.ipynb #a04aa3bf
 def _retry_questions_only(provider: "HTTPProvider") -> None:
@@ -248,6 +248,36 @@ def _is_spelled(value: Any, spelling: re.Pattern | None = None) -> bool:
         return all(_is_spelled(inner, spelling) for inner in value)
     return spelling is None or value is None or isinstance(value, str) and bool(spelling.fullmatch(value))
 
+# %% ../../nbs/chain/connect.ipynb #03c35bd9
+_BLOCK_FIELDS = "hash parentHash number timestamp"
+_NEEDED = {  # method: fields that its records have
+    "eth_getBlockByNumber": _BLOCK_FIELDS,
+    "eth_getBlockByHash": _BLOCK_FIELDS,
+    "eth_getTransactionReceipt": "transactionHash blockHash blockNumber gasUsed logs",
+    "eth_getTransactionByHash": "hash from nonce",
+    "eth_getLogs": "address topics data blockNumber blockHash transactionHash logIndex",
+    "eth_feeHistory": "baseFeePerGas",
+}
+
+
+def _is_record(method: str, row: Any) -> bool:
+    "Whether a result, or a row of one, is a record that can be read."
+    from web3._utils.method_formatters import PYTHONIC_RESULT_FORMATTERS
+
+    if not isinstance(row, dict) or not _is_spelled(row):
+        return False
+    if not set(_NEEDED.get(method, "").split()) <= row.keys():
+        return False
+    plain = {
+        name: value for name, value in row.items() if name != "extraData"
+    }  # longer where authorities sign
+    try:
+        PYTHONIC_RESULT_FORMATTERS.get(method, dict)([plain] if method == "eth_getLogs" else plain)
+    except Exception:  # of whatever kind: web3.py would raise it to whoever asked
+        return False
+    extra = row.get("extraData")
+    return extra is None or isinstance(extra, str) and bool(_DATA.fullmatch(extra))
+
 # %% ../../nbs/chain/connect.ipynb #51890a6a
 def is_answer(
     method: str,  # that was asked
@@ -266,13 +296,10 @@ def is_answer(
         return True
     if isinstance(shape, re.Pattern):
         return isinstance(result, str) and bool(shape.fullmatch(result))
-    absent = result is None and shape is dict
+    if result is None:
+        return shape is dict and method != "eth_feeHistory"
     rows = result if isinstance(result, list) else [result]
-    return (
-        absent
-        or isinstance(result, shape)
-        and all(isinstance(row, dict) and _is_spelled(row) for row in rows)
-    )
+    return isinstance(result, shape) and all(_is_record(method, row) for row in rows)
 
 # %% ../../nbs/chain/connect.ipynb #191365fa
 def one_node(

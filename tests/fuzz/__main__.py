@@ -9,6 +9,7 @@ import traceback
 import warnings
 from pathlib import Path
 
+import tests.fuzz.wires  # noqa: F401 registers its gates
 from tests.fuzz.gates import GATES, OURS, Way, check_words
 
 

@@ -136,7 +136,7 @@ def _other(rng: random.Random, value: object) -> object:
     "Another value in the place of one."
     kind = rng.randrange(7)
     if kind == 0:
-        return rng.choice(VALUES)
+        return json.loads(json.dumps(rng.choice(VALUES)))
     if kind == 1:
         return rng.choice(WORDS)
     if kind == 2 and isinstance(value, str):
