@@ -53,6 +53,7 @@ from artmint.run.console import (
     Studio,
     console_voice,
     exit_code_of,
+    hanging_text,
     console_words,
     plain_streams,
     print_json,
@@ -70,7 +71,6 @@ from ..run.preview import preview_drop
 from ..run.transactions import tx_app
 
 # %% ../../nbs/console/cli.ipynb #c95f7a43
-from ..core.canon import shown_text
 from ..ipfs.http import public_url
 
 # %% ../../nbs/console/cli.ipynb #9e84dc0f
@@ -491,7 +491,7 @@ def _report_error(error: Exception, json: bool, lines: bool = False) -> int:
         show = print_line if lines else print_json
         show({"event": "end", **facts} if lines else facts)
     else:
-        typer.echo(f"{typer.style('artmint:', fg=typer.colors.RED)} {shown_text(message)}", err=True)
+        typer.echo(f"{typer.style('artmint:', fg=typer.colors.RED)} {hanging_text(message)}", err=True)
     return code
 
 

@@ -8,8 +8,8 @@ __all__ = ['Prompt', 'Words', 'Name', 'Trait', 'Wildcard', 'Weight', 'Colour', '
            'SALT', 'WILDCARD', 'Requirement', 'Rule', 'Model', 'ScorerChoice', 'Adapter', 'Approval', 'RoyaltyShare',
            'Royalty', 'Marks', 'PictureSettings', 'Generation', 'BaseFiles', 'JudgeChoice', 'BadWeights', 'counts_of',
            'OneOfOne', 'TraitPlan', 'Display', 'Fact', 'TokenWords', 'Market', 'person_key', 'person_name', 'People',
-           'Collection', 'secret_places', 'InconsistentCollection', 'contradictions', 'read_collection',
-           'NoSuchExample', 'example']
+           'Collection', 'guessable_salt', 'secret_places', 'InconsistentCollection', 'contradictions',
+           'read_collection', 'NoSuchExample', 'example']
 
 # %% ../../nbs/core/collection.ipynb #f843f377
 import copy
@@ -643,10 +643,17 @@ def _silence_problems(collection: Collection) -> list[str]:
 # %% ../../nbs/core/collection.ipynb #9c075ba3
 SALT = 22  # letters of a public salt at least, where something is withheld: 128 bits, if they are drawn
 
+# %% ../../nbs/core/collection.ipynb #f3097031
+def guessable_salt(
+    collection: "Collection",  # of any kind
+) -> bool:
+    "Whether a collection's salt stands in its file, in fewer letters than nobody can try."
+    return collection.salt is not None and len(collection.salt) < SALT
+
 
 def _salt_problems(collection: Collection) -> list[str]:
     "A salt that opens what is withheld, and can be guessed."
-    if collection.salt is None or not collection.withheld or len(collection.salt) >= SALT:
+    if not collection.withheld or not guessable_salt(collection):
         return []
     return [
         f"salt: {', '.join(collection.withheld)} is withheld, and a salt of less than {SALT} letters is found by trying; "

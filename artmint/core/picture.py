@@ -316,7 +316,7 @@ def read_png(
     try:
         mode = "RGBA" if chunks[0][1][9] == 6 else "RGB"
         return Image.open(BytesIO(data), formats=["PNG"]).convert(mode), texts
-    except (OSError, ValueError, SyntaxError) as error:
+    except Exception as error:  # decoders of foreign bytes raise whatever happens to them
         raise BadPicture("its pixels can't be decoded") from error
 
 # %% ../../nbs/core/picture.ipynb #4669c7cb

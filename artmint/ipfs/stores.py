@@ -18,13 +18,22 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 # %% ../../nbs/ipfs/stores.ipynb #ca6db821
 from ..core.canon import NotPlainJSON, Refusal, read_json
 from .car import BLOCK_LIMIT, Car, car_header, open_car
 from .cid import CID, BadCID, MissingBlock, read_cid, varint
-from .http import BadAnswer, NoAnswer, Request, fetch, plain_words, request, with_retries
+from artmint.ipfs.http import (
+    BadAnswer,
+    NoAnswer,
+    Request,
+    fetch,
+    plain_words,
+    request,
+    web_address,
+    with_retries,
+)
 from ..studio.files import replacing, write_whole
 
 # %% ../../nbs/ipfs/stores.ipynb #ad09de44
@@ -343,7 +352,7 @@ class Gateway(GatewayReader):
         self.limit = limit
         self.seconds = seconds
         self.tries = tries
-        self.name = f"gateway {urlsplit(url).netloc.rpartition('@')[2]}"
+        self.name = f"gateway {web_address(url).netloc.rpartition('@')[2]}"
 
 # %% ../../nbs/ipfs/stores.ipynb #f52708a8
 PART = 8 << 20  # bytes of blocks in one part of an upload
@@ -400,7 +409,7 @@ class _NodeRpc:
         self._token = token
         self.seconds = seconds
         self.pin_seconds = pin_seconds
-        self.host = urlsplit(url).netloc
+        self.host = web_address(url).netloc
         self.name = f"node {self.host}"
 
     def _call(self, verb: str, seconds: float = 3600, silence: float = 0, **arguments: str) -> Request:

@@ -8,12 +8,13 @@ __all__ = ['ByASafe', 'admin_app', 'Treasury', 'AdminAddress', 'Delay', 'Pauser'
            'Lowered', 'NextAdmin', 'Accept', 'TakeBack', 'NewDelay', 'ProposalFiles', 'OwnerKey', 'OwnerPassphrase',
            'WalletSignature', 'Sender', 'EXPLORER_CALLS', 'CLONE_CALL', 'CONTRACT_NAME', 'NotDeployed', 'Desk',
            'open_desk', 'role_journal', 'open_proposals', 'act', 'desk_verb', 'admin_deploy', 'admin_commit',
-           'admin_seal', 'admin_reveal', 'admin_cancel', 'admin_allow', 'admin_roles', 'role_rows', 'admin_pause',
-           'admin_unpause', 'admin_treasury', 'admin_royalty', 'admin_contract_uri', 'admin_placeholder',
+           'SealedByNothing', 'admin_seal', 'admin_reveal', 'admin_cancel', 'admin_allow', 'admin_roles', 'role_rows',
+           'admin_pause', 'admin_unpause', 'admin_treasury', 'admin_royalty', 'admin_contract_uri', 'admin_placeholder',
            'admin_supply', 'admin_hand_over', 'NoProposal', 'admin_sign', 'admin_execute', 'NotOurDeployment',
            'admin_explorer', 'custody_checks']
 
 # %% ../../nbs/run/admin.ipynb #6f9f63f2
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,8 @@ import typer
 
 # %% ../../nbs/run/admin.ipynb #416f654c
 from ..core.canon import Refusal
-from .commands import Chain, CollectionFolder, DropNumber, DryRun, open_chain
+from ..core.collection import guessable_salt
+from .commands import Chain, CollectionFolder, DropNumber, DryRun, open_chain, typed_secret
 from .console import Json, Studio, near_path, print_json, program_name
 
 if TYPE_CHECKING:
@@ -522,6 +524,26 @@ def _placed(desk: Desk, picture: Path | None) -> tuple[str, str]:
     return packed.uri, packed.page
 
 # %% ../../nbs/run/admin.ipynb #a36b00c1
+class SealedByNothing(Refusal):
+    "A drop that is to be sealed, of a collection whose salt can be guessed."
+
+    collection: str
+    says = (
+        "{collection} has a public salt of few letters in collection.toml: whoever finds it by trying, in less than a second, "
+        "computes the traits of all slots, and a seal hides nothing. Nothing was sealed. Commit the drop openly (artmint admin "
+        "commit), or begin a collection without a salt, for which the studio draws a secret one."
+    )
+    exit_code = 2
+
+
+def _stores_told(desk: Desk, manifest: "Manifest") -> list[str]:
+    "The stores that have the drop by now, as its receipt names them."
+    from artmint.studio.files import drop_key
+
+    receipt = desk.catalog.find("pin", drop_key(manifest.collection, manifest.drop)) or {}
+    return [str(store.get("store")) for store in receipt.get("stores", [])]
+
+# %% ../../nbs/run/admin.ipynb #1ed5d9f7
 @desk_verb("seal")
 def admin_seal(
     desk: Desk,  # what it works with
@@ -531,9 +553,14 @@ def admin_seal(
     "Fix a packed drop's content on chain without telling it; its tokens show a placeholder until `reveal`."
     from artmint.chain.admin import commit_call, draw_salt
     from artmint.chain.controls import page_calls, placeholder_calls
+    from artmint.pin import early_words
 
     manifest, contract = _manifest(desk, drop), desk.contract
     _check_published(desk, manifest)
+    if guessable_salt(desk.collection):
+        raise SealedByNothing(desk.collection.name)
+    if early := early_words(_stores_told(desk, manifest)):
+        typer.echo(early, err=True)
     calls = []
     if picture or not contract.functions.placeholderURI().call():
         uri, page = _placed(desk, picture)
@@ -831,7 +858,13 @@ ProposalFiles = Annotated[
 ]
 OwnerKey = Annotated[Path | None, typer.Option("--keystore", help="The owner's keystore.")]
 OwnerPassphrase = Annotated[
-    str, typer.Option(envvar="ARTMINT_PASSPHRASE", show_envvar=True, help="What the keystore opens with.")
+    str,
+    typer.Option(
+        envvar="ARTMINT_PASSPHRASE",
+        show_envvar=True,
+        callback=typed_secret,
+        help="What the keystore opens with; asked for when left out.",
+    ),
 ]
 WalletSignature = Annotated[
     str,
@@ -894,6 +927,8 @@ def admin_sign(
     from artmint.chain.signers import KeystoreSigner
     from artmint.studio.files import write_whole
 
+    if keystore and not passphrase and sys.stdin.isatty():
+        passphrase = typer.prompt("Passphrase", hide_input=True)
     signer = KeystoreSigner(keystore, passphrase) if keystore else None
     for path in files:
         proposal = _read_proposal(path)

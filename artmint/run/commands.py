@@ -9,8 +9,8 @@ __all__ = ['PlanOnly', 'From', 'To', 'JsonLines', 'ExportFolder', 'BoardAddress'
            'Really', 'Days', 'NamedIn', 'SlotNumber', 'PictureFile', 'Artist', 'Medium', 'Source', 'DeclaredBy',
            'Ground', 'Withdraw', 'Look', 'Keystore', 'Passphrase', 'Chain', 'DropNumber', 'DryRun', 'TokenCeiling',
            'DayCeiling', 'Above', 'Sure', 'Depth', 'OutFile', 'OpenSeeds', 'run', 'report', 'explore', 'sweep', 'init',
-           'backup', 'restore', 'gc', 'enter', 'approve', 'open_chain', 'mint', 'UnsureMint', 'provenance',
-           'open_withheld', 'minting_checks']
+           'backup', 'restore', 'gc', 'enter', 'SecretInArguments', 'typed_secret', 'approve', 'open_chain', 'mint',
+           'UnsureMint', 'provenance', 'open_withheld', 'minting_checks']
 
 # %% ../../nbs/run/commands.ipynb #3a7c052d
 import shlex
@@ -635,10 +635,38 @@ def _withdraw_work(catalog: "Catalog", collection: "Collection", slot: int, json
 
 # %% ../../nbs/run/commands.ipynb #8f301269
 Keystore = Annotated[Path, typer.Option(help="An encrypted keystore.")]
+
+
+class SecretInArguments(Refusal):
+    "A secret that was typed as an argument."
+
+    option: str
+    variable: str
+    says = (
+        "{option} stands in the arguments, and everybody on this machine can read those in the list of processes. Nothing was "
+        "signed. Leave it out and it is asked for, or put it into the environment, {variable}; and where others use this "
+        "machine, make a new key: this passphrase may have been seen."
+    )
+    exit_code = 2
+
+
+def typed_secret(
+    context: typer.Context,  # of the command
+    parameter: typer.CallbackParam,  # the option
+    value: str,  # the secret
+) -> str:
+    "A secret from a prompt or the environment. Raises SecretInArguments."
+    source = context.get_parameter_source(parameter.name or "")
+    if source is not None and source.name == "COMMANDLINE":
+        raise SecretInArguments(parameter.opts[0], str(parameter.envvar))
+    return value
+
+# %% ../../nbs/run/commands.ipynb #a20fc638
 Passphrase = Annotated[
     str,
     typer.Option(
         prompt=True,
+        callback=typed_secret,
         hide_input=True,
         envvar="ARTMINT_PASSPHRASE",
         show_envvar=True,
@@ -646,7 +674,7 @@ Passphrase = Annotated[
     ),
 ]
 
-
+# %% ../../nbs/run/commands.ipynb #068da2f3
 def approve(
     batch: BatchFile,  # the batch file
     key: Keystore,  # who approves
