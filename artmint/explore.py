@@ -455,6 +455,7 @@ class NoSuchCell(Refusal):
 
     what: str
     says = "There is no {what} in this grid. Nothing was changed; load the page again."
+    exit_code = 2
 
 
 def _page_file(request: "Request") -> "Response":

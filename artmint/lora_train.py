@@ -105,6 +105,7 @@ class UnknownFamily(Refusal):
         "LoRA training for a {family} is not known here. Nothing was trained. "
         "Known are {families}: a family is added to CONDITIONS in the lora_train room."
     )
+    exit_code = 2
 
 # %% ../nbs/10_lora_train.ipynb #18b840da
 class UntrainableNoise(Refusal):
@@ -612,6 +613,7 @@ class NoTracker(Refusal):
         "There is no tracker {name!r} here: 'mlflow' and 'wandb' are known, and have to be installed. "
         "Nothing was trained. Leave it empty to train without one."
     )
+    exit_code = 2
 
 
 @contextmanager

@@ -92,6 +92,7 @@ class NoSuchSlots(Refusal):
         "A drop of {quantity} from slot {first} is not within the collection's slots 1 to {supply}. Nothing "
         "was packed."
     )
+    exit_code = 2
 
 
 class RefusedByPeople(Refusal):
@@ -158,6 +159,7 @@ class OverlappingDrop(Refusal):
         "Drop {drop} would hold slots {slots}, which drop {other} holds already. Nothing was packed: choose "
         "the next free slots."
     )
+    exit_code = 2
 
 # %% ../nbs/25_metadata.ipynb #9800d147
 class AuditFailed(Refusal):

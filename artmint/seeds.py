@@ -530,6 +530,7 @@ class UnsettledAdapter(Refusal):
         "Adapter {name!r} has no digest in the collection, and none was given. No recipe was written: a "
         "studio knows it (`named_adapters`), or the collection's file names the digest."
     )
+    exit_code = 2
 
 
 def adapters_of(

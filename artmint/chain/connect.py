@@ -63,6 +63,7 @@ class WrongChain(Refusal):
         "The chain that answers is {got}, and {expected} was meant. Nothing was signed. Give the address of "
         "the right node."
     )
+    exit_code = 2
 
 # %% ../../nbs/chain/connect.ipynb #3340d1e8
 class NodeBusy(NodeSilent):

@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['CODES', 'app', 'GROUPS', 'TargetAddress', 'Regenerate', 'BaseSource', 'ProvenanceHash', 'SampleSize', 'OpeningFile',
-           'GatewayLimit', 'SheetFile', 'AgentBatches', 'KeyFile', 'PACKAGES', 'Deep', 'Repair', 'Agreed', 'verify',
-           'NoAgents', 'serve_agents', 'doctor', 'main']
+           'GatewayLimit', 'SheetFile', 'AgentBatches', 'KeyFile', 'PACKAGES', 'Deep', 'Repair', 'Agreed', 'LARGEST',
+           'SERVING', 'verify', 'NoAgents', 'serve_agents', 'doctor', 'UnusableWord', 'main']
 
 # %% ../../nbs/console/cli.ipynb #43ed7ff3
+import math
 import os
 import platform
 import shlex
@@ -15,14 +16,16 @@ import signal
 import stat
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.main import get_command
 
 # %% ../../nbs/console/cli.ipynb #aaa64569
 from artmint.run.commands import (
@@ -51,9 +54,15 @@ from artmint.run.console import (
     Rpc,
     Stores,
     Studio,
+    HEARTBEAT,
+    PlainStream,
     console_voice,
+    duration_words,
+    heartbeat,
+    own_lines,
     exit_code_of,
     hanging_text,
+    extras_of_package,
     console_words,
     plain_streams,
     print_json,
@@ -82,7 +91,7 @@ if TYPE_CHECKING:
 # %% ../../nbs/console/cli.ipynb #473d63d7
 from .keys import key_app
 from .runs import runs_app, work
-from .serving import serve_studio
+from .serving import need_batches, serve_studio
 from .webhooks import webhook_app
 from ..core.canon import Refusal
 from ..run.health import pin_content
@@ -308,6 +317,7 @@ def serve_agents(
     key it reads, and changes nothing."""
     if find_spec("mcp") is None:
         raise NoAgents()
+    need_batches(batches)
     try:
         from artmint.service.agents import agent_key, open_agent, speak_to_agent
     except ModuleNotFoundError as error:
@@ -344,14 +354,17 @@ def _packages() -> list[dict]:
         try:
             checks.append(_check(name, "held", metadata.version(name)))
         except metadata.PackageNotFoundError:
-            cure = "not installed; pip install 'artmint[make,publish]' brings everything"
+            cure = f"not installed; pip install 'artmint[{extras_of_package().get(name.replace('_', '-'), 'make')}]'"
             checks.append(_check(name, "unchecked", cure))
     return checks
 
 # %% ../../nbs/console/cli.ipynb #03d8b69e
 def _kernel() -> dict:
     "Whether notebooks run in this very Python."
-    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+    try:
+        from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+    except ImportError:
+        return _check("kernel", "unchecked", "not installed; pip install 'artmint[run]' runs chapters")
 
     try:
         program = KernelSpecManager().get_kernel_spec("python3").argv[0]
@@ -491,8 +504,76 @@ def _report_error(error: Exception, json: bool, lines: bool = False) -> int:
         show = print_line if lines else print_json
         show({"event": "end", **facts} if lines else facts)
     else:
-        typer.echo(f"{typer.style('artmint:', fg=typer.colors.RED)} {hanging_text(message)}", err=True)
+        words = hanging_text(own_lines(message))
+        typer.echo(f"{typer.style('artmint:', fg=typer.colors.RED)} {words}", err=True)
     return code
+
+
+class UnusableWord(Refusal):
+    "A word of the command line that no command can use."
+
+    where: str
+    reason: str
+    says = "{where} {reason}. Nothing was done; type it anew, and look at artmint --help for what is asked."
+    exit_code = 2
+
+
+LARGEST = 2**63 - 1  # what a catalog and a chain's counters hold
+
+
+def _unusable(name: str, value: object, given: list[str]) -> str:
+    "Why a command can't use a value; empty: it can."
+    if isinstance(value, list | tuple):
+        return next(filter(None, (_unusable(name, one, given) for one in value)), "")
+    if value == Path() and ("" in given or f"{name}=" in given):
+        return "is empty, as a variable is that was never set, and would mean this very folder"
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"is {value}, which is no number to count with"
+    if type(value) is int and abs(value) > LARGEST:
+        return f"is beyond {LARGEST:,}"
+    if "\0" in str(value):
+        return "holds a null, which no file and no text holds"
+    return ""
+
+
+def _refuse_unusable(command: Any, given: list[str]) -> None:
+    "Has every command of a group look at its words before it begins. Raises UnusableWord when it is called."
+    for inner in getattr(command, "commands", {}).values():
+        _refuse_unusable(inner, given)
+    begin = command.invoke
+
+    def invoke(context: Any) -> Any:
+        for parameter in command.params:
+            name = max(parameter.opts, key=len)
+            if reason := _unusable(name, context.params.get(parameter.name), given):
+                raise UnusableWord(name if name.startswith("-") else name.upper(), reason)
+        return begin(context)
+
+    command.invoke = invoke
+
+
+def _refuse_bytes(given: list[str]) -> None:
+    "Raises UnusableWord for words that are no UTF-8."
+    for number, word in enumerate(given, 1):
+        if not word.isascii() and any("\ud800" <= letter <= "\udfff" for letter in word):
+            raise UnusableWord(f"Word {number} of the command", "holds bytes that are no UTF-8")
+
+# %% ../../nbs/console/cli.ipynb #84a8120b
+SERVING = ("serve", "review", "work", "mcp", "--page", "--open")  # wait for others, and have nothing to tell
+
+
+def _still_at_it(given: list[str]) -> Callable[[float], None]:
+    "Tells that a command is still at work, where nothing was written for a while."
+    _, live = console_voice()
+    verb = next((word for word in given if not word.startswith("-")), "")
+    quiet = set(SERVING + ("--json",)) & set(given)
+    PlainStream.written = time.monotonic()
+
+    def tell(seconds: float) -> None:
+        if time.monotonic() - PlainStream.written >= 2 * HEARTBEAT and not quiet:
+            live(f"artmint {verb}: {duration_words(seconds)} so far; how long it takes isn't known")
+
+    return tell
 
 
 def main(
@@ -507,7 +588,11 @@ def main(
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     with plain_streams():
         try:
-            app(given, obj=os.environ)
+            _refuse_bytes(given)
+            command = get_command(app)
+            _refuse_unusable(command, given)
+            with heartbeat(_still_at_it(given)):
+                command(given, obj=os.environ)
         except Exception as error:
             if "--debug" in given:
                 raise

@@ -35,6 +35,7 @@ class Refusal(Exception):
     "The root of artmint's refusals. A subclass names its values as annotations and its message in `says`."
 
     says = "artmint refused"
+    exit_code = 1  # 2 where it was used wrongly, 3 where something could not be checked, 4 where people are waited for
 
     def __init__(self, *values):
         super().__init__(*values)
@@ -54,6 +55,7 @@ class NotPlainJSON(Refusal):
         "This value has no canonical JSON: {reason}. Use text, finite numbers below 2^53, lists and tables "
         "with text keys."
     )
+    exit_code = 2
 
 
 def canonical(
@@ -136,6 +138,7 @@ class NotPlainTOML(Refusal):
 
     reason: str
     says = "no TOML: {reason}"
+    exit_code = 2
 
 
 def read_toml(

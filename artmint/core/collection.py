@@ -246,6 +246,7 @@ class BadWeights(Refusal):
 
     reasons: list[str]
     says = "{self.listed}"
+    exit_code = 2
 
     @property
     def listed(self) -> str:
@@ -959,6 +960,7 @@ class InconsistentCollection(Refusal):
     place: str
     problems: list[str]
     says = "{place} is not consistent, so nothing was made from it. Mend:\n{self.listed}"
+    exit_code = 2
 
     @property
     def listed(self) -> str:

@@ -94,6 +94,7 @@ class BadMetadata(Refusal):
         "{what} is refused, because it is not what artmint writes: {reasons}. It was changed, or belongs to "
         "another version."
     )
+    exit_code = 2
 
 
 Strict = TypeVar("Strict", bound=Record)

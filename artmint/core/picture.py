@@ -156,6 +156,7 @@ class BadPicture(Refusal):
 
     reason: str
     says = "The picture is refused: {reason}. Nothing was read from it."
+    exit_code = 2
 
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"

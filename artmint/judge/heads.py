@@ -548,6 +548,7 @@ class UnknownScorer(Refusal):
         "Rules ask for {names}, and there is no such scorer, so nothing was judged. Correct [[rules]] in "
         "collection.toml; this collection can have: {available}."
     )
+    exit_code = 2
 
 
 def scorers_for(

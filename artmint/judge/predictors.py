@@ -57,6 +57,7 @@ class PickledPredictor(Refusal):
         "once: python -c \"from artmint.judge.predictors import to_safetensors; to_safetensors('{path}')\", and "
         "name the .safetensors file in the settings."
     )
+    exit_code = 2
 
 
 _PLAIN = (".json", ".txt", ".model", ".safetensors")  # files that are fetched and digested

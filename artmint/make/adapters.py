@@ -35,6 +35,7 @@ class NotAnAdapter(Refusal):
 
     reason: str
     says = "This is no adapter that can be used here: {reason}. Nothing was loaded."
+    exit_code = 2
 
 
 def pack_tensors(
@@ -204,6 +205,7 @@ class NoSuchAdapter(Refusal):
         "Collection {collection} is painted with adapter {name!r}, and the studio has none of that name. "
         "No recipe was written: train it first (10_lora_train), or name its digest in the collection's file."
     )
+    exit_code = 2
 
 
 def keep_adapter(

@@ -70,6 +70,8 @@ def judge_repository(
 class JudgeNotHere(NoSuchJudge):
     "A judge that would have to be fetched from a hub, and can't be now."
 
+    exit_code = 2
+
     source: str
     reason: str
 
@@ -255,6 +257,7 @@ class PinnedJudge(Refusal):
         "[judge] in collection.toml names a judge with digest {wanted}, and {source!r} is {digest}. Nothing was scored: give "
         "back the files and the precision that were judged with before, or take the new digest into the file, look at its scores, and set the bounds again."
     )
+    exit_code = 2
 
 
 def _load(choice: JudgeChoice, fetch: bool) -> Judge:

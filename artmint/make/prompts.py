@@ -69,6 +69,7 @@ class UnreadMarkup(Refusal):
     marks: str
     cure: str
     says = "The prompt {prompt!r} holds {marks}, which nobody would read. Nothing was made. {cure}"
+    exit_code = 2
 
 
 _CURES = {
@@ -106,6 +107,7 @@ class UnreadableWeight(Refusal):
     prompt: str
     reason: str
     says = "The prompt {prompt!r} can't be read: {reason}. Nothing was made. Mend its brackets."
+    exit_code = 2
 
 # %% ../../nbs/make/prompts.ipynb #74b10d9b
 @dataclass
@@ -268,6 +270,7 @@ class PromptTooLong(Refusal):
         "The prompt {prompt!r} has {tokens} tokens, and the base reads {limit}: its end would be ignored "
         "without a word. Nothing was made. {cure}"
     )
+    exit_code = 2
 
 
 _BY_CHUNKS = 'Shorten it, or say prompt_syntax = "a1111" under [generation], which reads any length.'

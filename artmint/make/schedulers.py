@@ -34,6 +34,7 @@ class UnknownChoice(Refusal):
         "The recipe asks for {what} {value!r}, which can't be rendered here. Nothing was made. "
         "Choose among: {choices}."
     )
+    exit_code = 2
 
 # %% ../../nbs/make/schedulers.ipynb #e8c2369f
 @dataclass(frozen=True)

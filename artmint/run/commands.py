@@ -30,6 +30,7 @@ from artmint.run.console import (
     console_voice,
     duration_words,
     near_path,
+    place_for,
     print_json,
     print_line,
     show_steps,
@@ -272,7 +273,7 @@ AcrossAxis = Annotated[
 DownAxis = Annotated[str, typer.Option("--y", help="Down, such as guidance=3,5.")]
 ThirdAxis = Annotated[str, typer.Option("--z", help="From sheet to sheet, such as scheduler=DDIM,Euler.")]
 ShownSlots = Annotated[str, typer.Option(help="Which slots every cell shows, with commas between.")]
-SeedCount = Annotated[int, typer.Option(min=1, help="Pictures for a slot.")]
+SeedCount = Annotated[int, typer.Option(min=1, max=1000, help="Pictures for a slot.")]
 GridPicture = Annotated[
     Path | None, typer.Option("--png", help="Draw the grid into this file; a sheet for each value of --z.")
 ]
@@ -305,6 +306,7 @@ def explore(
     from artmint.seeds import load_collection, planned_slots, salt_of
     from artmint.studio.catalog import Catalog
 
+    place_for("--png", png, ".png")
     if write and not take:
         raise typer.BadParameter("--write writes what --take N shows, and no cell is named")
     axes = [parse_axis(text) for text in (z, y, x) if text]
@@ -492,7 +494,7 @@ def restore(
 
 # %% ../../nbs/run/commands.ipynb #57ca910a
 Really = Annotated[bool, typer.Option("--really", help="Remove them; without this nothing is removed.")]
-Days = Annotated[float, typer.Option(help="Younger blobs stay.")]
+Days = Annotated[float, typer.Option(min=0, help="Younger blobs stay.")]
 NamedIn = Annotated[
     list[Path] | None,
     typer.Option(
@@ -937,6 +939,7 @@ def provenance(
     from artmint.seeds import load_collection
     from artmint.studio.files import write_whole
 
+    place_for("--out", out)
     data = provenance_record(studio, load_collection(collection))
     if out is None:
         return typer.echo(data.decode())
@@ -965,6 +968,7 @@ def open_withheld(
     from artmint.seeds import load_collection
     from artmint.studio.files import write_whole
 
+    place_for("--out", out)
     opening = open_packed(studio_catalog(studio, made=True), load_collection(collection), seeds)
     if out is None:
         return typer.echo(opening.data.decode())

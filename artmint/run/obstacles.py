@@ -180,7 +180,7 @@ def _painting(outlook: Outlook) -> str:
     settings = Settings(collection, painter.digest, adapters, outlook.salt)
     slots = _to_paint(outlook)
     if slots and outlook.catalog:
-        refuse_other_base(outlook.catalog, outlook.collection, base.digest)
+        refuse_other_base(outlook.catalog, outlook.collection, painter.digest)
     recipes = [attempt.recipe for slot in slots for attempt in settings.attempts(slot, [1])]
     painter.check_new(recipes, outlook.catalog.blob if outlook.catalog else None)
     if outlook.catalog:

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['SAMPLE', 'COUNTS', 'LEAVES', 'SIGNING', 'SECRETS', 'PLACES', 'WaitingForPeople', 'modules_of', 'code_digests',
-           'RunContext', 'kept_picture', 'StageFailed', 'Stopped', 'execute_stage', 'ran_to_end', 'StageResult',
-           'NotYetMade', 'SlotsBeyond', 'refuse_slots_beyond', 'run_batch', 'finished', 'batch_address', 'write_report',
-           'batch_alarms']
+           'StageVoice', 'RunContext', 'kept_picture', 'StageFailed', 'Stopped', 'execute_stage', 'ran_to_end',
+           'StageResult', 'NotYetMade', 'SlotsBeyond', 'refuse_slots_beyond', 'run_batch', 'finished', 'batch_address',
+           'write_report', 'batch_alarms']
 
 # %% ../../nbs/run/runner.ipynb #0b69a298
 import ast
@@ -18,7 +18,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import version
@@ -51,12 +51,14 @@ from artmint.run.batch import (
     chapters,
     declared,
     existing_catalog,
+    forecast_stages,
     notebooks,
     plan,
     run_folder,
     stage_range,
     working_copy,
 )
+from .console import HEARTBEAT, duration_words, heartbeat
 from ..seeds import load_collection
 from ..studio.catalog import Catalog
 from ..studio.editions import edition_of, token_of
@@ -176,6 +178,46 @@ def code_digests(
 COUNTS = re.compile(r"\b(\d+)/(\d+) \[")  # in tqdm's bar
 
 
+class StageVoice:
+    """What a stage says about its progress, in plain words: an event where it has counts. Between its words `beat` tells how long
+    it has been at work, and what is left."""
+
+    def __init__(self, context: "RunContext", stage: Stage, forecast: float | None):
+        self.context = context
+        self.stage = stage
+        self.forecast = forecast  # seconds; None: nothing like it was run here
+        self.place = (
+            f"[{1 + context.batch.stages.index(stage.notebook)}/{len(context.batch.stages)}] {stage.name}"
+        )
+        self.counts = (0, 0)
+        self.begun = self.heard = time.monotonic()
+
+    def __call__(self, text: str) -> None:
+        "Take what the stage writes to its standard error."
+        self.heard = time.monotonic()
+        if counts := COUNTS.search(text):
+            self.counts = done, total = int(counts[1]), int(counts[2])
+            self.context.event({"event": "progress", "stage": self.stage.name, "done": done, "of": total})
+            self.context.live(f"{self.place}: {self.words(self.heard - self.begun)}")
+        elif text.strip():
+            self.context.live(f"{self.place} {text.strip()}")
+
+    def words(self, seconds: float) -> str:
+        "How far it is after so many seconds."
+        done, total = self.counts
+        left = seconds / done * (total - done) if done else None
+        if not done and self.forecast:
+            left = max(0.0, self.forecast - seconds)
+        far = f"{done} of {total}, " if total else ""
+        rest = f"about {duration_words(left)} left" if left is not None else "what is left isn't known yet"
+        return f"{far}{duration_words(seconds)} so far, {rest}"
+
+    def beat(self, seconds: float) -> None:
+        "Tell how far it is, where it said nothing itself for a while."
+        if time.monotonic() - self.heard >= HEARTBEAT:
+            self.context.live(f"{self.place}: {self.words(seconds)}")
+
+# %% ../../nbs/run/runner.ipynb #4f43f9f4
 @dataclass(frozen=True)
 class RunContext:
     "A batch on its way: what the stages share."
@@ -187,6 +229,7 @@ class RunContext:
     say: Callable[[str], None]  # takes a line to be kept
     live: Callable[[str], None]  # takes a line to be shown for a moment
     event: Callable[[dict], None] = lambda event: None  # takes what happens, for programs
+    forecasts: dict[str, float | None] = field(default_factory=dict)  # seconds of stages, as they took before
 
     def slots(self) -> list[Slot]:
         "The drop's slots as they were fixed; without traits, where none are yet."
@@ -196,18 +239,9 @@ class RunContext:
             slots.append(Slot(**(body or {"id": number, "traits": {}})))
         return slots
 
-    def progress_of(self, stage: Stage) -> Callable[[str], None]:
-        """Takes what a stage writes about its progress: shown as the batch's own, and an event where it has
-        counts."""
-        place = f"[{1 + self.batch.stages.index(stage.notebook)}/{len(self.batch.stages)}] {stage.name}"
-
-        def live(text: str) -> None:
-            self.live(f"{place} {text.strip()}")
-            if counts := COUNTS.search(text):
-                done, total = int(counts[1]), int(counts[2])
-                self.event({"event": "progress", "stage": stage.name, "done": done, "of": total})
-
-        return live
+    def progress_of(self, stage: Stage) -> StageVoice:
+        "Takes what a stage writes about its progress."
+        return StageVoice(self, stage, self.forecasts.get(stage.name))
 
 # %% ../../nbs/run/runner.ipynb #5400a235
 def kept_picture(
@@ -474,7 +508,9 @@ def _run_stage(context: RunContext, stage: Stage, before: StageResult | None) ->
     context.event({"event": "started", "stage": stage.name})
     started = time.monotonic()
     slots = len(_open_slots(context, stage.round - 1) if stage.repeats else context.batch.slots)
-    execute_stage(run_folder(context.studio, context.batch), stage, context.say, context.progress_of(stage))
+    voice = context.progress_of(stage)
+    with heartbeat(voice.beat):
+        execute_stage(run_folder(context.studio, context.batch), stage, context.say, voice)
     seconds = round(time.monotonic() - started, 2)
     key = _key(context, stage, before)
     result = StageResult(stage.name, key, _left_behind(context, stage), seconds, False)
@@ -615,7 +651,9 @@ def run_batch(
     results: list[StageResult] = []
     with hold_studio(studio, f"Batch {batch.name}", collection.name):
         _tidy(here, say)
-        context = RunContext(batch, collection, Path(studio), Catalog(Path(studio)), say, live, event)
+        catalog = Catalog(Path(studio))
+        expected = {one.stage: one.seconds for one in forecast_stages(batch, studio)}
+        context = RunContext(batch, collection, Path(studio), catalog, say, live, event, expected)
         record_sources(context.catalog, collection.name, [batch.folder, Path(batch.path)])
         _note_upgrade(context.catalog, say)
         reached = False

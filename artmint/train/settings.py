@@ -113,6 +113,7 @@ class UnknownOptimiser(Refusal):
     name: str
     optimisers: tuple[str, ...]
     says = "torch.optim has no optimiser {name!r}. Nothing was trained. It has {optimisers}."
+    exit_code = 2
 
 
 def optimiser_classes() -> dict[str, type]:  # by name

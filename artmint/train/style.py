@@ -104,6 +104,8 @@ class StyleSet(Record):
 class BadStyleSet(Refusal):
     "A style set that can't be trained on."
 
+    exit_code = 2
+
     folder: Path
     faults: tuple[str, ...]
 
