@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PICTURE_FORMATS', 'PICTURE_PIXELS', 'PICTURE_BYTES', 'KEPT_BYTES', 'picture_kind', 'UnreadablePicture', 'BadGround',
-           'shown_name', 'TakenPicture', 'take_picture', 'keep_picture']
+           'shown_name', 'picture_bytes', 'TakenPicture', 'take_picture', 'keep_picture']
 
 # %% ../../nbs/core/intake.ipynb #f701b282
 import hashlib
@@ -118,8 +118,10 @@ def _missing(path: Path) -> UnreadablePicture:
     return _refused(path, "there is no such file", "check its name")
 
 
-def _file_bytes(path: Path) -> bytes:
-    "All of a regular file. Raises UnreadablePicture."
+def picture_bytes(
+    path: Path,  # any file
+) -> bytes:
+    "All of a regular file of at most PICTURE_BYTES. Raises UnreadablePicture."
     try:
         if not path.exists():
             raise _missing(path)
@@ -381,7 +383,7 @@ class TakenPicture:
 def _taken(path: Path, ground: str) -> tuple[TakenPicture, bytes, Image.Image]:
     "As `take_picture`, with the file's bytes, and the picture with its transparency where it has some."
     _ground_colour(ground)
-    data = _file_bytes(path)
+    data = picture_bytes(path)
     notes: list[str] = []
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
