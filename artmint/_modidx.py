@@ -1417,6 +1417,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'artmint.core.origins._lora': ('core/origins.html#_lora', 'artmint/core/origins.py'),
                                       'artmint.core.origins._midjourney': ('core/origins.html#_midjourney', 'artmint/core/origins.py'),
                                       'artmint.core.origins._novel': ('core/origins.html#_novel', 'artmint/core/origins.py'),
+                                      'artmint.core.origins._origin': ('core/origins.html#_origin', 'artmint/core/origins.py'),
                                       'artmint.core.origins._own_keys': ('core/origins.html#_own_keys', 'artmint/core/origins.py'),
                                       'artmint.core.origins._pair': ('core/origins.html#_pair', 'artmint/core/origins.py'),
                                       'artmint.core.origins._rest': ('core/origins.html#_rest', 'artmint/core/origins.py'),

@@ -25,7 +25,7 @@ from .records import StatedLora
 # %% ../../nbs/core/graphs.ipynb #9f8176a4
 NODES = 5_000  # most of a graph
 
-
+# %% ../../nbs/core/graphs.ipynb #c30e0a18
 @dataclass
 class _Graph:
     "Nodes by number."
@@ -207,7 +207,8 @@ def _model_along(graph: _Graph, number: str) -> tuple[str, list[StatedLora]]:
 def _steps_origin(graph: _Graph, number: str) -> Origin:
     "What feeds one sampler."
     notes: list[str] = []
-    guided = graph.source(graph.inputs(number).get("guider")) or number
+    inputs = graph.inputs(number)
+    guided = graph.source(inputs.get("guider")) or number
     positive = "positive" if "positive" in graph.inputs(guided) else "conditioning"
     prompt, tags = prompt_loras(_prompt_along(graph, guided, positive, notes))
     negative = _prompt_along(graph, guided, "negative", notes)
@@ -216,6 +217,9 @@ def _steps_origin(graph: _Graph, number: str) -> Origin:
     guidance = _at(graph, number, ("cfg",), ("guider",))
     if guidance is None:
         guidance = _first(graph, guided, ("guidance",), (positive,))
+    numbers = {
+        name: _first(graph, number, (name, f"empty_latent_{name}"), latent) for name in ("width", "height")
+    }
     return Origin(
         tool="ComfyUI",
         prompt=prompt,
@@ -225,14 +229,13 @@ def _steps_origin(graph: _Graph, number: str) -> Origin:
         schedule=plain_text(_at(graph, number, ("scheduler",), ("sigmas",))),
         steps=whole_number(_at(graph, number, ("steps",), ("sigmas",))),
         guidance=real_number(guidance),
-        width=whole_number(_first(graph, number, ("width", "empty_latent_width"), latent)),
-        height=whole_number(_first(graph, number, ("height", "empty_latent_height"), latent)),
+        **{name: whole_number(value) for name, value in numbers.items()},
         model=model,
         loras=with_hashes([*tags, *loras], {}),
         notes=notes,
     )
 
-
+# %% ../../nbs/core/graphs.ipynb #27a88b83
 def graph_origin(
     table: Any,  # what `prompt` holds: nodes by number
 ) -> Origin | None:  # none: it is no graph
@@ -271,7 +274,7 @@ _WIDGETS = {
     "PrimitiveNode": ("value",),
 }
 
-
+# %% ../../nbs/core/graphs.ipynb #08b819f1
 def _linked(workflow: Mapping[str, Any]) -> dict[Any, list]:
     "Where each link begins, by its number."
     links = workflow.get("links")

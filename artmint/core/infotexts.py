@@ -263,7 +263,7 @@ def _resources(pairs: Mapping[str, str]) -> tuple[str, list[StatedLora]]:
     except NotPlainJSON:
         return "", []
 
-
+# %% ../../nbs/core/infotexts.ipynb #f59e1697
 def infotext_origin(
     text: str,  # of `parameters`, or of a `UserComment`
 ) -> Origin | None:  # none: it is no infotext

@@ -59,6 +59,32 @@ def _listed(value: Any) -> list[Any]:
     "A list, or none."
     return value if isinstance(value, list) else []
 
+# %% ../../nbs/core/origins.ipynb #e31c4333
+_KINDS: dict[str, Callable[[Any], Any]] = {
+    "prompt": plain_text,
+    "negative_prompt": plain_text,
+    "seed": whole_number,
+    "sampler": plain_text,
+    "schedule": plain_text,
+    "steps": whole_number,
+    "guidance": real_number,
+    "width": whole_number,
+    "height": whole_number,
+    "clip_skip": whole_number,
+    "model": file_stem,
+    "model_hash": lambda value: plain_text(value).lower(),
+}
+
+
+def _origin(tool: str, table: Mapping[str, Any], keys: Mapping[str, str], **more: Any) -> Origin:
+    "What a table says under a program's keys; what it says besides goes along."
+    fields = {name: _KINDS[name](table.get(key)) for name, key in keys.items()}
+    further = _rest(table, tuple(keys.values()))
+    return Origin(tool=tool, **{"further": further, **fields, **more})
+
+
+_SAME = {name: name for name in ("prompt", "negative_prompt", "seed", "steps", "width", "height", "model")}
+
 # %% ../../nbs/core/origins.ipynb #cd71dd8a
 def _invoke_model(model: Any) -> tuple[str, str]:
     "A model's name and hash."
@@ -68,17 +94,12 @@ def _invoke_model(model: Any) -> tuple[str, str]:
     return name, plain_text(model.get("hash")).lower().rpartition(":")[2]
 
 
-_INVOKE = (
-    "positive_prompt",
-    "negative_prompt",
-    "seed",
-    "scheduler",
-    "steps",
-    "cfg_scale",
-    "width",
-    "height",
-    "clip_skip",
-)
+_INVOKE = _SAME | {
+    "prompt": "positive_prompt",
+    "sampler": "scheduler",
+    "guidance": "cfg_scale",
+    "clip_skip": "clip_skip",
+}
 
 
 def _invoke(table: Mapping[str, Any]) -> Origin:
@@ -89,28 +110,23 @@ def _invoke(table: Mapping[str, Any]) -> Origin:
         if isinstance(use, dict):
             name, lora_hash = _invoke_model(use.get("model") or use.get("lora"))
             loras += _lora(name, use.get("weight"), lora_hash)
-    return Origin(
-        tool="InvokeAI",
-        prompt=plain_text(table.get("positive_prompt")),
-        negative_prompt=plain_text(table.get("negative_prompt")),
-        seed=whole_number(table.get("seed")),
-        sampler=plain_text(table.get("scheduler")),
-        steps=whole_number(table.get("steps")),
-        guidance=real_number(table.get("cfg_scale")),
-        width=whole_number(table.get("width")),
-        height=whole_number(table.get("height")),
-        clip_skip=whole_number(table.get("clip_skip")),
-        model=model,
-        model_hash=text,
-        loras=tuple(loras),
-        further=_rest(table, _INVOKE),
-    )
+    return _origin("InvokeAI", table, _INVOKE, model=model, model_hash=text, loras=tuple(loras))
 
 # %% ../../nbs/core/origins.ipynb #6cb24e52
 def _apart(prompt: str) -> tuple[str, str]:
     "A prompt and its negative one, which InvokeAI 2 took out of square brackets."
     negative = [part.strip() for part in re.findall(r"\[([^\[\]]*)\]", prompt)]
     return re.sub(r"\s+", " ", re.sub(r"\[[^\[\]]*\]", "", prompt)).strip(), ", ".join(filter(None, negative))
+
+
+_INVOKE_2 = {
+    "seed": "seed",
+    "sampler": "sampler",
+    "steps": "steps",
+    "guidance": "cfg_scale",
+    "width": "width",
+    "height": "height",
+}
 
 
 def _invoke_2(table: Mapping[str, Any]) -> Origin | None:
@@ -121,23 +137,11 @@ def _invoke_2(table: Mapping[str, Any]) -> Origin | None:
     said = image.get("prompt")
     parts = [plain_text(one.get("prompt")) for one in _listed(said) if isinstance(one, dict)]
     prompt, negative = _apart(", ".join(parts) if parts else plain_text(said))
-    return Origin(
-        tool="InvokeAI",
-        prompt=prompt,
-        negative_prompt=negative,
-        seed=whole_number(image.get("seed")),
-        sampler=plain_text(image.get("sampler")),
-        steps=whole_number(image.get("steps")),
-        guidance=real_number(image.get("cfg_scale")),
-        width=whole_number(image.get("width")),
-        height=whole_number(image.get("height")),
-        model=file_stem(table.get("model_weights") or table.get("model_id")),
-        model_hash=plain_text(table.get("model_hash")).lower(),
-        further=_rest(image, ("seed", "sampler", "steps", "cfg_scale", "width", "height", "prompt"))
-        | {"app_version": plain_text(table.get("app_version"))},
-    )
+    model = file_stem(table.get("model_weights") or table.get("model_id"))
+    named = {"model": model, "model_hash": plain_text(table.get("model_hash")).lower()}
+    return _origin("InvokeAI", image, _INVOKE_2, prompt=prompt, negative_prompt=negative, **named)
 
-
+# %% ../../nbs/core/origins.ipynb #0abb7a39
 _SWITCHES = {"-s": "steps", "-S": "seed", "-W": "width", "-H": "height", "-C": "guidance", "-A": "sampler"}
 _LONG = {
     "--steps": "-s",
@@ -173,7 +177,12 @@ def _dream(text: str) -> Origin | None:
     return Origin("InvokeAI", prompt, negative, sampler=sampler, guidance=guidance, **numbers)
 
 # %% ../../nbs/core/origins.ipynb #a1c73f3c
-_NOVEL = ("prompt", "uc", "seed", "sampler", "noise_schedule", "steps", "scale", "width", "height")
+_NOVEL = _SAME | {
+    "negative_prompt": "uc",
+    "sampler": "sampler",
+    "schedule": "noise_schedule",
+    "guidance": "scale",
+}
 
 
 def _caption(table: Mapping[str, Any], key: str) -> str:
@@ -192,23 +201,14 @@ def _novel(comment: Mapping[str, Any], texts: Mapping[str, str]) -> Origin:
     "NovelAI: settings in `Comment`, the prompt in `Description` as well, the model in `Source`."
     source = texts.get("Source", "")
     named = re.fullmatch(r"(.*?)\s+([0-9A-Fa-f]{8})", source)
-    return Origin(
-        tool="NovelAI",
-        prompt=_caption(comment, "v4_prompt")
+    prompt = (
+        _caption(comment, "v4_prompt")
         or plain_text(comment.get("prompt"))
-        or texts.get("Description", "").strip(),
-        negative_prompt=_caption(comment, "v4_negative_prompt") or plain_text(comment.get("uc")),
-        seed=whole_number(comment.get("seed")),
-        sampler=plain_text(comment.get("sampler")),
-        schedule=plain_text(comment.get("noise_schedule")),
-        steps=whole_number(comment.get("steps")),
-        guidance=real_number(comment.get("scale")),
-        width=whole_number(comment.get("width")),
-        height=whole_number(comment.get("height")),
-        model=named[1] if named else source,
-        model_hash=named[2].lower() if named else "",
-        further=_rest(comment, _NOVEL),
+        or texts.get("Description", "").strip()
     )
+    negative = _caption(comment, "v4_negative_prompt") or plain_text(comment.get("uc"))
+    model = {"model": named[1] if named else source, "model_hash": named[2].lower() if named else ""}
+    return _origin("NovelAI", comment, _NOVEL, prompt=prompt, negative_prompt=negative, **model)
 
 
 def _pair(text: Any) -> tuple[int | None, int | None]:
@@ -217,17 +217,14 @@ def _pair(text: Any) -> tuple[int | None, int | None]:
     return (int(numbers[0]), int(numbers[1])) if len(numbers) == 2 else (None, None)
 
 # %% ../../nbs/core/origins.ipynb #a1707245
-_FOOOCUS = (
-    "prompt",
-    "negative_prompt",
-    "seed",
-    "sampler",
-    "scheduler",
-    "steps",
-    "guidance_scale",
-    "resolution",
-    "base_model",
-)
+_FOOOCUS = _SAME | {
+    "sampler": "sampler",
+    "schedule": "scheduler",
+    "guidance": "guidance_scale",
+    "clip_skip": "clip_skip",
+    "model": "base_model",
+    "model_hash": "base_model_hash",
+}
 
 
 def _fooocus(table: Mapping[str, Any]) -> Origin:
@@ -242,37 +239,16 @@ def _fooocus(table: Mapping[str, Any]) -> Origin:
             name, _, weight = value.rpartition(" : ")
             loras += _lora(name, weight)
     width, height = _pair(table.get("resolution"))
-    return Origin(
-        tool="Fooocus",
-        prompt=plain_text(table.get("prompt")),
-        negative_prompt=plain_text(table.get("negative_prompt")),
-        seed=whole_number(table.get("seed")),
-        sampler=plain_text(table.get("sampler")),
-        schedule=plain_text(table.get("scheduler")),
-        steps=whole_number(table.get("steps")),
-        guidance=real_number(table.get("guidance_scale")),
-        width=width,
-        height=height,
-        clip_skip=whole_number(table.get("clip_skip")),
-        model=file_stem(table.get("base_model")),
-        model_hash=plain_text(table.get("base_model_hash")).lower(),
-        loras=with_hashes(loras, {}),
-        further=_rest(table, _FOOOCUS),
-    )
+    size = {"width": width, "height": height}
+    return _origin("Fooocus", table, _FOOOCUS, loras=with_hashes(loras, {}), **size)
 
 # %% ../../nbs/core/origins.ipynb #41e09cbc
-_SWARM = (
-    "prompt",
-    "negativeprompt",
-    "seed",
-    "sampler",
-    "scheduler",
-    "steps",
-    "cfgscale",
-    "width",
-    "height",
-    "model",
-)
+_SWARM = _SAME | {
+    "negative_prompt": "negativeprompt",
+    "sampler": "sampler",
+    "schedule": "scheduler",
+    "guidance": "cfgscale",
+}
 
 
 def _strings(value: Any) -> list[str]:
@@ -298,50 +274,32 @@ def _swarm(table: Mapping[str, Any]) -> Origin | None:
     for number, name in enumerate(names):
         weight = weights[number] if number < len(weights) else None
         loras += _lora(name, weight, hashes.get(file_stem(name), ""))
-    return Origin(
-        tool="SwarmUI",
-        prompt=prompt,
-        negative_prompt=plain_text(said.get("negativeprompt")),
-        seed=whole_number(said.get("seed")),
-        sampler=plain_text(said.get("sampler")),
-        schedule=plain_text(said.get("scheduler")),
-        steps=whole_number(said.get("steps")),
-        guidance=real_number(said.get("cfgscale")),
-        width=whole_number(said.get("width")),
-        height=whole_number(said.get("height")),
-        model=file_stem(said.get("model")),
-        model_hash=hashes.get(file_stem(said.get("model")), ""),
-        loras=with_hashes(loras, {}),
-        further=_rest(said, _SWARM),
+    model_hash = hashes.get(file_stem(said.get("model")), "")
+    return _origin(
+        "SwarmUI", said, _SWARM, prompt=prompt, model_hash=model_hash, loras=with_hashes(loras, {})
     )
 
 # %% ../../nbs/core/origins.ipynb #b77e1bb5
-_EASY = {
-    "prompt": "prompt",
-    "negative_prompt": "negative_prompt",
-    "seed": "seed",
+_EASY = _SAME | {
     "sampler": "sampler_name",
-    "sampler_name": "sampler_name",
+    "schedule": "scheduler_name",
     "steps": "num_inference_steps",
-    "num_inference_steps": "num_inference_steps",
-    "guidance_scale": "guidance_scale",
-    "width": "width",
-    "height": "height",
+    "guidance": "guidance_scale",
+    "model": "use_stable_diffusion_model",
+}
+_EASY_PAGE = {
+    "sampler": "sampler_name",
+    "steps": "num_inference_steps",
     "stable_diffusion_model": "use_stable_diffusion_model",
-    "use_stable_diffusion_model": "use_stable_diffusion_model",
     "lora_model": "use_lora_model",
-    "use_lora_model": "use_lora_model",
     "lora_strength": "lora_alpha",
-    "lora_alpha": "lora_alpha",
-    "clip_skip": "clip_skip",
-    "scheduler_name": "scheduler_name",
 }
 
 
 def _easy(table: Mapping[str, Any]) -> Origin | None:
     "Easy Diffusion: its own names, or the words of its page."
     named = {re.sub(r"\W+", "_", str(key)).strip("_").lower(): value for key, value in table.items()}
-    said = {_EASY[key]: value for key, value in named.items() if key in _EASY}
+    said = {_EASY_PAGE.get(key, key): value for key, value in named.items()}
     if (
         not {"prompt", "seed"} <= said.keys()
         or not {"num_inference_steps", "use_stable_diffusion_model"} & said.keys()
@@ -351,25 +309,20 @@ def _easy(table: Mapping[str, Any]) -> Origin | None:
     pairs = (
         zip(names, weights) if isinstance(names, list) and isinstance(weights, list) else [(names, weights)]
     )
-    return Origin(
-        tool="Easy Diffusion",
-        prompt=plain_text(said["prompt"]),
-        negative_prompt=plain_text(said.get("negative_prompt")),
-        seed=whole_number(said["seed"]),
-        sampler=plain_text(said.get("sampler_name")),
-        schedule=plain_text(said.get("scheduler_name")),
-        steps=whole_number(said.get("num_inference_steps")),
-        guidance=real_number(said.get("guidance_scale")),
-        width=whole_number(said.get("width")),
-        height=whole_number(said.get("height")),
-        clip_skip=2 if str(said.get("clip_skip")).lower() == "true" else None,
-        model=file_stem(said.get("use_stable_diffusion_model")),
-        loras=tuple(one for name, weight in pairs for one in _lora(name, weight) if one.name != "None"),
-        further=_rest({key: value for key, value in table.items() if key.lower() not in _EASY}, ()),
-    )
+    loras = tuple(one for name, weight in pairs for one in _lora(name, weight) if one.name != "None")
+    skip = 2 if str(said.get("clip_skip")).lower() == "true" else None
+    return _origin("Easy Diffusion", said, _EASY, loras=loras, clip_skip=skip)
 
 # %% ../../nbs/core/origins.ipynb #b0ed4fe0
-_DRAW = ("c", "uc", "seed", "sampler", "steps", "scale", "size", "model")
+_DRAW = {
+    "prompt": "c",
+    "negative_prompt": "uc",
+    "seed": "seed",
+    "sampler": "sampler",
+    "steps": "steps",
+    "guidance": "scale",
+    "model": "model",
+}
 
 
 def _draw_things(table: Mapping[str, Any]) -> Origin | None:
@@ -383,23 +336,23 @@ def _draw_things(table: Mapping[str, Any]) -> Origin | None:
     width, height = _pair(table.get("size"))
     later = table.get("v2")
     skip = later.get("clipSkip") if isinstance(later, dict) else None
-    return Origin(
-        tool="Draw Things",
-        prompt=table["c"].strip(),
-        negative_prompt=plain_text(table.get("uc")),
-        seed=whole_number(table.get("seed")),
-        sampler=plain_text(table.get("sampler")),
-        steps=whole_number(table.get("steps")),
-        guidance=real_number(table.get("scale")),
-        width=width,
-        height=height,
-        clip_skip=whole_number(skip),
-        model=file_stem(table.get("model")),
-        loras=tuple(loras),
-        further=_rest(table, _DRAW),
-    )
+    more = {"clip_skip": whole_number(skip), "loras": tuple(loras), "width": width, "height": height}
+    return _origin("Draw Things", table, _DRAW, **more)
 
+# %% ../../nbs/core/origins.ipynb #92dbfb19
+_CIVITAI = {
+    "negative_prompt": "negativePrompt",
+    "seed": "seed",
+    "sampler": "sampler",
+    "schedule": "Schedule type",
+    "steps": "steps",
+    "guidance": "cfgScale",
+    "model": "Model",
+    "model_hash": "Model hash",
+    "prompt": "prompt",
+}
 
+# %% ../../nbs/core/origins.ipynb #ca17f887
 def _civitai(table: Mapping[str, Any]) -> Origin | None:
     "What civitai gives beside a picture: its `meta`, alone or in a table about the picture."
     said = table.get("meta", table)
@@ -418,35 +371,14 @@ def _civitai(table: Mapping[str, Any]) -> Origin | None:
     further_loras = [
         lora.model_copy(update={"weight": weights.get(lora.name, lora.weight)}) for lora in further_loras
     ]
-    read = (
-        "prompt",
-        "negativePrompt",
-        "seed",
-        "sampler",
-        "steps",
-        "cfgScale",
-        "Size",
-        "Model",
-        "Model hash",
-        "clipSkip",
-    )
-    return Origin(
-        tool="civitai",
-        prompt=prompt,
-        negative_prompt=plain_text(said.get("negativePrompt")),
-        seed=whole_number(said.get("seed")),
-        sampler=plain_text(said.get("sampler")),
-        schedule=plain_text(said.get("Schedule type")),
-        steps=whole_number(said.get("steps")),
-        guidance=real_number(said.get("cfgScale")),
-        width=width,
-        height=height,
-        clip_skip=whole_number(said.get("clipSkip", said.get("Clip skip"))),
-        model=file_stem(said.get("Model")) or named,
-        model_hash=plain_text(said.get("Model hash")).lower(),
-        loras=with_hashes([*further_loras, *loras], {}),
-        further=_rest(said, read),
-    )
+    more = {
+        "prompt": prompt,
+        "loras": with_hashes([*further_loras, *loras], {}),
+        "width": width,
+        "height": height,
+    }
+    more["clip_skip"] = whole_number(said.get("clipSkip", said.get("Clip skip")))
+    return _origin("civitai", said, _CIVITAI, model=file_stem(said.get("Model")) or named, **more)
 
 # %% ../../nbs/core/origins.ipynb #f005a5ca
 def _comfy_both(table: Mapping[str, Any]) -> Origin | None:
@@ -472,7 +404,7 @@ def _is_fooocus(table: Mapping[str, Any]) -> bool:
         or "metadata_scheme" in table
     )
 
-
+# %% ../../nbs/core/origins.ipynb #bd5df7a5
 def text_origin(
     text: str,  # of a comment or a sidecar
 ) -> Origin | None:  # none: nothing here understands it
@@ -516,7 +448,7 @@ def _own_keys(texts: Mapping[str, str]) -> list[Origin | None]:
         found.append(_novel(comment, texts) if comment else None)
     return found
 
-
+# %% ../../nbs/core/origins.ipynb #c9b62628
 def _comments(texts: Mapping[str, str]) -> list[Origin | None]:
     "What stands in comments, whoever wrote it, and the graphs of ComfyUI."
     found = [

@@ -350,7 +350,7 @@ def worded_chunks(
             return
         at += 12 + len(body)
 
-
+# %% ../../nbs/core/picture.ipynb #c2f00ccd
 def public_png(
     data: bytes,  # the studio's own file
     facts: dict,  # what is published of the recipe, and the digests of what isn't
