@@ -30,7 +30,7 @@ from .make.adapters import named_adapters
 from .make.base import Base, environment
 from .make.engine import BrokenPicture
 from .make.render import batches, check, check_new, render
-from .make.rounds import Settings, record_attempts, refuse_unsaid_words, round_attempts
+from .make.rounds import Settings, is_imported, record_attempts, refuse_unsaid_words, round_attempts
 from .make.schedulers import own_spacing
 from .seeds import frozen_slots, one_of_one_of
 from .studio.catalog import Catalog
@@ -44,9 +44,11 @@ def is_by_hand(
     collection: Collection,  # which may hold slots for works made by hand
     slot: Slot,  # which slot
 ) -> bool:
-    "Whether a slot is for a work made by hand: one was entered, or the collection waits for one."
-    work = catalog.find("attempt", attempt_key(collection.name, slot.id, 0))
-    if work and not work.get("withdrawn"):
+    """Whether a slot is for a work made by hand, or elsewhere: one was entered or imported, or the collection waits for
+    one."""
+    attempts = catalog.all("attempt", f"{collection.name}/{slot.id}/")
+    work = attempts.pop(attempt_key(collection.name, slot.id, 0), None)
+    if (work and not work.get("withdrawn")) or any(map(is_imported, attempts.values())):
         return True
     one = one_of_one_of(collection, slot.traits)
     return bool(one and one.by_hand)

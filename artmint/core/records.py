@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['ProfileName', 'ScheduleName', 'MimeType', 'SyntaxName', 'SCHEMA', 'SourceKind', 'Slot', 'AdapterUse', 'SecondPass',
-           'NotARecipe', 'PictureFacts', 'Recipe', 'Attempt', 'KeptFile', 'Work', 'StatedLora', 'Stated', 'parse_facts',
-           'Artifact', 'Candidate', 'Edition', 'Finding']
+           'NotARecipe', 'PictureFacts', 'Recipe', 'Attempt', 'KeptFile', 'Work', 'StatedLora', 'Stated', 'is_stated',
+           'parse_facts', 'Artifact', 'Candidate', 'Edition', 'Finding']
 
 # %% ../../nbs/core/records.ipynb #886f5496
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -202,7 +203,7 @@ class Stated(PictureFacts):
     prompt: str = ""
     negative_prompt: str = ""
     seed: str = Field("", pattern=r"^(-?[0-9]{1,20})?$")  # in digits: elsewhere seeds have 64 bits
-    sampler: str = ""
+    scheduler: str = ""  # as the program calls it: a sampler, mostly
     schedule: str = ""
     steps: int | None = Field(None, ge=0, lt=2**31)
     guidance: float | None = None
@@ -224,11 +225,18 @@ class Stated(PictureFacts):
         return self.width, self.height
 
 # %% ../../nbs/core/records.ipynb #f6c63c17
+def is_stated(
+    facts: Mapping[str, Any],  # an artifact's, or what is published of them
+) -> bool:
+    "Whether a picture was made elsewhere: its facts are what its file states."
+    return facts.get("made") == Stated.extra["made"]
+
+
 def parse_facts(
     facts: dict,  # an artifact's
 ) -> Recipe | Work | Stated:
     "The recipe, the work made by hand, or the statement of a file, that gives exactly these facts. Raises NotARecipe."
-    if facts.get("made") == Stated.extra["made"]:
+    if is_stated(facts):
         return Stated.parse(facts)
     return Work.parse(facts) if "made" in facts else Recipe.parse(facts)
 

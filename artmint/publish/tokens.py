@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['USUAL_NAME', 'PLACES', 'WEIGHT_KINDS', 'BaseFacts', 'AdapterFacts', 'PublishedPicture', 'Provenance', 'Attribute',
-           'TokenMetadata', 'model_schema', 'json_schema', 'NoOpeningSalt', 'public_facts', 'opening_salt',
-           'withheld_digest', 'sealed_digest', 'sealed_with', 'withheld_digests', 'public_source', 'attribute',
-           'fact_attributes', 'published_attributes', 'token_name', 'address_of', 'MissingMedia', 'media_files',
-           'media_addresses', 'has_market_fields', 'schema_forms', 'is_of_schema', 'stands_in', 'attribute_words',
-           'has_words', 'drop_schema', 'sealed_names', 'published_collection', 'token_json', 'with_second_home',
-           'with_picture', 'read_token', 'RoyaltyFacts', 'ContractMetadata', 'published_counts', 'labelled_template',
-           'contract_json', 'read_contract', 'named_files', 'adapter_facts']
+           'TokenMetadata', 'model_schema', 'json_schema', 'NoOpeningSalt', 'withheld_names', 'public_facts',
+           'opening_salt', 'withheld_digest', 'sealed_digest', 'sealed_with', 'withheld_digests', 'public_source',
+           'attribute', 'fact_attributes', 'published_attributes', 'token_name', 'address_of', 'MissingMedia',
+           'media_files', 'media_addresses', 'has_market_fields', 'schema_forms', 'is_of_schema', 'stands_in',
+           'attribute_words', 'has_words', 'drop_schema', 'sealed_names', 'published_collection', 'token_json',
+           'with_second_home', 'with_picture', 'read_token', 'RoyaltyFacts', 'ContractMetadata', 'published_counts',
+           'labelled_template', 'contract_json', 'read_contract', 'named_files', 'adapter_facts']
 
 # %% ../../nbs/publish/tokens.ipynb #2d9f2c8b
 import re
@@ -225,12 +225,24 @@ class NoOpeningSalt(Refusal):
     )
 
 
+def withheld_names(
+    withheld: Iterable[str],  # names of fields that stay in the studio
+    facts: Mapping[str, Any],  # of a recipe, or of a picture made elsewhere
+) -> list[str]:
+    "The facts that stay in the studio: who withholds adapters withholds the LoRAs that a file names."
+    hidden = set(withheld)
+    if "adapters" in hidden:
+        hidden.add("loras")
+    return sorted(hidden & set(facts))
+
+
 def public_facts(
     facts: dict,  # of a recipe
     withheld: Iterable[str],  # names of fields that stay in the studio
 ) -> dict:
     "What is published of a recipe."
-    return {name: value for name, value in facts.items() if name not in set(withheld)}
+    hidden = withheld_names(withheld, facts)
+    return {name: value for name, value in facts.items() if name not in hidden}
 
 
 def opening_salt(
@@ -279,7 +291,7 @@ def withheld_digests(
     salt: str,  # the studio's
 ) -> dict[str, str]:
     "The digests of those withheld fields that the recipe has. Raises NoOpeningSalt."
-    names = sorted(set(withheld) & set(facts))
+    names = withheld_names(withheld, facts)
     if names and not salt:
         raise NoOpeningSalt(names)
     return {name: withheld_digest(name, facts[name], opening_salt(salt, dna, name)) for name in names}
