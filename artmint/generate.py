@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['is_by_hand', 'open_slots', 'attempts_of', 'DigestMismatch', 'LostFile', 'record', 'broken_recipes', 'lacking',
            'NothingButBroken', 'refuse_broken', 'artifacts_of', 'record_broken', 'paint', 'generate', 'put_picture',
-           'Declaration', 'SlotTaken', 'UnfitWords', 'work_of', 'enter', 'NothingToWithdraw', 'withdraw', 'NotSerial']
+           'Declaration', 'SlotTaken', 'UnfitWords', 'refuse_words', 'work_of', 'enter', 'NothingToWithdraw',
+           'withdraw', 'NotSerial']
 
 # %% ../nbs/15_generate.ipynb #d1aeb3a4
 import difflib
@@ -309,13 +310,16 @@ class UnfitWords(Refusal):
     exit_code = 2
 
 # %% ../nbs/15_generate.ipynb #3bd64504
-def _refuse_words(words: Declaration) -> None:
+def refuse_words(
+    words: Declaration,  # what is said of works
+    nameless: bool = False,  # whether nobody need be named
+) -> None:
     "Refuse words that can't be published. Raises UnfitWords."
     for name, text in vars(words).items():
         problems = unsafe_text(text)
         if len(text) > WORDS:
             problems.append(f"{len(text)} characters, and at most {WORDS} are published")
-        if text != text.strip() or (name == "artist" and not text):
+        if text != text.strip() or (name == "artist" and not text and not nameless):
             problems = ["nobody is named" if name == "artist" else "blanks around it, or nothing else"]
         if problems:
             raise UnfitWords(name.replace("_", "-"), ", ".join(dict.fromkeys(problems)))
@@ -332,7 +336,7 @@ def _refuse_work(catalog: Catalog, collection: Collection, slot: int, path: Path
         raise SlotTaken(slot, f"the collection has slots 1 to {collection.supply}")
     if edition_of(catalog, collection.name, slot):
         raise SlotTaken(slot, "it has its edition")
-    _refuse_words(words)
+    refuse_words(words)
 
 # %% ../nbs/15_generate.ipynb #f5d4f29f
 def work_of(

@@ -273,7 +273,7 @@ def _alpha_apart(image: Image.Image, notes: list[str]) -> tuple[Image.Image, Ima
     alpha = image.convert("RGBA").getchannel("A")
     grey = image.mode in ("1", "L", "LA", "La")
     colours = image.convert("RGBA").convert("RGB").convert("L" if grey else "RGB")
-    if alpha.getextrema()[0] == 255:
+    if alpha.getextrema()[0] >= 254:  # NovelAI writes words into the lowest bit, which nobody sees
         notes.append("an alpha channel that hides nothing was dropped")
         return colours, None
     return colours, alpha

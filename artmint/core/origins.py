@@ -483,7 +483,7 @@ def _fuller(origin: Origin | None) -> bool:
     "Whether an origin says more than which program it was."
     return bool(origin and (origin.prompt or origin.seed is not None or origin.sampler))
 
-
+# %% ../../nbs/core/origins.ipynb #20c0465f
 def origin_of(
     inscription: Inscription,  # what is written in a picture
     comments: Mapping[str, str] = {},  # what its XMP says, by name

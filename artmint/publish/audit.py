@@ -52,7 +52,7 @@ from artmint.core.records import (
     is_stated,
     parse_facts,
 )
-from ..core.texts import STORY, WORDS
+from ..core.texts import STORY, WORDS, stands_in
 
 # %% ../../nbs/publish/audit.ipynb #108c1fef
 from ..ipfs.cid import build, cid as cid_of
@@ -79,7 +79,6 @@ from artmint.publish.tokens import (
     read_contract,
     read_token,
     sealed_names,
-    stands_in,
     token_json,
     token_name,
     withheld_digests,
