@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['is_by_hand', 'open_slots', 'attempts_of', 'DigestMismatch', 'LostFile', 'record', 'broken_recipes', 'lacking',
            'NothingButBroken', 'refuse_broken', 'artifacts_of', 'record_broken', 'paint', 'generate', 'put_picture',
-           'Declaration', 'SlotTaken', 'UnfitWords', 'work_of', 'enter', 'NothingToWithdraw', 'withdraw', 'NotSerial']
+           'Declaration', 'SlotTaken', 'UnfitWords', 'refuse_words', 'work_of', 'enter', 'NothingToWithdraw',
+           'withdraw', 'NotSerial']
 
 # %% ../nbs/15_generate.ipynb #d1aeb3a4
 import difflib
@@ -31,6 +32,7 @@ from .make.engines import Painter
 from .make.engine import BrokenPicture
 from artmint.make.rounds import (
     Settings,
+    is_imported,
     record_attempts,
     refuse_other_base,
     refuse_unsaid_words,
@@ -48,9 +50,11 @@ def is_by_hand(
     collection: Collection,  # which may hold slots for works made by hand
     slot: Slot,  # which slot
 ) -> bool:
-    "Whether a slot is for a work made by hand: one was entered, or the collection waits for one."
-    work = catalog.find("attempt", attempt_key(collection.name, slot.id, 0))
-    if work and not work.get("withdrawn"):
+    """Whether a slot is for a work made by hand, or elsewhere: one was entered or imported, or the collection waits for
+    one."""
+    attempts = catalog.all("attempt", f"{collection.name}/{slot.id}/")
+    work = attempts.pop(attempt_key(collection.name, slot.id, 0), None)
+    if (work and not work.get("withdrawn")) or any(map(is_imported, attempts.values())):
         return True
     one = one_of_one_of(collection, slot.traits)
     return bool(one and one.by_hand)
@@ -315,13 +319,16 @@ class UnfitWords(Refusal):
     exit_code = 2
 
 # %% ../nbs/15_generate.ipynb #3bd64504
-def _refuse_words(words: Declaration) -> None:
+def refuse_words(
+    words: Declaration,  # what is said of works
+    nameless: bool = False,  # whether nobody need be named
+) -> None:
     "Refuse words that can't be published. Raises UnfitWords."
     for name, text in vars(words).items():
         problems = unsafe_text(text)
         if len(text) > WORDS:
             problems.append(f"{len(text)} characters, and at most {WORDS} are published")
-        if text != text.strip() or (name == "artist" and not text):
+        if text != text.strip() or (name == "artist" and not text and not nameless):
             problems = ["nobody is named" if name == "artist" else "blanks around it, or nothing else"]
         if problems:
             raise UnfitWords(name.replace("_", "-"), ", ".join(dict.fromkeys(problems)))
@@ -338,7 +345,7 @@ def _refuse_work(catalog: Catalog, collection: Collection, slot: int, path: Path
         raise SlotTaken(slot, f"the collection has slots 1 to {collection.supply}")
     if edition_of(catalog, collection.name, slot):
         raise SlotTaken(slot, "it has its edition")
-    _refuse_words(words)
+    refuse_words(words)
 
 # %% ../nbs/15_generate.ipynb #f5d4f29f
 def work_of(

@@ -72,6 +72,7 @@ from artmint.run.console import (
 )
 from ..run.admin import admin_app, custody_checks
 from ..run.exchange import decisions_app
+from ..run.imports import import_folder
 from ..run.journals import journal_app
 from ..run.models import adapter_app, base_app, embedding_app
 
@@ -121,6 +122,7 @@ def _root(
 for command in (run, work, explore, report, sweep, init, backup, restore, gc):
     app.command(epilog=CODES)(command)
 app.command("open", epilog=CODES)(open_withheld)
+app.command("import", epilog=CODES)(import_folder)
 app.command("tune", epilog=CODES)(tune_batch)
 app.command("train", epilog=CODES)(train_adapter)
 app.command("preview", epilog=CODES)(preview_drop)

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['VALUE_LIMIT', 'WORDS_MOST', 'DEPTH', 'TOML_LIMIT', 'Hex64', 'Refusal', 'NotPlainJSON', 'canonical', 'digest',
-           'read_json', 'NotPlainTOML', 'read_toml', 'NotPlainYAML', 'read_yaml', 'unsafe_text', 'shown_text', 'Record',
-           'error_lines']
+           'read_json', 'read_loose_json', 'NotPlainTOML', 'read_toml', 'NotPlainYAML', 'read_yaml', 'unsafe_text',
+           'shown_text', 'Record', 'error_lines']
 
 # %% ../../nbs/core/canon.ipynb #43605020
 import difflib
@@ -127,6 +127,19 @@ def read_json(
     try:
         return json.loads(text, object_pairs_hook=_entries, parse_int=_number, parse_constant=_no_number)
     except (json.JSONDecodeError, RecursionError) as error:
+        raise NotPlainJSON(str(error)) from error
+
+
+def read_loose_json(
+    text: str,  # JSON as programs elsewhere write it
+) -> Any:
+    """As `read_json`, for what others wrote and nothing is signed by: whole numbers of any size stay whole, NaN and
+    infinities are none, and of a key that comes twice the last counts. Raises NotPlainJSON."""
+    if _too_deep(text):
+        raise NotPlainJSON(f"it nests deeper than {DEPTH}")
+    try:
+        return json.loads(text, parse_constant=lambda name: None)
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, too
         raise NotPlainJSON(str(error)) from error
 
 # %% ../../nbs/core/canon.ipynb #b4d0a239

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PICTURE_FORMATS', 'PICTURE_PIXELS', 'PICTURE_BYTES', 'KEPT_BYTES', 'picture_kind', 'UnreadablePicture', 'BadGround',
-           'shown_name', 'TakenPicture', 'take_picture', 'keep_picture']
+           'shown_name', 'picture_bytes', 'TakenPicture', 'take_picture', 'keep_picture']
 
 # %% ../../nbs/core/intake.ipynb #f701b282
 import hashlib
@@ -120,8 +120,10 @@ def _missing(path: Path) -> UnreadablePicture:
     return _refused(path, "there is no such file", "check its name")
 
 
-def _file_bytes(path: Path) -> bytes:
-    "All of a regular file. Raises UnreadablePicture."
+def picture_bytes(
+    path: Path,  # any file
+) -> bytes:
+    "All of a regular file of at most PICTURE_BYTES. Raises UnreadablePicture."
     try:
         if not path.exists():
             raise _missing(path)
@@ -273,7 +275,7 @@ def _alpha_apart(image: Image.Image, notes: list[str]) -> tuple[Image.Image, Ima
     alpha = image.convert("RGBA").getchannel("A")
     grey = image.mode in ("1", "L", "LA", "La")
     colours = image.convert("RGBA").convert("RGB").convert("L" if grey else "RGB")
-    if alpha.getextrema()[0] == 255:
+    if alpha.getextrema()[0] >= 254:  # NovelAI writes words into the lowest bit, which nobody sees
         notes.append("an alpha channel that hides nothing was dropped")
         return colours, None
     return colours, alpha
@@ -398,7 +400,7 @@ def _layers(path: Path, opened: _Opened, ground: str, notes: list[str]) -> tuple
 def _taken(path: Path, ground: str) -> tuple[TakenPicture, bytes, Image.Image]:
     "As `take_picture`, with the file's bytes, and the picture with its transparency where it has some."
     _ground_colour(ground)
-    data = _file_bytes(path)
+    data = picture_bytes(path)
     _check_kind(path, data)
     notes: list[str] = []
     with warnings.catch_warnings(record=True) as heard:

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['SPACED_ELSEWHERE', 'SPACED', 'SPACINGS', 'CREDENTIALS', 'CREDENTIALS_LIMIT', 'MARK', 'MARK_LIMIT', 'infotext',
            'old_infotext', 'is_infotext_of', 'png_bytes', 'pixel_digest', 'BadPicture', 'read_png', 'png_texts',
-           'public_png', 'bare_png', 'marked_png', 'unmarked_png', 'plain_png', 'worded_png', 'contact_sheet']
+           'worded_chunks', 'public_png', 'bare_png', 'marked_png', 'unmarked_png', 'plain_png', 'worded_png',
+           'contact_sheet']
 
 # %% ../../nbs/core/picture.ipynb #60a9c1af
 import hashlib
@@ -13,6 +14,7 @@ import json
 import re
 import struct
 import zlib
+from collections.abc import Iterator
 from io import BytesIO
 
 from PIL import Image
@@ -20,7 +22,7 @@ from PIL.PngImagePlugin import PngInfo
 
 # %% ../../nbs/core/picture.ipynb #e985f672
 from .canon import Refusal, canonical
-from .records import Recipe, Work
+from .records import Recipe, Stated, Work
 
 # %% ../../nbs/core/picture.ipynb #b175ecde
 def _one_line(text: str) -> str:
@@ -129,7 +131,7 @@ def is_infotext_of(
 # %% ../../nbs/core/picture.ipynb #89fb7dea
 def png_bytes(
     image: Image.Image,  # RGB
-    recipe: Recipe | Work,  # what it was made from
+    recipe: Recipe | Work | Stated,  # what it was made from
     model: str = "",  # the base's name, for people
     text: str | None = None,  # its infotext; none: as `infotext` has it of recipe and model
 ) -> bytes:
@@ -330,6 +332,26 @@ def png_texts(
     return _texts(chunks)
 
 # %% ../../nbs/core/picture.ipynb #f5d613c6
+_WORDED = (b"tEXt", b"zTXt", b"iTXt", b"eXIf")
+
+
+def worded_chunks(
+    data: bytes,  # a file from outside
+) -> Iterator[tuple[bytes, bytes]]:
+    """Types and contents of those chunks of a PNG that hold words, as they stand there, to its end: what follows that
+    isn't looked at. Raises BadPicture."""
+    at = len(_SIGNATURE)
+    if not data.startswith(_SIGNATURE):
+        raise BadPicture("it does not begin as a PNG does")
+    while at < len(data):
+        kind, body = _chunk(data, at)
+        if kind in _WORDED:
+            yield kind, body
+        if kind == b"IEND":
+            return
+        at += 12 + len(body)
+
+# %% ../../nbs/core/picture.ipynb #c2f00ccd
 def public_png(
     data: bytes,  # the studio's own file
     facts: dict,  # what is published of the recipe, and the digests of what isn't

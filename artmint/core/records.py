@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['EngineName', 'ProfileName', 'ScheduleName', 'MimeType', 'SyntaxName', 'SCHEMA', 'SourceKind', 'Slot', 'AdapterUse',
            'SecondPass', 'NotARecipe', 'PictureFacts', 'Recipe', 'UnreadFields', 'refuse_unread', 'Attempt', 'KeptFile',
-           'Work', 'parse_facts', 'Artifact', 'Candidate', 'Edition', 'Finding']
+           'Work', 'StatedLora', 'Stated', 'is_stated', 'parse_facts', 'Artifact', 'Candidate', 'Edition', 'Finding']
 
 # %% ../../nbs/core/records.ipynb #886f5496
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -215,11 +216,59 @@ class Work(PictureFacts):
         "Width and height, in pixels."
         return self.width, self.height
 
+# %% ../../nbs/core/records.ipynb #6823669c
+class StatedLora(Record):
+    "A LoRA as a file names it."
+
+    name: str
+    weight: float | None = None  # none: the file doesn't say
+    hash: str = ""  # as the file has it, of whatever length
+
+
+class Stated(PictureFacts):
+    """A picture made elsewhere: what its file states of how it was made. None of it is checked, and none of it can be
+    painted again. `made` tells its facts from a recipe's and from those of a work made by hand."""
+
+    extra: ClassVar[dict[str, str]] = {"made": "elsewhere"}
+    tool: str = ""  # the program that says that it made it; empty: the file says nothing
+    prompt: str = ""
+    negative_prompt: str = ""
+    seed: str = Field("", pattern=r"^(-?[0-9]{1,20})?$")  # in digits: elsewhere seeds have 64 bits
+    scheduler: str = ""  # as the program calls it: a sampler, mostly
+    schedule: str = ""
+    steps: int | None = Field(None, ge=0, lt=2**31)
+    guidance: float | None = None
+    clip_skip: int | None = Field(None, ge=0, lt=2**31)
+    model: str = ""
+    model_hash: str = ""
+    loras: tuple[StatedLora, ...] = ()
+    artist: str = ""  # who is named for it; empty: nobody
+    source: SourceKind | None = None  # what kind of source it has; none: neither its file nor anybody said
+    declared_by: str = ""  # who says what the file doesn't, where it isn't the studio
+    kept: KeptFile | None = None  # none: what is published are the plain pixels
+    pixel_digest: Hex64
+    width: int = Field(gt=0)  # pixels
+    height: int = Field(gt=0)  # pixels
+
+    @property
+    def size(self) -> tuple[int, int]:
+        "Width and height, in pixels."
+        return self.width, self.height
+
+# %% ../../nbs/core/records.ipynb #f6c63c17
+def is_stated(
+    facts: Mapping[str, Any],  # an artifact's, or what is published of them
+) -> bool:
+    "Whether a picture was made elsewhere: its facts are what its file states."
+    return facts.get("made") == Stated.extra["made"]
+
 
 def parse_facts(
     facts: dict,  # an artifact's
-) -> Recipe | Work:
-    "The recipe, or the work made by hand, that gives exactly these facts. Raises NotARecipe."
+) -> Recipe | Work | Stated:
+    "The recipe, the work made by hand, or the statement of a file, that gives exactly these facts. Raises NotARecipe."
+    if is_stated(facts):
+        return Stated.parse(facts)
     return Work.parse(facts) if "made" in facts else Recipe.parse(facts)
 
 # %% ../../nbs/core/records.ipynb #c7296c1f

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 from ..core.canon import Refusal, read_json
 from ..core.formats import MIME_FORMATS, bare_picture, encode_picture, encoder_of, read_picture
 from ..core.picture import pixel_digest
-from ..core.records import Finding, Recipe
+from ..core.records import Finding, Recipe, is_stated
 from ..ipfs.car import GetBlock, walk
 from ..ipfs.cid import CID, RAW, MissingBlock
 from ..ipfs.sources import Sources
@@ -474,7 +474,12 @@ def _rendered(
 # %% ../../nbs/prove/regenerate.ipynb #381d0832
 def _not_rendered(reports: list[TokenReport]) -> Iterator[Step]:
     "What is to be said of tokens that nothing is rendered for."
-    by_hand = [report for report in reports if not report.findings and not report.metadata.artmint.base]
+    works = [report for report in reports if not report.findings and not report.metadata.artmint.base]
+    elsewhere = [report for report in works if is_stated(report.metadata.artmint.recipe)]
+    if elsewhere:
+        evidence = f"{len(elsewhere)} of {len(reports)} were made elsewhere: stated, not regenerable"
+        yield Step("regenerate", "unchecked", evidence)
+    by_hand = [report for report in works if report not in elsewhere]
     if by_hand:
         evidence = f"{len(by_hand)} of {len(reports)} are made by hand: there is no recipe to render"
         yield Step("regenerate", "unchecked", evidence)

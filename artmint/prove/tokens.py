@@ -236,7 +236,7 @@ def _unmarked_steps(reports: list[TokenReport], total: int) -> Iterator[Step]:
     works = [report for report in silent if not source_type(report.metadata.artmint.recipe)]
     if works:
         evidence = (
-            f"{len(works)} of {total} pictures are works made by hand of which no source was declared: they carry no "
+            f"{len(works)} of {total} pictures are works made by hand or elsewhere of which no source was declared: they carry no "
             "mark of any"
         )
         yield Step("marks", "unchecked", evidence, asked=False)

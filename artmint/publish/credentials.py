@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 # %% ../../nbs/publish/credentials.ipynb #a1f645ed
 from ..core.canon import Refusal
+from ..core.records import is_stated
 from ..core.collection import Marks
 from ..core.formats import format_of, is_signed, picture_texts, read_picture, unsigned_picture
 from ..core.picture import BadPicture
@@ -266,6 +267,11 @@ def ingredient_of(
 
 def _entered(facts: Mapping[str, Any]) -> str:
     "Who made a work, how, and who says so, in a line."
+    if is_stated(facts):
+        tool = f" by {facts['tool']}" if facts.get("tool") else ""
+        return (
+            f"made elsewhere{tool}, as its file states; declared by {facts.get('declared_by', 'the studio')}"
+        )
     medium = f" ({facts['medium']})" if facts.get("medium") else ""
     return f"made by hand by {facts['artist']}{medium}; declared by {facts.get('declared_by', 'the studio')}"
 
@@ -304,7 +310,7 @@ def _statement(
     assertions = [{"label": "c2pa.actions.v2", "data": {"actions": _actions(facts, model)}}]
     if marks.training:
         assertions.append(_training(marks))
-    if "made" in facts:
+    if facts.get("artist"):
         creator = {"@context": {"dc": "http://purl.org/dc/elements/1.1/"}, "dc:creator": [facts["artist"]]}
         assertions.append({"label": AUTHOR_LABEL, "data": creator})
     statement = {

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['USUAL_NAME', 'PLACES', 'WEIGHT_KINDS', 'BaseFacts', 'AdapterFacts', 'PublishedPicture', 'Provenance', 'Attribute',
-           'TokenMetadata', 'model_schema', 'json_schema', 'NoOpeningSalt', 'public_facts', 'opening_salt',
-           'withheld_digest', 'sealed_digest', 'sealed_with', 'withheld_digests', 'public_source', 'attribute',
-           'fact_attributes', 'published_attributes', 'token_name', 'address_of', 'MissingMedia', 'media_files',
-           'media_addresses', 'has_market_fields', 'schema_forms', 'is_of_schema', 'stands_in', 'attribute_words',
+           'TokenMetadata', 'model_schema', 'json_schema', 'NoOpeningSalt', 'withheld_names', 'public_facts',
+           'opening_salt', 'withheld_digest', 'sealed_digest', 'sealed_with', 'withheld_digests', 'public_source',
+           'attribute', 'fact_attributes', 'published_attributes', 'token_name', 'address_of', 'MissingMedia',
+           'media_files', 'media_addresses', 'has_market_fields', 'schema_forms', 'is_of_schema', 'attribute_words',
            'has_words', 'drop_schema', 'sealed_names', 'published_collection', 'token_json', 'with_second_home',
            'with_picture', 'read_token', 'RoyaltyFacts', 'ContractMetadata', 'published_counts', 'labelled_template',
            'contract_json', 'read_contract', 'named_files', 'adapter_facts']
@@ -30,7 +30,7 @@ from ..core.manifest import Role, read_strictly
 from ..core.market import fact_at, fact_label, fact_type, media_of, token_texts
 from ..core.media import MediaFile
 from ..core.records import Edition, MimeType, Slot
-from ..core.texts import LINK, MOMENTS, Account, DisplayType, fill_template, shown_value
+from ..core.texts import LINK, MOMENTS, Account, DisplayType, fill_template, shown_value, stands_in
 from ..ipfs.cid import cid as cid_of
 from ..make.adapters import lineage_of
 from ..seeds import fill_wildcards, one_of_one_of
@@ -225,12 +225,24 @@ class NoOpeningSalt(Refusal):
     )
 
 
+def withheld_names(
+    withheld: Iterable[str],  # names of fields that stay in the studio
+    facts: Mapping[str, Any],  # of a recipe, or of a picture made elsewhere
+) -> list[str]:
+    "The facts that stay in the studio: who withholds adapters withholds the LoRAs that a file names."
+    hidden = set(withheld)
+    if "adapters" in hidden:
+        hidden.add("loras")
+    return sorted(hidden & set(facts))
+
+
 def public_facts(
     facts: dict,  # of a recipe
     withheld: Iterable[str],  # names of fields that stay in the studio
 ) -> dict:
     "What is published of a recipe."
-    return {name: value for name, value in facts.items() if name not in set(withheld)}
+    hidden = withheld_names(withheld, facts)
+    return {name: value for name, value in facts.items() if name not in hidden}
 
 
 def opening_salt(
@@ -279,7 +291,7 @@ def withheld_digests(
     salt: str,  # the studio's
 ) -> dict[str, str]:
     "The digests of those withheld fields that the recipe has. Raises NoOpeningSalt."
-    names = sorted(set(withheld) & set(facts))
+    names = withheld_names(withheld, facts)
     if names and not salt:
         raise NoOpeningSalt(names)
     return {name: withheld_digest(name, facts[name], opening_salt(salt, dna, name)) for name in names}
@@ -453,14 +465,6 @@ def is_of_schema(
     return said <= schema_forms()[schema] and not _is_later(fields, metadata.attributes)
 
 # %% ../../nbs/publish/tokens.ipynb #0c6ef5e2
-def stands_in(
-    words: str,  # what is looked for
-    prompt: str,  # where
-) -> bool:
-    "Whether words stand in a prompt as whole words: `oval` doesn't stand in `ovals`."
-    return bool(words) and bool(re.search(rf"(?<!\w){re.escape(words)}(?!\w)", prompt))
-
-
 def _words_in(collection: Collection, slot: Slot, trait: str, prompt: str) -> str:
     "What a prompt says for a slot's value, as it stands there; empty: nothing."
     words = fill_wildcards(collection, slot, collection.words_of(trait, slot.traits[trait]))

@@ -42,7 +42,7 @@ from artmint.judge.decisions import (
     record_asked,
     slots_awaiting_review,
 )
-from ..make.rounds import round_numbers, round_of, settings_now
+from ..make.rounds import imported_attempts, round_numbers, round_of, settings_now
 from ..report.page import record_retrain, report_facts, report_page
 from artmint.run.batch import (
     PACKAGE,
@@ -80,7 +80,8 @@ class WaitingForPeople(Refusal):
     rounds: int
     says = (
         "Slots {slots} are open after {rounds} rounds, so the drop waits for people: pick one of their attempts "
-        "(artmint review), enter a work where the collection wants one made by hand (artmint enter), allow more "
+        "(artmint review), enter a work where the collection wants one made by hand (artmint enter), take in other pictures or "
+        "take back those that nobody wants (artmint import), allow more "
         "rounds or relax a rule, and run the batch again."
     )
     exit_code = 4
@@ -257,7 +258,7 @@ def kept_picture(
 
 
 def _pictures(context: RunContext, stage: Stage) -> list:
-    "The round's pictures, and the works made by hand, which hold their slots."
+    "The round's pictures, and the works made by hand or elsewhere, which hold their slots."
     catalog, collection = context.catalog, context.collection
     settings = settings_now(catalog, collection)
     keys = []
@@ -266,6 +267,8 @@ def _pictures(context: RunContext, stage: Stage) -> list:
         keys += [attempt_key(collection.name, slot.id, number) for number in numbers]
     works = [catalog.find("attempt", attempt_key(collection.name, slot, 0)) for slot in context.batch.slots]
     held = [body["dna"] for body in works if body and not body.get("withdrawn")]
+    for slot in context.batch.slots:
+        held += [body["dna"] for body in imported_attempts(catalog, collection, slot).values()]
     return [kept_picture(catalog, key) for key in keys] + held
 
 
