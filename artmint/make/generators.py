@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 from ..core.canon import NotPlainJSON, Record, Refusal, canonical, error_lines, read_json, unsafe_text
 from ..core.records import Recipe
 from .base import BUNDLED, CONFIG_LIMIT, DATA_FOLDER, NotFinite, refuse_pickles
-from .engine import PROFILES, noise, picture_faults
+from .engine import PROFILES, BrokenPicture, noise, picture_faults
 from .graphs import Graph, read_graph
 from .schedulers import UnknownChoice
 
@@ -444,10 +444,9 @@ def _by_network(generator: "Generator", latent: np.ndarray, condition: np.ndarra
     import torch
 
     given = torch.from_numpy(np.concatenate([latent, condition]))[None].to(getattr(torch, dtype))
+    tensors = generator.exact if dtype == "float64" else generator.tensors
     with torch.inference_mode():
-        made = NETWORKS[generator.config.network].paint(
-            generator.config, generator.in_precision(dtype), given
-        )
+        made = NETWORKS[generator.config.network].paint(generator.config, tensors, given)
     return made[0].double().numpy()
 
 
@@ -464,6 +463,16 @@ def _pixels(generator: "Generator", recipe: Recipe) -> tuple[np.ndarray, str]:
     levels = (np.nan_to_num(made).clip(-1, 1) + 1) * 127.5
     pixels = levels.round().astype(np.uint8).transpose(1, 2, 0)
     return pixels, picture_faults(pixels[None], [finite])[0]
+
+# %% ../../nbs/make/generators.ipynb #4e311798
+_Blob = Callable[[str], bytes] | None  # gives the files that recipes name by digest: none
+_Done = Callable[[int, Image.Image], None] | None  # takes the index of a recipe and its picture
+_Broken = Callable[[int, BrokenPicture], None]  # takes the index of a recipe and what became of it
+
+
+def _raise(index: int, refusal: BrokenPicture) -> None:
+    "Refuse what came out as no picture. Raises BrokenPicture."
+    raise refusal
 
 # %% ../../nbs/make/generators.ipynb #341d5660
 @dataclass(frozen=True, eq=False)
@@ -483,23 +492,40 @@ class Generator:
         return _digest(self.config, self.tensors, self.graph)
 
     @cached_property
-    def _precisions(self) -> dict[str, _Tensors]:
-        "Its tensors in other precisions, as they are asked for."
-        return {"float32": self.tensors}
-
-    def in_precision(self, dtype: str) -> _Tensors:
-        "Its tensors in a precision, by torch's name."
-        import torch
-
-        if dtype not in self._precisions:
-            cast = {name: tensor.to(getattr(torch, dtype)) for name, tensor in self.tensors.items()}
-            self._precisions[dtype] = cast
-        return self._precisions[dtype]
+    def exact(self) -> _Tensors:
+        "Its tensors in float64."
+        return {name: tensor.double() for name, tensor in self.tensors.items()}
 
     def files(self) -> dict[str, Path]:
         "What a stranger needs, by the names that a folder has them under."
         config, weights = self.paths
         return {CONFIG: config, GRAPH if self.graph else WEIGHTS: weights}
+
+    def check(self, recipes: list[Recipe], blob: _Blob = None) -> None:
+        "Refuse before anything is painted. Raises what `refuse_recipe` raises."
+        for recipe in recipes:
+            refuse_recipe(self, recipe)
+
+    check_new = check  # nothing is refused of new work only
+
+    def batches(self, recipes: list[Recipe], blob: _Blob = None) -> list[list[int]]:
+        "Indices of recipes that are stored together."
+        return [list(range(at, min(at + BATCH, len(recipes)))) for at in range(0, len(recipes), BATCH)]
+
+    def render(
+        self, recipes: list[Recipe], done: _Done = None, blob: _Blob = None, broken: _Broken = _raise
+    ) -> list[Image.Image]:
+        "Pictures, RGB, in the order of the recipes. Raises BrokenPicture unless somebody else takes it."
+        self.check(recipes)
+        images = []
+        for index, recipe in enumerate(recipes):
+            image, fault = self.paint(recipe)
+            if fault:
+                broken(index, BrokenPicture(recipe.dna, recipe.prompt, fault))
+            images.append(image)
+            if done:
+                done(index, image)
+        return images
 
     def paint(self, recipe: Recipe) -> tuple[Image.Image, str]:
         "A recipe's picture, RGB, and what it is in place of a picture, or nothing. Raises what `refuse_recipe` raises."

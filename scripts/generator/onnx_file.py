@@ -95,9 +95,7 @@ class Writer:
 
     def conv(self, x: str, name: str) -> str:
         "A convolution of three by three."
-        return self.add(
-            "Conv", x, f"{name}.weight", f"{name}.bias", pads=[1, 1, 1, 1], kernel_shape=[3, 3]
-        )
+        return self.add("Conv", x, f"{name}.weight", f"{name}.bias", pads=[1, 1, 1, 1], kernel_shape=[3, 3])
 
     def leaky(self, x: str) -> str:
         "The rectifier."
@@ -128,14 +126,24 @@ def graph_of(generator: Generator) -> bytes:
     levels = len(channels) - 2
     for i in range(levels):
         scales = writer.constant([1.0, 1.0, 2.0, 2.0])
-        x = writer.add("Resize", x, "", scales, mode="nearest", nearest_mode="floor", coordinate_transformation_mode="asymmetric")
+        x = writer.add(
+            "Resize",
+            x,
+            "",
+            scales,
+            mode="nearest",
+            nearest_mode="floor",
+            coordinate_transformation_mode="asymmetric",
+        )
         x = writer.styled(writer.conv(x, f"convs.{i}"), style, f"styles.{i}", channels[i + 1])
     x = writer.add("DepthToSpace", writer.conv(x, "shuffle"), blocksize=2, mode="CRD")
     x = writer.styled(x, style, f"styles.{levels}", channels[-1])
     seen = writer.reshape(writer.add("Softmax", writer.conv(x, "masks"), axis=1), config.layers, -1)
     colours = writer.reshape(writer.add("Tanh", writer.linear(style, "colours")), config.layers, 3)
     laid = writer.add("MatMul", writer.add("Transpose", colours, perm=[1, 0]), seen)
-    writer.nodes.append(node("Reshape", [laid, writer.constant([1, 3, config.height, config.width])], "image"))
+    writer.nodes.append(
+        node("Reshape", [laid, writer.constant([1, 3, config.height, config.width])], "image")
+    )
     inputs = [("latent", (1, config.latent))] + [("condition", (1, config.condition))] * bool(config.words)
     graph = b"".join(text(1, one) for one in writer.nodes) + text(2, "generator")
     graph += b"".join(text(5, tensor(name, values)) for name, values in sorted(writer.weights.items()))
