@@ -1332,6 +1332,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'artmint.core.picture._joined': ('core/picture.html#_joined', 'artmint/core/picture.py'),
                                       'artmint.core.picture._one_line': ('core/picture.html#_one_line', 'artmint/core/picture.py'),
                                       'artmint.core.picture._quoted': ('core/picture.html#_quoted', 'artmint/core/picture.py'),
+                                      'artmint.core.picture._sampling': ('core/picture.html#_sampling', 'artmint/core/picture.py'),
                                       'artmint.core.picture._second_pass': ('core/picture.html#_second_pass', 'artmint/core/picture.py'),
                                       'artmint.core.picture._spacing': ('core/picture.html#_spacing', 'artmint/core/picture.py'),
                                       'artmint.core.picture._text_of': ('core/picture.html#_text_of', 'artmint/core/picture.py'),
