@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from artmint.core.picture import pixel_digest
+from artmint.core.records import UnreadFields
 from artmint.make.base import NotFinite, PickledWeights
 from artmint.make.engine import noise
 from artmint.make.generators import (
@@ -18,7 +19,6 @@ from artmint.make.generators import (
     GRAPH,
     WEIGHTS,
     GeneratorConfig,
-    IdleFields,
     NotAGenerator,
     UnreadPrompt,
     condition_of,
@@ -131,7 +131,7 @@ def test_words_move_the_picture_and_a_seed_does_too(layered):
 def test_alone_or_among_others_a_picture_is_the_same_in_both_precisions(layered):
     for profile in ("portable", "fast"):
         asked = [recipe(layered, "rings on night", seed, profile=profile) for seed in range(BATCH)]
-        alone = [pixel_digest(load_generator(layered.place).paint(one)[0]) for one in asked]
+        alone = [pixel_digest(load_generator(layered.origin).paint(one)[0]) for one in asked]
         backwards = [pixel_digest(image) for image in layered.render(asked[::-1])][::-1]
         assert layered.batches(asked) == [list(range(BATCH))]
         assert alone == backwards == [pixel_digest(image) for image in layered.render(asked)]
@@ -142,7 +142,7 @@ def test_alone_or_among_others_a_picture_is_the_same_in_both_precisions(layered)
 
 
 def test_the_digest_is_of_weights_and_words_and_of_no_name(layered, tmp_path):
-    folder = shutil.copytree(layered.place, tmp_path / "copy")
+    folder = shutil.copytree(layered.origin, tmp_path / "copy")
     facts = json.loads((folder / CONFIG).read_text())
     (folder / CONFIG).write_text(json.dumps(facts | {"name": "another"}))
     assert load_generator(folder).digest == layered.digest
@@ -183,7 +183,7 @@ IDLE = [
 
 @pytest.mark.parametrize("change", IDLE)
 def test_what_a_generator_does_not_read_is_refused_by_name(layered, change):
-    with pytest.raises(IdleFields, match=next(iter(change))):
+    with pytest.raises(UnreadFields, match=next(iter(change))):
         layered.check([recipe(layered, **change)])
 
 
@@ -263,7 +263,7 @@ def test_files_that_are_no_generator_are_refused(tmp_path):
 
 @needs_onnx
 def test_a_graph_paints_what_the_network_paints(layered, tmp_path):
-    graph = load_generator(as_graph(layered.place, tmp_path))
+    graph = load_generator(as_graph(layered.origin, tmp_path))
     for prompt in ("rings on night", "waves on slate"):
         for seed in range(3):
             ours = np.asarray(layered.paint(recipe(layered, prompt, seed, profile="fast"))[0]).astype(int)
@@ -281,7 +281,7 @@ def test_a_graph_paints_what_the_network_paints(layered, tmp_path):
 
 @needs_onnx
 def test_a_file_with_its_configuration_beside_it_is_the_same_base(layered, tmp_path):
-    folder = as_graph(layered.place, tmp_path / "folder")
+    folder = as_graph(layered.origin, tmp_path / "folder")
     shutil.copy(folder / GRAPH, tmp_path / "rings.onnx")
     shutil.copy(folder / CONFIG, tmp_path / "rings.json")
     one, other = load_generator(folder), load_generator(tmp_path / "rings.onnx")
@@ -292,7 +292,7 @@ def test_a_file_with_its_configuration_beside_it_is_the_same_base(layered, tmp_p
 
 @needs_onnx
 def test_a_graph_that_wants_something_else_is_refused(layered, tmp_path):
-    folder = as_graph(layered.place, tmp_path)
+    folder = as_graph(layered.origin, tmp_path)
     facts = json.loads((folder / CONFIG).read_text())
     for change, reason in (
         ({"inputs": ["z", "condition"]}, "inputs z, condition"),
