@@ -66,6 +66,14 @@ def _spacing(recipe: Recipe, own: str) -> dict[str, object]:
     return {"Schedule type": own} if matters else {}
 
 
+def _sampling(recipe: Recipe, own: str) -> dict[str, object]:
+    "How a picture came out of noise, under A1111's keys; a generator takes no steps, and nothing is said of any."
+    if recipe.engine == "generator":
+        return {}
+    way = {"Steps": recipe.steps, "Sampler": recipe.scheduler} | _spacing(recipe, own)
+    return way | {"CFG scale": recipe.guidance}
+
+
 def _added_files(recipe: Recipe) -> dict[str, object]:
     "Adapters and textual inversions, by the first digits of their digests, and what the encoder skips."
     loras = ", ".join(f"{use.digest[:12]}: {use.digest[:10]}" for use in recipe.adapters)
@@ -88,11 +96,10 @@ def infotext(
     lines = [" ".join([_unmistakable(recipe.prompt), *loras])]
     if recipe.negative_prompt:
         lines.append(f"Negative prompt: {_unmistakable(recipe.negative_prompt)}")
-    sampling = {"Steps": recipe.steps, "Sampler": recipe.scheduler} | _spacing(recipe, own_spacing)
     size = {"Seed": recipe.seed, "Size": f"{recipe.width}x{recipe.height}"}
     base = {"Model hash": model_hash or recipe.base[:10], "Model": model, "RNG": "CPU"}
     more = _second_pass(recipe) | _added_files(recipe) | {"Version": "artmint"}
-    pairs = sampling | {"CFG scale": recipe.guidance} | size | base | more
+    pairs = _sampling(recipe, own_spacing) | size | base | more
     lines.append(", ".join(f"{key}: {_quoted(value)}" for key, value in pairs.items()))
     return "\n".join(lines)
 

@@ -257,7 +257,12 @@ def named_adapters(
     return digests
 
 # %% ../../nbs/make/adapters.ipynb #01b86bb7
-PARTS = ("unet", "text_encoder", "text_encoder_2")  # networks of a pipeline that an adapter may change
+PARTS = (
+    "unet",
+    "transformer",
+    "text_encoder",
+    "text_encoder_2",
+)  # networks of a pipeline that an adapter may change
 
 
 def full_name(

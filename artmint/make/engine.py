@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PROFILES', 'PIPELINES', 'VAES', 'UNET_SETTINGS', 'Profile', 'noise', 'Engine', 'engine', 'encode_prompts',
-           'to_latents', 'BrokenPicture', 'denoise', 'denoise_until', 'denoise_from', 'run_pipeline', 'refuse_base',
-           'refuse']
+           'to_latents', 'BrokenPicture', 'picture_faults', 'denoise', 'denoise_until', 'denoise_from', 'run_pipeline',
+           'refuse_base', 'refuse']
 
 # %% ../../nbs/make/engine.ipynb #614ce818
 import copy
@@ -242,12 +242,13 @@ def to_latents(
     vae: Any,  # whose files say how its latents are scaled
     code: "torch.Tensor",  # what it encoded (n, channels, h, w)
 ) -> "torch.Tensor":
-    "What a VAE encoded, as the UNet knows it (n, channels, h, w)."
+    "What a VAE encoded, as the network that denoises knows it (n, channels, h, w)."
     spread = _spread(vae, code)
     if spread:
         mean, std = spread
         return (code - mean) * vae.config.scaling_factor / std
-    return code * vae.config.scaling_factor
+    shift = vae.config.get("shift_factor")  # of the VAEs of FLUX and Stable Diffusion 3
+    return (code if shift is None else code - shift) * vae.config.scaling_factor
 
 
 def _from_latents(ready: Engine, x: "torch.Tensor") -> "torch.Tensor":
@@ -407,7 +408,10 @@ class BrokenPicture(Refusal):
     )
 
 
-def _faults(pixels: np.ndarray, finite: list[bool]) -> list[str]:
+def picture_faults(
+    pixels: np.ndarray,  # (n, height, width, 3) uint8
+    finite: list[bool],  # whether all numbers of each were numbers
+) -> list[str]:
     "What is wrong with pictures (n, height, width, 3): numbers that are none, a single colour; empty: nothing."
     faults = []
     for picture, sound in zip(pixels, finite):
@@ -434,7 +438,7 @@ def _decoded(ready: Engine, x: "torch.Tensor") -> tuple[np.ndarray, list[bool]]:
 def _finished(ready: Engine, x: "torch.Tensor") -> tuple[np.ndarray, list[str]]:
     "Finished latents as pictures (n, height, width, 3) uint8, and what is wrong with each."
     pixels, finite = _decoded(ready, x)
-    return pixels, _faults(pixels, finite)
+    return pixels, picture_faults(pixels, finite)
 
 
 def denoise(
@@ -512,7 +516,7 @@ def run_pipeline(
     images = np.asarray(pipe(**{name: value for name, value in arguments.items() if name in taken}).images)
     finite = np.isfinite(images).all(axis=(1, 2, 3))
     pixels = (np.nan_to_num(images) * 255).round().astype(np.uint8)
-    return pixels, _faults(pixels, finite.tolist())
+    return pixels, picture_faults(pixels, finite.tolist())
 
 # %% ../../nbs/make/engine.ipynb #e916a171
 def _refuse_sizes(pipe: Any, recipe: Recipe) -> None:

@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['PainterSource', 'painter_source', 'raise_broken', 'Painter', 'Diffusers', 'EngineSettings', 'read_engines',
-           'NoSuchEngine', 'engine_settings', 'open_painter', 'collection_painter']
+           'NoSuchEngine', 'engine_settings', 'refuse_file_words', 'open_painter', 'collection_painter']
 
 # %% ../../nbs/make/engines.ipynb #a11eac1c
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 from urllib.parse import urlsplit
@@ -23,6 +23,7 @@ from ..core.picture import infotext, old_infotext
 from ..core.records import EngineName, Recipe
 from .base import BUNDLED, Base, environment, load_base, weights_files
 from .engine import BrokenPicture
+from .generators import load_generator
 from .render import batches, check, check_new, render
 from .schedulers import own_spacing
 from ..studio.files import BadSettings, read_settings
@@ -211,6 +212,15 @@ def engine_settings(
     return servers[names[0]]
 
 # %% ../../nbs/make/engines.ipynb #093058cd
+def refuse_file_words(
+    source: PainterSource,  # of another engine than diffusers
+) -> None:
+    "Raise NoSuchEngine where something is said under [base] that only diffusers reads."
+    stated = sorted(source.files.model_dump(exclude_defaults=True))
+    if stated:
+        raise NoSuchEngine(source.engine, f"it reads nothing of [base], which says {', '.join(stated)}")
+
+
 def open_painter(
     source: PainterSource,  # as `painter_source` gives it
     studio: Path | str | None = None,  # the studio's folder, whose studio.toml names its servers
@@ -219,6 +229,9 @@ def open_painter(
     "The engine that a source names, with its base. Raises NoSuchEngine, BadSettings, and what `load_base` raises."
     if source.engine == "diffusers":
         return Diffusers(load_base(source.base, device=device, files=source.files))
+    if source.engine == "generator":
+        refuse_file_words(source)
+        return replace(load_generator(source.base), source=source)
     raise NoSuchEngine(source.engine, "this version of artmint doesn't have it")
 
 
