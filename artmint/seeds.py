@@ -565,7 +565,7 @@ def _common(collection: Collection, base: str, adapter_digests: Mapping[str, str
     "What all recipes of a collection share. Raises UnsettledAdapter."
     generation = collection.generation
     fields = {"scheduler", "steps", "guidance", "width", "height", "profile", "init", "strength"}
-    fields |= {"schedule", "clip_skip", "guidance_rescale", "prompt_syntax", "mask"}
+    fields |= {"schedule", "clip_skip", "guidance_rescale", "prompt_syntax", "mask", "engine"}
     shared = {name: getattr(generation, name) for name in ("hires", "controls", "picture_prompts", "upscale")}
     return {
         "base": base,

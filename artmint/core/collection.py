@@ -42,6 +42,7 @@ from artmint.core.canon import (
 from .media import ANIMATIONS, PAGE_PICTURES, MediaFile, read_media
 from artmint.core.records import (
     ControlUse,
+    EngineName,
     PicturePrompt,
     ProfileName,
     Region,
@@ -240,6 +241,7 @@ class Generation(Record):
     controls: tuple[ControlUse, ...] = ()
     picture_prompts: tuple[PicturePrompt, ...] = ()
     upscale: Upscale | None = None
+    engine: EngineName = "diffusers"  # the program that paints
     attempts: int = Field(3, gt=0, le=10_000)  # for every open slot in a round
     rounds: int = Field(4, gt=0, le=1000)  # before people are asked
 
