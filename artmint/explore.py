@@ -51,7 +51,11 @@ from .studio.files import write_whole
 from .studio.web import guarded, respond, serve_app, web_app
 
 # %% ../nbs/12_explore.ipynb #a0302b4a
-UNPAINTED = ("attempts", "rounds", "init")  # of [generation]; they change how often is tried, or name a file
+# of [generation]; they change how often is tried, or name files
+UNPAINTED = (
+    *("attempts", "rounds", "init", "mask"),
+    *("regions", "controls", "picture_prompts", "upscale"),
+)
 
 
 class NoSuchSetting(Refusal):

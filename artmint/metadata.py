@@ -385,7 +385,8 @@ def _public_picture(
         identity = open_identity(catalog.folder)
         name = token_name(collection, edition.slot, edition.traits)
         model = base_name(drop.base.source)
-        digest = signed_once(catalog, picture, name, facts, identity, model, collection.marks)
+        shown = public_facts(facts, collection.withheld)
+        digest = signed_once(catalog, picture, name, shown, identity, model, collection.marks)
         picture = catalog.blob(digest)
         path = catalog.blob_path(digest)
     return picture, path

@@ -75,6 +75,7 @@ from ..run.exchange import decisions_app
 from ..run.imports import import_folder
 from ..run.journals import journal_app
 from ..run.models import adapter_app, base_app, embedding_app
+from ..run.networks import control_app, encoder_app, ip_adapter_app, picture_app, upscaler_app
 
 # %% ../../nbs/console/cli.ipynb #79f388a5
 from ..run.preview import preview_drop
@@ -130,6 +131,11 @@ GROUPS = {
     "base": base_app,
     "adapter": adapter_app,
     "embedding": embedding_app,
+    "upscaler": upscaler_app,
+    "control": control_app,
+    "ip-adapter": ip_adapter_app,
+    "image-encoder": encoder_app,
+    "picture": picture_app,
     "decisions": decisions_app,
     "admin": admin_app,
     "journal": journal_app,

@@ -6,10 +6,10 @@
 __all__ = ['Prompt', 'Words', 'Name', 'Trait', 'Wildcard', 'Weight', 'Colour', 'Count', 'SUPPLY', 'Bound', 'Secret', 'Withheld',
            'JudgeKind', 'ONE_OF_ONE', 'Key', 'TokenRange', 'TokenKey', 'Symbol', 'FactValue', 'RESERVED', 'Person',
            'SALT', 'WILDCARD', 'Requirement', 'Rule', 'Model', 'ScorerChoice', 'Adapter', 'Approval', 'RoyaltyShare',
-           'Royalty', 'Marks', 'PictureSettings', 'Generation', 'BaseFiles', 'JudgeChoice', 'BadWeights', 'counts_of',
-           'OneOfOne', 'TraitPlan', 'Display', 'Fact', 'TokenWords', 'Market', 'person_key', 'person_name', 'People',
-           'Collection', 'guessable_salt', 'secret_places', 'InconsistentCollection', 'contradictions',
-           'read_collection', 'NoSuchExample', 'example']
+           'Royalty', 'Marks', 'PictureSettings', 'RegionPrompt', 'Generation', 'BaseFiles', 'JudgeChoice',
+           'BadWeights', 'counts_of', 'OneOfOne', 'TraitPlan', 'Display', 'Fact', 'TokenWords', 'Market', 'person_key',
+           'person_name', 'People', 'Collection', 'guessable_salt', 'secret_places', 'InconsistentCollection',
+           'contradictions', 'read_collection', 'NoSuchExample', 'example']
 
 # %% ../../nbs/core/collection.ipynb #f843f377
 import copy
@@ -40,7 +40,17 @@ from artmint.core.canon import (
     unsafe_text,
 )
 from .media import ANIMATIONS, PAGE_PICTURES, MediaFile, read_media
-from .records import EngineName, ProfileName, ScheduleName, SecondPass, SyntaxName
+from artmint.core.records import (
+    ControlUse,
+    EngineName,
+    PicturePrompt,
+    ProfileName,
+    Region,
+    ScheduleName,
+    SecondPass,
+    SyntaxName,
+    Upscale,
+)
 from artmint.core.texts import (
     STORY,
     WORDS,
@@ -90,9 +100,22 @@ Colour = Annotated[str, Field(pattern="^#[0-9a-f]{6}$")]
 Count = Annotated[int, Field(gt=0)]
 SUPPLY = 10_000_000  # tokens of a collection at most
 Bound = Annotated[float, Field(allow_inf_nan=False)]
-Secret = Literal["adapters", "embeddings", "init"]  # what recipes name and the studio may keep
+# what recipes name and the studio may keep; pictures are those of controls, picture prompts and masks
+Secret = Literal[
+    "adapters", "embeddings", "init", "upscalers", "controls", "ip_adapters", "image_encoders", "pictures"
+]
 Withheld = Literal[
-    "prompt", "negative_prompt", "seed", "scheduler", "steps", "guidance", "adapters", "embeddings"
+    "prompt",
+    "negative_prompt",
+    "seed",
+    "scheduler",
+    "steps",
+    "guidance",
+    "adapters",
+    "embeddings",
+    "regions",
+    "controls",
+    "picture_prompts",
 ]
 
 # %% ../../nbs/core/collection.ipynb #63963b6d
@@ -187,6 +210,12 @@ class PictureSettings(Record):
     works: Literal["flat", "kept"] = "flat"
 
 
+class RegionPrompt(Region):
+    "A part of every picture with a prompt of its own: a template, as the collection's."
+
+    prompt: Prompt
+
+
 class Generation(Record):
     "What all recipes of a collection share, and how often is tried."
 
@@ -205,6 +234,13 @@ class Generation(Record):
     clip_skip: int = Field(1, ge=1, le=12)  # A1111's counting; 1: the layer that the base itself reads
     guidance_rescale: float = Field(0.0, ge=0, le=1)  # Lin et al., 2024, section 3.4
     prompt_syntax: SyntaxName = "plain"
+    mask: Hex64 | None = (
+        None  # file digest of a grey picture: what is white is painted over, what is black stays
+    )
+    regions: tuple[RegionPrompt, ...] = ()  # one-of-ones, whose prompts are their own, are painted without
+    controls: tuple[ControlUse, ...] = ()
+    picture_prompts: tuple[PicturePrompt, ...] = ()
+    upscale: Upscale | None = None
     engine: EngineName = "diffusers"  # the program that paints
     attempts: int = Field(3, gt=0, le=10_000)  # for every open slot in a round
     rounds: int = Field(4, gt=0, le=1000)  # before people are asked
@@ -674,6 +710,37 @@ def _prompt_parts(collection: Collection) -> Iterator[tuple[str, str]]:
     for name, work in collection.one_of_ones.items():
         yield f"one_of_ones.{name}", work.prompt or ""
 
+# %% ../../nbs/core/collection.ipynb #fc75698d
+def _region_problems(collection: Collection) -> list[str]:
+    "Regions' prompts with slots that the template doesn't say, or with wildcards; prompts that no withholding hides."
+    problems = []
+    for i, region in enumerate(collection.generation.regions):
+        place = f"generation.regions[{i}].prompt"
+        try:
+            parts = list(string.Formatter().parse(region.prompt))
+        except ValueError as error:
+            problems.append(f"{place}: {error}")
+            continue
+        for _, name, form, turn in parts:
+            if name is None:
+                continue
+            if name not in collection.traits:
+                problems.append(f"{place}: {{{name}}} has no trait{_near(name, collection.traits)}")
+            elif form or turn:
+                problems.append(f"{place}: {{{name}}} may hold a trait's name and nothing else")
+            elif name in collection.silent:
+                problems.append(f"{place}: {name} is silent, and here it would be said")
+        problems += [f"{place}: __{name}__ is not filled in here" for name in WILDCARD.findall(region.prompt)]
+    if (
+        collection.generation.regions
+        and "prompt" in collection.withheld
+        and "regions" not in collection.withheld
+    ):
+        problems.append(
+            'withheld: "prompt" stays in the studio, and regions would tell theirs; add "regions"'
+        )
+    return problems
+
 # %% ../../nbs/core/collection.ipynb #8d6d719d
 def _wildcard_problems(collection: Collection) -> list[str]:
     """Wildcards without lines, lines for no wildcard, wildcards where none is filled in. Where no wildcards are
@@ -733,6 +800,10 @@ def _length_problems(collection: Collection) -> list[str]:
         ("description", len(collection.description), STORY),
         ("template", _longest_prompt(collection), STORY),
         ("generation.negative_prompt", len(_negative_text(collection)), STORY),
+    ]
+    rest = _longest_prompt(collection) - len(collection.template)
+    lengths += [
+        ("generation.regions", len(region.prompt) + rest, STORY) for region in collection.generation.regions
     ]
     return [
         f"{place}: {length} characters, and at most {most} are published"
@@ -977,6 +1048,7 @@ _CHECKS = (
     _silence_problems,
     _salt_problems,
     _wildcard_problems,
+    _region_problems,
     _length_problems,
     _one_of_one_problems,
     _pair_problems,

@@ -48,6 +48,8 @@ def _second_pass(recipe: Recipe) -> dict[str, object]:
     pairs = {"Denoising strength": recipe.hires.strength, "Hires upscale": recipe.hires.scale}
     if recipe.hires.steps:
         pairs["Hires steps"] = recipe.hires.steps
+    if recipe.hires.upscaler:
+        return pairs | {"Hires upscaler": recipe.hires.upscaler[:12]}
     return pairs | {"Hires upscaler": "Lanczos"}
 
 
@@ -83,6 +85,29 @@ def _added_files(recipe: Recipe) -> dict[str, object]:
     pairs = {"Clip skip": skip, "CFG Rescale": rescale, "Lora hashes": loras, "TI hashes": words}
     return {key: value for key, value in pairs.items() if value}
 
+# %% ../../nbs/core/picture.ipynb #3cee0cc4
+def _unit(module: str, model: str, weight: float, start: float, end: float) -> str:
+    "A unit of the ControlNet extension of A1111, which knows IP-Adapters as units, too."
+    words = {"Module": module, "Model": f"{model[:12]} [{model[:8]}]", "Weight": weight}
+    words |= {"Guidance Start": start, "Guidance End": end, "Control Mode": "Balanced"}
+    return ", ".join(f"{key}: {value}" for key, value in words.items())
+
+
+def _added_networks(recipe: Recipe) -> dict[str, object]:
+    "ControlNets, IP-Adapters and upscalers as A1111 and its extensions write them; regions, which none of them does."
+    units = [_unit("none", c.digest, c.weight, c.start, c.end) for c in recipe.controls]
+    units += [_unit("ip-adapter", p.adapter, p.weight, 0.0, 1.0) for p in recipe.picture_prompts]
+    pairs: dict[str, object] = {f"ControlNet {i}": unit for i, unit in enumerate(units)}
+    if recipe.regions:
+        places = [
+            (list(region.box) if region.box else region.mask[:12], region.prompt) for region in recipe.regions
+        ]
+        pairs["Regions"] = "; ".join(f"{place} {_one_line(prompt)}" for place, prompt in places)
+    if recipe.upscale:
+        pairs["Postprocess upscale by"] = recipe.upscale.scale
+        pairs["Postprocess upscaler"] = recipe.upscale.digest[:12]
+    return pairs
+
 # %% ../../nbs/core/picture.ipynb #f4bb4207
 def infotext(
     recipe: Recipe,  # what the picture was made from
@@ -98,7 +123,7 @@ def infotext(
         lines.append(f"Negative prompt: {_unmistakable(recipe.negative_prompt)}")
     size = {"Seed": recipe.seed, "Size": f"{recipe.width}x{recipe.height}"}
     base = {"Model hash": model_hash or recipe.base[:10], "Model": model, "RNG": "CPU"}
-    more = _second_pass(recipe) | _added_files(recipe) | {"Version": "artmint"}
+    more = _second_pass(recipe) | _added_files(recipe) | _added_networks(recipe) | {"Version": "artmint"}
     pairs = _sampling(recipe, own_spacing) | size | base | more
     lines.append(", ".join(f"{key}: {_quoted(value)}" for key, value in pairs.items()))
     return "\n".join(lines)

@@ -49,9 +49,10 @@ def _check_stoppable(base: Base, recipes: list[Recipe], step: int) -> None:
             raise UnknownChoice("pruning with", type(base.pipeline).__name__, ("a base with a UNet",))
         if recipe.scheduler not in RESUMABLE:
             raise UnknownChoice("pruning with scheduler", recipe.scheduler, RESUMABLE)
-        if recipe.init or recipe.hires:
+        if recipe.init or recipe.hires or recipe.upscale:
             possible = ("recipes from noise, in one pass",)
-            raise UnknownChoice("pruning with", "a picture to start from, or a second pass", possible)
+            what = "a picture to start from, a second pass, or an upscaler"
+            raise UnknownChoice("pruning with", what, possible)
         if not 0 < step < recipe.steps:
             raise UnknownChoice("the step to look at", step, tuple(range(1, recipe.steps)))
 

@@ -139,10 +139,14 @@ def _canary(recipe: Recipe) -> Recipe:
         "negative_prompt": "",
         "seed": 0,
         "hires": None,
-        "init": None,
-        "strength": 0.6,
+        "regions": (),
+        "controls": (),
+        "picture_prompts": (),
+        "upscale": None,
     }
-    return recipe.model_copy(update=plain | {"steps": min(recipe.steps, 2)})
+    # A base for inpainting paints nothing without a picture and its mask.
+    start = {"strength": 1.0} if recipe.mask else {"init": None, "strength": 0.6}
+    return recipe.model_copy(update=plain | start | {"steps": min(recipe.steps, 2)})
 
 # %% ../../nbs/run/workers.ipynb #cf8b2173
 def _kinds(order: Order) -> list[Recipe]:
