@@ -67,7 +67,15 @@ from artmint.publish.weights import (
 from .seeds import frozen_slots, salt_of
 from .studio.catalog import Catalog
 from .studio.editions import edition_of, packed_slots, token_of
-from .studio.files import attempt_key, drop_folder, drop_key, write_whole
+from artmint.studio.files import (
+    attempt_key,
+    drop_folder,
+    drop_key,
+    force_file,
+    make_folder,
+    sync_folder,
+    write_whole,
+)
 from .studio.ledger import metered
 from .studio.maintenance import PACKING
 
@@ -511,11 +519,16 @@ def _write(folder: Path, files: Mapping[str, Path | bytes], manifest: Manifest) 
     "Write root, archive and manifest, the manifest last."
     for path, data in files.items():
         target = folder / "root" / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(data, bytes):
-            target.write_bytes(data)
-        else:
-            shutil.copyfile(data, target)
+        make_folder(target.parent)
+        with open(target, "wb") as file:
+            if isinstance(data, bytes):
+                file.write(data)
+            else:
+                with open(data, "rb") as source:
+                    shutil.copyfileobj(source, file)
+            force_file(file)
+    for inner in {(folder / "root" / path).parent for path in files}:
+        sync_folder(inner)
     write_car(folder / "drop.car", folder / "root")
     write_whole(folder / "drop.json", manifest.data)
 
@@ -558,6 +571,7 @@ def _replace(
     if target.exists():
         target.rename(old)
     aside.rename(target)
+    sync_folder(target.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 # %% ../nbs/25_metadata.ipynb #fca26c60
@@ -597,7 +611,7 @@ def pack(
         files = _root_files(catalog, facts, media, Path(scratch))
         manifest = _manifest(facts, drop, files)
         target = drop_folder(catalog.folder, collection.name, drop)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         with FileLock(target.with_name(f".{target.name}.lock")):
             if not is_complete(target, manifest):
                 _replace(catalog, facts, files, manifest, target)

@@ -302,7 +302,9 @@ def named(tmp_path):
     from artmint.studio.catalog import Catalog
 
     catalog = Catalog(tmp_path / "home" / "studio")
-    names = {name: catalog.put_blob(name.encode()) for name in ("head", "word", "batch", "inner", "lost", "far")}
+    names = {
+        name: catalog.put_blob(name.encode()) for name in ("head", "word", "batch", "inner", "lost", "far")
+    }
     tree = catalog.put_blob(json.dumps({"file": names["inner"]}).encode())
     catalog.put("tree", "one", {"file_digest": tree})
     folder = tmp_path / "home" / "collections" / "tides"
