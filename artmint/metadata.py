@@ -30,7 +30,7 @@ from .ipfs.car import check_car, open_car, write_car
 from .ipfs.cid import CID, PROFILE, Built, ContentError, build, cid as cid_of
 from .judge.decisions import Verdict, unaccepted_editions
 from .make.adapters import named_adapters
-from .make.base import BUNDLED, base_name
+from .make.base import base_name
 from .make.rounds import Settings, settings_of
 from .pin import arweave_key
 from .publish.audit import StudioDrop, accuracy, audit
@@ -267,10 +267,7 @@ def earlier_base(
     attempt = catalog.find("attempt", attempt_key(collection.name, edition.slot, edition.attempt)) or {}
     settings = settings_of(catalog, attempt, collection.name, "")
     source = settings.collection.generation.base if settings else collection.generation.base
-    wrote = catalog.last_version("artifact", edition.dna)
-    return BaseFacts(
-        digest=digests.pop(), source=f"bundled by artmint {wrote}" if source == BUNDLED else source
-    )
+    return BaseFacts(digest=digests.pop(), source=source)
 
 # %% ../nbs/25_metadata.ipynb #3e8dab7f
 def _earlier_settings(catalog: Catalog, now: Settings, editions: list[Edition]) -> dict[int, Settings]:
@@ -514,7 +511,7 @@ def is_complete(
     except (OSError, ContentError):
         return False
 
-
+# %% ../nbs/25_metadata.ipynb #59fbdf81
 def _write(folder: Path, files: Mapping[str, Path | bytes], manifest: Manifest) -> None:
     "Write root, archive and manifest, the manifest last."
     for path, data in files.items():

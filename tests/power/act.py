@@ -12,6 +12,7 @@ from artmint.core.collection import example
 from artmint.run.sample import sample_studio
 from artmint.seeds import load_collection
 from artmint.studio.catalog import Catalog, RecordWriter
+from artmint.studio.editions import minted_tokens
 from artmint.studio.files import drop_folder
 
 ACKNOWLEDGED = "kept "
@@ -20,6 +21,20 @@ ACKNOWLEDGED = "kept "
 def publish_drawings(folder: Path) -> None:
     "A drop of two drawings, packed and in the studio's own store."
     sample_studio(folder, load_collection(example()), "published", quantity=2, drawn=True).close()
+
+
+def mint_drawings(folder: Path) -> None:
+    "The same drop, minted on the studio's own chain: keys, a journal and a chain's files as well."
+    sample_studio(folder, load_collection(example()), "minted", quantity=2, drawn=True).close()
+
+
+def minted(folder: Path) -> tuple[int, list[int]]:
+    "How many contracts there are, and which tokens."
+    catalog = Catalog(folder)
+    try:
+        return len(catalog.all("contract")), sorted(minted_tokens(catalog, "demo"))
+    finally:
+        catalog.close()
 
 
 def published(folder: Path) -> dict[str, str]:
