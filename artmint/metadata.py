@@ -30,7 +30,7 @@ from .ipfs.car import check_car, open_car, write_car
 from .ipfs.cid import CID, PROFILE, Built, ContentError, build, cid as cid_of
 from .judge.decisions import Verdict, unaccepted_editions
 from .make.adapters import named_adapters
-from .make.base import BUNDLED, base_name
+from .make.base import base_name
 from .make.rounds import Settings, settings_of
 from .pin import arweave_key
 from .publish.audit import StudioDrop, accuracy, audit
@@ -67,7 +67,15 @@ from artmint.publish.weights import (
 from .seeds import frozen_slots, salt_of
 from .studio.catalog import Catalog
 from .studio.editions import edition_of, packed_slots, token_of
-from .studio.files import attempt_key, drop_folder, drop_key, write_whole
+from artmint.studio.files import (
+    attempt_key,
+    drop_folder,
+    drop_key,
+    force_file,
+    make_folder,
+    sync_folder,
+    write_whole,
+)
 from .studio.ledger import metered
 from .studio.maintenance import PACKING
 
@@ -261,10 +269,7 @@ def earlier_base(
     attempt = catalog.find("attempt", attempt_key(collection.name, edition.slot, edition.attempt)) or {}
     settings = settings_of(catalog, attempt, collection.name, "")
     source = settings.collection.generation.base if settings else collection.generation.base
-    wrote = catalog.last_version("artifact", edition.dna)
-    return BaseFacts(
-        digest=digests.pop(), source=f"bundled by artmint {wrote}" if source == BUNDLED else source
-    )
+    return BaseFacts(digest=digests.pop(), source=source)
 
 # %% ../nbs/25_metadata.ipynb #3e8dab7f
 def _earlier_settings(catalog: Catalog, now: Settings, editions: list[Edition]) -> dict[int, Settings]:
@@ -509,16 +514,21 @@ def is_complete(
     except (OSError, ContentError):
         return False
 
-
+# %% ../nbs/25_metadata.ipynb #59fbdf81
 def _write(folder: Path, files: Mapping[str, Path | bytes], manifest: Manifest) -> None:
     "Write root, archive and manifest, the manifest last."
     for path, data in files.items():
         target = folder / "root" / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(data, bytes):
-            target.write_bytes(data)
-        else:
-            shutil.copyfile(data, target)
+        make_folder(target.parent)
+        with open(target, "wb") as file:
+            if isinstance(data, bytes):
+                file.write(data)
+            else:
+                with open(data, "rb") as source:
+                    shutil.copyfileobj(source, file)
+            force_file(file)
+    for inner in {(folder / "root" / path).parent for path in files}:
+        sync_folder(inner)
     write_car(folder / "drop.car", folder / "root")
     write_whole(folder / "drop.json", manifest.data)
 
@@ -561,6 +571,7 @@ def _replace(
     if target.exists():
         target.rename(old)
     aside.rename(target)
+    sync_folder(target.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 # %% ../nbs/25_metadata.ipynb #fca26c60
@@ -600,7 +611,7 @@ def pack(
         files = _root_files(catalog, facts, media, Path(scratch))
         manifest = _manifest(facts, drop, files)
         target = drop_folder(catalog.folder, collection.name, drop)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         with FileLock(target.with_name(f".{target.name}.lock")):
             if not is_complete(target, manifest):
                 _replace(catalog, facts, files, manifest, target)

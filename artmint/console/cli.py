@@ -401,6 +401,22 @@ def _models() -> list[dict]:
     return [_check("torch", "held", facts), _check("base", "held", base), _check("judge", "held", judge)]
 
 # %% ../../nbs/console/cli.ipynb #6977e344
+def _catalog(studio: Path) -> dict:
+    "Whether the catalog can be used, and which artmint worked with it last."
+    from artmint.studio.catalog import Catalog
+    from artmint.studio.files import read_settings
+
+    if not (studio / "catalog.sqlite").exists() and not read_settings(studio, "catalog"):
+        return _check("catalog.sqlite", "held", "none yet")
+    try:
+        catalog = Catalog(studio)
+        wrote = catalog.last_version()
+    except Exception as error:  # a doctor names what is broken, and goes on
+        return _check("catalog.sqlite", "failed", f"{console_words(error)[0]} (artmint doctor --repair)")
+    words = [f"artmint {wrote} wrote to it last" if wrote else "it has no record yet", catalog.read_only]
+    return _check("catalog.sqlite", "held", "; it can only be read: ".join(filter(None, words)))
+
+
 def _files(studio: Path) -> Iterator[dict]:
     "Secrets that others can read, and which parts of a studio are there."
     for path in sorted([*studio.glob("keys/*"), *studio.glob("salts/*")]):
@@ -410,7 +426,8 @@ def _files(studio: Path) -> Iterator[dict]:
             yield _check(name, "failed", f"readable by others (mode {mode:o}); chmod 600 {path}")
         else:
             yield _check(name, "held", f"mode {mode:o}")
-    for name in ("catalog.sqlite", "chain", "store"):
+    yield _catalog(studio)
+    for name in ("chain", "store"):
         yield _check(name, "held", "there" if (studio / name).exists() else "none yet")
 
 

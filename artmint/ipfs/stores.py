@@ -34,7 +34,7 @@ from artmint.ipfs.http import (
     web_address,
     with_retries,
 )
-from ..studio.files import replacing, write_whole
+from ..studio.files import make_folder, replacing, write_whole
 
 # %% ../../nbs/ipfs/stores.ipynb #ad09de44
 ByteProgress = Callable[[int, int], Any]  # is called with bytes done, and all
@@ -136,7 +136,7 @@ class FolderStore:
     def put(self, car: Path, root: CID, progress: ByteProgress = no_progress) -> CID:
         """Keep a copy of an archive, in place of an older one. Raises OSError and leaves nothing half when
         the disk is full."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         copy = self.folder / f"{root}.car"
         with open(car, "rb") as source, replacing(copy) as target:
             while piece := source.read(1 << 20):

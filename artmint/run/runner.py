@@ -164,15 +164,33 @@ def modules_of(
             waiting |= _imports_of_file(path, path.stat().st_mtime_ns)
     return sorted(reached)
 
+# %% ../../nbs/run/runner.ipynb #369d29ba
+@lru_cache(maxsize=None)
+def _text_of_file(path: Path, changed: int) -> str:
+    "A module's text; `changed` is its time of change."
+    return path.read_text(encoding="utf-8")
+
+
+def _data_read(modules: list[Path], cells: list[str]) -> list[Path]:
+    """Files of the package's data that a notebook may read: those whose name, or their folder's, stands in one of its
+    modules or cells, and those that no module names."""
+    read = "\n".join([*cells, *(_text_of_file(path, path.stat().st_mtime_ns) for path in modules)])
+    others = [path for path in PACKAGE.rglob("*.py") if path not in modules and path.name != "_modidx.py"]
+    elsewhere = "\n".join(_text_of_file(path, path.stat().st_mtime_ns) for path in others)
+    entries = sorted((PACKAGE / "data").iterdir())
+    chosen = [one for one in entries if one.name in read or one.name not in elsewhere]
+    return sorted(path for one in chosen for path in (one, *one.rglob("*")) if path.is_file())
+
 
 def code_digests(
     notebook: str,  # its name
 ) -> dict[str, str]:
     """What a notebook runs, by digest: its own cells, the modules that it reaches, the data files of the
-    package."""
+    package that these name."""
     cells = [cell.source for cell in working_copy(notebooks()[notebook]).cells if cell.cell_type == "code"]
-    data = sorted(path for path in (PACKAGE / "data").rglob("*") if path.is_file())
-    files = {path.relative_to(PACKAGE).as_posix(): _sha256(path) for path in (*modules_of(notebook), *data)}
+    modules = modules_of(notebook)
+    paths = (*modules, *_data_read(modules, cells))
+    files = {path.relative_to(PACKAGE).as_posix(): _sha256(path) for path in paths}
     return {"cells": digest(cells)} | files
 
 # %% ../../nbs/run/runner.ipynb #bf73cd4f

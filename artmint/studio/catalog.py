@@ -29,7 +29,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 # %% ../../nbs/studio/catalog.ipynb #d7bfc25c
 from ..core.canon import NotPlainJSON, Refusal, canonical, digest, read_json
 from .blobs import Blobs
-from .files import ReadOnlyStudio, read_settings, why_read_only
+from .files import ReadOnlyStudio, make_folder, read_settings, why_read_only
 
 # %% ../../nbs/studio/catalog.ipynb #c542d007
 _TABLES = sa.MetaData()
@@ -451,7 +451,7 @@ class Database:
     def __init__(self, folder: Path | str, url: str | None = None):
         self.folder = Path(folder)
         self.run = os.environ.get(RUN_VARIABLE)  # what is written names it
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # what is unrevealed is its owner's alone
+        make_folder(self.folder, 0o700)  # what is unrevealed is its owner's alone
         url = url or read_settings(self.folder, "catalog").get("url")
         self.read_only = "" if url else why_read_only(self.folder)  # why nothing can be written
         self._engine, self._kept = _opened(self.folder, url, self.read_only)

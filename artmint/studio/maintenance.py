@@ -23,7 +23,14 @@ from typing import Any
 # %% ../../nbs/studio/maintenance.ipynb #2ab01e31
 from ..core.canon import Refusal
 from .catalog import Catalog, read_only_uri
-from .files import hold_studio, read_settings, replacing, studio_document, sync_folder
+from artmint.studio.files import (
+    hold_studio,
+    make_folder,
+    read_settings,
+    replacing,
+    studio_document,
+    sync_folder,
+)
 
 # %% ../../nbs/studio/maintenance.ipynb #d967f853
 class AlreadyThere(Refusal):
@@ -159,7 +166,7 @@ def _copy_file(source: Path, into: Path, name: Path, archive_fault: FileCheck) -
     target = into / name
     if _is_same(source, target) and not _fault(target, name, archive_fault):
         return None
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     with open(source, "rb") as data, replacing(target) as file:
         shutil.copyfileobj(data, file)
         file.flush()  # before its time is set: a later write would be a change

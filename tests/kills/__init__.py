@@ -4,7 +4,7 @@
     python -m tests.kills --only 17    # this schedule, as it was
 
     points.py     the points at which a process may die: before everything that it does to a disk
-    subjects.py   what is killed: the line, a training, executors, stages, the service's worker
+    subjects.py   what is killed: the line drawn and painted, a training, executors, stages, the service's worker
     site/         what interpreters read when they start, so that kernels and workers have points, too
 
 A schedule's number gives its subject, the process that dies and how far it came, once or up to six times. Then the act is run

@@ -66,7 +66,7 @@ class Bench:
     def undisturbed(self, subject: Subject) -> tuple[dict, dict[str, int]]:
         "What a subject leaves when nobody kills it, and how many changes each of its roles makes."
         if subject.name not in self.known:
-            if subject.forked:
+            if subject.painting:
                 models()
             place = self.folder / subject.name
             (place / "template").mkdir(parents=True)

@@ -36,6 +36,7 @@ from artmint.studio.editions import minted_tokens
 from artmint.studio.files import drop_folder
 from artmint.train.settings import TrainConfig
 from artmint.train.style import load_style, practice_style
+from tests.power.act import mint_drawings, minted, published
 
 HERE = Path(__file__).parent
 DATA = HERE.parent / "data" / "tiny"
@@ -80,6 +81,12 @@ def of_line(folder: Path) -> dict:
     digests = {str(path.relative_to(folder)): sha256(path) for path in files}
     stored = {path.name: sha256(path) for path in (folder / "store").rglob("*.car")}
     return {"drop": digests, "store": stored, "unsound": sound(folder)}
+
+
+def of_drawn(folder: Path) -> dict:
+    "A drop of drawings, one contract, its tokens."
+    contracts, tokens = minted(folder)
+    return {"drop": published(folder), "contracts": contracts, "tokens": tokens, "unsound": sound(folder)}
 
 
 def prepare_style(folder: Path) -> None:
@@ -174,15 +181,23 @@ class Subject:
     roles: tuple[str, ...]
     share: int
     most: int  # kills in one schedule
+    painting: bool  # it has the models, loaded before it is forked
     forked: bool  # the driver is a fork that has the models; else an interpreter of its own
 
 
+def nothing(folder: Path) -> None:
+    "What needs no preparation."
+
+
 SUBJECTS = (
-    Subject("line", lambda folder: None, paint_line, of_line, ("driver",), 12, 6, True),
-    Subject("training", prepare_style, learn, of_training, ("driver",), 6, 6, True),
-    Subject("executors", lambda folder: None, paint_by_crew, of_crew, ("driver", "worker"), 1, 2, True),
-    Subject("stages", prepare_packed, run_stages, of_stages, ("driver", "kernel"), 1, 2, False),
-    Subject("service", prepare_packed, serve_runs, of_service, ("driver", "run", "kernel"), 1, 2, False),
+    Subject("drawn and minted", nothing, mint_drawings, of_drawn, ("driver",), 14, 6, False, True),
+    Subject("painted", nothing, paint_line, of_line, ("driver",), 2, 6, True, True),
+    Subject("training", prepare_style, learn, of_training, ("driver",), 2, 6, True, True),
+    Subject("executors", nothing, paint_by_crew, of_crew, ("driver", "worker"), 1, 2, True, True),
+    Subject("stages", prepare_packed, run_stages, of_stages, ("driver", "kernel"), 1, 2, False, False),
+    Subject(
+        "service", prepare_packed, serve_runs, of_service, ("driver", "run", "kernel"), 1, 2, False, False
+    ),
 )
 
 
