@@ -1008,6 +1008,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'artmint.core.canon._bounded': ('core/canon.html#_bounded', 'artmint/core/canon.py'),
                                     'artmint.core.canon._entries': ('core/canon.html#_entries', 'artmint/core/canon.py'),
                                     'artmint.core.canon._fields': ('core/canon.html#_fields', 'artmint/core/canon.py'),
+                                    'artmint.core.canon._finite': ('core/canon.html#_finite', 'artmint/core/canon.py'),
                                     'artmint.core.canon._model_in': ('core/canon.html#_model_in', 'artmint/core/canon.py'),
                                     'artmint.core.canon._no_number': ('core/canon.html#_no_number', 'artmint/core/canon.py'),
                                     'artmint.core.canon._number': ('core/canon.html#_number', 'artmint/core/canon.py'),

@@ -11,6 +11,7 @@ __all__ = ['VALUE_LIMIT', 'WORDS_MOST', 'DEPTH', 'TOML_LIMIT', 'Hex64', 'Refusal
 import difflib
 import hashlib
 import json
+import math
 import re
 import tomllib
 from inspect import get_annotations
@@ -88,7 +89,15 @@ def _number(digits: str) -> int | float:
         return int(digits)
     if len(digits) < 20 and abs(int(digits)) < 2**53:
         return int(digits)
-    return float(digits)
+    return _finite(digits)
+
+
+def _finite(digits: str) -> float:
+    "A number with a point or an exponent. Raises NotPlainJSON for one beyond all floats, which Python reads as infinity."
+    value = float(digits)
+    if math.isinf(value):
+        raise NotPlainJSON(f"{digits:.40} is beyond any number")
+    return value
 
 
 def _no_number(text: str) -> None:
@@ -96,6 +105,12 @@ def _no_number(text: str) -> None:
     raise NotPlainJSON(f"{text} is no number")
 
 
+_READING: dict[str, Any] = {
+    "object_pairs_hook": _entries,
+    "parse_int": _number,
+    "parse_float": _finite,
+    "parse_constant": _no_number,
+}
 DEPTH = 64  # deepest nesting of JSON that is read: libraries raise Python's own limit, and a deep text then ends the process
 
 
@@ -123,7 +138,7 @@ def read_json(
     if _too_deep(text):
         raise NotPlainJSON(f"it nests deeper than {DEPTH}")
     try:
-        return json.loads(text, object_pairs_hook=_entries, parse_int=_number, parse_constant=_no_number)
+        return json.loads(text, **_READING)
     except (json.JSONDecodeError, RecursionError) as error:
         raise NotPlainJSON(str(error)) from error
 
