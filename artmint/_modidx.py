@@ -1107,6 +1107,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                          'artmint.core.collection._length_problems': ( 'core/collection.html#_length_problems',
                                                                                        'artmint/core/collection.py'),
                                          'artmint.core.collection._lines': ('core/collection.html#_lines', 'artmint/core/collection.py'),
+                                         'artmint.core.collection._long_texts': ( 'core/collection.html#_long_texts',
+                                                                                  'artmint/core/collection.py'),
                                          'artmint.core.collection._longest_prompt': ( 'core/collection.html#_longest_prompt',
                                                                                       'artmint/core/collection.py'),
                                          'artmint.core.collection._lookalike_problems': ( 'core/collection.html#_lookalike_problems',

@@ -99,7 +99,7 @@ def _finite(digits: str) -> float:
         raise NotPlainJSON(f"{digits:.40} is beyond any number")
     return value
 
-
+# %% ../../nbs/core/canon.ipynb #3e8a199f
 def _no_number(text: str) -> None:
     "Refuse NaN and Infinity."
     raise NotPlainJSON(f"{text} is no number")
@@ -114,10 +114,14 @@ _READING: dict[str, Any] = {
 DEPTH = 64  # deepest nesting of JSON that is read: libraries raise Python's own limit, and a deep text then ends the process
 
 
+# Whatever matches once is never tried again, and an open quote takes the rest: else a text of a megabyte takes hours.
+_QUOTED = re.compile(r'"(?:[^"\\]++|\\[\s\S]?+)*+(?:"|\Z)')
+
+
 def _too_deep(text: str) -> bool:
     "Whether brackets nest deeper than DEPTH, those within strings aside."
     depth = 0
-    unquoted = re.sub(r'"(?:[^"\\]|\\.)*"', "", text)
+    unquoted = _QUOTED.sub("", text)
     for bracket in re.findall(r"[\[\]{}]", unquoted):
         depth += 1 if bracket in "[{" else -1
         if depth > DEPTH:
@@ -146,6 +150,9 @@ def read_json(
 TOML_LIMIT = 4 << 20  # bytes of a file
 
 
+_LONG_KEY = re.compile(rf"(?<![\w-])(?:[\w-]++[ \t]*+\.[ \t]*+){{{DEPTH}}}")
+
+
 class NotPlainTOML(Refusal):
     "A text that is no TOML, or more than people write."
 
@@ -163,7 +170,7 @@ def read_toml(
         text = data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise NotPlainTOML(f"it is not UTF-8 ({error})") from error
-    if _too_deep(text) or re.search(rf"(?:[\w-]+[ \t]*\.[ \t]*){{{DEPTH}}}", text):
+    if _too_deep(text) or _LONG_KEY.search(text):
         raise NotPlainTOML(f"it nests deeper than {DEPTH}")
     try:
         return tomllib.loads(text)
