@@ -517,7 +517,6 @@ def _others() -> list[Attack]:
         "unknown columns": b"a,b\r\n1,2\r\n",
         "a column twice": b"slot,slot,decision\r\n1,1,accept\r\n",
         "an open quote": CSV + b'1,1,accept,,"x',
-        "zeros": CSV + b"1,1,accept,\0,,,\r\n",
     }
     found += [
         Attack(GATE, f"a table of decisions: {what}", partial(_decisions, "a.csv", text), Refusal)
@@ -537,7 +536,7 @@ def _others() -> list[Attack]:
         found.append(
             Attack(
                 GATE,
-                f"a decision {row}",
+                f"a decision {row!a}",
                 partial(_decisions, "a.csv", CSV + row.encode() + b"\r\n"),
                 HARMLESS,
             )
