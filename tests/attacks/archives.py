@@ -86,6 +86,7 @@ def _decoded(data: bytes, folder: Path) -> None:
     from artmint.ipfs.car import walk
 
     root = block(DAG_PB, data)
+
     def found(cid: CID) -> bytes:
         if cid != root[0]:
             raise MissingBlock(cid)
