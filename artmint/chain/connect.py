@@ -244,6 +244,9 @@ _SPELLED = dict.fromkeys(_NUMBER_KEYS.split(), _QUANTITY) | dict.fromkeys(_HEX_K
 def _is_spelled(value: Any, spelling: re.Pattern | None = None) -> bool:
     "Whether numbers and hashes in a result are spelled as such, however deep."
     if isinstance(value, dict):
+        named = [(key, inner) for key, inner in value.items() if key in _SPELLED and key != "topics"]
+        if not all(inner is None or isinstance(inner, str) for _, inner in named):
+            return False
         return all(_is_spelled(inner, _SPELLED.get(key)) for key, inner in value.items())
     if isinstance(value, list):
         return all(_is_spelled(inner, spelling) for inner in value)

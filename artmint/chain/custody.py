@@ -139,7 +139,7 @@ def custody_of(
         raise BadSettings(path, f"[signers] has {', '.join(SIGNER_ROLES)}, and {unknown[0]} is none of them")
     table = tables.get(role, {})
     kind = table.get("kind", "keystore") if isinstance(table, dict) else ""
-    if kind not in CUSTODIES or (kind == "safe" and role != "admin"):
+    if not isinstance(kind, str) or kind not in CUSTODIES or (kind == "safe" and role != "admin"):
         raise BadSettings(
             path, f"[signers.{role}]: kind is one of {', '.join(CUSTODIES)} (safe: the admin's)"
         )

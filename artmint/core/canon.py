@@ -11,6 +11,7 @@ __all__ = ['VALUE_LIMIT', 'WORDS_MOST', 'DEPTH', 'TOML_LIMIT', 'Hex64', 'Refusal
 import difflib
 import hashlib
 import json
+import math
 import re
 import tomllib
 from inspect import get_annotations
@@ -90,21 +91,39 @@ def _number(digits: str) -> int | float:
         return int(digits)
     if len(digits) < 20 and abs(int(digits)) < 2**53:
         return int(digits)
-    return float(digits)
+    return _finite(digits)
 
 
+def _finite(digits: str) -> float:
+    "A number with a point or an exponent. Raises NotPlainJSON for one beyond all floats, which Python reads as infinity."
+    value = float(digits)
+    if math.isinf(value):
+        raise NotPlainJSON(f"{digits:.40} is beyond any number")
+    return value
+
+# %% ../../nbs/core/canon.ipynb #3e8a199f
 def _no_number(text: str) -> None:
     "Refuse NaN and Infinity."
     raise NotPlainJSON(f"{text} is no number")
 
 
+_READING: dict[str, Any] = {
+    "object_pairs_hook": _entries,
+    "parse_int": _number,
+    "parse_float": _finite,
+    "parse_constant": _no_number,
+}
 DEPTH = 64  # deepest nesting of JSON that is read: libraries raise Python's own limit, and a deep text then ends the process
+
+
+# Whatever matches once is never tried again, and an open quote takes the rest: else a text of a megabyte takes hours.
+_QUOTED = re.compile(r'"(?:[^"\\]++|\\[\s\S]?+)*+(?:"|\Z)')
 
 
 def _too_deep(text: str) -> bool:
     "Whether brackets nest deeper than DEPTH, those within strings aside."
     depth = 0
-    unquoted = re.sub(r'"(?:[^"\\]|\\.)*"', "", text)
+    unquoted = _QUOTED.sub("", text)
     for bracket in re.findall(r"[\[\]{}]", unquoted):
         depth += 1 if bracket in "[{" else -1
         if depth > DEPTH:
@@ -125,7 +144,7 @@ def read_json(
     if _too_deep(text):
         raise NotPlainJSON(f"it nests deeper than {DEPTH}")
     try:
-        return json.loads(text, object_pairs_hook=_entries, parse_int=_number, parse_constant=_no_number)
+        return json.loads(text, **_READING)
     except (json.JSONDecodeError, RecursionError) as error:
         raise NotPlainJSON(str(error)) from error
 
@@ -146,6 +165,9 @@ def read_loose_json(
 TOML_LIMIT = 4 << 20  # bytes of a file
 
 
+_LONG_KEY = re.compile(rf"(?<![\w-])(?:[\w-]++[ \t]*+\.[ \t]*+){{{DEPTH}}}")
+
+
 class NotPlainTOML(Refusal):
     "A text that is no TOML, or more than people write."
 
@@ -164,7 +186,7 @@ def read_toml(
         text = data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise NotPlainTOML(f"it is not UTF-8 ({error})") from error
-    if _too_deep(text) or re.search(rf"(?:[\w-]+[ \t]*\.[ \t]*){{{DEPTH}}}", text):
+    if _too_deep(text) or _LONG_KEY.search(text):
         raise NotPlainTOML(f"it nests deeper than {DEPTH}")
     try:
         return tomllib.loads(text)

@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['Prompt', 'Words', 'Name', 'Trait', 'Wildcard', 'Weight', 'Colour', 'Count', 'SUPPLY', 'Bound', 'Secret', 'Withheld',
            'JudgeKind', 'ONE_OF_ONE', 'Key', 'TokenRange', 'TokenKey', 'Symbol', 'FactValue', 'RESERVED', 'Person',
-           'SALT', 'WILDCARD', 'Requirement', 'Rule', 'Model', 'ScorerChoice', 'Adapter', 'Approval', 'RoyaltyShare',
-           'Royalty', 'Marks', 'PictureSettings', 'RegionPrompt', 'Generation', 'BaseFiles', 'JudgeChoice',
-           'BadWeights', 'counts_of', 'OneOfOne', 'TraitPlan', 'Display', 'Fact', 'TokenWords', 'Market', 'person_key',
-           'person_name', 'People', 'Collection', 'guessable_salt', 'secret_places', 'InconsistentCollection',
-           'contradictions', 'read_collection', 'NoSuchExample', 'example']
+           'SALT', 'WILDCARD', 'LONGEST', 'Requirement', 'Rule', 'Model', 'ScorerChoice', 'Adapter', 'Approval',
+           'RoyaltyShare', 'Royalty', 'Marks', 'PictureSettings', 'RegionPrompt', 'Generation', 'BaseFiles',
+           'JudgeChoice', 'BadWeights', 'counts_of', 'OneOfOne', 'TraitPlan', 'Display', 'Fact', 'TokenWords', 'Market',
+           'person_key', 'person_name', 'People', 'Collection', 'guessable_salt', 'secret_places',
+           'InconsistentCollection', 'contradictions', 'read_collection', 'NoSuchExample', 'example']
 
 # %% ../../nbs/core/collection.ipynb #f843f377
 import copy
@@ -1161,6 +1161,21 @@ def _with_counts(raw: dict) -> dict:
     return raw | {"traits": counted | traits}
 
 # %% ../../nbs/core/collection.ipynb #95609caf
+LONGEST = 100_000  # characters of any text in a collection: more is no person's
+
+
+def _long_texts(raw: Any, place: str = "") -> Iterator[tuple[str, int]]:
+    "Where raw tables hold texts that are too long, and how long they are."
+    if isinstance(raw, str) and len(raw) > LONGEST:
+        yield place, len(raw)
+    inside = raw.items() if isinstance(raw, dict) else enumerate(raw) if isinstance(raw, list) else ()
+    for key, value in inside:
+        below = f"{place}.{key}".strip(".")
+        if len(below) > LONGEST:
+            yield below[:100], len(below)
+        yield from _long_texts(value, below[:1000])
+
+
 def read_collection(
     path: Path,  # a collection.toml
 ) -> Collection:
@@ -1172,6 +1187,9 @@ def read_collection(
     except NotPlainTOML as error:
         raise InconsistentCollection(str(path), [str(error)]) from error
     raw, problems = _with_files(raw, path.parent)
+    problems += [
+        f"{place}: {size:,} characters, and at most {LONGEST:,} are read" for place, size in _long_texts(raw)
+    ]
     problems += _secret_problems(raw.get("scorers"))  # before an error of the grammar repeats a value
     if problems:
         raise InconsistentCollection(str(path), problems)

@@ -139,7 +139,8 @@ def picture_bytes(
             raise _refused(path, reason, "save it smaller or packed")
         return path.read_bytes()
     except (OSError, ValueError) as error:
-        raise _refused(path, f"it can't be opened ({error})", "check its name and who may read it") from error
+        why = getattr(error, "strerror", None) or "its name is none that a file can have"
+        raise _refused(path, f"it can't be opened ({why})", "check its name and who may read it") from error
 
 # %% ../../nbs/core/intake.ipynb #cade1a8d
 def _check_kind(path: Path, data: bytes) -> None:

@@ -364,9 +364,11 @@ def error_words(
 
 
 def _secrets_of(question: Request) -> list[str]:
-    "What of a question's headers nobody should read again."
+    "What of a question's headers, and of its address, nobody should read again."
     names = ("authorization", "cookie", "key", "token", "secret")
-    hidden = []
+    parts = urlsplit(question.url)
+    steps = [*re.split("[&=]", parts.query), *parts.path.split("/")]
+    hidden = [step for step in steps if len(step) > 15 and not re.match("b[a-z2-7]{58}|Qm", step)]
     for name, value in question.headers.items():
         if any(part in name.lower() for part in names):
             hidden += [value, value.split(" ")[-1]]

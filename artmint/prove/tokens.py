@@ -71,7 +71,8 @@ JSON_DEPTH = 16  # levels
 def _too_deep(data: bytes) -> bool:
     "Whether JSON is nested deeper than any of ours."
     depth = deepest = 0
-    for bracket in re.sub(rb'"(?:[^"\\]|\\.)*"|[^\[\]{}"]+', b"", data):
+    # an open quote takes the rest, and nothing is tried twice: else a megabyte takes hours
+    for bracket in re.sub(rb'"(?:[^"\\]++|\\[\s\S]?+)*+(?:"|\Z)|[^\[\]{}"]++', b"", data):
         depth += 1 if bracket in b"[{" else -1
         deepest = max(deepest, depth)
     return deepest > JSON_DEPTH

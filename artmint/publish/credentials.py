@@ -92,6 +92,8 @@ def open_identity(
     settings = studio_document(studio).get("credentials")
     if settings is None:
         return None
+    if not isinstance(settings, dict):
+        raise BadIdentity("it is no table; it is written as [credentials]")
     names = next((names for names in _KEYS if names[0] in settings), _KEYS[0])
     amiss = sorted(set(settings) - {"certificate", *names, "timestamp"})
     amiss += [name for name in ("certificate", *names) if not isinstance(settings.get(name), str)]

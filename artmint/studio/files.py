@@ -194,7 +194,9 @@ def studio_document(
         return {}
     try:
         document = read_toml(path.read_bytes())
-    except (OSError, NotPlainTOML) as error:
+    except OSError as error:
+        raise BadSettings(str(path), f"it can't be read ({error.strerror})") from error
+    except NotPlainTOML as error:
         raise BadSettings(str(path), str(error)) from error
     if wrong := _unknown_tables(document):
         raise BadSettings(str(path), wrong)
