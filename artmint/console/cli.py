@@ -433,8 +433,11 @@ def doctor(
         checks += _files(studio)
     else:
         checks.append(_check("studio", "held", f"none yet in {studio}"))
-    checks += custody_checks(studio, chain, context.obj)
-    checks += minting_checks(studio, chain, context.obj)
+    for name, look in (("custody", custody_checks), ("minting", minting_checks)):
+        try:
+            checks += look(studio, chain, context.obj)
+        except ModuleNotFoundError as error:
+            checks.append(_check(name, "unchecked", " ".join(console_words(error)[0].split())))
     if deep:
         checks += _models()
     if deep and (studio / "catalog.sqlite").exists():
@@ -478,6 +481,8 @@ def _unusable(name: str, value: object, given: list[str]) -> str:
         return next(filter(None, (_unusable(name, one, given) for one in value)), "")
     if value == Path() and ("" in given or f"{name}=" in given):
         return "is empty, as a variable is that was never set, and would mean this very folder"
+    if name == "--studio" and isinstance(value, Path) and "\0" not in str(value) and value.is_file():
+        return "is a file, and a studio is a folder"
     if isinstance(value, float) and not math.isfinite(value):
         return f"is {value}, which is no number to count with"
     if type(value) is int and abs(value) > LARGEST:

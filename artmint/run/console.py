@@ -23,6 +23,7 @@ import threading
 import time
 import traceback
 import webbrowser
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from functools import cache
@@ -251,9 +252,23 @@ IMPORTED_AS = {  # what is imported, where its distribution has another name or 
     "skimage": "scikit-image",
     "open_clip": "open-clip-torch",
     "eth": "py-evm",
-    "eth_account": "web3",
-    "eth_utils": "web3",
-    "requests": "web3",
+    **dict.fromkeys(
+        (
+            "eth_account",
+            "eth_utils",
+            "eth_keys",
+            "eth_abi",
+            "eth_typing",
+            "eth_keyfile",
+            "hexbytes",
+            "requests",
+        ),
+        "web3",
+    ),
+    "rlp": "py-evm",
+    "huggingface_hub": "transformers",
+    "tokenizers": "transformers",
+    "anyio": "starlette",
     "jupyter_client": "ipykernel",
     "nbclient": "papermill",
     "nbformat": "papermill",
@@ -271,12 +286,13 @@ IMPORTED_AS = {  # what is imported, where its distribution has another name or 
 
 @cache
 def extras_of_package() -> dict[str, str]:
-    "Which extra brings a distribution: the first in the order of settings.ini."
-    found: dict[str, str] = {}
+    "Which extra brings a distribution: where several do, the one that brings the least beside it."
+    brought = []
     for line in metadata.requires("artmint") or ():
-        if brought := re.match(r"([\w.-]+).*;.*extra == .(\w+)", line):
-            found.setdefault(re.sub(r"[-_.]+", "-", brought[1]).lower(), brought[2])
-    return found
+        if words := re.match(r"([\w.-]+).*;.*extra == .(\w+)", line):
+            brought.append((re.sub(r"[-_.]+", "-", words[1]).lower(), words[2]))
+    sizes = Counter(extra for _, extra in brought)
+    return dict(sorted(brought, key=lambda pair: (-sizes[pair[1]], pair[1])))
 
 
 def _raised_in(error: BaseException, file: str) -> bool:
