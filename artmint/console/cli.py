@@ -462,7 +462,7 @@ def _report_error(error: Exception, json: bool, lines: bool = False) -> int:
         )
     return code
 
-
+# %% ../../nbs/console/cli.ipynb #5a9bd690
 class UnusableWord(Refusal):
     "A word of the command line that no command can use."
 
@@ -471,7 +471,7 @@ class UnusableWord(Refusal):
     says = "{where} {reason}. Nothing was done; type it anew, and look at artmint --help for what is asked."
     exit_code = 2
 
-
+# %% ../../nbs/console/cli.ipynb #d7b0e983
 LARGEST = 2**63 - 1  # what a catalog and a chain's counters hold
 
 
@@ -531,7 +531,7 @@ def _still_at_it(given: list[str]) -> Callable[[float], None]:
 
     return tell
 
-
+# %% ../../nbs/console/cli.ipynb #4a57bc90
 def main(
     arguments: list[str] | None = None,  # what was typed after `artmint`; None: the process's own
 ) -> None:

@@ -151,7 +151,7 @@ def console_voice(
 
     return say, live
 
-
+# %% ../../nbs/run/console.ipynb #0ca27850
 @contextmanager
 def heartbeat(
     tell: Callable[[float], None],  # takes the seconds so far, in a thread of its own
@@ -248,6 +248,8 @@ _DISK_WORDS = {
     errno.EISDIR: "A folder stands where a file should be",
     errno.EEXIST: "Something is there already",
 }
+
+# %% ../../nbs/run/console.ipynb #665745d8
 IMPORTED_AS = {  # what is imported, where its distribution has another name or is brought by another one
     "skimage": "scikit-image",
     "open_clip": "open-clip-torch",
@@ -294,7 +296,7 @@ def extras_of_package() -> dict[str, str]:
     sizes = Counter(extra for _, extra in brought)
     return dict(sorted(brought, key=lambda pair: (-sizes[pair[1]], pair[1])))
 
-
+# %% ../../nbs/run/console.ipynb #2095240f
 def _raised_in(error: BaseException, file: str) -> bool:
     "Whether an error was raised in a file of the standard library."
     frames = traceback.extract_tb(error.__traceback__)
@@ -345,7 +347,7 @@ def console_words(
     message = str(error).strip() or "no further words"
     return f"{type(error).__name__}: {message} This wasn't foreseen: --debug shows where it happened.", 1
 
-
+# %% ../../nbs/run/console.ipynb #9b8d2e15
 def own_lines(
     message: str,  # what happened, what it means, what to do
 ) -> str:
@@ -362,7 +364,7 @@ def near_path(
     path = Path(os.path.abspath(path))
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
-
+# %% ../../nbs/run/console.ipynb #7c2d485d
 class NoPlaceFor(Refusal):
     "A file is to be written where it can't be."
 
@@ -394,7 +396,7 @@ def place_for(
     if why:
         raise NoPlaceFor(option, near_path(path), why)
 
-
+# %% ../../nbs/run/console.ipynb #548f0a18
 def program_name() -> str:
     "How this script is called from here."
     script = Path(sys.executable).with_name("artmint")

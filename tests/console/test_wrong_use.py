@@ -9,64 +9,20 @@ import time
 from pathlib import Path
 
 import pytest
-from PIL import Image
-from typer.main import get_command
 
 from artmint.console import cli
-from artmint.studio.catalog import Catalog
-from tests.studios import ROOT
 from tests.suites import some
+from tests.verbs import BRIEFLY, VERBS, plainly
 
 
-def walked(command, path=()) -> dict:
-    "Every verb below a group, by the words that call it."
-    inner = getattr(command, "commands", None)
-    if inner is None:
-        return {" ".join(path): command}
-    return {words: verb for name, one in inner.items() for words, verb in walked(one, (*path, name)).items()}
-
-
-VERBS = walked(get_command(cli.app))
 ODD = {
     Path: ("", "a-folder", "a-file.txt", "no/such/ünï ☃", "nul\0byte", "x" * 300, "picture.png"),
     int: ("x", "", "-1", "0", str(10**30)),
     float: ("x", "nan", "-1", "1e400"),
     str: ("", "☃", "a\0b", "-1", "\udcff", "https://[", "x" * 3000),
 }
-GOOD = {
-    "batch": "batches/tiny.toml",
-    "collection": "collections/tiny",
-    "x": "steps=1,2",
-    "file": "a-file.txt",
-    "into": "copies/one",
-    "copy": "copies/none",
-    "target": "embedded:0x" + "1" * 40,
-    "style": "a-folder",
-    "key": "a-file.txt",
-    "passphrase": "ARTMINT_X",
-    "source": "bundled",
-    "adapter": "none",
-    "to": "out.json",
-    "slot": "1",
-    "total": "1",
-    "tokens": "1",
-    "nonce": "0",
-    "address": "0x" + "1" * 40,
-    "files": "a-file.txt",
-    "url": "https://127.0.0.1/",
-    "collections": "collections/tiny",
-    "picture": "picture.png",
-}
-# What paints for minutes, or works until it is stopped, is asked for its plan, or for one round.
-BRIEFLY = {"run": "--plan", "explore": "--plan", "train": "--plan", "work": "--once"}
 CODES = {0, 1, 2, 3, 4, 130}  # 130: stopped, as whoever serves does here at once
 UNFORESEEN = ("foreseen", "Traceback", "[Errno")
-
-
-def typed(parameter, value: str) -> list[str]:
-    "A value as it is typed: after its option, or alone."
-    name = max(parameter.opts, key=len)
-    return [f"{name}={value}"] if name.startswith("-") else [value]
 
 
 def odd_values(parameter) -> tuple[str, ...]:
@@ -79,41 +35,14 @@ def odd_values(parameter) -> tuple[str, ...]:
 
 def wrong_uses(verb: str):
     "Command lines: without anything, with too much, and with one odd value each."
-    command = VERBS[verb]
-    parameters = [one for one in command.params if one.name != "help"]
-    needed = [one for one in parameters if one.required]
-
-    def line(changed=None, value: str = "") -> list[str]:
-        words = []
-        for one in [*needed, *([changed] if changed and changed not in needed else [])]:
-            words += typed(one, value if one is changed else GOOD.get(one.name, "n"))
-        options = [word for word in words if word.startswith("--")]
-        brief = [BRIEFLY[verb]] if verb in BRIEFLY else []
-        return [*verb.split(), *options, *brief, "--", *(word for word in words if word not in options)]
-
+    parameters = [one for one in VERBS[verb].params if one.name != "help"]
     if verb not in BRIEFLY:
         yield verb.split()
-    yield [*line(), "surplus", "surplus", "surplus"]
+    yield [*plainly(verb), "surplus", "surplus", "surplus"]
     yield [*verb.split(), "--no-such-option"]
     for one in parameters:
         for value in odd_values(one):
-            yield line(one, value)
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory) -> Path:
-    "A folder with a studio that is new, a collection, a batch, a picture, and things that are neither."
-    folder = tmp_path_factory.mktemp("wrong") / "place"
-    shutil.copytree(ROOT / "tests" / "data" / "tiny", folder / "collections" / "tiny")
-    for name in ("batches", "a-folder"):
-        (folder / name).mkdir()
-    (folder / "batches" / "tiny.toml").write_text(
-        'name = "tiny"\ncollection = "../collections/tiny"\nquantity = 2\n'
-    )
-    (folder / "a-file.txt").write_text("no TOML, no JSON: [\n")
-    Image.new("RGB", (64, 64)).save(folder / "picture.png")
-    Catalog(folder / "studio").close()
-    return folder
+            yield plainly(verb, one, value)
 
 
 def tried(words: list[str], place: Path, folder: Path, seconds: float = 240) -> tuple[int | None, str]:
@@ -165,7 +94,7 @@ def _type_in(words: list[str], here: Path, said: Path) -> None:
         os._exit(code)
 
 
-QUICK = ("key revoke",)
+QUICK = ("webhook list",)
 
 
 @pytest.mark.parametrize("verb", some(VERBS, QUICK))
