@@ -8,7 +8,7 @@ THIS := $(PIP) --no-deps --no-build-isolation --editable .
 FACTS := settings.ini setup.py pyproject.toml constraints.txt
 NODE_MODULES := contracts/node_modules/.package-lock.json
 
-.PHONY: demo test test-full lab docs bench faults contracts locks export clean
+.PHONY: demo test test-full test-lowest lab docs bench faults contracts locks sbom release export clean
 
 demo: .venv/demo  ## a small collection: generated, judged, described, minted on a local chain, proven
 	$(BIN)/artmint run batches/demo.toml
@@ -18,6 +18,9 @@ test: .venv/dev  ## what must hold before anything lands
 
 test-full: .venv/dev  ## the long suites as well
 	$(BIN)/python -m pytest -m ""
+
+test-lowest: .venv/lowest  ## the rooms that need no painting, with the lowest versions that settings.ini allows
+	.venv/lowest/bin/python -m pytest -n 2 --dist loadfile tests/core tests/studio tests/ipfs tests/publish tests/chain tests/run/test_console.py
 
 lab: .venv/dev  ## JupyterLab, open at the README: chapters in their order, rooms behind them
 	$(BIN)/jupyter lab --LabApp.app_settings_dir=docs/lab --LabApp.default_url=/lab/tree/README.md
@@ -36,6 +39,22 @@ contracts: .venv/demo $(NODE_MODULES)  ## compile the contract, compare with the
 
 locks: .venv/lock  ## the hashes of what is installed, anew from settings.ini and constraints.txt; and the lowest versions
 	$(BIN)/python scripts/lock.py .venv/lock/bin/uv
+
+sbom: .venv/demo  ## what make demo installs, as a bill of materials (CycloneDX), into sbom.json
+	$(BIN)/python scripts/sbom.py make publish > sbom.json
+
+release: .venv/lock  ## the files for PyPI, into dist/, refused where they lack what an index's page needs
+	$(BIN)/python scripts/check_release.py
+	rm -rf dist build
+	.venv/lock/bin/python -m build --quiet .
+	.venv/lock/bin/twine check --strict dist/*
+
+.venv/lowest: .venv/python locks/lowest.txt
+	$(PYTHON) -m venv .venv/lowest
+	.venv/lowest/bin/pip install --quiet --disable-pip-version-check --requirement locks/lowest.txt
+	.venv/lowest/bin/pip install --quiet --disable-pip-version-check --constraint locks/lowest.txt 'pytest>=8,<9' 'pytest-xdist>=3.6,<4' 'hypothesis>=6.130,<7'
+	.venv/lowest/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
 
 export: .venv/dev  ## notebooks -> package; the Library part keeps its outputs, the Run part has none
 	$(BIN)/python scripts/clean_notebooks.py
@@ -67,7 +86,7 @@ clean:  ## remove the environment; studios stay
 
 .venv/lock: .venv/python
 	$(PYTHON) -m venv .venv/lock
-	.venv/lock/bin/pip install --quiet --disable-pip-version-check uv==0.13.9
+	.venv/lock/bin/pip install --quiet --disable-pip-version-check uv==0.13.9 build==1.6.1 twine==7.0.0
 	touch $@
 
 $(NODE_MODULES): contracts/package.json contracts/package-lock.json

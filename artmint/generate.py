@@ -307,7 +307,6 @@ class SlotTaken(Refusal):
     slot: int
     why: str
     says = "No work can be entered for slot {slot}: {why}. Nothing was recorded; choose another slot."
-    exit_code = 2
 
 
 class UnfitWords(Refusal):
@@ -409,7 +408,6 @@ class NothingToWithdraw(Refusal):
     slot: int
     why: str
     says = "No work was withdrawn from slot {slot}: {why}. Nothing was recorded."
-    exit_code = 2
 
 
 def withdraw(

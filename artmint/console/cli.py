@@ -484,6 +484,8 @@ def _asked(question: Callable[[], list[dict]], name: str) -> list[dict]:
         return question()
     except Refusal as refusal:
         return [_check(name, "failed", str(refusal))]
+    except ModuleNotFoundError as error:
+        return [_check(name, "unchecked", " ".join(console_words(error)[0].split()))]
     except (OSError, ValueError) as error:
         return [_check(name, "failed", console_words(error)[0])]
 
@@ -533,7 +535,7 @@ def _report_error(error: Exception, json: bool, lines: bool = False) -> int:
         typer.echo(f"{typer.style('artmint:', fg=typer.colors.RED)} {words}", err=True)
     return code
 
-
+# %% ../../nbs/console/cli.ipynb #5a9bd690
 class UnusableWord(Refusal):
     "A word of the command line that no command can use."
 
@@ -542,7 +544,7 @@ class UnusableWord(Refusal):
     says = "{where} {reason}. Nothing was done; type it anew, and look at artmint --help for what is asked."
     exit_code = 2
 
-
+# %% ../../nbs/console/cli.ipynb #d7b0e983
 LARGEST = 2**63 - 1  # what a catalog and a chain's counters hold
 
 
@@ -552,6 +554,8 @@ def _unusable(name: str, value: object, given: list[str]) -> str:
         return next(filter(None, (_unusable(name, one, given) for one in value)), "")
     if value == Path() and ("" in given or f"{name}=" in given):
         return "is empty, as a variable is that was never set, and would mean this very folder"
+    if name == "--studio" and isinstance(value, Path) and "\0" not in str(value) and value.is_file():
+        return "is a file, and a studio is a folder"
     if isinstance(value, float) and not math.isfinite(value):
         return f"is {value}, which is no number to count with"
     if type(value) is int and abs(value) > LARGEST:
@@ -600,7 +604,7 @@ def _still_at_it(given: list[str]) -> Callable[[float], None]:
 
     return tell
 
-
+# %% ../../nbs/console/cli.ipynb #4a57bc90
 def main(
     arguments: list[str] | None = None,  # what was typed after `artmint`; None: the process's own
 ) -> None:

@@ -25,6 +25,7 @@ import time
 import traceback
 import unicodedata
 import webbrowser
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from functools import cache
@@ -194,7 +195,7 @@ def console_voice(
 
     return say, live
 
-
+# %% ../../nbs/run/console.ipynb #0ca27850
 @contextmanager
 def heartbeat(
     tell: Callable[[float], None],  # takes the seconds so far, in a thread of its own
@@ -291,13 +292,29 @@ _DISK_WORDS = {
     errno.EISDIR: "A folder stands where a file should be",
     errno.EEXIST: "Something is there already",
 }
+
+# %% ../../nbs/run/console.ipynb #665745d8
 IMPORTED_AS = {  # what is imported, where its distribution has another name or is brought by another one
     "skimage": "scikit-image",
     "open_clip": "open-clip-torch",
     "eth": "py-evm",
-    "eth_account": "web3",
-    "eth_utils": "web3",
-    "requests": "web3",
+    **dict.fromkeys(
+        (
+            "eth_account",
+            "eth_utils",
+            "eth_keys",
+            "eth_abi",
+            "eth_typing",
+            "eth_keyfile",
+            "hexbytes",
+            "requests",
+        ),
+        "web3",
+    ),
+    "rlp": "py-evm",
+    "huggingface_hub": "transformers",
+    "tokenizers": "transformers",
+    "anyio": "starlette",
     "jupyter_client": "ipykernel",
     "nbclient": "papermill",
     "nbformat": "papermill",
@@ -315,14 +332,15 @@ IMPORTED_AS = {  # what is imported, where its distribution has another name or 
 
 @cache
 def extras_of_package() -> dict[str, str]:
-    "Which extra brings a distribution: the first in the order of settings.ini."
-    found: dict[str, str] = {}
+    "Which extra brings a distribution: where several do, the one that brings the least beside it."
+    brought = []
     for line in metadata.requires("artmint") or ():
-        if brought := re.match(r"([\w.-]+).*;.*extra == .(\w+)", line):
-            found.setdefault(re.sub(r"[-_.]+", "-", brought[1]).lower(), brought[2])
-    return found
+        if words := re.match(r"([\w.-]+).*;.*extra == .(\w+)", line):
+            brought.append((re.sub(r"[-_.]+", "-", words[1]).lower(), words[2]))
+    sizes = Counter(extra for _, extra in brought)
+    return dict(sorted(brought, key=lambda pair: (-sizes[pair[1]], pair[1])))
 
-
+# %% ../../nbs/run/console.ipynb #2095240f
 def _raised_in(error: BaseException, file: str) -> bool:
     "Whether an error was raised in a file of the standard library."
     frames = traceback.extract_tb(error.__traceback__)
@@ -373,14 +391,14 @@ def console_words(
     message = str(error).strip() or "no further words"
     return f"{type(error).__name__}: {message} This wasn't foreseen: --debug shows where it happened.", 1
 
-
+# %% ../../nbs/run/console.ipynb #9b8d2e15
 def own_lines(
     message: str,  # what happened, what it means, what to do
 ) -> str:
     "A message with each of its sentences on a line of its own; one that has lines already is left as it is."
     if "\n" in message:
         return message
-    return re.sub(r"(?<=[a-z0-9)\]'\"][.!?]) (?=[A-Z'\"`])", "\n", message)
+    return re.sub(r"(?<=[a-z0-9)\]'\"][.!?]) (?=[A-Z'\"`])", "\n  ", message)
 
 # %% ../../nbs/run/console.ipynb #96a44cea
 def near_path(
@@ -390,7 +408,7 @@ def near_path(
     path = Path(os.path.abspath(path))
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
-
+# %% ../../nbs/run/console.ipynb #7c2d485d
 class NoPlaceFor(Refusal):
     "A file is to be written where it can't be."
 
@@ -422,7 +440,7 @@ def place_for(
     if why:
         raise NoPlaceFor(option, near_path(path), why)
 
-
+# %% ../../nbs/run/console.ipynb #548f0a18
 def program_name() -> str:
     "How this script is called from here."
     script = Path(sys.executable).with_name("artmint")

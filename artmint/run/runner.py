@@ -196,7 +196,7 @@ def code_digests(
 # %% ../../nbs/run/runner.ipynb #bf73cd4f
 COUNTS = re.compile(r"\b(\d+)/(\d+) \[")  # in tqdm's bar
 
-
+# %% ../../nbs/run/runner.ipynb #6b4c8f13
 class StageVoice:
     """What a stage says about its progress, in plain words: an event where it has counts. Between its words `beat` tells how long
     it has been at work, and what is left."""
