@@ -63,7 +63,7 @@ from artmint.run.console import (
 from ..run.admin import admin_app, custody_checks
 from ..run.exchange import decisions_app
 from ..run.journals import journal_app
-from ..run.models import adapter_app, base_app, embedding_app
+from ..run.models import adapter_app, base_app, embedding_app, engines_app
 
 # %% ../../nbs/console/cli.ipynb #79f388a5
 from ..run.preview import preview_drop
@@ -119,6 +119,7 @@ GROUPS = {
     "base": base_app,
     "adapter": adapter_app,
     "embedding": embedding_app,
+    "engines": engines_app,
     "decisions": decisions_app,
     "admin": admin_app,
     "journal": journal_app,

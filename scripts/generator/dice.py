@@ -9,7 +9,12 @@ import numpy as np
 from artmint.train.drawings import _BY_MOTIF, Subject
 from artmint.train.drawings import subjects as every_subject
 
-LEARNT = ("mountains", "waves", "rings", "mandala")  # the clouds of nebula, and truchet's tiles, ask for a larger network
+LEARNT = (
+    "mountains",
+    "waves",
+    "rings",
+    "mandala",
+)  # the clouds of nebula, and truchet's tiles, ask for a larger network
 SIZE = 64  # numbers of a latent; what a drawing throws beyond them isn't told to the network
 _normal = NormalDist()
 
