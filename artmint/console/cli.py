@@ -74,7 +74,7 @@ from ..run.admin import admin_app, custody_checks
 from ..run.exchange import decisions_app
 from ..run.imports import import_folder
 from ..run.journals import journal_app
-from ..run.models import adapter_app, base_app, embedding_app
+from ..run.models import adapter_app, base_app, embedding_app, engines_app
 from ..run.networks import control_app, encoder_app, ip_adapter_app, picture_app, upscaler_app
 
 # %% ../../nbs/console/cli.ipynb #79f388a5
@@ -136,6 +136,7 @@ GROUPS = {
     "ip-adapter": ip_adapter_app,
     "image-encoder": encoder_app,
     "picture": picture_app,
+    "engines": engines_app,
     "decisions": decisions_app,
     "admin": admin_app,
     "journal": journal_app,

@@ -18,14 +18,16 @@ from pydantic import Field, ValidationError, field_validator
 
 # %% ../../nbs/make/engines.ipynb #b5f78e07
 from ..core.canon import Record, Refusal, error_lines
-from ..core.collection import BaseFiles, Collection
+from ..core.collection import BaseFiles, Collection, Workflow
 from ..core.picture import infotext, old_infotext
 from ..core.records import EngineName, Recipe
 from .base import BUNDLED, Base, environment, load_base, weights_files
+from .comfyui import ComfyServer, ComfyUI
 from .engine import BrokenPicture
 from .generators import load_generator
 from .render import batches, check, check_new, render
 from .schedulers import own_spacing
+from .workflows import read_plan
 from ..studio.files import BadSettings, read_settings
 
 # %% ../../nbs/make/engines.ipynb #e0e5f520
@@ -35,6 +37,7 @@ class PainterSource(Record):
     engine: EngineName = "diffusers"
     base: str = BUNDLED  # as the collection names it
     files: BaseFiles = BaseFiles()  # what is said of the base's files
+    workflow: Workflow | None = None  # ComfyUI's
 
 
 def painter_source(
@@ -42,7 +45,9 @@ def painter_source(
 ) -> PainterSource:
     "What a collection's painter is opened from."
     generation = collection.generation
-    return PainterSource(engine=generation.engine, base=generation.base, files=collection.base)
+    return PainterSource(
+        engine=generation.engine, base=generation.base, files=collection.base, workflow=collection.workflow
+    )
 
 # %% ../../nbs/make/engines.ipynb #1be38465
 _Blob = Callable[[str], bytes] | None  # gives the files that recipes name by digest
@@ -101,7 +106,7 @@ class Painter(Protocol):
     def environment(self) -> dict[str, str]:
         "What else can change a pixel."
 
-    def files(self) -> dict[str, Path]:
+    def files(self) -> dict[str, Path | bytes]:
         "What a stranger needs to open the same, by path; empty: it isn't published."
 
 # %% ../../nbs/make/engines.ipynb #96d08e86
@@ -147,7 +152,7 @@ class Diffusers:
         "Versions and CPU facts."
         return environment()
 
-    def files(self) -> dict[str, Path]:
+    def files(self) -> dict[str, Path | bytes]:
         "The base's files, where they lie in a folder and nothing else is said of them."
         return weights_files(self.base)
 
@@ -198,11 +203,11 @@ class NoSuchEngine(Refusal):
 
 
 def engine_settings(
-    studio: Path | None,  # the studio's folder; none: there is none
+    studio: Path | str | None,  # the studio's folder; none: there is none
     kind: EngineName,  # of which engine
 ) -> EngineSettings:
     "The studio's one server of a kind. Raises NoSuchEngine, BadSettings."
-    servers = read_engines(studio) if studio else {}
+    servers = read_engines(Path(studio)) if studio else {}
     names = [name for name, server in servers.items() if server.kind == kind]
     if len(names) != 1:
         why = f"studio.toml names {len(names)} servers of this kind" + (
@@ -226,12 +231,17 @@ def open_painter(
     studio: Path | str | None = None,  # the studio's folder, whose studio.toml names its servers
     device: str = "cpu",  # where diffusers renders, as torch names it
 ) -> Painter:
-    "The engine that a source names, with its base. Raises NoSuchEngine, BadSettings, and what `load_base` raises."
+    """The engine that a source names, with its base. Raises NoSuchEngine, BadSettings, BadWorkflow, and what `load_base`
+    raises."""
     if source.engine == "diffusers":
         return Diffusers(load_base(source.base, device=device, files=source.files))
     if source.engine == "generator":
         refuse_file_words(source)
         return replace(load_generator(source.base), source=source)
+    if source.engine == "comfyui":
+        plan = read_plan(source.workflow)
+        settings = engine_settings(studio, "comfyui")
+        return ComfyUI(plan, ComfyServer(settings.url), settings.timeout, source)
     raise NoSuchEngine(source.engine, "this version of artmint doesn't have it")
 
 

@@ -30,7 +30,7 @@ FACE = {
 ROOMS = """core: allocation canon collection containers formats intake manifest market media picture records texts
 studio: blobs catalog editions files ledger maintenance repair team thumbnails web
 ipfs: arweave car cid health http services sources stores
-make: adapters base control embeddings engine engines generators graphs ip_adapters judges layouts merging prompts regions render rounds schedulers upscalers
+make: adapters base comfyui control embeddings engine engines generators graphs ip_adapters judges layouts merging prompts regions render rounds schedulers upscalers workflows
 train: drawings examples families settings style
 judge: boards checks curator datasets decisions duplicates exchange heads pixels plugins predictors prune scores sheets sidecars thresholds tuning vision
 publish: approve audit credentials marks placeholder renditions tokens weights
