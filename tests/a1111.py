@@ -93,7 +93,7 @@ def parts() -> tuple:
             eos_token_id=49407,
         )
     )
-    return {"unet.": unet, "vae.": vae, "te.": clip}
+    return {"unet.": unet, "vae.": vae, "te.text_model.": clip}
 
 
 @cache
@@ -157,7 +157,7 @@ def pipeline(folder: Path):
         part.eval()
     return StableDiffusionPipeline(
         vae=networks["vae."],
-        text_encoder=networks["te."],
+        text_encoder=networks["te.text_model."],
         tokenizer=words(folder),
         unet=networks["unet."],
         scheduler=EulerDiscreteScheduler(

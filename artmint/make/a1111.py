@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['SAMPLER_NAMES', 'SCHEDULE_NAMES', 'BY_TIMESTEPS', 'TRIES', 'LIST_SECONDS', 'LIST_LIMIT', 'A1111', 'FORGE', 'SDNEXT',
-           'KOBOLD', 'SDCPP', 'WITH_SETTINGS', 'FIXED_SETTINGS', 'SIGMAS', 'NotOnServer', 'sampler_name', 'NoSuchPage',
-           'NotLetIn', 'ServerOutOfMemory', 'TooSlow', 'ServerGone', 'ServerFault', 'NotAsAsked', 'A1111Client',
-           'ServerModel', 'A1111Facts', 'ask_facts', 'UnknownModel', 'model_of', 'lora_name', 'lora_file',
-           'LoraNotThere', 'refuse_lora', 'lora_words', 'NoSuchSetting', 'request_of', 'NotForServers', 'refuse_unread',
-           'refuse_for_server', 'refuse_loaded', 'infotext_facts', 'Asked', 'read_painted', 'server_notes',
-           'A1111Server', 'paint_on', 'flat_colour', 'a1111_environment', 'render_on', 'A1111Painter']
+           'KOBOLD', 'SDCPP', 'WITH_SETTINGS', 'FIXED_SETTINGS', 'SIGMAS', 'ENGINE_KEYS', 'NotOnServer', 'sampler_name',
+           'NoSuchPage', 'NotLetIn', 'ServerOutOfMemory', 'TooSlow', 'ServerGone', 'ServerFault', 'NotAsAsked',
+           'A1111Client', 'ServerModel', 'A1111Facts', 'ask_facts', 'UnknownModel', 'model_of', 'lora_name',
+           'lora_file', 'LoraNotThere', 'refuse_lora', 'lora_words', 'NoSuchSetting', 'request_of', 'NotForServers',
+           'refuse_unread', 'refuse_for_server', 'refuse_loaded', 'infotext_facts', 'Asked', 'read_painted',
+           'server_notes', 'A1111Server', 'paint_on', 'flat_colour', 'a1111_environment', 'render_on', 'A1111Painter',
+           'BadLogin', 'engine_login', 'A1111Place', 'client_of', 'open_a1111']
 
 # %% ../../nbs/make/a1111.ipynb #eb1aee2f
 import base64
@@ -22,6 +23,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from PIL import Image
 
@@ -989,3 +991,70 @@ class A1111Painter:
     def files(self) -> dict[str, Path]:
         "None: the checkpoint is the server's."
         return {}
+
+# %% ../../nbs/make/a1111.ipynb #81f2f463
+ENGINE_KEYS = "keys/engines"  # where in a studio the logins of its engines lie
+
+
+class BadLogin(Refusal):
+    "A file with a login that can't be used as it stands."
+
+    place: str
+    reason: str
+    says = "{place} can't be used: {reason}. It holds user:password, one line, readable by its owner only. Nothing was asked."
+    exit_code = 2
+
+
+def engine_login(
+    studio: Path,  # the studio's folder
+    name: str,  # of an engine, as studio.toml has it
+    url: str,  # where it would be sent
+) -> str:  # user:password; empty: there is no such file
+    "The login of an engine. Raises BadLogin, which never repeats it."
+    path = Path(studio) / ENGINE_KEYS / name
+    place = f"{ENGINE_KEYS}/{name}"
+    if not path.is_file():
+        return ""
+    try:
+        if path.stat().st_mode & 0o077:
+            raise BadLogin(place, "others can read it; chmod 600 it")
+        login = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadLogin(place, type(error).__name__) from None
+    if ":" not in login or not login.isprintable():
+        raise BadLogin(place, "it holds something else than one line with a colon")
+    host = urlsplit(url)
+    if host.scheme == "http" and host.hostname not in ("127.0.0.1", "localhost", "::1"):
+        raise BadLogin(place, f"it would be sent over plain http to {host.hostname}; name an https address")
+    return login
+
+# %% ../../nbs/make/a1111.ipynb #fa203899
+@dataclass(frozen=True)
+class A1111Place:
+    "Where a server is, as the studio says."
+
+    name: str  # in studio.toml
+    url: str
+    timeout: float = 600  # seconds that a picture may take
+    stated: dict[str, str] = field(default_factory=dict)  # SHA-256 of checkpoints by name
+
+
+def client_of(
+    studio: Path | str | None,  # the studio's folder, for the login; none: there is none
+    place: A1111Place,  # where it is
+) -> A1111Client:
+    "How a studio's server is asked. Raises BadLogin."
+    login = engine_login(Path(studio), place.name, place.url) if studio else ""
+    return A1111Client(place.url.rstrip("/"), login, f"{ENGINE_KEYS}/{place.name}", place.timeout)
+
+
+def open_a1111(
+    source: Any,  # what it is opened from; its `base` names the checkpoint
+    studio: Path | str | None,  # the studio's folder, for the login
+    place: A1111Place,  # where it is
+) -> A1111Painter:
+    """A studio's server as an engine, looked at. Raises BadLogin, NotOnServer, UnknownModel, NoSuchPage, NotLetIn,
+    ServerGone, NotAsAsked."""
+    server = A1111Server(client_of(studio, place), source.base, place.stated)
+    server.look()
+    return A1111Painter(source, server)
