@@ -550,7 +550,7 @@ def _common(collection: Collection, base: str, adapter_digests: Mapping[str, str
     "What all recipes of a collection share. Raises UnsettledAdapter."
     generation = collection.generation
     fields = {"scheduler", "steps", "guidance", "width", "height", "profile", "init", "strength"}
-    fields |= {"schedule", "clip_skip", "guidance_rescale", "prompt_syntax"}
+    fields |= {"schedule", "clip_skip", "guidance_rescale", "prompt_syntax", "engine"}
     return {
         "base": base,
         "negative_prompt": collection.negative_prompt,

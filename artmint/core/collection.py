@@ -40,7 +40,7 @@ from artmint.core.canon import (
     unsafe_text,
 )
 from .media import ANIMATIONS, PAGE_PICTURES, MediaFile, read_media
-from .records import ProfileName, ScheduleName, SecondPass, SyntaxName
+from .records import EngineName, ProfileName, ScheduleName, SecondPass, SyntaxName
 from artmint.core.texts import (
     STORY,
     WORDS,
@@ -205,6 +205,7 @@ class Generation(Record):
     clip_skip: int = Field(1, ge=1, le=12)  # A1111's counting; 1: the layer that the base itself reads
     guidance_rescale: float = Field(0.0, ge=0, le=1)  # Lin et al., 2024, section 3.4
     prompt_syntax: SyntaxName = "plain"
+    engine: EngineName = "diffusers"  # the program that paints
     attempts: int = Field(3, gt=0, le=10_000)  # for every open slot in a round
     rounds: int = Field(4, gt=0, le=1000)  # before people are asked
 

@@ -27,6 +27,7 @@ from .heads import logistic, scorers_for
 from .scores import Scorer, preview_candidate
 from ..make.adapters import named_adapters
 from ..make.base import Base, Judge
+from ..make.engines import Diffusers, Painter
 from artmint.make.engine import (
     PROFILES,
     BrokenPicture,
@@ -233,7 +234,7 @@ _LATER = (
     "one_of_ones",
     "scorers",
 )
-_LATER_GENERATION = ("schedule", "clip_skip", "guidance_rescale", "prompt_syntax")
+_LATER_GENERATION = ("schedule", "clip_skip", "guidance_rescale", "prompt_syntax", "engine")
 
 
 def _idle(record: Record, names: tuple[str, ...]) -> set[str]:
@@ -398,10 +399,17 @@ class _Account:
 def _no_progress(done: int, total: int) -> None:
     "Nobody is told."
 
+# %% ../../nbs/judge/prune.ipynb #a271e28f
+def _stoppable_base(painter: Painter) -> Base:
+    "The base of an engine that can stop halfway. Raises UnknownChoice."
+    if not isinstance(painter, Diffusers):
+        raise UnknownChoice("pruning with the engine", painter.source.engine, ("diffusers",))
+    return painter.base
+
 # %% ../../nbs/judge/prune.ipynb #284bd6b3
 def generate_some(
     catalog: Catalog,  # what exists, and where to put the rest
-    base: Base,  # the model
+    painter: Painter,  # the engine; diffusers' alone stops halfway
     judge: Judge,  # who looks at previews
     collection: Collection,  # whose rules
     slots: list[Slot],  # of the attempts
@@ -410,11 +418,11 @@ def generate_some(
     progress: Callable[[int, int], None] = _no_progress,  # called with counts after each batch
 ) -> list[Artifact]:  # of those that went to the end
     """Make the artifacts that the catalog lacks, except those that are stopped. What they took, stopped ones
-    too, goes into the ledger. Raises NothingButBroken when all came out as no pictures."""
+    too, goes into the ledger. Raises UnknownChoice, and NothingButBroken when all came out as no pictures."""
+    base = _stoppable_base(painter)
     every = {attempt.recipe.dna: attempt for attempt in attempts}
     made, stopped = ({row.key for row in catalog.rows_of(kind, every)} for kind in ("artifact", "stopped"))
-    # where a file was lost: it went on once, and isn't judged again
-    generate(catalog, base, [every[dna] for dna in every if dna in made])
+    generate(catalog, painter, [every[dna] for dna in every if dna in made])  # lost files, judged before
     missing = [attempt for dna, attempt in every.items() if dna not in made | stopped]
     step, bound = (pruner.step, pruner) if isinstance(pruner, Pruner) else (pruner, None)
     prefix = f"{conditions_digest(catalog, collection, base.digest)}/{step}/"
@@ -429,7 +437,7 @@ def generate_some(
 
     def done(part: list[int], images: list[Image.Image | None]) -> None:
         sound = [(missing[i].recipe, image) for i, image in zip(part, images) if image]
-        artifacts = record(catalog, base, [recipe for recipe, _ in sound], [image for _, image in sound])
+        artifacts = record(catalog, painter, [recipe for recipe, _ in sound], [image for _, image in sound])
         sizes = [catalog.blob_path(artifact.file_digest).stat().st_size for artifact in artifacts]
         account.charge(part, len(part), {"bytes": sum(sizes)})
 

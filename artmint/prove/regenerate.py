@@ -23,6 +23,7 @@ from PIL import Image
 
 if TYPE_CHECKING:
     from artmint.make.base import Base
+    from artmint.make.engines import Painter
 
 # %% ../../nbs/prove/regenerate.ipynb #96046b94
 from ..core.canon import Refusal, read_json
@@ -132,13 +133,24 @@ def _published_base(archives: list[Archive], stores: list[Store], digest: str, f
     return replace(load_base(files), source="the archive" if archive else f"ipfs://{root}")
 
 # %% ../../nbs/prove/regenerate.ipynb #5f92c28a
-def _base(
-    archives: list[Archive], stores: list[Store], digest: str, given: str, folder: Path, stated: str
-) -> "Base":
+@dataclass(frozen=True)
+class _Place:
+    "Where a base may be had."
+
+    archives: list[Archive]
+    stores: list[Store]
+    digest: str  # what the recipes call it
+    given: str  # the caller's; empty: none
+    folder: Path  # an empty one, for what is fetched
+    stated: str  # what the studio says of its source
+
+# %% ../../nbs/prove/regenerate.ipynb #8b4f30fe
+def _base(place: _Place) -> "Base":
     """The base that the recipes name: the caller's, the published or the package's. Raises Unreachable when none of
     them has the digest, ContentError, BadMetadata."""
     from artmint.make.base import BUNDLED, load_base
 
+    given, digest, stated = place.given, place.digest, place.stated
     if given:
         base = load_base(given)
         if base.digest == digest:
@@ -146,7 +158,7 @@ def _base(
     bundled = None if given else load_base(BUNDLED)
     at_hand = bundled is not None and bundled.digest == digest
     try:
-        published = _published_base(archives, stores, digest, folder)
+        published = _published_base(place.archives, place.stores, digest, place.folder)
     except WeightsNotHad:
         if not at_hand:
             raise
@@ -158,6 +170,17 @@ def _base(
     why = f"{given!r} is another one" if given else "is not the bundled one"
     told = f"; the studio says that it is {stated} (--base {stated})" if "/" in stated else ""
     raise Unreachable(f"base {digest} is not published, and {why}; say where it can be loaded from{told}")
+
+# %% ../../nbs/prove/regenerate.ipynb #9e0f17c7
+def _painter(place: _Place, engine: str) -> "Painter":
+    "The engine that recipes need, with the base that they name. Raises what `_base` raises, and Unreachable for others than diffusers."
+    from artmint.make.engines import Diffusers
+
+    if engine != "diffusers":
+        raise Unreachable(
+            f"these pictures were painted by {engine} ({place.stated}), which isn't at hand here"
+        )
+    return Diffusers(_base(place))
 
 # %% ../../nbs/prove/regenerate.ipynb #9c829bb5
 FILE_LIMIT = 1 << 30  # bytes of an adapter, an embedding or a picture to start from
@@ -390,14 +413,12 @@ def _pixel_steps(
 
 # %% ../../nbs/prove/regenerate.ipynb #61ab8f16
 def _in_portable(
-    base: "Base", blob: Callable[[str], bytes], recipes: list[Recipe]
+    painter: "Painter", blob: Callable[[str], bytes], recipes: list[Recipe]
 ) -> list[Image.Image | None]:
     "The same recipes rendered in `portable`; None where the base isn't."
-    from artmint.make.render import render
-
     exact = [recipe.model_copy(update={"profile": "portable"}) for recipe in recipes]
     try:
-        return render(base, exact, None, blob, lambda index, refusal: None)
+        return painter.render(exact, None, blob, lambda index, refusal: None)
     except Refusal:
         return [None] * len(recipes)
 
@@ -421,8 +442,6 @@ def _rendered(
     say: Callable[[int, int], None],
 ) -> Iterator[Step]:
     "Render the recipes of one base and compare pixels. Raises Unreachable, ContentError, BadMetadata."
-    from artmint.make.render import render
-
     recipes = [Recipe.parse(report.metadata.artmint.recipe) for report in reports]
     tokens = [report.token for report in reports]
     _most_asked(recipes)
@@ -437,16 +456,17 @@ def _rendered(
 
     with tempfile.TemporaryDirectory() as folder:
         stated = reports[0].metadata.artmint.base.source
-        base = _base(archives, stores, digest, given, Path(folder), stated)
-        if base.digest != digest:
-            evidence = f"the published weights should be base {digest}, and are {base.digest}"
+        place = _Place(archives, stores, digest, given, Path(folder), stated)
+        painter = _painter(place, recipes[0].engine)
+        if painter.digest != digest:
+            evidence = f"the published weights should be base {digest}, and are {painter.digest}"
             yield Step("regenerate", "failed", evidence)
             return
         # What was published is compared, flat pictures too; only new work is refused.
-        images = render(base, recipes, count, files.__getitem__, lambda index, refusal: None)
+        images = painter.render(recipes, count, files.__getitem__, lambda index, refusal: None)
         mismatches = _mismatches(archives, reports, recipes, images)
-        again = partial(_in_portable, base, files.__getitem__)
-        yield from _pixel_steps(mismatches, tokens, f"{digest[:16]}… from {base.origin}", again)
+        again = partial(_in_portable, painter, files.__getitem__)
+        yield from _pixel_steps(mismatches, tokens, f"{digest[:16]}… from {painter.origin}", again)
         other = {mismatch.finding.token for mismatch in mismatches}
         pairs = zip(reports, images, strict=True)
         yield from _encoding_steps(archives, [pair for pair in pairs if pair[0].token not in other])

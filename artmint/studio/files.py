@@ -132,7 +132,7 @@ TABLES = (
     "signers",
     "stores",
 )
-TABLES += ("webhooks", "workers", "currency", "months", "rates", "revenue_per_token", "cost_share")
+TABLES += ("engines", "webhooks", "workers", "currency", "months", "rates", "revenue_per_token", "cost_share")
 
 
 def studio_document(
