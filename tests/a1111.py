@@ -141,8 +141,8 @@ def words(folder: Path):
 
 
 def pipeline(folder: Path):
-    "The same checkpoint for diffusers, in float32; its tokenizer's files go into the folder."
-    from diffusers import EulerDiscreteScheduler, StableDiffusionPipeline
+    "The same checkpoint for diffusers, in float32 and with Stable Diffusion 1's own spacing; its tokenizer's files go into the folder."
+    from diffusers import DDIMScheduler, StableDiffusionPipeline
     from safetensors.torch import load_file
 
     networks = parts()
@@ -160,12 +160,13 @@ def pipeline(folder: Path):
         text_encoder=networks["te.text_model."],
         tokenizer=words(folder),
         unet=networks["unet."],
-        scheduler=EulerDiscreteScheduler(
+        scheduler=DDIMScheduler(
             beta_start=0.00085,
             beta_end=0.012,
             beta_schedule="scaled_linear",
+            clip_sample=False,
+            set_alpha_to_one=False,
             steps_offset=1,
-            timestep_spacing="leading",
         ),
         safety_checker=None,
         feature_extractor=None,

@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from artmint.studio.catalog import Catalog
 
 # %% ../../nbs/console/cli.ipynb #473d63d7
+from .engines import engines_app
 from .keys import key_app
 from .runs import runs_app, work
 from .serving import serve_studio
@@ -126,6 +127,7 @@ GROUPS = {
     "key": key_app,
     "runs": runs_app,
     "webhook": webhook_app,
+    "engines": engines_app,
 }
 for name, group in GROUPS.items():
     app.add_typer(group, name=name, epilog=CODES)

@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['SAMPLER_NAMES', 'SCHEDULE_NAMES', 'BY_TIMESTEPS', 'TRIES', 'LIST_SECONDS', 'LIST_LIMIT', 'A1111', 'FORGE', 'SDNEXT',
-           'KOBOLD', 'SDCPP', 'WITH_SETTINGS', 'FIXED_SETTINGS', 'SIGMAS', 'ENGINE_KEYS', 'NotOnServer', 'sampler_name',
-           'NoSuchPage', 'NotLetIn', 'ServerOutOfMemory', 'TooSlow', 'ServerGone', 'ServerFault', 'NotAsAsked',
-           'A1111Client', 'ServerModel', 'A1111Facts', 'ask_facts', 'UnknownModel', 'model_of', 'lora_name',
-           'lora_file', 'LoraNotThere', 'refuse_lora', 'lora_words', 'NoSuchSetting', 'request_of', 'NotForServers',
-           'refuse_unread', 'refuse_for_server', 'refuse_loaded', 'infotext_facts', 'Asked', 'read_painted',
-           'server_notes', 'A1111Server', 'paint_on', 'flat_colour', 'a1111_environment', 'render_on', 'A1111Painter',
-           'BadLogin', 'engine_login', 'A1111Place', 'client_of', 'open_a1111']
+           'KOBOLD', 'SDCPP', 'WITH_SETTINGS', 'FIXED_SETTINGS', 'SIGMAS', 'A1111_FIELDS', 'ENGINE_KEYS', 'NotOnServer',
+           'sampler_name', 'NoSuchPage', 'NotLetIn', 'ServerOutOfMemory', 'TooSlow', 'ServerGone', 'ServerFault',
+           'NotAsAsked', 'A1111Client', 'ServerModel', 'A1111Facts', 'ask_facts', 'UnknownModel', 'model_of',
+           'lora_name', 'lora_file', 'LoraNotThere', 'refuse_lora', 'lora_words', 'NoSuchSetting', 'request_of',
+           'NotForServers', 'refuse_for_api', 'refuse_for_server', 'refuse_loaded', 'infotext_facts', 'Asked',
+           'read_painted', 'server_notes', 'A1111Server', 'paint_on', 'flat_colour', 'a1111_environment', 'render_on',
+           'A1111Painter', 'BadLogin', 'engine_login', 'A1111Place', 'client_of', 'open_a1111']
 
 # %% ../../nbs/make/a1111.ipynb #eb1aee2f
 import base64
@@ -30,7 +30,7 @@ from PIL import Image
 # %% ../../nbs/make/a1111.ipynb #0d2a2cc4
 from ..core.canon import NotPlainJSON, Refusal, read_json
 from ..core.picture import BadPicture, infotext, read_png
-from ..core.records import Recipe
+from ..core.records import Recipe, refuse_unread
 from ..ipfs.http import BadAnswer, NoAnswer, Request, plain_words, request, with_retries
 from .adapters import pack_tensors, unpack_tensors
 from .engine import BrokenPicture
@@ -199,6 +199,7 @@ class A1111Client:
     login: str = field(default="", repr=False)  # user:password; empty: none
     place: str = "keys/engines/NAME"  # where the studio keeps it
     timeout: float = 600  # seconds that a picture may take
+    tries: int = TRIES  # of a list
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)  # waits between tries
 
     def once(self, page: str, body: dict | None = None, limit: int = LIST_LIMIT) -> Any:
@@ -213,12 +214,12 @@ class A1111Client:
         except NotPlainJSON:
             raise NotAsAsked(self.url, f"the page {page}, in", "JSON", "something else") from None
 
-    def ask(self, page: str, body: dict | None = None, limit: int = LIST_LIMIT, tries: int = TRIES) -> Any:
+    def ask(self, page: str, body: dict | None = None, limit: int = LIST_LIMIT) -> Any:
         "As `once`, and again where that may help. Raises ServerGone, and refusals."
         try:
-            return with_retries(lambda: self.once(page, body, limit), tries, 20, self.sleep)
+            return with_retries(lambda: self.once(page, body, limit), self.tries, 20, self.sleep)
         except NoAnswer as refusal:
-            raise ServerGone(self.url, tries, refusal.reason) from None
+            raise ServerGone(self.url, self.tries, refusal.reason) from None
         except BadAnswer as refusal:
             raise ServerFault(self.url, refusal.reason) from None
 
@@ -603,39 +604,51 @@ def request_of(
 class NotForServers(Refusal):
     "A recipe says what no server of this kind reads."
 
-    fields: list[str]
+    field: str
     why: str
     says = (
-        "A server with A1111's API doesn't read {fields} of a recipe: {why}. Nothing was painted; leave the default, since two recipes "
-        "of one picture would be two names for it."
+        "A server with A1111's API can't paint what the recipe says under {field}: {why}. Nothing was painted; "
+        "leave it out, or take another engine."
     )
     exit_code = 2
 
 
-def refuse_unread(
+# What is read beside the fields that every recipe has.
+A1111_FIELDS = {
+    "adapters",
+    "negative_prompt",
+    "scheduler",
+    "steps",
+    "guidance",
+    "init",
+    "strength",
+    "hires",
+    "schedule",
+}
+A1111_FIELDS |= {"clip_skip", "prompt_syntax"}
+
+
+def refuse_for_api(
     recipe: Recipe,  # what is asked
 ) -> None:
-    "Refuse the fields that no server reads, and markup that only a server would. Raises NotForServers, UnreadMarkup."
-    idle = {"profile": "portable", "guidance_rescale": 0.0, "embeddings": ()}
-    unread = [name for name, value in idle.items() if getattr(recipe, name) != value]
-    if unread:
-        raise NotForServers(unread, "it has a precision, a guidance and embeddings of its own")
+    "Refuse what no server reads, and markup that only a server would. Raises UnreadFields, NotForServers, UnreadMarkup."
+    refuse_unread(recipe, A1111_FIELDS)
     if recipe.init and recipe.hires:
-        raise NotForServers(["hires"], "its img2img has no second pass")
+        raise NotForServers("hires", "its img2img has no second pass")
     # It reads weights in every prompt, so a plain one with brackets would be another picture there.
     refuse_markup(recipe)
     if re.search(r"<(lora|lyco|hypernet):", f"{recipe.prompt} {recipe.negative_prompt}"):
         raise NotForServers(
-            ["prompt"], "what stands in angle brackets is a LoRA there, which belongs under [[adapters]]"
+            "prompt", "what stands in angle brackets is a LoRA there, which belongs under [[adapters]]"
         )
 
 # %% ../../nbs/make/a1111.ipynb #ffebc9c4
 def _share_of_steps(recipe: Recipe) -> None:
     "Refuse a pass over a picture that leaves no step. Raises NotForServers."
     if recipe.init and int(recipe.steps * recipe.strength) < 1:
-        raise NotForServers(["strength"], "it leaves no step")
+        raise NotForServers("strength", "it leaves no step")
     if recipe.hires and int((recipe.hires.steps or recipe.steps) * recipe.hires.strength) < 1:
-        raise NotForServers(["hires"], "its strength leaves no step")
+        raise NotForServers("hires", "its strength leaves no step")
 
 # %% ../../nbs/make/a1111.ipynb #7987b673
 def refuse_for_server(
@@ -643,9 +656,9 @@ def refuse_for_server(
     facts: A1111Facts,  # what the server lists
     model: ServerModel,  # the checkpoint, with its digest
 ) -> None:
-    """Refuse what this server would paint as something else. Raises NotForServers, UnreadMarkup, NotOnServer,
-    NoSuchSetting, NotAsAsked."""
-    refuse_unread(recipe)
+    """Refuse what this server would paint as something else. Raises UnreadFields, NotForServers, UnreadMarkup,
+    NotOnServer, NoSuchSetting, NotAsAsked."""
+    refuse_for_api(recipe)
     _share_of_steps(recipe)
     if recipe.base != model.sha256:
         raise NotAsAsked(
@@ -817,11 +830,17 @@ class A1111Server:
         refuse_loaded(facts, model)
         self.facts, self.model = facts, model
 
+    def known(self) -> "A1111Server":
+        "Itself, once it was looked at: opening an engine asks nobody. Raises what `look` raises."
+        if not self.model.sha256:
+            self.look()
+        return self
+
     def hash_of(self, digest: str, blob: _Blob) -> str:
         "Kohya's hash of an adapter of the studio. Raises NotForServers, NotAnAdapter."
         if digest not in self.kohya:
             if blob is None:
-                raise NotForServers(["adapters"], "their files aren't at hand")
+                raise NotForServers("adapters", "their files aren't at hand")
             self.kohya[digest] = lora_file(blob(digest))[1]
         return self.kohya[digest]
 
@@ -838,7 +857,7 @@ def _start_of(recipe: Recipe, blob: _Blob) -> bytes | None:
     if recipe.init is None:
         return None
     if blob is None:
-        raise NotForServers(["init"], "the picture isn't at hand")
+        raise NotForServers("init", "the picture isn't at hand")
     image = read_png(blob(recipe.init))[0].convert("RGB")
     out = BytesIO()
     image.resize((recipe.width, recipe.height), Image.Resampling.LANCZOS).save(out, "PNG")
@@ -886,6 +905,11 @@ def flat_colour(
     return f"one flat colour, {lowest}" if lowest == highest else None
 
 # %% ../../nbs/make/a1111.ipynb #0a08d0f9
+def _own_version(text: str, kind: str) -> str:
+    "An infotext's version; empty where it is the program's name alone."
+    return "" if text == kind else plain_words(text)
+
+
 def a1111_environment(
     server: A1111Server,  # as it was when it painted
 ) -> dict[str, str]:
@@ -896,7 +920,7 @@ def a1111_environment(
     return {
         "engine": "a1111",
         "server": facts.kind,
-        "version": said.get("version") or facts.version or "not said",
+        "version": facts.version or _own_version(said.get("version", ""), facts.kind) or "not said",
         "device": facts.device or "not said",
         "model": model.name,
         "sha256": f"{model.sha256} ({'the server' if own else 'the studio'} says)",
@@ -937,27 +961,27 @@ class A1111Painter:
     "A server with A1111's API and one of its checkpoints, as an engine. Everything that it refuses is a Refusal."
 
     source: Any  # what it was opened from
-    server: A1111Server  # looked at
+    server: A1111Server
 
     @property
     def device(self) -> str:
         "What computes; a server that doesn't say is counted as a GPU."
-        return self.server.facts.device or "server"
+        return self.server.known().facts.device or "server"
 
     @property
     def digest(self) -> str:
         "SHA-256 of the checkpoint."
-        return self.server.model.sha256
+        return self.server.known().model.sha256
 
     @property
     def origin(self) -> str:
         "The checkpoint's name and the program; the file isn't published, and its digest is the base's."
-        return f"checkpoint {self.server.model.name} on {self.server.facts.kind}"
+        return f"checkpoint {self.server.known().model.name} on {self.server.facts.kind}"
 
     @property
     def notes(self) -> tuple[str, ...]:
         "What people should know before it paints."
-        return server_notes(self.server)
+        return server_notes(self.server.known())
 
     def check(self, recipes: list[Recipe], blob: _Blob = None) -> None:
         "Refuse before anything is painted, by what the server lists now."
@@ -978,15 +1002,15 @@ class A1111Painter:
         self, recipes: list[Recipe], done: _Done = None, blob: _Blob = None, broken: _Broken = _raise_broken
     ) -> list[Image.Image]:
         "Pictures, RGB, one after another, in the order of the recipes."
-        return render_on(self.server, recipes, done, blob, broken)
+        return render_on(self.server.known(), recipes, done, blob, broken)
 
     def infotexts(self, recipe: Recipe) -> list[str]:
         "A1111's `parameters`."
-        return [infotext(recipe, self.server.model.name, self.digest[:10])]
+        return [infotext(recipe, self.server.known().model.name, self.digest[:10])]
 
     def environment(self) -> dict[str, str]:
         "What paints, as far as it is said."
-        return a1111_environment(self.server)
+        return a1111_environment(self.server.known())
 
     def files(self) -> dict[str, Path]:
         "None: the checkpoint is the server's."
@@ -1053,8 +1077,5 @@ def open_a1111(
     studio: Path | str | None,  # the studio's folder, for the login
     place: A1111Place,  # where it is
 ) -> A1111Painter:
-    """A studio's server as an engine, looked at. Raises BadLogin, NotOnServer, UnknownModel, NoSuchPage, NotLetIn,
-    ServerGone, NotAsAsked."""
-    server = A1111Server(client_of(studio, place), source.base, place.stated)
-    server.look()
-    return A1111Painter(source, server)
+    "A studio's server as an engine; it is asked nothing yet. Raises BadLogin."
+    return A1111Painter(source, A1111Server(client_of(studio, place), source.base, place.stated))

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['UNREAD', 'SPACINGS_TRIED', 'ROUNDING', 'LOUDER', 'HEAD', 'NotOneSize', 'Apart', 'apart', 'together', 'recipe_for',
-           'Cause', 'respaced', 'Compared', 'causes', 'side_by_side']
+           'Cause', 'respaced', 'Compared', 'causes', 'kinds_of', 'side_by_side']
 
 # %% ../../nbs/make/comparison.ipynb #aa18d369
 import copy
@@ -106,27 +106,28 @@ def respaced(
     pipe.scheduler = type(pipe.scheduler).from_config(pipe.scheduler.config, timestep_spacing=spacing)
     return replace(base, pipeline=pipe)
 
-
-def _painted_with(base: Base, recipe: Recipe, blob: Callable[[str], bytes] | None) -> Image.Image:
-    "A recipe painted with a base that was changed for an experiment."
-    asked = recipe.model_copy(update={"base": base.digest})
-    return render(base, [asked], blob=blob, broken=lambda index, refusal: None)[0]
-
 # %% ../../nbs/make/comparison.ipynb #d5cd557e
 @dataclass(frozen=True)
 class Compared:
-    "One recipe by diffusers and by another engine."
+    "Recipes that are scheduled alike, by diffusers and by another engine."
 
     base: Base  # of diffusers
-    recipe: Recipe  # as diffusers paints it
-    here: Image.Image
-    there: Image.Image
-    blob: Callable[[str], bytes] | None = None  # gives the files that the recipe names
+    recipes: list[Recipe]  # as diffusers paints them
+    here: list[Image.Image]
+    there: list[Image.Image]
+    blob: Callable[[str], bytes] | None = None  # gives the files that the recipes name
 
     @property
     def apart(self) -> Apart:
         "How far they are apart."
-        return apart(self.here, self.there)
+        return together([apart(*pair) for pair in zip(self.here, self.there, strict=True)])
+
+# %% ../../nbs/make/comparison.ipynb #2e43ea24
+def _without(pair: Compared, base: Base) -> Apart:
+    "How far they are apart when diffusers paints with a base that was changed for an experiment."
+    asked = [recipe.model_copy(update={"base": base.digest}) for recipe in pair.recipes]
+    again = render(base, asked, blob=pair.blob, broken=lambda index, refusal: None)
+    return replace(pair, here=again).apart
 
 
 def _by_spacing(pair: Compared) -> tuple[str, Apart] | None:
@@ -134,16 +135,12 @@ def _by_spacing(pair: Compared) -> tuple[str, Apart] | None:
     own = pair.base.pipeline.scheduler.config.get("timestep_spacing")
     if own not in SPACINGS_TRIED:
         return None
-    tried = {}
-    for spacing in SPACINGS_TRIED:
-        if spacing != own:
-            tried[spacing] = apart(
-                _painted_with(respaced(pair.base, spacing), pair.recipe, pair.blob), pair.there
-            )
+    others = [spacing for spacing in SPACINGS_TRIED if spacing != own]
+    tried = {spacing: _without(pair, respaced(pair.base, spacing)) for spacing in others}
     best = min(tried, key=lambda spacing: tried[spacing].mean)
     return (best, tried[best]) if tried[best].mean < pair.apart.mean / 2 else None
 
-# %% ../../nbs/make/comparison.ipynb #0d3721cc
+# %% ../../nbs/make/comparison.ipynb #73958376
 def _by_design(recipe: Recipe) -> list[tuple[str, str]]:
     "Causes that lie in how the engines are made, for a recipe that needs what they do otherwise."
     known = []
@@ -173,9 +170,9 @@ def _by_design(recipe: Recipe) -> list[tuple[str, str]]:
 
 
 def causes(
-    pair: Compared,  # one recipe by both
+    pair: Compared,  # recipes by both
 ) -> list[Cause]:  # the largest first; empty: they are equal
-    "What makes a picture of another engine differ from diffusers' one, by experiment where there is one."
+    "What makes pictures of another engine differ from diffusers' one, by experiment where there is one."
     if pair.apart.largest == 0:
         return []
     named, left = [], pair.apart
@@ -186,13 +183,28 @@ def causes(
         named.append(Cause("timestep spacing", words, found[1]))
         left = found[1]
     if left.largest > ROUNDING:
-        named += [Cause(name, words, left) for name, words in _by_design(pair.recipe)]
+        named += [Cause(name, words, left) for name, words in _by_design(pair.recipes[0])]
     if 0 < left.largest <= ROUNDING:
         words = f"attention, convolutions and VAE in another order and precision: at most {left.largest} grey levels"
         named.append(Cause("rounding", words, left))
     if not named:
         named.append(Cause("not explained", "nothing that was tried brings the pictures together", left))
     return named
+
+# %% ../../nbs/make/comparison.ipynb #5f9cb10b
+def kinds_of(
+    recipes: list[Recipe],  # any
+) -> dict[str, list[int]]:  # indices, by what people call the kind
+    "Recipes that are scheduled alike, and differ from their like in what has a cause of its own."
+    kinds: dict[str, list[int]] = {}
+    for index, recipe in enumerate(recipes):
+        words = [recipe.scheduler, *([] if recipe.schedule == "own" else [recipe.schedule])]
+        marks = {"init": recipe.init, "hires": recipe.hires, "adapters": recipe.adapters}
+        words += [name for name, value in marks.items() if value]
+        words += ["weights"] if recipe.prompt_syntax != "plain" else []
+        words += [f"clip skip {recipe.clip_skip}"] if recipe.clip_skip > 1 else []
+        kinds.setdefault(", ".join(words), []).append(index)
+    return kinds
 
 # %% ../../nbs/make/comparison.ipynb #19cb0701
 LOUDER = 8  # times that a difference is shown stronger than it is

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from artmint.core.canon import Refusal
-from artmint.core.records import AdapterUse, Recipe, SecondPass
+from artmint.core.records import AdapterUse, Recipe, SecondPass, UnreadFields
 from artmint.ipfs.http import NoAnswer
 from artmint.make import a1111 as room
 from artmint.make.a1111 import (
@@ -38,9 +38,9 @@ from artmint.make.a1111 import (
     lora_file,
     lora_name,
     model_of,
+    refuse_for_api,
     refuse_for_server,
     refuse_lora,
-    refuse_unread,
     request_of,
     sampler_name,
     server_notes,
@@ -91,7 +91,16 @@ def facts(kind=A1111, **more) -> A1111Facts:
 
 def recipe(**more) -> Recipe:
     return Recipe(
-        **{"base": SHA, "prompt": "a fox", "seed": 7, "width": 64, "height": 64, "scheduler": "Euler"} | more
+        **{
+            "engine": "a1111",
+            "base": SHA,
+            "prompt": "a fox",
+            "seed": 7,
+            "width": 64,
+            "height": 64,
+            "scheduler": "Euler",
+        }
+        | more
     )
 
 
@@ -217,9 +226,9 @@ def test_adapters_stand_in_the_prompt_or_as_paths():
 
 
 UNREAD = [
-    ({"profile": "fast"}, NotForServers, "profile"),
-    ({"guidance_rescale": 0.5}, NotForServers, "guidance_rescale"),
-    ({"embeddings": ("ab" * 32,)}, NotForServers, "embeddings"),
+    ({"profile": "fast"}, UnreadFields, "profile"),
+    ({"guidance_rescale": 0.5}, UnreadFields, "guidance_rescale"),
+    ({"embeddings": ("ab" * 32,)}, UnreadFields, "embeddings"),
     ({"init": "ab" * 32, "hires": SecondPass(scale=2)}, NotForServers, "hires"),
     ({"prompt": "a (red:1.2) fox"}, UnreadMarkup, "red"),
     ({"prompt": "a fox <lora:red:1>", "prompt_syntax": "a1111"}, Refusal, "lora"),
@@ -229,11 +238,11 @@ UNREAD = [
 @pytest.mark.parametrize("more, kind, says", UNREAD)
 def test_what_no_server_reads_is_refused_by_its_field(more, kind, says):
     with pytest.raises(kind, match=says):
-        refuse_unread(recipe(**more))
+        refuse_for_api(recipe(**more))
 
 
 def test_weights_are_read_where_the_recipe_says_so():
-    refuse_unread(recipe(prompt="a (red:1.2) fox", prompt_syntax="a1111"))
+    refuse_for_api(recipe(prompt="a (red:1.2) fox", prompt_syntax="a1111"))
 
 
 REFUSED = [
