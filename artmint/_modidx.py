@@ -854,6 +854,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                'artmint/console/engines.py'),
                                          'artmint.console.engines._comfyui_row': ( 'console/engines.html#_comfyui_row',
                                                                                    'artmint/console/engines.py'),
+                                         'artmint.console.engines._diffusers_of': ( 'console/engines.html#_diffusers_of',
+                                                                                    'artmint/console/engines.py'),
                                          'artmint.console.engines._first_recipes': ( 'console/engines.html#_first_recipes',
                                                                                      'artmint/console/engines.py'),
                                          'artmint.console.engines._paint_column': ( 'console/engines.html#_paint_column',

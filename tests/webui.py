@@ -94,6 +94,17 @@ def painted(body: dict, **lies) -> dict:
     }
 
 
+def small_lora() -> bytes:
+    "An adapter of one layer."
+    import torch
+
+    from artmint.make.adapters import pack_tensors
+
+    layer = "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
+    ones = {"lora_A": torch.ones(2, 8), "lora_B": torch.ones(8, 2)}
+    return pack_tensors({f"{layer}.{side}.weight": tensor for side, tensor in ones.items()}, {})
+
+
 class Page(BaseHTTPRequestHandler):
     "One request."
 

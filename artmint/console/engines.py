@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from artmint.core.collection import Collection
     from artmint.core.records import Recipe
     from artmint.make.comparison import Cause
-    from artmint.make.engines import EngineSettings, Painter
+    from artmint.make.engines import EngineSettings, Painter, PainterSource
 
 # %% ../../nbs/console/engines.ipynb #6e7c5527
 engines_app = typer.Typer(
@@ -158,23 +158,33 @@ def _bases(said: list[str], names: list[str]) -> dict[str, str]:
     return bases
 
 
+def _diffusers_of(own: "PainterSource", base: str) -> "Painter":
+    "The engine inside artmint with a collection's base, or another. Raises what `load_base` raises."
+    from artmint.make.engines import PainterSource, open_painter
+
+    source = own if own.engine == "diffusers" else PainterSource()
+    return open_painter(source.model_copy(update={"base": base or source.base}))
+
+# %% ../../nbs/console/engines.ipynb #01045cb1
 def _columns(collection: "Collection", studio: Path, said: list[str]) -> list[Column]:
-    "The engines of a comparison, the collection's own first. Raises NoBaseThere, BadBaseOption, BadSettings."
-    from artmint.make.engines import PainterSource, open_painter, open_server, painter_source, read_engines
+    "The engines of a comparison, the collection's own first. Raises NothingToCompare, NoBaseThere, BadBaseOption, BadSettings."
+    from artmint.make.engines import PainterSource, open_server, painter_source, read_engines
 
     servers = read_engines(studio)
     bases = _bases(said, ["diffusers", *servers])
     own = painter_source(collection)
-    columns = []
-    if own.engine == "diffusers" or "diffusers" in bases:
-        source = own if own.engine == "diffusers" else PainterSource()
-        source = source.model_copy(update={"base": bases.get("diffusers", source.base)})
-        columns.append(Column("diffusers", open_painter(source, studio)))
-    for name, settings in servers.items():
-        base = bases.get(name) or (own.base if settings.kind == own.engine else "")
+    wanted = {
+        name: bases.get(name) or (own.base if one.kind == own.engine else "") for name, one in servers.items()
+    }
+    for name, base in wanted.items():
         if not base:
-            raise NoBaseThere(name, settings.kind)
-        source = PainterSource(engine=settings.kind, base=base)
+            raise NoBaseThere(name, servers[name].kind)
+    here = own.engine == "diffusers" or "diffusers" in bases
+    if here + len(servers) < 2:
+        raise NothingToCompare(str(studio))
+    columns = [Column("diffusers", _diffusers_of(own, bases.get("diffusers", "")))] if here else []
+    for name, base in wanted.items():
+        source = PainterSource(engine=servers[name].kind, base=base)
         columns.append(Column(name, open_server(source, studio, name)))
     return sorted(columns, key=lambda column: column.painter.source.engine != own.engine)
 
@@ -321,8 +331,6 @@ def engines_compare(
 
     collection = load_collection(folder)
     columns = _columns(collection, studio, base or [])
-    if len(columns) < 2:
-        raise NothingToCompare(str(studio))
     asked = _first_recipes(collection, studio, slots, columns[0].painter.digest)
     _, live = console_voice()
     for column in columns:

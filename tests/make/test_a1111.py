@@ -3,7 +3,6 @@
 import hashlib
 
 import pytest
-import torch
 
 from artmint.core.canon import Refusal
 from artmint.core.records import AdapterUse, Recipe, SecondPass, UnreadFields
@@ -49,7 +48,7 @@ from artmint.make.engine import BrokenPicture
 from artmint.make.prompts import UnreadMarkup
 from artmint.make.schedulers import SCHEDULERS
 
-from ..webui import SHA, webui
+from ..webui import SHA, small_lora, webui
 
 # What the servers list, as each says it.
 LISTS = {
@@ -281,14 +280,6 @@ def test_a_digest_of_eights_is_none_and_the_studio_says_it():
     assert model_of(listed, "tiny", {"tiny": "AB" * 32}).sha256 == "ab" * 32
     with pytest.raises(NotAsAsked, match="abab"):
         model_of(facts(), "fox", {"fox": "ab" * 32})
-
-
-def small_lora() -> bytes:
-    from artmint.make.adapters import pack_tensors
-
-    layer = "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
-    ones = {"lora_A": torch.ones(2, 8), "lora_B": torch.ones(8, 2)}
-    return pack_tensors({f"{layer}.{side}.weight": tensor for side, tensor in ones.items()}, {})
 
 
 def test_an_adapter_goes_out_in_kohyas_layout_with_kohyas_hash():
