@@ -129,7 +129,8 @@ class Page(BaseHTTPRequestHandler):
         if not self.allowed():
             return self.say(401, {"detail": "Incorrect username or password"})
         page = self.server.pages.get(self.path)
-        self.say(404, {"detail": "Not Found"}) if page is None else self.say(200, page)
+        status, answer = (404, {"detail": "Not Found"}) if page is None else (200, page)
+        self.say(status, answer)
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

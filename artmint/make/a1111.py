@@ -7,8 +7,8 @@ __all__ = ['SAMPLER_NAMES', 'SCHEDULE_NAMES', 'BY_TIMESTEPS', 'TRIES', 'LIST_SEC
            'KOBOLD', 'SDCPP', 'WITH_SETTINGS', 'FIXED_SETTINGS', 'SIGMAS', 'A1111_FIELDS', 'ENGINE_KEYS', 'NotOnServer',
            'sampler_name', 'NoSuchPage', 'NotLetIn', 'ServerOutOfMemory', 'TooSlow', 'ServerGone', 'ServerFault',
            'NotAsAsked', 'A1111Client', 'ServerModel', 'A1111Facts', 'ask_facts', 'UnknownModel', 'model_of',
-           'lora_name', 'lora_file', 'LoraNotThere', 'refuse_lora', 'lora_words', 'NoSuchSetting', 'request_of',
-           'NotForServers', 'refuse_for_api', 'refuse_for_server', 'refuse_loaded', 'infotext_facts', 'Asked',
+           'lora_name', 'lora_file', 'LoraNotThere', 'refuse_lora', 'lora_words', 'SettingMissing', 'request_of',
+           'NotForServers', 'refuse_for_api', 'refuse_for_server', 'refuse_loaded', 'infotext_facts', 'PictureRequest',
            'read_painted', 'server_notes', 'A1111Server', 'paint_on', 'flat_colour', 'a1111_environment', 'render_on',
            'A1111Painter', 'BadLogin', 'engine_login', 'A1111Place', 'client_of', 'open_a1111']
 
@@ -367,19 +367,13 @@ def ask_facts(
         schedulers = tuple(
             dict.fromkeys(_texts(pages["schedulers"], "label") + _texts(pages["schedulers"], "name"))
         )
-    return A1111Facts(
-        kind=kind,
-        version=version,
-        device=_device(memory),
-        models=_models(models),
-        loaded=str(settings.get("sd_model_checkpoint") or ""),
-        samplers=_samplers(samplers),
-        schedulers=schedulers,
-        loras=_loras(pages["loras"]),
-        upscalers=None if pages["upscalers"] is None else tuple(_texts(pages["upscalers"], "name")),
-        settings=settings if kind in WITH_SETTINGS else {},
-        lacks=tuple(name for name, said in pages.items() if said is None),
-    )
+    upscalers = None if pages["upscalers"] is None else tuple(_texts(pages["upscalers"], "name"))
+    lists = {"models": _models(models), "samplers": _samplers(samplers), "schedulers": schedulers}
+    lists |= {"loras": _loras(pages["loras"]), "upscalers": upscalers}
+    lacks = tuple(name for name, page in pages.items() if page is None)
+    loaded = str(settings.get("sd_model_checkpoint") or "")
+    own = settings if kind in WITH_SETTINGS else {}
+    return A1111Facts(kind, version, _device(memory), loaded=loaded, settings=own, lacks=lacks, **lists)
 
 # %% ../../nbs/make/a1111.ipynb #41b107bc
 class UnknownModel(Refusal):
@@ -395,18 +389,20 @@ class UnknownModel(Refusal):
     exit_code = 2
 
 
+def _names_of(model: ServerModel) -> set[str]:
+    "What a checkpoint is called: its title with and without the hash behind it, its name, the file's name."
+    file = model.title.split(" [")[0]
+    return {model.title, model.name, file, re.sub(r"\.(safetensors|ckpt|gguf)$", "", file)}
+
+
 def model_of(
     facts: A1111Facts,  # what the server lists
     name: str,  # as the collection names it
     stated: dict[str, str] | None = None,  # SHA-256 by name, as the studio says
 ) -> ServerModel:  # with its digest
     "A checkpoint by its name, its title or its file's name. Raises NotOnServer, UnknownModel, NotAsAsked."
-    plain = name.removesuffix(".safetensors").removesuffix(".ckpt")
-    fits = [
-        m
-        for m in facts.models
-        if name in (m.title, m.name) or plain in (m.name, m.title.split(" [")[0], m.title.split(".")[0])
-    ]
+    plain = re.sub(r"\.(safetensors|ckpt|gguf)$", "", name)
+    fits = [model for model in facts.models if {name, plain} & _names_of(model)]
     if not fits:
         raise NotOnServer(facts.kind, "checkpoint", name, _listed(model.title for model in facts.models))
     model = fits[0]
@@ -499,7 +495,7 @@ FIXED_SETTINGS = {
 SIGMAS = {"own": "default", "karras": "karras", "exponential": "exponential"}  # SD.Next's `schedulers_sigma`
 
 # %% ../../nbs/make/a1111.ipynb #eeb93950
-class NoSuchSetting(Refusal):
+class SettingMissing(Refusal):
     "A recipe needs a setting that the server doesn't have."
 
     server: str
@@ -509,10 +505,10 @@ class NoSuchSetting(Refusal):
 
 
 def _settings(recipe: Recipe, facts: A1111Facts, model: ServerModel) -> dict[str, Any]:
-    "The settings that go along with a request. Raises NoSuchSetting."
+    "The settings that go along with a request. Raises SettingMissing."
     settings = {name: value for name, value in FIXED_SETTINGS.items() if name in facts.settings}
     if not {"randn_source", "diffusers_generator_device"} & set(settings):
-        raise NoSuchSetting(facts.kind, "to draw its noise on the CPU")
+        raise SettingMissing(facts.kind, "to draw its noise on the CPU")
     settings["sd_model_checkpoint"] = model.title
     if "CLIP_stop_at_last_layers" in facts.settings:
         settings["CLIP_stop_at_last_layers"] = recipe.clip_skip
@@ -573,7 +569,7 @@ def request_of(
     model: ServerModel,  # its checkpoint
     start: bytes | None = None,  # the PNG that the recipe starts from, in its size
 ) -> tuple[str, dict[str, Any]]:  # page, and what it is sent
-    "One picture as a request. Raises NotOnServer, NoSuchSetting."
+    "One picture as a request. Raises NotOnServer, SettingMissing."
     body = _common(recipe, facts) | _with_adapters(recipe, facts)
     if facts.kind in WITH_SETTINGS:
         body |= {"n_iter": 1, "subseed_strength": 0, "send_images": True, "save_images": False}
@@ -612,7 +608,7 @@ class NotForServers(Refusal):
     )
     exit_code = 2
 
-
+# %% ../../nbs/make/a1111.ipynb #97dcd20c
 # What is read beside the fields that every recipe has.
 A1111_FIELDS = {
     "adapters",
@@ -657,7 +653,7 @@ def refuse_for_server(
     model: ServerModel,  # the checkpoint, with its digest
 ) -> None:
     """Refuse what this server would paint as something else. Raises UnreadFields, NotForServers, UnreadMarkup,
-    NotOnServer, NoSuchSetting, NotAsAsked."""
+    NotOnServer, SettingMissing, NotAsAsked."""
     refuse_for_api(recipe)
     _share_of_steps(recipe)
     if recipe.base != model.sha256:
@@ -670,9 +666,9 @@ def refuse_for_server(
     if facts.kind in WITH_SETTINGS:
         _settings(recipe, facts, model)
         if recipe.clip_skip > 1 and facts.kind != SDNEXT and "CLIP_stop_at_last_layers" not in facts.settings:
-            raise NoSuchSetting(facts.kind, "clip skip")
+            raise SettingMissing(facts.kind, "clip skip")
         if facts.settings.get("samples_format", "png") != "png":
-            raise NoSuchSetting(
+            raise SettingMissing(
                 facts.kind, "to give PNG: its page's settings say another format for pictures, and that"
             )
 
@@ -712,7 +708,7 @@ def infotext_facts(
 
 # %% ../../nbs/make/a1111.ipynb #6f069b5f
 @dataclass(frozen=True)
-class Asked:
+class PictureRequest:
     "What a server was asked for."
 
     recipe: Recipe
@@ -721,7 +717,7 @@ class Asked:
     kohya: dict[str, str] = field(default_factory=dict)  # kohya's hashes of the LoRAs, by their names
 
 
-def _lora_pairs(asked: Asked, stated: str) -> dict[str, tuple[str, str]]:
+def _lora_pairs(asked: PictureRequest, stated: str) -> dict[str, tuple[str, str]]:
     "The LoRAs of a recipe with their hashes, as they are and as an infotext states them."
     said = dict(re.findall(r"([\w.-]+): ([0-9a-f]{8,64})", stated))
     names = [name for name in asked.kohya if stated]
@@ -734,7 +730,7 @@ def _lora_pairs(asked: Asked, stated: str) -> dict[str, tuple[str, str]]:
     }
 
 # %% ../../nbs/make/a1111.ipynb #863e255c
-def _compared(asked: Asked, info: Any, texts: dict[str, str]) -> dict[str, tuple[str, str]]:
+def _compared(asked: PictureRequest, info: Any, texts: dict[str, str]) -> dict[str, tuple[str, str]]:
     "What was asked and what the server says it painted, for each thing that it says."
     recipe, sent = asked.recipe, asked.sent
     table, text = _said_by(info, texts)
@@ -764,7 +760,7 @@ def _compared(asked: Asked, info: Any, texts: dict[str, str]) -> dict[str, tuple
 # %% ../../nbs/make/a1111.ipynb #ca13399a
 def read_painted(
     url: str,  # who was asked
-    asked: Asked,  # for what
+    asked: PictureRequest,  # for what
     answer: Any,  # what came
 ) -> tuple[Image.Image, dict[str, str]]:  # RGB; what was compared, and what else was said
     "The picture of an answer, compared with what was asked. Raises NotAsAsked."
@@ -893,7 +889,9 @@ def paint_on(
     page, body = request_of(recipe, server.facts, server.model, _start_of(recipe, blob))
     answer = _answered(server, recipe, page, body)
     kohya = {lora_name(use.digest): server.hash_of(use.digest, blob) for use in recipe.adapters}
-    image, server.said = read_painted(server.client.url, Asked(recipe, body, server.facts, kohya), answer)
+    image, server.said = read_painted(
+        server.client.url, PictureRequest(recipe, body, server.facts, kohya), answer
+    )
     return image
 
 # %% ../../nbs/make/a1111.ipynb #a0e3ed31
@@ -914,18 +912,18 @@ def a1111_environment(
     server: A1111Server,  # as it was when it painted
 ) -> dict[str, str]:
     "What else can change a pixel, as far as the server says it; what it doesn't say is said to be unsaid."
-    facts, model = server.facts, server.model
+    facts, model, painted = server.facts, server.model, server.said
     own = next((one.sha256 for one in facts.models if one.title == model.title), "")
-    said = server.said
-    return {
-        "engine": "a1111",
-        "server": facts.kind,
-        "version": facts.version or _own_version(said.get("version", ""), facts.kind) or "not said",
+    version = facts.version or _own_version(painted.get("version", ""), facts.kind)
+    who = "the server" if own else "the studio"
+    told = {"engine": "a1111", "server": facts.kind, "version": version or "not said"}
+    told |= {
         "device": facts.device or "not said",
         "model": model.name,
-        "sha256": f"{model.sha256} ({'the server' if own else 'the studio'} says)",
-        "compared": said.get("compared", "nothing yet"),
-    } | ({"adapters": lora_words(facts, server.kohya)} if server.kohya else {})
+        "sha256": f"{model.sha256} ({who} says)",
+    }
+    told["compared"] = painted.get("compared", "nothing yet")
+    return told | ({"adapters": lora_words(facts, server.kohya)} if server.kohya else {})
 
 # %% ../../nbs/make/a1111.ipynb #ab6710ab
 def _raise_broken(index: int, refusal: BrokenPicture) -> None:

@@ -213,7 +213,7 @@ def engine_name(
         raise NoSuchEngine(kind, f"{why}, and one is needed")
     return names[0]
 
-
+# %% ../../nbs/make/engines.ipynb #2045dba2
 def engine_settings(
     studio: Path | str | None,  # the studio's folder; none: there is none
     kind: EngineName,  # of which engine

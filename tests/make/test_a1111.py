@@ -21,7 +21,7 @@ from artmint.make.a1111 import (
     A1111Server,
     LoraNotThere,
     NoSuchPage,
-    NoSuchSetting,
+    SettingMissing,
     NotAsAsked,
     NotForServers,
     NotLetIn,
@@ -247,9 +247,9 @@ def test_weights_are_read_where_the_recipe_says_so():
 REFUSED = [
     ({}, {"base": "b" * 64}, NotAsAsked, "base"),
     ({"upscalers": ("None",)}, {"hires": SecondPass(scale=2)}, NotOnServer, "Lanczos"),
-    ({"settings": {"samples_format": "png"}}, {}, NoSuchSetting, "noise on the CPU"),
-    ({"settings": {"randn_source": "GPU"}}, {"clip_skip": 2}, NoSuchSetting, "clip skip"),
-    ({"settings": SETTINGS[A1111] | {"samples_format": "jpg"}}, {}, NoSuchSetting, "PNG"),
+    ({"settings": {"samples_format": "png"}}, {}, SettingMissing, "noise on the CPU"),
+    ({"settings": {"randn_source": "GPU"}}, {"clip_skip": 2}, SettingMissing, "clip skip"),
+    ({"settings": SETTINGS[A1111] | {"samples_format": "jpg"}}, {}, SettingMissing, "PNG"),
     ({}, {"init": "ab" * 32, "strength": 0.04}, NotForServers, "no step"),
     ({}, {"hires": SecondPass(scale=2, strength=0.04)}, NotForServers, "no step"),
 ]

@@ -17,8 +17,8 @@ from artmint.make.comparison import (
     kinds_of,
     recipe_for,
     respaced,
-    side_by_side,
-    together,
+    engine_sheet,
+    pooled,
 )
 from artmint.make.render import render
 
@@ -39,9 +39,7 @@ def test_levels_apart_are_counted_over_all_values():
     found = apart(one, Image.fromarray(values))
     assert found == Apart(5, pytest.approx(11 / 192), pytest.approx(188 / 192))
     assert apart(one, one) == Apart(0, 0.0, 1.0)
-    assert together([found, Apart(0, 0.0, 1.0)]) == Apart(
-        5, pytest.approx(11 / 384), pytest.approx(190 / 192)
-    )
+    assert pooled([found, Apart(0, 0.0, 1.0)]) == Apart(5, pytest.approx(11 / 384), pytest.approx(190 / 192))
     with pytest.raises(NotOneSize, match="8"):
         apart(one, picture(1, (8, 16)))
 
@@ -107,7 +105,7 @@ def test_small_differences_are_rounding_and_cost_no_experiment():
 
 def test_a_sheet_shows_every_picture_and_what_differs():
     one, other = picture(1), picture(2)
-    page = side_by_side(["here", "there"], [[one, other], [other, other]])
+    page = engine_sheet(["here", "there"], [[one, other], [other, other]])
     assert page.size == (3 * 12 - 4, 14 + 2 * 12 - 4)
     assert np.array_equal(np.asarray(page.crop((12, 14, 20, 22))), np.asarray(other))
     assert np.asarray(page.crop((24, 26, 32, 34))).max() == 0
@@ -187,7 +185,7 @@ def test_twenty_recipes_by_diffusers_and_a_real_server(tmp_path):
             assert [c.name for c in named][-1] == "rounding", (kind, named)
             assert named[-1].after.largest <= LARGEST[kind]
         assert named
-    side_by_side(["diffusers", "sd.cpp"], list(map(list, zip(here, there)))).save(
+    engine_sheet(["diffusers", "sd.cpp"], list(map(list, zip(here, there)))).save(
         a1111.TOOLS.parent / "engines.png"
     )
     (a1111.TOOLS.parent / "engines.json").write_text(json.dumps(rows, indent=1))
