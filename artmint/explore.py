@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # %% ../nbs/12_explore.ipynb #b0982ed3
 import artmint
-from .core.canon import Refusal, canonical, error_lines, read_json
+from .core.canon import Refusal, canonical, digest, error_lines, read_json
 from artmint.core.collection import (
     Collection,
     Generation,
@@ -43,7 +43,7 @@ from .judge.scores import score
 from .judge.sheets import FRAMES, Sheet, Tile, picture_sheet, small_picture
 from .make.adapters import named_adapters
 from .make.base import Judge
-from .make.engines import Painter, PainterSource, open_painter, painter_source
+from .make.engines import Painter, open_painter, painter_source
 from .make.rounds import Settings, refuse_unsaid_words
 from .seeds import load_collection, salt_of
 from .studio.catalog import Catalog
@@ -245,19 +245,21 @@ def _asked(
 ) -> list[_Asked]:
     """Every cell's recipes, checked. Raises what `check_new` raises, and NoSuchSetting, InconsistentCollection,
     UnsaidWord."""
-    painters: dict[PainterSource, Painter] = {}
+    painters: dict[str, Painter] = {}
     salt = salt_of(collection, catalog.folder)
     cells = []
     for changes in combinations(axes):
         changed = varied(collection, changes)
         source = painter_source(changed)
-        if source not in painters:
-            painters[source] = open_painter(source, catalog.folder)
-        settings = Settings(changed, painters[source].digest, named_adapters(catalog, changed), salt)
+        name = digest(source.model_dump(mode="json"))
+        if name not in painters:
+            painters[name] = open_painter(source, catalog.folder)
+        painter = painters[name]
+        settings = Settings(changed, painter.digest, named_adapters(catalog, changed), salt)
         attempts = [a for slot in slots for a in settings.attempts(slot, range(1, seeds + 1))]
-        painters[source].check_new([attempt.recipe for attempt in attempts], catalog.blob)
+        painter.check_new([attempt.recipe for attempt in attempts], catalog.blob)
         refuse_unsaid_words(catalog, settings)
-        cells.append(_Asked(changes, changed, painters[source], attempts))
+        cells.append(_Asked(changes, changed, painter, attempts))
     return cells
 
 # %% ../nbs/12_explore.ipynb #54290a2a

@@ -104,7 +104,7 @@ def test_a_cell_is_what_the_settings_give_first(tmp_path, painted, tiny):
     attempts = attempts_of(catalog, changed, slots, changed.salt, 1, Diffusers(load_base()))
     firsts = [attempt for attempt in attempts if attempt.attempt == 1]
     assert [a.recipe.dna for a in firsts] == [shot.artifact.dna for shot in cell.shots]
-    made = generate(catalog, load_base(), firsts)
+    made = generate(catalog, Diffusers(load_base()), firsts)
     assert [a.pixel_digest for a in made] == [shot.artifact.pixel_digest for shot in cell.shots]
 
 

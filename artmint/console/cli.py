@@ -63,7 +63,7 @@ from artmint.run.console import (
 from ..run.admin import admin_app, custody_checks
 from ..run.exchange import decisions_app
 from ..run.journals import journal_app
-from ..run.models import adapter_app, base_app, embedding_app
+from ..run.models import adapter_app, base_app, embedding_app, engines_app
 
 # %% ../../nbs/console/cli.ipynb #79f388a5
 from ..run.preview import preview_drop
@@ -80,7 +80,7 @@ if TYPE_CHECKING:
     from artmint.studio.catalog import Catalog
 
 # %% ../../nbs/console/cli.ipynb #473d63d7
-from .engines import engines_app
+from .engines import ENGINE_VERBS
 from .keys import key_app
 from .runs import runs_app, work
 from .serving import serve_studio
@@ -129,6 +129,8 @@ GROUPS = {
     "webhook": webhook_app,
     "engines": engines_app,
 }
+for name, verb in ENGINE_VERBS.items():
+    engines_app.command(name, epilog=CODES)(verb)
 for name, group in GROUPS.items():
     app.add_typer(group, name=name, epilog=CODES)
 

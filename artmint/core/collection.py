@@ -6,9 +6,9 @@
 __all__ = ['Prompt', 'Words', 'Name', 'Trait', 'Wildcard', 'Weight', 'Colour', 'Count', 'SUPPLY', 'Bound', 'Secret', 'Withheld',
            'JudgeKind', 'ONE_OF_ONE', 'Key', 'TokenRange', 'TokenKey', 'Symbol', 'FactValue', 'RESERVED', 'Person',
            'SALT', 'WILDCARD', 'Requirement', 'Rule', 'Model', 'ScorerChoice', 'Adapter', 'Approval', 'RoyaltyShare',
-           'Royalty', 'Marks', 'PictureSettings', 'Generation', 'BaseFiles', 'JudgeChoice', 'BadWeights', 'counts_of',
-           'OneOfOne', 'TraitPlan', 'Display', 'Fact', 'TokenWords', 'Market', 'person_key', 'person_name', 'People',
-           'Collection', 'secret_places', 'InconsistentCollection', 'contradictions', 'read_collection',
+           'Royalty', 'Marks', 'PictureSettings', 'Generation', 'BaseFiles', 'Workflow', 'JudgeChoice', 'BadWeights',
+           'counts_of', 'OneOfOne', 'TraitPlan', 'Display', 'Fact', 'TokenWords', 'Market', 'person_key', 'person_name',
+           'People', 'Collection', 'secret_places', 'InconsistentCollection', 'contradictions', 'read_collection',
            'NoSuchExample', 'example']
 
 # %% ../../nbs/core/collection.ipynb #f843f377
@@ -221,6 +221,16 @@ class BaseFiles(Record):
     )
     prediction_type: Literal["epsilon", "v_prediction", "sample"] | None = None
     zero_snr: bool | None = None  # whether the noise schedule ends in pure noise (Lin et al., 2024)
+
+# %% ../../nbs/core/collection.ipynb #4cb83cb6
+class Workflow(Record):
+    "A ComfyUI workflow in the API's format. The room make.comfyui says what it must be."
+
+    file: Text  # its name beside collection.toml
+    graph: str = ""  # its text, as it was read with the collection
+    output: str = ""  # the node of which the picture is taken; empty: the only one that saves one
+    inputs: dict[Text, tuple[Text, ...]] = {}  # places such as "6.text", by a recipe's field
+    models: dict[Text, Hex64] = {}  # SHA-256 of model files, by their names in the workflow
 
 # %% ../../nbs/core/collection.ipynb #cf1ce702
 JudgeKind = Literal["open_clip", "clip", "siglip", "dino"]
@@ -480,6 +490,7 @@ class Collection(TraitPlan):
     negative_prompts: dict[Text, Words] = {}  # a library, by name
     generation: Generation
     base: BaseFiles = BaseFiles()
+    workflow: Workflow | None = None  # what ComfyUI paints with
     judge: JudgeChoice = JudgeChoice()
     adapters: tuple[Adapter, ...] = ()
     embeddings: tuple[Hex64, ...] = ()  # digests of textual inversions, whose words the template may use
@@ -959,7 +970,27 @@ class InconsistentCollection(Refusal):
         return "\n".join(f"  - {problem}" for problem in self.problems)
 
 # %% ../../nbs/core/collection.ipynb #392ac7b5
+def _engine_problems(collection: Collection) -> list[str]:
+    "What a collection says that its engine doesn't read, where that is known without it."
+    engine = collection.generation.engine
+    if engine != "comfyui":
+        return (
+            ['workflow: only engine = "comfyui" under [generation] reads it'] if collection.workflow else []
+        )
+    problems = []
+    if collection.workflow is None:
+        problems.append("workflow: ComfyUI paints with one; name its file under [workflow]")
+    if collection.generation.base != "bundled" or collection.base != BaseFiles():
+        problems.append("generation.base: ComfyUI loads the models that the workflow names; leave it out")
+    if collection.adapters or collection.embeddings:
+        problems.append(
+            "adapters, embeddings: ComfyUI loads its own files; name them in the workflow, or in prompts"
+        )
+    return problems
+
+# %% ../../nbs/core/collection.ipynb #671a4f0a
 _CHECKS = (
+    _engine_problems,
     _count_problems,
     _weight_problems,
     _template_problems,
@@ -990,24 +1021,41 @@ def contradictions(
     return [problem for check in _CHECKS for problem in check(collection)]
 
 # %% ../../nbs/core/collection.ipynb #5ec5bc7c
-def _lines(folder: Path, name: str) -> list[str]:
-    "The lines of a text file beside a collection's. Raises ValueError, which says what is wrong with it."
+def _text_beside(folder: Path, name: str) -> str:
+    "A text file beside a collection's. Raises ValueError, which says what is wrong with it."
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()):
         raise ValueError(f"{name!r} lies outside the collection's folder")
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ValueError(f"the file {name!r} can't be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"the file {name!r} is no UTF-8 text") from error
-    lines = [line.strip() for line in text.splitlines()]
+
+
+def _lines(folder: Path, name: str) -> list[str]:
+    "The lines of a text file beside a collection's. Raises ValueError, which says what is wrong with it."
+    lines = [line.strip() for line in _text_beside(folder, name).splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
     if not lines:
         raise ValueError(f"the file {name!r} has no lines")
     return lines
 
 
+def _with_workflow(raw: dict, folder: Path, problems: list[str]) -> None:
+    "Add the text of the workflow that a collection's raw tables name."
+    table = raw.get("workflow")
+    if not isinstance(table, dict) or not isinstance(table.get("file"), str):
+        return
+    if "graph" in table:
+        problems.append("workflow.graph: the graph stands in the file that `file` names")
+    try:
+        raw["workflow"] = table | {"graph": _text_beside(folder, table["file"])}
+    except ValueError as error:
+        problems.append(f"workflow.file: {error}")
+
+# %% ../../nbs/core/collection.ipynb #be53e25a
 def _with_files(raw: dict, folder: Path) -> tuple[dict, list[str]]:
     "A collection's raw tables with the lines of the files that they name, and what is wrong with these."
     raw, problems = dict(raw), []
@@ -1024,6 +1072,7 @@ def _with_files(raw: dict, folder: Path) -> tuple[dict, list[str]]:
                 problems.append(f"{field}.{name}: {error}")
                 continue
             raw[field][name] = lines if field == "wildcards" else dict(Counter(lines))
+    _with_workflow(raw, folder, problems)
     return _with_media(raw, folder, problems), problems
 
 # %% ../../nbs/core/collection.ipynb #09d739a2

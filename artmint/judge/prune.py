@@ -233,6 +233,7 @@ _LATER = (
     "wildcards",
     "one_of_ones",
     "scorers",
+    "workflow",
 )
 _LATER_GENERATION = ("schedule", "clip_skip", "guidance_rescale", "prompt_syntax", "engine")
 

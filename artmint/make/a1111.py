@@ -10,7 +10,7 @@ __all__ = ['SAMPLER_NAMES', 'SCHEDULE_NAMES', 'BY_TIMESTEPS', 'TRIES', 'LIST_SEC
            'lora_name', 'lora_file', 'LoraNotThere', 'refuse_lora', 'lora_words', 'SettingMissing', 'request_of',
            'NotForServers', 'refuse_for_api', 'refuse_for_server', 'refuse_loaded', 'infotext_facts', 'PictureRequest',
            'read_painted', 'server_notes', 'A1111Server', 'paint_on', 'flat_colour', 'a1111_environment', 'render_on',
-           'A1111Painter', 'BadLogin', 'engine_login', 'A1111Place', 'client_of', 'open_a1111']
+           'A1111Painter', 'BadLogin', 'engine_login', 'A1111Place', 'client_of', 'open_a1111', 'digest_a1111']
 
 # %% ../../nbs/make/a1111.ipynb #eb1aee2f
 import base64
@@ -1077,3 +1077,20 @@ def open_a1111(
 ) -> A1111Painter:
     "A studio's server as an engine; it is asked nothing yet. Raises BadLogin."
     return A1111Painter(source, A1111Server(client_of(studio, place), source.base, place.stated))
+
+# %% ../../nbs/make/a1111.ipynb #341af348
+def digest_a1111(
+    place: A1111Place,  # where it is
+    digest: str,  # a checkpoint's SHA-256
+) -> A1111Painter:  # looked at
+    "A server with the checkpoint of which it says this SHA-256. Raises NotOnServer, and what `ask_facts` raises."
+    client = client_of(None, place)
+    facts = ask_facts(client)
+    names = [model.title for model in facts.models if model.sha256 == digest]
+    if not names:
+        raise NotOnServer(
+            facts.kind, "checkpoint of SHA-256", digest, _listed(model.title for model in facts.models)
+        )
+    server = A1111Server(client, names[0])
+    server.look()
+    return A1111Painter(None, server)

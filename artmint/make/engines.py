@@ -19,14 +19,16 @@ from pydantic import Field, ValidationError, field_validator
 
 # %% ../../nbs/make/engines.ipynb #b5f78e07
 from ..core.canon import Hex64, Record, Refusal, error_lines
-from ..core.collection import BaseFiles, Collection
+from ..core.collection import BaseFiles, Collection, Workflow
 from ..core.picture import infotext, old_infotext
 from ..core.records import EngineName, Recipe
 from .a1111 import A1111Place, open_a1111
 from .base import BUNDLED, Base, environment, load_base, weights_files
+from .comfyui import ComfyServer, ComfyUI
 from .engine import BrokenPicture
 from .render import batches, check, check_new, render
 from .schedulers import own_spacing
+from .workflows import read_plan
 from ..studio.files import BadSettings, read_settings
 
 # %% ../../nbs/make/engines.ipynb #e0e5f520
@@ -36,6 +38,7 @@ class PainterSource(Record):
     engine: EngineName = "diffusers"
     base: str = BUNDLED  # as the collection names it
     files: BaseFiles = BaseFiles()  # what is said of the base's files
+    workflow: Workflow | None = None  # ComfyUI's
 
 
 def painter_source(
@@ -43,7 +46,9 @@ def painter_source(
 ) -> PainterSource:
     "What a collection's painter is opened from."
     generation = collection.generation
-    return PainterSource(engine=generation.engine, base=generation.base, files=collection.base)
+    return PainterSource(
+        engine=generation.engine, base=generation.base, files=collection.base, workflow=collection.workflow
+    )
 
 # %% ../../nbs/make/engines.ipynb #1be38465
 _Blob = Callable[[str], bytes] | None  # gives the files that recipes name by digest
@@ -102,7 +107,7 @@ class Painter(Protocol):
     def environment(self) -> dict[str, str]:
         "What else can change a pixel."
 
-    def files(self) -> dict[str, Path]:
+    def files(self) -> dict[str, Path | bytes]:
         "What a stranger needs to open the same, by path; empty: it isn't published."
 
 # %% ../../nbs/make/engines.ipynb #96d08e86
@@ -148,7 +153,7 @@ class Diffusers:
         "Versions and CPU facts."
         return environment()
 
-    def files(self) -> dict[str, Path]:
+    def files(self) -> dict[str, Path | bytes]:
         "The base's files, where they lie in a folder and nothing else is said of them."
         return weights_files(self.base)
 
@@ -204,7 +209,7 @@ def engine_name(
     kind: EngineName,  # of which engine
 ) -> str:  # as studio.toml has it
     "What the studio calls its one server of a kind. Raises NoSuchEngine, BadSettings."
-    servers = read_engines(studio) if studio else {}
+    servers = read_engines(Path(studio)) if studio else {}
     names = [name for name, server in servers.items() if server.kind == kind]
     if len(names) != 1:
         why = f"studio.toml names {len(names)} servers of this kind" + (
@@ -219,7 +224,7 @@ def engine_settings(
     kind: EngineName,  # of which engine
 ) -> EngineSettings:
     "The studio's one server of a kind. Raises NoSuchEngine, BadSettings."
-    return read_engines(studio)[engine_name(studio, kind)]
+    return read_engines(Path(studio))[engine_name(studio, kind)]
 
 
 def a1111_place(
@@ -235,11 +240,11 @@ def open_server(
     studio: Path | str | None,  # the studio's folder, whose studio.toml names it
     name: str,  # of the server there
 ) -> Painter:
-    "One of the studio's servers as an engine. Raises NoSuchEngine, BadSettings, BadLogin."
-    settings = read_engines(studio)[name]
+    "One of the studio's servers as an engine. Raises BadSettings, BadLogin, BadWorkflow."
+    settings = read_engines(Path(studio))[name]
     if settings.kind == "a1111":
         return open_a1111(source, studio, a1111_place(name, settings))
-    raise NoSuchEngine(settings.kind, "this version of artmint doesn't have it")
+    return ComfyUI(read_plan(source.workflow), ComfyServer(settings.url), settings.timeout, source)
 
 
 def open_painter(
@@ -247,10 +252,11 @@ def open_painter(
     studio: Path | str | None = None,  # the studio's folder, whose studio.toml names its servers
     device: str = "cpu",  # where diffusers renders, as torch names it
 ) -> Painter:
-    "The engine that a source names, with its base. Raises NoSuchEngine, BadSettings, and what `load_base` raises."
+    """The engine that a source names, with its base. Raises NoSuchEngine, BadSettings, BadWorkflow, and what `load_base`
+    raises."""
     if source.engine == "diffusers":
         return Diffusers(load_base(source.base, device=device, files=source.files))
-    if source.engine == "a1111":
+    if source.engine in ("a1111", "comfyui"):
         return open_server(source, studio, engine_name(studio, source.engine))
     raise NoSuchEngine(source.engine, "this version of artmint doesn't have it")
 

@@ -5,7 +5,8 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from artmint.console.engines import BadBaseOption, NoBaseThere, NothingToCompare, engine_rows, engines_app
+from artmint.console.cli import app
+from artmint.console.engines import BadBaseOption, NoBaseThere, NothingToCompare, engine_rows
 from artmint.make.a1111 import lora_file, lora_name
 from artmint.make.adapters import keep_adapter
 from artmint.studio.catalog import Catalog
@@ -27,7 +28,7 @@ def names(studio, *servers) -> None:
 
 
 def say(*words):
-    return CliRunner().invoke(engines_app, [str(word) for word in words])
+    return CliRunner().invoke(app, ["engines", *(str(word) for word in words)])
 
 
 def test_engines_are_listed_as_they_are(server, tmp_path):

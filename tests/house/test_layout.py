@@ -30,7 +30,7 @@ FACE = {
 ROOMS = """core: allocation canon collection containers formats intake manifest market media picture records texts
 studio: blobs catalog editions files ledger maintenance team thumbnails web
 ipfs: arweave car cid health http services sources stores
-make: a1111 adapters base comparison embeddings engine engines judges layouts merging prompts render rounds schedulers
+make: a1111 adapters base comfyui comparison embeddings engine engines judges layouts merging prompts render rounds schedulers workflows
 train: drawings examples settings style
 judge: boards checks curator datasets decisions duplicates exchange heads pixels plugins predictors prune scores sheets sidecars thresholds tuning vision
 publish: approve audit credentials marks placeholder renditions tokens weights
