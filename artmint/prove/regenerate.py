@@ -204,7 +204,7 @@ def _comfyui(place: _Place) -> "Painter":
         )
     return ComfyUI(plan, ComfyServer(place.given.rstrip("/")))
 
-
+# %% ../../nbs/prove/regenerate.ipynb #72cc62d0
 def _a1111(place: _Place) -> "Painter":
     "The caller's server with A1111's API, where it lists the checkpoint's SHA-256. Raises Unreachable."
     from artmint.make.a1111 import A1111Place, digest_a1111
