@@ -91,6 +91,7 @@ if TYPE_CHECKING:
     from artmint.studio.catalog import Catalog
 
 # %% ../../nbs/console/cli.ipynb #473d63d7
+from .engines import ENGINE_VERBS
 from .keys import key_app
 from .runs import runs_app, work
 from .serving import need_batches, serve_studio
@@ -136,7 +137,6 @@ GROUPS = {
     "ip-adapter": ip_adapter_app,
     "image-encoder": encoder_app,
     "picture": picture_app,
-    "engines": engines_app,
     "decisions": decisions_app,
     "admin": admin_app,
     "journal": journal_app,
@@ -144,7 +144,10 @@ GROUPS = {
     "key": key_app,
     "runs": runs_app,
     "webhook": webhook_app,
+    "engines": engines_app,
 }
+for name, verb in ENGINE_VERBS.items():
+    engines_app.command(name, epilog=CODES)(verb)
 for name, group in GROUPS.items():
     app.add_typer(group, name=name, epilog=CODES)
 

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['PainterSource', 'painter_source', 'raise_broken', 'Painter', 'Diffusers', 'EngineSettings', 'read_engines',
-           'NoSuchEngine', 'engine_settings', 'refuse_file_words', 'open_painter', 'collection_painter']
+           'NoSuchEngine', 'engine_name', 'engine_settings', 'a1111_place', 'refuse_file_words', 'open_server',
+           'open_painter', 'collection_painter']
 
 # %% ../../nbs/make/engines.ipynb #a11eac1c
 from collections.abc import Callable
@@ -17,10 +18,11 @@ from PIL import Image
 from pydantic import Field, ValidationError, field_validator
 
 # %% ../../nbs/make/engines.ipynb #b5f78e07
-from ..core.canon import Record, Refusal, error_lines
+from ..core.canon import Hex64, Record, Refusal, error_lines
 from ..core.collection import BaseFiles, Collection, Workflow
 from ..core.picture import infotext, old_infotext
 from ..core.records import EngineName, Recipe
+from .a1111 import A1111Place, open_a1111
 from .base import BUNDLED, Base, environment, load_base, weights_files
 from .comfyui import ComfyServer, ComfyUI
 from .engine import BrokenPicture
@@ -163,6 +165,7 @@ class EngineSettings(Record):
     kind: Literal["comfyui", "a1111"]
     url: str  # where it listens, as far as its paths begin
     timeout: float = Field(600, gt=0)  # seconds that a picture may take
+    models: dict[str, Hex64] = {}  # SHA-256 of model files by name, for a server that doesn't say it
 
     @field_validator("url")
     @classmethod
@@ -189,7 +192,7 @@ def read_engines(
             raise BadSettings(str(Path(studio) / "studio.toml"), f"[engines.{name}] {lines}") from error
     return servers
 
-
+# %% ../../nbs/make/engines.ipynb #e16725c7
 class NoSuchEngine(Refusal):
     "The studio says nothing of an engine, or too much."
 
@@ -202,11 +205,11 @@ class NoSuchEngine(Refusal):
     exit_code = 2
 
 
-def engine_settings(
+def engine_name(
     studio: Path | str | None,  # the studio's folder; none: there is none
     kind: EngineName,  # of which engine
-) -> EngineSettings:
-    "The studio's one server of a kind. Raises NoSuchEngine, BadSettings."
+) -> str:  # as studio.toml has it
+    "What the studio calls its one server of a kind. Raises NoSuchEngine, BadSettings."
     servers = read_engines(Path(studio)) if studio else {}
     names = [name for name, server in servers.items() if server.kind == kind]
     if len(names) != 1:
@@ -214,7 +217,23 @@ def engine_settings(
             f" ({', '.join(names)})" if names else ""
         )
         raise NoSuchEngine(kind, f"{why}, and one is needed")
-    return servers[names[0]]
+    return names[0]
+
+# %% ../../nbs/make/engines.ipynb #2045dba2
+def engine_settings(
+    studio: Path | str | None,  # the studio's folder; none: there is none
+    kind: EngineName,  # of which engine
+) -> EngineSettings:
+    "The studio's one server of a kind. Raises NoSuchEngine, BadSettings."
+    return read_engines(Path(studio))[engine_name(studio, kind)]
+
+
+def a1111_place(
+    name: str,  # in studio.toml
+    server: EngineSettings,  # what it says there
+) -> A1111Place:
+    "Where a server with A1111's API is."
+    return A1111Place(name, server.url, server.timeout, server.models)
 
 # %% ../../nbs/make/engines.ipynb #093058cd
 def refuse_file_words(
@@ -224,6 +243,18 @@ def refuse_file_words(
     stated = sorted(source.files.model_dump(exclude_defaults=True))
     if stated:
         raise NoSuchEngine(source.engine, f"it reads nothing of [base], which says {', '.join(stated)}")
+
+
+def open_server(
+    source: PainterSource,  # what it paints with
+    studio: Path | str | None,  # the studio's folder, whose studio.toml names it
+    name: str,  # of the server there
+) -> Painter:
+    "One of the studio's servers as an engine. Raises BadSettings, BadLogin, BadWorkflow."
+    settings = read_engines(Path(studio))[name]
+    if settings.kind == "a1111":
+        return open_a1111(source, studio, a1111_place(name, settings))
+    return ComfyUI(read_plan(source.workflow), ComfyServer(settings.url), settings.timeout, source)
 
 
 def open_painter(
@@ -238,10 +269,8 @@ def open_painter(
     if source.engine == "generator":
         refuse_file_words(source)
         return replace(load_generator(source.base), source=source)
-    if source.engine == "comfyui":
-        plan = read_plan(source.workflow)
-        settings = engine_settings(studio, "comfyui")
-        return ComfyUI(plan, ComfyServer(settings.url), settings.timeout, source)
+    if source.engine in ("a1111", "comfyui"):
+        return open_server(source, studio, engine_name(studio, source.engine))
     raise NoSuchEngine(source.engine, "this version of artmint doesn't have it")
 
 

@@ -215,11 +215,26 @@ def _comfyui(place: _Place) -> "Painter":
         )
     return ComfyUI(plan, ComfyServer(place.given.rstrip("/")))
 
+# %% ../../nbs/prove/regenerate.ipynb #72cc62d0
+def _a1111(place: _Place) -> "Painter":
+    "The caller's server with A1111's API, where it lists the checkpoint's SHA-256. Raises Unreachable."
+    from artmint.make.a1111 import A1111Place, digest_a1111
+
+    needs = f"these pictures need a server with A1111's API and {place.stated!r} (SHA-256 {place.digest})"
+    if not place.given.startswith(("http://", "https://")):
+        raise Unreachable(f"{needs}; say where yours listens (--base http://127.0.0.1:7860)")
+    try:
+        return digest_a1111(A1111Place("verify", place.given.rstrip("/")), place.digest)
+    except Refusal as refusal:
+        raise Unreachable(f"{needs}: {refusal}") from refusal
+
 
 def _painter(place: _Place) -> "Painter":
     "The engine that recipes need, with the base that they name. Raises Unreachable where it isn't at hand."
     if place.engine == "comfyui":
         return _comfyui(place)
+    if place.engine == "a1111":
+        return _a1111(place)
     if place.engine not in ("diffusers", "generator"):
         raise Unreachable(
             f"these pictures need the engine {place.engine} with {place.stated!r}, which isn't at hand here"
