@@ -260,7 +260,10 @@ class ImportOutcome:
         facts = {"file": arrival.file} | {name: getattr(self, name) for name in own}
         facts |= {"given": arrival.given, "size": list(arrival.size), "notes": arrival.notes}
         facts |= {"tool": arrival.tool, "lacking": arrival.lacking, "recipe": self.recipe and self.recipe.dna}
-        return facts | ({name: getattr(origin, name) for name in _TOLD} if origin else {})
+        if origin is None:
+            return facts
+        loras = [lora.model_dump() for lora in origin.loras]
+        return facts | {name: getattr(origin, name) for name in _TOLD} | {"loras": loras}
 
 # %% ../../nbs/judge/imports.ipynb #144447d6
 def _kept_words(origin: Origin | None) -> dict[str, str]:
@@ -291,6 +294,7 @@ class PictureImport:
     _on_record: dict[str, tuple[str, dict]] = field(
         default_factory=dict
     )  # key and record by the file's digest
+    _seen: dict[str, str] = field(default_factory=dict)  # files of this import by their digest
     _pixels: dict[str, str] = field(default_factory=dict)  # where pixels are already, by their digest
     _numbers: Counter = field(default_factory=Counter)  # the highest attempt by slot
 
@@ -336,11 +340,14 @@ def _recipe_here(work: PictureImport, origin: Origin) -> tuple[Recipe | None, st
     known, why = work.models()
     return recipe_of(origin, known) if known else (None, why)
 
-
+# %% ../../nbs/judge/imports.ipynb #4571a48e
 def _decide(work: PictureImport, arrival: Arrival) -> ImportOutcome:
     "What is to become of a picture."
     if arrival.refused:
         return ImportOutcome(arrival, "refused", why=arrival.refused)
+    if first := work._seen.get(arrival.given):
+        return ImportOutcome(arrival, "twin", why=f"the same file as {first}")
+    work._seen[arrival.given] = arrival.file
     if arrival.given in work._on_record:
         return _moved_or_known(work, arrival)
     if twin := work._pixels.get(arrival.pixel_digest):
