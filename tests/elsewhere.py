@@ -222,19 +222,26 @@ def canvas() -> dict:
             "inputs": [{"name": name, "link": link} for name, link in links.items()],
         }
 
-    return {
-        "last_node_id": 9,
-        "nodes": [
-            one(3, "KSampler", [12, "randomize", 20, 7, "euler", "normal", 1], model=1, positive=2, negative=3, latent_image=4),
-            one(4, "CheckpointLoaderSimple", ["ink.safetensors"]),
-            one(5, "EmptyLatentImage", [64, 64, 1]),
-            one(6, "CLIPTextEncode", [PROMPT]),
-            one(7, "CLIPTextEncode", ["blurry"]),
-            one(8, "VAEDecode", [], samples=5),
-            one(9, "SaveImage", ["ComfyUI"], images=6),
-        ],
-        "links": [[1, 4, 0, 3, 0, "MODEL"], [2, 6, 0, 3, 1, "C"], [3, 7, 0, 3, 2, "C"], [4, 5, 0, 3, 3, "LATENT"], [5, 3, 0, 8, 0, "LATENT"], [6, 8, 0, 9, 0, "IMAGE"]],
-    }  # fmt: skip
+    nodes = [
+        one(
+            3,
+            "KSampler",
+            [12, "randomize", 20, 7, "euler", "normal", 1],
+            model=1,
+            positive=2,
+            negative=3,
+            latent_image=4,
+        ),
+        one(4, "CheckpointLoaderSimple", ["ink.safetensors"]),
+        one(5, "EmptyLatentImage", [64, 64, 1]),
+        one(6, "CLIPTextEncode", [PROMPT]),
+        one(7, "CLIPTextEncode", ["blurry"]),
+        one(8, "VAEDecode", [], samples=5),
+        one(9, "SaveImage", ["ComfyUI"], images=6),
+    ]
+    ends = [(4, 3, 0), (6, 3, 1), (7, 3, 2), (5, 3, 3), (3, 8, 0), (8, 9, 0)]
+    links = [[number, begin, 0, end, port, "*"] for number, (begin, end, port) in enumerate(ends, 1)]
+    return {"last_node_id": 9, "nodes": nodes, "links": links}
 
 
 INVOKE = {
@@ -349,6 +356,9 @@ EASY = {
     "use_lora_model": ["gold"],
     "lora_alpha": [0.5],
 }
+EASY_TEXTS = {
+    key: json.dumps(value) if isinstance(value, list) else str(value) for key, value in EASY.items()
+}
 EASY_PAGE = {
     "Prompt": PROMPT,
     "Seed": "1234567",
@@ -428,6 +438,24 @@ HASHES = (
 )
 TWO_LORAS = f"{PROMPT} <lora:gold:0.8> <lora:ink:-0.25>"
 
+COMFY_SAID = {
+    "prompt": PROMPT,
+    "negative_prompt": "blurry",
+    "seed": BIG,
+    "sampler": "euler",
+    "schedule": "karras",
+    "model": "ink",
+}
+COMFY_SAID |= {"steps": 20, "guidance": 7.0, "width": 64, "height": 96}
+INVOKE_SAID = {
+    "prompt": PROMPT,
+    "negative_prompt": "blurry",
+    "seed": 2**32 - 1,
+    "sampler": "euler",
+    "guidance": 7.5,
+    "model": "ink",
+}
+INVOKE_SAID |= {"model_hash": "0123456789abcdef", "loras": [("gold", 0.75, "ffff00001111")]}
 CASES = [
     Case("a1111", lambda: texts(parameters=infotext(), kind=b"tEXt"), "A1111 or a relative", PLAIN),
     Case("a1111_itxt", lambda: texts(parameters=infotext(prompt="波 🌊 " + PROMPT)), "A1111 or a relative", PLAIN | {"prompt": "波 🌊 " + PROMPT}),
@@ -466,7 +494,7 @@ CASES = [
     Case("avif", lambda: saved("AVIF", exif=exif(UserComment=comment(infotext()))), "A1111 or a relative", PLAIN),
     Case("png_exif", lambda: png(chunk(b"eXIf", exif(UserComment=comment(infotext())).removeprefix(b"Exif\0\0"))), "A1111 or a relative", PLAIN),
     Case("civitai", lambda: saved("JPEG", exif=exif(UserComment=comment(GENERATED))), "civitai", {"seed": 99, "clip_skip": 2, "model": "Ink XL", "loras": [("Gold, and more", 0.65, "")]}),
-    Case("comfy", lambda: texts(prompt=json.dumps(comfy()), workflow=json.dumps(canvas())), "ComfyUI", {"prompt": PROMPT, "negative_prompt": "blurry", "seed": BIG, "sampler": "euler", "schedule": "karras", "steps": 20, "guidance": 7.0, "width": 64, "height": 96, "model": "ink"}),
+    Case("comfy", lambda: texts(prompt=json.dumps(comfy()), workflow=json.dumps(canvas())), "ComfyUI", COMFY_SAID),
     Case("comfy_nan", lambda: texts(prompt=json.dumps(comfy(seed=8) | {"50": {"class_type": "X", "inputs": {}, "is_changed": [float("nan")]}})), "ComfyUI", {"seed": 8}),
     Case("comfy_hires", lambda: texts(prompt=json.dumps(_hires())), "ComfyUI", {"seed": 11, "steps": 20, "width": 64}, note="2 samplers"),
     Case("comfy_flux", lambda: texts(prompt=json.dumps(_flux())), "ComfyUI", {"prompt": PROMPT, "seed": 5, "steps": 4, "sampler": "euler", "schedule": "simple", "guidance": 3.5, "model": "flux1-dev"}),
@@ -478,7 +506,7 @@ CASES = [
     Case("comfy_with_infotext", lambda: texts(parameters=infotext(pairs=PAIRS + ", Version: ComfyUI"), prompt=json.dumps(comfy(seed=7))), "ComfyUI", PLAIN),
     Case("comfy_no_sampler", lambda: texts(prompt=json.dumps({"1": node("LoadImage", image="a.png"), "2": node("SaveImage", images=["1", 0])})), "ComfyUI", {"prompt": ""}, note="no sampler"),
     Case("comfy_circle", lambda: texts(prompt=json.dumps({"1": node("Reroute", a=["2", 0]), "2": node("Reroute", a=["1", 0])})), "ComfyUI", {"prompt": ""}),
-    Case("invoke_5", lambda: texts(invokeai_metadata=json.dumps(INVOKE), invokeai_graph="{}"), "InvokeAI", {"prompt": PROMPT, "negative_prompt": "blurry", "seed": 2**32 - 1, "sampler": "euler", "guidance": 7.5, "model": "ink", "model_hash": "0123456789abcdef", "loras": [("gold", 0.75, "ffff00001111")]}),
+    Case("invoke_5", lambda: texts(invokeai_metadata=json.dumps(INVOKE), invokeai_graph="{}"), "InvokeAI", INVOKE_SAID),
     Case("invoke_3", lambda: texts(invokeai_metadata=json.dumps(INVOKE_3_0)), "InvokeAI", {"model": "ink", "loras": [("gold", 0.5, "")]}),
     Case("invoke_2", lambda: texts(sd__metadata=json.dumps(INVOKE_2), Dream='"other" -s 3 -S 4'), "InvokeAI", {"prompt": PROMPT, "negative_prompt": "blurry", "seed": 1950357039, "sampler": "k_lms", "steps": 50}),
     Case("invoke_1", lambda: texts(Dream=f'"{PROMPT} [blurry]" -s 50 -S 1950357039 -W 64 -H 64 -C 7.5 -A k_lms'), "InvokeAI", {"prompt": PROMPT, "negative_prompt": "blurry", "seed": 1950357039, "sampler": "k_lms", "guidance": 7.5}),
@@ -491,7 +519,7 @@ CASES = [
     Case("fooocus_jpeg", lambda: saved("JPEG", exif=exif(UserComment=json.dumps(FOOOCUS).encode(), MakerNote=b"fooocus", Software="Fooocus v2.5.0")), "Fooocus", {"prompt": PROMPT, "steps": 30}),
     Case("swarm", lambda: texts(parameters=json.dumps(SWARM, indent=2)), "SwarmUI", {"prompt": PROMPT, "negative_prompt": "blurry", "seed": 1432410225, "schedule": "karras", "model": "sd_xl_base_1.0", "loras": [("gold", 0.7, "aaaabbbbcccc")]}),
     Case("swarm_jpeg", lambda: saved("JPEG", exif=exif(UserComment=comment(json.dumps(SWARM)))), "SwarmUI", {"seed": 1432410225}),
-    Case("easy", lambda: png(*(text_chunk(key, json.dumps(value) if isinstance(value, list) else str(value)) for key, value in EASY.items())), "Easy Diffusion", {"prompt": PROMPT, "negative_prompt": "blurry", "seed": 1234567, "sampler": "euler_a", "steps": 25, "model": "sd-v1-4"}),
+    Case("easy", lambda: png(*(text_chunk(key, text) for key, text in EASY_TEXTS.items())), "Easy Diffusion", {"prompt": PROMPT, "negative_prompt": "blurry", "seed": 1234567, "sampler": "euler_a", "steps": 25, "model": "sd-v1-4"}),
     Case("easy_page", lambda: png(*(text_chunk(key, text) for key, text in EASY_PAGE.items())), "Easy Diffusion", {"prompt": PROMPT, "seed": 1234567, "steps": 25}),
     Case("easy_jpeg", lambda: saved("JPEG", exif=exif(UserComment=comment(json.dumps(EASY)))), "Easy Diffusion", {"seed": 1234567, "loras": [("gold", 0.5, "")]}),
     Case("draw_things", lambda: png(text_chunk("XML:com.adobe.xmp", xmp(exif_UserComment=json.dumps(DRAW), dc_description=PROMPT).decode(), b"iTXt")), "Draw Things", {"prompt": PROMPT, "negative_prompt": "blurry", "seed": 2891632470, "width": 64, "model": "sd_xl_base_1.0_f16", "loras": [("gold_f16", 0.6, "")]}),

@@ -121,7 +121,9 @@ _NAMES = {  # of samplers in other programs, by A1111's
     "DDIM": ("ddim",),
     "LCM": ("lcm",),
 }
-_SAMPLERS = {name.lower(): ours for ours, names in _NAMES.items() for name in (ours, *names)}
+_SAMPLERS = dict(zip(map(str.lower, _NAMES), _NAMES))
+for _ours, _theirs in _NAMES.items():
+    _SAMPLERS |= dict.fromkeys(_theirs, _ours)
 _SCHEDULES = {"karras": "karras", "exponential": "exponential"} | dict.fromkeys(
     ("", "normal", "uniform", "automatic", "simple"), "own"
 )
@@ -174,11 +176,11 @@ def known_models(
     return KnownModels(base.digest, hashes, tuple(body["digest"] for body in catalog.all("adapter").values()))
 
 
-def _unpaintable(origin: Origin, known: KnownModels) -> str:
+def _unpaintable(origin: Origin, models: KnownModels) -> str:
     "Why nothing here can paint what a file states; empty: nothing stands against it."
     if not origin.model_hash:
         return "it names its model by no hash"
-    if not is_hash_of(origin.model_hash, known.hashes):
+    if not is_hash_of(origin.model_hash, models.hashes):
         return f"model {origin.model_hash:.10} isn't the collection's base"
     if origin.seed is None or not 0 <= origin.seed < 2**32:
         return f"seed {origin.seed} isn't one of 32 bits" if origin.seed is not None else "it names no seed"
@@ -194,14 +196,14 @@ def _unpaintable(origin: Origin, known: KnownModels) -> str:
 # %% ../../nbs/judge/imports.ipynb #4ddd907b
 def recipe_of(
     origin: Origin,  # as a file states it
-    known: KnownModels,  # what could be painted with
+    models: KnownModels,  # what could be painted with
 ) -> tuple[Recipe | None, str]:  # and why there is none
     "The recipe that a file's settings are here."
-    if why := _unpaintable(origin, known):
+    if why := _unpaintable(origin, models):
         return None, why
     uses = []
     for lora in origin.loras:
-        found = [digest for digest in known.adapters if lora.hash and is_hash_of(lora.hash, (digest,))]
+        found = [digest for digest in models.adapters if lora.hash and is_hash_of(lora.hash, (digest,))]
         if not found or lora.weight is None:
             return None, f"LoRA {lora.name} isn't in the studio under hash {lora.hash or 'none'}"
         uses.append(AdapterUse(digest=found[0], weight=lora.weight))
@@ -214,7 +216,7 @@ def recipe_of(
         "prompt": " ".join(origin.prompt.split()),
         "negative_prompt": " ".join(origin.negative_prompt.split()),
     }
-    place = {"base": known.base, "adapters": tuple(uses), "seed": origin.seed, "scheduler": scheduler}
+    place = {"base": models.base, "adapters": tuple(uses), "seed": origin.seed, "scheduler": scheduler}
     try:
         return Recipe(**place, **texts, **settings, **size, profile=profile), ""
     except ValueError as error:

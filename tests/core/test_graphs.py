@@ -1,16 +1,19 @@
 "ComfyUI's graphs, followed from the picture back, whatever they are."
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from artmint.core.graphs import NODES, canvas_origin, graph_origin
 from tests.elsewhere import PROMPT, canvas, comfy, node
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-    max_leaves=20,
-)
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+
+
+def _nested(inner):
+    return st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+
+
+JSON = st.recursive(LEAVES, _nested, max_leaves=20)
 KINDS = ("KSampler", "CLIPTextEncode", "SaveImage", "LoraLoader", "Reroute", "SamplerCustomAdvanced")
 NAMES = (
     "model",
@@ -30,7 +33,7 @@ LINKED = st.dictionaries(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(
         st.integers(0, 5).map(str),
@@ -42,6 +45,7 @@ def test_graphs_of_any_form_are_followed_to_an_end(graph):
     assert origin is None or origin.tool == "ComfyUI"
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(JSON)
 def test_what_is_no_graph_is_none_or_says_nothing(value):
     for read in (graph_origin, canvas_origin):

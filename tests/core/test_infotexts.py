@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from artmint.core.infotexts import infotext_origin, prompt_loras, real_number, settings_pairs, whole_number
@@ -14,6 +14,7 @@ from tests.elsewhere import PAIRS, infotext
 WORDS = st.text(st.characters(blacklist_categories=("Cs", "Cc")), max_size=60).map(str.strip)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(WORDS, WORDS, st.integers(0, 2**64 - 1))
 def test_prompts_and_seeds_come_out_as_they_went_in(prompt, negative, seed):
     if "Negative prompt:" in prompt or "<" in prompt:
@@ -22,6 +23,7 @@ def test_prompts_and_seeds_come_out_as_they_went_in(prompt, negative, seed):
     assert (origin.prompt, origin.negative_prompt, origin.seed) == (prompt, negative, seed)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(WORDS)
 def test_a_quoted_value_is_one_value(text):
     pairs = settings_pairs(f"Steps: 20, Model: {json.dumps(text)}, Seed: 7")
@@ -66,6 +68,7 @@ def test_loras_are_taken_out_of_a_prompt(prompt, plain, loras):
     assert (text, [(lora.name, lora.weight) for lora in found]) == (plain, loras)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(max_size=300))
 def test_any_text_is_read_or_none(text):
     infotext_origin(text)

@@ -4,7 +4,7 @@ import zlib
 from io import BytesIO
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -15,6 +15,7 @@ from tests.elsewhere import chunk, exif, hidden, png, saved, text_chunk
 LINE = "Steps: 20, Sampler: Euler, Seed: 1"
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(min_size=1, max_size=40).filter(lambda text: "\ufffe" not in text and "\ufeff" not in text))
 def test_a_comment_is_read_in_whatever_order_it_was_written(text):
     "The mark may be missing or lie: the words around it are ASCII, and that decides."
@@ -40,6 +41,7 @@ def test_torn_and_broken_words_are_noted_and_nothing_after_them_is_believed():
     assert "torn" in inscription_of(png(chunk(b"iTXt", b"parameters\0\0"))).notes[0]
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(max_size=400))
 def test_any_bytes_are_read_or_noted(data):
     for head in (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b""):

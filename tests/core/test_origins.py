@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from artmint.core.infotexts import file_stem
@@ -24,6 +24,9 @@ OTHERWISE = {  # where sd-parsers 0.6 reads another thing, and why
     "seed_of_5000_digits": "it keeps what nobody can use as a seed",
     "many_texts": "it reads any number of texts",
 }
+
+TABLES = st.dictionaries(st.text(max_size=12), st.integers() | st.text(max_size=9) | st.lists(st.none()))
+TEXTS = st.text(max_size=200) | TABLES.map(json.dumps)
 
 
 def stated(case) -> dict:
@@ -70,12 +73,8 @@ def test_words_in_the_file_go_before_those_beside_it():
     assert origin.prompt == PROMPT
 
 
-@given(
-    st.text(max_size=200)
-    | st.dictionaries(st.text(max_size=12), st.integers() | st.text(max_size=9) | st.lists(st.none())).map(
-        json.dumps
-    )
-)
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(TEXTS)
 def test_any_text_is_read_or_none(text):
     text_origin(text)
     for key in (

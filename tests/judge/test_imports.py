@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -73,6 +73,7 @@ def states(outcomes: dict) -> dict:
 HEX = st.text("0123456789abcdef", min_size=64, max_size=64)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.builds(
         Stated,
@@ -271,7 +272,7 @@ def test_what_cannot_be_published_is_said_and_not_cut(studio):
     ],
 )
 def test_settings_are_a_recipe_where_all_of_them_can_be_painted_here(change, why):
-    known = KnownModels("6ce0161689" + "0" * 54, ("6ce0161689" + "0" * 54,), ("aabbccddee" + "1" * 54,))
+    models = KnownModels("6ce0161689" + "0" * 54, ("6ce0161689" + "0" * 54,), ("aabbccddee" + "1" * 54,))
     facts = dict(
         prompt="rings",
         seed=7,
@@ -282,10 +283,10 @@ def test_settings_are_a_recipe_where_all_of_them_can_be_painted_here(change, why
         height=64,
         model_hash="6ce0161689",
     )
-    recipe, told = recipe_of(Origin("A1111", **(facts | change)), known)
+    recipe, told = recipe_of(Origin("A1111", **(facts | change)), models)
     assert (recipe is None) == bool(why) and why in told
     if recipe:
-        assert (recipe.seed, recipe.base, recipe.prompt_syntax) == (7, known.base, "a1111")
+        assert (recipe.seed, recipe.base, recipe.prompt_syntax) == (7, models.base, "a1111")
 
 
 @pytest.mark.parametrize(
