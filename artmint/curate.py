@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 # %% ../nbs/20_curate.ipynb #229844d4
+from .judge.curator import rules_in_force
 from .core.canon import Refusal, digest
 from .core.collection import Collection, Rule
 from .core.records import Artifact, Candidate, Edition, Slot
 from .generate import is_by_hand
-from .judge.curator import rules_in_force
 from artmint.judge.decisions import (
     MACHINE,
     PEOPLE,
@@ -44,6 +44,8 @@ from artmint.judge.duplicates import (
     nearest_near_copy,
     nearest_turned,
 )
+
+# %% ../nbs/20_curate.ipynb #8ec7ea3b
 from .judge.heads import scorers_for
 from .judge.scores import Scorer, embed_pictures, score
 from .judge.sheets import Sheet, Tile, picture_sheet, small_picture
@@ -126,7 +128,7 @@ def imported(
                 works.append(Candidate(slot, number, Artifact(**catalog.get("artifact", body["dna"]))))
     return works
 
-
+# %% ../nbs/20_curate.ipynb #df6729d2
 def _is_wanted(catalog: Catalog, collection: Collection, dna: str) -> bool:
     "Whether people accept an artifact, or somebody does and people haven't settled it."
     word = effective_decision(catalog.history("decision", dna), collection)

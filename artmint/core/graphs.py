@@ -217,23 +217,16 @@ def _steps_origin(graph: _Graph, number: str) -> Origin:
     guidance = _at(graph, number, ("cfg",), ("guider",))
     if guidance is None:
         guidance = _first(graph, guided, ("guidance",), (positive,))
-    numbers = {
-        name: _first(graph, number, (name, f"empty_latent_{name}"), latent) for name in ("width", "height")
-    }
-    return Origin(
-        tool="ComfyUI",
-        prompt=prompt,
-        negative_prompt=negative,
-        seed=whole_number(_at(graph, number, ("seed", "noise_seed"), ("noise",))),
-        sampler=plain_text(_at(graph, number, ("sampler_name",), ("sampler",))),
-        schedule=plain_text(_at(graph, number, ("scheduler",), ("sigmas",))),
-        steps=whole_number(_at(graph, number, ("steps",), ("sigmas",))),
-        guidance=real_number(guidance),
-        **{name: whole_number(value) for name, value in numbers.items()},
-        model=model,
-        loras=with_hashes([*tags, *loras], {}),
-        notes=notes,
-    )
+    origin = Origin(tool="ComfyUI", prompt=prompt, negative_prompt=negative, model=model, notes=notes)
+    origin.seed = whole_number(_at(graph, number, ("seed", "noise_seed"), ("noise",)))
+    origin.sampler = plain_text(_at(graph, number, ("sampler_name",), ("sampler",)))
+    origin.schedule = plain_text(_at(graph, number, ("scheduler",), ("sigmas",)))
+    origin.steps = whole_number(_at(graph, number, ("steps",), ("sigmas",)))
+    origin.guidance = real_number(guidance)
+    origin.width = whole_number(_first(graph, number, ("width", "empty_latent_width"), latent))
+    origin.height = whole_number(_first(graph, number, ("height", "empty_latent_height"), latent))
+    origin.loras = with_hashes([*tags, *loras], {})
+    return origin
 
 # %% ../../nbs/core/graphs.ipynb #27a88b83
 def graph_origin(

@@ -71,7 +71,7 @@ def real_number(
         return None
     return number if math.isfinite(number) else None
 
-
+# %% ../../nbs/core/infotexts.ipynb #abf2303e
 def plain_text(
     value: Any,  # as a program wrote it
 ) -> str:
@@ -278,21 +278,15 @@ def infotext_origin(
     hashes, model_hash = _hash_pairs(pairs)
     named, further_loras = _resources(pairs)
     size = re.fullmatch(r"\s*(\d{1,6})\s*x\s*(\d{1,6})\s*", pairs.get("Size", ""))
-    return Origin(
-        tool=_program(pairs),
-        prompt=prompt,
-        negative_prompt=negative,
-        seed=whole_number(pairs.get("Seed")),
-        sampler=pairs.get("Sampler", ""),
-        schedule=pairs.get("Schedule type", ""),
-        steps=whole_number(pairs.get("Steps")),
-        guidance=real_number(pairs.get("CFG scale")),
-        width=int(size[1]) if size else None,
-        height=int(size[2]) if size else None,
-        clip_skip=whole_number(pairs.get("Clip skip")),
-        model=file_stem(pairs.get("Model", "")) or named,
-        model_hash=model_hash.lower(),
-        loras=with_hashes([*loras, *further_loras], hashes),
-        further={key: value for key, value in pairs.items() if key not in _READ}
-        | _later(lines[number + 1 :]),
-    )
+    origin = Origin(tool=_program(pairs), prompt=prompt, negative_prompt=negative)
+    origin.seed, origin.steps = whole_number(pairs.get("Seed")), whole_number(pairs.get("Steps"))
+    origin.sampler, origin.schedule = pairs.get("Sampler", ""), pairs.get("Schedule type", "")
+    origin.guidance = real_number(pairs.get("CFG scale"))
+    origin.clip_skip = whole_number(pairs.get("Clip skip"))
+    if size:
+        origin.width, origin.height = int(size[1]), int(size[2])
+    origin.model, origin.model_hash = file_stem(pairs.get("Model", "")) or named, model_hash.lower()
+    origin.loras = with_hashes([*loras, *further_loras], hashes)
+    origin.further = {key: value for key, value in pairs.items() if key not in _READ}
+    origin.further |= _later(lines[number + 1 :])
+    return origin

@@ -39,8 +39,9 @@ def _keep(inscription: Inscription, key: str, text: str) -> None:
     if not text.strip():
         return
     if known.get(key, text) != text:
-        inscription.notes.append(f"another text {key!r:.60} was left out: the first counts")
-    elif len(known) >= TEXTS:
+        inscription.notes.append(f"an earlier text {key!r:.60} was left out: the last counts, as elsewhere")
+        known[key] = text
+    elif len(known) >= TEXTS and key not in known:
         inscription.notes.append(f"a text {key!r:.60} was left out: a file has at most {TEXTS}")
     else:
         known[key] = text

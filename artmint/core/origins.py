@@ -83,7 +83,8 @@ def _origin(tool: str, table: Mapping[str, Any], keys: Mapping[str, str], **more
     return Origin(tool=tool, **{"further": further, **fields, **more})
 
 
-_SAME = {name: name for name in ("prompt", "negative_prompt", "seed", "steps", "width", "height", "model")}
+_SAME_NAMES = ("prompt", "negative_prompt", "seed", "steps", "width", "height", "model")
+_SAME = dict(zip(_SAME_NAMES, _SAME_NAMES))
 
 # %% ../../nbs/core/origins.ipynb #cd71dd8a
 def _invoke_model(model: Any) -> tuple[str, str]:

@@ -120,7 +120,9 @@ _NAMES = {  # of samplers in other programs, by A1111's
     "DDIM": ("ddim",),
     "LCM": ("lcm",),
 }
-_SAMPLERS = {name.lower(): ours for ours, names in _NAMES.items() for name in (ours, *names)}
+_SAMPLERS = dict(zip(map(str.lower, _NAMES), _NAMES))
+for _ours, _theirs in _NAMES.items():
+    _SAMPLERS |= dict.fromkeys(_theirs, _ours)
 _SCHEDULES = {"karras": "karras", "exponential": "exponential"} | dict.fromkeys(
     ("", "normal", "uniform", "automatic", "simple"), "own"
 )
@@ -173,11 +175,11 @@ def known_models(
     return KnownModels(base.digest, hashes, tuple(body["digest"] for body in catalog.all("adapter").values()))
 
 
-def _unpaintable(origin: Origin, known: KnownModels) -> str:
+def _unpaintable(origin: Origin, models: KnownModels) -> str:
     "Why nothing here can paint what a file states; empty: nothing stands against it."
     if not origin.model_hash:
         return "it names its model by no hash"
-    if not is_hash_of(origin.model_hash, known.hashes):
+    if not is_hash_of(origin.model_hash, models.hashes):
         return f"model {origin.model_hash:.10} isn't the collection's base"
     if origin.seed is None or not 0 <= origin.seed < 2**32:
         return f"seed {origin.seed} isn't one of 32 bits" if origin.seed is not None else "it names no seed"
@@ -193,14 +195,14 @@ def _unpaintable(origin: Origin, known: KnownModels) -> str:
 # %% ../../nbs/judge/imports.ipynb #4ddd907b
 def recipe_of(
     origin: Origin,  # as a file states it
-    known: KnownModels,  # what could be painted with
+    models: KnownModels,  # what could be painted with
 ) -> tuple[Recipe | None, str]:  # and why there is none
     "The recipe that a file's settings are here."
-    if why := _unpaintable(origin, known):
+    if why := _unpaintable(origin, models):
         return None, why
     uses = []
     for lora in origin.loras:
-        found = [digest for digest in known.adapters if lora.hash and is_hash_of(lora.hash, (digest,))]
+        found = [digest for digest in models.adapters if lora.hash and is_hash_of(lora.hash, (digest,))]
         if not found or lora.weight is None:
             return None, f"LoRA {lora.name} isn't in the studio under hash {lora.hash or 'none'}"
         uses.append(AdapterUse(digest=found[0], weight=lora.weight))
@@ -213,7 +215,7 @@ def recipe_of(
         "prompt": " ".join(origin.prompt.split()),
         "negative_prompt": " ".join(origin.negative_prompt.split()),
     }
-    place = {"base": known.base, "adapters": tuple(uses), "seed": origin.seed, "scheduler": scheduler}
+    place = {"base": models.base, "adapters": tuple(uses), "seed": origin.seed, "scheduler": scheduler}
     try:
         return Recipe(**place, **texts, **settings, **size, profile=profile), ""
     except ValueError as error:
@@ -259,7 +261,10 @@ class ImportOutcome:
         facts = {"file": arrival.file} | {name: getattr(self, name) for name in own}
         facts |= {"given": arrival.given, "size": list(arrival.size), "notes": arrival.notes}
         facts |= {"tool": arrival.tool, "lacking": arrival.lacking, "recipe": self.recipe and self.recipe.dna}
-        return facts | ({name: getattr(origin, name) for name in _TOLD} if origin else {})
+        if origin is None:
+            return facts
+        loras = [lora.model_dump() for lora in origin.loras]
+        return facts | {name: getattr(origin, name) for name in _TOLD} | {"loras": loras}
 
 # %% ../../nbs/judge/imports.ipynb #144447d6
 def _kept_words(origin: Origin | None) -> dict[str, str]:
@@ -290,6 +295,7 @@ class PictureImport:
     _on_record: dict[str, tuple[str, dict]] = field(
         default_factory=dict
     )  # key and record by the file's digest
+    _seen: dict[str, str] = field(default_factory=dict)  # files of this import by their digest
     _pixels: dict[str, str] = field(default_factory=dict)  # where pixels are already, by their digest
     _numbers: Counter = field(default_factory=Counter)  # the highest attempt by slot
 
@@ -335,11 +341,14 @@ def _recipe_here(work: PictureImport, origin: Origin) -> tuple[Recipe | None, st
     known, why = work.models()
     return recipe_of(origin, known) if known else (None, why)
 
-
+# %% ../../nbs/judge/imports.ipynb #4571a48e
 def _decide(work: PictureImport, arrival: Arrival) -> ImportOutcome:
     "What is to become of a picture."
     if arrival.refused:
         return ImportOutcome(arrival, "refused", why=arrival.refused)
+    if first := work._seen.get(arrival.given):
+        return ImportOutcome(arrival, "twin", why=f"the same file as {first}")
+    work._seen[arrival.given] = arrival.file
     if arrival.given in work._on_record:
         return _moved_or_known(work, arrival)
     if twin := work._pixels.get(arrival.pixel_digest):

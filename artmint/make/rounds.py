@@ -96,7 +96,7 @@ def tried_attempts(
     numbered = {int(key.rsplit("/", 1)[1]): body for key, body in rows.items()}
     return {number: numbered[number] for number in sorted(numbered) if number > 0}
 
-
+# %% ../../nbs/make/rounds.ipynb #8d3c77e0
 def imported_attempts(
     catalog: Catalog,  # where attempts are recorded
     collection: Collection,  # of which collection
@@ -113,7 +113,7 @@ def is_imported(
     "Whether an attempt is a picture made elsewhere, and stands."
     return "imported" in attempt and not attempt.get("withdrawn")
 
-
+# %% ../../nbs/make/rounds.ipynb #016fa41e
 def _rounds_now(settings: Settings, slot: Slot, tried: dict[int, dict[str, Any]]) -> dict[int, int]:
     "The rounds of those attempts that the settings give today, by number."
     if not tried:

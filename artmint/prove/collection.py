@@ -422,7 +422,7 @@ def _hand_statement(report: TokenReport) -> str:
     )
     return f"{made}, {declared}, {signed}"
 
-
+# %% ../../nbs/prove/collection.ipynb #1313da23
 def _stated_statement(report: TokenReport) -> str:
     "What a file states of a picture made elsewhere, and who brought it in."
     facts = report.metadata.artmint.recipe
