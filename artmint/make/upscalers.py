@@ -6,7 +6,7 @@
 __all__ = ['TILE', 'OVERLAP', 'NotAnUpscaler', 'NoSpandrel', 'read_upscaler', 'Upscaler', 'load_upscaler', 'tile_places',
            'enlarge', 'refuse_scale']
 
-# %% ../../nbs/make/upscalers.ipynb #863570cb
+# %% ../../nbs/make/upscalers.ipynb #c090891f
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +18,12 @@ from PIL import Image
 if TYPE_CHECKING:
     import torch
 
-# %% ../../nbs/make/upscalers.ipynb #2c35d0ec
+# %% ../../nbs/make/upscalers.ipynb #1259ffa2
 from ..core.canon import Refusal
 from .adapters import NotAnAdapter, unpack_tensors
 from .base import refuse_pickles
 
-# %% ../../nbs/make/upscalers.ipynb #8f8e9b5e
+# %% ../../nbs/make/upscalers.ipynb #9c2554d0
 class NotAnUpscaler(Refusal):
     "A file that holds no network that enlarges pictures, or not as far as a recipe asks."
 
@@ -37,13 +37,15 @@ class NoSpandrel(Refusal):
     says = "Upscalers need spandrel, and it isn't installed: pip install spandrel. Nothing was painted."
     exit_code = 2
 
-# %% ../../nbs/make/upscalers.ipynb #0e59c688
+# %% ../../nbs/make/upscalers.ipynb #ad3564fc
 def read_upscaler(
     path: Path,  # a .safetensors file
 ) -> bytes:
     "An upscaler's file, whole. Raises PickledWeights, NotAnUpscaler."
+    if path.is_dir():
+        raise NotAnUpscaler(f"{path.name!r} is a folder, and an upscaler is one .safetensors file")
     refuse_pickles(path)
-    if path.is_dir() or path.suffix.lower() != ".safetensors":
+    if path.suffix.lower() != ".safetensors":
         raise NotAnUpscaler(f"{path.name!r} is no .safetensors file")
     if not path.is_file():
         raise NotAnUpscaler(f"there is no file {path}")
@@ -57,7 +59,7 @@ def _tensors(data: bytes) -> dict[str, "torch.Tensor"]:
     except NotAnAdapter as refusal:
         raise NotAnUpscaler(refusal.reason) from refusal
 
-# %% ../../nbs/make/upscalers.ipynb #166f0884
+# %% ../../nbs/make/upscalers.ipynb #61ece8b1
 @dataclass(frozen=True, eq=False)
 class Upscaler:
     "A network made ready."
@@ -90,7 +92,7 @@ def _recognised(data: bytes) -> Any:
         )
     return found
 
-# %% ../../nbs/make/upscalers.ipynb #14da078d
+# %% ../../nbs/make/upscalers.ipynb #27ca8a0e
 _loaded: dict[tuple[bytes, str, str], Upscaler] = {}  # the last two, by file, precision and device
 
 
@@ -127,7 +129,7 @@ def load_upscaler(
         _loaded[key] = ready
     return _loaded[key]
 
-# %% ../../nbs/make/upscalers.ipynb #4e77defc
+# %% ../../nbs/make/upscalers.ipynb #ad5b9932
 TILE = 128  # pixels of a tile's sides before it is enlarged
 OVERLAP = 16  # pixels that neighbours share
 
@@ -156,17 +158,12 @@ def _enlarged_tile(upscaler: Upscaler, tile: np.ndarray) -> np.ndarray:
     "A tile (h, w, 3) uint8 through the network, alone: (h * scale, w * scale, 3) in float64, 0 to 1."
     import torch
 
-    x = (
-        torch.from_numpy(np.ascontiguousarray(tile))
-        .permute(2, 0, 1)[None]
-        .to(upscaler.device, upscaler.dtype)
-        / 255
-    )
+    x = torch.from_numpy(np.array(tile)).permute(2, 0, 1)[None].to(upscaler.device, upscaler.dtype) / 255
     with torch.inference_mode():
         y = upscaler.network(x)
     return y[0].permute(1, 2, 0).double().cpu().numpy()
 
-# %% ../../nbs/make/upscalers.ipynb #3f169dcc
+# %% ../../nbs/make/upscalers.ipynb #d9628935
 def enlarge(
     upscaler: Upscaler,  # made ready
     image: Image.Image,  # RGB
