@@ -1,11 +1,14 @@
 # Each target sets up what it needs. Two are enough to begin with: make demo, make test.
 PYTHON ?= python3
 BIN := .venv/bin
-INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+HASHED := $(PIP) --require-hashes --only-binary :all:
+SOURCES := lazyasd,python-baseconv,varint
+THIS := $(PIP) --no-deps --no-build-isolation --editable .
 FACTS := settings.ini setup.py pyproject.toml constraints.txt
 NODE_MODULES := contracts/node_modules/.package-lock.json
 
-.PHONY: demo test test-full lab docs bench faults contracts export clean
+.PHONY: demo test test-full test-lowest lab docs bench faults contracts locks sbom release export clean
 
 demo: .venv/demo  ## a small collection: generated, judged, described, minted on a local chain, proven
 	$(BIN)/artmint run batches/demo.toml
@@ -15,6 +18,9 @@ test: .venv/dev  ## what must hold before anything lands
 
 test-full: .venv/dev  ## the long suites as well
 	$(BIN)/python -m pytest -m ""
+
+test-lowest: .venv/lowest  ## the rooms that need no painting, with the lowest versions that settings.ini allows
+	.venv/lowest/bin/python -m pytest -n 2 --dist loadfile tests/core tests/studio tests/ipfs tests/publish tests/chain tests/run/test_console.py
 
 lab: .venv/dev  ## JupyterLab, open at the README: chapters in their order, rooms behind them
 	$(BIN)/jupyter lab --LabApp.app_settings_dir=docs/lab --LabApp.default_url=/lab/tree/README.md
@@ -31,6 +37,25 @@ faults: .venv/dev $(NODE_MODULES)  ## minting with 81 kinds of fault injected: 3
 contracts: .venv/demo $(NODE_MODULES)  ## compile the contract, compare with the committed artifact, write the input for explorers (needs node)
 	$(BIN)/python scripts/compile_contracts.py --check
 
+locks: .venv/lock  ## the hashes of what is installed, anew from settings.ini and constraints.txt; and the lowest versions
+	$(BIN)/python scripts/lock.py .venv/lock/bin/uv
+
+sbom: .venv/demo  ## what make demo installs, as a bill of materials (CycloneDX), into sbom.json
+	$(BIN)/python scripts/sbom.py make publish > sbom.json
+
+release: .venv/lock  ## the files for PyPI, into dist/, refused where they lack what an index's page needs
+	$(BIN)/python scripts/check_release.py
+	rm -rf dist build
+	.venv/lock/bin/python -m build --quiet .
+	.venv/lock/bin/twine check --strict dist/*
+
+.venv/lowest: .venv/python locks/lowest.txt
+	$(PYTHON) -m venv .venv/lowest
+	.venv/lowest/bin/pip install --quiet --disable-pip-version-check --requirement locks/lowest.txt
+	.venv/lowest/bin/pip install --quiet --disable-pip-version-check --constraint locks/lowest.txt 'pytest>=8,<9' 'pytest-xdist>=3.6,<4' 'hypothesis>=6.130,<7'
+	.venv/lowest/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
 export: .venv/dev  ## notebooks -> package; the Library part keeps its outputs, the Run part has none
 	$(BIN)/python scripts/clean_notebooks.py
 	$(BIN)/nbdev-clean
@@ -43,16 +68,25 @@ clean:  ## remove the environment; studios stay
 	$(PYTHON) -m venv .venv
 	touch $@
 
-.venv/demo: .venv/python $(FACTS)
-	$(INSTALL) '.[make,publish]'
+# Every file is held against its hash, and none is built where it is installed: but for three that ape needs and that
+# exist as sources alone. They, and this package, are built by the setuptools of the lock.
+.venv/demo: .venv/python $(FACTS) locks/demo.txt
+	$(HASHED) --requirement locks/demo.txt
+	$(THIS)
 	touch $@
 
-.venv/dev: .venv/demo
-	$(INSTALL) '.[make,publish,s3,ray,postgres,docs,dev]'
+.venv/dev: .venv/demo locks/test.txt
+	$(HASHED) --no-binary $(SOURCES) --no-build-isolation --requirement locks/test.txt
+	$(THIS)
 	touch $@
 
 .venv/docs: .venv/python $(FACTS)
-	$(INSTALL) '.[docs]'
+	$(PIP) --constraint constraints.txt --editable '.[docs]'
+	touch $@
+
+.venv/lock: .venv/python
+	$(PYTHON) -m venv .venv/lock
+	.venv/lock/bin/pip install --quiet --disable-pip-version-check uv==0.13.9 build==1.6.1 twine==7.0.0
 	touch $@
 
 $(NODE_MODULES): contracts/package.json contracts/package-lock.json

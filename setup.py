@@ -1,5 +1,6 @@
 "Hand settings.ini, the one place of package facts, to setuptools; put the notebooks beside the modules in a wheel."
 
+import re
 from configparser import ConfigParser
 from pathlib import Path
 from shutil import copytree
@@ -10,6 +11,20 @@ from setuptools.command.build_py import build_py
 parser = ConfigParser()
 parser.read("settings.ini", encoding="utf-8")
 facts = parser["DEFAULT"]
+home = facts["home"].rstrip("/")
+tag = f"v{facts['version']}"
+
+
+def everywhere(text: str) -> str:
+    "The README with links that lead somewhere from an index's page too: to this version's files. Without a home they stay as they are."
+    if not home:
+        return text
+    elsewhere = r"(?!https?:|#|mailto:)"
+    text = re.sub(rf'(!\[[^\]]*\]\(|<img src="){elsewhere}', rf"\g<1>{home}/raw/{tag}/", text)
+    return re.sub(rf"((?<!!)\[[^\]]*\]\(){elsewhere}", rf"\g<1>{home}/blob/{tag}/", text)
+
+
+pages = {"Homepage": "", "Source": "", "Issues": "/issues", "Changelog": f"/blob/{tag}/CHANGELOG.md"}
 
 
 class WithNotebooks(build_py):
@@ -44,6 +59,7 @@ setup(
     packages=find_packages(include=["artmint", "artmint.*"]),
     package_data={"artmint": ["data/**", "py.typed"]},
     cmdclass={"build_py": WithNotebooks},
-    long_description=Path("README.md").read_text(encoding="utf-8"),
+    project_urls={name: home + page for name, page in pages.items()} if home else {},
+    long_description=everywhere(Path("README.md").read_text(encoding="utf-8")),
     long_description_content_type="text/markdown",
 )

@@ -30,6 +30,7 @@ class NotASafe(Refusal):
 
     address: str
     says = "{address} isn't a Safe on this chain. Nothing was signed: check the address and the chain."
+    exit_code = 2
 
 
 class OtherProposal(Refusal):

@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['CODES', 'app', 'GROUPS', 'TargetAddress', 'Regenerate', 'BaseSource', 'ProvenanceHash', 'SampleSize', 'OpeningFile',
-           'GatewayLimit', 'SheetFile', 'AgentBatches', 'KeyFile', 'PACKAGES', 'Deep', 'verify', 'NoAgents',
-           'serve_agents', 'doctor', 'main']
+           'GatewayLimit', 'SheetFile', 'AgentBatches', 'KeyFile', 'PACKAGES', 'Deep', 'Repair', 'Agreed', 'LARGEST',
+           'SERVING', 'verify', 'NoAgents', 'serve_agents', 'doctor', 'UnusableWord', 'main']
 
 # %% ../../nbs/console/cli.ipynb #43ed7ff3
+import math
 import os
 import platform
 import shlex
@@ -15,14 +16,16 @@ import signal
 import stat
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.main import get_command
 
 # %% ../../nbs/console/cli.ipynb #aaa64569
 from artmint.run.commands import (
@@ -51,8 +54,15 @@ from artmint.run.console import (
     Rpc,
     Stores,
     Studio,
+    HEARTBEAT,
+    PlainStream,
     console_voice,
+    duration_words,
+    heartbeat,
+    own_lines,
     exit_code_of,
+    hanging_text,
+    extras_of_package,
     console_words,
     plain_streams,
     print_json,
@@ -63,7 +73,8 @@ from artmint.run.console import (
 from ..run.admin import admin_app, custody_checks
 from ..run.exchange import decisions_app
 from ..run.journals import journal_app
-from ..run.models import adapter_app, base_app, embedding_app
+from ..run.models import adapter_app, base_app, embedding_app, engines_app
+from ..run.networks import control_app, encoder_app, ip_adapter_app, picture_app, upscaler_app
 
 # %% ../../nbs/console/cli.ipynb #79f388a5
 from ..run.imports import import_folder
@@ -71,7 +82,6 @@ from ..run.preview import preview_drop
 from ..run.transactions import tx_app
 
 # %% ../../nbs/console/cli.ipynb #c95f7a43
-from ..core.canon import shown_text
 from ..ipfs.http import public_url
 
 # %% ../../nbs/console/cli.ipynb #9e84dc0f
@@ -81,9 +91,10 @@ if TYPE_CHECKING:
     from artmint.studio.catalog import Catalog
 
 # %% ../../nbs/console/cli.ipynb #473d63d7
+from .engines import ENGINE_VERBS
 from .keys import key_app
 from .runs import runs_app, work
-from .serving import serve_studio
+from .serving import need_batches, serve_studio
 from .webhooks import webhook_app
 from ..core.canon import Refusal
 from ..run.health import pin_content
@@ -121,6 +132,11 @@ GROUPS = {
     "base": base_app,
     "adapter": adapter_app,
     "embedding": embedding_app,
+    "upscaler": upscaler_app,
+    "control": control_app,
+    "ip-adapter": ip_adapter_app,
+    "image-encoder": encoder_app,
+    "picture": picture_app,
     "decisions": decisions_app,
     "admin": admin_app,
     "journal": journal_app,
@@ -128,7 +144,10 @@ GROUPS = {
     "key": key_app,
     "runs": runs_app,
     "webhook": webhook_app,
+    "engines": engines_app,
 }
+for name, verb in ENGINE_VERBS.items():
+    engines_app.command(name, epilog=CODES)(verb)
 for name, group in GROUPS.items():
     app.add_typer(group, name=name, epilog=CODES)
 
@@ -144,9 +163,11 @@ def _makers_catalog(target: "Target", studio: Path) -> "tuple[Catalog, list[str]
     from artmint.studio.editions import minted_tokens
     from artmint.studio.files import read_settings
 
-    if not os.access(studio / "catalog.sqlite", os.W_OK) and not read_settings(studio, "catalog"):
+    if not (studio / "catalog.sqlite").exists() and not read_settings(studio, "catalog"):
         return None
     catalog = Catalog(studio)
+    if catalog.read_only:
+        return None
     contracts = catalog.all("contract").items()
     names = [key for key, body in contracts if body["address"].lower() == target.contract.lower()]
     if not names:
@@ -308,6 +329,7 @@ def serve_agents(
     key it reads, and changes nothing."""
     if find_spec("mcp") is None:
         raise NoAgents()
+    need_batches(batches)
     try:
         from artmint.service.agents import agent_key, open_agent, speak_to_agent
     except ModuleNotFoundError as error:
@@ -344,14 +366,17 @@ def _packages() -> list[dict]:
         try:
             checks.append(_check(name, "held", metadata.version(name)))
         except metadata.PackageNotFoundError:
-            cure = "not installed; pip install 'artmint[make,publish]' brings everything"
+            cure = f"not installed; pip install 'artmint[{extras_of_package().get(name.replace('_', '-'), 'make')}]'"
             checks.append(_check(name, "unchecked", cure))
     return checks
 
 # %% ../../nbs/console/cli.ipynb #03d8b69e
 def _kernel() -> dict:
     "Whether notebooks run in this very Python."
-    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+    try:
+        from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+    except ImportError:
+        return _check("kernel", "unchecked", "not installed; pip install 'artmint[run]' runs chapters")
 
     try:
         program = KernelSpecManager().get_kernel_spec("python3").argv[0]
@@ -380,6 +405,22 @@ def _models() -> list[dict]:
     return [_check("torch", "held", facts), _check("base", "held", base), _check("judge", "held", judge)]
 
 # %% ../../nbs/console/cli.ipynb #6977e344
+def _catalog(studio: Path) -> dict:
+    "Whether the catalog can be used, and which artmint worked with it last."
+    from artmint.studio.catalog import Catalog
+    from artmint.studio.files import read_settings
+
+    if not (studio / "catalog.sqlite").exists() and not read_settings(studio, "catalog"):
+        return _check("catalog.sqlite", "held", "none yet")
+    try:
+        catalog = Catalog(studio)
+        wrote = catalog.last_version()
+    except Exception as error:  # a doctor names what is broken, and goes on
+        return _check("catalog.sqlite", "failed", f"{console_words(error)[0]} (artmint doctor --repair)")
+    words = [f"artmint {wrote} wrote to it last" if wrote else "it has no record yet", catalog.read_only]
+    return _check("catalog.sqlite", "held", "; it can only be read: ".join(filter(None, words)))
+
+
 def _files(studio: Path) -> Iterator[dict]:
     "Secrets that others can read, and which parts of a studio are there."
     for path in sorted([*studio.glob("keys/*"), *studio.glob("salts/*")]):
@@ -389,7 +430,8 @@ def _files(studio: Path) -> Iterator[dict]:
             yield _check(name, "failed", f"readable by others (mode {mode:o}); chmod 600 {path}")
         else:
             yield _check(name, "held", f"mode {mode:o}")
-    for name in ("catalog.sqlite", "chain", "store"):
+    yield _catalog(studio)
+    for name in ("chain", "store"):
         yield _check(name, "held", "there" if (studio / name).exists() else "none yet")
 
 
@@ -408,22 +450,72 @@ def _records(studio: Path) -> list[dict]:
 Deep = Annotated[bool, typer.Option("--deep", help="Read every record and every blob, and load the models.")]
 
 
+Repair = Annotated[
+    bool,
+    typer.Option(
+        "--repair",
+        help="Say what is broken and how it would be mended, and mend it where that loses nothing.",
+    ),
+]
+Agreed = Annotated[bool, typer.Option("--yes", help="With --repair: don't ask before it is done.")]
+
+# %% ../../nbs/console/cli.ipynb #7935147a
+def _repair(studio: Path, agreed: bool, json: bool) -> None:
+    "Say what would be mended, and mend it once somebody agrees."
+    from artmint.studio.repair import mendings, repair
+
+    found = mendings(studio)
+    if not json:
+        for mending in found:
+            typer.echo(f"{mending.what}\n    would be mended: {mending.cure}")
+    done: list[str] = []
+    if found and (agreed or (sys.stdin.isatty() and typer.confirm("Do it?"))):
+        repair(studio, done.append)
+    if json:
+        return print_json(
+            {"broken": [one.what for one in found], "cures": [one.cure for one in found], "done": done}
+        )
+    typer.echo(
+        "\n".join(done)
+        if done
+        else "nothing was changed" + (" (--yes)" if found else "; nothing is broken that can be mended here")
+    )
+
+
+def _asked(question: Callable[[], list[dict]], name: str) -> list[dict]:
+    "What a part of the doctor finds; a part that can't look says so, and the others go on."
+    try:
+        return question()
+    except Refusal as refusal:
+        return [_check(name, "failed", str(refusal))]
+    except ModuleNotFoundError as error:
+        return [_check(name, "unchecked", " ".join(console_words(error)[0].split()))]
+    except (OSError, ValueError) as error:
+        return [_check(name, "failed", console_words(error)[0])]
+
+# %% ../../nbs/console/cli.ipynb #c3946040
 @app.command(epilog=CODES)
 def doctor(
     context: typer.Context,  # its `obj` is the environment of the process
     studio: Studio = Path("studio"),  # which studio
     chain: Chain = "embedded",  # whose contracts to look at
     deep: Deep = False,  # slower
+    mend: Repair = False,  # what is broken
+    agreed: Agreed = False,  # for programs
     json: Json = False,  # for programs
 ) -> None:
     "Look at the environment and a studio, and say what is odd."
+    if agreed and not mend:
+        raise typer.BadParameter("--yes agrees to what --repair would do")
+    if mend:
+        return _repair(studio, agreed, json)
     checks = [*_packages(), _kernel()]
     if studio.exists():
         checks += _files(studio)
     else:
         checks.append(_check("studio", "held", f"none yet in {studio}"))
-    checks += custody_checks(studio, chain, context.obj)
-    checks += minting_checks(studio, chain, context.obj)
+    checks += _asked(lambda: custody_checks(studio, chain, context.obj), "custody")
+    checks += _asked(lambda: minting_checks(studio, chain, context.obj), "minting")
     if deep:
         checks += _models()
     if deep and (studio / "catalog.sqlite").exists():
@@ -443,10 +535,80 @@ def _report_error(error: Exception, json: bool, lines: bool = False) -> int:
         show = print_line if lines else print_json
         show({"event": "end", **facts} if lines else facts)
     else:
-        typer.echo(f"{typer.style('artmint:', fg=typer.colors.RED)} {shown_text(message)}", err=True)
+        words = hanging_text(own_lines(message))
+        typer.echo(f"{typer.style('artmint:', fg=typer.colors.RED)} {words}", err=True)
     return code
 
+# %% ../../nbs/console/cli.ipynb #5a9bd690
+class UnusableWord(Refusal):
+    "A word of the command line that no command can use."
 
+    where: str
+    reason: str
+    says = "{where} {reason}. Nothing was done; type it anew, and look at artmint --help for what is asked."
+    exit_code = 2
+
+# %% ../../nbs/console/cli.ipynb #d7b0e983
+LARGEST = 2**63 - 1  # what a catalog and a chain's counters hold
+
+
+def _unusable(name: str, value: object, given: list[str]) -> str:
+    "Why a command can't use a value; empty: it can."
+    if isinstance(value, list | tuple):
+        return next(filter(None, (_unusable(name, one, given) for one in value)), "")
+    if value == Path() and ("" in given or f"{name}=" in given):
+        return "is empty, as a variable is that was never set, and would mean this very folder"
+    if name == "--studio" and isinstance(value, Path) and "\0" not in str(value) and value.is_file():
+        return "is a file, and a studio is a folder"
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"is {value}, which is no number to count with"
+    if type(value) is int and abs(value) > LARGEST:
+        return f"is beyond {LARGEST:,}"
+    if "\0" in str(value):
+        return "holds a null, which no file and no text holds"
+    return ""
+
+
+def _refuse_unusable(command: Any, given: list[str]) -> None:
+    "Has every command of a group look at its words before it begins. Raises UnusableWord when it is called."
+    for inner in getattr(command, "commands", {}).values():
+        _refuse_unusable(inner, given)
+    begin = command.invoke
+
+    def invoke(context: Any) -> Any:
+        for parameter in command.params:
+            name = max(parameter.opts, key=len)
+            if reason := _unusable(name, context.params.get(parameter.name), given):
+                raise UnusableWord(name if name.startswith("-") else name.upper(), reason)
+        return begin(context)
+
+    command.invoke = invoke
+
+
+def _refuse_bytes(given: list[str]) -> None:
+    "Raises UnusableWord for words that are no UTF-8."
+    for number, word in enumerate(given, 1):
+        if not word.isascii() and any("\ud800" <= letter <= "\udfff" for letter in word):
+            raise UnusableWord(f"Word {number} of the command", "holds bytes that are no UTF-8")
+
+# %% ../../nbs/console/cli.ipynb #84a8120b
+SERVING = ("serve", "review", "work", "mcp", "--page", "--open")  # wait for others, and have nothing to tell
+
+
+def _still_at_it(given: list[str]) -> Callable[[float], None]:
+    "Tells that a command is still at work, where nothing was written for a while."
+    _, live = console_voice()
+    verb = next((word for word in given if not word.startswith("-")), "")
+    quiet = set(SERVING + ("--json",)) & set(given)
+    PlainStream.written = time.monotonic()
+
+    def tell(seconds: float) -> None:
+        if time.monotonic() - PlainStream.written >= 2 * HEARTBEAT and not quiet:
+            live(f"artmint {verb}: {duration_words(seconds)} so far; how long it takes isn't known")
+
+    return tell
+
+# %% ../../nbs/console/cli.ipynb #4a57bc90
 def main(
     arguments: list[str] | None = None,  # what was typed after `artmint`; None: the process's own
 ) -> None:
@@ -459,7 +621,11 @@ def main(
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     with plain_streams():
         try:
-            app(given, obj=os.environ)
+            _refuse_bytes(given)
+            command = get_command(app)
+            _refuse_unusable(command, given)
+            with heartbeat(_still_at_it(given)):
+                command(given, obj=os.environ)
         except Exception as error:
             if "--debug" in given:
                 raise

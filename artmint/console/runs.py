@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 # %% ../../nbs/console/runs.ipynb #11e36919
+from .serving import need_batches
 from ..run.console import Json, Studio, duration_words, print_json, print_line
 from ..run.models import studio_catalog
 
@@ -172,6 +173,7 @@ def work(
     "Drive queued runs, one at a time, until it is stopped. Any number of workers may share a queue."
     from artmint.service.work import RunWorker
 
+    need_batches(batches)
     RunWorker(open_queue(studio, batches, begin=True), name, lease, print_line, context.obj).work(
         stop_on_signals(), once
     )

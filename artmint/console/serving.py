@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ServePort', 'ServedHosts', 'OpenApiFile', 'ServedWorkers', 'BatchesFolder', 'BadHostName', 'NoBatchesFolder',
-           'served_names', 'serve_studio']
+           'need_batches', 'served_names', 'serve_studio']
 
 # %% ../../nbs/console/serving.ipynb #b133b000
 import getpass
@@ -18,7 +18,7 @@ import typer
 
 # %% ../../nbs/console/serving.ipynb #c32e3b3c
 from ..core.canon import Refusal
-from ..run.console import Studio
+from ..run.console import Studio, place_for
 
 # %% ../../nbs/console/serving.ipynb #edb045b4
 ServePort = Annotated[
@@ -71,10 +71,18 @@ class NoBatchesFolder(Refusal):
 
     folder: str
     says = (
-        "There is no folder {folder}. Nothing was served; name the one with the batch files (--batches), or make one "
+        "There is no folder {folder}. Nothing was begun; name the one with the batch files (--batches), or make one "
         "with artmint init."
     )
     exit_code = 2
+
+
+def need_batches(
+    folder: Path,  # of batch files
+) -> None:
+    "Raises NoBatchesFolder where it isn't there: every run would be refused, one by one."
+    if not folder.is_dir():
+        raise NoBatchesFolder(str(folder))
 
 
 def served_names(
@@ -103,9 +111,8 @@ def serve_studio(
     from artmint.service.work import working
     from artmint.studio.files import write_whole
 
-    if not batches.is_dir():
-        raise NoBatchesFolder(str(batches))
-
+    need_batches(batches)
+    place_for("--openapi", openapi)
     service = open_service(studio, batches, served_names(host or []))
     if openapi:
         document = openapi_of(service_app(service).app.app)

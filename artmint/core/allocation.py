@@ -52,6 +52,7 @@ class Unallocatable(Refusal):
     constraints: list[str]
     reasons: list[str]  # what was proved, in words; empty: an exhaustive search ended without one
     says = "No allocation has exactly these counts{self.because}. {self.advice}"
+    exit_code = 2
 
     @property
     def because(self) -> str:

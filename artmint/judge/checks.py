@@ -64,6 +64,7 @@ class BoundsOfAnotherJudge(Refusal):
         "The rules on {scorers} hold bounds for another judge than {source!r}, whose scores lie elsewhere, so nothing was judged. "
         'Give these rules severity = "note", look at the scores of some pictures, set the bounds by them, and write judge = "{digest}" into each.'
     )
+    exit_code = 2
 
 
 class RulesNeedTexts(Refusal):
@@ -75,6 +76,7 @@ class RulesNeedTexts(Refusal):
         "The rules on {scorers} hold pictures against words, and the judge {source!r} reads none, so nothing was judged. Take these rules out, "
         "or name a judge that reads under [judge] in collection.toml: open_clip, CLIP or SigLIP."
     )
+    exit_code = 2
 
 # %% ../../nbs/judge/checks.ipynb #c379f2eb
 def refuse_other_judge(
@@ -282,6 +284,7 @@ class VacuousRules(Refusal):
         "These rules would look like checks and be none, so nothing was judged:\n{self.listed}\n"
         'Shorten the words, change or drop the rule, name another judge under [judge], or give the rule severity = "note".'
     )
+    exit_code = 2
 
     @property
     def listed(self) -> str:

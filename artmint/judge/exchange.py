@@ -28,6 +28,7 @@ from ..core.collection import Collection, Person, person_key
 from ..core.records import Candidate
 from artmint.judge.decisions import (
     MACHINE,
+    NOTE,
     Opinion,
     ReviewSession,
     decisions_on,
@@ -162,7 +163,7 @@ class Statement(Record):
     by: str = ""  # empty: nobody is named
     decision: Literal["accept", "reject", "withdrawn"] | None = None  # none: as it was
     stars: int | None = Field(None, ge=0, le=5)
-    note: str = ""
+    note: str = Field("", max_length=NOTE)  # as long as on the page
     at: str = ""  # ISO 8601 with its zone; empty: not stated
     blind: bool = False
     unsaid: tuple[
@@ -284,7 +285,7 @@ def _check_columns(file: str, names: list[str], notes: list[str]) -> None:
 
 def _cell_faults(cells: dict[str, str]) -> list[str]:
     "What in a row of a table can't be what it should be."
-    faults = []
+    faults = [f"{name} holds zero bytes" for name, cell in cells.items() if "\0" in cell]
     for name in ("slot", "attempt", "stars"):
         if cells.get(name, "").strip() and _integer(cells[name]) is None:
             faults.append(f"{name} {cells[name]!r} is no whole number")

@@ -177,6 +177,7 @@ class ScorerDeviceMissing(Refusal):
         'Scorer {scorer} should run on {device!r}: {reason}. Nothing was scored; write device = "cpu" under '
         "[[scorers]], or run where torch sees that device."
     )
+    exit_code = 2
 
 
 def _refuse_device(name: str, device: str) -> None:

@@ -58,6 +58,7 @@ class NoSuchBase(Refusal):
         "No model could be loaded from {source!r}: {reason}. Give 'bundled', a folder in diffusers' layout, "
         "a .safetensors file, or a hub id such as 'owner/model'."
     )
+    exit_code = 2
 
 
 class NoSuchDevice(Refusal):
@@ -69,6 +70,7 @@ class NoSuchDevice(Refusal):
         "The model can't be placed on {asked!r}: {reason}. Nothing was loaded. "
         "Use 'cpu', or run where torch sees that device."
     )
+    exit_code = 2
 
 # %% ../../nbs/make/base.ipynb #be4377a7
 class PickledWeights(Refusal):
@@ -79,6 +81,7 @@ class PickledWeights(Refusal):
         "{path} is a pickle, and loading it could run any code. Nothing was loaded. "
         "Convert the model to safetensors and remove the file."
     )
+    exit_code = 2
 
 
 def refuse_pickles(
@@ -110,6 +113,7 @@ class CodeInModel(Refusal):
         "{path} says {key!r}, which names code or files that aren't the model's. Nothing was loaded. Take a model of a "
         "class that diffusers or transformers bring along; or remove the key, if you know what it did."
     )
+    exit_code = 2
 
 
 def _names_code(key: str, value: Any) -> bool:
@@ -714,6 +718,7 @@ class NoSuchJudge(NoSuchBase):
         "model is 'bundled', a folder, a hub id such as 'hf-hub:owner/model', or an open_clip name with its "
         "weights, such as 'ViT-B-32/laion2b_s34b_b79k'."
     )
+    exit_code = 2
 
 
 class ReadsNoTexts(Refusal):
@@ -724,6 +729,7 @@ class ReadsNoTexts(Refusal):
         "The judge {source!r} sees pictures and reads no texts, so what a picture shows can't be held against words by "
         "it. Nothing was scored; name a judge that reads (open_clip, CLIP, SigLIP) under [judge]."
     )
+    exit_code = 2
 
 # %% ../../nbs/make/base.ipynb #3b29ed6c
 @dataclass(frozen=True, eq=False)

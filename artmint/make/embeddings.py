@@ -29,6 +29,7 @@ class NotAnEmbedding(NotAnAdapter):
 
     reason: str
     says = "This is no textual inversion that can be used here: {reason}. Nothing was loaded."
+    exit_code = 2
 
 
 NAMELESS = ("emb_params", "*", "string_to_param.*")  # names of A1111's and OneTrainer's one tensor
@@ -103,6 +104,7 @@ class PickledEmbedding(Refusal):
         "{path} is a pickle, and loading it could run any code. Nothing was loaded. Convert it where you trust it, "
         "with torch.load(path, weights_only=True) and safetensors.torch.save_file of its vectors as 'emb_params'."
     )
+    exit_code = 2
 
 
 def read_embedding(
@@ -258,6 +260,7 @@ class UnsaidWord(Refusal):
         "No prompt says {words}, so the embedding of that word would change nothing. Nothing was made. Write the word "
         "into the template or a negative prompt exactly as it is, or leave the embedding out."
     )
+    exit_code = 2
 
 
 def unused_words(

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['Settings', 'settings_now', 'settings_of', 'tried_attempts', 'imported_attempts', 'is_imported', 'round_numbers',
-           'round_of', 'round_attempts', 'record_attempts', 'refuse_unsaid_words', 'changed_fields', 'describe_change',
-           'FewerRounds', 'allow_rounds']
+           'round_of', 'round_attempts', 'record_attempts', 'refuse_unsaid_words', 'BaseChanged', 'base_on_record',
+           'refuse_other_base', 'choose_base', 'changed_fields', 'describe_change', 'FewerRounds', 'allow_rounds']
 
 # %% ../../nbs/make/rounds.ipynb #c49f50b4
 import itertools
@@ -19,6 +19,7 @@ from ..core.canon import Refusal, canonical, digest
 from ..core.collection import Collection, read_collection
 from ..core.records import Attempt, Slot
 from .adapters import named_adapters
+from .base import BUNDLED
 from .embeddings import refuse_unsaid
 from ..seeds import planned_slots, recipes, salt_of, slot_seeds
 from ..studio.catalog import Catalog
@@ -213,6 +214,70 @@ def refuse_unsaid_words(
         return
     slots, _ = planned_slots(catalog, collection, settings.salt)
     refuse_unsaid(settings.texts(slots), map(catalog.blob, collection.embeddings))
+
+# %% ../../nbs/make/rounds.ipynb #a1cdae7e
+class BaseChanged(Refusal):
+    "A collection's source leads to another base than the one that painted it."
+
+    collection: str
+    source: str
+    before: str
+    now: str
+    wrote: str
+    says = (
+        "{collection} was painted with base {before:.12} (by artmint {wrote}), and {source!r} is base {now:.12} here. Nothing "
+        "was painted, and nothing changes by itself. To go on with the base that is here: artmint base take COLLECTION_FOLDER "
+        "(editions stay, and a drop that one base painted is packed with that one). To go on with the earlier one, give "
+        "the collection its files as `base`, or use artmint {wrote}."
+    )
+    exit_code = 4
+
+# %% ../../nbs/make/rounds.ipynb #74241c85
+def base_on_record(
+    catalog: Catalog,  # the studio's
+    collection: Collection,  # as it is now
+) -> tuple[
+    str, str
+]:  # digest, and the artmint that wrote it down; empty: nothing was painted from this source
+    "The base that a collection's source has led to so far."
+    name, source = collection.name, collection.generation.base
+    choice = catalog.find("base-choice", name)
+    if choice and choice["source"] == source:
+        return choice["digest"], catalog.last_version("base-choice", name)
+    settings = catalog.find("settings", name)
+    if settings:
+        same = settings["collection"].get("generation", {}).get("base", BUNDLED) == source
+        return (settings["base"], catalog.last_version("settings", name)) if same else ("", "")
+    for key, body in reversed(
+        catalog.all("attempt", f"{name}/").items()
+    ):  # of an artmint that kept no settings
+        if "base" in body.get("recipe", {}):
+            return body["recipe"]["base"], catalog.last_version("attempt", key)
+    return "", ""
+
+# %% ../../nbs/make/rounds.ipynb #81f4226a
+def refuse_other_base(
+    catalog: Catalog,  # the studio's
+    collection: Collection,  # as it is now
+    base: str,  # digest of what its source leads to here
+) -> None:
+    "Raise BaseChanged when a collection's source leads to another base than before, and nobody has chosen it."
+    before, wrote = base_on_record(catalog, collection)
+    if before and before != base:
+        raise BaseChanged(collection.name, collection.generation.base, before, base, wrote)
+
+
+def choose_base(
+    catalog: Catalog,  # the studio's
+    collection: Collection,  # as it is now
+    base: str,  # digest of what its source leads to here
+) -> str:  # digest of the base before; empty: there was none
+    "Put on record that a collection goes on with the base that its source leads to here."
+    before, _ = base_on_record(catalog, collection)
+    if before != base:
+        body = {"source": collection.generation.base, "digest": base, "before": before}
+        catalog.append("base-choice", collection.name, body)
+    return before
 
 # %% ../../nbs/make/rounds.ipynb #a5492df2
 def changed_fields(

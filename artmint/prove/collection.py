@@ -241,9 +241,9 @@ def _belongs(archive: Archive, reports: list[TokenReport]) -> set[str]:
         about = report.metadata.artmint
         if about.base:
             paths |= {"weights", f"weights/{about.base.digest}", WEIGHTS_PAGE}
-        for digest, role in named_files(about.recipe).items():
-            place = PLACES[role].format(digest)
-            paths |= {place, place.partition("/")[0]}
+    for digest, role in named_files(*(report.metadata.artmint.recipe for report in reports)).items():
+        place = PLACES[role].format(digest)
+        paths |= {place, place.partition("/")[0]}
     media = _media_of(archive, reports)
     return paths | set(media.values()) | ({"media"} if media else set())
 

@@ -22,7 +22,7 @@ from PIL import Image
 # %% ../../nbs/publish/audit.ipynb #47cb3a74
 from ..core.canon import canonical, read_json, unsafe_text
 from ..core.collection import Collection
-from ..core.manifest import BadMetadata, Manifest, Role, Token
+from ..core.manifest import BadMetadata, Manifest, Token
 from ..core.market import media_of, token_texts
 from artmint.core.formats import (
     FORMATS,
@@ -43,6 +43,7 @@ from artmint.core.picture import (
 )
 from artmint.core.records import (
     Edition,
+    FileRole,
     Finding,
     NotARecipe,
     Recipe,
@@ -290,12 +291,9 @@ class StudioDrop:
         return f"images/{slot}.{ending}"
 
     @property
-    def named(self) -> dict[str, Role]:
+    def named(self) -> dict[str, FileRole]:
         "The files that the recipes name and that may be named in public, their base aside, by digest."
-        files = {}
-        for facts in self.facts:
-            files |= named_files(public_facts(facts, self.collection.withheld))
-        return files
+        return named_files(*(public_facts(facts, self.collection.withheld) for facts in self.facts))
 
     @property
     def weights(self) -> dict[str, str | None]:

@@ -21,15 +21,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
 
 # %% ../../nbs/publish/tokens.ipynb #0fb434bb
-from ..core.canon import Hex64, Record, Refusal, canonical, digest, read_json
+from ..core.canon import Hex64, Record, Refusal, canonical, digest, error_lines, read_json
 from ..core.collection import ONE_OF_ONE, Collection, Market, RoyaltyShare
-from ..core.manifest import Role, read_strictly
+from ..core.manifest import read_strictly
 from ..core.market import fact_at, fact_label, fact_type, media_of, token_texts
 from ..core.media import MediaFile
-from ..core.records import Edition, MimeType, Slot
+from ..core.records import Edition, FileRole, MimeType, NotARecipe, Recipe, Slot
 from ..core.texts import LINK, MOMENTS, Account, DisplayType, fill_template, shown_value, stands_in
 from ..ipfs.cid import cid as cid_of
 from ..make.adapters import lineage_of
@@ -732,26 +732,58 @@ def read_contract(
     return read_strictly(ContractMetadata, data, "contract.json")
 
 # %% ../../nbs/publish/tokens.ipynb #69b4950f
-PLACES: dict[Role, str] = {  # in the root, by digest
+PLACES: dict[FileRole, str] = {  # in the root, by digest
     "adapter": "adapters/{}.safetensors",
     "embedding": "embeddings/{}.safetensors",
     "init": "init/{}.png",
+    "upscaler": "upscalers/{}.safetensors",
+    "control": "controls/{}.safetensors",
+    "ip_adapter": "ip_adapters/{}.safetensors",
+    "image_encoder": "image_encoders/{}.safetensors",
+    "picture": "pictures/{}.png",
 }
-WEIGHT_KINDS: dict[Role, str] = {  # what the recipe and the collection's `secret` call them
+WEIGHT_KINDS: dict[FileRole, str] = {  # what the collection's `secret` calls them
     "adapter": "adapters",
     "embedding": "embeddings",
     "init": "init",
+    "upscaler": "upscalers",
+    "control": "controls",
+    "ip_adapter": "ip_adapters",
+    "image_encoder": "image_encoders",
+    "picture": "pictures",
 }
+_NAMING = (
+    "init",
+    "mask",
+    "hires",
+    "upscale",
+    "adapters",
+    "embeddings",
+    "regions",
+    "controls",
+    "picture_prompts",
+)
+
+
+def _as_recipe(facts: dict) -> Recipe | None:
+    "As much of a recipe as names files, from what is published of it; None where nothing does."
+    naming = {name: facts[name] for name in _NAMING if name in facts}
+    rest = {"base": "0" * 64, "prompt": "", "seed": 0, "width": 8, "height": 8}
+    try:
+        return Recipe.model_validate_json(canonical(naming | rest)) if naming else None
+    except ValidationError as error:
+        raise NotARecipe("; ".join(error_lines(error, Recipe))) from error
 
 
 def named_files(
-    facts: dict,  # what is published of a recipe
-) -> dict[str, Role]:  # by digest
-    "The files that a recipe names, its base aside."
-    roles: dict[str, Role] = {use["digest"]: "adapter" for use in facts.get("adapters", ())}
-    roles |= dict.fromkeys(facts.get("embeddings", ()), "embedding")
-    if "init" in facts:
-        roles[facts["init"]] = "init"
+    *published: dict,  # what is published of recipes
+) -> dict[str, FileRole]:  # by digest
+    "The files that recipes name, their bases aside. A picture that one of them begins with is `init`. Raises NotARecipe."
+    roles: dict[str, FileRole] = {}
+    for facts in published:
+        recipe = _as_recipe(facts)
+        files = recipe.files if recipe else {}
+        roles |= {name: role for name, role in files.items() if roles.get(name) != "init"}
     return roles
 
 

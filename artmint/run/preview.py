@@ -26,6 +26,7 @@ from artmint.run.console import (
     Studio,
     console_voice,
     near_path,
+    place_for,
     print_json,
     progress_of,
 )
@@ -254,6 +255,7 @@ def preview_drop(
 
     if check and (page or token or browser):
         raise typer.BadParameter("--check writes no page: leave --page, --token and --open out")
+    place_for("--page", page)
     place = preview_place(target, studio)
     if refresh:
         return _told_refresh(_steps_of(place, studio, rpc), json)

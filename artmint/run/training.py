@@ -17,7 +17,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 # %% ../../nbs/run/training.ipynb #b76f3a93
-from .console import Json, Studio, console_voice, duration_words, near_path, print_json, print_line
+from artmint.run.console import (
+    Json,
+    Studio,
+    console_voice,
+    duration_words,
+    near_path,
+    place_for,
+    print_json,
+    print_line,
+)
 
 if TYPE_CHECKING:
     from artmint.run.batch import Stage
@@ -238,6 +247,7 @@ def train_adapter(
     json: Json = False,  # for programs
 ) -> None:
     "Train a LoRA adapter on a style set; it may be stopped or killed at any moment and run again."
+    place_for("--write", write)
     table, lines = settings_table(settings, other)
     for line in lines:
         typer.echo(line, err=True)

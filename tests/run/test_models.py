@@ -159,7 +159,7 @@ def test_a_wrong_file_is_refused_before_anything_is_stored(house, bundled, capsy
     data, words = wrong_files(bundled)[name]
     (house / "a.safetensors").write_bytes(data)
     code, out, messages = typed(capsys, "adapter", "add", "a.safetensors", "--name", "riso")
-    assert code == 1
+    assert code == 2
     assert words in messages
     assert out == ""
     assert names(house / "studio") == NOTHING
