@@ -176,13 +176,20 @@ TABLES = (
     "ceilings",
     "chains",
     "contracts",
+    "cost_share",
     "credentials",
+    "currency",
+    "engines",
+    "months",
     "policy",
+    "rates",
+    "revenue_per_token",
     "service",
     "signers",
     "stores",
+    "webhooks",
+    "workers",
 )
-TABLES += ("engines", "webhooks", "workers", "currency", "months", "rates", "revenue_per_token", "cost_share")
 
 # %% ../../nbs/studio/files.ipynb #7f7d1256
 def studio_document(
