@@ -106,7 +106,7 @@ class UnknownTarget(Refusal):
         "No layer of the base's {network} ends with {target!r}. Nothing was trained. Near it are {nearest}."
     )
 
-
+# %% ../nbs/10_lora_train.ipynb #c1f477ff
 def _reached(network: Any, target: str) -> list[str]:
     "Names of the layers that end with a target."
     names = [name for name, _ in network.named_modules()]

@@ -325,7 +325,7 @@ def _refuse_transformer(layers: dict[tuple[str, str], Any]) -> None:
         reason = "it is for a transformer, and kohya's layout joins layers there that diffusers keeps apart"
         raise NotAnAdapter(f"{reason}; diffusers and ComfyUI read it as it is")
 
-
+# %% ../../nbs/make/layouts.ipynb #f32aa182
 def to_kohya(
     data: bytes,  # an adapter in peft's layout
 ) -> bytes:  # the same adapter for A1111, ComfyUI and kohya's tools

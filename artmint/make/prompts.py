@@ -322,7 +322,7 @@ def readers(
         return base.pipeline
     return _taught(base, recipe.embeddings, blob)
 
-
+# %% ../../nbs/make/prompts.ipynb #a773c2f3
 def text_lengths(
     pipe: Any,  # a pipeline, or what `readers` gave
     text: str,  # a prompt, or a caption

@@ -22,7 +22,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from artmint.core.picture import contact_sheet
-from artmint.make.generators import NETWORKS, GeneratorConfig
+from artmint.make.generators import OWN_NETWORKS, GeneratorConfig
 from artmint.train.drawings import Subject
 
 SIDE = 64
@@ -50,7 +50,7 @@ class Layered(torch.nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.tensors = torch.nn.ParameterDict()
-        shapes = NETWORKS["layered"].shapes(CONFIG)
+        shapes = OWN_NETWORKS["layered"].shapes(CONFIG)
         for name, shape in shapes.items():
             wide = shapes[name.replace(".bias", ".weight")][1:]
             bound = float(np.prod(wide)) ** -0.5
@@ -64,7 +64,7 @@ class Layered(torch.nn.Module):
 
     def forward(self, latent: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
         "Pictures (n, 3, h, w)."
-        return NETWORKS["layered"].paint(CONFIG, self.named(), torch.cat([latent, condition], 1))
+        return OWN_NETWORKS["layered"].paint(CONFIG, self.named(), torch.cat([latent, condition], 1))
 
 
 def condition_of(subject: Subject) -> list[float]:
