@@ -712,7 +712,7 @@ def _refuse_idle(base: Base, config: TrainConfig) -> None:
     if problems:
         raise BadTraining("This training", problems)
 
-
+# %% ../nbs/10_lora_train.ipynb #ad34e868
 def _begin(
     style: StyleSet,
     base: Base,

@@ -1,7 +1,7 @@
 """Train the generator that comes with artmint: it paints a drawing from a latent and a few words in one pass.
 
-    python scripts/generator/train.py --work WORK --count 27000 --minutes 5    # goes on from its checkpoint
-    python scripts/generator/train.py --work WORK --minutes 5 --into artmint/data/generator
+    python scripts/generator/train.py --work WORK --count 27000 --minutes 3    # goes on from its checkpoint
+    python scripts/generator/train.py --work WORK --minutes 3 --into artmint/data/generator
 
 No adversary is trained. The drawing program throws dice; a latent throws them in their place, the program draws, and the
 network learns the picture from latent and words: a distilled generator, with known latents where GLO (Bojanowski et al.,
@@ -160,7 +160,7 @@ def main() -> None:
     )
     options.add_argument("--work", type=Path, required=True)
     options.add_argument("--count", type=int, default=27_000)
-    options.add_argument("--minutes", type=float, default=5)
+    options.add_argument("--minutes", type=float, default=3)
     options.add_argument("--into", type=Path)
     given = options.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
