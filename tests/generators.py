@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from artmint.core.records import Recipe
-from artmint.make.generators import CONFIG, NETWORKS, WEIGHTS, Generator, GeneratorConfig
+from artmint.make.generators import CONFIG, OWN_NETWORKS, WEIGHTS, Generator, GeneratorConfig
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "generator" / "onnx_file.py"
 SHAPED = {"truncation": 2.0, "prompt": "{motif} on {ground}"}
@@ -41,7 +41,7 @@ def written(folder: Path, facts: dict, **more) -> Path:
     config = GeneratorConfig.model_validate_json(json.dumps(facts))
     dice = torch.Generator().manual_seed(3)
     tensors = {}
-    for name, shape in NETWORKS[config.network].shapes(config).items():
+    for name, shape in OWN_NETWORKS[config.network].shapes(config).items():
         drawn = torch.randn(shape, generator=dice)
         tensors[name] = drawn.abs() + 0.5 if name.endswith("running_var") else drawn * 0.5
     save_file(tensors, folder / WEIGHTS)

@@ -35,7 +35,7 @@ from artmint.train.examples import FarResolution
 from artmint.train.families import UnknownFamily, UntrainableNoise
 from artmint.train.settings import TrainConfig, UnknownOptimiser
 from artmint.train.style import practice_style
-from tests.styles import SMALL, UNETS, sha
+from tests.styles import PROGRAM, SMALL, UNETS, sha
 from tests.suites import some
 
 # ---------------------------------------------------------------- training
@@ -46,22 +46,6 @@ def test_twice_trained_is_the_same_file(bases, style, trained, tmp_path, name):
     assert sha(train(style, bases(name), TrainConfig(**SMALL), tmp_path / "again").read_bytes()) == sha(
         trained(name)
     )
-
-
-PROGRAM = """
-import sys
-from pathlib import Path
-from artmint.lora_train import train
-from artmint.make.base import load_base
-from artmint.train.settings import TrainConfig
-from artmint.train.style import load_style
-base, style, folder, settings = sys.argv[1:]
-config = TrainConfig.model_validate_json(settings)
-def report(step, loss):
-    print(step, flush=True)
-
-train(load_style(style, 32), load_base(base), config, Path(folder), progress=report)
-"""
 
 
 @pytest.mark.slow

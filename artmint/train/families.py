@@ -103,14 +103,14 @@ def _by_patches(
     places[..., 1] += torch.arange(height // 2, device=x.device)[:, None]
     places[..., 2] += torch.arange(width // 2, device=x.device)[None, :]
     guided = pipe.transformer.config.guidance_embeds
-    guess = pipe.transformer(
-        hidden_states=patches.reshape(count, -1, channels * 4),
-        timestep=t / 1000,
-        guidance=torch.ones(count, device=x.device) if guided else None,
-        img_ids=places.reshape(-1, 3),
-        txt_ids=torch.zeros(conditions["encoder_hidden_states"].shape[1], 3, device=x.device),
-        **conditions,
-    ).sample
+    facts = {
+        "hidden_states": patches.reshape(count, -1, channels * 4),
+        "timestep": t / 1000,
+        "guidance": torch.ones(count, device=x.device) if guided else None,
+        "img_ids": places.reshape(-1, 3),
+        "txt_ids": torch.zeros(conditions["encoder_hidden_states"].shape[1], 3, device=x.device),
+    }
+    guess = pipe.transformer(**facts, **conditions).sample
     whole = guess.reshape(count, height // 2, width // 2, channels, 2, 2).permute(0, 3, 1, 4, 2, 5)
     return whole.reshape(x.shape)
 

@@ -1,7 +1,7 @@
 """Train the generator that comes with artmint: it paints a drawing from a latent and a few words in one pass.
 
-    python scripts/generator/train.py --work WORK --count 27000 --minutes 5    # goes on from its checkpoint
-    python scripts/generator/train.py --work WORK --minutes 5 --into artmint/data/generator
+    python scripts/generator/train.py --work WORK --count 27000 --minutes 3    # goes on from its checkpoint
+    python scripts/generator/train.py --work WORK --minutes 3 --into artmint/data/generator
 
 No adversary is trained. The drawing program throws dice; a latent throws them in their place, the program draws, and the
 network learns the picture from latent and words: a distilled generator, with known latents where GLO (Bojanowski et al.,
@@ -22,7 +22,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from artmint.core.picture import contact_sheet
-from artmint.make.generators import NETWORKS, GeneratorConfig
+from artmint.make.generators import OWN_NETWORKS, GeneratorConfig
 from artmint.train.drawings import Subject
 
 SIDE = 64
@@ -50,7 +50,7 @@ class Layered(torch.nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.tensors = torch.nn.ParameterDict()
-        shapes = NETWORKS["layered"].shapes(CONFIG)
+        shapes = OWN_NETWORKS["layered"].shapes(CONFIG)
         for name, shape in shapes.items():
             wide = shapes[name.replace(".bias", ".weight")][1:]
             bound = float(np.prod(wide)) ** -0.5
@@ -64,7 +64,7 @@ class Layered(torch.nn.Module):
 
     def forward(self, latent: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
         "Pictures (n, 3, h, w)."
-        return NETWORKS["layered"].paint(CONFIG, self.named(), torch.cat([latent, condition], 1))
+        return OWN_NETWORKS["layered"].paint(CONFIG, self.named(), torch.cat([latent, condition], 1))
 
 
 def condition_of(subject: Subject) -> list[float]:
@@ -160,7 +160,7 @@ def main() -> None:
     )
     options.add_argument("--work", type=Path, required=True)
     options.add_argument("--count", type=int, default=27_000)
-    options.add_argument("--minutes", type=float, default=5)
+    options.add_argument("--minutes", type=float, default=3)
     options.add_argument("--into", type=Path)
     given = options.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)

@@ -87,16 +87,10 @@ class Tutorial(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.main = nn.Sequential(
-            nn.ConvTranspose2d(20, 8, 4, 1, 0, bias=False),
-            nn.BatchNorm2d(8),
-            nn.ReLU(True),
-            nn.ConvTranspose2d(8, 4, 4, 2, 1, bias=False),
-            nn.BatchNorm2d(4),
-            nn.ReLU(True),
-            nn.ConvTranspose2d(4, 3, 4, 2, 1, bias=False),
-            nn.Tanh(),
-        )
+        first = [nn.ConvTranspose2d(20, 8, 4, 1, 0, bias=False), nn.BatchNorm2d(8), nn.ReLU(True)]
+        second = [nn.ConvTranspose2d(8, 4, 4, 2, 1, bias=False), nn.BatchNorm2d(4), nn.ReLU(True)]
+        last = [nn.ConvTranspose2d(4, 3, 4, 2, 1, bias=False), nn.Tanh()]
+        self.main = nn.Sequential(*first, *second, *last)
 
 
 def test_a_dcgan_of_pytorchs_tutorial_is_read_as_it_was_saved(tmp_path):

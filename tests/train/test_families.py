@@ -25,9 +25,8 @@ from artmint.train.families import (
     trained_family,
 )
 from artmint.train.settings import BadTraining, TrainConfig
-from tests.styles import SMALL, painted, sha
+from tests.styles import PROGRAM, SMALL, painted, sha
 from tests.suites import some
-from tests.test_lora_train import PROGRAM
 
 FLOWS = ("sd3", "flux")
 FLOWING = SMALL | {"targets": TRANSFORMER_TARGETS, "far_resolution": True, "prior_batch": 0}
