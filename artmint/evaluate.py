@@ -34,6 +34,7 @@ class Asked:
     width: int = 128  # pixels
     height: int = 128
     weight: float = 1.0  # of the adapter
+    scheduler: str = "DDIM"  # "own" for bases that know no other
 
 
 def painted(
@@ -48,6 +49,7 @@ def painted(
         "base": base.digest,
         "steps": asked.steps,
         "guidance": asked.guidance,
+        "scheduler": asked.scheduler,
         "width": asked.width,
         "height": asked.height,
         "profile": "fast",

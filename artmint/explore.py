@@ -27,9 +27,8 @@ if TYPE_CHECKING:
 
 # %% ../nbs/12_explore.ipynb #b0982ed3
 import artmint
-from .core.canon import Refusal, canonical, error_lines, read_json
+from .core.canon import Refusal, canonical, digest, error_lines, read_json
 from artmint.core.collection import (
-    BaseFiles,
     Collection,
     Generation,
     InconsistentCollection,
@@ -43,8 +42,8 @@ from .judge.heads import scorers_for
 from .judge.scores import score
 from .judge.sheets import FRAMES, Sheet, Tile, picture_sheet, small_picture
 from .make.adapters import named_adapters
-from .make.base import Base, Judge, collection_base
-from .make.render import check_new
+from .make.base import Judge
+from .make.engines import Painter, open_painter, painter_source
 from .make.rounds import Settings, refuse_unsaid_words
 from .seeds import load_collection, salt_of
 from .studio.catalog import Catalog
@@ -52,7 +51,11 @@ from .studio.files import write_whole
 from .studio.web import guarded, respond, serve_app, web_app
 
 # %% ../nbs/12_explore.ipynb #a0302b4a
-UNPAINTED = ("attempts", "rounds", "init")  # of [generation]; they change how often is tried, or name a file
+# of [generation]; they change how often is tried, or name files
+UNPAINTED = (
+    *("attempts", "rounds", "init", "mask"),
+    *("regions", "controls", "picture_prompts", "upscale"),
+)
 
 
 class NoSuchSetting(Refusal):
@@ -237,7 +240,7 @@ class _Asked:
 
     changes: dict[str, Any]
     collection: Collection
-    base: Base
+    painter: Painter
     attempts: list[Attempt]
 
 # %% ../nbs/12_explore.ipynb #a8fe7538
@@ -246,19 +249,21 @@ def _asked(
 ) -> list[_Asked]:
     """Every cell's recipes, checked. Raises what `check_new` raises, and NoSuchSetting, InconsistentCollection,
     UnsaidWord."""
-    bases: dict[tuple[str, BaseFiles], Base] = {}
+    painters: dict[str, Painter] = {}
     salt = salt_of(collection, catalog.folder)
     cells = []
     for changes in combinations(axes):
         changed = varied(collection, changes)
-        source = (changed.generation.base, changed.base)
-        if source not in bases:
-            bases[source] = collection_base(changed)
-        settings = Settings(changed, bases[source].digest, named_adapters(catalog, changed), salt)
+        source = painter_source(changed)
+        name = digest(source.model_dump(mode="json"))
+        if name not in painters:
+            painters[name] = open_painter(source, catalog.folder)
+        painter = painters[name]
+        settings = Settings(changed, painter.digest, named_adapters(catalog, changed), salt)
         attempts = [a for slot in slots for a in settings.attempts(slot, range(1, seeds + 1))]
-        check_new(bases[source], [attempt.recipe for attempt in attempts], catalog.blob)
+        painter.check_new([attempt.recipe for attempt in attempts], catalog.blob)
         refuse_unsaid_words(catalog, settings)
-        cells.append(_Asked(changes, changed, bases[source], attempts))
+        cells.append(_Asked(changes, changed, painter, attempts))
     return cells
 
 # %% ../nbs/12_explore.ipynb #54290a2a
@@ -314,7 +319,7 @@ def explore_grid(
         def tell(count: int, _: int, before: int = painted) -> None:
             progress(before + count, total)
 
-        generate(catalog, cell.base, cell.attempts, tell, stage="explore")
+        generate(catalog, cell.painter, cell.attempts, tell, stage="explore")
         painted += len(cell.attempts)
         progress(painted, total)
         done.append(Cell(cell.changes, _shots(catalog, judge, cell, slots, seeds)))

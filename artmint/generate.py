@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['is_by_hand', 'open_slots', 'attempts_of', 'DigestMismatch', 'LostFile', 'record', 'broken_recipes', 'lacking',
            'NothingButBroken', 'refuse_broken', 'artifacts_of', 'record_broken', 'paint', 'generate', 'put_picture',
-           'Declaration', 'SlotTaken', 'UnfitWords', 'work_of', 'enter', 'NothingToWithdraw', 'withdraw', 'NotSerial']
+           'Declaration', 'SlotTaken', 'UnfitWords', 'refuse_words', 'work_of', 'enter', 'NothingToWithdraw',
+           'withdraw', 'NotSerial']
 
 # %% ../nbs/15_generate.ipynb #d1aeb3a4
 import difflib
@@ -24,14 +25,19 @@ from .core.collection import Collection
 from .core.texts import WORDS
 from .core.formats import format_of
 from .core.intake import TakenPicture, keep_picture, take_picture
-from .core.picture import infotext, old_infotext, pixel_digest, png_bytes
+from .core.picture import pixel_digest, png_bytes
 from .core.records import Artifact, Attempt, KeptFile, Recipe, Slot, SourceKind, Work
 from .make.adapters import named_adapters
-from .make.base import Base, environment
+from .make.engines import Painter
 from .make.engine import BrokenPicture
-from .make.render import batches, check, check_new, render
-from .make.rounds import Settings, record_attempts, refuse_unsaid_words, round_attempts
-from .make.schedulers import own_spacing
+from artmint.make.rounds import (
+    Settings,
+    is_imported,
+    record_attempts,
+    refuse_other_base,
+    refuse_unsaid_words,
+    round_attempts,
+)
 from .seeds import frozen_slots, one_of_one_of
 from .studio.catalog import Catalog
 from .studio.editions import edition_of
@@ -44,9 +50,11 @@ def is_by_hand(
     collection: Collection,  # which may hold slots for works made by hand
     slot: Slot,  # which slot
 ) -> bool:
-    "Whether a slot is for a work made by hand: one was entered, or the collection waits for one."
-    work = catalog.find("attempt", attempt_key(collection.name, slot.id, 0))
-    if work and not work.get("withdrawn"):
+    """Whether a slot is for a work made by hand, or elsewhere: one was entered or imported, or the collection waits for
+    one."""
+    attempts = catalog.all("attempt", f"{collection.name}/{slot.id}/")
+    work = attempts.pop(attempt_key(collection.name, slot.id, 0), None)
+    if (work and not work.get("withdrawn")) or any(map(is_imported, attempts.values())):
         return True
     one = one_of_one_of(collection, slot.traits)
     return bool(one and one.by_hand)
@@ -74,18 +82,21 @@ def attempts_of(
     slots: list[Slot],  # for which slots
     salt: str,  # the collection's salt
     round: int,  # 1, 2, ...
-    base: Base,  # the model
+    painter: Painter,  # the engine, with its base
 ) -> list[Attempt]:  # slot by slot
-    """The attempts of a round, checked and then recorded. Raises NoSuchAdapter, UnsaidWord, what `check` raises, and
-    of attempts that aren't recorded yet what `check_new` raises, before anything is recorded."""
-    settings = Settings(collection, base.digest, named_adapters(catalog, collection), salt)
+    """The attempts of a round, checked and then recorded. Raises BaseChanged, NoSuchAdapter, UnsaidWord, what the
+    painter's `check` raises, and of attempts that aren't recorded yet what its `check_new` raises, before anything is
+    recorded."""
+    if slots:
+        refuse_other_base(catalog, collection, painter.digest)
+    settings = Settings(collection, painter.digest, named_adapters(catalog, collection), salt)
     attempts = round_attempts(catalog, settings, slots, round)
     keys = [attempt_key(collection.name, attempt.slot, attempt.attempt) for attempt in attempts]
     there = {row.key for row in catalog.rows_of("attempt", keys)}
     pairs = list(zip(keys, attempts))
     fresh = [attempt.recipe for key, attempt in pairs if key not in there]
-    check(base, [attempt.recipe for key, attempt in pairs if key in there], catalog.blob)
-    check_new(base, fresh, catalog.blob)
+    painter.check([attempt.recipe for key, attempt in pairs if key in there], catalog.blob)
+    painter.check_new(fresh, catalog.blob)
     if fresh:
         refuse_unsaid_words(catalog, settings)
     record_attempts(catalog, settings, attempts, round)
@@ -118,18 +129,18 @@ class LostFile(Refusal):
     )
 
 # %% ../nbs/15_generate.ipynb #019cf114
-def _artifact(catalog: Catalog, base: Base, recipe: Recipe, image: Image.Image) -> Artifact:
+def _artifact(catalog: Catalog, painter: Painter, recipe: Recipe, image: Image.Image) -> Artifact:
     "Store a picture, and give what is to be recorded of it. Raises DigestMismatch and LostFile."
     before = catalog.find("artifact", recipe.dna)
     pixels = pixel_digest(image)
     if before and before["pixel_digest"] != pixels:
         raise DigestMismatch(recipe.dna, before["pixel_digest"], pixels)
-    spacing = own_spacing(base.pipeline.scheduler)
-    texts = [infotext(recipe, base.name, base.file_hash, spacing), old_infotext(recipe, base.name)]
-    blob = catalog.put_blob(png_bytes(image, recipe, text=texts[0]))
+    now, *earlier = painter.infotexts(recipe)
+    blob = catalog.put_blob(png_bytes(image, recipe, text=now))
     if before and not catalog.has_blob(before["file_digest"]):
         # It may have been written before infotext said all that it says now.
-        if catalog.put_blob(png_bytes(image, recipe, text=texts[1])) != before["file_digest"]:
+        files = [catalog.put_blob(png_bytes(image, recipe, text=text)) for text in earlier]
+        if before["file_digest"] not in files:
             raise LostFile(recipe.dna, before["file_digest"], blob)
     if before:
         return Artifact(**before)
@@ -138,19 +149,19 @@ def _artifact(catalog: Catalog, base: Base, recipe: Recipe, image: Image.Image) 
         recipe=recipe.facts(),
         pixel_digest=pixels,
         file_digest=blob,
-        environment=environment(),
+        environment=painter.environment(),
     )
 
 
 def record(
     catalog: Catalog,  # where to
-    base: Base,  # the model that made them
+    painter: Painter,  # the engine that made them
     made_from: list[Recipe],  # each once
     images: list[Image.Image],  # what came out
 ) -> list[Artifact]:
     """Store pictures, then all their facts at once.
     Raises DigestMismatch when the catalog holds other pixels for a recipe, LostFile."""
-    artifacts = [_artifact(catalog, base, recipe, image) for recipe, image in zip(made_from, images)]
+    artifacts = [_artifact(catalog, painter, recipe, image) for recipe, image in zip(made_from, images)]
     catalog.put_all("artifact", {artifact.dna: artifact.model_dump(mode="json") for artifact in artifacts})
     return artifacts
 
@@ -223,46 +234,46 @@ def record_broken(
 # %% ../nbs/15_generate.ipynb #8de1ed60
 def paint(
     catalog: Catalog,  # what exists, and where to put the rest
-    base: Base,  # the model
+    painter: Painter,  # the engine, with its base
     attempts: list[Attempt],  # what to make
     progress: Callable[[int, int], None] = lambda done, total: None,  # called with counts after each batch
     stage: str = "generate",  # whose cost it is in the ledger
 ) -> None:
     """Make the artifacts that the catalog lacks, each stored as soon as its batch is done; what comes out as no
-    picture is recorded as stopped. Raises what `refuse` and `record` raise."""
+    picture is recorded as stopped. Raises what the painter and `record` raise."""
     missing = lacking(catalog, (a.recipe for a in attempts))
-    check(base, missing, catalog.blob)
-    on_gpu = base.device != "cpu"
+    painter.check(missing, catalog.blob)
+    on_gpu = painter.device != "cpu"
     count = 0
-    for part in batches(base, missing, catalog.blob):
+    for part in painter.batches(missing, catalog.blob):
         wanted = [missing[i] for i in part]
         with metered(catalog, stage, [recipe.dna for recipe in wanted], gpu=on_gpu) as more:
-            made = _keep(catalog, base, wanted)
+            made = _keep(catalog, painter, wanted)
             more["bytes"] = sum(catalog.blob_path(a.file_digest).stat().st_size for a in made)
             count += len(part)
             progress(count, len(missing))
 
 # %% ../nbs/15_generate.ipynb #f04bd17c
-def _keep(catalog: Catalog, base: Base, wanted: list[Recipe]) -> list[Artifact]:
+def _keep(catalog: Catalog, painter: Painter, wanted: list[Recipe]) -> list[Artifact]:
     "Paint a batch, and record each as what it came out as."
     broken: dict[int, BrokenPicture] = {}
-    images = render(base, wanted, blob=catalog.blob, broken=broken.setdefault)
+    images = painter.render(wanted, blob=catalog.blob, broken=broken.setdefault)
     # What an earlier artmint took for a picture stays one, and its lost file comes back.
     earlier = {row.key for row in catalog.rows_of("artifact", (recipe.dna for recipe in wanted))}
     record_broken(catalog, [refusal for refusal in broken.values() if refusal.dna not in earlier])
     sound = [i for i in range(len(wanted)) if i not in broken or wanted[i].dna in earlier]
-    return record(catalog, base, [wanted[i] for i in sound], [images[i] for i in sound])
+    return record(catalog, painter, [wanted[i] for i in sound], [images[i] for i in sound])
 
 
 def generate(
     catalog: Catalog,  # what exists, and where to put the rest
-    base: Base,  # the model
+    painter: Painter,  # the engine, with its base
     attempts: list[Attempt],  # what to make
     progress: Callable[[int, int], None] = lambda done, total: None,  # called with counts after each batch
     stage: str = "generate",  # whose cost it is in the ledger
 ) -> list[Artifact]:  # in the order of the attempts, without those that came out as no picture
     "Paint attempts. Raises what `paint` raises, and NothingButBroken when not one came out as a picture."
-    paint(catalog, base, attempts, progress, stage)
+    paint(catalog, painter, attempts, progress, stage)
     return artifacts_of(catalog, attempts)
 
 # %% ../nbs/15_generate.ipynb #8324594f
@@ -307,13 +318,16 @@ class UnfitWords(Refusal):
     exit_code = 2
 
 # %% ../nbs/15_generate.ipynb #3bd64504
-def _refuse_words(words: Declaration) -> None:
+def refuse_words(
+    words: Declaration,  # what is said of works
+    nameless: bool = False,  # whether nobody need be named
+) -> None:
     "Refuse words that can't be published. Raises UnfitWords."
     for name, text in vars(words).items():
         problems = unsafe_text(text)
         if len(text) > WORDS:
             problems.append(f"{len(text)} characters, and at most {WORDS} are published")
-        if text != text.strip() or (name == "artist" and not text):
+        if text != text.strip() or (name == "artist" and not text and not nameless):
             problems = ["nobody is named" if name == "artist" else "blanks around it, or nothing else"]
         if problems:
             raise UnfitWords(name.replace("_", "-"), ", ".join(dict.fromkeys(problems)))
@@ -330,7 +344,7 @@ def _refuse_work(catalog: Catalog, collection: Collection, slot: int, path: Path
         raise SlotTaken(slot, f"the collection has slots 1 to {collection.supply}")
     if edition_of(catalog, collection.name, slot):
         raise SlotTaken(slot, "it has its edition")
-    _refuse_words(words)
+    refuse_words(words)
 
 # %% ../nbs/15_generate.ipynb #f5d4f29f
 def work_of(

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['UnfilledSlot', 'NoSuchSlots', 'RefusedByPeople', 'UndecidedByPeople', 'RefusedAfterPacking', 'MixedBases',
-           'OverlappingDrop', 'AuditFailed', 'refuse_unaccepted', 'check_range', 'refuse_mixed_bases', 'is_complete',
-           'pack', 'provenance_record']
+           'OverlappingDrop', 'AuditFailed', 'refuse_unaccepted', 'check_range', 'refuse_mixed_bases', 'earlier_base',
+           'is_complete', 'pack', 'provenance_record']
 
 # %% ../nbs/25_metadata.ipynb #35755440
 import hashlib
@@ -54,13 +54,28 @@ from artmint.publish.tokens import (
     withheld_digests,
 )
 from .publish.renditions import Rendition, rendition_of
-from .publish.weights import WEIGHTS_PAGE, WeightsListing, WeightsPlace, nested, write_weights
 
 # %% ../nbs/25_metadata.ipynb #96fcde87
+from artmint.publish.weights import (
+    WEIGHTS_PAGE,
+    WeightsListing,
+    WeightsPlace,
+    nested,
+    weights_archive,
+    write_weights,
+)
 from .seeds import frozen_slots, salt_of
 from .studio.catalog import Catalog
 from .studio.editions import edition_of, packed_slots, token_of
-from .studio.files import attempt_key, drop_folder, drop_key, write_whole
+from artmint.studio.files import (
+    attempt_key,
+    drop_folder,
+    drop_key,
+    force_file,
+    make_folder,
+    sync_folder,
+    write_whole,
+)
 from .studio.ledger import metered
 from .studio.maintenance import PACKING
 
@@ -237,6 +252,25 @@ def refuse_mixed_bases(
     if others:
         raise MixedBases(others, base.source)
 
+# %% ../nbs/25_metadata.ipynb #2f6820f9
+def earlier_base(
+    catalog: Catalog,  # where editions and their artifacts are
+    collection: Collection,  # whose
+    editions: list[Edition],  # of a drop
+    base: BaseFacts,  # the one that paints today
+) -> BaseFacts:  # today's, unless all editions are of one other base
+    "The base that painted a drop. A collection's source may lead to another base by now, as after an upgrade of artmint."
+    recipes = [catalog.get("artifact", edition.dna)["recipe"] for edition in editions]
+    painted = [(edition, facts["base"]) for edition, facts in zip(editions, recipes) if "base" in facts]
+    digests = {digest for _, digest in painted}
+    if len(digests) != 1 or base.digest in digests:
+        return base
+    edition = painted[0][0]
+    attempt = catalog.find("attempt", attempt_key(collection.name, edition.slot, edition.attempt)) or {}
+    settings = settings_of(catalog, attempt, collection.name, "")
+    source = settings.collection.generation.base if settings else collection.generation.base
+    return BaseFacts(digest=digests.pop(), source=source)
+
 # %% ../nbs/25_metadata.ipynb #3e8dab7f
 def _earlier_settings(catalog: Catalog, now: Settings, editions: list[Edition]) -> dict[int, Settings]:
     "The settings that editions were painted under, by slot, where they aren't the present ones."
@@ -275,7 +309,10 @@ def _published_base(
 ) -> WeightsPlace | None:
     "Where the files of a drop's base are published, their archive written; None where they aren't. Raises OSError."
     painted = any("base" in recipe for recipe in recipes)
-    if not (collection.publish_weights and weights and painted):
+    known = (
+        weights or weights_archive(catalog.folder, digest).exists()
+    )  # an earlier base's may be there from an earlier drop
+    if not (collection.publish_weights and known and painted):
         return None
     return write_weights(catalog.folder, digest, weights)
 
@@ -308,6 +345,8 @@ def _open_drop(
     check_range(catalog, collection, drop, slots)
     salt = salt_of(collection, catalog.folder)
     editions = _editions(catalog, collection, slots)
+    painted = earlier_base(catalog, collection, editions, base)
+    base, weights = painted, weights if painted == base else {}
     facts = [catalog.get("artifact", edition.dna)["recipe"] for edition in editions]
     refuse_mixed_bases(editions, facts, base)
     in_drop = [slot for slot in frozen_slots(catalog, collection, salt) if slot.id in slots]
@@ -351,7 +390,8 @@ def _public_picture(
         identity = open_identity(catalog.folder)
         name = token_name(collection, edition.slot, edition.traits)
         model = base_name(drop.base.source)
-        digest = signed_once(catalog, picture, name, facts, identity, model, collection.marks)
+        shown = public_facts(facts, collection.withheld)
+        digest = signed_once(catalog, picture, name, shown, identity, model, collection.marks)
         picture = catalog.blob(digest)
         path = catalog.blob_path(digest)
     return picture, path
@@ -474,16 +514,21 @@ def is_complete(
     except (OSError, ContentError):
         return False
 
-
+# %% ../nbs/25_metadata.ipynb #59fbdf81
 def _write(folder: Path, files: Mapping[str, Path | bytes], manifest: Manifest) -> None:
     "Write root, archive and manifest, the manifest last."
     for path, data in files.items():
         target = folder / "root" / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(data, bytes):
-            target.write_bytes(data)
-        else:
-            shutil.copyfile(data, target)
+        make_folder(target.parent)
+        with open(target, "wb") as file:
+            if isinstance(data, bytes):
+                file.write(data)
+            else:
+                with open(data, "rb") as source:
+                    shutil.copyfileobj(source, file)
+            force_file(file)
+    for inner in {(folder / "root" / path).parent for path in files}:
+        sync_folder(inner)
     write_car(folder / "drop.car", folder / "root")
     write_whole(folder / "drop.json", manifest.data)
 
@@ -526,6 +571,7 @@ def _replace(
     if target.exists():
         target.rename(old)
     aside.rename(target)
+    sync_folder(target.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 # %% ../nbs/25_metadata.ipynb #fca26c60
@@ -565,7 +611,7 @@ def pack(
         files = _root_files(catalog, facts, media, Path(scratch))
         manifest = _manifest(facts, drop, files)
         target = drop_folder(catalog.folder, collection.name, drop)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         with FileLock(target.with_name(f".{target.name}.lock")):
             if not is_complete(target, manifest):
                 _replace(catalog, facts, files, manifest, target)

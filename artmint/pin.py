@@ -5,20 +5,19 @@
 # %% auto #0
 __all__ = ['STORE_KINDS', 'THROUGH_GATEWAYS', 'NO_GATEWAY', 'STORE_KEYS', 'StoreProgress', 'PublishedElsewise', 'RootsDiffer',
            'TooFewStores', 'read_back', 'give', 'refuse_few', 'charged', 'publish', 'WeightsMissing', 'publish_weights',
-           'BadStore', 'open_stores', 'NoArweaveStore', 'arweave_key', 'DropArchive', 'DropLook', 'look_at_drop',
-           'Mended', 'rebuild_archive', 'repair_drop']
+           'BadStore', 'open_stores', 'early_words', 'NoArweaveStore', 'arweave_key', 'DropArchive', 'DropLook',
+           'look_at_drop', 'Mended', 'rebuild_archive', 'repair_drop']
 
 # %% ../nbs/27_pin.ipynb #2b2ff502
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import urlsplit
 
 # %% ../nbs/27_pin.ipynb #d026f868
 from .core.canon import Refusal
@@ -27,7 +26,7 @@ from .ipfs.arweave import ArweaveStore, ItemKey
 from .ipfs.car import BadCar, Car, Place, car_header, check_car, open_car, walk, write_car
 from .ipfs.cid import CID, ContentError, varint
 from .ipfs.health import Draw, StoreHealth, draw_blocks, examine, gathered, record_health, tree_places
-from .ipfs.http import NoAnswer
+from .ipfs.http import NoAnswer, UnreadableAddress, web_address
 from .ipfs.services import PinataStore, PinningService, S3Store
 from .ipfs.sources import Sources
 from artmint.ipfs.stores import (
@@ -267,17 +266,21 @@ def _read_key(studio: Path, number: int, name: Any) -> str:
         raise BadStore(number, f"{name} holds something else than one key: no spaces, no second line")
     return key
 
-
+# %% ../nbs/27_pin.ipynb #297581a5
 def _refuse_exposed(number: int, fields: dict[str, Any], key: Any) -> None:
     "Raise BadStore for an address that holds a user, or over which a key would be sent unencrypted."
     for name in ("url", "endpoint", "gateway"):
-        try:
-            parts = urlsplit(str(fields.get(name) or ""))
-            holds_user, host = "@" in parts.netloc, parts.hostname or ""
-        except ValueError:
-            raise BadStore(number, f"its {name} is no address") from None
-        if holds_user:
+        if not fields.get(name):
+            continue
+        if not isinstance(fields[name], str):
+            raise BadStore(number, f"its {name} is no text")
+        if "@" in fields[name].partition("://")[2].partition("/")[0]:
             raise BadStore(number, f"its {name} holds a user or a password; {_KEY_PLACE}")
+        try:
+            parts = web_address(fields[name])
+        except UnreadableAddress:
+            raise BadStore(number, f"its {name} is no address, as https://HOST is one") from None
+        host = parts.hostname or ""
         plain = parts.scheme == "http" and host not in ("127.0.0.1", "localhost", "::1")
         if key is not None and name != "gateway" and plain:
             raise BadStore(number, f"its key would be sent over plain http to {host}; name an https address")
@@ -323,6 +326,19 @@ def open_stores(
     for number, table in enumerate(_tables(studio), 1):
         stores.append(_open_store(studio, number, table))
     return stores
+
+# %% ../nbs/27_pin.ipynb #2e711910
+def early_words(
+    names: Iterable[str],  # of stores that have a drop
+) -> str:  # empty: nobody but the studio can read it
+    "What is to be said of stores that others read, of a drop that the chain doesn't tell yet."
+    others = [name for name in names if not name.startswith("folder ")]
+    if not others:
+        return ""
+    return (
+        f"{', '.join(others)}: from now on what is in this drop can be read there. A drop that is to be sealed (artmint admin seal) "
+        "stays in the studio's own folder until it is told: leave [[stores]] out of studio.toml that long"
+    )
 
 # %% ../nbs/27_pin.ipynb #a248d0fd
 class NoArweaveStore(Refusal):

@@ -10,6 +10,7 @@ from typing import Any
 
 from artmint import generate
 from artmint.make.base import Base, load_base
+from artmint.make.engines import Diffusers
 from artmint.run import workers as scale
 from artmint.run.executors import serial
 from artmint.run.workers import Crew, order_of
@@ -54,8 +55,8 @@ def rendered(base: Base, seeds: range, watch: Stopwatch) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
 
         def work() -> None:
-            order = order_of(Catalog(folder), base, attempts(base, seeds), Crew())
-            serial(order, base, lambda made, wanted: None)
+            order = order_of(Catalog(folder), Diffusers(base), attempts(base, seeds), Crew())
+            serial(order, Diffusers(base), lambda made, wanted: None)
 
         total = seconds(work)
     return total, watch.spent

@@ -17,7 +17,7 @@ def main() -> None:
     order, name, bare = pickle.load(sys.stdin.buffer)
     worker = Worker(order, name)
     recipe = next(iter(order.batches.values()))[0].recipe
-    forwards = Forwards(engine(worker.base, recipe), recipe.steps)
+    forwards = Forwards(engine(worker.painter.base, recipe), recipe.steps)
     forwards.unet()
     print("ready", flush=True)
     sys.stdin.buffer.read(1)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from itertools import count
 
 from artmint.make.base import load_base
+from artmint.make.engines import Diffusers
 from artmint.run.workers import Crew, Order, order_of
 from artmint.studio.catalog import Catalog
 
@@ -62,7 +63,7 @@ def measure(rounds: int) -> Iterator[dict]:
         first = next(seeds)
         with tempfile.TemporaryDirectory() as folder:
             pictures = attempts(base, range(first, first + PICTURES))
-            return work(order_of(Catalog(folder), base, pictures, Crew(workers=2)), workers, bare)
+            return work(order_of(Catalog(folder), Diffusers(base), pictures, Crew(workers=2)), workers, bare)
 
     speedups, bare_speedups = [], []
     for _ in range(rounds):

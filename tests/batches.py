@@ -8,6 +8,7 @@ from artmint.generate import attempts_of, generate
 from artmint.judge.decisions import Action, ReviewSession, record_action
 from artmint.judge.scores import built_in_scorers, score
 from artmint.make.base import load_base, load_judge
+from artmint.make.engines import Diffusers
 from artmint.metadata import pack
 from artmint.metrics import AttemptOutcome
 from artmint.publish.tokens import BaseFacts
@@ -37,7 +38,7 @@ def made(folder: Path, supply: int, attempts: int) -> tuple[Catalog, object]:
     judge = load_judge()
     (folder / "studio.toml").write_text(RATES)
     slots = frozen_slots(catalog, tiny, "tiny")
-    generate(catalog, base, attempts_of(catalog, tiny, slots, "tiny", 1, base))
+    generate(catalog, Diffusers(base), attempts_of(catalog, tiny, slots, "tiny", 1, Diffusers(base)))
     clip = sorted(
         each["clip"]
         for each in score(

@@ -1,5 +1,7 @@
 "What several tests build on."
 
+from artmint.make.engines import Diffusers
+
 import glob
 import http.server
 import os
@@ -105,7 +107,7 @@ def minted(tmp_path_factory):
     catalog, web3 = Catalog(studio), connect("embedded", studio / "chain")
     slots = frozen_slots(catalog, tiny, tiny.salt)
     for slot, artifact in zip(
-        slots, generate(catalog, base, recipes(tiny, slots, tiny.salt, range(1, 2), base.digest))
+        slots, generate(catalog, Diffusers(base), recipes(tiny, slots, tiny.salt, range(1, 2), base.digest))
     ):
         kept = artifact.model_dump(include={"dna", "pixel_digest", "file_digest"})
         edition = Edition(
@@ -272,7 +274,7 @@ def expected(base, tmp_path_factory):
     from tests.hosts import listed
 
     catalog, _, attempts = listed(tmp_path_factory.mktemp("alone"), base)
-    return pictures_digest(generate(catalog, base, attempts))
+    return pictures_digest(generate(catalog, Diffusers(base), attempts))
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from artmint.run.executors import pictures_digest
 from artmint.run.workers import Crew, order_of
 from artmint.seeds import frozen_slots, load_collection
 from artmint.studio.catalog import Catalog, RecordConflict
+from artmint.make.engines import Diffusers
 
 TINY = Path(__file__).parents[0] / "data" / "tiny"
 
@@ -30,9 +31,9 @@ def listed(folder: Path, base, crew: Crew = Crew(), rounds: int = 2) -> tuple[Ca
     attempts = [
         a
         for number in range(1, rounds + 1)
-        for a in attempts_of(catalog, tiny, slots, tiny.salt, number, base)
+        for a in attempts_of(catalog, tiny, slots, tiny.salt, number, Diffusers(base))
     ]
-    return catalog, order_of(catalog, base, attempts, crew), attempts
+    return catalog, order_of(catalog, Diffusers(base), attempts, crew), attempts
 
 
 def made(catalog: Catalog, attempts: list) -> str:

@@ -32,6 +32,7 @@ from artmint.explore import (
 from artmint.generate import attempts_of, generate
 from artmint.judge.heads import UnknownScorer
 from artmint.make.base import load_base, load_judge
+from artmint.make.engines import Diffusers
 from artmint.make.engine import UnknownChoice
 from artmint.console.cli import main
 from artmint.seeds import frozen_slots, load_collection
@@ -100,10 +101,10 @@ def test_a_cell_is_what_the_settings_give_first(tmp_path, painted, tiny):
     cell = grid.cells[1]
     changed = varied(tiny, cell.changes)
     frozen_slots(catalog, changed, changed.salt)
-    attempts = attempts_of(catalog, changed, slots, changed.salt, 1, load_base())
+    attempts = attempts_of(catalog, changed, slots, changed.salt, 1, Diffusers(load_base()))
     firsts = [attempt for attempt in attempts if attempt.attempt == 1]
     assert [a.recipe.dna for a in firsts] == [shot.artifact.dna for shot in cell.shots]
-    made = generate(catalog, load_base(), firsts)
+    made = generate(catalog, Diffusers(load_base()), firsts)
     assert [a.pixel_digest for a in made] == [shot.artifact.pixel_digest for shot in cell.shots]
 
 

@@ -26,6 +26,7 @@ from artmint.generate import (
     record,
 )
 from artmint.make.base import load_base
+from artmint.make.engines import Diffusers
 from artmint.make.render import render
 from artmint.studio.catalog import Catalog
 from artmint.train.drawings import draw, subjects
@@ -168,8 +169,8 @@ def test_generate_makes_only_what_is_missing(base, tmp_path):
     attempts = [
         Attempt(slot=1, attempt=i + 1, recipe=recipe(i, base.digest, profile="fast")) for i in range(3)
     ]
-    first = generate(catalog, base, attempts[:2], lambda done, total: seen.append((done, total)))
-    again = generate(catalog, base, attempts, lambda done, total: seen.append((done, total)))
+    first = generate(catalog, Diffusers(base), attempts[:2], lambda done, total: seen.append((done, total)))
+    again = generate(catalog, Diffusers(base), attempts, lambda done, total: seen.append((done, total)))
     assert seen == [(2, 2), (1, 1)]
     assert again[:2] == first
     assert [read_png(catalog.blob(a.file_digest))[0].size for a in again] == [(128, 128)] * 3
@@ -181,10 +182,12 @@ def test_a_lost_file_is_painted_again_and_nothing_else(base, tmp_path):
     attempts = [
         Attempt(slot=1, attempt=i + 1, recipe=recipe(i, base.digest, profile="fast")) for i in range(2)
     ]
-    first = generate(catalog, base, attempts)
+    first = generate(catalog, Diffusers(base), attempts)
     file = catalog.blob(first[1].file_digest)
     catalog.blob_path(first[1].file_digest).unlink()
-    assert generate(catalog, base, attempts, lambda done, total: seen.append((done, total))) == first
+    assert (
+        generate(catalog, Diffusers(base), attempts, lambda done, total: seen.append((done, total))) == first
+    )
     assert seen == [(1, 1)]
     assert catalog.blob(first[1].file_digest) == file
     assert catalog.check() == []
@@ -198,11 +201,11 @@ def test_a_lost_file_of_an_earlier_version_is_written_as_it_was(base, tmp_path):
     (image,) = render(base, [made])
     old = png_bytes(image, made, text=old_infotext(made, base.name))
     assert old != png_bytes(image, made, base.name)
-    facts = record(catalog, base, [made], [image])[0].model_dump(mode="json")
+    facts = record(catalog, Diffusers(base), [made], [image])[0].model_dump(mode="json")
     earlier = Catalog(tmp_path / "earlier")
     digest = hashlib.sha256(old).hexdigest()
     earlier.put("artifact", made.dna, facts | {"file_digest": digest})
-    (again,) = generate(earlier, base, [Attempt(slot=1, attempt=1, recipe=made)])
+    (again,) = generate(earlier, Diffusers(base), [Attempt(slot=1, attempt=1, recipe=made)])
     assert again.file_digest == digest
     assert earlier.blob(digest) == old
 
@@ -218,12 +221,14 @@ def test_a_lost_file_that_comes_out_otherwise_is_refused(base, tmp_path, field, 
     other = Catalog(tmp_path / "other")
     attempts = [Attempt(slot=1, attempt=1, recipe=made)]
     other.put(
-        "artifact", made.dna, generate(one, base, attempts)[0].model_dump(mode="json") | {field: "0" * 64}
+        "artifact",
+        made.dna,
+        generate(one, Diffusers(base), attempts)[0].model_dump(mode="json") | {field: "0" * 64},
     )
     if field == "pixel_digest":
         assert not other.has_blob(other.get("artifact", made.dna)["file_digest"])
     with pytest.raises(refusal) as caught:
-        generate(other, base, attempts)
+        generate(other, Diffusers(base), attempts)
     assert caught.value.dna == made.dna
     assert other.get("artifact", made.dna)[field] == "0" * 64
 
@@ -257,7 +262,7 @@ def test_a_picture_to_start_from_comes_out_of_the_studio(base, tmp_path):
         init=put_picture(catalog, tmp_path / "sketch.webp"),
         strength=0.3,
     )
-    artifact = generate(catalog, base, [Attempt(slot=1, attempt=1, recipe=made)])[0]
+    artifact = generate(catalog, Diffusers(base), [Attempt(slot=1, attempt=1, recipe=made)])[0]
     image, texts = read_png(catalog.blob(artifact.file_digest))
     assert np.abs(np.asarray(image).astype(int) - np.asarray(sketch)).mean() < 40
     assert "Denoising strength: 0.3" in texts["parameters"]
@@ -305,11 +310,11 @@ def test_other_pixels_for_a_known_recipe_are_a_mismatch(base, tmp_path):
     catalog = Catalog(tmp_path)
     made = recipe(1, base.digest, profile="fast")
     image = render(base, [made])[0]
-    [kept] = record(catalog, base, [made], [image])
+    [kept] = record(catalog, Diffusers(base), [made], [image])
     changed = image.copy()
     changed.putpixel((0, 0), tuple(255 - c for c in image.getpixel((0, 0))))
     with pytest.raises(DigestMismatch):
-        record(catalog, base, [made], [changed])
+        record(catalog, Diffusers(base), [made], [changed])
     assert catalog.get("artifact", made.dna)["file_digest"] == kept.file_digest
 
 
@@ -331,13 +336,15 @@ def test_what_came_out_as_no_picture_stops_itself_alone(base, tmp_path):
     attempts = overflowing(base, 2)
     sound = [attempt for attempt in attempts if attempt.attempt != 3]
     seen = []
-    made = generate(catalog, base, attempts, lambda done, total: seen.append((done, total)))
+    made = generate(catalog, Diffusers(base), attempts, lambda done, total: seen.append((done, total)))
     assert [artifact.dna for artifact in made] == [attempt.recipe.dna for attempt in sound]
     images = render(base, [attempt.recipe for attempt in sound])
     assert [artifact.pixel_digest for artifact in made] == [pixel_digest(image) for image in images]
     assert list(catalog.all("stopped")) == [attempts[2].recipe.dna]
     assert "NaN" in broken_recipes(catalog, [attempts[2].recipe])[attempts[2].recipe.dna]
-    assert generate(catalog, base, attempts, lambda done, total: seen.append((done, total))) == made
+    assert (
+        generate(catalog, Diffusers(base), attempts, lambda done, total: seen.append((done, total))) == made
+    )
     assert seen == [(4, 4)]  # it isn't painted again
 
 
@@ -345,9 +352,9 @@ def test_settings_that_give_no_picture_at_all_are_refused(base, tmp_path):
     catalog = Catalog(tmp_path)
     for _ in range(2):
         with pytest.raises(NothingButBroken, match="All 2 attempts"):
-            generate(catalog, base, overflowing(base, 0, 1, count=2))
+            generate(catalog, Diffusers(base), overflowing(base, 0, 1, count=2))
     assert catalog.all("artifact") == {}
-    assert generate(catalog, base, []) == []
+    assert generate(catalog, Diffusers(base), []) == []
 
 
 def test_a_flat_picture_of_earlier_stays_a_picture(tmp_path):
@@ -360,8 +367,8 @@ def test_a_flat_picture_of_earlier_stays_a_picture(tmp_path):
     catalog = Catalog(tmp_path)
     one, other = overflowing(flat, count=2)
     images = render(flat, [one.recipe], broken=lambda index, refusal: None)
-    (artifact,) = record(catalog, flat, [one.recipe], images)
+    (artifact,) = record(catalog, Diffusers(flat), [one.recipe], images)
     catalog.blob_path(artifact.file_digest).unlink()
-    assert generate(catalog, flat, [one, other]) == [artifact]
+    assert generate(catalog, Diffusers(flat), [one, other]) == [artifact]
     assert catalog.has_blob(artifact.file_digest)
     assert list(catalog.all("stopped")) == [other.recipe.dna]

@@ -17,9 +17,7 @@ from artmint.lora_train import (
     CaptionsTooLong,
     NoTracker,
     OtherTraining,
-    UnknownFamily,
     UnknownTarget,
-    UntrainableNoise,
     _rate,
     refuse_long_captions,
     refuse_untrainable,
@@ -34,6 +32,7 @@ from artmint.make.adapters import (
 )
 from artmint.make.layouts import to_kohya
 from artmint.train.examples import FarResolution
+from artmint.train.families import UnknownFamily, UntrainableNoise
 from artmint.train.settings import TrainConfig, UnknownOptimiser
 from artmint.train.style import practice_style
 from tests.styles import SMALL, UNETS, sha
@@ -177,8 +176,9 @@ def test_a_base_of_another_noise_is_refused_before_anything_is_written(bases, st
 
 
 def test_what_cannot_be_trained_is_refused(bases, style, trained, tmp_path):
-    with pytest.raises(UnknownFamily, match="CONDITIONS"):
-        train(style, bases("sd3"), TrainConfig(**SMALL), tmp_path)
+    sana = replace(bases("sd1"), pipeline=type("SanaPipeline", (), {})())
+    with pytest.raises(UnknownFamily, match="FAMILIES"):
+        train(style, sana, TrainConfig(**SMALL), tmp_path)
     with pytest.raises(UnknownOptimiser, match="AdamW"):
         train(style, bases("sd1"), TrainConfig(**SMALL | {"optimiser": "Adamm"}), tmp_path)
     with pytest.raises(NotAnAdapter, match="rank"):

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['BUSY_CODES', 'QUESTION_ERRORS', 'ANSWER_LIMIT', 'RELIED_ON', 'MOST_LOG_QUESTIONS', 'NodeSilent', 'NodesDisagree',
-           'WrongChain', 'NodeBusy', 'NodeLags', 'redact_url', 'question_error', 'is_answer', 'one_node',
+           'WrongChain', 'NodeBusy', 'NodeLags', 'redact_url', 'question_error', 'JsonWire', 'is_answer', 'one_node',
            'SeveralNodes', 'PatientNode', 'nodes_at', 'genesis_of', 'require_block', 'connect']
 
 # %% ../../nbs/chain/connect.ipynb #6afea0be
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 from .embedded import EmbeddedChain, rpc_endpoints
 from .networks import NETWORKS, Network
 from ..core.canon import NotPlainJSON, Refusal, read_json
-from ..ipfs.http import BadAnswer, NoAnswer, PrivateAddress, Request, TooMuch, request
+from ..ipfs.http import BadAnswer, NoAnswer, PrivateAddress, Request, TooMuch, request, web_address
 
 # %% ../../nbs/chain/connect.ipynb #f1d79782
 class NodeSilent(Refusal):
@@ -91,8 +91,11 @@ def redact_url(
     url: str,  # of a node
 ) -> str:
     "As much of an address as may be shown: its host and port. Paths, queries and users may hold keys."
-    parts = urlsplit(url)
-    port = f":{parts.port}" if parts.port else ""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "the node"
     return f"{parts.hostname or 'the node'}{port}"
 
 # %% ../../nbs/chain/connect.ipynb #e2200f4a
@@ -152,7 +155,7 @@ def question_error(
         if re.search(pattern, words, re.IGNORECASE):
             return meaning
     code = error.get("code") if isinstance(error, dict) else None
-    return "busy" if code in BUSY_CODES else "unknown"
+    return "busy" if isinstance(code, int) and code in BUSY_CODES else "unknown"
 
 # %% ../../nbs/chain/connect.ipynb #a04aa3bf
 def _retry_questions_only(provider: "HTTPProvider") -> None:
@@ -183,12 +186,16 @@ def _silence(url: str, refusal: Refusal) -> NodeSilent:
     return NodeSilent(redact_url(url), refusal.reason)
 
 # %% ../../nbs/chain/connect.ipynb #72970c30
-class _Wire:
-    """What carries a question to a node, in the place of web3.py's sessions: nothing but https or http to that host,
-    no redirect, a limit on bytes, and one on the seconds of all of it."""
+class JsonWire:
+    """What carries a question in JSON to a server at a fixed address: nothing but https or http to that host, no
+    redirect, a limit on bytes, and one on the seconds of all of it. A user in the address becomes a header."""
 
-    def __init__(self, url: str, seconds: float):
-        parts = urlsplit(url)
+    def __init__(
+        self,
+        url: str,  # http or https
+        seconds: float,  # for all of an answer
+    ):
+        parts = web_address(url)
         self.url = urlunsplit((*parts[:1], parts.netloc.rpartition("@")[2], *parts[2:4], ""))
         self.seconds = seconds
         self.headers = {"Content-Type": "application/json"}
@@ -196,12 +203,23 @@ class _Wire:
             words = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             self.headers["Authorization"] = f"Basic {b64encode(words.encode()).decode()}"
 
+    def post(
+        self,
+        data: bytes,  # JSON
+        limit: int,  # most bytes of an answer
+    ) -> bytes:
+        "An answer's bytes. Raises NoAnswer, BadAnswer, TooMuch, PrivateAddress."
+        headers = self.headers | {"Content-Length": str(len(data))}
+        return request(Request(self.url, "POST", headers, lambda: [data], self.seconds), limit)[1]
+
+
+class _Wire(JsonWire):
+    "In the place of web3.py's sessions."
+
     def make_post_request(self, url: str, data: bytes, **how: Any) -> bytes:
         "An answer's bytes. Raises NoAnswer where the connection broke, NodeSilent, NodeBusy."
-        headers = self.headers | {"Content-Length": str(len(data))}
-        question = Request(self.url, "POST", headers, lambda: [data], self.seconds)
         try:
-            return request(question, ANSWER_LIMIT)[1]
+            return self.post(data, ANSWER_LIMIT)
         except (NoAnswer, BadAnswer, TooMuch, PrivateAddress) as refusal:
             if isinstance(refusal, NoAnswer) and not refusal.status:
                 raise
@@ -226,10 +244,43 @@ _SPELLED = dict.fromkeys(_NUMBER_KEYS.split(), _QUANTITY) | dict.fromkeys(_HEX_K
 def _is_spelled(value: Any, spelling: re.Pattern | None = None) -> bool:
     "Whether numbers and hashes in a result are spelled as such, however deep."
     if isinstance(value, dict):
+        named = [(key, inner) for key, inner in value.items() if key in _SPELLED and key != "topics"]
+        if not all(inner is None or isinstance(inner, str) for _, inner in named):
+            return False
         return all(_is_spelled(inner, _SPELLED.get(key)) for key, inner in value.items())
     if isinstance(value, list):
         return all(_is_spelled(inner, spelling) for inner in value)
     return spelling is None or value is None or isinstance(value, str) and bool(spelling.fullmatch(value))
+
+# %% ../../nbs/chain/connect.ipynb #03c35bd9
+_BLOCK_FIELDS = "hash parentHash number timestamp"
+_NEEDED = {  # method: fields that its records have
+    "eth_getBlockByNumber": _BLOCK_FIELDS,
+    "eth_getBlockByHash": _BLOCK_FIELDS,
+    "eth_getTransactionReceipt": "transactionHash blockHash blockNumber gasUsed logs",
+    "eth_getTransactionByHash": "hash from nonce",
+    "eth_getLogs": "address topics data blockNumber blockHash transactionHash logIndex",
+    "eth_feeHistory": "baseFeePerGas",
+}
+
+
+def _is_record(method: str, row: Any) -> bool:
+    "Whether a result, or a row of one, is a record that can be read."
+    from web3._utils.method_formatters import PYTHONIC_RESULT_FORMATTERS
+
+    if not isinstance(row, dict) or not _is_spelled(row):
+        return False
+    if not set(_NEEDED.get(method, "").split()) <= row.keys():
+        return False
+    plain = {
+        name: value for name, value in row.items() if name != "extraData"
+    }  # longer where authorities sign
+    try:
+        PYTHONIC_RESULT_FORMATTERS.get(method, dict)([plain] if method == "eth_getLogs" else plain)
+    except Exception:  # of whatever kind: web3.py would raise it to whoever asked
+        return False
+    extra = row.get("extraData")
+    return extra is None or isinstance(extra, str) and bool(_DATA.fullmatch(extra))
 
 # %% ../../nbs/chain/connect.ipynb #51890a6a
 def is_answer(
@@ -249,13 +300,10 @@ def is_answer(
         return True
     if isinstance(shape, re.Pattern):
         return isinstance(result, str) and bool(shape.fullmatch(result))
-    absent = result is None and shape is dict
+    if result is None:
+        return shape is dict and method != "eth_feeHistory"
     rows = result if isinstance(result, list) else [result]
-    return (
-        absent
-        or isinstance(result, shape)
-        and all(isinstance(row, dict) and _is_spelled(row) for row in rows)
-    )
+    return isinstance(result, shape) and all(_is_record(method, row) for row in rows)
 
 # %% ../../nbs/chain/connect.ipynb #191365fa
 def one_node(

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['CODES', 'app', 'GROUPS', 'TargetAddress', 'Regenerate', 'BaseSource', 'ProvenanceHash', 'SampleSize', 'OpeningFile',
-           'GatewayLimit', 'SheetFile', 'AgentBatches', 'KeyFile', 'PACKAGES', 'Deep', 'LARGEST', 'SERVING', 'verify',
-           'NoAgents', 'serve_agents', 'doctor', 'UnusableWord', 'main']
+           'GatewayLimit', 'SheetFile', 'AgentBatches', 'KeyFile', 'PACKAGES', 'Deep', 'Repair', 'Agreed', 'LARGEST',
+           'SERVING', 'verify', 'NoAgents', 'serve_agents', 'doctor', 'UnusableWord', 'main']
 
 # %% ../../nbs/console/cli.ipynb #43ed7ff3
 import math
@@ -61,6 +61,7 @@ from artmint.run.console import (
     heartbeat,
     own_lines,
     exit_code_of,
+    hanging_text,
     extras_of_package,
     console_words,
     plain_streams,
@@ -72,14 +73,15 @@ from artmint.run.console import (
 from ..run.admin import admin_app, custody_checks
 from ..run.exchange import decisions_app
 from ..run.journals import journal_app
-from ..run.models import adapter_app, base_app, embedding_app
+from ..run.models import adapter_app, base_app, embedding_app, engines_app
+from ..run.networks import control_app, encoder_app, ip_adapter_app, picture_app, upscaler_app
 
 # %% ../../nbs/console/cli.ipynb #79f388a5
+from ..run.imports import import_folder
 from ..run.preview import preview_drop
 from ..run.transactions import tx_app
 
 # %% ../../nbs/console/cli.ipynb #c95f7a43
-from ..core.canon import shown_text
 from ..ipfs.http import public_url
 
 # %% ../../nbs/console/cli.ipynb #9e84dc0f
@@ -89,6 +91,7 @@ if TYPE_CHECKING:
     from artmint.studio.catalog import Catalog
 
 # %% ../../nbs/console/cli.ipynb #473d63d7
+from .engines import ENGINE_VERBS
 from .keys import key_app
 from .runs import runs_app, work
 from .serving import need_batches, serve_studio
@@ -121,6 +124,7 @@ def _root(
 for command in (run, work, explore, report, sweep, init, backup, restore, gc):
     app.command(epilog=CODES)(command)
 app.command("open", epilog=CODES)(open_withheld)
+app.command("import", epilog=CODES)(import_folder)
 app.command("tune", epilog=CODES)(tune_batch)
 app.command("train", epilog=CODES)(train_adapter)
 app.command("preview", epilog=CODES)(preview_drop)
@@ -128,6 +132,11 @@ GROUPS = {
     "base": base_app,
     "adapter": adapter_app,
     "embedding": embedding_app,
+    "upscaler": upscaler_app,
+    "control": control_app,
+    "ip-adapter": ip_adapter_app,
+    "image-encoder": encoder_app,
+    "picture": picture_app,
     "decisions": decisions_app,
     "admin": admin_app,
     "journal": journal_app,
@@ -135,7 +144,10 @@ GROUPS = {
     "key": key_app,
     "runs": runs_app,
     "webhook": webhook_app,
+    "engines": engines_app,
 }
+for name, verb in ENGINE_VERBS.items():
+    engines_app.command(name, epilog=CODES)(verb)
 for name, group in GROUPS.items():
     app.add_typer(group, name=name, epilog=CODES)
 
@@ -151,9 +163,11 @@ def _makers_catalog(target: "Target", studio: Path) -> "tuple[Catalog, list[str]
     from artmint.studio.editions import minted_tokens
     from artmint.studio.files import read_settings
 
-    if not os.access(studio / "catalog.sqlite", os.W_OK) and not read_settings(studio, "catalog"):
+    if not (studio / "catalog.sqlite").exists() and not read_settings(studio, "catalog"):
         return None
     catalog = Catalog(studio)
+    if catalog.read_only:
+        return None
     contracts = catalog.all("contract").items()
     names = [key for key, body in contracts if body["address"].lower() == target.contract.lower()]
     if not names:
@@ -391,6 +405,22 @@ def _models() -> list[dict]:
     return [_check("torch", "held", facts), _check("base", "held", base), _check("judge", "held", judge)]
 
 # %% ../../nbs/console/cli.ipynb #6977e344
+def _catalog(studio: Path) -> dict:
+    "Whether the catalog can be used, and which artmint worked with it last."
+    from artmint.studio.catalog import Catalog
+    from artmint.studio.files import read_settings
+
+    if not (studio / "catalog.sqlite").exists() and not read_settings(studio, "catalog"):
+        return _check("catalog.sqlite", "held", "none yet")
+    try:
+        catalog = Catalog(studio)
+        wrote = catalog.last_version()
+    except Exception as error:  # a doctor names what is broken, and goes on
+        return _check("catalog.sqlite", "failed", f"{console_words(error)[0]} (artmint doctor --repair)")
+    words = [f"artmint {wrote} wrote to it last" if wrote else "it has no record yet", catalog.read_only]
+    return _check("catalog.sqlite", "held", "; it can only be read: ".join(filter(None, words)))
+
+
 def _files(studio: Path) -> Iterator[dict]:
     "Secrets that others can read, and which parts of a studio are there."
     for path in sorted([*studio.glob("keys/*"), *studio.glob("salts/*")]):
@@ -400,7 +430,8 @@ def _files(studio: Path) -> Iterator[dict]:
             yield _check(name, "failed", f"readable by others (mode {mode:o}); chmod 600 {path}")
         else:
             yield _check(name, "held", f"mode {mode:o}")
-    for name in ("catalog.sqlite", "chain", "store"):
+    yield _catalog(studio)
+    for name in ("chain", "store"):
         yield _check(name, "held", "there" if (studio / name).exists() else "none yet")
 
 
@@ -419,25 +450,72 @@ def _records(studio: Path) -> list[dict]:
 Deep = Annotated[bool, typer.Option("--deep", help="Read every record and every blob, and load the models.")]
 
 
+Repair = Annotated[
+    bool,
+    typer.Option(
+        "--repair",
+        help="Say what is broken and how it would be mended, and mend it where that loses nothing.",
+    ),
+]
+Agreed = Annotated[bool, typer.Option("--yes", help="With --repair: don't ask before it is done.")]
+
+# %% ../../nbs/console/cli.ipynb #7935147a
+def _repair(studio: Path, agreed: bool, json: bool) -> None:
+    "Say what would be mended, and mend it once somebody agrees."
+    from artmint.studio.repair import mendings, repair
+
+    found = mendings(studio)
+    if not json:
+        for mending in found:
+            typer.echo(f"{mending.what}\n    would be mended: {mending.cure}")
+    done: list[str] = []
+    if found and (agreed or (sys.stdin.isatty() and typer.confirm("Do it?"))):
+        repair(studio, done.append)
+    if json:
+        return print_json(
+            {"broken": [one.what for one in found], "cures": [one.cure for one in found], "done": done}
+        )
+    typer.echo(
+        "\n".join(done)
+        if done
+        else "nothing was changed" + (" (--yes)" if found else "; nothing is broken that can be mended here")
+    )
+
+
+def _asked(question: Callable[[], list[dict]], name: str) -> list[dict]:
+    "What a part of the doctor finds; a part that can't look says so, and the others go on."
+    try:
+        return question()
+    except Refusal as refusal:
+        return [_check(name, "failed", str(refusal))]
+    except ModuleNotFoundError as error:
+        return [_check(name, "unchecked", " ".join(console_words(error)[0].split()))]
+    except (OSError, ValueError) as error:
+        return [_check(name, "failed", console_words(error)[0])]
+
+# %% ../../nbs/console/cli.ipynb #c3946040
 @app.command(epilog=CODES)
 def doctor(
     context: typer.Context,  # its `obj` is the environment of the process
     studio: Studio = Path("studio"),  # which studio
     chain: Chain = "embedded",  # whose contracts to look at
     deep: Deep = False,  # slower
+    mend: Repair = False,  # what is broken
+    agreed: Agreed = False,  # for programs
     json: Json = False,  # for programs
 ) -> None:
     "Look at the environment and a studio, and say what is odd."
+    if agreed and not mend:
+        raise typer.BadParameter("--yes agrees to what --repair would do")
+    if mend:
+        return _repair(studio, agreed, json)
     checks = [*_packages(), _kernel()]
     if studio.exists():
         checks += _files(studio)
     else:
         checks.append(_check("studio", "held", f"none yet in {studio}"))
-    for name, look in (("custody", custody_checks), ("minting", minting_checks)):
-        try:
-            checks += look(studio, chain, context.obj)
-        except ModuleNotFoundError as error:
-            checks.append(_check(name, "unchecked", " ".join(console_words(error)[0].split())))
+    checks += _asked(lambda: custody_checks(studio, chain, context.obj), "custody")
+    checks += _asked(lambda: minting_checks(studio, chain, context.obj), "minting")
     if deep:
         checks += _models()
     if deep and (studio / "catalog.sqlite").exists():
@@ -457,9 +535,8 @@ def _report_error(error: Exception, json: bool, lines: bool = False) -> int:
         show = print_line if lines else print_json
         show({"event": "end", **facts} if lines else facts)
     else:
-        typer.echo(
-            f"{typer.style('artmint:', fg=typer.colors.RED)} {own_lines(shown_text(message))}", err=True
-        )
+        words = hanging_text(own_lines(message))
+        typer.echo(f"{typer.style('artmint:', fg=typer.colors.RED)} {words}", err=True)
     return code
 
 # %% ../../nbs/console/cli.ipynb #5a9bd690

@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['Prompt', 'Words', 'Name', 'Trait', 'Wildcard', 'Weight', 'Colour', 'Count', 'SUPPLY', 'Bound', 'Secret', 'Withheld',
            'JudgeKind', 'ONE_OF_ONE', 'Key', 'TokenRange', 'TokenKey', 'Symbol', 'FactValue', 'RESERVED', 'Person',
-           'SALT', 'WILDCARD', 'Requirement', 'Rule', 'Model', 'ScorerChoice', 'Adapter', 'Approval', 'RoyaltyShare',
-           'Royalty', 'Marks', 'PictureSettings', 'Generation', 'BaseFiles', 'JudgeChoice', 'BadWeights', 'counts_of',
-           'OneOfOne', 'TraitPlan', 'Display', 'Fact', 'TokenWords', 'Market', 'person_key', 'person_name', 'People',
-           'Collection', 'secret_places', 'InconsistentCollection', 'contradictions', 'read_collection',
-           'NoSuchExample', 'example']
+           'SALT', 'WILDCARD', 'LONGEST', 'Requirement', 'Rule', 'Model', 'ScorerChoice', 'Adapter', 'Approval',
+           'RoyaltyShare', 'Royalty', 'Marks', 'PictureSettings', 'RegionPrompt', 'Generation', 'BaseFiles', 'Workflow',
+           'JudgeChoice', 'BadWeights', 'counts_of', 'OneOfOne', 'TraitPlan', 'Display', 'Fact', 'TokenWords', 'Market',
+           'person_key', 'person_name', 'People', 'Collection', 'guessable_salt', 'secret_places',
+           'InconsistentCollection', 'contradictions', 'read_collection', 'NoSuchExample', 'example']
 
 # %% ../../nbs/core/collection.ipynb #f843f377
 import copy
@@ -40,7 +40,17 @@ from artmint.core.canon import (
     unsafe_text,
 )
 from .media import ANIMATIONS, PAGE_PICTURES, MediaFile, read_media
-from .records import ProfileName, ScheduleName, SecondPass, SyntaxName
+from artmint.core.records import (
+    ControlUse,
+    EngineName,
+    PicturePrompt,
+    ProfileName,
+    Region,
+    ScheduleName,
+    SecondPass,
+    SyntaxName,
+    Upscale,
+)
 from artmint.core.texts import (
     STORY,
     WORDS,
@@ -90,9 +100,22 @@ Colour = Annotated[str, Field(pattern="^#[0-9a-f]{6}$")]
 Count = Annotated[int, Field(gt=0)]
 SUPPLY = 10_000_000  # tokens of a collection at most
 Bound = Annotated[float, Field(allow_inf_nan=False)]
-Secret = Literal["adapters", "embeddings", "init"]  # what recipes name and the studio may keep
+# what recipes name and the studio may keep; pictures are those of controls, picture prompts and masks
+Secret = Literal[
+    "adapters", "embeddings", "init", "upscalers", "controls", "ip_adapters", "image_encoders", "pictures"
+]
 Withheld = Literal[
-    "prompt", "negative_prompt", "seed", "scheduler", "steps", "guidance", "adapters", "embeddings"
+    "prompt",
+    "negative_prompt",
+    "seed",
+    "scheduler",
+    "steps",
+    "guidance",
+    "adapters",
+    "embeddings",
+    "regions",
+    "controls",
+    "picture_prompts",
 ]
 
 # %% ../../nbs/core/collection.ipynb #63963b6d
@@ -187,6 +210,12 @@ class PictureSettings(Record):
     works: Literal["flat", "kept"] = "flat"
 
 
+class RegionPrompt(Region):
+    "A part of every picture with a prompt of its own: a template, as the collection's."
+
+    prompt: Prompt
+
+
 class Generation(Record):
     "What all recipes of a collection share, and how often is tried."
 
@@ -205,6 +234,14 @@ class Generation(Record):
     clip_skip: int = Field(1, ge=1, le=12)  # A1111's counting; 1: the layer that the base itself reads
     guidance_rescale: float = Field(0.0, ge=0, le=1)  # Lin et al., 2024, section 3.4
     prompt_syntax: SyntaxName = "plain"
+    mask: Hex64 | None = (
+        None  # file digest of a grey picture: what is white is painted over, what is black stays
+    )
+    regions: tuple[RegionPrompt, ...] = ()  # one-of-ones, whose prompts are their own, are painted without
+    controls: tuple[ControlUse, ...] = ()
+    picture_prompts: tuple[PicturePrompt, ...] = ()
+    upscale: Upscale | None = None
+    engine: EngineName = "diffusers"  # the program that paints
     attempts: int = Field(3, gt=0, le=10_000)  # for every open slot in a round
     rounds: int = Field(4, gt=0, le=1000)  # before people are asked
 
@@ -220,6 +257,16 @@ class BaseFiles(Record):
     )
     prediction_type: Literal["epsilon", "v_prediction", "sample"] | None = None
     zero_snr: bool | None = None  # whether the noise schedule ends in pure noise (Lin et al., 2024)
+
+# %% ../../nbs/core/collection.ipynb #4cb83cb6
+class Workflow(Record):
+    "A ComfyUI workflow in the API's format. The room make.comfyui says what it must be."
+
+    file: Text  # its name beside collection.toml
+    graph: str = ""  # its text, as it was read with the collection
+    output: str = ""  # the node of which the picture is taken; empty: the only one that saves one
+    inputs: dict[Text, tuple[Text, ...]] = {}  # places such as "6.text", by a recipe's field
+    models: dict[Text, Hex64] = {}  # SHA-256 of model files, by their names in the workflow
 
 # %% ../../nbs/core/collection.ipynb #cf1ce702
 JudgeKind = Literal["open_clip", "clip", "siglip", "dino"]
@@ -480,6 +527,7 @@ class Collection(TraitPlan):
     negative_prompts: dict[Text, Words] = {}  # a library, by name
     generation: Generation
     base: BaseFiles = BaseFiles()
+    workflow: Workflow | None = None  # what ComfyUI paints with
     judge: JudgeChoice = JudgeChoice()
     adapters: tuple[Adapter, ...] = ()
     embeddings: tuple[Hex64, ...] = ()  # digests of textual inversions, whose words the template may use
@@ -643,10 +691,17 @@ def _silence_problems(collection: Collection) -> list[str]:
 # %% ../../nbs/core/collection.ipynb #9c075ba3
 SALT = 22  # letters of a public salt at least, where something is withheld: 128 bits, if they are drawn
 
+# %% ../../nbs/core/collection.ipynb #f3097031
+def guessable_salt(
+    collection: "Collection",  # of any kind
+) -> bool:
+    "Whether a collection's salt stands in its file, in fewer letters than nobody can try."
+    return collection.salt is not None and len(collection.salt) < SALT
+
 
 def _salt_problems(collection: Collection) -> list[str]:
     "A salt that opens what is withheld, and can be guessed."
-    if collection.salt is None or not collection.withheld or len(collection.salt) >= SALT:
+    if not collection.withheld or not guessable_salt(collection):
         return []
     return [
         f"salt: {', '.join(collection.withheld)} is withheld, and a salt of less than {SALT} letters is found by trying; "
@@ -665,6 +720,37 @@ def _prompt_parts(collection: Collection) -> Iterator[tuple[str, str]]:
             yield f"words.{trait}", collection.words_of(trait, value)
     for name, work in collection.one_of_ones.items():
         yield f"one_of_ones.{name}", work.prompt or ""
+
+# %% ../../nbs/core/collection.ipynb #fc75698d
+def _region_problems(collection: Collection) -> list[str]:
+    "Regions' prompts with slots that the template doesn't say, or with wildcards; prompts that no withholding hides."
+    problems = []
+    for i, region in enumerate(collection.generation.regions):
+        place = f"generation.regions[{i}].prompt"
+        try:
+            parts = list(string.Formatter().parse(region.prompt))
+        except ValueError as error:
+            problems.append(f"{place}: {error}")
+            continue
+        for _, name, form, turn in parts:
+            if name is None:
+                continue
+            if name not in collection.traits:
+                problems.append(f"{place}: {{{name}}} has no trait{_near(name, collection.traits)}")
+            elif form or turn:
+                problems.append(f"{place}: {{{name}}} may hold a trait's name and nothing else")
+            elif name in collection.silent:
+                problems.append(f"{place}: {name} is silent, and here it would be said")
+        problems += [f"{place}: __{name}__ is not filled in here" for name in WILDCARD.findall(region.prompt)]
+    if (
+        collection.generation.regions
+        and "prompt" in collection.withheld
+        and "regions" not in collection.withheld
+    ):
+        problems.append(
+            'withheld: "prompt" stays in the studio, and regions would tell theirs; add "regions"'
+        )
+    return problems
 
 # %% ../../nbs/core/collection.ipynb #8d6d719d
 def _wildcard_problems(collection: Collection) -> list[str]:
@@ -725,6 +811,10 @@ def _length_problems(collection: Collection) -> list[str]:
         ("description", len(collection.description), STORY),
         ("template", _longest_prompt(collection), STORY),
         ("generation.negative_prompt", len(_negative_text(collection)), STORY),
+    ]
+    rest = _longest_prompt(collection) - len(collection.template)
+    lengths += [
+        ("generation.regions", len(region.prompt) + rest, STORY) for region in collection.generation.regions
     ]
     return [
         f"{place}: {length} characters, and at most {most} are published"
@@ -960,7 +1050,27 @@ class InconsistentCollection(Refusal):
         return "\n".join(f"  - {problem}" for problem in self.problems)
 
 # %% ../../nbs/core/collection.ipynb #392ac7b5
+def _engine_problems(collection: Collection) -> list[str]:
+    "What a collection says that its engine doesn't read, where that is known without it."
+    engine = collection.generation.engine
+    if engine != "comfyui":
+        return (
+            ['workflow: only engine = "comfyui" under [generation] reads it'] if collection.workflow else []
+        )
+    problems = []
+    if collection.workflow is None:
+        problems.append("workflow: ComfyUI paints with one; name its file under [workflow]")
+    if collection.generation.base != "bundled" or collection.base != BaseFiles():
+        problems.append("generation.base: ComfyUI loads the models that the workflow names; leave it out")
+    if collection.adapters or collection.embeddings:
+        problems.append(
+            "adapters, embeddings: ComfyUI loads its own files; name them in the workflow, or in prompts"
+        )
+    return problems
+
+# %% ../../nbs/core/collection.ipynb #671a4f0a
 _CHECKS = (
+    _engine_problems,
     _count_problems,
     _weight_problems,
     _template_problems,
@@ -969,6 +1079,7 @@ _CHECKS = (
     _silence_problems,
     _salt_problems,
     _wildcard_problems,
+    _region_problems,
     _length_problems,
     _one_of_one_problems,
     _pair_problems,
@@ -991,24 +1102,41 @@ def contradictions(
     return [problem for check in _CHECKS for problem in check(collection)]
 
 # %% ../../nbs/core/collection.ipynb #5ec5bc7c
-def _lines(folder: Path, name: str) -> list[str]:
-    "The lines of a text file beside a collection's. Raises ValueError, which says what is wrong with it."
+def _text_beside(folder: Path, name: str) -> str:
+    "A text file beside a collection's. Raises ValueError, which says what is wrong with it."
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()):
         raise ValueError(f"{name!r} lies outside the collection's folder")
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ValueError(f"the file {name!r} can't be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"the file {name!r} is no UTF-8 text") from error
-    lines = [line.strip() for line in text.splitlines()]
+
+
+def _lines(folder: Path, name: str) -> list[str]:
+    "The lines of a text file beside a collection's. Raises ValueError, which says what is wrong with it."
+    lines = [line.strip() for line in _text_beside(folder, name).splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
     if not lines:
         raise ValueError(f"the file {name!r} has no lines")
     return lines
 
 
+def _with_workflow(raw: dict, folder: Path, problems: list[str]) -> None:
+    "Add the text of the workflow that a collection's raw tables name."
+    table = raw.get("workflow")
+    if not isinstance(table, dict) or not isinstance(table.get("file"), str):
+        return
+    if "graph" in table:
+        problems.append("workflow.graph: the graph stands in the file that `file` names")
+    try:
+        raw["workflow"] = table | {"graph": _text_beside(folder, table["file"])}
+    except ValueError as error:
+        problems.append(f"workflow.file: {error}")
+
+# %% ../../nbs/core/collection.ipynb #be53e25a
 def _with_files(raw: dict, folder: Path) -> tuple[dict, list[str]]:
     "A collection's raw tables with the lines of the files that they name, and what is wrong with these."
     raw, problems = dict(raw), []
@@ -1025,6 +1153,7 @@ def _with_files(raw: dict, folder: Path) -> tuple[dict, list[str]]:
                 problems.append(f"{field}.{name}: {error}")
                 continue
             raw[field][name] = lines if field == "wildcards" else dict(Counter(lines))
+    _with_workflow(raw, folder, problems)
     return _with_media(raw, folder, problems), problems
 
 # %% ../../nbs/core/collection.ipynb #09d739a2
@@ -1081,6 +1210,21 @@ def _with_counts(raw: dict) -> dict:
     return raw | {"traits": counted | traits}
 
 # %% ../../nbs/core/collection.ipynb #95609caf
+LONGEST = 100_000  # characters of any text in a collection: more is no person's
+
+
+def _long_texts(raw: Any, place: str = "") -> Iterator[tuple[str, int]]:
+    "Where raw tables hold texts that are too long, and how long they are."
+    if isinstance(raw, str) and len(raw) > LONGEST:
+        yield place, len(raw)
+    inside = raw.items() if isinstance(raw, dict) else enumerate(raw) if isinstance(raw, list) else ()
+    for key, value in inside:
+        below = f"{place}.{key}".strip(".")
+        if len(below) > LONGEST:
+            yield below[:100], len(below)
+        yield from _long_texts(value, below[:1000])
+
+
 def read_collection(
     path: Path,  # a collection.toml
 ) -> Collection:
@@ -1092,6 +1236,9 @@ def read_collection(
     except NotPlainTOML as error:
         raise InconsistentCollection(str(path), [str(error)]) from error
     raw, problems = _with_files(raw, path.parent)
+    problems += [
+        f"{place}: {size:,} characters, and at most {LONGEST:,} are read" for place, size in _long_texts(raw)
+    ]
     problems += _secret_problems(raw.get("scorers"))  # before an error of the grammar repeats a value
     if problems:
         raise InconsistentCollection(str(path), problems)

@@ -150,8 +150,9 @@ def _canvas(coded: bytes) -> tuple[int, int, bool]:
         bits = int.from_bytes(body[1:5], "little")
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, bool(bits >> 28 & 1)
     if coded[:4] == b"VP8 " and body[3:6] == b"\x9d\x01\x2a" and len(body) > 10:
-        width, height = struct.unpack("<HH", body[6:10])
-        return width & 0x3FFF, height & 0x3FFF, False
+        width, height = (side & 0x3FFF for side in struct.unpack("<HH", body[6:10]))
+        if width and height:
+            return width, height, False
     raise BadPicture("it has no pixels where they belong")
 
 

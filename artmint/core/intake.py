@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PICTURE_FORMATS', 'PICTURE_PIXELS', 'PICTURE_BYTES', 'KEPT_BYTES', 'picture_kind', 'UnreadablePicture', 'BadGround',
-           'shown_name', 'TakenPicture', 'take_picture', 'keep_picture']
+           'shown_name', 'picture_bytes', 'TakenPicture', 'take_picture', 'keep_picture']
 
 # %% ../../nbs/core/intake.ipynb #f701b282
 import hashlib
@@ -12,6 +12,8 @@ import os
 import re
 import stat
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -118,8 +120,10 @@ def _missing(path: Path) -> UnreadablePicture:
     return _refused(path, "there is no such file", "check its name")
 
 
-def _file_bytes(path: Path) -> bytes:
-    "All of a regular file. Raises UnreadablePicture."
+def picture_bytes(
+    path: Path,  # any file
+) -> bytes:
+    "All of a regular file of at most PICTURE_BYTES. Raises UnreadablePicture."
     try:
         if not path.exists():
             raise _missing(path)
@@ -135,7 +139,8 @@ def _file_bytes(path: Path) -> bytes:
             raise _refused(path, reason, "save it smaller or packed")
         return path.read_bytes()
     except (OSError, ValueError) as error:
-        raise _refused(path, f"it can't be opened ({error})", "check its name and who may read it") from error
+        why = getattr(error, "strerror", None) or "its name is none that a file can have"
+        raise _refused(path, f"it can't be opened ({why})", "check its name and who may read it") from error
 
 # %% ../../nbs/core/intake.ipynb #cade1a8d
 def _check_kind(path: Path, data: bytes) -> None:
@@ -193,12 +198,12 @@ def _decoded(path: Path, data: bytes, notes: list[str]) -> _Opened:
     return _Opened(image, orientation, layout, otherwise)
 
 
-def _opened(path: Path, data: bytes, notes: list[str]) -> _Opened:
-    "Open and decode, and put what goes wrong in words. Raises UnreadablePicture."
-    _check_kind(path, data)
+@contextmanager
+def _put_in_words(path: Path) -> Iterator[None]:
+    "Whatever goes wrong with a picture in words of ours. Raises UnreadablePicture."
     try:
-        return _decoded(path, data, notes)
-    except UnreadablePicture:
+        yield
+    except Refusal:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         reason = f"it is more than {PICTURE_PIXELS // 10**6} million pixels"
@@ -271,7 +276,7 @@ def _alpha_apart(image: Image.Image, notes: list[str]) -> tuple[Image.Image, Ima
     alpha = image.convert("RGBA").getchannel("A")
     grey = image.mode in ("1", "L", "LA", "La")
     colours = image.convert("RGBA").convert("RGB").convert("L" if grey else "RGB")
-    if alpha.getextrema()[0] == 255:
+    if alpha.getextrema()[0] >= 254:  # NovelAI writes words into the lowest bit, which nobody sees
         notes.append("an alpha channel that hides nothing was dropped")
         return colours, None
     return colours, alpha
@@ -378,16 +383,8 @@ class TakenPicture:
     ground: str | None = None  # "#rrggbb": what a transparent one that is kept is shown on here
 
 
-def _taken(path: Path, ground: str) -> tuple[TakenPicture, bytes, Image.Image]:
-    "As `take_picture`, with the file's bytes, and the picture with its transparency where it has some."
-    _ground_colour(ground)
-    data = _file_bytes(path)
-    notes: list[str] = []
-    with warnings.catch_warnings(record=True) as heard:
-        warnings.simplefilter("always")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        opened = _opened(path, data, notes)
-    notes += [f"Pillow warns: {' '.join(str(warning.message).split())}" for warning in heard]
+def _layers(path: Path, opened: _Opened, ground: str, notes: list[str]) -> tuple[Image.Image, Image.Image]:
+    "A decoded picture upright in sRGB: on its ground, and with its transparency where it has some."
     image = ImageOps.exif_transpose(opened.image)
     if opened.orientation != 1:
         turned = "turned upright" if opened.orientation in range(2, 9) else "not turned"
@@ -396,10 +393,26 @@ def _taken(path: Path, ground: str) -> tuple[TakenPicture, bytes, Image.Image]:
     colours, alpha = _alpha_apart(image, notes)
     colours = _in_colour(path, opened, colours, notes)
     flat = _on_ground(path, colours, alpha, ground, notes)
+    if alpha is None:
+        return flat, flat
+    return flat, Image.merge("RGBA", (*colours.split(), alpha))
+
+# %% ../../nbs/core/intake.ipynb #90fd6923
+def _taken(path: Path, ground: str) -> tuple[TakenPicture, bytes, Image.Image]:
+    "As `take_picture`, with the file's bytes, and the picture with its transparency where it has some."
+    _ground_colour(ground)
+    data = picture_bytes(path)
+    _check_kind(path, data)
+    notes: list[str] = []
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with _put_in_words(path):
+            opened = _decoded(path, data, notes)
+    notes += [f"Pillow warns: {' '.join(str(warning.message).split())}" for warning in heard]
+    with _put_in_words(path):
+        flat, clear = _layers(path, opened, ground, notes)
     flat.info = {}  # else a PNG of it would carry the profile
-    clear = flat
-    if alpha is not None:
-        clear = Image.merge("RGBA", (*colours.split(), alpha))
     digest = hashlib.sha256(data).hexdigest()
     return TakenPicture(flat, digest, tuple(dict.fromkeys(notes))), data, clear
 

@@ -17,11 +17,11 @@ from pydantic import ConfigDict, Field, ValidationError
 # %% ../../nbs/core/manifest.ipynb #8df3ef33
 from .canon import Hex64, NotPlainJSON, Record, Refusal, canonical, error_lines, read_json
 from .formats import MIME_FORMATS
-from .records import MimeType
+from .records import FileRole, MimeType
 
 # %% ../../nbs/core/manifest.ipynb #a112eeb6
 Address = Field(pattern="^b[a-z2-7]{58}$")  # a CID in base32
-Role = Literal["base", "adapter", "embedding", "init"]
+Role = Literal["base"] | FileRole  # of what a manifest lists
 
 
 class Token(Record):

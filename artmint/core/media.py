@@ -76,8 +76,10 @@ def _picture_fault(path: Path) -> str:
             image.load()
             if image.getexif().get_ifd(0x8825):
                 return "it says where it was taken (EXIF); export it without"
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        return f"it can't be decoded ({error})"
+    except Image.UnidentifiedImageError:
+        return "it can't be decoded: its beginning is broken"
+    except Exception as error:  # decoders of foreign bytes raise whatever happens to them
+        return f"it can't be decoded ({type(error).__name__}: {error})"[:200]
     return ""
 
 # %% ../../nbs/core/media.ipynb #6a2a742e

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['SPACED_ELSEWHERE', 'SPACED', 'SPACINGS', 'CREDENTIALS', 'CREDENTIALS_LIMIT', 'MARK', 'MARK_LIMIT', 'infotext',
            'old_infotext', 'is_infotext_of', 'png_bytes', 'pixel_digest', 'BadPicture', 'read_png', 'png_texts',
-           'public_png', 'bare_png', 'marked_png', 'unmarked_png', 'plain_png', 'worded_png', 'contact_sheet']
+           'worded_chunks', 'public_png', 'bare_png', 'marked_png', 'unmarked_png', 'plain_png', 'worded_png',
+           'contact_sheet']
 
 # %% ../../nbs/core/picture.ipynb #60a9c1af
 import hashlib
@@ -13,6 +14,7 @@ import json
 import re
 import struct
 import zlib
+from collections.abc import Iterator
 from io import BytesIO
 
 from PIL import Image
@@ -20,7 +22,7 @@ from PIL.PngImagePlugin import PngInfo
 
 # %% ../../nbs/core/picture.ipynb #e985f672
 from .canon import Refusal, canonical
-from .records import Recipe, Work
+from .records import Recipe, Stated, Work
 
 # %% ../../nbs/core/picture.ipynb #b175ecde
 def _one_line(text: str) -> str:
@@ -46,6 +48,8 @@ def _second_pass(recipe: Recipe) -> dict[str, object]:
     pairs = {"Denoising strength": recipe.hires.strength, "Hires upscale": recipe.hires.scale}
     if recipe.hires.steps:
         pairs["Hires steps"] = recipe.hires.steps
+    if recipe.hires.upscaler:
+        return pairs | {"Hires upscaler": recipe.hires.upscaler[:12]}
     return pairs | {"Hires upscaler": "Lanczos"}
 
 
@@ -64,6 +68,14 @@ def _spacing(recipe: Recipe, own: str) -> dict[str, object]:
     return {"Schedule type": own} if matters else {}
 
 
+def _sampling(recipe: Recipe, own: str) -> dict[str, object]:
+    "How a picture came out of noise, under A1111's keys; a generator takes no steps, and nothing is said of any."
+    if recipe.engine == "generator":
+        return {}
+    way = {"Steps": recipe.steps, "Sampler": recipe.scheduler} | _spacing(recipe, own)
+    return way | {"CFG scale": recipe.guidance}
+
+
 def _added_files(recipe: Recipe) -> dict[str, object]:
     "Adapters and textual inversions, by the first digits of their digests, and what the encoder skips."
     loras = ", ".join(f"{use.digest[:12]}: {use.digest[:10]}" for use in recipe.adapters)
@@ -72,6 +84,29 @@ def _added_files(recipe: Recipe) -> dict[str, object]:
     rescale = recipe.guidance_rescale or ""
     pairs = {"Clip skip": skip, "CFG Rescale": rescale, "Lora hashes": loras, "TI hashes": words}
     return {key: value for key, value in pairs.items() if value}
+
+# %% ../../nbs/core/picture.ipynb #3cee0cc4
+def _unit(module: str, model: str, weight: float, start: float, end: float) -> str:
+    "A unit of the ControlNet extension of A1111, which knows IP-Adapters as units, too."
+    words = {"Module": module, "Model": f"{model[:12]} [{model[:8]}]", "Weight": weight}
+    words |= {"Guidance Start": start, "Guidance End": end, "Control Mode": "Balanced"}
+    return ", ".join(f"{key}: {value}" for key, value in words.items())
+
+
+def _added_networks(recipe: Recipe) -> dict[str, object]:
+    "ControlNets, IP-Adapters and upscalers as A1111 and its extensions write them; regions, which none of them does."
+    units = [_unit("none", c.digest, c.weight, c.start, c.end) for c in recipe.controls]
+    units += [_unit("ip-adapter", p.adapter, p.weight, 0.0, 1.0) for p in recipe.picture_prompts]
+    pairs: dict[str, object] = {f"ControlNet {i}": unit for i, unit in enumerate(units)}
+    if recipe.regions:
+        places = [
+            (list(region.box) if region.box else region.mask[:12], region.prompt) for region in recipe.regions
+        ]
+        pairs["Regions"] = "; ".join(f"{place} {_one_line(prompt)}" for place, prompt in places)
+    if recipe.upscale:
+        pairs["Postprocess upscale by"] = recipe.upscale.scale
+        pairs["Postprocess upscaler"] = recipe.upscale.digest[:12]
+    return pairs
 
 # %% ../../nbs/core/picture.ipynb #f4bb4207
 def infotext(
@@ -86,11 +121,10 @@ def infotext(
     lines = [" ".join([_unmistakable(recipe.prompt), *loras])]
     if recipe.negative_prompt:
         lines.append(f"Negative prompt: {_unmistakable(recipe.negative_prompt)}")
-    sampling = {"Steps": recipe.steps, "Sampler": recipe.scheduler} | _spacing(recipe, own_spacing)
     size = {"Seed": recipe.seed, "Size": f"{recipe.width}x{recipe.height}"}
     base = {"Model hash": model_hash or recipe.base[:10], "Model": model, "RNG": "CPU"}
-    more = _second_pass(recipe) | _added_files(recipe) | {"Version": "artmint"}
-    pairs = sampling | {"CFG scale": recipe.guidance} | size | base | more
+    more = _second_pass(recipe) | _added_files(recipe) | _added_networks(recipe) | {"Version": "artmint"}
+    pairs = _sampling(recipe, own_spacing) | size | base | more
     lines.append(", ".join(f"{key}: {_quoted(value)}" for key, value in pairs.items()))
     return "\n".join(lines)
 
@@ -129,7 +163,7 @@ def is_infotext_of(
 # %% ../../nbs/core/picture.ipynb #89fb7dea
 def png_bytes(
     image: Image.Image,  # RGB
-    recipe: Recipe | Work,  # what it was made from
+    recipe: Recipe | Work | Stated,  # what it was made from
     model: str = "",  # the base's name, for people
     text: str | None = None,  # its infotext; none: as `infotext` has it of recipe and model
 ) -> bytes:
@@ -317,7 +351,7 @@ def read_png(
     try:
         mode = "RGBA" if chunks[0][1][9] == 6 else "RGB"
         return Image.open(BytesIO(data), formats=["PNG"]).convert(mode), texts
-    except (OSError, ValueError, SyntaxError) as error:
+    except Exception as error:  # decoders of foreign bytes raise whatever happens to them
         raise BadPicture("its pixels can't be decoded") from error
 
 # %% ../../nbs/core/picture.ipynb #4669c7cb
@@ -330,6 +364,26 @@ def png_texts(
     return _texts(chunks)
 
 # %% ../../nbs/core/picture.ipynb #f5d613c6
+_WORDED = (b"tEXt", b"zTXt", b"iTXt", b"eXIf")
+
+
+def worded_chunks(
+    data: bytes,  # a file from outside
+) -> Iterator[tuple[bytes, bytes]]:
+    """Types and contents of those chunks of a PNG that hold words, as they stand there, to its end: what follows that
+    isn't looked at. Raises BadPicture."""
+    at = len(_SIGNATURE)
+    if not data.startswith(_SIGNATURE):
+        raise BadPicture("it does not begin as a PNG does")
+    while at < len(data):
+        kind, body = _chunk(data, at)
+        if kind in _WORDED:
+            yield kind, body
+        if kind == b"IEND":
+            return
+        at += 12 + len(body)
+
+# %% ../../nbs/core/picture.ipynb #c2f00ccd
 def public_png(
     data: bytes,  # the studio's own file
     facts: dict,  # what is published of the recipe, and the digests of what isn't

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['STORY', 'WORDS', 'Text', 'Story', 'LINK', 'WebLink', 'Account', 'Background', 'DisplayType', 'MOMENTS', 'fit_text',
-           'folded', 'lookalikes', 'fit_link', 'number_of', 'unix_seconds', 'shown_value', 'template_fields',
-           'fill_template', 'fits_template']
+           'folded', 'stands_in', 'publishable', 'lookalikes', 'fit_link', 'number_of', 'unix_seconds', 'shown_value',
+           'template_fields', 'fill_template', 'fits_template']
 
 # %% ../../nbs/core/texts.ipynb #d18b2bf3
 import ipaddress
@@ -53,6 +53,29 @@ def folded(
 ) -> str:
     "A text as the most lenient of markets compares it: NFKC, without case, single blanks."
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def stands_in(
+    words: str,  # what is looked for
+    prompt: str,  # where
+) -> bool:
+    "Whether words stand in a prompt as whole words: `oval` doesn't stand in `ovals`."
+    return bool(words) and bool(re.search(rf"(?<!\w){re.escape(words)}(?!\w)", prompt))
+
+
+def publishable(
+    text: str,  # a stranger's
+    lines: bool = False,  # whether line breaks may stay; else they become blanks
+) -> str:
+    """A text as it can be published: without characters that nobody sees, and with marks in the place of those that
+    make HTML of it. The text itself where nothing stands against it."""
+    text = text.encode("utf-8", "replace").decode()  # halves of characters, as JSON may have them
+    text = text.replace("\r\n", "\n").replace("\t", " ")
+    text = text if lines else " ".join(text.split("\n"))
+    if not unsafe_text(text, lines):
+        return text
+    seen = "".join(sign for sign in text if not unsafe_text(sign, lines))
+    return re.sub(r"&(?=#?\w+;)", "& ", re.sub(r"<(?=[a-zA-Z/!?])", "\u2039", seen))
 
 
 def lookalikes(

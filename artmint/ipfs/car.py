@@ -182,7 +182,7 @@ def walk(
     while stack:
         step = stack.pop()
         visits += 1
-        if visits > limit:
+        if visits + len(stack) > limit:  # each of those on the stack is met
             raise ContentTooLarge(root, limit, "links")
         if step.depth > DEPTH_LIMIT:
             raise BadNode(step.cid, step.path, f"it lies deeper than {DEPTH_LIMIT} levels")
@@ -221,7 +221,7 @@ def outline(
     while stack:
         step = stack.pop()
         visits += 1
-        if visits > limit:
+        if visits + len(stack) > limit:
             raise ContentTooLarge(root, limit, "links")
         if step.depth > DEPTH_LIMIT:
             raise BadNode(step.cid, step.path, f"it lies deeper than {DEPTH_LIMIT} levels")

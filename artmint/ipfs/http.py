@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['TRUST_NONE', 'HOPS', 'WORDS_SECONDS', 'BUSY_STATUSES', 'WORDS_LIMIT', 'NoAnswer', 'BadAnswer', 'TooMuch',
-           'PrivateAddress', 'public_addresses', 'holds_key', 'public_url', 'Request', 'plain_words', 'error_words',
-           'open_response', 'request', 'fetch', 'with_retries']
+           'UnreadableAddress', 'PrivateAddress', 'public_addresses', 'holds_key', 'public_url', 'web_address',
+           'Request', 'plain_words', 'error_words', 'open_response', 'request', 'fetch', 'with_retries']
 
 # %% ../../nbs/ipfs/http.ipynb #4c3281cb
 import html
@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 # %% ../../nbs/ipfs/http.ipynb #d090f1c4
 from ..core.canon import NotPlainJSON, Refusal, read_json
@@ -51,7 +51,7 @@ class BadAnswer(Refusal):
         "{host} answers badly: {reason}. Check its address and the access it gives, or name another server."
     )
 
-
+# %% ../../nbs/ipfs/http.ipynb #dd8518fd
 class TooMuch(Refusal):
     "An answer above its limit."
 
@@ -61,6 +61,17 @@ class TooMuch(Refusal):
         "{host} sends more than {limit} bytes, the limit for this answer. It was cut off and nothing of it "
         "is used."
     )
+
+
+class UnreadableAddress(Refusal):
+    "A text that is no address of the web."
+
+    address: str  # as far as it may be shown
+    says = (
+        "{address!r:.200} is no address of the web. Nothing was asked there; it takes https://HOST, with a port and a path "
+        "behind it where there are any."
+    )
+    exit_code = 2
 
 
 class PrivateAddress(Refusal):
@@ -132,6 +143,20 @@ def public_url(
     more = "@" in parts.netloc or parts.query or parts.path.strip("/")
     return f"{parts.scheme}://{host}{port}" + ("/YOUR-KEY" if more else "")
 
+# %% ../../nbs/ipfs/http.ipynb #75253bca
+def web_address(
+    url: str,  # as somebody wrote it
+) -> SplitResult:  # its parts
+    "An address of the web, taken apart. Raises UnreadableAddress."
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or any(sign.isspace() or unicodedata.category(sign) == "Cc" for sign in url):
+        raise UnreadableAddress(public_url(url)[:200])
+    return parts
+
 # %% ../../nbs/ipfs/http.ipynb #6da2ee0e
 def _origin(url: str) -> str:
     "A URL's scheme://host:port."
@@ -139,6 +164,22 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+class _Answer(http.client.HTTPResponse):
+    "http.client's, which takes a piece of -1 bytes for all that will ever come, whatever was asked for."
+
+    def _read_next_chunk_size(self) -> int:
+        size = super()._read_next_chunk_size()
+        if size < 0:
+            raise http.client.IncompleteRead(b"")
+        return size
+
+
+class _Connection(http.client.HTTPConnection):
+    "http.client's, with such answers."
+
+    response_class = _Answer
+
+# %% ../../nbs/ipfs/http.ipynb #15b0ad71
 def _connect(
     url: str, trusted: str, host: str, seconds: float, networks: tuple[str, ...]
 ) -> http.client.HTTPConnection:
@@ -152,7 +193,7 @@ def _connect(
     addresses = [parts.hostname] if own else public_addresses(parts.hostname, port, networks)
     if not addresses:
         raise PrivateAddress(host, parts.hostname)
-    connection = http.client.HTTPConnection(parts.hostname, port, timeout=seconds)
+    connection = _Connection(parts.hostname, port, timeout=seconds)
     wire = socket.create_connection((addresses[0], port), timeout=seconds)
     if parts.scheme == "https":
         wire = ssl.create_default_context().wrap_socket(wire, server_hostname=parts.hostname)
@@ -176,7 +217,10 @@ class Request:
     @property
     def host(self) -> str:
         "The server's name, for people."
-        return urlsplit(self.url).hostname or "?"
+        try:
+            return urlsplit(self.url).hostname or "?"
+        except ValueError:
+            return "?"
 
 
 TRUST_NONE = "nobody"  # is trusted: an address that somebody else named
@@ -214,19 +258,35 @@ def _send(question: Request, url: str, trusted: str, connection: http.client.HTT
     connection.request(question.method, path, body, headers)
 
 # %% ../../nbs/ipfs/http.ipynb #25a834bf
+_WIRE_WORDS = {  # what http.client and the system call their errors
+    "BadStatusLine": "what it says is no HTTP",
+    "LineTooLong": "a line of its answer never ends",
+    "IncompleteRead": "it broke off",
+    "RemoteDisconnected": "it hung up",
+    "UnknownProtocol": "it speaks another HTTP",
+    "InvalidURL": "its address can't be sent as it stands",
+    "ConnectionRefusedError": "nobody listens there",
+    "ConnectionResetError": "it broke off",
+    "BrokenPipeError": "it broke off",
+    "gaierror": "its name leads nowhere",
+    "SSLCertVerificationError": "its certificate isn't valid",
+    "SSLError": "it doesn't speak TLS as it should",
+    "HTTPException": "its head has more lines than any answer needs",
+}
 _SEALED = "its address or its key can't be sent as it stands: look for spaces, line breaks and letters that no address has"
 
-
+# %% ../../nbs/ipfs/http.ipynb #41c4438b
 @contextmanager
-def _response(question: Request, url: str, trusted: str) -> Iterator[http.client.HTTPResponse]:
+def _response(question: Request, url: str, trusted: str, until: float) -> Iterator[http.client.HTTPResponse]:
     "A server's answer, its body still to be read. Raises NoAnswer, BadAnswer, PrivateAddress."
     late = f"it took longer than {question.seconds:g} s"
     connection = None
     deadline = None
     try:
-        silence = question.silence or question.seconds
+        left = max(until - time.monotonic(), 0.001)
+        silence = min(question.silence or question.seconds, left)
         connection = _connect(url, trusted, question.host, silence, question.networks)
-        deadline = _Deadline(question.seconds, connection)
+        deadline = _Deadline(max(until - time.monotonic(), 0.001), connection)
         deadline.timer.start()
         _send(question, url, trusted, connection)
         answer = connection.getresponse()
@@ -239,8 +299,8 @@ def _response(question: Request, url: str, trusted: str) -> Iterator[http.client
         words = _SEALED if _secrets_of(question) else plain_words(str(error))
         raise BadAnswer(question.host, words) from None
     except (OSError, http.client.HTTPException) as error:
-        reason = type(error).__name__
-        if deadline and deadline.passed.is_set():
+        reason = _WIRE_WORDS.get(type(error).__name__, type(error).__name__)
+        if deadline and deadline.passed.is_set() or time.monotonic() > until:
             reason = late
         elif isinstance(error, TimeoutError):
             reason = f"nothing came for {question.silence or question.seconds:g} s"
@@ -304,9 +364,11 @@ def error_words(
 
 
 def _secrets_of(question: Request) -> list[str]:
-    "What of a question's headers nobody should read again."
+    "What of a question's headers, and of its address, nobody should read again."
     names = ("authorization", "cookie", "key", "token", "secret")
-    hidden = []
+    parts = urlsplit(question.url)
+    steps = [*re.split("[&=]", parts.query), *parts.path.split("/")]
+    hidden = [step for step in steps if len(step) > 15 and not re.match("b[a-z2-7]{58}|Qm", step)]
     for name, value in question.headers.items():
         if any(part in name.lower() for part in names):
             hidden += [value, value.split(" ")[-1]]
@@ -360,15 +422,18 @@ def _redirect(question: Request, answer: http.client.HTTPResponse) -> str:
 def open_response(
     question: Request,  # what
 ) -> Iterator[http.client.HTTPResponse]:  # its body still to be read
-    "The answer to a request, after up to five redirects. Raises NoAnswer, BadAnswer, PrivateAddress."
+    """The answer to a request, after up to five redirects. Raises NoAnswer, BadAnswer, PrivateAddress,
+    UnreadableAddress."""
     url = question.url
+    web_address(url)
+    until = time.monotonic() + question.seconds
     if "@" in re.sub(r"^\w+://([^/?#]*).*", r"\1", url, flags=re.DOTALL):
         raise BadAnswer(
             question.host, "its address holds a user or a password, which are sent nowhere; leave them out"
         )
     trusted = question.trusted or _origin(question.url)
     for _ in range(HOPS + 1):
-        with _response(question, url, trusted) as answer:
+        with _response(question, url, trusted, until) as answer:
             target = _redirect(question, answer)
             if not target:
                 yield answer

@@ -32,6 +32,8 @@ def _payload(file: BinaryIO, end: int) -> tuple[int, int]:
     if len(head) < 51:
         raise ValueError("it ends within its header")
     start, size = struct.unpack("<QQ", head[27:43])
+    if start > end:
+        raise ValueError("it says that its blocks begin beyond its end")
     return start, min(end, start + size)
 
 

@@ -18,14 +18,23 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 # %% ../../nbs/ipfs/stores.ipynb #ca6db821
 from ..core.canon import NotPlainJSON, Refusal, read_json
 from .car import BLOCK_LIMIT, Car, car_header, open_car
 from .cid import CID, BadCID, MissingBlock, read_cid, varint
-from .http import BadAnswer, NoAnswer, Request, fetch, plain_words, request, with_retries
-from ..studio.files import replacing, write_whole
+from artmint.ipfs.http import (
+    BadAnswer,
+    NoAnswer,
+    Request,
+    fetch,
+    plain_words,
+    request,
+    web_address,
+    with_retries,
+)
+from ..studio.files import make_folder, replacing, write_whole
 
 # %% ../../nbs/ipfs/stores.ipynb #ad09de44
 ByteProgress = Callable[[int, int], Any]  # is called with bytes done, and all
@@ -127,7 +136,7 @@ class FolderStore:
     def put(self, car: Path, root: CID, progress: ByteProgress = no_progress) -> CID:
         """Keep a copy of an archive, in place of an older one. Raises OSError and leaves nothing half when
         the disk is full."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         copy = self.folder / f"{root}.car"
         with open(car, "rb") as source, replacing(copy) as target:
             while piece := source.read(1 << 20):
@@ -343,7 +352,7 @@ class Gateway(GatewayReader):
         self.limit = limit
         self.seconds = seconds
         self.tries = tries
-        self.name = f"gateway {urlsplit(url).netloc.rpartition('@')[2]}"
+        self.name = f"gateway {web_address(url).netloc.rpartition('@')[2]}"
 
 # %% ../../nbs/ipfs/stores.ipynb #f52708a8
 PART = 8 << 20  # bytes of blocks in one part of an upload
@@ -400,7 +409,7 @@ class _NodeRpc:
         self._token = token
         self.seconds = seconds
         self.pin_seconds = pin_seconds
-        self.host = urlsplit(url).netloc
+        self.host = web_address(url).netloc
         self.name = f"node {self.host}"
 
     def _call(self, verb: str, seconds: float = 3600, silence: float = 0, **arguments: str) -> Request:

@@ -201,7 +201,7 @@ def read_fiftyone(
     for number, sample in enumerate(samples, 1):
         try:
             statement, problem = _sample_statement(sample)
-        except (ValidationError, AttributeError, TypeError) as error:
+        except (ValidationError, AttributeError, TypeError, LookupError) as error:
             statement, problem = None, " ".join(str(error).split())
         if statement is None:
             reading.faults.append(f"sample {number}: {problem}")
@@ -288,6 +288,22 @@ def export_labelstudio(
     return len(tasks)
 
 # %% ../../nbs/judge/datasets.ipynb #7242da25
+def _annotation_fault(annotation: Any, data: dict[str, Any]) -> str:
+    "Why an annotation can't be read, by its form alone; empty: it can."
+    if not isinstance(annotation, dict):
+        return "it is no table"
+    for name, rows in (("result", annotation.get("result")), ("exported", data.get("exported"))):
+        for row in rows if isinstance(rows, list) else [rows] if rows else []:
+            if not isinstance(row, dict) or not isinstance(row.get("value") or {}, dict):
+                return f"its {name} isn't a list of results with values"
+            if name == "exported" and not {"id", "value"} <= row.keys():
+                return "what was exported of it has lost its ids"
+        if rows and not isinstance(rows, list):
+            return f"its {name} is no list"
+    hashable = all(isinstance(row.get("id", ""), str) for row in annotation.get("result") or [])
+    return "" if hashable else "the ids of its results are no texts"
+
+# %% ../../nbs/judge/datasets.ipynb #3d878747
 def _annotator(annotation: dict[str, Any], names: Mapping[str, str]) -> tuple[str, str]:
     "A person's name, empty where the file holds none; and their number."
     who = annotation.get("completed_by")
@@ -347,7 +363,7 @@ def _read_annotation(
         return
     try:
         statement, problem = _annotation_statement(place, data, annotation, by)
-    except (ValidationError, AttributeError, TypeError) as error:
+    except (ValidationError, AttributeError, TypeError, LookupError) as error:
         statement, problem = None, " ".join(str(error).split())
     if statement is None:
         reading.faults.append(f"{place}: {problem}")
@@ -373,6 +389,9 @@ def read_labelstudio(
             reading.faults.append(f"task {task.get('id', '?')}: it has no data, or no annotations")
             continue
         for number, annotation in enumerate(task.get("annotations", []), 1):
+            if fault := _annotation_fault(annotation, data):
+                reading.faults.append(f"task {str(task.get('id', '?')):.40}, annotation {number}: {fault}")
+                continue
             by, id = _annotator(annotation, names or {})
             nameless |= {id} if not by and not _is_export_s(annotation, data) else set()
             place = f"task {task.get('id', data.get('slot', '?'))}, annotation {number}"

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['DECISION_COLUMNS', 'FACTS', 'IMPORTED', 'Entry', 'entries', 'escape_cell', 'unescape_cell', 'decisions_csv',
-           'Statement', 'Reading', 'UnreadableDecisions', 'decision_word', 'says_nothing', 'read_csv', 'ImportPlan',
-           'plan_import', 'DecisionsDontFit', 'record_import', 'changed_decision', 'picture_name', 'named_dna',
-           'ExportExists', 'require_new', 'SaidNothing', 'require_speaker', 'exported_word']
+           'Statement', 'Reading', 'UnreadableDecisions', 'decision_word', 'decoded_table', 'table_rows',
+           'says_nothing', 'read_csv', 'ImportPlan', 'plan_import', 'DecisionsDontFit', 'record_import',
+           'changed_decision', 'picture_name', 'named_dna', 'ExportExists', 'require_new', 'SaidNothing',
+           'require_speaker', 'exported_word']
 
 # %% ../../nbs/judge/exchange.ipynb #ba3f96d9
 import csv
@@ -27,6 +28,7 @@ from ..core.collection import Collection, Person, person_key
 from ..core.records import Candidate
 from artmint.judge.decisions import (
     MACHINE,
+    NOTE,
     Opinion,
     ReviewSession,
     decisions_on,
@@ -161,7 +163,7 @@ class Statement(Record):
     by: str = ""  # empty: nobody is named
     decision: Literal["accept", "reject", "withdrawn"] | None = None  # none: as it was
     stars: int | None = Field(None, ge=0, le=5)
-    note: str = ""
+    note: str = Field("", max_length=NOTE)  # as long as on the page
     at: str = ""  # ISO 8601 with its zone; empty: not stated
     blind: bool = False
     unsaid: tuple[
@@ -215,7 +217,11 @@ def _integer(text: str) -> int | None:
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how files of spreadsheets begin: xlsx and ods, xls
 
 
-def _decoded_table(file: str, data: bytes, notes: list[str]) -> str:
+def decoded_table(
+    file: str,  # its name, for what is told
+    data: bytes,  # the table
+    notes: list[str],  # receives what people should look at
+) -> str:
     "The text of a table, in the encodings that spreadsheets write. Raises UnreadableDecisions."
     if data.startswith(_WORKBOOKS):
         raise UnreadableDecisions(file, "it is a workbook, not a table of text; save it as CSV UTF-8")
@@ -237,7 +243,10 @@ def _decoded_table(file: str, data: bytes, notes: list[str]) -> str:
     return text
 
 # %% ../../nbs/judge/exchange.ipynb #e248ed00
-def _table(file: str, text: str) -> tuple[list[str], Iterable[tuple[int, list[str]]]]:
+def table_rows(
+    file: str,  # its name, for what is told
+    text: str,  # of the table
+) -> tuple[list[str], Iterable[tuple[int, list[str]]]]:
     "A table's columns, and its rows with the lines on which they begin. Raises UnreadableDecisions."
     stated = re.match(r"sep=(.)\r?\n", text, re.IGNORECASE)
     body = text[stated.end() :] if stated else text
@@ -276,7 +285,7 @@ def _check_columns(file: str, names: list[str], notes: list[str]) -> None:
 
 def _cell_faults(cells: dict[str, str]) -> list[str]:
     "What in a row of a table can't be what it should be."
-    faults = []
+    faults = [f"{name} holds zero bytes" for name, cell in cells.items() if "\0" in cell]
     for name in ("slot", "attempt", "stars"):
         if cells.get(name, "").strip() and _integer(cells[name]) is None:
             faults.append(f"{name} {cells[name]!r} is no whole number")
@@ -316,7 +325,7 @@ def read_csv(
     """Decisions from a table: with commas, semicolons or tabs, in UTF-8, UTF-16 or Windows-1252, whole numbers
     as 4 or 4,0. Raises UnreadableDecisions."""
     reading = Reading()
-    names, rows = _table(file, _decoded_table(file, data, reading.notes))
+    names, rows = table_rows(file, decoded_table(file, data, reading.notes))
     _check_columns(file, names, reading.notes)
     for line, row in rows:
         if not any(cell.strip() for cell in row):

@@ -11,7 +11,6 @@ __all__ = ['EYE', 'BadHead', 'pack_head', 'read_head', 'HeadScorer', 'aesthetic_
 # %% ../../nbs/judge/heads.ipynb #36957414
 import hashlib
 import io
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 # %% ../../nbs/judge/heads.ipynb #6d886185
-from ..core.canon import Hex64, Record, Refusal, canonical, digest
+from ..core.canon import Hex64, NotPlainJSON, Record, Refusal, canonical, digest, read_json
 from ..core.collection import Collection, Model, ScorerChoice
 from ..core.records import Candidate
 from .checks import refuse_other_judge
@@ -68,9 +67,11 @@ def read_head(
     try:
         tensors = load(data)
         size = int.from_bytes(data[:8], "little")
-        facts = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["artmint"])
-    except (SafetensorError, KeyError, ValueError) as error:
+        facts = read_json(read_json(data[8 : 8 + size])["__metadata__"]["artmint"])
+    except (SafetensorError, KeyError, TypeError, ValueError, NotPlainJSON) as error:
         raise BadHead(scorer, f"it is no head of artmint's ({error})") from error
+    if not isinstance(facts, dict):
+        raise BadHead(scorer, "what its header says of itself is no table")
     if facts.get("kind") != kind:
         raise BadHead(scorer, f"it is a {facts.get('kind')} and should be a {kind}")
     if facts.get("judge") != judge.digest:
@@ -79,6 +80,23 @@ def read_head(
             scorer, f"it was trained over judge {theirs:.12} and the judge here is {judge.digest:.12}"
         )
     return facts, tensors
+
+# %% ../../nbs/judge/heads.ipynb #eba51a4a
+def _require_tensors(
+    scorer: str, tensors: dict[str, np.ndarray], **shapes: tuple[int | None, ...]
+) -> list[np.ndarray]:
+    "Tensors by name, of these shapes (None: any length) and with finite numbers. Raises BadHead."
+    found = []
+    for name, shape in shapes.items():
+        part = tensors.get(name)
+        if part is None or part.ndim != len(shape):
+            raise BadHead(scorer, f"its {name} isn't there, or has other dimensions")
+        if any(want not in (None, size) for want, size in zip(shape, part.shape)):
+            raise BadHead(scorer, f"its {name} has the shape {part.shape}, and {shape} is needed")
+        if not np.isfinite(part).all():
+            raise BadHead(scorer, f"its {name} holds numbers that aren't finite")
+        found.append(part)
+    return found
 
 # %% ../../nbs/judge/heads.ipynb #80f428e1
 @dataclass(frozen=True)
@@ -114,12 +132,24 @@ def _state_dict(scorer: str, data: bytes) -> dict[str, Any]:
 
     try:
         if data[:2] in (b"PK", b"\x80\x02"):
-            return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+            state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+            return {str(name): part for name, part in state.items()}
         return load(data)
     except Exception as error:
         raise BadHead(scorer, f"its tensors can't be read ({type(error).__name__})") from error
 
 
+def _layer(scorer: str, state: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
+    "Weight (out, in) and bias (out,) of a linear layer. Raises BadHead."
+    parts = state[name], state.get(name.removesuffix("weight") + "bias")
+    if not all(hasattr(part, "double") for part in parts):
+        raise BadHead(scorer, f"{name!r:.100} has no bias, or is no tensor")
+    weight, bias = (part.double().numpy() for part in parts)
+    if weight.ndim != 2 or not weight.size or bias.shape != weight.shape[:1]:
+        raise BadHead(scorer, f"{name!r:.100} and its bias are no linear layer")
+    return weight, bias
+
+# %% ../../nbs/judge/heads.ipynb #8f2cfc58
 def aesthetic_weights(
     scorer: str,  # its name, for the refusal
     data: bytes,  # a state dict as torch saves it, or safetensors
@@ -129,14 +159,15 @@ def aesthetic_weights(
     names = sorted((name for name in state if name.endswith("weight")), key=_layer_order)
     vector, constant = None, 0.0
     for name in reversed(names):
-        weight = state[name].double().numpy()
-        bias = state[name.removesuffix("weight") + "bias"].double().numpy()
-        if weight.ndim != 2 or (vector is not None and weight.shape[0] != len(vector)):
+        weight, bias = _layer(scorer, state, name)
+        if vector is not None and weight.shape[0] != len(vector):
             raise BadHead(scorer, "its layers don't fit each other")
         constant += float(bias[0] if vector is None else (vector * bias).sum())
         vector = weight[0] if vector is None else vector @ weight
     if vector is None:
         raise BadHead(scorer, "it has no linear layer")
+    if not (np.isfinite(vector).all() and math.isfinite(constant)):
+        raise BadHead(scorer, "its numbers aren't finite")
     return vector, constant
 
 # %% ../../nbs/judge/heads.ipynb #d8ef7764
@@ -193,7 +224,8 @@ def fit_style(
 def _style(name: str, data: bytes, judge: Judge) -> HeadScorer:
     "A style as a scorer: the share of held-out style pictures that lie at least as far out, 0 to 1."
     _, tensors = read_head(name, data, "style", judge)
-    far = tensors["far"]
+    _require_tensors(name, tensors, mean=(judge.width,), precision=(judge.width, judge.width))
+    far = _require_tensors(name, tensors, far=(None,))[0]
 
     def formula(candidate: Candidate, image: Image.Image, row: np.ndarray) -> float:
         distance = _mahalanobis(row, tensors["mean"], tensors["precision"])
@@ -272,7 +304,10 @@ def fit_probe(
 def _probe(name: str, data: bytes, judge: Judge, trait: str) -> HeadScorer:
     "A probe as a scorer: the probability of the claimed value, 0 to 1."
     facts, tensors = read_head(name, data, "probe", judge)
-    values = facts["values"]
+    values = facts.get("values")
+    if not isinstance(values, list) or not isinstance(facts.get("accuracy"), int | float):
+        raise BadHead(name, "it doesn't say which values it tells apart, or how well")
+    _require_tensors(name, tensors, theta=(len(values), judge.width + 1))
 
     def formula(candidate: Candidate, image: Image.Image, row: np.ndarray) -> float:
         claimed = candidate.slot.traits.get(trait)

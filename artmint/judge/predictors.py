@@ -12,7 +12,6 @@ __all__ = ['Forward', 'LAYERS', 'REWARD_MEAN', 'REWARD_STD', 'REWARD_TOKENS', 'B
 # %% ../../nbs/judge/predictors.ipynb #8dfd5584
 import hashlib
 import importlib.util
-import json
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     import torch
 
 # %% ../../nbs/judge/predictors.ipynb #2df416fb
-from ..core.canon import Record, Refusal, digest
+from ..core.canon import NotPlainJSON, Record, Refusal, digest, read_json
 from ..core.records import Candidate
 from .heads import BadHead, aesthetic_weights
 from ..make.base import PICKLES, quiet, refuse_code
@@ -69,10 +68,9 @@ def to_safetensors(
     target: str | Path | None = None,  # none: beside it, with the other ending
 ) -> Path:
     "A pickled state dict as safetensors. torch reads it with weights_only: what isn't tensors is refused."
-    import torch
     from safetensors.torch import save_file
 
-    state = torch.load(source, map_location="cpu", weights_only=True)
+    state = _unpickled(source)
     state = state.get("state_dict", state)
     path = Path(target or Path(source).with_suffix(".safetensors"))
     plain = {
@@ -82,6 +80,20 @@ def to_safetensors(
     return path
 
 
+def _unpickled(source: str | Path) -> dict[str, Any]:
+    "A pickled state dict, of which torch reads tensors alone. Raises BadPredictor."
+    import torch
+
+    try:
+        state = torch.load(source, map_location="cpu", weights_only=True)
+    except Exception as error:  # unpickling raises whatever happens to it
+        reason = f"torch reads no tensors from it ({type(error).__name__})"
+        raise BadPredictor("to convert", str(source), reason) from error
+    if not isinstance(state, dict):
+        raise BadPredictor("to convert", str(source), "it holds no state dict")
+    return state
+
+# %% ../../nbs/judge/predictors.ipynb #247f8dde
 def _from_hub(name: str, source: str, revision: str | None) -> Path:
     "A repository's plain files, from the hub or its cache. Raises BadPredictor."
     from huggingface_hub import snapshot_download
@@ -140,9 +152,15 @@ def _head_file(name: str, source: str) -> bytes:
 
 
 def _json_of(folder: Path, file: str) -> dict[str, Any]:
-    "A configuration; empty where there is none."
+    "A configuration; empty where there is none. Raises BadPredictor."
     path = folder / file
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    try:
+        config = read_json(path.read_bytes()) if path.is_file() else {}
+    except (OSError, NotPlainJSON) as error:
+        raise BadPredictor("of this folder", str(folder), f"its {file} can't be read ({error})") from error
+    if not isinstance(config, dict):
+        raise BadPredictor("of this folder", str(folder), f"its {file} holds no table")
+    return config
 
 # %% ../../nbs/judge/predictors.ipynb #5ab5ee65
 Forward = Callable[
@@ -503,10 +521,9 @@ def convert_imagereward(
     "ImageReward's published file as a folder that `imagereward` reads. torch reads it with weights_only."
     import shutil
 
-    import torch
     from safetensors.torch import save_file
 
-    state = torch.load(source, map_location="cpu", weights_only=True)
+    state = _unpickled(source)
     renamed = {
         blip_name(name.removeprefix("blip.")): part.clone().contiguous() for name, part in state.items()
     }

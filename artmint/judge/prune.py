@@ -27,6 +27,7 @@ from .heads import logistic, scorers_for
 from .scores import Scorer, preview_candidate
 from ..make.adapters import named_adapters
 from ..make.base import Base, Judge
+from ..make.engines import Diffusers, Painter
 from artmint.make.engine import (
     PROFILES,
     BrokenPicture,
@@ -48,9 +49,10 @@ def _check_stoppable(base: Base, recipes: list[Recipe], step: int) -> None:
             raise UnknownChoice("pruning with", type(base.pipeline).__name__, ("a base with a UNet",))
         if recipe.scheduler not in RESUMABLE:
             raise UnknownChoice("pruning with scheduler", recipe.scheduler, RESUMABLE)
-        if recipe.init or recipe.hires:
+        if recipe.init or recipe.hires or recipe.upscale:
             possible = ("recipes from noise, in one pass",)
-            raise UnknownChoice("pruning with", "a picture to start from, or a second pass", possible)
+            what = "a picture to start from, a second pass, or an upscaler"
+            raise UnknownChoice("pruning with", what, possible)
         if not 0 < step < recipe.steps:
             raise UnknownChoice("the step to look at", step, tuple(range(1, recipe.steps)))
 
@@ -232,8 +234,9 @@ _LATER = (
     "wildcards",
     "one_of_ones",
     "scorers",
+    "workflow",
 )
-_LATER_GENERATION = ("schedule", "clip_skip", "guidance_rescale", "prompt_syntax")
+_LATER_GENERATION = ("schedule", "clip_skip", "guidance_rescale", "prompt_syntax", "engine")
 
 
 def _idle(record: Record, names: tuple[str, ...]) -> set[str]:
@@ -398,10 +401,17 @@ class _Account:
 def _no_progress(done: int, total: int) -> None:
     "Nobody is told."
 
+# %% ../../nbs/judge/prune.ipynb #a271e28f
+def _stoppable_base(painter: Painter) -> Base:
+    "The base of an engine that can stop halfway. Raises UnknownChoice."
+    if not isinstance(painter, Diffusers):
+        raise UnknownChoice("pruning with the engine", painter.source.engine, ("diffusers",))
+    return painter.base
+
 # %% ../../nbs/judge/prune.ipynb #284bd6b3
 def generate_some(
     catalog: Catalog,  # what exists, and where to put the rest
-    base: Base,  # the model
+    painter: Painter,  # the engine; diffusers' alone stops halfway
     judge: Judge,  # who looks at previews
     collection: Collection,  # whose rules
     slots: list[Slot],  # of the attempts
@@ -410,11 +420,11 @@ def generate_some(
     progress: Callable[[int, int], None] = _no_progress,  # called with counts after each batch
 ) -> list[Artifact]:  # of those that went to the end
     """Make the artifacts that the catalog lacks, except those that are stopped. What they took, stopped ones
-    too, goes into the ledger. Raises NothingButBroken when all came out as no pictures."""
+    too, goes into the ledger. Raises UnknownChoice, and NothingButBroken when all came out as no pictures."""
+    base = _stoppable_base(painter)
     every = {attempt.recipe.dna: attempt for attempt in attempts}
     made, stopped = ({row.key for row in catalog.rows_of(kind, every)} for kind in ("artifact", "stopped"))
-    # where a file was lost: it went on once, and isn't judged again
-    generate(catalog, base, [every[dna] for dna in every if dna in made])
+    generate(catalog, painter, [every[dna] for dna in every if dna in made])  # lost files, judged before
     missing = [attempt for dna, attempt in every.items() if dna not in made | stopped]
     step, bound = (pruner.step, pruner) if isinstance(pruner, Pruner) else (pruner, None)
     prefix = f"{conditions_digest(catalog, collection, base.digest)}/{step}/"
@@ -429,7 +439,7 @@ def generate_some(
 
     def done(part: list[int], images: list[Image.Image | None]) -> None:
         sound = [(missing[i].recipe, image) for i, image in zip(part, images) if image]
-        artifacts = record(catalog, base, [recipe for recipe, _ in sound], [image for _, image in sound])
+        artifacts = record(catalog, painter, [recipe for recipe, _ in sound], [image for _, image in sound])
         sizes = [catalog.blob_path(artifact.file_digest).stat().st_size for artifact in artifacts]
         account.charge(part, len(part), {"bytes": sum(sizes)})
 

@@ -91,7 +91,11 @@ def _pixel_scorer(collection: Collection, name: str) -> FormulaScorer:
         return FormulaScorer(name, lambda image, slot: MEASURES[name](image), version=VERSIONS[name])
     generation = collection.generation
     # Pictures of that size were measured as they are before there was one, and these scores are the same.
-    as_ever = generation.hires is None and max(generation.width, generation.height) == MEASURED_AT
+    as_ever = (
+        generation.hires is None
+        and generation.upscale is None
+        and max(generation.width, generation.height) == MEASURED_AT
+    )
     settings = {} if as_ever else {"longer_side": MEASURED_AT}
     return FormulaScorer(name, lambda image, slot: MEASURES[name](at_size(image)), settings, VERSIONS[name])
 

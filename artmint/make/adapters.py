@@ -62,8 +62,8 @@ def unpack_tensors(
 
     try:
         size = struct.unpack("<Q", data[:8])[0]
-        return load(data), json.loads(data[8 : 8 + size]).get("__metadata__") or {}
-    except (SafetensorError, struct.error, ValueError) as error:
+        return load(data), read_json(data[8 : 8 + size]).get("__metadata__") or {}
+    except (SafetensorError, struct.error, ValueError, AttributeError, KeyError, NotPlainJSON) as error:
         raise NotAnAdapter(f"it is no safetensors file ({error})") from error
 
 # %% ../../nbs/make/adapters.ipynb #52cd5b13
@@ -78,6 +78,8 @@ def _with_config(data: bytes, config: Path) -> bytes:
         settings = read_json(config.read_bytes())
     except NotPlainJSON as error:
         raise NotAnAdapter(f"its {config.name} is broken ({error})") from error
+    if not isinstance(settings, dict):
+        raise NotAnAdapter(f"its {config.name} holds no table")
     kind = str(settings.get("peft_type", "LORA"))
     if kind != "LORA":
         raise NotAnAdapter(f"its {config.name} says {kind}, and of peft's kinds LORA alone can be merged")
@@ -172,11 +174,11 @@ def tags_of(
 ) -> list[str]:
     "The commonest words of the captions that an adapter was trained on, by kohya's `ss_tag_frequency`."
     try:
-        folders = json.loads(facts.get("ss_tag_frequency", "{}"))
+        folders = read_json(facts.get("ss_tag_frequency", "{}"))
         counts: Counter = Counter()
         for tags in folders.values():
             counts.update({tag.strip(): int(count) for tag, count in tags.items()})
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, OverflowError, NotPlainJSON):
         return []
     return [tag for tag, _ in counts.most_common(most)]
 
@@ -255,7 +257,12 @@ def named_adapters(
     return digests
 
 # %% ../../nbs/make/adapters.ipynb #01b86bb7
-PARTS = ("unet", "text_encoder", "text_encoder_2")  # networks of a pipeline that an adapter may change
+PARTS = (
+    "unet",
+    "transformer",
+    "text_encoder",
+    "text_encoder_2",
+)  # networks of a pipeline that an adapter may change
 
 
 def full_name(
@@ -323,14 +330,14 @@ def peft_config(
     """peft's configuration of a part: diffusers' `save_lora_weights` prefixes its keys with the part, its
     `save_lora_adapter` and peft don't. Raises NotAnAdapter."""
     try:
-        config = json.loads(facts.get(ALPHAS, "{}"))
+        config = read_json(facts.get(ALPHAS, "{}"))
         if any(key.startswith(f"{name}.") for key in config for name in PARTS):
             start = f"{part}."
             config = {
                 key.removeprefix(start): value for key, value in config.items() if key.startswith(start)
             }
         return PeftConfig.model_validate(config)
-    except (ValueError, AttributeError, TypeError) as error:
+    except (ValueError, AttributeError, TypeError, NotPlainJSON) as error:
         reason = str(error).splitlines()[0]
         raise NotAnAdapter(f"its header's {ALPHAS} is no configuration of peft's ({reason})") from error
 

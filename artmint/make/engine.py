@@ -4,14 +4,14 @@
 
 # %% auto #0
 __all__ = ['PROFILES', 'PIPELINES', 'VAES', 'UNET_SETTINGS', 'Profile', 'noise', 'Engine', 'engine', 'encode_prompts',
-           'to_latents', 'BrokenPicture', 'denoise', 'denoise_until', 'denoise_from', 'run_pipeline', 'refuse_base',
-           'refuse']
+           'to_latents', 'BrokenPicture', 'picture_faults', 'denoise', 'denoise_until', 'denoise_from', 'run_pipeline',
+           'inpaints', 'refuse_base', 'refuse', 'refuse_pictures']
 
 # %% ../../nbs/make/engine.ipynb #614ce818
 import copy
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,9 +25,29 @@ if TYPE_CHECKING:
 from ..core.canon import Refusal
 from ..core.records import Recipe
 from .base import Base, quiet
+from .control import Control, control_network, control_residuals, network_config, refuse_misfit
 from .embeddings import add_words
+from artmint.make.ip_adapters import (
+    ENCODER,
+    add_ip_adapters,
+    image_encoder,
+    read_picture_prompt,
+    refuse_other_eye,
+    refuse_other_family,
+    stacked_prompts,
+)
 from .merging import merge
 from .prompts import embed_chunks, readers, refuse_length
+from artmint.make.regions import (
+    fitted,
+    mask_cells,
+    read_pictures,
+    refuse_mask,
+    refuse_regions,
+    refuse_shape,
+    region_shares,
+    variants,
+)
 from artmint.make.schedulers import (
     RESUMABLE,
     SCHEDULERS,
@@ -84,6 +104,15 @@ class Engine:
     profile: Profile
     pipe: Any  # diffusers' pipeline with its networks in the profile's precision
     device: str
+    networks: Mapping[str, Any] = field(default_factory=dict)  # ControlNets by their digests
+    # of each picture prompt: what the UNet is told of no picture, and of its own
+    prompts: tuple[tuple["torch.Tensor", "torch.Tensor"], ...] = ()
+    pictures: Mapping[str, Image.Image] = field(default_factory=dict)  # masks and what is followed, by digest
+
+    def controls(self, recipe: Recipe) -> list[Control]:
+        "A recipe's ControlNets, with the pictures that they follow."
+        uses = recipe.controls
+        return [Control(use, self.networks[use.digest], self.pictures[use.picture]) for use in uses]
 
     @property
     def dtype(self) -> "torch.dtype":
@@ -158,28 +187,61 @@ def _place(pipe: Any, base: Base) -> None:
         pipe.to(base.device)
 
 
+def _add_networks(base: Base, recipe: Recipe, pipe: Any, blob: Callable[[str], bytes]) -> dict[str, Any]:
+    "Give a pipeline what a recipe names beside its base; an engine's further fields. Raises NotANetwork."
+    profile = PROFILES[recipe.profile]
+    prompts = []
+    for prompt in recipe.picture_prompts:
+        refuse_other_family(pipe, blob(prompt.adapter))
+        refuse_other_eye(network_config(blob(prompt.encoder), ENCODER), blob(prompt.adapter))
+    if recipe.picture_prompts:
+        uses = [(prompt, blob(prompt.adapter)) for prompt in recipe.picture_prompts]
+        add_ip_adapters(pipe.unet, uses, exact=profile.dtype == "float64")
+    for prompt in recipe.picture_prompts:
+        encoder = image_encoder(blob(prompt.encoder))
+        picture = read_pictures([prompt.picture], blob)[prompt.picture]
+        dtype = pipe.unet.dtype
+        prompts.append(read_picture_prompt(encoder, picture, blob(prompt.adapter), dtype, base.device))
+    networks = {}
+    for use in recipe.controls:
+        refuse_misfit(pipe, network_config(blob(use.digest), "ControlNet"))
+        with quiet():
+            network = control_network(blob(use.digest)).to(base.device, pipe.unet.dtype)
+        networks[use.digest] = _unet(network, replace(profile, compiled=False))
+    return {"networks": networks, "prompts": tuple(prompts)}
+
+
+def _followed(recipe: Recipe) -> list[str]:
+    "The pictures that a pass looks at while it is painted, by their digests."
+    masks = [recipe.mask, *(region.mask for region in recipe.regions)]
+    return [*(mask for mask in masks if mask), *(use.picture for use in recipe.controls)]
+
+
 def engine(
     base: Base,  # the model
-    recipe: Recipe,  # names profile, adapters and embeddings
+    recipe: Recipe,  # names profile, adapters, embeddings, and whatever stands beside them
     blob: Callable[[str], bytes] | None = None,  # gives the file that a digest names
 ) -> Engine:
-    "Make a base ready for a recipe; kept for the next call. Raises NotAnAdapter."
-    key = (base, recipe.profile, recipe.adapters, recipe.embeddings)
-    if key in _ready:
-        return _ready[key]
-    profile = PROFILES[recipe.profile]
-    pipe = _converted(base, profile, alone=bool(recipe.adapters or recipe.embeddings))
-    if recipe.adapters:
-        merge(pipe, [(blob(use.digest), use.weight) for use in recipe.adapters])
-    if recipe.embeddings:
-        add_words(pipe, [blob(digest) for digest in recipe.embeddings])
-    if hasattr(pipe, "unet"):
-        pipe.unet = _unet(pipe.unet, profile)
-    _place(pipe, base)
-    while len(_ready) > 1:
-        _ready.pop(next(iter(_ready)))
-    _ready[key] = Engine(profile, pipe, base.device)
-    return _ready[key]
+    "Make a base ready for a recipe; kept for the next call. Raises NotAnAdapter, NotANetwork, BadPicture."
+    own = bool(recipe.adapters or recipe.embeddings or recipe.picture_prompts)
+    controls = tuple(use.digest for use in recipe.controls)
+    key = (base, recipe.profile, recipe.adapters, recipe.embeddings, recipe.picture_prompts, controls)
+    if key not in _ready:
+        profile = PROFILES[recipe.profile]
+        pipe = _converted(base, profile, alone=own)
+        if recipe.adapters:
+            merge(pipe, [(blob(use.digest), use.weight) for use in recipe.adapters])
+        if recipe.embeddings:
+            add_words(pipe, [blob(digest) for digest in recipe.embeddings])
+        if hasattr(pipe, "unet"):
+            pipe.unet = _unet(pipe.unet, profile)
+        more = _add_networks(base, recipe, pipe, blob) if recipe.picture_prompts or controls else {}
+        _place(pipe, base)
+        while len(_ready) > 1:
+            _ready.pop(next(iter(_ready)))
+        _ready[key] = Engine(profile, pipe, base.device, **more)
+    looked_at = _followed(recipe)
+    return replace(_ready[key], pictures=read_pictures(looked_at, blob)) if looked_at else _ready[key]
 
 # %% ../../nbs/make/engine.ipynb #74c517cc
 def _embed_plain(ready: Engine, texts: list[str]) -> dict[str, tuple]:
@@ -207,7 +269,8 @@ def encode_prompts(
     ready: Engine,  # the base, made ready
     recipes: list[Recipe],  # of one syntax, one clip skip and one number of chunks
 ) -> dict[str, tuple]:  # text -> tensors, without a batch dimension
-    "The embeddings of each distinct prompt and negative prompt. Raises UnreadableWeight."
+    "The embeddings of each distinct prompt and negative prompt, regions' too. Raises UnreadableWeight."
+    recipes = [one for recipe in recipes for one in variants(recipe)]
     if recipes[0].prompt_syntax == "plain" and recipes[0].clip_skip == 1:
         texts = [text for recipe in recipes for text in (recipe.prompt, recipe.negative_prompt)]
         return _embed_plain(ready, texts)
@@ -242,12 +305,13 @@ def to_latents(
     vae: Any,  # whose files say how its latents are scaled
     code: "torch.Tensor",  # what it encoded (n, channels, h, w)
 ) -> "torch.Tensor":
-    "What a VAE encoded, as the UNet knows it (n, channels, h, w)."
+    "What a VAE encoded, as the network that denoises knows it (n, channels, h, w)."
     spread = _spread(vae, code)
     if spread:
         mean, std = spread
         return (code - mean) * vae.config.scaling_factor / std
-    return code * vae.config.scaling_factor
+    shift = vae.config.get("shift_factor")  # of the VAEs of FLUX and Stable Diffusion 3
+    return (code if shift is None else code - shift) * vae.config.scaling_factor
 
 
 def _from_latents(ready: Engine, x: "torch.Tensor") -> "torch.Tensor":
@@ -272,25 +336,59 @@ def _encoded(ready: Engine, pictures: list[Image.Image]) -> "torch.Tensor":
     return to_latents(vae, latents.to(ready.dtype))
 
 # %% ../../nbs/make/engine.ipynb #1ffd8c29
-def _first_latents(
-    ready: Engine, recipes: list[Recipe], pictures: list[Image.Image] | None
-) -> tuple["torch.Tensor", int]:
-    "Latents (n, channels, h, w) before the first step, and which step that is."
+@dataclass(frozen=True)
+class _Canvas:
+    "What a pass begins with."
+
+    x: "torch.Tensor"  # latents (n, channels, h, w)
+    begin: int = 0  # the step that comes first
+    noise: "torch.Tensor | None" = None  # of a pass with a mask
+    code: "torch.Tensor | None" = None  # what stays where the mask is black, as latents
+    mask: "torch.Tensor | None" = None  # (1, 1, h, w): 1 where it is painted
+    beside: "torch.Tensor | None" = None  # (n, 1 + channels, h, w): what an inpainting UNet reads beside x
+
+
+def _masked(
+    ready: Engine, recipe: Recipe, pictures: list[Image.Image]
+) -> tuple["torch.Tensor", list[Image.Image]]:
+    "A recipe's mask as cells (1, 1, h, w), and pictures in which what it paints over is grey."
+    import torch
+
+    image = fitted(ready.pictures[recipe.mask], (recipe.width, recipe.height))
+    cells = torch.from_numpy(mask_cells(image, ready.pipe.vae_scale_factor).copy())
+    kept = np.asarray(image.convert("L"))[..., None] < 128
+    # 127.5, which is nothing to a VAE, isn't a grey of 8 bits: floats go on from here.
+    greyed = [np.where(kept, np.asarray(picture, float), 127.5) for picture in pictures]
+    return cells[None, None].to(ready.device, ready.dtype), greyed
+
+
+def _first_latents(ready: Engine, recipes: list[Recipe], pictures: list[Image.Image] | None) -> _Canvas:
+    "What a batch begins with."
     import torch
 
     r = recipes[0]
     scheduler = scheduler_of(ready.pipe.scheduler, r)
     scale = ready.pipe.vae_scale_factor
-    shape = (ready.pipe.unet.config.in_channels, r.height // scale, r.width // scale)
+    shape = (ready.pipe.unet.config.out_channels, r.height // scale, r.width // scale)
     drawn = np.stack([noise(recipe.seed, shape) for recipe in recipes])
     x = torch.from_numpy(drawn).to(ready.device, ready.dtype)
     if not pictures:
-        return x * float(scheduler.init_noise_sigma), 0
+        return _Canvas(x * float(scheduler.init_noise_sigma))
     begin = max(r.steps - int(r.steps * r.strength), 0)
     if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(begin)
     times = scheduler.timesteps[begin : begin + 1].repeat(len(recipes))
-    return scheduler.add_noise(_encoded(ready, pictures), x, times), begin
+    code = _encoded(ready, pictures)
+    first = scheduler.add_noise(code, x, times)
+    if r.mask is None:
+        return _Canvas(first, begin)
+    if begin == 0:
+        first = x * float(scheduler.init_noise_sigma)
+    mask, greyed = _masked(ready, r, pictures)
+    if not inpaints(ready.pipe):
+        return _Canvas(first, begin, x, code, mask)
+    rest = mask.expand(len(recipes), -1, -1, -1)
+    return _Canvas(first, begin, beside=torch.cat([rest, _encoded(ready, greyed)], 1))
 
 # %% ../../nbs/make/engine.ipynb #d75f72e1
 def _added_conditions(ready: Engine, recipe: Recipe, pooled: list) -> dict[str, "torch.Tensor"] | None:
@@ -336,24 +434,73 @@ class _Guide:
     guidance: "torch.Tensor"  # (n, 1, 1, 1)
     distilled: "torch.Tensor | None"
     rescale: float
+    controls: tuple[tuple[Control, "torch.Tensor"], ...] = ()  # with the pictures that they follow
+    regions: tuple[tuple["torch.Tensor", dict | None], ...] = ()  # tokens (n, ...) of each, and what is added
+    shares: "torch.Tensor | None" = None  # (1 + regions, 1, 1, h, w)
+    beside: "torch.Tensor | None" = None  # (n, 1 + channels, h, w): mask and picture of an inpainting UNet
 
-    def guess(self, scheduler: Any, x: "torch.Tensor", t: "torch.Tensor") -> "torch.Tensor":
-        "What the UNet predicts for latents (n, channels, h, w) at a step."
+    def ask(
+        self,
+        scaled: "torch.Tensor",
+        t: "torch.Tensor",
+        tokens: "torch.Tensor",
+        added: dict | None,
+        place: tuple,
+    ) -> "torch.Tensor":
+        "What the UNet says of scaled latents, n or 2n of them, with all that stands beside it."
         import torch
 
-        unet = self.ready.pipe.unet
+        more: dict[str, Any] = {} if self.distilled is None else {"timestep_cond": self.distilled}
+        acting = [pair for pair in self.controls if pair[0].acts(*place)]
+        more |= control_residuals(acting, scaled, t, tokens, added)
+        if self.ready.prompts:
+            n = len(self.guidance)
+            told = stacked_prompts(self.ready.prompts, n, doubled=len(scaled) > n)
+            added = (added or {}) | {"image_embeds": told}
+        if self.beside is not None:
+            rest = self.beside.repeat(len(scaled) // len(self.beside), 1, 1, 1)
+            scaled = torch.cat([scaled, rest], 1)
+        return self.ready.pipe.unet(scaled, t, tokens, added_cond_kwargs=added, **more).sample
+
+    def guess(self, scheduler: Any, x: "torch.Tensor", t: "torch.Tensor", place: tuple) -> "torch.Tensor":
+        "What the UNet predicts for latents (n, channels, h, w) at a step: `place` is its number and how many there are."
+        import torch
+
         if self.distilled is not None:
             own = self.tokens.chunk(2)[1]
             added = self.added and {name: value.chunk(2)[1] for name, value in self.added.items()}
-            scaled = scheduler.scale_model_input(x, t)
-            return unet(scaled, t, own, timestep_cond=self.distilled, added_cond_kwargs=added).sample
+            return self.ask(scheduler.scale_model_input(x, t), t, own, added, place)
         doubled = scheduler.scale_model_input(torch.cat([x, x]), t)
-        without, with_ = unet(doubled, t, self.tokens, added_cond_kwargs=self.added).sample.chunk(2)
+        without, with_ = self.ask(doubled, t, self.tokens, self.added, place).chunk(2)
+        if self.shares is not None:
+            asked = [self.ask(doubled[: len(x)], t, tokens, added, place) for tokens, added in self.regions]
+            with_ = sum(share * said for share, said in zip(self.shares, [with_, *asked]))
         guess = without + self.guidance * (with_ - without)
         return _rescaled(guess, with_, self.rescale) if self.rescale else guess
 
 # %% ../../nbs/make/engine.ipynb #5b418a64
-def _guide(ready: Engine, recipes: list[Recipe], embeddings: dict[str, tuple]) -> _Guide:
+def _of_regions(ready: Engine, recipes: list[Recipe], embeddings: dict[str, tuple]) -> dict[str, Any]:
+    "What a batch's UNet is asked for the regions, and how much each says where; empty without regions."
+    import torch
+
+    r, scale = recipes[0], ready.pipe.vae_scale_factor
+    if not r.regions:
+        return {}
+    told = []
+    for i in range(len(r.regions)):
+        rows = [embeddings[recipe.regions[i].prompt] for recipe in recipes]
+        tokens, *pooled = (torch.stack(kind).to(ready.dtype) for kind in zip(*rows))
+        told.append((tokens, _added_conditions(ready, r, pooled)))
+    size = (r.width, r.height)
+    sized = {digest: fitted(image, size) for digest, image in ready.pictures.items()}
+    shares = region_shares(r.regions, sized.__getitem__, r.height // scale, r.width // scale)
+    grid = torch.from_numpy(shares)[:, None, None].to(ready.device, ready.dtype)
+    return {"regions": tuple(told), "shares": grid}
+
+
+def _guide(
+    ready: Engine, recipes: list[Recipe], embeddings: dict[str, tuple], beside: "torch.Tensor | None" = None
+) -> _Guide:
     "What a batch's UNet is asked, from the embeddings of its texts."
     import torch
 
@@ -362,35 +509,48 @@ def _guide(ready: Engine, recipes: list[Recipe], embeddings: dict[str, tuple]) -
     scales = torch.tensor([recipe.guidance for recipe in recipes], dtype=ready.dtype, device=ready.device)
     distilled = _distilled(ready, scales)
     guidance = scales[:, None, None, None]
-    return _Guide(ready, tokens, added, guidance, distilled, recipes[0].guidance_rescale)
+    r = recipes[0]
+    size = (r.width, r.height)
+    hints = [(control, control.hint(size, ready.dtype, ready.device)) for control in ready.controls(r)]
+    more = {"controls": tuple(hints), "beside": beside} | _of_regions(ready, recipes, embeddings)
+    return _Guide(ready, tokens, added, guidance, distilled, r.guidance_rescale, **more)
 
 # %% ../../nbs/make/engine.ipynb #56026e96
 def _run_steps(
     ready: Engine,
     recipes: list[Recipe],
     embeddings: dict[str, tuple],
-    x: "torch.Tensor",
+    canvas: _Canvas,
     first: int,
     last: int | None,
 ) -> tuple["torch.Tensor", "torch.Tensor"]:
     """Latents after the steps from `first` until before `last` (none: to the end), and what the last of them
     took the finished latents to be."""
+    x = canvas.x
     scheduler = scheduler_of(ready.pipe.scheduler, recipes[0])
     if hasattr(scheduler, "set_begin_index"):
         # Where rounding makes two timesteps equal, the place can't be told from the timestep.
         scheduler.set_begin_index(first)
-    guide = _guide(ready, recipes, embeddings)
+    guide = _guide(ready, recipes, embeddings, canvas.beside)
+    times = scheduler.timesteps[canvas.begin :]
     generators = step_generators(recipes)
     more = {"generator": generators} if generators else {}
     preview = x
-    for t in scheduler.timesteps[first:last]:
-        guess = guide.guess(scheduler, x, t)
+    for i, t in list(enumerate(times))[first - canvas.begin : None if last is None else last - canvas.begin]:
+        guess = guide.guess(scheduler, x, t, (i, len(times)))
         if generators:
             # Noise is drawn in the precision of what it is added to.
             guess, x = guess.float(), x.float()
         step = scheduler.step(guess, t, x, **more)
         x = step.prev_sample.to(ready.dtype)
         preview = step.get("pred_original_sample", preview)
+        if canvas.mask is not None:
+            kept = canvas.code
+            if i + 1 < len(times):
+                kept = scheduler.add_noise(kept, canvas.noise, times[i + 1 : i + 2].repeat(len(x))).to(
+                    ready.dtype
+                )
+            x = (1 - canvas.mask) * kept + canvas.mask * x
     return x, preview
 
 # %% ../../nbs/make/engine.ipynb #36cf746f
@@ -407,7 +567,10 @@ class BrokenPicture(Refusal):
     )
 
 
-def _faults(pixels: np.ndarray, finite: list[bool]) -> list[str]:
+def picture_faults(
+    pixels: np.ndarray,  # (n, height, width, 3) uint8
+    finite: list[bool],  # whether all numbers of each were numbers
+) -> list[str]:
     "What is wrong with pictures (n, height, width, 3): numbers that are none, a single colour; empty: nothing."
     faults = []
     for picture, sound in zip(pixels, finite):
@@ -434,7 +597,7 @@ def _decoded(ready: Engine, x: "torch.Tensor") -> tuple[np.ndarray, list[bool]]:
 def _finished(ready: Engine, x: "torch.Tensor") -> tuple[np.ndarray, list[str]]:
     "Finished latents as pictures (n, height, width, 3) uint8, and what is wrong with each."
     pixels, finite = _decoded(ready, x)
-    return pixels, _faults(pixels, finite)
+    return pixels, picture_faults(pixels, finite)
 
 
 def denoise(
@@ -446,8 +609,8 @@ def denoise(
     np.ndarray, list[str]
 ]:  # (n, height, width, 3) uint8; what each is in place of a picture, or empty
     "Run a UNet's batch from noise to pixels."
-    x, begin = _first_latents(ready, recipes, pictures)
-    x, _ = _run_steps(ready, recipes, embeddings, x, begin, None)
+    canvas = _first_latents(ready, recipes, pictures)
+    x, _ = _run_steps(ready, recipes, embeddings, canvas, canvas.begin, None)
     return _finished(ready, x)
 
 # %% ../../nbs/make/engine.ipynb #a31851d6
@@ -460,8 +623,8 @@ def denoise_until(
     "Run a batch from noise through its first steps. Raises UnknownChoice for a scheduler with a memory."
     if recipes[0].scheduler not in RESUMABLE:
         raise UnknownChoice("a stop halfway with scheduler", recipes[0].scheduler, RESUMABLE)
-    x, _ = _first_latents(ready, recipes, None)
-    x, preview = _run_steps(ready, recipes, embeddings, x, 0, step)
+    canvas = _first_latents(ready, recipes, None)
+    x, preview = _run_steps(ready, recipes, embeddings, canvas, 0, step)
     pixels, _ = _decoded(ready, preview)
     return x, pixels
 
@@ -476,7 +639,7 @@ def denoise_from(
     np.ndarray, list[str]
 ]:  # (n, height, width, 3) uint8; what each is in place of a picture, or empty
     "Run a batch from where `denoise_until` left it to pixels."
-    x, _ = _run_steps(ready, recipes, embeddings, x, step, None)
+    x, _ = _run_steps(ready, recipes, embeddings, _Canvas(x), step, None)
     return _finished(ready, x)
 
 # %% ../../nbs/make/engine.ipynb #65d5295c
@@ -512,13 +675,13 @@ def run_pipeline(
     images = np.asarray(pipe(**{name: value for name, value in arguments.items() if name in taken}).images)
     finite = np.isfinite(images).all(axis=(1, 2, 3))
     pixels = (np.nan_to_num(images) * 255).round().astype(np.uint8)
-    return pixels, _faults(pixels, finite.tolist())
+    return pixels, picture_faults(pixels, finite.tolist())
 
 # %% ../../nbs/make/engine.ipynb #e916a171
 def _refuse_sizes(pipe: Any, recipe: Recipe) -> None:
     "Refuse sizes that a VAE, or a transformer's patches, can't be cut into. Raises UnknownChoice."
     side = pipe.vae_scale_factor * (1 if hasattr(pipe, "unet") else 2)
-    for width, height in {(recipe.width, recipe.height), recipe.size}:
+    for width, height in {(recipe.width, recipe.height), recipe.painted_size}:
         if width % side or height % side:
             raise UnknownChoice("size", f"{width}x{height}", (f"multiples of {side}",))
 
@@ -539,6 +702,8 @@ PIPELINES = (
     "StableDiffusionXLImg2ImgPipeline",
     "LatentConsistencyModelPipeline",
     "LatentConsistencyModelImg2ImgPipeline",
+    "StableDiffusionInpaintPipeline",
+    "StableDiffusionXLInpaintPipeline",
 )
 VAES = (
     "AutoencoderKL",
@@ -555,13 +720,23 @@ UNET_SETTINGS = {
 }
 
 # %% ../../nbs/make/engine.ipynb #e6730244
+def inpaints(
+    pipe: Any,  # a base's
+) -> bool:
+    "Whether a UNet reads a mask and a picture beside the latents, as those trained for inpainting do."
+    config, latents = pipe.unet.config, pipe.vae.config.latent_channels
+    return config.in_channels == 2 * latents + 1 and config.out_channels == latents
+
+
 def _unet_problem(pipe: Any) -> tuple[str, object, str] | None:
     "A setting of a base's UNet that the loop would ignore: what, its value, and what would do."
     config = pipe.unet.config
-    if config.in_channels != pipe.vae.config.latent_channels:
-        wanted = "a base that paints from noise: this one expects a picture or mask beside it"
+    if not inpaints(pipe) and config.in_channels != pipe.vae.config.latent_channels:
+        wanted = (
+            "a base that paints from noise, or one for inpainting: this one expects another picture beside it"
+        )
         return "a base whose UNet reads channels:", config.in_channels, wanted
-    if config.out_channels != config.in_channels:
+    if config.out_channels != pipe.vae.config.latent_channels:
         return "a base whose UNet gives channels:", config.out_channels, "one that predicts no variance"
     if type(pipe.vae).__name__ not in VAES:
         return "a base whose VAE is", type(pipe.vae).__name__, f"one of {VAES}"
@@ -610,6 +785,9 @@ def _refuse_for_pipeline(pipe: Any, recipe: Recipe) -> None:
     taken = inspect.signature(pipe.__call__).parameters
     if recipe.scheduler != "own":
         raise UnknownChoice(f"scheduler ({family})", recipe.scheduler, ("own",))
+    for name in ("mask", "regions", "controls", "picture_prompts"):
+        if getattr(recipe, name):
+            raise UnknownChoice(f"{name} with", family, ("a base with a UNet: Stable Diffusion 1, 2 or XL",))
     # Where guidance is distilled into the weights, a negative prompt is read by nobody.
     if recipe.negative_prompt and ("negative_prompt" not in taken or "true_cfg_scale" in taken):
         raise UnknownChoice("negative prompt", recipe.negative_prompt, ("",))
@@ -620,7 +798,12 @@ def _refuse_for_unet(pipe: Any, recipe: Recipe) -> None:
     if recipe.scheduler == "own":
         raise UnknownChoice("scheduler (a base with a UNet)", "own", tuple(SCHEDULERS))
     _refuse_skip(pipe, recipe)
+    if inpaints(pipe) and recipe.mask is None:
+        wanted = ("a picture (init) and a mask", "a base that paints from noise")
+        raise UnknownChoice("without a mask: a base for", "inpainting", wanted)
     if pipe.unet.config.time_cond_proj_dim is not None:
+        if recipe.regions:
+            raise UnknownChoice("regions (guidance is distilled)", len(recipe.regions), (0,))
         if recipe.negative_prompt:
             raise UnknownChoice("negative prompt (guidance is distilled)", recipe.negative_prompt, ("",))
         if recipe.guidance_rescale:
@@ -645,4 +828,19 @@ def refuse(
     for problem in choice_problems(recipe):
         raise problem
     _refuse_sizes(pipe, recipe)
-    refuse_length(readers(base, recipe, blob), recipe)
+    for one in variants(recipe):
+        refuse_length(readers(base, one, blob), one)
+
+
+def refuse_pictures(
+    ready: Engine,  # made ready for the recipe
+    recipe: Recipe,  # which names pictures
+) -> None:
+    "Raise UnfitPicture for masks, regions and pictures to follow that can't be what they are named for."
+    scale = ready.pipe.vae_scale_factor
+    if recipe.mask:
+        refuse_shape("the mask", recipe.mask, ready.pictures[recipe.mask], recipe)
+        refuse_mask("the mask", recipe.mask, ready.pictures[recipe.mask])
+    for number, control in enumerate(ready.controls(recipe)):
+        control.refuse(recipe, number)
+    refuse_regions(recipe, ready.pictures.__getitem__, recipe.height // scale, recipe.width // scale)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
 
 # %% ../../nbs/make/judges.ipynb #80ab22d2
-from ..core.canon import Refusal, read_json
+from ..core.canon import NotPlainJSON, Refusal, read_json
 from ..core.collection import Collection, JudgeChoice
 from artmint.make.base import (
     BUNDLED,
@@ -121,15 +121,26 @@ MODEL_TYPES = {
 }  # of transformers' configurations -> kind
 
 
+def _model_type(path: Path) -> str:
+    "What a model of transformers' says it is. Raises NoSuchJudge."
+    try:
+        config = read_json(path.read_bytes())
+    except (OSError, NotPlainJSON) as error:
+        raise NoSuchJudge(str(path.parent), f"its {path.name} can't be read ({error})") from error
+    if not isinstance(config, dict):
+        raise NoSuchJudge(str(path.parent), f"its {path.name} holds no table")
+    return str(config.get("model_type"))
+
+
 def _kinds_in(folder: Path) -> list[str]:
     "The kinds of judge that a folder holds; a model type that isn't known here stands as it is."
     kinds = ["open_clip"] if (folder / "open_clip_config.json").is_file() else []
     if (folder / "config.json").is_file():
-        named = str(read_json((folder / "config.json").read_bytes()).get("model_type"))
+        named = _model_type(folder / "config.json")
         kinds.append(MODEL_TYPES.get(named, named))
     return kinds
 
-
+# %% ../../nbs/make/judges.ipynb #52428545
 def _kind_of(folder: Path, source: str, wanted: str | None) -> str:
     "The kind of judge that is loaded from a folder. Raises NoSuchJudge."
     kinds = _kinds_in(folder)

@@ -94,6 +94,7 @@ def original_name(
 COMFY = "text_encoders_{}_transformer"
 BEGINNINGS = {
     "unet": ("lora_unet", "unet", "lycoris", "lycoris_unet", "base_model_model", "diffusion_model", ""),
+    "transformer": ("transformer", "lora_transformer", "base_model_model", ""),
     "text_encoder": (
         *("lora_te", "lora_te1", "text_encoder", "base_model_model", ""),
         *("lycoris_text_encoder", "clip_l", COMFY.format("clip_l")),
@@ -141,6 +142,7 @@ def places_of(
             if getattr(module, "weight", None) is None:
                 continue
             names = _unet_names(layer, levels) if part == "unet" else _encoder_names(layer)
+            names = {layer} if part == "transformer" else names
             keys = {
                 "_".join(filter(None, (start, layer_key(name)))) for start in beginnings for name in names
             }
@@ -317,6 +319,13 @@ def _refuse_dora(tensors: dict[str, "torch.Tensor"]) -> None:
         raise NotAnAdapter(f"{reason}; it has no layout for other tools")
 
 
+def _refuse_transformer(layers: dict[tuple[str, str], Any]) -> None:
+    "Raise NotAnAdapter for a transformer's layers: kohya's tools have query, key and value of these in one matrix."
+    if any(part == "transformer" for part, _ in layers):
+        reason = "it is for a transformer, and kohya's layout joins layers there that diffusers keeps apart"
+        raise NotAnAdapter(f"{reason}; diffusers and ComfyUI read it as it is")
+
+
 def to_kohya(
     data: bytes,  # an adapter in peft's layout
 ) -> bytes:  # the same adapter for A1111, ComfyUI and kohya's tools
@@ -327,6 +336,7 @@ def to_kohya(
     tensors, facts = unpack_tensors(data)
     _refuse_dora(tensors)
     layers = layers_of(tensors)
+    _refuse_transformer(layers)
     xl = family_of({}, facts) == SDXL
     numbered = xl or any(part == "text_encoder_2" for part, _ in layers)
     renamed = {}

@@ -398,8 +398,8 @@ def changes_of(
 ) -> list[Change]:  # one for each tensor of the base that it changes
     """All that an adapter does to a base: each of its tensors has its place. Raises NotAnAdapter, with the layers
     that have none and how many they are."""
-    if getattr(pipeline, "unet", None) is None:
-        raise NotAnAdapter(f"a {type(pipeline).__name__} takes none here; Stable Diffusion 1, 2 and XL do")
+    if all(getattr(pipeline, name, None) is None for name in ("unet", "transformer")):
+        raise NotAnAdapter(f"a {type(pipeline).__name__} has no network that takes one")
     tensors, facts = unpack_tensors(data)
     layers = _grouped(tensors)
     _refuse_numbers(layers)

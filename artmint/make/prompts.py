@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MARKUP', 'READ_BY_A1111', 'MOVING', 'UP', 'BACKTRACK', 'markup_of', 'UnreadMarkup', 'refuse_markup',
            'UnreadableWeight', 'parse_attention', 'Chunk', 'chunks_of', 'PromptTooLong', 'tokenizers_of', 'readers',
-           'chunk_count', 'refuse_length', 'embed_chunks']
+           'text_lengths', 'unread_text', 'chunk_count', 'refuse_length', 'embed_chunks']
 
 # %% ../../nbs/make/prompts.ipynb #4238a98c
 import copy
@@ -326,10 +326,27 @@ def readers(
     return _taught(base, recipe.embeddings, blob)
 
 
-def _length(pipe: Any, tokenizer: Any, text: str) -> int:
-    "How many tokens a prompt has, its marks included."
-    with quiet():
-        return len(tokenizer(_written_out(pipe, tokenizer, text)).input_ids)
+def text_lengths(
+    pipe: Any,  # a pipeline, or what `readers` gave
+    text: str,  # a prompt, or a caption
+) -> list[tuple[int, int]]:  # one pair for each tokenizer
+    "How many tokens a text has, its marks included, and how many of them are read."
+    pairs = []
+    for tokenizer in tokenizers_of(pipe).values():
+        with quiet():
+            ids = tokenizer(_written_out(pipe, tokenizer, text)).input_ids
+        pairs.append((len(ids), _reads(pipe, tokenizer)))
+    return pairs
+
+
+def unread_text(
+    pipe: Any,  # a pipeline, or what `readers` gave
+    text: str,  # a prompt, or a caption
+) -> tuple[int, int] | None:  # its tokens, and those that are read; none: every token is
+    "Whether a part of a text is read by nobody: where one of a transformer's encoders reads on, nothing is without effect."
+    lengths = text_lengths(pipe, text)
+    cut = [(length, limit) for length, limit in lengths if length > limit]
+    return max(cut) if cut and (len(cut) == len(lengths) or hasattr(pipe, "unet")) else None
 
 # %% ../../nbs/make/prompts.ipynb #911c1d10
 def chunk_count(
@@ -367,11 +384,8 @@ def refuse_length(
             for tokenizer in tokenizers:
                 _refuse_wide_words(tokenizer, _written_out(pipe, tokenizer, text))
             continue
-        over = [(_length(pipe, t, text), _reads(pipe, t)) for t in tokenizers]
-        cut = [(length, limit) for length, limit in over if length > limit]
-        # Where one encoder reads on, nothing of the prompt is without effect.
-        if cut and (len(cut) == len(over) or hasattr(pipe, "unet")):
-            raise PromptTooLong(text, *max(cut), _BY_CHUNKS if hasattr(pipe, "unet") else _OWN_SYNTAX)
+        if cut := unread_text(pipe, text):
+            raise PromptTooLong(text, *cut, _BY_CHUNKS if hasattr(pipe, "unet") else _OWN_SYNTAX)
 
 # %% ../../nbs/make/prompts.ipynb #f707787f
 def _states(pipe: Any, encoder: Any, ids: "torch.Tensor", skip: int) -> tuple["torch.Tensor", "torch.Tensor"]:

@@ -24,10 +24,13 @@ from artmint.make.engine import (
     encode_prompts,
     engine,
     refuse,
+    refuse_pictures,
     run_pipeline,
 )
 from .prompts import chunk_count, readers, refuse_markup
+from .regions import fitted, read_pictures, refuse_shape, region_places, variants
 from .schedulers import UnknownChoice, guidance_problems, scheduler_of
+from .upscalers import Upscaler, enlarge, load_upscaler, refuse_scale
 
 # %% ../../nbs/make/render.ipynb #dcaaaa8f
 _Blob = Callable[[str], bytes]  # gives the file that a digest names
@@ -39,7 +42,7 @@ def _text_length(base: Base, recipe: Recipe, blob: _Blob | None) -> object:
         return 1
     if recipe.embeddings and blob is None:
         return recipe.dna
-    return chunk_count(readers(base, recipe, blob), recipe)
+    return max(chunk_count(readers(base, one, blob), one) for one in variants(recipe))
 
 
 def _may_share(base: Base, recipe: Recipe, starts: bool, blob: _Blob | None) -> tuple:
@@ -60,6 +63,10 @@ def _may_share(base: Base, recipe: Recipe, starts: bool, blob: _Blob | None) -> 
         recipe.height,
         recipe.strength if starts else None,
         own_guidance,
+        recipe.mask,
+        region_places(recipe),
+        recipe.controls,
+        recipe.picture_prompts,
     )
 
 # %% ../../nbs/make/render.ipynb #91978f7c
@@ -80,7 +87,7 @@ def _final(recipe: Recipe) -> Recipe:
     "The last pass of a recipe, as a recipe of its own that starts from a picture."
     if recipe.hires is None:
         return recipe
-    width, height = recipe.size
+    width, height = recipe.painted_size
     steps = recipe.hires.steps or recipe.steps
     last = {"width": width, "height": height, "strength": recipe.hires.strength, "steps": steps}
     return recipe.model_copy(update={"hires": None} | last)
@@ -99,15 +106,9 @@ def batches(
     return chunks
 
 # %% ../../nbs/make/render.ipynb #0a89964a
-def _named_files(recipe: Recipe) -> list[str]:
-    "The digests of the files that a recipe needs."
-    files = [use.digest for use in recipe.adapters] + list(recipe.embeddings)
-    return [*files, recipe.init] if recipe.init is not None else files
-
-
 def _refuse_files(recipe: Recipe, blob: _Blob | None) -> None:
     "Refuse a recipe that names files where none are at hand. Raises UnknownChoice."
-    files = _named_files(recipe)
+    files = list(recipe.files)
     if files and blob is None:
         raise UnknownChoice("the file", files[0], ("a recipe that names no files: none are at hand",))
 
@@ -124,21 +125,50 @@ def _kinds(recipes: list[Recipe]) -> list[Recipe]:
     kinds = {(r.profile, r.scheduler, r.schedule, r.steps, r.hires): r for r in recipes}
     return list(kinds.values())
 
+# %% ../../nbs/make/render.ipynb #3a0c0fd1
+def _prepared(recipe: Recipe) -> tuple:
+    "Equal for recipes that need the same networks and pictures."
+    networks = (recipe.profile, recipe.adapters, recipe.embeddings, recipe.controls, recipe.picture_prompts)
+    size = (recipe.width, recipe.height, recipe.hires, recipe.upscale)
+    return (*networks, *size, recipe.init, recipe.mask, region_places(recipe))
+
+
+def _refuse_start(recipe: Recipe, blob: _Blob) -> None:
+    "Refuse a picture with a mask that has another shape than its recipe: the mask would lie elsewhere. Raises UnfitPicture."
+    if recipe.mask:
+        refuse_shape("the picture", recipe.init, read_pictures([recipe.init], blob)[recipe.init], recipe)
+
+
+def _upscaler(base: Base, recipe: Recipe, digest: str, blob: _Blob) -> Upscaler:
+    "An upscaler that a recipe names, made ready. Raises NotAnUpscaler, NoSpandrel."
+    return load_upscaler(blob(digest), recipe.profile, base.device)
+
+
+def _refuse_upscalers(base: Base, recipe: Recipe, blob: _Blob) -> None:
+    "Refuse upscalers that can't be what they are named for. Raises NotAnUpscaler, NoSpandrel."
+    if recipe.hires and recipe.hires.upscaler:
+        refuse_scale(_upscaler(base, recipe, recipe.hires.upscaler, blob), recipe.hires.scale)
+    if recipe.upscale:
+        refuse_scale(_upscaler(base, recipe, recipe.upscale.digest, blob), recipe.upscale.scale)
+
 # %% ../../nbs/make/render.ipynb #3697cffd
 def check(
     base: Base,  # the model that the recipes name
     recipes: list[Recipe],  # what is asked of it
     blob: Callable[[str], bytes] | None = None,  # gives the files that recipes name by digest
 ) -> None:
-    """Refuse before anything is rendered. Raises UnknownChoice, PromptTooLong, UnreadableWeight and
-    NotAnAdapter."""
+    """Refuse before anything is rendered. Raises UnknownChoice, PromptTooLong, UnreadableWeight, NotAnAdapter,
+    NotANetwork, NotAnUpscaler, UnfitPicture and BadPicture."""
     for recipe in recipes:
         _refuse_files(recipe, blob)
         refuse(base, recipe, blob)
     for recipe in _kinds(recipes):
         _refuse_scheduler(base, recipe)
-    for recipe in {(r.profile, r.adapters, r.embeddings): r for r in recipes}.values():
-        engine(base, recipe, blob)
+    for recipe in {_prepared(r): r for r in recipes}.values():
+        ready = engine(base, recipe, blob)
+        refuse_pictures(ready, recipe)
+        _refuse_start(recipe, blob)
+        _refuse_upscalers(base, recipe, blob)
 
 
 def check_new(
@@ -149,7 +179,8 @@ def check_new(
     """As `check`, and what is refused of new work only, since older recipes are painted as they were: marks that
     nobody reads, and guidance away from the prompt. Raises UnreadMarkup too."""
     for recipe in recipes:
-        refuse_markup(recipe)
+        for one in variants(recipe):
+            refuse_markup(one)
         for problem in guidance_problems(recipe):
             raise problem
     check(base, recipes, blob)
@@ -167,7 +198,8 @@ def _starts(
     base: Base, recipes: list[Recipe], blob: _Blob | None, broken: _Broken
 ) -> list[Image.Image | None]:
     "What each recipe's last pass starts from, in its size; None: from noise."
-    firsts = {i: r.model_copy(update={"hires": None}) for i, r in enumerate(recipes) if r.hires}
+    plain = {"hires": None, "upscale": None}
+    firsts = {i: r.model_copy(update=plain) for i, r in enumerate(recipes) if r.hires}
     indices = list(firsts)
 
     def tell(at: int, refusal: BrokenPicture) -> None:
@@ -181,7 +213,14 @@ def _starts(
     starts = []
     for i, r in enumerate(recipes):
         image = enlarged.get(i) or given.get(r.init)
-        starts.append(image.convert("RGB").resize(r.size, Image.Resampling.LANCZOS) if image else None)
+        if i in enlarged and r.hires.upscaler:
+            upscaler = _upscaler(base, r, r.hires.upscaler, blob)
+            image, sound = enlarge(upscaler, image, r.painted_size)
+            if not sound:
+                tell(indices.index(i), BrokenPicture(r.dna, r.prompt, _UNSOUND))
+        starts.append(
+            image.convert("RGB").resize(r.painted_size, Image.Resampling.LANCZOS) if image else None
+        )
     return starts
 
 # %% ../../nbs/make/render.ipynb #e86fd2f8
@@ -206,6 +245,28 @@ def _render_batch(
             return denoise(ready, passes, embeddings, pictures)
         return run_pipeline(ready, passes, pictures)
 
+# %% ../../nbs/make/render.ipynb #dfac0961
+_UNSOUND = "numbers that are none (NaN or infinite), from its upscaler"
+
+
+def _completed(
+    base: Base,
+    recipe: Recipe,
+    ready: Engine,
+    painted: Image.Image,
+    start: Image.Image | None,
+    blob: _Blob | None,
+) -> tuple[Image.Image, str]:
+    "A painted picture as its recipe ends: put back into what its mask keeps, and enlarged; and what is wrong with it."
+    if recipe.mask:
+        mask = fitted(ready.pictures[recipe.mask], painted.size).convert("L")
+        painted = Image.composite(painted, start, mask)
+    if recipe.upscale is None:
+        return painted, ""
+    upscaler = _upscaler(base, recipe, recipe.upscale.digest, blob)
+    larger, sound = enlarge(upscaler, painted, recipe.size)
+    return larger, "" if sound else _UNSOUND
+
 # %% ../../nbs/make/render.ipynb #03880020
 def render(
     base: Base,  # the model that the recipes name
@@ -228,9 +289,11 @@ def render(
                 ready, [passes[i] for i in part], [starts[i] for i in part], embeddings
             )
             for i, values, fault in zip(part, pixels, faults):
-                if fault:
-                    broken(i, BrokenPicture(recipes[i].dna, recipes[i].prompt, fault))
-                images[i] = Image.fromarray(values)
+                images[i], late = _completed(
+                    base, recipes[i], ready, Image.fromarray(values), starts[i], blob
+                )
+                if fault or late:
+                    broken(i, BrokenPicture(recipes[i].dna, recipes[i].prompt, fault or late))
                 if done:
                     done(i, images[i])
     return images

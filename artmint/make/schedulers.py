@@ -137,7 +137,9 @@ def unpaintable(
     generation: Generation,  # a collection's settings
 ) -> list[str]:
     """What no base could paint of a collection's settings, or not as anybody means it, a sentence for each; needs
-    no base and no torch."""
+    no base and no torch. Other engines than diffusers have schedulers of their own, and answer for them themselves."""
+    if generation.engine != "diffusers":
+        return []
     return [str(problem) for problem in choice_problems(generation) + guidance_problems(generation)]
 
 # %% ../../nbs/make/schedulers.ipynb #810e1ccd

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from ..core.manifest import BadMetadata
-from ..core.records import Finding
+from ..core.records import Finding, is_stated
 from ..ipfs.cid import ContentError, MissingBlock
 from .evidence import JSON_LIMIT, Archive, ChainClaim
 from .proof import SHOWN, Step, tally
@@ -241,9 +241,9 @@ def _belongs(archive: Archive, reports: list[TokenReport]) -> set[str]:
         about = report.metadata.artmint
         if about.base:
             paths |= {"weights", f"weights/{about.base.digest}", WEIGHTS_PAGE}
-        for digest, role in named_files(about.recipe).items():
-            place = PLACES[role].format(digest)
-            paths |= {place, place.partition("/")[0]}
+    for digest, role in named_files(*(report.metadata.artmint.recipe for report in reports)).items():
+        place = PLACES[role].format(digest)
+        paths |= {place, place.partition("/")[0]}
     media = _media_of(archive, reports)
     return paths | set(media.values()) | ({"media"} if media else set())
 
@@ -422,6 +422,24 @@ def _hand_statement(report: TokenReport) -> str:
     )
     return f"{made}, {declared}, {signed}"
 
+# %% ../../nbs/prove/collection.ipynb #1313da23
+def _stated_statement(report: TokenReport) -> str:
+    "What a file states of a picture made elsewhere, and who brought it in."
+    facts = report.metadata.artmint.recipe
+    names = [str(facts[name]) for name in ("tool", "model") if facts.get(name)]
+    seed = f", seed {facts['seed']}" if facts.get("seed") else ""
+    return f"{' with '.join(names) or 'nothing'}{seed}, by {facts.get('declared_by') or 'the studio'}"
+
+
+def _stated_word(reports: list[TokenReport]) -> str:
+    "What is to be said of pictures made elsewhere."
+    works = [report for report in reports if is_stated(report.metadata.artmint.recipe)]
+    if not works:
+        return ""
+    told = "; ".join(f"token {report.token} {_stated_statement(report)}" for report in works[:HANDS])
+    tokens = _some([report.token for report in works])
+    return f"that tokens {tokens} were made elsewhere, as their files state (stated, not regenerable): {told}"
+
 
 def _home_word(reports: list[TokenReport]) -> str:
     "What is to be said of addresses on Arweave."
@@ -432,6 +450,7 @@ def _home_word(reports: list[TokenReport]) -> str:
 def _hand_word(reports: list[TokenReport]) -> str:
     "What is to be said of works made by hand."
     works = [report for report in reports if report.metadata.artmint.base is None]
+    works = [report for report in works if not is_stated(report.metadata.artmint.recipe)]
     if not works:
         return ""
     tokens = [report.token for report in works]
@@ -457,6 +476,7 @@ def unchecked_words(
         else "",
         "links": _link_word(reports),
         "hands": _hand_word(reports),
+        "elsewhere": _stated_word(reports),
         "homes": _home_word(reports),
     }
     for name, words in rows.items():

@@ -11,7 +11,6 @@ __all__ = ['TOKENS', 'URIS', 'FOREIGN', 'NO_PAST', 'JSON_LIMIT', 'PNG_LIMIT', 'N
 
 # %% ../../nbs/prove/evidence.ipynb #1c5fd9dd
 import hashlib
-import json
 import random
 import re
 import tempfile
@@ -31,7 +30,7 @@ from ..chain.contract import ForeignCode, code_words, content_root, contract_at,
 from ..chain.deployments import supply_lowered
 from ..chain.embedded import ChainDamaged
 from ..chain.networks import networks_of
-from ..core.canon import Refusal
+from ..core.canon import NotPlainJSON, Refusal, read_json
 from ..core.formats import PICTURE_ENDINGS
 from ..core.manifest import BadMetadata, Manifest, provenance_hash
 from ..core.records import Finding
@@ -590,8 +589,8 @@ def _shown_by(uri: str, sources: Sources) -> str:
     entry = resolve(CID.parse(root), path, sources.block) if path else CID.parse(root)
     data = read_file(entry, sources.block, JSON_LIMIT, path or root, hashed=True)
     try:
-        image = str(json.loads(data)["image"])
-    except (ValueError, TypeError, KeyError):
+        image = str(read_json(data)["image"])
+    except (NotPlainJSON, TypeError, LookupError):
         raise ContentError("its JSON names no image") from None
     picture, _, below = image.removeprefix("ipfs://").partition("/")
     shown = resolve(CID.parse(picture), below, sources.block) if below else CID.parse(picture)

@@ -17,10 +17,10 @@ from pydantic import Field
 from ..core.canon import Hex64, Record, Refusal, canonical
 from ..core.collection import Collection
 from ..core.manifest import read_strictly
-from ..core.records import Edition, Finding, NotARecipe, Recipe
+from ..core.records import Edition, Finding, NotARecipe, parse_facts
 from .proof import Step, tally
 from .tokens import TokenReport
-from ..publish.tokens import opening_salt, sealed_with, withheld_digest
+from ..publish.tokens import opening_salt, sealed_with, withheld_digest, withheld_names
 from ..seeds import salt_of, slot_seeds
 from ..studio.catalog import Catalog
 from ..studio.editions import editions_of, packed_slots
@@ -72,7 +72,7 @@ def open_editions(
     tokens = {}
     for edition, recipe in zip(editions, facts, strict=True):
         fields = {}
-        for name in sorted(set(collection.withheld) & set(recipe)):
+        for name in withheld_names(collection.withheld, recipe):
             opened = opening_salt(salt, edition.dna, name)
             fields[name] = OpenedField(value=recipe[name], salt=opened)
         if fields:
@@ -125,7 +125,7 @@ def _opened(report: TokenReport, token: OpenedToken) -> tuple[TokenReport, list[
         return report, findings
     recipe = about.recipe | {name: field.value for name, field in token.fields.items()}
     try:
-        dna = Recipe.parse(recipe).dna
+        dna = parse_facts(recipe).dna
     except NotARecipe as refusal:
         return report, [Finding(report.token, "the opened recipe", "a recipe", refusal.reason)]
     if about.dna not in (dna, sealed_with("dna", dna, token.dna_salt)):

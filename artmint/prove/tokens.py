@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 # %% ../../nbs/prove/tokens.ipynb #894015e2
-from ..core.manifest import BadMetadata, Manifest, Role, Token, Weights, read_manifest
+from ..core.manifest import BadMetadata, Manifest, Token, Weights, read_manifest
 from ..core.formats import format_of, is_signed, picture_texts
 from ..core.picture import BadPicture
-from ..core.records import Finding
+from ..core.records import FileRole, Finding
 from ..ipfs.cid import ContentError, MissingBlock
 from .evidence import Archive, JSON_LIMIT, PNG_LIMIT, leaf_of
 from .proof import Step, tally
@@ -71,7 +71,8 @@ JSON_DEPTH = 16  # levels
 def _too_deep(data: bytes) -> bool:
     "Whether JSON is nested deeper than any of ours."
     depth = deepest = 0
-    for bracket in re.sub(rb'"(?:[^"\\]|\\.)*"|[^\[\]{}"]+', b"", data):
+    # an open quote takes the rest, and nothing is tried twice: else a megabyte takes hours
+    for bracket in re.sub(rb'"(?:[^"\\]++|\\[\s\S]?+)*+(?:"|\Z)|[^\[\]{}"]++', b"", data):
         depth += 1 if bracket in b"[{" else -1
         deepest = max(deepest, depth)
     return deepest > JSON_DEPTH
@@ -236,7 +237,7 @@ def _unmarked_steps(reports: list[TokenReport], total: int) -> Iterator[Step]:
     works = [report for report in silent if not source_type(report.metadata.artmint.recipe)]
     if works:
         evidence = (
-            f"{len(works)} of {total} pictures are works made by hand of which no source was declared: they carry no "
+            f"{len(works)} of {total} pictures are works made by hand or elsewhere of which no source was declared: they carry no "
             "mark of any"
         )
         yield Step("marks", "unchecked", evidence, asked=False)
@@ -317,7 +318,7 @@ def _base_entry(archive: Archive, base: BaseFacts) -> Weights:
     return Weights(role="base", digest=base.digest, source=base.source, path=path, **place)
 
 
-def _file_entry(archive: Archive, digest: str, role: Role, facts: AdapterFacts | None) -> Weights:
+def _file_entry(archive: Archive, digest: str, role: FileRole, facts: AdapterFacts | None) -> Weights:
     "What a manifest has to say of another file that recipes name. Raises ContentError."
     place = PLACES[role].format(digest)
     path = place if archive.has(place) else None
@@ -330,7 +331,8 @@ def _file_entry(archive: Archive, digest: str, role: Role, facts: AdapterFacts |
 def _weights_entries(archive: Archive, reports: list[TokenReport], manifest: Manifest) -> dict[str, Weights]:
     """What a manifest has to say of all weights that tokens name, by digest. A work made by hand names no base, so it
     is taken to be the manifest's. Raises ContentError."""
-    entries = {}
+    entries: dict[str, Weights] = {}
+    begun = {entry.digest for entry in manifest.weights if entry.role == "init"}
     for report in reports:
         facts = report.metadata.artmint
         origins = {adapter.digest: adapter for adapter in facts.adapters or ()}
@@ -340,7 +342,9 @@ def _weights_entries(archive: Archive, reports: list[TokenReport], manifest: Man
             entries.setdefault(manifest.weights[0].digest, manifest.weights[0])
         named = {} if report.findings else named_files(facts.recipe)
         for digest, role in named.items():
-            entries[digest] = _file_entry(archive, digest, role, origins.get(digest))
+            # What another token of the drop begins with lies in that token's place.
+            own = "init" if digest in begun else role
+            entries[digest] = _file_entry(archive, digest, own, origins.get(digest))
     return entries
 
 

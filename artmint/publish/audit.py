@@ -22,7 +22,7 @@ from PIL import Image
 # %% ../../nbs/publish/audit.ipynb #47cb3a74
 from ..core.canon import canonical, read_json, unsafe_text
 from ..core.collection import Collection
-from ..core.manifest import BadMetadata, Manifest, Role, Token
+from ..core.manifest import BadMetadata, Manifest, Token
 from ..core.market import media_of, token_texts
 from artmint.core.formats import (
     FORMATS,
@@ -41,8 +41,19 @@ from artmint.core.picture import (
     read_png,
     unmarked_png,
 )
-from ..core.records import Edition, Finding, NotARecipe, Recipe, Slot, Work, parse_facts
-from ..core.texts import STORY, WORDS
+from artmint.core.records import (
+    Edition,
+    FileRole,
+    Finding,
+    NotARecipe,
+    Recipe,
+    Slot,
+    Stated,
+    Work,
+    is_stated,
+    parse_facts,
+)
+from ..core.texts import STORY, WORDS, stands_in
 
 # %% ../../nbs/publish/audit.ipynb #108c1fef
 from ..ipfs.cid import build, cid as cid_of
@@ -69,7 +80,6 @@ from artmint.publish.tokens import (
     read_contract,
     read_token,
     sealed_names,
-    stands_in,
     token_json,
     token_name,
     withheld_digests,
@@ -178,7 +188,7 @@ def check_token(
     return [*findings, *_check_recipe(token, metadata, image, texts)]
 
 # %% ../../nbs/publish/audit.ipynb #127e2ad2
-def _compare_adapters(findings: _Findings, recipe: Recipe | Work, metadata: TokenMetadata) -> None:
+def _compare_adapters(findings: _Findings, recipe: Recipe | Work | Stated, metadata: TokenMetadata) -> None:
     "The adapters that a recipe names, and those of which the token says where they came from."
     uses = getattr(recipe, "adapters", ())
     described = metadata.artmint.adapters or ()
@@ -190,7 +200,7 @@ def _compare_adapters(findings: _Findings, recipe: Recipe | Work, metadata: Toke
 def _check_recipe(
     token: int, metadata: TokenMetadata, image: Image.Image, texts: dict[str, str]
 ) -> list[Finding]:
-    "A token's recipe, or the statement about a work made by hand, against the dna and the picture's texts."
+    "A token's recipe, or the statement about a work made by hand or elsewhere, against the dna and the picture's texts."
     about = metadata.artmint
     try:
         recipe = parse_facts(about.recipe)
@@ -201,7 +211,7 @@ def _check_recipe(
     _compare_adapters(findings, recipe, metadata)
     findings.compare("picture's size", recipe.size, image.size)
     findings.compare("picture's recipe", canonical(about.recipe).decode(), texts.get("artmint"))
-    if isinstance(recipe, Work):
+    if isinstance(recipe, Work | Stated):
         findings.compare("artmint.recipe.pixel_digest", about.pixel_digest, recipe.pixel_digest)
         findings.compare("picture's texts", ["artmint"], sorted(texts))
     else:
@@ -227,14 +237,19 @@ def _check_withheld(
     """A token that withholds something: no dna can be computed, and nothing withheld may be published after
     all."""
     about = metadata.artmint
+    elsewhere = is_stated(about.recipe)
+    kind = Stated if elsewhere else Recipe
+    withheld = {} if elsewhere else {"prompt": "withheld", "seed": 0}
     try:
-        recipe = Recipe.parse({"prompt": "withheld", "seed": 0} | about.recipe)
+        recipe = kind.parse(withheld | about.recipe)
     except NotARecipe as refusal:
         return [Finding(token, "artmint.recipe", "a recipe, what is withheld aside", refusal.reason)]
     findings = _Findings(token)
     findings.compare("withheld and told", [], sorted(set(about.withheld) & set(about.recipe)))
-    findings.compare("withheld", [], sorted(set(about.withheld) - set(Recipe.model_fields)))
+    findings.compare("withheld", [], sorted(set(about.withheld) - set(kind.model_fields)))
     findings.compare("picture's size", recipe.size, image.size)
+    if elsewhere:
+        findings.compare("artmint.recipe.pixel_digest", about.pixel_digest, recipe.pixel_digest)
     _compare_adapters(findings, recipe, metadata)
     statement = canonical(public_statement(metadata)).decode()
     findings.compare("picture's recipe", statement, texts.get("artmint"))
@@ -276,12 +291,9 @@ class StudioDrop:
         return f"images/{slot}.{ending}"
 
     @property
-    def named(self) -> dict[str, Role]:
+    def named(self) -> dict[str, FileRole]:
         "The files that the recipes name and that may be named in public, their base aside, by digest."
-        files = {}
-        for facts in self.facts:
-            files |= named_files(public_facts(facts, self.collection.withheld))
-        return files
+        return named_files(*(public_facts(facts, self.collection.withheld) for facts in self.facts))
 
     @property
     def weights(self) -> dict[str, str | None]:

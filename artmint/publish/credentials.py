@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CURVES', 'AUTHOR_LABEL', 'TRAINING_LABEL', 'EXPIRED', 'UNTRUSTED', 'UNREADABLE', 'BadIdentity', 'SigningModule',
-           'KmsKey', 'Identity', 'open_identity', 'ingredient_of', 'NotInstalled', 'Credential', 'inspect',
+           'KmsKey', 'Identity', 'open_identity', 'ingredient_of', 'inputs_of', 'NotInstalled', 'Credential', 'inspect',
            'credential_pairs', 'disagreements', 'sign', 'signed_once', 'new_identity']
 
 # %% ../../nbs/publish/credentials.ipynb #776f85a1
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 # %% ../../nbs/publish/credentials.ipynb #a1f645ed
 from ..core.canon import Refusal
+from ..core.records import is_stated
 from ..core.collection import Marks
 from ..core.formats import format_of, is_signed, picture_texts, read_picture, unsigned_picture
 from ..core.picture import BadPicture
@@ -91,6 +92,8 @@ def open_identity(
     settings = studio_document(studio).get("credentials")
     if settings is None:
         return None
+    if not isinstance(settings, dict):
+        raise BadIdentity("it is no table; it is written as [credentials]")
     names = next((names for names in _KEYS if names[0] in settings), _KEYS[0])
     amiss = sorted(set(settings) - {"certificate", *names, "timestamp"})
     amiss += [name for name in ("certificate", *names) if not isinstance(settings.get(name), str)]
@@ -264,8 +267,24 @@ def ingredient_of(
     return ""
 
 
+def inputs_of(
+    facts: Mapping[str, Any],  # what is published of a recipe
+) -> tuple[str, ...]:  # in order; empty: none
+    "How credentials name the pictures that another one followed, or was asked for with."
+    pictures = set()
+    for name in ("controls", "picture_prompts"):
+        uses = facts.get(name)
+        pictures |= {f"sha256:{use['picture']}" for use in uses} if isinstance(uses, list) else set()
+    return tuple(sorted(pictures))
+
+
 def _entered(facts: Mapping[str, Any]) -> str:
     "Who made a work, how, and who says so, in a line."
+    if is_stated(facts):
+        tool = f" by {facts['tool']}" if facts.get("tool") else ""
+        return (
+            f"made elsewhere{tool}, as its file states; declared by {facts.get('declared_by', 'the studio')}"
+        )
     medium = f" ({facts['medium']})" if facts.get("medium") else ""
     return f"made by hand by {facts['artist']}{medium}; declared by {facts.get('declared_by', 'the studio')}"
 
@@ -304,7 +323,7 @@ def _statement(
     assertions = [{"label": "c2pa.actions.v2", "data": {"actions": _actions(facts, model)}}]
     if marks.training:
         assertions.append(_training(marks))
-    if "made" in facts:
+    if facts.get("artist"):
         creator = {"@context": {"dc": "http://purl.org/dc/elements/1.1/"}, "dc:creator": [facts["artist"]]}
         assertions.append({"label": AUTHOR_LABEL, "data": creator})
     statement = {
@@ -316,6 +335,11 @@ def _statement(
     if ingredient := ingredient_of(facts):
         began = {"title": "the picture it began with", "format": "image/png", "instance_id": ingredient}
         statement["ingredients"] = [began | {"relationship": "parentOf", "label": "start"}]
+    for i, picture in enumerate(inputs_of(facts)):
+        given = {"title": "a picture that it follows", "format": "image/png", "instance_id": picture}
+        statement.setdefault("ingredients", []).append(
+            given | {"relationship": "inputTo", "label": f"input{i}"}
+        )
     return statement
 
 # %% ../../nbs/publish/credentials.ipynb #709dc8f1
@@ -366,6 +390,7 @@ class Credential:
     expired: bool = False  # whether the certificate has run out since, with no timestamp from before
     model: str = ""  # digest of the model that it was made with; empty: none is named
     ingredient: str = ""  # the picture it began with, as `ingredient_of` has it
+    inputs: str = ""  # the pictures it follows, as `inputs_of` has them, in a line
     training: str = ""  # whether models may be trained on it; empty: nothing is said
     creator: str = ""  # of a work, and whatever else `cawg.metadata` says; empty: it says nothing
 
@@ -396,12 +421,14 @@ def _told_in(manifest: dict) -> dict[str, str]:
     agents = [action["softwareAgent"] for action in actions if isinstance(action.get("softwareAgent"), dict)]
     models = [str(agent["model_digest"]) for agent in agents if "model_digest" in agent]
     began = [entry for entry in manifest.get("ingredients") or [] if entry.get("relationship") == "parentOf"]
+    inputs = [e for e in manifest.get("ingredients") or [] if e.get("relationship") == "inputTo"]
     rights = [entry["data"] for entry in manifest.get("assertions", []) if entry["label"] == TRAINING_LABEL]
     uses = {str(entry.get("use")) for data in rights for entry in data.get("entries", {}).values()}
     return {
         "source": sources[0].rpartition("/")[2] if sources else "",
         "model": models[0] if models else "",
         "ingredient": str(began[0].get("instance_id", "")) if began else "",
+        "inputs": ", ".join(sorted(str(entry.get("instance_id", "")) for entry in inputs)),
         "training": ", ".join(sorted(uses)),
         "creator": _author_in(manifest),
     }
@@ -468,6 +495,7 @@ def credential_pairs(
     further = {
         "credentials' model": (facts.get("base", ""), credential.model),
         "credentials' ingredient": (ingredient_of(facts), credential.ingredient),
+        "credentials' inputs": (", ".join(inputs_of(facts)), credential.inputs),
         "credentials' training": (mark.training if mark else "", credential.training),
         "credentials' creator": (facts.get("artist", ""), credential.creator),
     }

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['USUAL_NAME', 'PLACES', 'WEIGHT_KINDS', 'BaseFacts', 'AdapterFacts', 'PublishedPicture', 'Provenance', 'Attribute',
-           'TokenMetadata', 'model_schema', 'json_schema', 'NoOpeningSalt', 'public_facts', 'opening_salt',
-           'withheld_digest', 'sealed_digest', 'sealed_with', 'withheld_digests', 'public_source', 'attribute',
-           'fact_attributes', 'published_attributes', 'token_name', 'address_of', 'MissingMedia', 'media_files',
-           'media_addresses', 'has_market_fields', 'schema_forms', 'is_of_schema', 'stands_in', 'attribute_words',
+           'TokenMetadata', 'model_schema', 'json_schema', 'NoOpeningSalt', 'withheld_names', 'public_facts',
+           'opening_salt', 'withheld_digest', 'sealed_digest', 'sealed_with', 'withheld_digests', 'public_source',
+           'attribute', 'fact_attributes', 'published_attributes', 'token_name', 'address_of', 'MissingMedia',
+           'media_files', 'media_addresses', 'has_market_fields', 'schema_forms', 'is_of_schema', 'attribute_words',
            'has_words', 'drop_schema', 'sealed_names', 'published_collection', 'token_json', 'with_second_home',
            'with_picture', 'read_token', 'RoyaltyFacts', 'ContractMetadata', 'published_counts', 'labelled_template',
            'contract_json', 'read_contract', 'named_files', 'adapter_facts']
@@ -21,16 +21,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
 
 # %% ../../nbs/publish/tokens.ipynb #0fb434bb
-from ..core.canon import Hex64, Record, Refusal, canonical, digest, read_json
+from ..core.canon import Hex64, Record, Refusal, canonical, digest, error_lines, read_json
 from ..core.collection import ONE_OF_ONE, Collection, Market, RoyaltyShare
-from ..core.manifest import Role, read_strictly
+from ..core.manifest import read_strictly
 from ..core.market import fact_at, fact_label, fact_type, media_of, token_texts
 from ..core.media import MediaFile
-from ..core.records import Edition, MimeType, Slot
-from ..core.texts import LINK, MOMENTS, Account, DisplayType, fill_template, shown_value
+from ..core.records import Edition, FileRole, MimeType, NotARecipe, Recipe, Slot
+from ..core.texts import LINK, MOMENTS, Account, DisplayType, fill_template, shown_value, stands_in
 from ..ipfs.cid import cid as cid_of
 from ..make.adapters import lineage_of
 from ..seeds import fill_wildcards, one_of_one_of
@@ -225,12 +225,24 @@ class NoOpeningSalt(Refusal):
     )
 
 
+def withheld_names(
+    withheld: Iterable[str],  # names of fields that stay in the studio
+    facts: Mapping[str, Any],  # of a recipe, or of a picture made elsewhere
+) -> list[str]:
+    "The facts that stay in the studio: who withholds adapters withholds the LoRAs that a file names."
+    hidden = set(withheld)
+    if "adapters" in hidden:
+        hidden.add("loras")
+    return sorted(hidden & set(facts))
+
+
 def public_facts(
     facts: dict,  # of a recipe
     withheld: Iterable[str],  # names of fields that stay in the studio
 ) -> dict:
     "What is published of a recipe."
-    return {name: value for name, value in facts.items() if name not in set(withheld)}
+    hidden = withheld_names(withheld, facts)
+    return {name: value for name, value in facts.items() if name not in hidden}
 
 
 def opening_salt(
@@ -279,7 +291,7 @@ def withheld_digests(
     salt: str,  # the studio's
 ) -> dict[str, str]:
     "The digests of those withheld fields that the recipe has. Raises NoOpeningSalt."
-    names = sorted(set(withheld) & set(facts))
+    names = withheld_names(withheld, facts)
     if names and not salt:
         raise NoOpeningSalt(names)
     return {name: withheld_digest(name, facts[name], opening_salt(salt, dna, name)) for name in names}
@@ -453,14 +465,6 @@ def is_of_schema(
     return said <= schema_forms()[schema] and not _is_later(fields, metadata.attributes)
 
 # %% ../../nbs/publish/tokens.ipynb #0c6ef5e2
-def stands_in(
-    words: str,  # what is looked for
-    prompt: str,  # where
-) -> bool:
-    "Whether words stand in a prompt as whole words: `oval` doesn't stand in `ovals`."
-    return bool(words) and bool(re.search(rf"(?<!\w){re.escape(words)}(?!\w)", prompt))
-
-
 def _words_in(collection: Collection, slot: Slot, trait: str, prompt: str) -> str:
     "What a prompt says for a slot's value, as it stands there; empty: nothing."
     words = fill_wildcards(collection, slot, collection.words_of(trait, slot.traits[trait]))
@@ -728,26 +732,58 @@ def read_contract(
     return read_strictly(ContractMetadata, data, "contract.json")
 
 # %% ../../nbs/publish/tokens.ipynb #69b4950f
-PLACES: dict[Role, str] = {  # in the root, by digest
+PLACES: dict[FileRole, str] = {  # in the root, by digest
     "adapter": "adapters/{}.safetensors",
     "embedding": "embeddings/{}.safetensors",
     "init": "init/{}.png",
+    "upscaler": "upscalers/{}.safetensors",
+    "control": "controls/{}.safetensors",
+    "ip_adapter": "ip_adapters/{}.safetensors",
+    "image_encoder": "image_encoders/{}.safetensors",
+    "picture": "pictures/{}.png",
 }
-WEIGHT_KINDS: dict[Role, str] = {  # what the recipe and the collection's `secret` call them
+WEIGHT_KINDS: dict[FileRole, str] = {  # what the collection's `secret` calls them
     "adapter": "adapters",
     "embedding": "embeddings",
     "init": "init",
+    "upscaler": "upscalers",
+    "control": "controls",
+    "ip_adapter": "ip_adapters",
+    "image_encoder": "image_encoders",
+    "picture": "pictures",
 }
+_NAMING = (
+    "init",
+    "mask",
+    "hires",
+    "upscale",
+    "adapters",
+    "embeddings",
+    "regions",
+    "controls",
+    "picture_prompts",
+)
+
+
+def _as_recipe(facts: dict) -> Recipe | None:
+    "As much of a recipe as names files, from what is published of it; None where nothing does."
+    naming = {name: facts[name] for name in _NAMING if name in facts}
+    rest = {"base": "0" * 64, "prompt": "", "seed": 0, "width": 8, "height": 8}
+    try:
+        return Recipe.model_validate_json(canonical(naming | rest)) if naming else None
+    except ValidationError as error:
+        raise NotARecipe("; ".join(error_lines(error, Recipe))) from error
 
 
 def named_files(
-    facts: dict,  # what is published of a recipe
-) -> dict[str, Role]:  # by digest
-    "The files that a recipe names, its base aside."
-    roles: dict[str, Role] = {use["digest"]: "adapter" for use in facts.get("adapters", ())}
-    roles |= dict.fromkeys(facts.get("embeddings", ()), "embedding")
-    if "init" in facts:
-        roles[facts["init"]] = "init"
+    *published: dict,  # what is published of recipes
+) -> dict[str, FileRole]:  # by digest
+    "The files that recipes name, their bases aside. A picture that one of them begins with is `init`. Raises NotARecipe."
+    roles: dict[str, FileRole] = {}
+    for facts in published:
+        recipe = _as_recipe(facts)
+        files = recipe.files if recipe else {}
+        roles |= {name: role for name, role in files.items() if roles.get(name) != "init"}
     return roles
 
 

@@ -17,6 +17,7 @@ from ..core.canon import Hex64, Record, canonical
 from ..core.manifest import Address, read_strictly
 from ..ipfs.car import open_car, write_car
 from ..ipfs.cid import ContentError
+from ..studio.files import make_folder
 
 # %% ../../nbs/publish/weights.ipynb #939cb66d
 WEIGHTS_PAGE = "weights.json"  # in the root
@@ -79,7 +80,7 @@ def write_weights(
     try:
         root = open_car(archive).roots[0]
     except (OSError, ContentError):
-        archive.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(archive.parent)
         # A download's files are links into a cache.
         real = {path: file.resolve() if isinstance(file, Path) else file for path, file in files.items()}
         root = write_car(archive, nested(real)).root

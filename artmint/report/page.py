@@ -19,7 +19,7 @@ from markupsafe import Markup, escape
 import artmint
 from ..core.collection import Collection, Rule
 from ..core.market import token_texts
-from ..core.records import Artifact, Candidate, Slot
+from ..core.records import Artifact, Candidate, Slot, is_stated
 from ..judge.curator import curator_drift, expired_promises
 from ..judge.decisions import MACHINE, PeoplesWords, effective_decision, peoples_words
 from ..judge.exchange import Entry, entries
@@ -169,8 +169,9 @@ def _card(catalog: Catalog, entry: Entry, side: int, quality: int) -> dict[str, 
 def _edition(catalog: Catalog, entry: Entry, body: dict, many: bool) -> dict:
     "A card of the contact sheet."
     recipe = entry.candidate.artifact.recipe
+    made = "made elsewhere" if is_stated(recipe) else f"made by hand by {recipe.get('artist')}"
     facts = {
-        "prompt": recipe.get("prompt", f"made by hand by {recipe.get('artist')}"),
+        "prompt": recipe.get("prompt", made),
         "seed": recipe.get("seed", ""),
     }
     side, quality = (224, 62) if many else (448, 78)

@@ -10,7 +10,6 @@ __all__ = ['Progress', 'LOOPBACK_CLUSTER', 'EXECUTORS', 'Executor', 'report_prog
 # %% ../../nbs/run/executors.ipynb #955dbe07
 import os
 import pickle
-import platform
 import secrets
 import subprocess
 import sys
@@ -24,9 +23,10 @@ from typing import Any, Protocol
 from ..core.canon import Refusal, digest
 from ..core.records import Artifact, Attempt
 from ..generate import artifacts_of
-from ..make.base import Base
+from ..make.engines import Painter
 from .workers import Crew, Order, Worker, order_of
 from ..studio.catalog import Catalog
+from ..studio.files import has_died, process_name
 
 # %% ../../nbs/run/executors.ipynb #0414f823
 Progress = Callable[[int, int], None]  # takes pictures made, pictures asked for
@@ -35,7 +35,7 @@ Progress = Callable[[int, int], None]  # takes pictures made, pictures asked for
 class Executor(Protocol):
     "Empties the list of an order, and says how far it is. Raises what its workers raise, and WorkersLost."
 
-    def __call__(self, order: Order, base: Base, progress: Progress) -> None: ...
+    def __call__(self, order: Order, painter: Painter, progress: Progress) -> None: ...
 
 
 def report_progress(
@@ -52,43 +52,30 @@ def report_progress(
 
 
 def _worker_name() -> str:
-    "A name that no other worker has."
-    return f"{platform.node()} {os.getpid()} {secrets.token_hex(8)}"
+    "A name that no other worker has, and that tells whether whoever gave it lives."
+    return f"{process_name()} {secrets.token_hex(8)}"
 
 # %% ../../nbs/run/executors.ipynb #5cd3fd2d
 def release_dead(
     order: Order,  # whose list
     catalog: Catalog,  # where the list is
 ) -> list[str]:  # names of workers
-    """Give back at once what workers of this host hold that are dead, as after a run that was killed. Where several
-    systems share a host's name, one that lives may lose a batch by it, and both make the same pictures."""
-    dead = []
-    for name in catalog.holders(order.stage):
-        host, _, rest = name.rpartition(" ")[0].rpartition(" ")
-        if host == platform.node() and rest.isdecimal() and not _lives(int(rest)):
-            catalog.release(order.stage, name)
-            dead.append(name)
+    "Give back at once what workers of this host hold that are dead, as after a run that was killed."
+    dead = [name for name in catalog.holders(order.stage) if has_died(name)]
+    for name in dead:
+        catalog.release(order.stage, name)
+    if dead:
+        print(f"{len(dead)} workers that have died here held batches; these are free again.")
     return dead
-
-
-def _lives(process: int) -> bool:
-    "Whether a process of this host is there."
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
 
 
 def serial(
     order: Order,  # what is to be made
-    base: Base,  # the model, loaded
+    painter: Painter,  # the engine, opened
     progress: Progress,  # takes the counts
 ) -> None:
     "Make everything here, one batch after the other."
-    worker = Worker(order, _worker_name(), base)
+    worker = Worker(order, _worker_name(), painter)
     worker.work(after=lambda: report_progress(order, worker.catalog, progress))
 
 # %% ../../nbs/run/executors.ipynb #25609ee1
@@ -185,7 +172,7 @@ def _bury_process(child: subprocess.Popen, name: str, order: Order, catalog: Cat
 # %% ../../nbs/run/executors.ipynb #fdd401cf
 def process(
     order: Order,  # what is to be made
-    base: Base,  # not used: each worker loads its own
+    painter: Painter,  # not used: each worker opens its own
     progress: Progress,  # takes the counts
 ) -> None:
     "Make everything on workers of this machine."
@@ -283,7 +270,7 @@ def _bury_actor(cluster: Any, ended: Any, name: str, order: Order, catalog: Cata
 # %% ../../nbs/run/executors.ipynb #8f5a36c6
 def ray(
     order: Order,  # what is to be made
-    base: Base,  # not used: each worker loads its own
+    painter: Painter,  # not used: each worker opens its own
     progress: Progress,  # takes the counts
 ) -> None:
     """Make everything on a Ray cluster. Raises NoRay, RayUnguarded, ClusterTooSmall besides what every
@@ -315,15 +302,15 @@ EXECUTORS: dict[str, Executor] = {"serial": serial, "process": process, "ray": r
 def generate_by(
     crew: Crew,  # who paints
     catalog: Catalog,  # what exists, and where to put the rest
-    base: Base,  # the model
+    painter: Painter,  # the engine, with its base
     attempts: list[Attempt],  # what to make
     progress: Progress = lambda made, asked: None,  # called now and then, and at the end
 ) -> list[Artifact]:  # in the order of the attempts
     "What `generate` gives, by a crew. Raises what generate, Worker and the executors raise."
-    order = order_of(catalog, base, attempts, crew)
+    order = order_of(catalog, painter, attempts, crew)
     if order.batches:
         release_dead(order, catalog)
-        EXECUTORS[crew.executor](order, base, progress)
+        EXECUTORS[crew.executor](order, painter, progress)
     return artifacts_of(catalog, attempts)
 
 

@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['adapter_app', 'NewFile', 'StudioName', 'ForBase', 'NameOrFile', 'InBase', 'embedding_app', 'WordFile', 'Word',
-           'base_app', 'Source', 'Revision', 'ConfigFolder', 'Variant', 'Vae', 'Predicts', 'ZeroSnr', 'NoStudioHere',
-           'studio_catalog', 'open_base', 'read_base', 'add_base', 'adapter_lines', 'base_lines', 'adapter_add',
-           'NoAdapterOfThatName', 'adapter_bytes', 'adapter_facts_of', 'adapter_show', 'adapter_list', 'embedding_add',
-           'embedding_list', 'UnfitForBase', 'base_files', 'base_add', 'base_list']
+           'base_app', 'Source', 'Revision', 'ConfigFolder', 'Variant', 'Vae', 'Predicts', 'ZeroSnr',
+           'ChangedCollection', 'engines_app', 'WorkflowFile', 'OutputNode', 'NoStudioHere', 'studio_catalog',
+           'open_base', 'read_base', 'add_base', 'adapter_lines', 'base_lines', 'adapter_add', 'NoAdapterOfThatName',
+           'adapter_bytes', 'adapter_facts_of', 'adapter_show', 'adapter_list', 'embedding_add', 'embedding_list',
+           'UnfitForBase', 'base_files', 'base_add', 'base_take', 'base_list', 'engines_workflow']
 
 # %% ../../nbs/run/models.ipynb #83ed0f3d
 from pathlib import Path
@@ -384,6 +385,30 @@ def base_add(
     _named_before(added, "name")
     typer.echo(f"\nIn a collection.toml:\n\n{lines}")
 
+# %% ../../nbs/run/models.ipynb #02fbbd18
+ChangedCollection = Annotated[Path, typer.Argument(help="The collection's folder.")]
+
+
+@base_app.command("take")
+def base_take(
+    collection: ChangedCollection,  # which
+    studio: Studio = Path("studio"),  # the studio
+    json: Json = False,  # for programs
+) -> None:
+    "Let a collection go on with the base that its source leads to here, where that isn't the one that painted it before."
+    from artmint.make.base import collection_base
+    from artmint.make.rounds import choose_base
+    from artmint.seeds import load_collection
+
+    chosen = load_collection(collection)
+    catalog = studio_catalog(studio, made=True)
+    base = collection_base(chosen).digest
+    before = choose_base(catalog, chosen, base)
+    if json:
+        return print_json({"collection": chosen.name, "base": base, "before": before})
+    was = f"; it was {before[:12]}" if before not in ("", base) else ""
+    typer.echo(f"{chosen.name} is painted with base {base[:12]} from now on{was}")
+
 # %% ../../nbs/run/models.ipynb #4bc4b0e5
 @base_app.command("list")
 def base_list(
@@ -393,3 +418,41 @@ def base_list(
     "The studio's bases: name, digest, family."
     records = studio_catalog(studio).all("base")
     _print_records(records, json, "The studio has recorded no base: artmint base add SOURCE --name NAME")
+
+# %% ../../nbs/run/models.ipynb #f4646800
+engines_app = typer.Typer(no_args_is_help=True, help="The programs that paint.")
+WorkflowFile = Annotated[Path, typer.Argument(help="A ComfyUI workflow, exported in the API's format.")]
+OutputNode = Annotated[
+    str,
+    typer.Option(help="The node of which the picture is taken; the only one that saves one, when left out."),
+]
+
+
+@engines_app.command("workflow")
+def engines_workflow(
+    file: WorkflowFile,  # which
+    output: OutputNode = "",  # of its nodes
+    json: Json = False,  # for programs
+) -> None:
+    "Say where a recipe's fields go in a ComfyUI workflow, as lines for a collection.toml. Nothing is written."
+    from artmint.make.workflows import (
+        BadWorkflow,
+        guess_inputs,
+        model_names,
+        output_node,
+        read_workflow,
+        table_lines,
+    )
+
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadWorkflow(file.name, f"it can't be read ({type(error).__name__})") from error
+    graph = read_workflow(text, file.name)
+    end = output_node(graph, file.name, output)
+    table, remarks = guess_inputs(graph, end)
+    if json:
+        facts = {"file": file.name, "output": end, "inputs": table, "remarks": remarks}
+        return print_json(facts | {"models": model_names(graph)})
+    typer.echo(table_lines(file.name, table, remarks, output))
+    typer.echo('\n# and under [generation]: engine = "comfyui"', err=True)

@@ -20,12 +20,12 @@ from ..judge.checks import check_rules
 from ..judge.heads import scorers_for
 from ..judge.plugins import foreseen
 from ..make.adapters import named_adapters, lineage_of
-from ..make.base import BUNDLED, Base, Judge, collection_base
+from ..make.base import BUNDLED, Judge
+from ..make.engines import Painter, collection_painter
 from ..make.judges import JudgeNotHere, collection_judge
-from ..make.render import check_new
 from ..make.schedulers import unpaintable
-from ..make.rounds import Settings, describe_change, refuse_unsaid_words
-from ..metadata import NoSuchSlots, check_range, refuse_mixed_bases
+from ..make.rounds import Settings, describe_change, refuse_other_base, refuse_unsaid_words
+from ..metadata import NoSuchSlots, check_range, earlier_base, refuse_mixed_bases
 from ..pin import arweave_key, open_stores
 from ..publish.credentials import open_identity
 from ..publish.marks import marks_sentence
@@ -87,12 +87,13 @@ class Outlook:
             return slots, [slot.id for slot in slots]
         return planned_slots(self.catalog, self.collection, self.salt)
 
-    def base(self) -> Base:
-        "The collection's base. Raises NotLooked where it would have to be fetched, NoSuchBase."
+    def painter(self) -> Painter:
+        "The collection's engine. Raises NotLooked where its base would have to be fetched, NoSuchBase, NoSuchEngine."
         source = self.collection.generation.base
-        if source != BUNDLED and not Path(source).exists():
+        is_ours = self.collection.generation.engine == "diffusers"
+        if is_ours and source != BUNDLED and not Path(source).exists():
             raise NotLooked(f"the base {source!r} isn't on this machine, and a plan fetches nothing")
-        return collection_base(self.collection)
+        return collection_painter(self.collection, self.studio)
 
     def judge(self) -> Judge:
         "The collection's judge. Raises NotLooked where it would have to be fetched, NoSuchJudge."
@@ -172,14 +173,16 @@ def _painting(outlook: Outlook) -> str:
     generation = outlook.collection.generation
     if problems := unpaintable(generation):
         raise Unpaintable(problems)
-    base = outlook.base()
+    painter = outlook.painter()
     trained = "10_lora_train" in outlook.batch.stages and bool(outlook.collection.adapters)
     collection = outlook.collection.model_copy(update={"adapters": ()}) if trained else outlook.collection
     adapters = {} if trained else _adapters(outlook)
-    settings = Settings(collection, base.digest, adapters, outlook.salt)
+    settings = Settings(collection, painter.digest, adapters, outlook.salt)
     slots = _to_paint(outlook)
+    if slots and outlook.catalog:
+        refuse_other_base(outlook.catalog, outlook.collection, painter.digest)
     recipes = [attempt.recipe for slot in slots for attempt in settings.attempts(slot, [1])]
-    check_new(base, recipes, outlook.catalog.blob if outlook.catalog else None)
+    painter.check_new(recipes, outlook.catalog.blob if outlook.catalog else None)
     if outlook.catalog:
         refuse_unsaid_words(outlook.catalog, settings)
     if trained:
@@ -223,7 +226,9 @@ def _bases(outlook: Outlook) -> str:
     if not editions:
         return "no edition yet"
     facts = [outlook.catalog.get("artifact", edition.dna)["recipe"] for edition in editions]
-    base = BaseFacts(digest=outlook.base().digest, source=outlook.collection.generation.base)
+    painter = outlook.painter()
+    base = BaseFacts(digest=painter.digest, source=painter.origin)
+    base = earlier_base(outlook.catalog, outlook.collection, editions, base)
     refuse_mixed_bases(editions, facts, base)
     return f"{len(editions)} editions of one base"
 

@@ -24,7 +24,7 @@ from ..ipfs.cid import CID
 from ..ipfs.stores import FolderStore
 from ..judge.decisions import Opinion, record_opinions, unaccepted_editions
 from ..make.rounds import record_attempts, round_attempts, settings_now
-from ..make.base import collection_base, weights_files
+from ..make.engines import Painter, collection_painter
 from ..make.judges import collection_judge
 from ..metadata import pack
 from ..pin import publish
@@ -110,7 +110,7 @@ class NoSuchStep(Refusal):
     says = "A sample studio goes up to one of {steps}, and {until!r} was asked. Nothing was made."
     exit_code = 2
 
-
+# %% ../../nbs/run/sample.ipynb #107465fa
 def sample_studio(
     folder: Path | str,  # the studio's folder, empty or missing
     collection: Collection,  # what to make
@@ -128,14 +128,16 @@ def sample_studio(
     salt = salt_of(collection, catalog.folder)
     slots = frozen_slots(catalog, collection, salt)[first - 1 : first - 1 + quantity]
     print(f"A sample studio is made: {len(slots)} slots, {until}.")
-    base = None if drawn else collection_base(collection)
-    facts = BaseFacts(digest=base.digest if base else "0" * 64, source=base.source if base else "drawings")
+    painter = None if drawn else collection_painter(collection, folder)
+    facts = BaseFacts(digest="0" * 64, source="drawings")
+    if painter:
+        facts = BaseFacts(digest=painter.digest, source=painter.origin)
     settings = settings_now(catalog, collection, facts.digest)
     attempts = round_attempts(catalog, settings, slots, 1)
     record_attempts(catalog, settings, attempts, 1)
-    _fill(catalog, collection, slots, attempts, base, until)
+    _fill(catalog, collection, slots, attempts, painter, until)
     if until not in ("painted", "chosen", "filled"):
-        weights = weights_files(base) if base else {}
+        weights = painter.files() if painter else {}
         _pack_and_publish(catalog, collection, slots, drop, facts, weights, until)
     return catalog
 
@@ -145,21 +147,21 @@ def _fill(
     collection: Collection,
     slots: list[Slot],
     attempts: list[Attempt],
-    base: object | None,
+    painter: Painter | None,
     until: str,
 ) -> None:
     "Make the round's pictures, and choose among them as far as was asked."
     by_id = {slot.id: slot for slot in slots}
     firsts = [attempt for attempt in attempts if attempt.attempt == 1]
-    if base is None:
+    if painter is None:
         artifacts = [_draw(catalog, attempt, by_id[attempt.slot]) for attempt in firsts]
     else:
         with tqdm(total=len(attempts), unit="picture", desc="sample studio") as bar:
-            generate(catalog, base, attempts, lambda done, total: bar.update(done - bar.n))
+            generate(catalog, painter, attempts, lambda done, total: bar.update(done - bar.n))
         if until != "painted" and collection.rules:
             choose(catalog, collection, collection_judge(collection), slots, 1)
         artifacts = [Artifact(**catalog.get("artifact", attempt.recipe.dna)) for attempt in firsts]
     packs = until not in ("painted", "chosen")
-    if packs or (base is None and until == "chosen"):
+    if packs or (painter is None and until == "chosen"):
         for attempt, artifact in zip(firsts, artifacts):
             _choose_first(catalog, collection, by_id[attempt.slot], artifact)

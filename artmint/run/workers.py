@@ -22,10 +22,8 @@ from ..core.canon import Record, Refusal, digest, error_lines
 from ..core.picture import pixel_digest
 from ..core.records import Attempt, Recipe
 from ..generate import lacking, paint
-from ..core.collection import BaseFiles
-from ..make.base import Base, environment, load_base
-from ..make.engine import PROFILES, refuse
-from ..make.render import render
+from ..make.engine import PROFILES
+from ..make.engines import Painter, PainterSource, open_painter
 from ..studio.catalog import Catalog, LostLease, RecordConflict
 from ..studio.files import BadSettings, read_settings
 
@@ -60,11 +58,10 @@ class Order:
     "What a worker is told."
 
     studio: str  # the studio's folder
-    base: str  # the base's source
+    source: PainterSource  # what the painter is opened from
     crew: Crew
     stage: str  # the list's name in the catalog
     batches: dict[str, list[Attempt]]  # by their keys on the list
-    files: BaseFiles = BaseFiles()  # what is said of the base's files
 
 
 def _alike(recipe: Recipe) -> str:
@@ -79,36 +76,41 @@ def _batches(attempts: list[Attempt]) -> dict[str, list[Attempt]]:
         groups.setdefault(_alike(attempt.recipe), []).append(attempt)
     batches = []
     for group in groups.values():
-        size = PROFILES[group[0].recipe.profile].batch
+        first = group[0].recipe
+        size = PROFILES[first.profile].batch if first.engine == "diffusers" else 1
         batches += [group[at : at + size] for at in range(0, len(group), size)]
     return {f"{i:07}": batch for i, batch in enumerate(batches)}
 
 # %% ../../nbs/run/workers.ipynb #58e4cc04
-def _resolved(source: str) -> str:
+def _resolved(place: str) -> str:
     "A path as every worker finds it, wherever it was started; other sources as they are."
-    return str(Path(source).resolve()) if Path(source).exists() else source
+    return str(Path(place).resolve()) if Path(place).exists() else place
+
+
+def _placed(source: PainterSource) -> PainterSource:
+    "The same source, with paths that don't depend on where a worker was started."
+    paths = {name: getattr(source.files, name) for name in ("config", "vae")}
+    files = source.files.model_copy(update={name: _resolved(path) for name, path in paths.items() if path})
+    return source.model_copy(update={"base": _resolved(source.base), "files": files})
 
 
 def order_of(
     catalog: Catalog,  # what exists
-    base: Base,  # the model
+    painter: Painter,  # the engine, with its base
     attempts: list[Attempt],  # what there should be
     crew: Crew,  # who makes it
 ) -> Order:
-    """The list of all batches of which a picture is missing, offered in the catalog. Raises what `refuse`
+    """The list of all batches of which a picture is missing, offered in the catalog. Raises what the painter's `check`
     raises."""
     recipes = {attempt.recipe.dna: attempt.recipe for attempt in attempts}
-    for recipe in recipes.values():
-        refuse(base, recipe, catalog.blob)
+    painter.check(list(recipes.values()), catalog.blob)
     batches = _batches(attempts)
     lacks = {recipe.dna for recipe in lacking(catalog, recipes.values())}
     missing = {key: batch for key, batch in batches.items() if any(one.recipe.dna in lacks for one in batch)}
     stage = "generate " + digest([[one.recipe.dna for one in batch] for batch in batches.values()])[:16]
-    paths = {name: getattr(base.files, name) for name in ("config", "vae")}
-    files = base.files.model_copy(update={name: _resolved(path) for name, path in paths.items() if path})
     if missing:
         catalog.offer(stage, missing)
-    return Order(str(catalog.folder.resolve()), _resolved(base.source), crew, stage, missing, files)
+    return Order(str(catalog.folder.resolve()), _placed(painter.source), crew, stage, missing)
 
 # %% ../../nbs/run/workers.ipynb #fa28941e
 class CanaryDiffers(Refusal):
@@ -127,16 +129,24 @@ class CanaryDiffers(Refusal):
 
 
 def _canary(recipe: Recipe) -> Recipe:
-    "A quick recipe that is computed as this one is."
+    "A quick recipe that is computed as this one is; a server's graph knows no quicker way."
+    if recipe.engine == "generator":
+        return recipe.model_copy(update={"seed": 0})  # it reads no other words
+    if recipe.engine != "diffusers":
+        return recipe.model_copy(update={"prompt": "canary", "seed": 0})
     plain = {
         "prompt": "canary",
         "negative_prompt": "",
         "seed": 0,
         "hires": None,
-        "init": None,
-        "strength": 0.6,
+        "regions": (),
+        "controls": (),
+        "picture_prompts": (),
+        "upscale": None,
     }
-    return recipe.model_copy(update=plain | {"steps": min(recipe.steps, 2)})
+    # A base for inpainting paints nothing without a picture and its mask.
+    start = {"strength": 1.0} if recipe.mask else {"init": None, "strength": 0.6}
+    return recipe.model_copy(update=plain | start | {"steps": min(recipe.steps, 2)})
 
 # %% ../../nbs/run/workers.ipynb #cf8b2173
 def _kinds(order: Order) -> list[Recipe]:
@@ -147,20 +157,21 @@ def _kinds(order: Order) -> list[Recipe]:
 
 def reproduce_canary(
     catalog: Catalog,  # the studio's
-    base: Base,  # a worker's
+    painter: Painter,  # a worker's
     recipe: Recipe,  # one of those to be made
 ) -> str:  # the pixel digest
     """Paint the canary and hold it against the studio's; the first worker of all sets it. Raises
     CanaryDiffers."""
     canary = _canary(recipe)
+    here = painter.environment()
     # Two steps may give a flat picture; it is compared, and shown to nobody.
-    got = pixel_digest(render(base, [canary], blob=catalog.blob, broken=lambda index, refusal: None)[0])
+    got = pixel_digest(painter.render([canary], blob=catalog.blob, broken=lambda index, refusal: None)[0])
     with suppress(RecordConflict):  # another worker was faster
         if not catalog.find("canary", canary.dna):
-            catalog.put("canary", canary.dna, {"pixel_digest": got, "environment": environment()})
+            catalog.put("canary", canary.dna, {"pixel_digest": got, "environment": here})
     studios = catalog.get("canary", canary.dna)
     if studios["pixel_digest"] != got:
-        raise CanaryDiffers(canary.dna, studios["pixel_digest"], got, studios["environment"], environment())
+        raise CanaryDiffers(canary.dna, studios["pixel_digest"], got, studios["environment"], here)
     return got
 
 # %% ../../nbs/run/workers.ipynb #8f4c4e33
@@ -206,20 +217,20 @@ def _use_threads(count: int) -> None:
 
 # %% ../../nbs/run/workers.ipynb #304b7c59
 class Worker:
-    """Takes batches of an order until nothing is left. `name` must be nobody else's. Raises what load_base
+    """Takes batches of an order until nothing is left. `name` must be nobody else's. Raises what `open_painter`
     raises, AnotherStudio and CanaryDiffers."""
 
-    def __init__(self, order: Order, name: str, base: Base | None = None):
-        if base is None:
+    def __init__(self, order: Order, name: str, painter: Painter | None = None):
+        if painter is None:
             _use_threads(order.crew.threads)
         self.order = order
         self.name = name
         self.catalog = Catalog(order.studio)
         if not self.catalog.offered(order.stage):
             raise AnotherStudio(order.studio, platform.node(), order.stage)
-        self.base = base or load_base(order.base, device=order.crew.device, files=order.files)
+        self.painter = painter or open_painter(order.source, order.studio, order.crew.device)
         for recipe in _kinds(order):
-            reproduce_canary(self.catalog, self.base, recipe)
+            reproduce_canary(self.catalog, self.painter, recipe)
 
     def work(self, stop: Callable[[], bool] = lambda: False, after: Callable[[], Any] = lambda: None) -> int:
         """Make what is left, calling `after` after each batch; the number of batches made. Raises what
@@ -238,7 +249,7 @@ class Worker:
         "Make one batch: 1, or 0 when another has finished it meanwhile."
         try:
             with _held(self.catalog, self.order, key, self.name):
-                paint(self.catalog, self.base, self.order.batches[key])
+                paint(self.catalog, self.painter, self.order.batches[key])
             self.catalog.done(self.order.stage, key, self.name)
         except LostLease:
             return 0

@@ -118,24 +118,25 @@ class PlanAnswer(Answer):
 
 # %% ../../nbs/service/answers.ipynb #36ac05c5
 class CollectionAnswer(Answer):
-    "A collection, and how far it is."
+    "A collection, and how far it is; in a list, one that can't be read says why and nothing else."
 
     name: str
-    title: str
-    description: str
-    license: str
-    supply: int
-    digest: str = Field(description="Of its whole description")
-    attempts: int = Field(description="For every open slot in a round")
-    rounds: int = Field(description="Before people are asked")
-    traits: dict[str, dict[str, int]] = Field(description="By trait, how many tokens have each value")
-    last_word: str = Field(description="Whose word counts: latest, majority, lead, both")
-    lead: str = Field(description="Who leads; empty: nobody")
-    signers: list[str] = Field(description="Whose approval a drop needs")
-    needed: int = Field(description="How many of them; 0: none")
-    filled: int = Field(description="Slots with an edition")
-    packed: int
-    minted: int
+    title: str = ""
+    description: str = ""
+    license: str = ""
+    supply: int = 0
+    digest: str = Field("", description="Of its whole description")
+    attempts: int = Field(0, description="For every open slot in a round")
+    rounds: int = Field(0, description="Before people are asked")
+    traits: dict[str, dict[str, int]] = Field({}, description="By trait, how many tokens have each value")
+    last_word: str = Field("", description="Whose word counts: latest, majority, lead, both")
+    lead: str = Field("", description="Who leads; empty: nobody")
+    signers: list[str] = Field([], description="Whose approval a drop needs")
+    needed: int = Field(0, description="How many of them; 0: none")
+    filled: int = Field(0, description="Slots with an edition")
+    packed: int = 0
+    minted: int = 0
+    problem: str = Field("", description="Why it can't be read; empty: it can")
 
 # %% ../../nbs/service/answers.ipynb #de237910
 class EditionAnswer(Answer):

@@ -175,11 +175,17 @@ def _collection_answer(here: Service, name: str) -> CollectionAnswer:
     return CollectionAnswer(**facts, minted=len(_minted_slots(catalog, name)))
 
 
-@reading.get("/collections", dependencies=_READS, **route_facts("list_collections", "read", (409,)))
+@reading.get("/collections", dependencies=_READS, **route_facts("list_collections", "read"))
 def _list_collections(here: Here, after: After = "", limit: Limit = 100) -> Page[CollectionAnswer]:
-    "The collections that batches of the service's folder are about."
-    names = sorted(here.shelf.folders())
-    return list_page(CollectionAnswer, names, after, limit, lambda name: _collection_answer(here, name))
+    "The collections that batches of the service's folder are about; one that can't be read says why."
+
+    def answer(name: str) -> CollectionAnswer:
+        try:
+            return _collection_answer(here, name)
+        except Refusal as refusal:
+            return CollectionAnswer(name=name, problem=str(refusal))
+
+    return list_page(CollectionAnswer, sorted(here.shelf.folders()), after, limit, answer)
 
 
 @reading.get(

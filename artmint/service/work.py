@@ -9,7 +9,6 @@ __all__ = ['serve_run', 'RunProgress', 'RunWorker', 'resume_answered', 'working'
 import json
 import logging
 import os
-import platform
 import signal
 import subprocess
 import sys
@@ -33,9 +32,18 @@ from artmint.run.runner import (
     write_report,
 )
 from .finality import FinalityWatch
-from .queue import ExpiredRun, NoSuchRun, Queue, RunRequest, RunView, batch_of, error_facts
+from artmint.service.queue import (
+    RUNS,
+    ExpiredRun,
+    NoSuchRun,
+    Queue,
+    RunRequest,
+    RunView,
+    batch_of,
+    error_facts,
+)
 from ..studio.catalog import RUN_VARIABLE, LostLease
-from ..studio.files import StudioBusy
+from ..studio.files import StudioBusy, has_died, process_name
 
 # %% ../../nbs/service/work.ipynb #268d7b79
 def _outcome_of(error: BaseException) -> dict[str, Any]:
@@ -242,6 +250,13 @@ def _settle(queue: Queue, id: str, worker: str, outcome: dict[str, Any] | None) 
     return outcome["state"]
 
 # %% ../../nbs/service/work.ipynb #3c4c5985
+def _release_dead(queue: Queue) -> None:
+    "Free at once what workers of this host hold that are dead."
+    for name in queue.catalog.holders(RUNS):
+        if has_died(name):
+            queue.catalog.release(RUNS, name)
+
+# %% ../../nbs/service/work.ipynb #a837ff7c
 class RunWorker:
     "Takes runs and drives them."
 
@@ -256,7 +271,7 @@ class RunWorker:
         ] = {},  # of the runs' processes: where addresses of nodes and secrets are
     ):
         self.queue = queue
-        self.name = name or f"{platform.node()}-{os.getpid()}-{os.urandom(3).hex()}"
+        self.name = name or f"{process_name()} {os.urandom(3).hex()}"
         self.lease = lease
         self.say = say
         self.environment = environment
@@ -269,6 +284,7 @@ class RunWorker:
         while not stop():
             try:
                 looked = resume_answered(self.queue, looked)
+                _release_dead(self.queue)
                 id = self.queue.claim(self.name, self.lease)
                 if id is not None:
                     self._drive(id, stop)

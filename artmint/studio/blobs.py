@@ -14,7 +14,7 @@ from typing import Any
 
 # %% ../../nbs/studio/blobs.ipynb #4bad114c
 from ..core.canon import Refusal
-from .files import BadSettings, read_settings, write_whole
+from .files import BadSettings, make_folder, read_settings, write_whole
 
 # %% ../../nbs/studio/blobs.ipynb #e6f750e7
 class MissingBlob(Refusal):
@@ -114,7 +114,7 @@ class BlobFolder:
     def _keep(self, digest: str, data: bytes) -> None:
         "Write this host's copy."
         path = self.blob_path(digest)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         write_whole(path, data)
 
     def _paths(self) -> list[Path]:

@@ -4,17 +4,20 @@
 
 # %% auto #0
 __all__ = ['RECORD_TABLE', 'JOB_TABLE', 'DELIVERY_TABLE', 'MIGRATIONS', 'WATCHED', 'RUN_VARIABLE', 'NewerCatalog',
-           'CatalogReplaced', 'UnknownDatabase', 'Database', 'RecordConflict', 'MissingRecord', 'RecordWriter',
-           'RecordFinder', 'RecordLister', 'UnwatchedKind', 'Records', 'WorkList', 'LostLease', 'Claim', 'Leases',
-           'Counters', 'Catalog']
+           'BrokenCatalog', 'CatalogReplaced', 'ForkedInUse', 'read_only_uri', 'UnknownDatabase', 'Database',
+           'RecordConflict', 'MissingRecord', 'RecordWriter', 'RecordFinder', 'RecordLister', 'UnwatchedKind',
+           'Records', 'WorkList', 'LostLease', 'Claim', 'Leases', 'Counters', 'Catalog']
 
 # %% ../../nbs/studio/catalog.ipynb #01d9388a
 import copy
 import hashlib
 import os
+import sqlite3
+import tempfile
 import time
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+import weakref
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, closing
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -26,7 +29,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 # %% ../../nbs/studio/catalog.ipynb #d7bfc25c
 from ..core.canon import NotPlainJSON, Refusal, canonical, digest, read_json
 from .blobs import Blobs
-from .files import read_settings
+from .files import ReadOnlyStudio, make_folder, read_settings, why_read_only
 
 # %% ../../nbs/studio/catalog.ipynb #c542d007
 _TABLES = sa.MetaData()
@@ -150,13 +153,27 @@ MIGRATIONS = (
     _fourth_layout,
 )  # the i-th brings layout i to i + 1
 
+# %% ../../nbs/studio/catalog.ipynb #4a3e40a4
+class BrokenCatalog(Refusal):
+    "A catalog that can't be used as it is."
+
+    place: str
+    reason: str
+    says = (
+        "The catalog {place} can't be used: {reason}. Nothing was recorded or changed. artmint doctor --deep says what is left "
+        "of it, and artmint restore makes a studio of a copy that artmint backup made."
+    )
+
 # %% ../../nbs/studio/catalog.ipynb #c8d4100e
 def _layout(connection: sa.Connection) -> int:
-    "The catalog's layout, 0 when it is new."
+    "The catalog's layout, 0 when it is new. Raises BrokenCatalog."
     if not sa.inspect(connection).has_table("meta"):
         return 0
-    number = connection.scalar(sa.select(_META.c.value).where(_META.c.name == "layout"))
-    return int(number or 0)
+    number = connection.scalar(sa.select(_META.c.value).where(_META.c.name == "layout")) or "0"
+    if not number.isdecimal():
+        place = connection.engine.url.render_as_string(hide_password=True)
+        raise BrokenCatalog(place, f"it says that its layout is {number!r}, which is no number")
+    return int(number)
 
 
 def _migrate(engine: sa.Engine) -> None:
@@ -178,10 +195,23 @@ def _migrate(engine: sa.Engine) -> None:
         connection.execute(sa.insert(_META).values(name="layout", value=str(latest)))
 
 # %% ../../nbs/studio/catalog.ipynb #362e854b
+_POOL = {
+    "pool_size": 10,
+    "max_overflow": 50,
+}  # more than a server's 40 threads: who holds the lock needs no place
+
+
 def _pragmas(connection: Any, _) -> None:
     "Settings of a fresh SQLite connection."
     connection.isolation_level = None  # SQLAlchemy's begin event decides, not the driver
     for setting in ("busy_timeout=60000", "journal_mode=WAL"):
+        connection.execute(f"PRAGMA {setting}")
+
+
+def _reading_pragmas(connection: Any, _) -> None:
+    "The same where nothing may be written."
+    connection.isolation_level = None
+    for setting in ("busy_timeout=60000", "query_only=1"):
         connection.execute(f"PRAGMA {setting}")
 
 # %% ../../nbs/studio/catalog.ipynb #0d773592
@@ -220,6 +250,104 @@ def _watch_file(engine: sa.Engine, path: Path) -> None:
     sa.event.listen(engine, "connect", connected)
     sa.event.listen(engine, "checkout", taken)
 
+# %% ../../nbs/studio/catalog.ipynb #3de765e4
+_ENGINES: "weakref.WeakKeyDictionary[sa.Engine, str]" = weakref.WeakKeyDictionary()  # and their databases
+_LENT: set[str] = set()  # databases with connections in use at the moment at which this process was forked
+
+
+class ForkedInUse(Refusal):
+    "A process was forked while a catalog was in use, and its child asks for that catalog."
+
+    place: str
+    says = (
+        "{place} was in use at the moment at which this process was forked, so this process can't "
+        "write into it safely. Nothing was recorded; start the process with multiprocessing's method spawn, or "
+        "fork while nothing reads or writes."
+    )
+
+
+def _close_before_fork() -> None:
+    "Leave no connection open to a child."
+    for engine, place in list(_ENGINES.items()):
+        pool = engine.pool
+        if not pool.checkedout():
+            engine.dispose()
+        if pool.checkedout():
+            _LENT.add(place)
+
+
+os.register_at_fork(before=_close_before_fork, after_in_parent=_LENT.clear)
+
+
+def _close_with_forks(engine: sa.Engine) -> None:
+    "Have an engine closed before every fork. What it raises then in a child: ForkedInUse."
+    place = engine.url.render_as_string()  # without its password
+    if engine.dialect.name == "sqlite":
+        place = str(Path(engine.url.database).absolute())
+
+    def connecting(*_: Any) -> None:
+        if place in _LENT:
+            raise ForkedInUse(place)
+
+    _ENGINES[engine] = place
+    sa.event.listen(engine, "do_connect", connecting)
+
+# %% ../../nbs/studio/catalog.ipynb #7b522d50
+def read_only_uri(
+    path: Path,  # a catalog's file
+) -> str:  # empty: what a writer left beside it can't be read where it lies
+    "How SQLite opens a catalog's file to which nothing may be written."
+    plain = f"{path.absolute().as_uri()}?mode=ro"
+    try:
+        with closing(sqlite3.connect(plain, uri=True)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master")
+        return plain
+    except sqlite3.OperationalError:
+        journal = path.with_name(f"{path.name}-wal")
+        return "" if journal.exists() and journal.stat().st_size else f"{plain}&immutable=1"
+
+
+def _copy_to_read(path: Path, uri: str, folder: Path) -> None:
+    "Copy a catalog, with what its last writer left beside it, into a folder."
+    if uri:
+        source = sqlite3.connect(uri, uri=True)
+        with closing(source), closing(sqlite3.connect(folder / path.name)) as target:
+            source.backup(target)
+        return
+    for name in (path.name, f"{path.name}-wal"):
+        (folder / name).write_bytes(path.with_name(name).read_bytes())
+
+# %% ../../nbs/studio/catalog.ipynb #9c71f9c3
+def _open_to_read(path: Path) -> tuple[sa.Engine, Any]:
+    "An engine for a catalog to which nothing is written, and what must be kept as long. Raises NewerCatalog, BrokenCatalog."
+    uri = read_only_uri(path)
+    kept = None
+    engine = _reader(lambda: sqlite3.connect(uri, uri=True, check_same_thread=False)) if uri else None
+    if engine:
+        with engine.connect() as connection:
+            layout = _layout(connection)
+    if engine is None or layout < len(MIGRATIONS):
+        kept = tempfile.TemporaryDirectory(prefix="artmint-")
+        _copy_to_read(path, uri, Path(kept.name))
+        place = Path(kept.name) / path.name
+        whole = sa.create_engine(f"sqlite:///{place}")
+        sa.event.listen(whole, "connect", _pragmas)
+        sa.event.listen(whole, "begin", _begin)
+        _migrate(whole)
+        whole.dispose()
+        engine = _reader(lambda: sqlite3.connect(place, check_same_thread=False))
+    _migrate(engine)
+    return engine, kept
+
+# %% ../../nbs/studio/catalog.ipynb #1ff010c4
+def _reader(connect: Callable[[], sqlite3.Connection]) -> sa.Engine:
+    "An engine through which nothing is written."
+    engine = sa.create_engine("sqlite:///read-only", creator=connect, **_POOL)
+    _close_with_forks(engine)
+    sa.event.listen(engine, "connect", _reading_pragmas)
+    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    return engine
+
 # %% ../../nbs/studio/catalog.ipynb #5912d20c
 _TURN = 0x7475726E  # names the lock under which watched records are written in PostgreSQL
 
@@ -251,15 +379,9 @@ class UnknownDatabase(Refusal):
     exit_code = 2
 
 # %% ../../nbs/studio/catalog.ipynb #a904fd0f
-_POOL = {
-    "pool_size": 10,
-    "max_overflow": 50,
-}  # more than a server's 40 threads: who holds the lock needs no place
-
-
 def _open(folder: Path, url: str | None) -> sa.Engine:
     """Connect to a studio's database, by URL or in its folder, and bring its layout up to date. Raises
-    NewerCatalog, UnknownDatabase."""
+    NewerCatalog, UnknownDatabase, BrokenCatalog."""
     place = sa.make_url(url or f"sqlite:///{folder / 'catalog.sqlite'}")
     if place.get_backend_name() not in ("sqlite", "postgresql"):
         raise UnknownDatabase(place.get_backend_name())
@@ -269,9 +391,33 @@ def _open(folder: Path, url: str | None) -> sa.Engine:
         sa.event.listen(engine, "connect", _pragmas)
         if place.database:
             _watch_file(engine, Path(place.database).absolute())
+    if more:
+        _close_with_forks(engine)
     sa.event.listen(engine, "begin", _begin)
     _migrate(engine)
     return engine
+
+# %% ../../nbs/studio/catalog.ipynb #01fd65ee
+def _spoken(place: str, opened: Callable[[], Any]) -> Any:
+    "What opening gives, or why a database can't be used. Raises BrokenCatalog."
+    try:
+        return opened()
+    except (sa.exc.DatabaseError, sqlite3.DatabaseError) as error:
+        cause = str(getattr(error, "orig", None) or error).splitlines()[0]
+        raise BrokenCatalog(
+            sa.make_url(place).render_as_string() if "://" in place else place, cause
+        ) from error
+
+
+def _opened(folder: Path, url: str | None, read_only: str) -> tuple[sa.Engine, Any]:
+    """A studio's engine, and a copy from which is read, if any. Raises BrokenCatalog, and ReadOnlyStudio where nothing can
+    be written and no catalog is there."""
+    path = folder / "catalog.sqlite"
+    if not read_only:
+        return _spoken(str(url or path), lambda: _open(folder, url)), None
+    if not path.exists():
+        raise ReadOnlyStudio(str(folder), f"{read_only}, and there is no catalog in it")
+    return _spoken(str(path), lambda: _open_to_read(path))
 
 # %% ../../nbs/studio/catalog.ipynb #f6d15612
 WATCHED = (
@@ -300,27 +446,27 @@ RUN_VARIABLE = "ARTMINT_RUN"  # of the environment: the run of a service for whi
 # %% ../../nbs/studio/catalog.ipynb #49718f86
 class Database:
     """A studio's database: by URL, or as its studio.toml says, or its catalog.sqlite. One object may be used
-    by many threads, and goes on working in a forked process."""
+    by many threads, and goes on working in a forked process: it is closed before every fork."""
 
     def __init__(self, folder: Path | str, url: str | None = None):
         self.folder = Path(folder)
         self.run = os.environ.get(RUN_VARIABLE)  # what is written names it
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # what is unrevealed is its owner's alone
-        self._engine = _open(self.folder, url or read_settings(self.folder, "catalog").get("url"))
-        self._owner = os.getpid()
+        make_folder(self.folder, 0o700)  # what is unrevealed is its owner's alone
+        url = url or read_settings(self.folder, "catalog").get("url")
+        self.read_only = "" if url else why_read_only(self.folder)  # why nothing can be written
+        self._engine, self._kept = _opened(self.folder, url, self.read_only)
         self._inside: sa.Connection | None = None  # a transaction in which is read
 
     @property
     def engine(self) -> sa.Engine:
-        "SQLAlchemy's engine. A forked child gets connections of its own."
-        if self._owner != os.getpid():
-            self._engine.dispose(close=False)
-            self._owner = os.getpid()
+        "SQLAlchemy's engine."
         return self._engine
 
     def _write(self, losable: bool = False, kind: str = ""):
         """A transaction that holds the write lock. A losable one may be undone by a power cut (never by a
         kill), and is faster. Records of a watched kind become visible in the order of their numbers."""
+        if self.read_only:
+            raise ReadOnlyStudio(str(self.folder), self.read_only)
         turn = "" if kind in WATCHED else None
         return self.engine.execution_options(immediate=True, losable=losable, turn=turn).begin()
 
@@ -346,6 +492,8 @@ class Database:
     def close(self) -> None:
         "Close all connections."
         self._engine.dispose()
+        if self._kept:
+            self._kept.cleanup()
 
 # %% ../../nbs/studio/catalog.ipynb #52a6f56f
 class RecordConflict(Refusal):
@@ -576,6 +724,14 @@ class Records(RecordWriter, RecordLister):
         seals = self._read(sa.select(RECORD_TABLE.c.seal).where(RECORD_TABLE.c.id == number))
         return seals[0].seal if seals else ""
 
+    def last_version(self, kind: str = "", key: str = "") -> str:
+        "The artmint that wrote the newest record, or the newest of a kind and key; empty: there is none."
+        newest = sa.select(RECORD_TABLE.c.version).order_by(RECORD_TABLE.c.id.desc()).limit(1)
+        if kind:
+            newest = newest.where(RECORD_TABLE.c.kind == kind, RECORD_TABLE.c.key == key)
+        rows = self._read(newest)
+        return rows[0].version if rows else ""
+
     def bodies(self) -> list[str]:
         "The body of every record of every kind, still a text, oldest first."
         return [row.body for row in self._read(_TEXTS.order_by(RECORD_TABLE.c.id))]
@@ -645,15 +801,20 @@ class LostLease(Refusal):
 _STANDING = tuple(map(JOB_TABLE.c.get, ("key", "worker", "claims", "asked", "lane", "progress")))
 
 
+_LONGEST = 86_400.0  # seconds; a lease that ends later was given by a clock that was wrong
+
+
 @cache
 def _claiming(lanes: bool) -> sa.Executable:
     """The statement that takes the key of a stage's list that is first in turn: the highest priority, free for longest. Its row
     is locked, and rows that others have locked are passed over."""
     of_stage = JOB_TABLE.c.stage == sa.bindparam("list")
     now = sa.bindparam("now")
-    free = sa.select(JOB_TABLE.c.key).where(of_stage, ~JOB_TABLE.c.done, JOB_TABLE.c.until < now)
+    by_wrong_clock = sa.and_(JOB_TABLE.c.worker != "", JOB_TABLE.c.until > sa.bindparam("latest"))
+    open_now = sa.or_(JOB_TABLE.c.until < now, by_wrong_clock)
+    free = sa.select(JOB_TABLE.c.key).where(of_stage, ~JOB_TABLE.c.done, open_now)
     if lanes:
-        held = sa.select(JOB_TABLE.c.lane).where(of_stage, _IS_HELD, JOB_TABLE.c.until >= now)
+        held = sa.select(JOB_TABLE.c.lane).where(of_stage, _IS_HELD, ~open_now)
         free = free.where(JOB_TABLE.c.lane.not_in(held))
     first = free.order_by(*_IN_TURN).limit(1).with_for_update(skip_locked=True).scalar_subquery()
     take = sa.update(JOB_TABLE).where(of_stage, JOB_TABLE.c.key == first)
@@ -688,6 +849,7 @@ class Leases(WorkList):
         so takes turns, as `together` does."""
         now = time.time()
         given = {"list": stage, "now": now, "taker": worker, "end": now + seconds}
+        given["latest"] = now + max(_LONGEST, 10 * seconds)
         row = connection.execute(_claiming(lanes), given).first()
         return Claim(*row) if row else Claim()
 
@@ -771,6 +933,13 @@ class Catalog(Records, Leases, Counters, Blobs):
         unit is. Gives its digest."""
         line = {"stage": stage, "key": key, "amount": amount, "unit": unit}
         return self.append("cost", f"{stage}/{key}", line)
+
+    def keep_blob(self, data: bytes, what: str) -> str:
+        "Store bytes that no other record will name, such as a head that a collection's file names, and give their digest."
+        name = self.put_blob(data)
+        if self.find("kept", name) is None:
+            self.append("kept", name, {"file_digest": name, "what": what})
+        return name
 
     def costs(self) -> list[dict]:
         "All lines of the ledger, oldest first."

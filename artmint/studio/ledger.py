@@ -114,7 +114,8 @@ def metered(
     try:
         yield more
     finally:
-        meter.charge(keys, more)
+        if not catalog.read_only:  # whoever only looks keeps no books
+            meter.charge(keys, more)
 
 # %% ../../nbs/studio/ledger.ipynb #94c21929
 class Rates(Record):

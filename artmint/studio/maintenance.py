@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FileCheck', 'PACKING', 'AlreadyThere', 'NoCollectionName', 'init', 'CatalogElsewhere', 'DamagedStudio',
-           'NoPlaceForCopy', 'backup', 'restore', 'Orphans', 'gc']
+           'NoPlaceForCopy', 'backup', 'restore', 'record_sources', 'Orphans', 'gc']
 
 # %% ../../nbs/studio/maintenance.ipynb #c3edfc49
 import hashlib
@@ -13,8 +13,8 @@ import re
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -22,8 +22,15 @@ from typing import Any
 
 # %% ../../nbs/studio/maintenance.ipynb #2ab01e31
 from ..core.canon import Refusal
-from .catalog import Catalog
-from .files import hold_studio, read_settings, replacing, studio_document, sync_folder
+from .catalog import Catalog, read_only_uri
+from artmint.studio.files import (
+    hold_studio,
+    make_folder,
+    read_settings,
+    replacing,
+    studio_document,
+    sync_folder,
+)
 
 # %% ../../nbs/studio/maintenance.ipynb #d967f853
 class AlreadyThere(Refusal):
@@ -114,25 +121,20 @@ class NoPlaceForCopy(Refusal):
     says = "{folder} can't be used: {reason}. Nothing was copied."
     exit_code = 2
 
-
-def _read_only(path: Path) -> sqlite3.Connection:
-    "A catalog's file, which is left as it is, also where nothing can be written beside it."
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-    try:
-        connection.execute("SELECT count(*) FROM sqlite_master")
-    except sqlite3.OperationalError:
-        connection.close()
-        if path.with_name(f"{path.name}-wal").exists():
-            raise
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
-    return connection
-
 # %% ../../nbs/studio/maintenance.ipynb #9e0ccfc5
+def _catalog_to_copy(path: Path) -> sqlite3.Connection:
+    "A catalog's file, which is left as it is, also where nothing can be written beside it."
+    uri = read_only_uri(path)
+    if not uri:
+        raise sqlite3.OperationalError("what its last writer left beside it can't be read where it lies")
+    return sqlite3.connect(uri, uri=True)
+
+
 def _copy_catalog(studio: Path, staging: Path) -> None:
     "Copy the database as it is at one moment, while others write to it. Raises DamagedStudio."
     try:
         with (
-            closing(_read_only(studio / _CATALOG[0])) as source,
+            closing(_catalog_to_copy(studio / _CATALOG[0])) as source,
             closing(sqlite3.connect(staging / _CATALOG[0])) as target,
         ):
             source.backup(target)
@@ -164,7 +166,7 @@ def _copy_file(source: Path, into: Path, name: Path, archive_fault: FileCheck) -
     target = into / name
     if _is_same(source, target) and not _fault(target, name, archive_fault):
         return None
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     with open(source, "rb") as data, replacing(target) as file:
         shutil.copyfileobj(data, file)
         file.flush()  # before its time is set: a later write would be a change
@@ -296,6 +298,41 @@ def restore(
     return facts
 
 # %% ../../nbs/studio/maintenance.ipynb #e9e90bdb
+_DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
+_TEXTS = (".json", ".toml", ".ipynb", ".txt")  # endings of files in which digests are looked for
+_MOST = 64 << 20  # bytes of a text that are read
+
+
+def _names_in(path: Path) -> set[str]:
+    "Every digest in a text; none where it can't be read."
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return set(_DIGEST.findall(file.read(_MOST)))
+    except OSError:
+        return set()
+
+
+def _names_under(folder: Path) -> dict[str, set[str]]:
+    "Digests in the texts of a folder, or in the one file, by the text's path."
+    paths = [folder] if folder.is_file() else sorted(folder.rglob("*"))
+    return {str(path): _names_in(path) for path in paths if path.suffix in _TEXTS and path.is_file()}
+
+
+def record_sources(
+    catalog: Catalog,  # the studio's
+    name: str,  # of the collection
+    places: list[Path],  # its folder, and a batch's file
+) -> None:
+    "Put on record where a collection's files lie outside of the studio, and which digests they name; once, until that changes."
+    body = {
+        str(Path(place).resolve()): sorted(set().union(*_names_under(Path(place)).values()))
+        for place in places
+    }
+    before = catalog.find("sources", name) or {}
+    if before | body != before:
+        catalog.append("sources", name, before | body)
+
+# %% ../../nbs/studio/maintenance.ipynb #d9e028b3
 @dataclass(frozen=True)
 class Orphans:
     "What nothing refers to."
@@ -304,24 +341,77 @@ class Orphans:
     leftovers: list[str]  # files of writers that were killed
     jobs: int  # finished ones, still on a list
     bytes: int
+    reasons: dict[str, str]  # of each blob: what it is, how large and how old
+    read: list[str]  # where names were looked for outside of the studio
+    missing: list[str]  # where they were before, and nothing is now: the names on record count
 
 
-_DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
-
-
-def _named(catalog: Catalog) -> set[str]:
-    "Every digest that stands anywhere in the studio."
+def _written_names(catalog: Catalog) -> set[str]:
+    "Every digest that stands in a record, or in a text of the studio."
     names = set()
     for body in catalog.bodies():
         names.update(_DIGEST.findall(body))
-    for kind in ("json", "toml"):
-        for path in catalog.folder.rglob(f"*.{kind}"):
-            if "blobs" not in path.relative_to(catalog.folder).parts:
-                names.update(_DIGEST.findall(path.read_text(encoding="utf-8", errors="replace")))
+    for folder in sorted(catalog.folder.iterdir()):
+        if folder.name != "blobs":
+            names.update(*_names_under(folder).values())
     return names
 
 
+def _with_blobs(catalog: Catalog, names: set[str]) -> set[str]:
+    "The same, with what blobs of these names name in turn, where they are JSON."
+    waiting = {name for name in names if catalog.blob_path(name).is_file()}
+    while waiting:
+        path = catalog.blob_path(waiting.pop())
+        with open(path, "rb") as file:
+            is_text = file.read(1) in (b"{", b"[")
+        fresh = (_names_in(path) if is_text else set()) - names
+        names = names | fresh
+        waiting |= {name for name in fresh if catalog.blob_path(name).is_file()}
+    return names
+
+# %% ../../nbs/studio/maintenance.ipynb #1083b1b1
+def _places(catalog: Catalog, given: Iterable[Path]) -> tuple[list[Path], list[str]]:
+    "Folders and files outside of the studio in which names are looked for, and those on record that aren't there."
+    known = [place for body in catalog.all("sources").values() for place in body]
+    beside = [catalog.folder.resolve().parent / name for name in ("collections", "batches")]
+    places = dict.fromkeys(Path(place).resolve() for place in [*known, *given, *beside])
+    there = [place for place in places if place.exists()]
+    return there, sorted(place for place in known if not Path(place).exists())
+
+
+_KINDS = (
+    (b"\x89PNG", "a PNG"),
+    (b"\xff\xd8\xff", "a JPEG"),
+    (b"RIFF", "a WebP"),
+    (b"{", "JSON"),
+    (b"PK", "a zip"),
+)
+
+
+def _reason(catalog: Catalog, name: str) -> str:
+    "What a blob looks like, for whoever decides whether it may go."
+    path = catalog.blob_path(name)
+    if not path.is_file():
+        return "on the shared file system"
+    with open(path, "rb") as file:
+        head = file.read(9)
+    kinds = [words for mark, words in _KINDS if head.startswith(mark)]
+    kind = "safetensors" if head[8:9] == b"{" else (*kinds, "bytes")[0]
+    days = (time.time() - path.stat().st_mtime) / 86_400
+    return (
+        f"{kind}, {path.stat().st_size:,} bytes, {days:.0f} days old; no record, text or collection names it"
+    )
+
+# %% ../../nbs/studio/maintenance.ipynb #18b8d800
 PACKING = ".packing-"  # how folders begin in which a drop's pictures lie while it is packed
+_PART = re.compile(r"\..+\.\d+\.[0-9a-f]{8}")  # a file that was being written
+
+
+def _left_by_killed(studio: Path, before: float) -> list[Path]:
+    "What killed writers left, older than a time."
+    hidden = [*(studio / "blobs").glob("??/.*"), *studio.glob(f"{PACKING}*/*")]
+    hidden += [path for path in studio.rglob(".*") if _PART.fullmatch(path.name) and path.is_file()]
+    return [path for path in sorted(set(hidden)) if path.stat().st_mtime < before]
 
 
 def _size(path: Path) -> int:
@@ -329,29 +419,47 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 # %% ../../nbs/studio/maintenance.ipynb #2a386cf3
+def _orphans(catalog: Catalog, before: float, given: Iterable[Path]) -> Orphans:
+    "What nothing refers to, and is older than a time."
+    there, missing = _places(catalog, given)
+    named = _written_names(catalog)
+    for body in catalog.all("sources").values():
+        named.update(*body.values())
+    for place in there:
+        named.update(*_names_under(place).values())
+    named = _with_blobs(catalog, named)
+    unnamed = [name for name in catalog.blob_names() if name not in named]
+    blobs = [name for name in unnamed if catalog.blob_time(name) < before]
+    leftovers = _left_by_killed(catalog.folder, before)
+    size = sum(_size(path) for path in [*map(catalog.blob_path, blobs), *leftovers])
+    names = [str(path.relative_to(catalog.folder)) for path in leftovers]
+    reasons = {name: _reason(catalog, name) for name in blobs}
+    return Orphans(blobs, names, catalog.finished_jobs(), size, reasons, list(map(str, there)), missing)
+
+
+def _remove(catalog: Catalog, orphans: Orphans) -> None:
+    "Remove what was found."
+    catalog.finished_jobs(forget=True)
+    for name in orphans.blobs:
+        catalog.remove_blob(name)
+    leftovers = [catalog.folder / name for name in orphans.leftovers]
+    for path in leftovers:
+        path.unlink()
+    for folder in {path.parent for path in leftovers if path.parent.name.startswith(PACKING)}:
+        shutil.rmtree(folder, ignore_errors=True)
+
+# %% ../../nbs/studio/maintenance.ipynb #0423b255
 def gc(
     studio: Path,  # the studio's folder
     really: bool = False,  # remove; else only look
     days: float = 7,  # younger blobs stay
+    collections: Iterable[Path] = (),  # more folders or files that name blobs, beside those that are known
 ) -> Orphans:
-    "Find what nothing refers to, and remove it when that is asked for. Raises StudioBusy."
+    "Find what nothing refers to, and remove it when that is asked for. Raises StudioBusy, ReadOnlyStudio."
     catalog = Catalog(studio)
-    studio = catalog.folder
-    before = time.time() - days * 86_400
-    with hold_studio(studio, "gc"):
-        named = _named(catalog)
-        unnamed = [name for name in catalog.blob_names() if name not in named]
-        blobs = [name for name in unnamed if catalog.blob_time(name) < before]
-        hidden = sorted((catalog.folder / "blobs").glob("??/.*")) + sorted(studio.glob(f"{PACKING}*/*"))
-        leftovers = [path for path in hidden if path.stat().st_mtime < before]
-        size = sum(_size(path) for path in [*map(catalog.blob_path, blobs), *leftovers])
-        names = [str(path.relative_to(catalog.folder)) for path in leftovers]
-        orphans = Orphans(blobs, names, catalog.finished_jobs(forget=really), size)
+    looks = catalog.read_only and not really
+    with nullcontext() if looks else hold_studio(catalog.folder, "gc"):
+        orphans = _orphans(catalog, time.time() - days * 86_400, collections)
         if really:
-            for name in blobs:
-                catalog.remove_blob(name)
-            for path in leftovers:
-                path.unlink()
-            for folder in {path.parent for path in leftovers if path.parent.name.startswith(PACKING)}:
-                shutil.rmtree(folder, ignore_errors=True)
+            _remove(catalog, orphans)
     return orphans

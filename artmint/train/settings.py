@@ -13,7 +13,6 @@ import ast
 import difflib
 import json
 import math
-import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +21,18 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 # %% ../../nbs/train/settings.ipynb #2ed420a7
-from ..core.canon import NotPlainJSON, NotPlainTOML, Record, Refusal, canonical, error_lines, read_toml
+from artmint.core.canon import (
+    NotPlainJSON,
+    NotPlainTOML,
+    NotPlainYAML,
+    Record,
+    Refusal,
+    canonical,
+    error_lines,
+    read_json,
+    read_toml,
+    read_yaml,
+)
 
 # %% ../../nbs/train/settings.ipynb #316d00eb
 class TrainConfig(Record):
@@ -224,8 +234,8 @@ def joined_table(
     "A notebook's parameters as one table of settings. Raises BadTraining."
     place = "The parameters of 10_lora_train"
     try:
-        table = json.loads(settings) if settings else {}
-    except ValueError as error:
+        table = read_json(settings) if settings else {}
+    except NotPlainJSON as error:
         raise BadTraining(place, [f"settings: it is no JSON ({error})"]) from error
     if not isinstance(table, dict):
         raise BadTraining(place, ["settings: it is no table"])
@@ -716,12 +726,10 @@ def read_foreign(
     path: Path,  # sd-scripts' .toml, kohya's GUI .json, ai-toolkit's .yaml or .json, OneTrainer's .json
 ) -> ForeignSettings:
     "Settings from another trainer's file. Raises BadTraining."
-    import yaml
-
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-        entries = tomllib.loads(text) if Path(path).suffix == ".toml" else yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, yaml.YAMLError) as error:
+        data = Path(path).read_bytes()
+        entries = read_toml(data) if Path(path).suffix == ".toml" else read_yaml(data)
+    except (OSError, NotPlainTOML, NotPlainYAML) as error:
         raise BadTraining(str(path), [str(error)]) from error
     if not isinstance(entries, dict) or not entries:
         raise BadTraining(str(path), ["it holds no table of settings"])
@@ -731,5 +739,5 @@ def read_foreign(
         if "training_method" in entries or "model_type" in entries:
             return _from_onetrainer(entries)
         return _from_kohya(entries)
-    except (AttributeError, TypeError, IndexError, ValueError) as error:
+    except (AttributeError, TypeError, LookupError, ValueError, ArithmeticError) as error:
         raise BadTraining(str(path), [f"it can't be read as a trainer's file ({error})"]) from error

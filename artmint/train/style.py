@@ -12,7 +12,6 @@ import io
 import json
 import os
 import re
-import tomllib
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
@@ -26,7 +25,17 @@ from PIL import Image
 from pydantic import Field, ValidationError
 
 # %% ../../nbs/train/style.ipynb #cbd36e6d
-from ..core.canon import Hex64, NotPlainJSON, Record, Refusal, digest, error_lines, read_json
+from artmint.core.canon import (
+    Hex64,
+    NotPlainJSON,
+    NotPlainTOML,
+    Record,
+    Refusal,
+    digest,
+    error_lines,
+    read_json,
+    read_toml,
+)
 from artmint.core.intake import (
     BadGround,
     TakenPicture,
@@ -421,8 +430,8 @@ def _style_facts(listing: _Listing) -> dict[str, Any]:
     if text is None:
         raise BadStyleSet(listing.folder, tuple(listing.faults[-1:]))
     try:
-        facts = tomllib.loads(text.replace("\r\n", "\n"))
-    except tomllib.TOMLDecodeError as error:
+        facts = read_toml(text.encode())
+    except NotPlainTOML as error:
         raise BadStyleSet(listing.folder, (f"style.toml: {error}",)) from error
     for key in ("pictures", "folder", "notes"):  # fields of the record that nobody writes
         if key in facts:

@@ -277,15 +277,15 @@ def test_an_answer_has_a_limit_in_bytes_and_in_seconds(serve, monkeypatch):
 
     begun = time.monotonic()
     for headers, body, seconds in (
-        ({"Content-Encoding": "gzip"}, [packed], 5),
-        ({}, itertools.repeat(bytes(1 << 16)), 5),
+        ({"Content-Encoding": "gzip"}, [packed], 30),
+        ({}, itertools.repeat(bytes(1 << 16)), 30),
         ({}, slow(), 0.3),
     ):
         with pytest.raises(NodeSilent):
             one_node(serve(lambda question, h=headers, b=body: (200, h, b)), seconds).make_request(
                 "eth_chainId", []
             )
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 25
 
 
 def test_a_user_and_a_password_are_sent_and_not_shown(serve):

@@ -165,9 +165,9 @@ def test_nonces_that_another_host_used_unseen_are_waited_for_together(ready, mon
         ready.web3.provider.chain.send(ready.who.minter.sign(fields | fees | {"nonce": nonce})[1])
     monkeypatch.setattr(journal_room, "user_of_nonce", lambda *_: ("", -1))
     begun = time.monotonic()
-    ended = Journal(ready.catalog, ready.web3, ready.who.minter, patience=1).reconcile()
+    ended = Journal(ready.catalog, ready.web3, ready.who.minter, patience=3).reconcile()
     assert [one.state for one in ended] == ["replaced"] * 4
-    assert 1 <= time.monotonic() - begun < 2.5
+    assert 3 <= time.monotonic() - begun < 9  # one after the other: 12
 
 
 def test_a_version_that_the_purse_is_too_small_for_stays_in_the_book(ready, monkeypatch):

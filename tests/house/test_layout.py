@@ -27,19 +27,19 @@ FACE = {
     "gate": "report",
     "serve": "service",
 }
-ROOMS = """core: allocation canon collection containers formats intake manifest market media picture records texts
-studio: blobs catalog editions files ledger maintenance team thumbnails web
+ROOMS = """core: allocation canon collection containers formats graphs infotexts inscriptions intake manifest market media origins picture records texts
+studio: blobs catalog editions files ledger maintenance repair team thumbnails web
 ipfs: arweave car cid health http services sources stores
-make: adapters base embeddings engine judges layouts merging prompts render rounds schedulers
-train: drawings examples settings style
-judge: boards checks curator datasets decisions duplicates exchange heads pixels plugins predictors prune scores sheets sidecars thresholds tuning vision
+make: a1111 adapters base comfyui comparison control embeddings engine engines generators graphs ip_adapters judges layouts merging prompts regions render rounds schedulers upscalers workflows
+train: drawings examples families settings style
+judge: arrivals boards checks curator datasets decisions duplicates exchange heads imports pixels plugins predictors prune scores sheets sidecars thresholds tuning vision
 publish: approve audit credentials marks placeholder renditions tokens weights
 chain: admin connect contract controls custody deployments embedded journal networks preflight rebuild safe signers stuck transaction
 prove: collection evidence opening proof regenerate tokens
 report: exports lint listings outcomes page preview signal
-run: admin batch commands console exchange executors health journals models obstacles preview runner sample sweep team training transactions tuning workers
+run: admin batch commands console exchange executors health imports journals models networks obstacles preview runner sample sweep team training transactions tuning workers
 service: access agents answers api door events finality gauges keys page problems queue reading runs webhooks work writing
-console: cli keys runs serving webhooks"""
+console: cli engines keys runs serving webhooks"""
 
 
 def place(module: str) -> float:

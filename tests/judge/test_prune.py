@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from artmint.make.base import load_base, load_judge
+from artmint.make.engines import Diffusers
 from artmint.seeds import frozen_slots
 from artmint.studio.catalog import Catalog
 from artmint.curate import choose
@@ -139,8 +140,8 @@ def studio(base, tmp_path_factory):
     catalog = Catalog(tmp_path_factory.mktemp("pruned"))
     judge = load_judge()
     slots = frozen_slots(catalog, tiny, "tiny")
-    attempts = attempts_of(catalog, tiny, slots, "tiny", 1, base)
-    generate_some(catalog, base, judge, tiny, slots, attempts[:3], 1)
+    attempts = attempts_of(catalog, tiny, slots, "tiny", 1, Diffusers(base))
+    generate_some(catalog, Diffusers(base), judge, tiny, slots, attempts[:3], 1)
     previews = catalog.all("preview", f"{conditions_digest(catalog, tiny, base.digest)}/1/")
     values = sorted(body["scores"]["contrast"] for body in previews.values())
     about = {
@@ -160,7 +161,7 @@ def studio(base, tmp_path_factory):
         accepts=22,
         stopped=0.5,
     )
-    made = generate_some(catalog, base, judge, tiny, slots, attempts, pruner)
+    made = generate_some(catalog, Diffusers(base), judge, tiny, slots, attempts, pruner)
     return catalog, tiny, judge, slots, attempts, pruner, made
 
 
@@ -179,7 +180,7 @@ def test_a_pruned_round_is_judged_without_the_stopped(base, studio, tmp_path):
     assert numbers.attempts == 12
     plain = Catalog(tmp_path)
     frozen_slots(plain, tiny, "tiny")
-    whole = {a.dna: a.pixel_digest for a in generate(plain, base, attempts)}
+    whole = {a.dna: a.pixel_digest for a in generate(plain, Diffusers(base), attempts)}
     assert all(whole[a.dna] == a.pixel_digest for a in made)
 
 
@@ -187,7 +188,7 @@ def test_stopped_ones_cost_and_are_not_made_again(base, studio):
     catalog, tiny, judge, slots, attempts, pruner, _ = studio
     spent = ledger_lines(catalog, "generate")
     assert {line.key for line in spent if line.unit == "cpu"} == {a.recipe.dna for a in attempts}
-    generate_some(catalog, base, judge, tiny, slots, attempts, pruner)
+    generate_some(catalog, Diffusers(base), judge, tiny, slots, attempts, pruner)
     assert ledger_lines(catalog, "generate") == spent
 
 
@@ -197,7 +198,13 @@ def test_a_lost_file_is_painted_again_without_asking(base, studio):
     catalog.blob_path(made[0].file_digest).unlink()
     assert (
         generate_some(
-            catalog, base, judge, tiny, slots, attempts, pruner.model_copy(update={"threshold": 1e9})
+            catalog,
+            Diffusers(base),
+            judge,
+            tiny,
+            slots,
+            attempts,
+            pruner.model_copy(update={"threshold": 1e9}),
         )
         == made
     )
@@ -245,8 +252,8 @@ def test_what_came_out_as_no_picture_is_stopped_and_the_others_are_kept(base, tm
     recipes[1] = recipes[1].model_copy(update={"guidance": 1e38})
     attempts = [Attempt(slot=i + 1, attempt=1, recipe=recipe) for i, recipe in enumerate(recipes)]
     slots = frozen_slots(catalog, TINY, "tiny")
-    made = generate_some(catalog, base, judge, TINY, slots, attempts, 2)
+    made = generate_some(catalog, Diffusers(base), judge, TINY, slots, attempts, 2)
     assert [artifact.dna for artifact in made] == [recipes[0].dna, recipes[2].dna]
     assert list(catalog.all("stopped")) == [recipes[1].dna]
     with pytest.raises(NothingButBroken):
-        generate_some(catalog, base, judge, TINY, slots, attempts[1:2], 2)
+        generate_some(catalog, Diffusers(base), judge, TINY, slots, attempts[1:2], 2)

@@ -32,6 +32,7 @@ from artmint.judge.decisions import (
     slots_awaiting_review,
 )
 from artmint.make.base import load_base, load_judge, weights_files
+from artmint.make.engines import Diffusers
 from artmint.metadata import AuditFailed, pack
 from artmint.metrics import batch_history
 from artmint.publish.marks import PictureMark, mark_in
@@ -105,14 +106,14 @@ def test_the_whole_line_of_a_work(studio):
     assert [slot.id for slot in open_slots(catalog, COLLECTION, COLLECTION.salt, 1, 4)] == [1, 3, 4]
     generate(
         catalog,
-        base,
+        Diffusers(base),
         attempts_of(
             catalog,
             COLLECTION,
             open_slots(catalog, COLLECTION, COLLECTION.salt, 1, 4),
             COLLECTION.salt,
             1,
-            base,
+            Diffusers(base),
         ),
     )
     assert choose(catalog, COLLECTION, judge, slots, 1).open == (2,)

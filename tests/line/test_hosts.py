@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from artmint.make.base import load_base
+from artmint.make.engines import Diffusers
 from artmint.run.executors import process
 from artmint.run.workers import Crew, Worker
 from artmint.studio.catalog import Catalog, LostLease, RecordConflict
@@ -146,9 +147,9 @@ def test_two_hosts_make_the_same_pictures(base, expected, hosts):
     catalog, order, attempts = listed(hosts[0], base, Crew(executor="process", workers=1))
     there = dataclasses.replace(order, studio=str(hosts[1]))
     batches: list = []
-    other = threading.Thread(target=lambda: batches.append(Worker(there, "two", base).work()))
+    other = threading.Thread(target=lambda: batches.append(Worker(there, "two", Diffusers(base)).work()))
     other.start()
-    process(order, base, silent)
+    process(order, Diffusers(base), silent)
     other.join()
     assert batches[0] > 0
     assert made(catalog, attempts) == expected
@@ -187,12 +188,13 @@ PAINT = """
 import shutil, sys
 from pathlib import Path
 from artmint.make.base import load_base
+from artmint.make.engines import Diffusers
 from artmint.studio.catalog import Catalog
 from artmint.generate import generate
 from tests.hosts import listed, made
 base = load_base()
 catalog, _, attempts = listed(Path(sys.argv[1]), base)
-generate(catalog, base, attempts)
+generate(catalog, Diffusers(base), attempts)
 shutil.rmtree(Path(sys.argv[1]) / "blobs")  # what is kept nearby
 again = Catalog(Path(sys.argv[1]))
 print(made(again, attempts), len(again.blob_names()), again.check(), len([again.blob(again.get("artifact", a.recipe.dna)["file_digest"]) for a in attempts]))

@@ -28,6 +28,7 @@ from artmint.make.adapters import (
     peft_facts,
 )
 from artmint.make.base import load_base, load_judge, weights_files
+from artmint.make.engines import Diffusers
 from artmint.metadata import AuditFailed, pack
 from artmint.mint import mint
 from artmint.pin import publish
@@ -97,9 +98,11 @@ def packed(studio: Path, collection, files: dict[str, bytes], init: Path | None 
         put_picture(catalog, init)
     slots = open_slots(catalog, collection, collection.salt, 1, 2)
     attempts = [
-        a for a in attempts_of(catalog, collection, slots, collection.salt, 1, base) if a.attempt == 1
+        a
+        for a in attempts_of(catalog, collection, slots, collection.salt, 1, Diffusers(base))
+        if a.attempt == 1
     ]
-    for slot, artifact in zip(slots, generate(catalog, base, attempts)):
+    for slot, artifact in zip(slots, generate(catalog, Diffusers(base), attempts)):
         kept = artifact.model_dump(include={"dna", "pixel_digest", "file_digest"})
         catalog.put(
             "edition",
@@ -277,8 +280,8 @@ def test_an_adapter_that_is_trained_anew_makes_new_attempts_and_both_are_proven(
     dnas = []
     for seed, part in ((1, slots[:2]), (2, slots[2:])):
         keep_adapter(catalog, "riso", adapter(seed))
-        attempts = attempts_of(catalog, collection, part, collection.salt, 1, base)
-        generate(catalog, base, attempts)
+        attempts = attempts_of(catalog, collection, part, collection.salt, 1, Diffusers(base))
+        generate(catalog, Diffusers(base), attempts)
         choose(catalog, collection, load_judge(), part, 1)
         dnas.append({a.recipe.adapters[0].digest for a in attempts})
     assert dnas[0] != dnas[1]
@@ -300,7 +303,7 @@ def test_what_an_earlier_version_settled_is_what_its_editions_are_held_against(t
     for a in made:
         key = f"{collection.name}/{a.slot}/{a.attempt}"
         catalog.put("attempt", key, {"dna": a.recipe.dna, "recipe": a.recipe.facts()})
-    generate(catalog, base, made)
+    generate(catalog, Diffusers(base), made)
     choose(catalog, collection, load_judge(), slots, 1)
     keep_adapter(catalog, "riso", adapter(2))
     facts = BaseFacts(digest=base.digest, source=base.source)

@@ -26,6 +26,7 @@ workers = 2
 SCRIPT = """
 import sys
 from artmint.make.base import load_base, load_judge, weights_files
+from artmint.make.engines import Diffusers
 from artmint.seeds import frozen_slots
 from artmint.studio.catalog import Catalog
 from artmint.curate import choose
@@ -36,7 +37,7 @@ tiny, catalog, base, judge = load_collection("tiny"), Catalog("studio"), load_ba
 salt = salt_of(tiny, catalog.folder)
 slots = frozen_slots(catalog, tiny, salt)
 for number in range(1, tiny.generation.rounds + 1):
-    generate(catalog, base, attempts_of(catalog, tiny, list(reversed(open_slots(catalog, tiny, salt, 1, 4))), salt, number, base))
+    generate(catalog, Diffusers(base), attempts_of(catalog, tiny, list(reversed(open_slots(catalog, tiny, salt, 1, 4))), salt, number, base))
     if not choose(catalog, tiny, judge, slots, number).open: break
 pack(catalog, tiny, 1, 1, 4, BaseFacts(digest=base.digest, source=base.source), weights_files(base))
 """

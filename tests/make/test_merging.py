@@ -434,9 +434,25 @@ def test_one_layer_by_two_names_is_refused(bases):
         merge(twin(base), [(packed(kohya(lora) | kohya(lora, True)), 1.0)])
 
 
-def test_a_base_without_a_unet_takes_none(bases):
-    with pytest.raises(NotAnAdapter, match="FluxPipeline takes none here"):
-        merge(bases("flux").pipeline, [(packed({"a.lora_A.weight": torch.ones(1, 1)}), 1.0)])
+def test_a_base_without_a_network_that_denoises_takes_none():
+    pipe = type("OtherPipeline", (), {})()
+    with pytest.raises(NotAnAdapter, match="OtherPipeline has no network"):
+        merge(pipe, [(packed({"a.lora_A.weight": torch.ones(1, 1)}), 1.0)])
+
+
+def test_a_transformer_takes_what_fits_it_and_nothing_else(bases):
+    pipe = bases("flux").pipeline
+    wide = pipe.transformer.transformer_blocks[0].attn.to_q.weight.shape
+    name = "transformer.transformer_blocks.0.attn.to_q"
+    lora = {f"{name}.lora_A.weight": torch.ones(2, wide[1]), f"{name}.lora_B.weight": torch.ones(wide[0], 2)}
+    ((change,),) = [changes_of(pipe, packed(lora))]
+    assert (change.part, change.layer) == ("transformer", "transformer_blocks.0.attn.to_q")
+    for wrong in (
+        {"a.lora_A.weight": torch.ones(1, 1), "a.lora_B.weight": torch.ones(1, 1)},
+        {k: v.T for k, v in lora.items()},
+    ):
+        with pytest.raises(NotAnAdapter, match="1 of its 1 layers"):
+            merge(pipe, [(packed(wrong), 1.0)])
 
 
 # ---------------------------------------------------------------- DoRA and LyCORIS, against LyCORIS' own package

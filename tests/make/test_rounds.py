@@ -17,6 +17,7 @@ from artmint.generate import attempts_of, enter, generate, is_by_hand, open_slot
 from artmint.judge.decisions import Opinion, record_opinions
 from artmint.make.adapters import pack_tensors
 from artmint.make.base import load_base, load_judge, weights_files
+from artmint.make.engines import Diffusers
 from artmint.make.embeddings import UnsaidWord, pack_word
 from artmint.make.engine import UnknownChoice
 from artmint.make.prompts import UnreadMarkup
@@ -158,12 +159,17 @@ def test_a_refused_setting_is_corrected_and_nothing_was_recorded(tmp_path, tiny,
             update={"generation": tiny.generation.model_construct(**{**dict(tiny.generation), **wrong})}
         )
         with pytest.raises((UnknownChoice, ValueError)):
-            attempts_of(catalog, collection, slots, tiny.salt, 1, base)
+            attempts_of(catalog, collection, slots, tiny.salt, 1, Diffusers(base))
     long = tiny.model_copy(update={"template": "{motif} in {palette} colours " + "and waves " * 200})
     with pytest.raises(Exception, match="tokens"):
-        attempts_of(catalog, long, slots, tiny.salt, 1, base)
+        attempts_of(catalog, long, slots, tiny.salt, 1, Diffusers(base))
     assert not catalog.all("attempt") and not catalog.all("settings")
-    assert [a.attempt for a in attempts_of(catalog, tiny, slots, tiny.salt, 1, base)] == [1, 2, 1, 2]
+    assert [a.attempt for a in attempts_of(catalog, tiny, slots, tiny.salt, 1, Diffusers(base))] == [
+        1,
+        2,
+        1,
+        2,
+    ]
 
 
 def test_recorded_attempts_with_marks_go_on_and_new_ones_are_refused(tmp_path, tiny, base):
@@ -171,21 +177,21 @@ def test_recorded_attempts_with_marks_go_on_and_new_ones_are_refused(tmp_path, t
     slots = open_slots(catalog, tiny, tiny.salt, 1, 1)
     older = tiny.model_copy(update={"template": tiny.template.replace("{motif}", "({motif}:1.2)")})
     with pytest.raises(UnreadMarkup):
-        attempts_of(catalog, older, slots, tiny.salt, 1, base)
+        attempts_of(catalog, older, slots, tiny.salt, 1, Diffusers(base))
     assert not catalog.all("attempt")
     settings = settings_now(catalog, older, base.digest)
     made = round_attempts(catalog, settings, slots, 1)
     record_attempts(catalog, settings, made, 1)
-    assert attempts_of(catalog, older, slots, tiny.salt, 1, base) == made
+    assert attempts_of(catalog, older, slots, tiny.salt, 1, Diffusers(base)) == made
     with pytest.raises(UnreadMarkup):
-        attempts_of(catalog, older, slots, tiny.salt, 2, base)
+        attempts_of(catalog, older, slots, tiny.salt, 2, Diffusers(base))
 
 
 def test_a_drop_holds_editions_of_several_settings_and_proves_each(tmp_path, tiny, base):
     catalog = Catalog(tmp_path / "studio")
     judge = load_judge()
     slots = frozen_slots(catalog, tiny, tiny.salt)
-    generate(catalog, base, attempts_of(catalog, tiny, slots[:2], tiny.salt, 1, base))
+    generate(catalog, Diffusers(base), attempts_of(catalog, tiny, slots[:2], tiny.salt, 1, Diffusers(base)))
     choose(catalog, tiny, judge, slots[:2], 1)
     kept = {key: body["dna"] for key, body in catalog.all("edition").items()}
     assert set(kept) == {"tiny/1", "tiny/2"}
@@ -196,9 +202,9 @@ def test_a_drop_holds_editions_of_several_settings_and_proves_each(tmp_path, tin
     assert "steps 2 -> 3" in describe_change(catalog, settings_now(catalog, changed, base.digest), slots)
     still_open = open_slots(catalog, changed, tiny.salt, 1, 4)
     assert [slot.id for slot in still_open] == [3, 4]
-    made = attempts_of(catalog, changed, still_open, tiny.salt, 1, base)
+    made = attempts_of(catalog, changed, still_open, tiny.salt, 1, Diffusers(base))
     assert {a.attempt for a in made} == {1, 2}
-    generate(catalog, base, made)
+    generate(catalog, Diffusers(base), made)
     choice = choose(catalog, changed, judge, slots, 1)
     assert not choice.open
     assert {key: body["dna"] for key, body in catalog.all("edition").items()} | kept == {
@@ -215,7 +221,7 @@ def test_a_recipe_that_no_settings_gave_is_still_found_out(tmp_path, tiny, base)
     "The audit derives each recipe anew, under the settings that it was painted with."
     catalog = Catalog(tmp_path / "studio")
     slots = frozen_slots(catalog, tiny, tiny.salt)
-    generate(catalog, base, attempts_of(catalog, tiny, slots, tiny.salt, 1, base))
+    generate(catalog, Diffusers(base), attempts_of(catalog, tiny, slots, tiny.salt, 1, Diffusers(base)))
     choose(catalog, tiny, load_judge(), slots, 1)
     edition = catalog.get("edition", "tiny/1")
     swapped = edition | {"attempt": 3 - edition["attempt"]}
@@ -229,7 +235,9 @@ def test_a_recipe_that_no_settings_gave_is_still_found_out(tmp_path, tiny, base)
 def test_what_people_reject_after_the_choice_is_not_packed(tmp_path, tiny, base):
     catalog = Catalog(tmp_path / "studio")
     slots = frozen_slots(catalog, tiny, tiny.salt)
-    made = generate(catalog, base, attempts_of(catalog, tiny, slots, tiny.salt, 1, base))
+    made = generate(
+        catalog, Diffusers(base), attempts_of(catalog, tiny, slots, tiny.salt, 1, Diffusers(base))
+    )
     edition = choose(catalog, tiny, load_judge(), slots, 1).editions[2]
     opinion = Opinion(by="Ada", decision="reject", at="2026-01-01T00:00:00.000000+00:00")
     record_opinions(catalog, [(edition.dna, opinion)])
@@ -249,7 +257,7 @@ def test_what_people_reject_after_the_choice_is_not_packed(tmp_path, tiny, base)
 def test_editions_of_two_bases_make_no_drop(tmp_path, tiny, base):
     catalog = Catalog(tmp_path / "studio")
     slots = frozen_slots(catalog, tiny, tiny.salt)
-    generate(catalog, base, attempts_of(catalog, tiny, slots, tiny.salt, 1, base))
+    generate(catalog, Diffusers(base), attempts_of(catalog, tiny, slots, tiny.salt, 1, Diffusers(base)))
     choose(catalog, tiny, load_judge(), slots, 1)
     other = BaseFacts(digest="7" * 64, source="another")
     with pytest.raises(MixedBases) as refusal:
@@ -263,9 +271,13 @@ def test_what_a_person_picked_of_earlier_settings_counts(tmp_path, tiny, base):
     catalog = Catalog(tmp_path / "studio")
     judge = load_judge()
     slots = frozen_slots(catalog, tiny, tiny.salt)
-    early = generate(catalog, base, attempts_of(catalog, tiny, slots[:2], tiny.salt, 1, base))
+    early = generate(
+        catalog, Diffusers(base), attempts_of(catalog, tiny, slots[:2], tiny.salt, 1, Diffusers(base))
+    )
     changed = with_(tiny, steps=3)
-    generate(catalog, base, attempts_of(catalog, changed, slots[:2], tiny.salt, 1, base))
+    generate(
+        catalog, Diffusers(base), attempts_of(catalog, changed, slots[:2], tiny.salt, 1, Diffusers(base))
+    )
     opinion = Opinion(by="Ada", decision="accept", at="2026-01-01T00:00:00.000000+00:00")
     record_opinions(catalog, [(early[1].dna, opinion)])
     assert [c.dna for c in picked_earlier(catalog, changed, slots)] == [early[1].dna]
@@ -286,7 +298,7 @@ def test_counts_change_as_long_as_no_edition_stands_in_the_way(tmp_path, tiny, b
     )
     with pytest.raises(AllocationChanged, match="allocate them anew"):
         frozen_slots(catalog, more, tiny.salt)
-    generate(catalog, base, attempts_of(catalog, tiny, slots[:1], tiny.salt, 1, base))
+    generate(catalog, Diffusers(base), attempts_of(catalog, tiny, slots[:1], tiny.salt, 1, Diffusers(base)))
     choose(catalog, tiny, load_judge(), slots[:1], 1)
     fresh, moved = settle_slots(catalog, more, tiny.salt)
     assert moved == [2, 3, 4]
@@ -299,7 +311,7 @@ def test_counts_change_as_long_as_no_edition_stands_in_the_way(tmp_path, tiny, b
 def test_traits_of_an_edition_can_not_be_taken_from_it(tmp_path, tiny, base):
     catalog = Catalog(tmp_path / "studio")
     slots = frozen_slots(catalog, tiny, tiny.salt)
-    generate(catalog, base, attempts_of(catalog, tiny, slots[:1], tiny.salt, 1, base))
+    generate(catalog, Diffusers(base), attempts_of(catalog, tiny, slots[:1], tiny.salt, 1, Diffusers(base)))
     choose(catalog, tiny, load_judge(), slots[:1], 1)
     kept = slots[0].traits["motif"]
     other = {"rings": "waves", "waves": "rings"}[kept]
@@ -315,7 +327,9 @@ def test_traits_of_an_edition_can_not_be_taken_from_it(tmp_path, tiny, base):
 def test_an_attempt_for_other_traits_is_no_candidate_any_more(tmp_path, tiny, base):
     catalog = Catalog(tmp_path / "studio")
     slots = frozen_slots(catalog, tiny, tiny.salt)
-    early = generate(catalog, base, attempts_of(catalog, tiny, slots, tiny.salt, 1, base))
+    early = generate(
+        catalog, Diffusers(base), attempts_of(catalog, tiny, slots, tiny.salt, 1, Diffusers(base))
+    )
     opinion = Opinion(by="Ada", decision="accept", at="2026-01-01T00:00:00.000000+00:00")
     record_opinions(catalog, [(artifact.dna, opinion) for artifact in early])
     counts = {"motif": {"rings": 4}, "palette": tiny.traits["palette"]}
@@ -395,7 +409,11 @@ def test_a_slot_that_waits_for_a_work_by_hand_holds_up_no_round(tmp_path, base):
     (held,) = [slot for slot in slots if is_by_hand(catalog, collection, slot)]
     still_open = open_slots(catalog, collection, collection.salt, 1, 4)
     assert held not in still_open and len(still_open) == 3
-    generate(catalog, base, attempts_of(catalog, collection, still_open, collection.salt, 1, base))
+    generate(
+        catalog,
+        Diffusers(base),
+        attempts_of(catalog, collection, still_open, collection.salt, 1, Diffusers(base)),
+    )
     assert choose(catalog, collection, load_judge(), slots, 1).open == (held.id,)
     Image.new("RGB", (64, 64), "teal").save(tmp_path / "work.png")
     work = enter(catalog, collection, held.id, tmp_path / "work.png", "Ada")
@@ -430,12 +448,14 @@ def test_a_word_for_one_value_is_a_change_whichever_slot_has_it(tmp_path, tiny):
 def test_a_public_salt_that_is_changed_leaves_what_was_made_provable(tmp_path, tiny, base):
     catalog = Catalog(tmp_path / "studio")
     slots = frozen_slots(catalog, tiny, tiny.salt)
-    early = generate(catalog, base, attempts_of(catalog, tiny, slots, tiny.salt, 1, base))
+    early = generate(
+        catalog, Diffusers(base), attempts_of(catalog, tiny, slots, tiny.salt, 1, Diffusers(base))
+    )
     choose(catalog, tiny, load_judge(), slots[:2], 1)
     salted = tiny.model_copy(update={"salt": "another"})
     opinion = Opinion(by="Ada", decision="accept", at="2026-01-01T00:00:00.000000+00:00")
     record_opinions(catalog, [(early[5].dna, opinion)])
-    generate(catalog, base, attempts_of(catalog, salted, slots[2:], "another", 1, base))
+    generate(catalog, Diffusers(base), attempts_of(catalog, salted, slots[2:], "another", 1, Diffusers(base)))
     choice = choose(catalog, salted, load_judge(), slots, 1)
     assert choice.editions[2].dna == early[5].dna
     facts = BaseFacts(digest=base.digest, source=base.source)
@@ -449,7 +469,7 @@ def test_editions_of_an_artmint_that_kept_no_settings_are_held_against_what_it_r
     for a in made:
         key = f"tiny/{a.slot}/{a.attempt}"
         catalog.put("attempt", key, {"dna": a.recipe.dna, "recipe": a.recipe.facts()})
-    generate(catalog, base, made)
+    generate(catalog, Diffusers(base), made)
     choose(catalog, tiny, load_judge(), slots, 1)
     changed = with_(tiny, steps=7)
     facts = BaseFacts(digest=base.digest, source=base.source)
@@ -473,11 +493,11 @@ def test_a_word_that_other_slots_say_is_said(base, golden, tmp_path):
     catalog.put_blob(data)
     slots = frozen_slots(catalog, collection, collection.salt)
     silent = [slot for slot in slots if slot.traits["palette"] == "ocean"]
-    assert len(attempts_of(catalog, collection, silent, collection.salt, 1, base)) == 4
+    assert len(attempts_of(catalog, collection, silent, collection.salt, 1, Diffusers(base))) == 4
     assert count_pictures(catalog, collection, [parse_axis("steps=1,2")], silent[:1]) == (2, 2)
     changed = collection.model_copy(update={"words": {}})
     with pytest.raises(UnsaidWord, match="goldleaf"):
-        attempts_of(catalog, changed, slots, changed.salt, 2, base)
+        attempts_of(catalog, changed, slots, changed.salt, 2, Diffusers(base))
     with pytest.raises(UnsaidWord, match="goldleaf"):
         count_pictures(catalog, changed, [parse_axis("steps=1,2")], slots)
     assert len(catalog.all("attempt")) == 4

@@ -17,7 +17,8 @@ from artmint.prove.evidence import ChainClaim, ChainDrop, Leaf
 from artmint.prove.proof import Proof
 from artmint.prove.tokens import TokenReport
 from artmint.publish.marks import PictureMark, mark_packet
-from artmint.publish.tokens import published_counts, read_contract, read_token, stands_in
+from artmint.core.texts import stands_in
+from artmint.publish.tokens import published_counts, read_contract, read_token
 from artmint.publish.weights import WeightsListing, WeightsPlace
 from artmint.seeds import load_collection
 from artmint.verify import prove_claim, verify

@@ -14,6 +14,7 @@ from artmint.generate import generate
 from artmint.ipfs.cid import CID
 from artmint.ipfs.stores import FolderStore
 from artmint.make.base import weights_files
+from artmint.make.engines import Diffusers
 from artmint.metadata import pack
 from artmint.mint import mint
 from artmint.pin import publish
@@ -38,7 +39,7 @@ def quiet(tmp_path_factory):
     catalog, base, web3 = Catalog(studio), load_base(), connect("embedded", studio / "chain")
     slots = frozen_slots(catalog, QUIET, QUIET.salt)[:2]
     attempts = recipes(QUIET, slots, QUIET.salt, range(1, 2), base.digest)
-    for slot, artifact in zip(slots, generate(catalog, base, attempts)):
+    for slot, artifact in zip(slots, generate(catalog, Diffusers(base), attempts)):
         kept = artifact.model_dump(include={"dna", "pixel_digest", "file_digest"})
         facts = {"scores": {"contrast": 0.5}, "scorers": {"contrast": "1" * 64}, **kept}
         edition = Edition(slot=slot.id, attempt=1, traits=slot.traits, **facts)

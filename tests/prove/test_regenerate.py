@@ -324,10 +324,10 @@ def test_a_base_that_nobody_has_is_unchecked(lie):
 
 def test_a_base_that_was_not_published_is_named_as_the_studio_names_it(tmp_path):
     from artmint.prove.evidence import Unreachable
-    from artmint.prove.regenerate import _base
+    from artmint.prove.regenerate import _base, _Place
 
     origin = f"our/base@{'4' * 40}"
     with pytest.raises(Unreachable, match=f"the studio says that it is {origin} .--base {origin}."):
-        _base([], [], "0" * 64, "", tmp_path, origin)
+        _base(_Place([], [], "0" * 64, "", tmp_path, origin))
     with pytest.raises(Unreachable, match="say where it can be loaded from$"):
-        _base([], [], "0" * 64, "", tmp_path, "riso")
+        _base(_Place([], [], "0" * 64, "", tmp_path, "riso"))

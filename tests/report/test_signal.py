@@ -16,6 +16,7 @@ from artmint.generate import attempts_of, generate
 from artmint.lora_train import train
 from artmint.make.adapters import keep_adapter
 from artmint.make.base import Base, load_base, load_judge
+from artmint.make.engines import Diffusers
 from artmint.metrics import AttemptOutcome, BatchHistory, batch_history, kpis
 from artmint.report.signal import (
     ControlChart,
@@ -97,7 +98,9 @@ def asked(batches: list[list[AttemptOutcome]]) -> tuple[ControlChart, DriftSigna
 
 def made(catalog: Catalog, collection: Collection, base: Base, judge, slots: list[Slot]) -> BatchHistory:
     "A batch: painted, judged by the collection's rules, and read again from the catalog."
-    generate(catalog, base, attempts_of(catalog, collection, slots, collection.salt, 1, base))
+    generate(
+        catalog, Diffusers(base), attempts_of(catalog, collection, slots, collection.salt, 1, Diffusers(base))
+    )
     choose(catalog, collection, judge, slots, 1)
     return batch_history(catalog, collection, range(slots[0].id, slots[-1].id + 1))
 

@@ -143,9 +143,10 @@ def test_a_sealed_drop_shows_a_placeholder_until_it_is_told(packed, capsys):
     who = parties(web3, folder / "keys", rounds=FAST)
     contract = deploy(Journal(catalog, web3, who.admin), load_collection(TINY), who.treasury)
     words = (TINY, "--studio", folder)
-    said = artmint(capsys, "admin", "seal", *words, "--dry-run")
+    said = artmint(capsys, "admin", "seal", *words, "--dry-run", "--salt-is-known")
     assert "setPlaceholderURI" in said and "commitSealedDrop" in said and "setContractURI" in said
-    artmint(capsys, "admin", "seal", *words)
+    assert "--salt-is-known" in artmint(capsys, "admin", "seal", *words, code=2)
+    artmint(capsys, "admin", "seal", *words, "--salt-is-known")
     artmint(capsys, "admin", "allow", *words, "--total", 4)
     artmint(capsys, "mint", *words)
     do = contract.functions
@@ -230,7 +231,8 @@ def test_a_safe_s_owners_decide_with_the_wallets_they_have(owners, capsys, monke
     for number, wallet in ((3, anna), (3, ben), (4, anna), (4, cleo)):
         key = folder / f"{wallet.address}.json"
         key.write_text(json.dumps(Account.encrypt(wallet.key, "own", "scrypt", FAST)))
-        artmint(capsys, "admin", "sign", files[number], "--keystore", key, "--passphrase", "own")
+        monkeypatch.setenv("ARTMINT_PASSPHRASE", "own")  # as an argument everybody would see it
+        artmint(capsys, "admin", "sign", files[number], "--keystore", key)
     artmint(capsys, "admin", "execute", files[3], files[4], *where)
     said = artmint(capsys, "mint", TINY, *where)
     assert "2 of 2 tokens minted" in said

@@ -14,6 +14,7 @@ from PIL import Image
 
 from artmint.generate import attempts_of, generate
 from artmint.make.base import load_base
+from artmint.make.engines import Diffusers
 from artmint.run import batch, sweep
 from artmint.run.batch import notebooks, working_copy
 from artmint.run.sweep import Sweep, run_sweep
@@ -95,8 +96,8 @@ def test_curating_and_counting_are_compared_in_one_studio(tmp_path):
     catalog = Catalog(studio)
     generate(
         catalog,
-        base,
-        attempts_of(catalog, tiny, frozen_slots(catalog, tiny, tiny.salt), tiny.salt, 1, base),
+        Diffusers(base),
+        attempts_of(catalog, tiny, frozen_slots(catalog, tiny, tiny.salt), tiny.salt, 1, Diffusers(base)),
     )
     half, whole = swept(studio, "20_curate", {"quantity": (2, 4)}, collection=str(TINY))
     assert (half["slots"], whole["slots"]) == (2, 4)

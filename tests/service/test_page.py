@@ -507,7 +507,8 @@ def test_the_wall_of_a_large_studio_is_read_once(tmp_path):
     catalog.put_all("attempt", places)
     catalog.put_all("artifact", {body["dna"]: {"recipe": {"prompt": "x" * 400}} for body in places.values()})
     wall = Gallery(catalog)
+    begun = time.process_time()
     assert len(wall.latest("rings")) == 600
-    begun = time.perf_counter()
+    read = time.process_time()
     assert wall.latest("rings")[0][1] == 19_999
-    assert time.perf_counter() - begun < 0.1
+    assert time.process_time() - read < (read - begun) / 5

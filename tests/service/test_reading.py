@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import shutil
 
 import pytest
 from PIL import Image
@@ -13,7 +14,7 @@ from artmint.service.reading import StepMissing, list_page, require_mintable
 from artmint.studio.editions import editions_of
 from artmint.studio.files import drop_folder
 from artmint.studio.thumbnails import thumbnail
-from tests.served import problem
+from tests.served import TINY, problem
 
 
 class Number(Answer):
@@ -207,3 +208,23 @@ def test_the_steps_before_minting_are_asked_in_order(small, tmp_path):
     assert step() == "packed"
     assert StepMissing.status == 409
     assert canonical(audit)
+
+
+def test_a_collection_that_cannot_be_read_says_why_beside_those_that_can(empty_service, tmp_path):
+    for name in ("torn", "whole"):
+        shutil.copytree(TINY, tmp_path / name)
+        file = tmp_path / name / "collection.toml"
+        file.write_text(file.read_text().replace('name = "tiny"', f'name = "{name}"'))
+        text = (tmp_path / "batches" / "tiny.toml").read_text()
+        (tmp_path / "batches" / f"{name}.toml").write_text(text.replace(str(TINY), str(tmp_path / name)))
+    (tmp_path / "torn" / "collection.toml").write_text("name = ")
+    reader = empty_service.client("reader", "read")
+    told = {one["name"]: one for one in reader.get("/v1/collections").json()["items"]}
+    assert {name: bool(one["problem"]) for name, one in told.items()} == {
+        "tiny": False,
+        "torn": True,
+        "whole": False,
+    }
+    assert "torn" in told["torn"]["problem"]
+    assert told["whole"]["supply"] == 4
+    assert reader.get("/v1/collections/torn").json()["detail"] == told["torn"]["problem"]

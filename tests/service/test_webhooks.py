@@ -334,7 +334,7 @@ def test_an_answer_that_is_not_yes_is_no(open_studio, receiver, fault):
 
 def test_a_receiver_that_says_nothing_or_floods_is_left_in_time(open_studio, receiver):
     def silent(handler):
-        time.sleep(1)
+        over.wait(60)
 
     def flood(handler):
         handler.send_response(200)
@@ -342,12 +342,14 @@ def test_a_receiver_that_says_nothing_or_floods_is_left_in_time(open_studio, rec
         for _ in range(10_000):
             handler.wfile.write(b"x" * 65536)
 
+    over = threading.Event()
     file = EndpointFile(url=receiver.url, secrets=(new_secret(),))
     receiver.faults += [silent, flood]
     began = time.monotonic()
     assert "0.2 s" in send_message(file, sample_event(), ("127.0.0.1/32",), 0.2).error
     send_message(file, sample_event(), ("127.0.0.1/32",), 0.5)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 30
+    over.set()
 
 
 def test_a_receiver_says_when_to_come_again(receiver):
@@ -407,7 +409,7 @@ def test_a_slow_endpoint_holds_up_no_other(open_studio, receiver):
     courier = Courier(open_studio, patience=1.0)
     began = time.monotonic()
     carry(courier, lambda: len(receiver.taken) == 20)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 15  # one after the other: 20
     courier.close()
     quiet.close()
 

@@ -8,16 +8,20 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from artmint.core.canon import NotPlainJSON, digest
 from artmint.studio.catalog import (
+    JOB_TABLE,
     MIGRATIONS,
     Catalog,
     CatalogReplaced,
+    ForkedInUse,
     LostLease,
     MissingRecord,
     NewerCatalog,
@@ -25,6 +29,7 @@ from artmint.studio.catalog import (
     UnknownDatabase,
     UnwatchedKind,
 )
+from artmint.studio.files import ReadOnlyStudio, hold_studio
 from tests.hosts import (
     _work,
     _write_slots,
@@ -32,6 +37,7 @@ from tests.hosts import (
     killed,
     news_reach_who_watches,
 )
+from tests.readonly import to_be_read
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -182,6 +188,47 @@ def test_threads_and_forked_children_share_a_catalog(catalog):
     os.waitpid(child, 0)
     assert len(catalog.all("score")) == 82
     assert catalog.check() == []
+
+
+def test_what_a_forked_child_writes_outlives_its_parents_catalog(tmp_path):
+    mine = Catalog(tmp_path)
+    mine.put("slot", "parent", {})
+    told, tell = os.pipe()
+    go, let_go = os.pipe()
+    child = os.fork()
+    if not child:
+        theirs = Catalog(tmp_path)
+        theirs.put("slot", "child, early", {})
+        os.write(tell, b".")
+        os.read(go, 1)
+        theirs.put("slot", "child, late", {})
+        os._exit(0)
+    os.read(told, 1)
+    mine.close()  # the last connection of a process takes the write-ahead log along
+    os.write(let_go, b".")
+    os.waitpid(child, 0)
+    assert set(Catalog(tmp_path).all("slot")) == {"parent", "child, early", "child, late"}
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["the same object", "another"])
+def test_a_child_forked_while_the_catalog_was_in_use_is_refused(tmp_path, again):
+    mine = Catalog(tmp_path)
+    reading, writing = os.pipe()
+    with mine.together():
+        child = os.fork()
+        if not child:
+            try:
+                (Catalog(tmp_path) if again else mine).put("slot", "child", {})
+            except ForkedInUse as refusal:
+                os.write(writing, str(refusal).encode())
+            finally:
+                os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writing)
+    with os.fdopen(reading) as said:
+        assert "was in use at the moment" in said.read()
+    mine.put("slot", "parent", {})
+    assert set(Catalog(tmp_path).all("slot")) == {"parent"}
 
 
 def test_keys_are_found_by_their_beginnings(catalog):
@@ -464,3 +511,95 @@ def test_who_holds_the_write_lock_reads_while_forty_others_wait_for_it(catalog):
 def test_news_of_kinds_that_nobody_watches_are_refused(catalog):
     with pytest.raises(UnwatchedKind, match="slot.*Nothing was read"):
         catalog.news(0, ("decision", "slot"))
+
+
+# ---------------------------------------------------------------- studios that can only be read
+
+
+def _to_read(folder) -> None:
+    "A studio with two records, which nobody has open."
+    catalog = Catalog(folder)
+    catalog.put("slot", "demo/1", {"n": 1})
+    catalog.put("slot", "demo/2", {"n": 2})
+    catalog.close()
+
+
+def test_a_catalog_that_can_only_be_read_is_read_and_refuses_in_words(tmp_path):
+    _to_read(tmp_path / "studio")
+    with to_be_read(tmp_path / "studio") as place:
+        catalog = Catalog(place)
+        assert catalog.read_only
+        assert catalog.get("slot", "demo/2") == {"n": 2}
+        assert catalog.check() == []
+        for write in (
+            lambda: catalog.put("slot", "demo/3", {}),
+            lambda: catalog.append("cost", "a", {}),
+            lambda: catalog.offer("paint", ["a"]),
+            lambda: catalog.claim("paint", "me", 1),
+            lambda: catalog.set_counter("a", "b", 1.0),
+        ):
+            with pytest.raises(ReadOnlyStudio, match="can only be read"):
+                write()
+        with pytest.raises(ReadOnlyStudio), hold_studio(place, "gc"):
+            pass
+        catalog.close()
+
+
+def test_what_a_writer_left_beside_a_catalog_is_read_too(tmp_path):
+    "Killed in mid-work: the last records are in the file beside it, and nothing can be written to take them over."
+    program = (
+        "import os, sys; from artmint.studio.catalog import Catalog; c = Catalog(sys.argv[1]);"
+        "[c.put('note', str(i), {'n': i}) for i in range(20)]; os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "studio")], check=False)
+    assert (tmp_path / "studio" / "catalog.sqlite-wal").stat().st_size
+    (tmp_path / "studio" / "catalog.sqlite-shm").unlink()
+    with to_be_read(tmp_path / "studio") as place:
+        catalog = Catalog(place)
+        assert len(catalog.keys("note")) == 20
+        catalog.close()
+
+
+def test_an_older_catalog_that_can_only_be_read_is_read_and_stays_old(tmp_path):
+    _to_read(tmp_path / "studio")
+    path = tmp_path / "studio" / "catalog.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE counter")
+        connection.execute("DROP TABLE delivery")
+        connection.execute("UPDATE meta SET value = '3'")
+        connection.commit()
+    before = path.read_bytes()
+    with to_be_read(tmp_path / "studio") as place:
+        catalog = Catalog(place)
+        assert catalog.get("slot", "demo/1") == {"n": 1}
+        assert catalog.counters("any") == {}
+        with pytest.raises(ReadOnlyStudio):
+            catalog.put("slot", "demo/3", {})
+        catalog.close()
+    assert path.read_bytes() == before
+
+
+def test_a_newer_catalog_is_refused_in_words_whether_it_can_be_written_or_not(tmp_path):
+    _to_read(tmp_path / "studio")
+    with closing(sqlite3.connect(tmp_path / "studio" / "catalog.sqlite")) as connection:
+        connection.execute("UPDATE meta SET value = '99'")
+        connection.commit()
+    with pytest.raises(NewerCatalog, match="use the newer artmint"):
+        Catalog(tmp_path / "studio")
+    with to_be_read(tmp_path / "studio") as place, pytest.raises(NewerCatalog):
+        Catalog(place)
+
+
+def test_a_lease_that_a_wrong_clock_gave_holds_nobody_for_long(tmp_path, monkeypatch):
+    "A clock that was a year ahead; a run that isn't to begin before next year still waits."
+    catalog = Catalog(tmp_path)
+    catalog.offer("paint", ["a"])
+    now = time.time()
+    monkeypatch.setattr("artmint.studio.catalog.time.time", lambda: now + 365 * 86_400)
+    assert catalog.claim("paint", "ahead", 60) == "a"
+    monkeypatch.setattr("artmint.studio.catalog.time.time", lambda: now)
+    assert catalog.claim("paint", "me", 60) == "a"
+    assert catalog.claim("paint", "another", 60) is None
+    with catalog.together() as writing:
+        writing.execute(sa.update(JOB_TABLE).values(worker="", until=now + 365 * 86_400))
+    assert catalog.claim("paint", "me", 60) is None

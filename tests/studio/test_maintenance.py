@@ -291,3 +291,87 @@ def test_restoring_is_a_verb(studio, tmp_path, capsys):
         codes.append(ended.value.code)
     assert codes == [0, 2]
     assert "no keys in it" in capsys.readouterr().out
+
+
+# ---------------------------------------------------------------- what collections name
+
+
+@pytest.fixture
+def named(tmp_path):
+    "Blobs that only files outside of the studio name, and one in a blob that is kept; all of them old enough."
+    from artmint.studio.catalog import Catalog
+
+    catalog = Catalog(tmp_path / "home" / "studio")
+    names = {
+        name: catalog.put_blob(name.encode()) for name in ("head", "word", "batch", "inner", "lost", "far")
+    }
+    tree = catalog.put_blob(json.dumps({"file": names["inner"]}).encode())
+    catalog.put("tree", "one", {"file_digest": tree})
+    folder = tmp_path / "home" / "collections" / "tides"
+    folder.mkdir(parents=True)
+    (folder / "collection.toml").write_text(f'[[models]]\ndigest = "{names["head"]}"\n')
+    (folder / "more").mkdir()
+    (folder / "more" / "words.toml").write_text(f'word = "{names["word"]}"\n')
+    (tmp_path / "home" / "batches").mkdir()
+    (tmp_path / "home" / "batches" / "tides.toml").write_text(f'note = "{names["batch"]}"\n')
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far" / "collection.toml").write_text(f'digest = "{names["far"]}"\n')
+    return catalog, names, tmp_path
+
+
+def test_gc_leaves_what_collections_and_batches_outside_of_the_studio_name(named):
+    from artmint.studio.maintenance import gc
+
+    catalog, names, folder = named
+    looked = gc(catalog.folder, days=0, collections=[folder / "far"])
+    assert looked.blobs == [names["lost"]]
+    assert "no record, text or collection names it" in looked.reasons[names["lost"]]
+    assert str(folder / "home" / "collections") in looked.read
+    gc(catalog.folder, really=True, days=0, collections=[folder / "far"])
+    assert [name for name in names if not catalog.has_blob(names[name])] == ["lost"]
+
+
+def test_gc_knows_collections_of_earlier_runs_also_when_they_are_gone(named):
+    "Where a batch's files lie is on record; what they named then stays, and that they are gone is said."
+    import shutil
+
+    from artmint.studio.maintenance import gc, record_sources
+
+    catalog, names, folder = named
+    for _ in range(2):
+        record_sources(catalog, "far", [folder / "far"])
+    assert len(catalog.history("sources", "far")) == 1
+    assert names["far"] not in gc(catalog.folder, days=0).blobs
+    shutil.rmtree(folder / "far")
+    looked = gc(catalog.folder, really=True, days=0)
+    assert looked.missing == [str(folder / "far")]
+    assert catalog.has_blob(names["far"])
+
+
+def test_a_head_that_is_kept_outlives_gc_though_no_collection_names_it(tmp_path):
+    from artmint.studio.catalog import Catalog
+    from artmint.studio.maintenance import gc
+
+    catalog = Catalog(tmp_path)
+    name = catalog.keep_blob(b"weights", "style head")
+    assert catalog.keep_blob(b"weights", "style head") == name
+    assert gc(tmp_path, really=True, days=0).blobs == []
+    assert catalog.blob(name) == b"weights"
+
+
+def test_a_studio_that_can_only_be_read_is_looked_at(named):
+    from artmint.studio.files import ReadOnlyStudio
+    from artmint.studio.maintenance import backup, gc, restore
+    from tests.readonly import to_be_read
+
+    catalog, names, folder = named
+    catalog.close()
+    with to_be_read(catalog.folder) as place:
+        assert names["lost"] in gc(place, days=0).blobs
+        with pytest.raises(ReadOnlyStudio):
+            gc(place, really=True, days=0)
+        backup(place, folder / "copy")
+        restore(place, folder / "again")
+    from artmint.studio.catalog import Catalog
+
+    assert Catalog(folder / "again").check() == Catalog(folder / "copy").check() == []

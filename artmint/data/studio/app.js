@@ -212,6 +212,12 @@ function showTitle() {
     fill($("title"), el("p", { class: "over" }, studio.me.studio), el("h1", {}, "A studio without a collection"), el("p", { class: "say" }, "No batch file of the service's folder is about one. On the studio's machine, ", code("artmint init"), " makes a collection and its first batch; then they are here."));
     return;
   }
+  const tabs = studio.collections.map((each) => el("a", { href: `#${encodeURIComponent(each.name)}`, "aria-current": each.name === studio.chosen ? "true" : null }, each.title || each.name));
+  const between = studio.collections.length > 1 ? el("nav", { "aria-label": "Collections" }, tabs) : null;
+  if (one.problem) {
+    fill($("title"), between, el("p", { class: "over" }, studio.me.studio), el("h1", {}, one.name), el("p", { class: "words bad", role: "alert" }, one.problem));
+    return;
+  }
   const open = one.supply - one.filled;
   const bands = [["minted", one.minted], ["packed", one.packed - one.minted], ["filled", one.filled - one.packed]];
   const bar = bands.map(([kind, count]) => {
@@ -220,10 +226,9 @@ function showTitle() {
     return band;
   });
   const words = [...bands.filter(([, count]) => count > 0).map(([kind, count]) => el("span", { class: kind }, `${count.toLocaleString("en")} ${kind}`)), el("span", { class: "open" }, `${open.toLocaleString("en")} open`)];
-  const tabs = studio.collections.map((each) => el("a", { href: `#${encodeURIComponent(each.name)}`, "aria-current": each.name === studio.chosen ? "true" : null }, each.title));
   fill(
     $("title"),
-    studio.collections.length > 1 ? el("nav", { "aria-label": "Collections" }, tabs) : null,
+    between,
     el("p", { class: "over" }, `${studio.me.studio}, ${many(one.supply, "token")}`),
     el("h1", {}, one.title),
     one.description && el("p", { class: "say" }, one.description),

@@ -1,0 +1,1 @@
+"What strangers try, gate by gate."

@@ -1,0 +1,1 @@
+"Every gate, given what is almost right: valid inputs, changed again and again. `python -m tests.fuzz GATE SECONDS`."
