@@ -94,7 +94,7 @@ def refuse_long_captions(
 # %% ../nbs/10_lora_train.ipynb #85e7049c
 TEXT_TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj")
 
-
+# %% ../nbs/10_lora_train.ipynb #1e1f58fa
 class UnknownTarget(Refusal):
     "A target that no layer of the network that denoises ends with."
 
@@ -713,7 +713,7 @@ def _refuse_idle(base: Base, config: TrainConfig) -> None:
     if problems:
         raise BadTraining("This training", problems)
 
-
+# %% ../nbs/10_lora_train.ipynb #c5ec32b2
 def _begin(
     style: StyleSet,
     base: Base,

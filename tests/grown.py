@@ -1,5 +1,6 @@
 "Tiny random networks of the kinds that stand beside a base: upscalers, ControlNets, IP-Adapters, image encoders."
 
+import hashlib
 from io import BytesIO
 
 import numpy as np
@@ -120,3 +121,16 @@ def _resampler(width: int, seen: int) -> dict[str, tuple[int, ...]]:
         shapes |= {f"layers.{i}.1.0.weight": (inner,), f"layers.{i}.1.0.bias": (inner,)}
         shapes |= {f"layers.{i}.1.1.weight": (4 * inner, inner), f"layers.{i}.1.3.weight": (inner, 4 * inner)}
     return {f"image_proj.{name}": shape for name, shape in shapes.items()}
+
+
+class Files(dict):
+    "A studio's files, by their digests."
+
+    def put(self, image: Image.Image) -> str:
+        data = png(image)
+        digest = hashlib.sha256(data).hexdigest()
+        self[digest] = data
+        return digest
+
+    def __call__(self, digest: str) -> bytes:
+        return self[digest]

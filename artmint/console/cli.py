@@ -48,6 +48,8 @@ from artmint.run.commands import (
 from ..run.team import invite, people, review, status
 from ..run.training import train_adapter
 from ..run.tuning import tune_batch
+
+# %% ../../nbs/console/cli.ipynb #aaa6beef
 from artmint.run.console import (
     Gateways,
     Json,
@@ -74,6 +76,8 @@ from ..run.admin import admin_app, custody_checks
 from ..run.exchange import decisions_app
 from ..run.journals import journal_app
 from ..run.models import adapter_app, base_app, embedding_app, engines_app
+
+# %% ../../nbs/console/cli.ipynb #5691a8aa
 from ..run.networks import control_app, encoder_app, ip_adapter_app, picture_app, upscaler_app
 
 # %% ../../nbs/console/cli.ipynb #79f388a5
@@ -434,7 +438,7 @@ def _files(studio: Path) -> Iterator[dict]:
     for name in ("chain", "store"):
         yield _check(name, "held", "there" if (studio / name).exists() else "none yet")
 
-
+# %% ../../nbs/console/cli.ipynb #583252ae
 def _records(studio: Path) -> list[dict]:
     "Every record and blob against its digest."
     from artmint.studio.catalog import Catalog
@@ -551,7 +555,7 @@ class UnusableWord(Refusal):
 # %% ../../nbs/console/cli.ipynb #d7b0e983
 LARGEST = 2**63 - 1  # what a catalog and a chain's counters hold
 
-
+# %% ../../nbs/console/cli.ipynb #e0984004
 def _unusable(name: str, value: object, given: list[str]) -> str:
     "Why a command can't use a value; empty: it can."
     if isinstance(value, list | tuple):

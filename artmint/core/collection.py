@@ -215,7 +215,7 @@ class RegionPrompt(Region):
 
     prompt: Prompt
 
-
+# %% ../../nbs/core/collection.ipynb #314d8d7b
 class Generation(Record):
     "What all recipes of a collection share, and how often is tried."
 

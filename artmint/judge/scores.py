@@ -108,7 +108,7 @@ def _forbidden_scorer(colours: tuple[str, ...]) -> FormulaScorer:
 
     return FormulaScorer("forbidden-colours", share, {"colours": list(colours)})
 
-
+# %% ../../nbs/judge/scores.ipynb #1ce088f5
 def _palette_scorers(collection: Collection) -> list[FormulaScorer]:
     "The distance to the claimed palette, and its margin over rivals where there are any."
     traits = collection.colour_traits

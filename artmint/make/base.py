@@ -103,7 +103,7 @@ _PLACE_KEYS = {
 }  # files that are read in the place of the folder's
 _OWN_KEYS = {"_class_name", "_diffusers_version", "_name_or_path", "_commit_hash"}
 
-
+# %% ../../nbs/make/base.ipynb #7bbf22ed
 class CodeInModel(Refusal):
     "A model whose configuration names code, or a file elsewhere."
 

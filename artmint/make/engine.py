@@ -46,7 +46,7 @@ from artmint.make.regions import (
     refuse_regions,
     refuse_shape,
     region_shares,
-    variants,
+    region_variants,
 )
 from artmint.make.schedulers import (
     RESUMABLE,
@@ -121,7 +121,7 @@ class Engine:
 
         return getattr(torch, self.profile.dtype)
 
-
+# %% ../../nbs/make/engine.ipynb #181193a2
 def _timesteps(projection: Any) -> "torch.nn.Module":
     "diffusers' Timesteps (Vaswani et al., 2017) in float64; the networks cast the result to their precision."
     import torch
@@ -210,7 +210,7 @@ def _add_networks(base: Base, recipe: Recipe, pipe: Any, blob: Callable[[str], b
         networks[use.digest] = _unet(network, replace(profile, compiled=False))
     return {"networks": networks, "prompts": tuple(prompts)}
 
-
+# %% ../../nbs/make/engine.ipynb #993d476b
 def _followed(recipe: Recipe) -> list[str]:
     "The pictures that a pass looks at while it is painted, by their digests."
     masks = [recipe.mask, *(region.mask for region in recipe.regions)]
@@ -270,7 +270,7 @@ def encode_prompts(
     recipes: list[Recipe],  # of one syntax, one clip skip and one number of chunks
 ) -> dict[str, tuple]:  # text -> tensors, without a batch dimension
     "The embeddings of each distinct prompt and negative prompt, regions' too. Raises UnreadableWeight."
-    recipes = [one for recipe in recipes for one in variants(recipe)]
+    recipes = [one for recipe in recipes for one in region_variants(recipe)]
     if recipes[0].prompt_syntax == "plain" and recipes[0].clip_skip == 1:
         texts = [text for recipe in recipes for text in (recipe.prompt, recipe.negative_prompt)]
         return _embed_plain(ready, texts)
@@ -361,7 +361,7 @@ def _masked(
     greyed = [np.where(kept, np.asarray(picture, float), 127.5) for picture in pictures]
     return cells[None, None].to(ready.device, ready.dtype), greyed
 
-
+# %% ../../nbs/make/engine.ipynb #8dedb16c
 def _first_latents(ready: Engine, recipes: list[Recipe], pictures: list[Image.Image] | None) -> _Canvas:
     "What a batch begins with."
     import torch
@@ -828,7 +828,7 @@ def refuse(
     for problem in choice_problems(recipe):
         raise problem
     _refuse_sizes(pipe, recipe)
-    for one in variants(recipe):
+    for one in region_variants(recipe):
         refuse_length(readers(base, one, blob), one)
 
 

@@ -256,7 +256,7 @@ def open_server(
         return open_a1111(source, studio, a1111_place(name, settings))
     return ComfyUI(read_plan(source.workflow), ComfyServer(settings.url), settings.timeout, source)
 
-
+# %% ../../nbs/make/engines.ipynb #b0027b54
 def open_painter(
     source: PainterSource,  # as `painter_source` gives it
     studio: Path | str | None = None,  # the studio's folder, whose studio.toml names its servers

@@ -311,7 +311,7 @@ def base_family(
 PREFIXES = {"unet": "lora_unet", "text_encoder": "lora_te", "text_encoder_2": "lora_te2"}
 SIDES = {"lora_A": "lora_down", "lora_B": "lora_up"}
 
-
+# %% ../../nbs/make/layouts.ipynb #52a0e313
 def _refuse_dora(tensors: dict[str, "torch.Tensor"]) -> None:
     "Raise NotAnAdapter for magnitudes, which other tools read in another direction."
     if any("lora_magnitude_vector" in name for name in tensors):

@@ -325,7 +325,7 @@ def readers(
         return base.pipeline
     return _taught(base, recipe.embeddings, blob)
 
-
+# %% ../../nbs/make/prompts.ipynb #603aee5a
 def text_lengths(
     pipe: Any,  # a pipeline, or what `readers` gave
     text: str,  # a prompt, or a caption

@@ -14,7 +14,7 @@ from PIL import Image
 
 # %% ../../nbs/make/render.ipynb #b10882cc
 from ..core.picture import read_png
-from ..core.records import Recipe
+from ..core.records import Recipe, recipe_files
 from .base import Base
 from artmint.make.engine import (
     PROFILES,
@@ -28,7 +28,7 @@ from artmint.make.engine import (
     run_pipeline,
 )
 from .prompts import chunk_count, readers, refuse_markup
-from .regions import fitted, read_pictures, refuse_shape, region_places, variants
+from .regions import fitted, read_pictures, refuse_shape, region_places, region_variants
 from .schedulers import UnknownChoice, guidance_problems, scheduler_of
 from .upscalers import Upscaler, enlarge, load_upscaler, refuse_scale
 
@@ -42,7 +42,7 @@ def _text_length(base: Base, recipe: Recipe, blob: _Blob | None) -> object:
         return 1
     if recipe.embeddings and blob is None:
         return recipe.dna
-    return max(chunk_count(readers(base, one, blob), one) for one in variants(recipe))
+    return max(chunk_count(readers(base, one, blob), one) for one in region_variants(recipe))
 
 
 def _may_share(base: Base, recipe: Recipe, starts: bool, blob: _Blob | None) -> tuple:
@@ -108,7 +108,7 @@ def batches(
 # %% ../../nbs/make/render.ipynb #0a89964a
 def _refuse_files(recipe: Recipe, blob: _Blob | None) -> None:
     "Refuse a recipe that names files where none are at hand. Raises UnknownChoice."
-    files = list(recipe.files)
+    files = list(recipe_files(recipe))
     if files and blob is None:
         raise UnknownChoice("the file", files[0], ("a recipe that names no files: none are at hand",))
 
@@ -179,7 +179,7 @@ def check_new(
     """As `check`, and what is refused of new work only, since older recipes are painted as they were: marks that
     nobody reads, and guidance away from the prompt. Raises UnreadMarkup too."""
     for recipe in recipes:
-        for one in variants(recipe):
+        for one in region_variants(recipe):
             refuse_markup(one)
         for problem in guidance_problems(recipe):
             raise problem

@@ -180,9 +180,10 @@ def enlarge(
             down = _ramp(tile.shape[0], scale, top == rows[0], top == rows[-1])
             across = _ramp(tile.shape[1], scale, left == columns[0], left == columns[-1])
             weight = (down[:, None] * across)[..., None]
-            place = np.s_[top * scale : top * scale + len(down), left * scale : left * scale + len(across)]
-            total[place] += weight * _enlarged_tile(upscaler, tile)
-            weights[place] += weight
+            high, wide = weight.shape[:2]
+            sums = total[top * scale :, left * scale :][:high, :wide]
+            sums += weight * _enlarged_tile(upscaler, tile)
+            weights[top * scale :, left * scale :][:high, :wide] += weight
     values = total / weights
     sound = bool(np.isfinite(values).all())
     whole = Image.fromarray((np.nan_to_num(values).clip(0, 1) * 255).round().astype(np.uint8))

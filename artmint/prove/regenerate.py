@@ -266,7 +266,7 @@ def _named_files(archives: list[Archive], recipes: list[Recipe]) -> dict[str, by
         )
     return files
 
-
+# %% ../../nbs/prove/regenerate.ipynb #2e0f72ce
 def _wrong_files(reports: list[TokenReport], files: dict[str, bytes]) -> list[Finding]:
     "Files that are not what they are called, and adapters that came from elsewhere than the tokens say."
     findings = []

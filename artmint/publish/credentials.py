@@ -288,7 +288,7 @@ def _entered(facts: Mapping[str, Any]) -> str:
     medium = f" ({facts['medium']})" if facts.get("medium") else ""
     return f"made by hand by {facts['artist']}{medium}; declared by {facts.get('declared_by', 'the studio')}"
 
-
+# %% ../../nbs/publish/credentials.ipynb #bb44d65c
 def _actions(facts: Mapping[str, Any], model: str) -> list[dict]:
     "What was done, from the first step on."
     opened = {"action": "c2pa.opened", "parameters": {"ingredientIds": ["start"]}}

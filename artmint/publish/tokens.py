@@ -29,7 +29,7 @@ from ..core.collection import ONE_OF_ONE, Collection, Market, RoyaltyShare
 from ..core.manifest import read_strictly
 from ..core.market import fact_at, fact_label, fact_type, media_of, token_texts
 from ..core.media import MediaFile
-from ..core.records import Edition, FileRole, MimeType, NotARecipe, Recipe, Slot
+from ..core.records import Edition, FileRole, MimeType, NotARecipe, Recipe, Slot, recipe_files
 from ..core.texts import LINK, MOMENTS, Account, DisplayType, fill_template, shown_value, stands_in
 from ..ipfs.cid import cid as cid_of
 from ..make.adapters import lineage_of
@@ -764,7 +764,7 @@ _NAMING = (
     "picture_prompts",
 )
 
-
+# %% ../../nbs/publish/tokens.ipynb #954b180b
 def _as_recipe(facts: dict) -> Recipe | None:
     "As much of a recipe as names files, from what is published of it; None where nothing does."
     naming = {name: facts[name] for name in _NAMING if name in facts}
@@ -782,7 +782,7 @@ def named_files(
     roles: dict[str, FileRole] = {}
     for facts in published:
         recipe = _as_recipe(facts)
-        files = recipe.files if recipe else {}
+        files = recipe_files(recipe) if recipe else {}
         roles |= {name: role for name, role in files.items() if roles.get(name) != "init"}
     return roles
 

@@ -329,7 +329,7 @@ IMPORTED_AS = {  # what is imported, where its distribution has another name or 
     "material": "mkdocs-material",
 }
 
-
+# %% ../../nbs/run/console.ipynb #6ee9472e
 @cache
 def extras_of_package() -> dict[str, str]:
     "Which extra brings a distribution: where several do, the one that brings the least beside it."

@@ -172,7 +172,7 @@ def _table_line(outcome: "ImportOutcome") -> str:
     place = f"slot {outcome.slot}" if outcome.slot else outcome.state
     missing = ", ".join(arrival.lacking) if arrival.origin else ""
     words = [arrival.file[-36:], arrival.tool or "-", _read_in_short(outcome)[:48], place]
-    line = "{:<36}  {:<14}  {:<48}  {:<9}".format(*map(shown_text, words))
+    line = "{:<36}  {:<20}  {:<48}  {:<9}".format(*map(shown_text, words))
     why = "; ".join(filter(None, [outcome.why, f"not stated: {missing}" if missing else "", *arrival.notes]))
     return f"{line}  {shown_text(why)}".rstrip()
 
@@ -343,7 +343,7 @@ def _without_large(value: Any) -> Any:
 
 def _tell_all(document: dict[str, Any], report: Path | None) -> None:
     "Say what became of a folder."
-    typer.echo("{:<36}  {:<14}  {:<48}  {:<9}  {}".format("file", "tool", "read", "slot", "to know"))
+    typer.echo("{:<36}  {:<20}  {:<48}  {:<9}  {}".format("file", "tool", "read", "slot", "to know"))
     for outcome in document["outcomes"]:
         typer.echo(_table_line(outcome))
     for one in document["alike"][:20]:

@@ -18,7 +18,6 @@ import typer
 
 # %% ../../nbs/run/networks.ipynb #70c4cb08
 from ..core.canon import Refusal
-from ..prove.regenerate import FILE_LIMIT
 from .console import Json, Studio, print_json
 from .models import ForBase, StudioName, open_base, studio_catalog
 
@@ -46,6 +45,7 @@ def keep_network(
 ) -> dict[str, Any]:  # name, digest, what is known, and what the name meant before
     "Put a network's file into a studio under a name. Raises NotAName, FileTooLarge."
     from artmint.make.adapters import refuse_name
+    from artmint.prove.regenerate import FILE_LIMIT
 
     refuse_name(name)
     if len(data) > FILE_LIMIT:
@@ -184,7 +184,7 @@ def ip_adapter_list(
     "The studio's IP-Adapters."
     _listed(studio, "ip_adapter", "ip-adapter", json)
 
-
+# %% ../../nbs/run/networks.ipynb #1b58fd4b
 @encoder_app.command("add")
 def encoder_add(
     folder: EncoderFolder,  # from elsewhere
@@ -241,7 +241,7 @@ def picture_add(
         field, _, place = line.partition(" = ")
         typer.echo(f"  {field} = {jsons.dumps(digest)}  # {place}")
 
-
+# %% ../../nbs/run/networks.ipynb #09a4b7a3
 @picture_app.command("list")
 def picture_list(
     studio: Studio = Path("studio"),  # the studio

@@ -44,6 +44,8 @@ from artmint.judge.decisions import (
 )
 from ..make.rounds import imported_attempts, round_numbers, round_of, settings_now
 from ..report.page import record_retrain, report_facts, report_page
+
+# %% ../../nbs/run/runner.ipynb #aa27beef
 from artmint.run.batch import (
     PACKAGE,
     Batch,

@@ -174,7 +174,7 @@ def _collection_answer(here: Service, name: str) -> CollectionAnswer:
     facts["packed"] = len(packed_slots(catalog, name))
     return CollectionAnswer(**facts, minted=len(_minted_slots(catalog, name)))
 
-
+# %% ../../nbs/service/reading.ipynb #a9390e14
 @reading.get("/collections", dependencies=_READS, **route_facts("list_collections", "read"))
 def _list_collections(here: Here, after: After = "", limit: Limit = 100) -> Page[CollectionAnswer]:
     "The collections that batches of the service's folder are about; one that can't be read says why."

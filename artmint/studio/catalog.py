@@ -265,7 +265,7 @@ class ForkedInUse(Refusal):
         "fork while nothing reads or writes."
     )
 
-
+# %% ../../nbs/studio/catalog.ipynb #e1b85c4b
 def _close_before_fork() -> None:
     "Leave no connection open to a child."
     for engine, place in list(_ENGINES.items()):
@@ -923,7 +923,7 @@ def _file_of(body: str) -> str | None:
     except (NotPlainJSON, AttributeError):
         return None
 
-
+# %% ../../nbs/studio/catalog.ipynb #f63d8bfe
 class Catalog(Records, Leases, Counters, Blobs):
     """A studio's records, leases and blobs: in `folder`/catalog.sqlite and `folder`/blobs, or where its
     studio.toml says."""

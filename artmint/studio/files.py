@@ -176,15 +176,22 @@ TABLES = (
     "ceilings",
     "chains",
     "contracts",
+    "cost_share",
     "credentials",
+    "currency",
+    "engines",
+    "months",
     "policy",
+    "rates",
+    "revenue_per_token",
     "service",
     "signers",
     "stores",
+    "webhooks",
+    "workers",
 )
-TABLES += ("engines", "webhooks", "workers", "currency", "months", "rates", "revenue_per_token", "cost_share")
 
-
+# %% ../../nbs/studio/files.ipynb #7f7d1256
 def studio_document(
     studio: Path,  # the studio's folder
 ) -> dict:  # empty where the file is missing
@@ -255,7 +262,7 @@ def _began(process: int) -> str | None:
         return ""
     return None if words[0] == "Z" else words[19]  # state; starttime
 
-
+# %% ../../nbs/studio/files.ipynb #882d2617
 def process_name() -> str:
     "This process, for those who must know later whether it lives: host, number, beginning."
     return f"{host_name()} {os.getpid()}@{_began(os.getpid()) or ''}"

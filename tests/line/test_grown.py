@@ -11,7 +11,7 @@ from artmint.publish.tokens import PLACES, named_files, public_facts, read_token
 from artmint.studio.catalog import Catalog
 from artmint.studio.maintenance import gc
 from tests.grown import compact, control, control_file, disc, edges, encoder_file, ip_adapter, png, vision
-from tests.line.test_styled import packed, proven, sha, styled
+from tests.lined import packed, proven, sha, styled
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,7 @@ from artmint.make.regions import UnfitPicture
 from artmint.make.render import check, render
 from artmint.make.schedulers import UnknownChoice
 from tests.families import saved
-from tests.grown import control, control_file, edges, far
-from tests.make.test_regions import Files
+from tests.grown import Files, control, control_file, edges, far
 
 
 @pytest.fixture(scope="module")
@@ -60,19 +59,14 @@ def theirs(base, nets, pictures, recipe):
     scheduler = diffusers.EulerDiscreteScheduler if xl else diffusers.DDIMScheduler
     pipe.scheduler = scheduler.from_config(base.pipeline.scheduler.config)
     pipe.set_progress_bar_config(disable=True)
-    return pipe(
-        recipe.prompt,
-        image=one(pictures),
-        controlnet_conditioning_scale=one([c.weight for c in recipe.controls]),
-        control_guidance_start=one([c.start for c in recipe.controls]),
-        control_guidance_end=one([c.end for c in recipe.controls]),
-        num_inference_steps=recipe.steps,
-        guidance_scale=recipe.guidance,
-        width=recipe.width,
-        height=recipe.height,
-        negative_prompt=None if xl else "",
-        generator=torch.Generator().manual_seed(recipe.seed),
-    ).images[0]
+    uses = recipe.controls
+    follow = {"controlnet_conditioning_scale": one([c.weight for c in uses]), "image": one(pictures)}
+    follow |= {"control_guidance_start": one([c.start for c in uses])}
+    follow |= {"control_guidance_end": one([c.end for c in uses])}
+    sides = {"width": recipe.width, "height": recipe.height, "negative_prompt": None if xl else ""}
+    steps = {"num_inference_steps": recipe.steps, "guidance_scale": recipe.guidance}
+    generator = torch.Generator().manual_seed(recipe.seed)
+    return pipe(recipe.prompt, generator=generator, **steps, **sides, **follow).images[0]
 
 
 @pytest.mark.parametrize(

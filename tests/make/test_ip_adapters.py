@@ -13,8 +13,7 @@ from artmint.make.control import NotANetwork
 from artmint.make.ip_adapters import image_encoder, read_encoder, read_ip_adapter
 from artmint.make.render import check, render
 from tests.families import saved
-from tests.grown import edges, encoder_file, far, ip_adapter, vision
-from tests.make.test_regions import Files
+from tests.grown import Files, edges, encoder_file, far, ip_adapter, vision
 
 
 @pytest.fixture(scope="module")

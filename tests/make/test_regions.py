@@ -1,7 +1,5 @@
 "Masks, regions and bases for inpainting, held against diffusers' own, and refused where they can't be meant."
 
-import hashlib
-
 import numpy as np
 import pytest
 import torch
@@ -15,7 +13,7 @@ from artmint.make.regions import UnfitPicture, region_shares
 from artmint.make.render import check, check_new, render
 from artmint.make.schedulers import UnknownChoice
 from tests.families import saved
-from tests.grown import disc, edges, far, png
+from tests.grown import Files, disc, edges, far
 
 
 @pytest.fixture(scope="module")
@@ -42,19 +40,6 @@ def painter(tmp_path_factory):
     folder = tmp_path_factory.mktemp("inpainting")
     pipe.save_pretrained(folder, safe_serialization=True)
     return load_base(folder)
-
-
-class Files(dict):
-    "A studio's files, by their digests."
-
-    def put(self, image: Image.Image) -> str:
-        data = png(image)
-        digest = hashlib.sha256(data).hexdigest()
-        self[digest] = data
-        return digest
-
-    def __call__(self, digest: str) -> bytes:
-        return self[digest]
 
 
 def asked(base, files, mask=None, **more) -> Recipe:

@@ -1,7 +1,11 @@
 "Upscalers: tiles of one size, so neither batch, order nor restart changes a pixel; and every file that is none."
 
 import hashlib
+import json
+import os
 import random
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -24,7 +28,6 @@ from artmint.make.upscalers import (
     tile_places,
 )
 from tests.grown import compact, edges, far
-from tests.make.test_render import pixels_elsewhere
 
 
 @pytest.fixture(scope="module")
@@ -114,15 +117,27 @@ print(json.dumps([pixel_digest(image) for image in render(load_base(), recipes, 
 """
 
 
+def pixels_elsewhere(recipes: list[Recipe], environment: dict[str, str]) -> list[str]:
+    "Digests of what another process paints, with more environment variables."
+    asked = json.dumps([recipe.facts() for recipe in recipes])
+    how = {
+        "input": asked,
+        "capture_output": True,
+        "text": True,
+        "check": True,
+        "env": os.environ | environment,
+    }
+    return json.loads(subprocess.run([sys.executable, "-c", AGAIN], **how).stdout)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("profile", ["portable", "fast"])
-def test_128_pixels_to_512_alone_in_a_batch_of_eight_and_after_a_restart(base, profile, monkeypatch):
+def test_128_pixels_to_512_alone_in_a_batch_of_eight_and_after_a_restart(base, profile):
     "In a process of its own, with one thread; in portable with older instructions, too."
     digest, blob = named(compact(1))
     recipes = family(base, digest, width=128, height=128, profile=profile)
     together = [pixel_digest(image) for image in render(base, recipes, blob=blob)]
     assert pixel_digest(render(base, recipes[3:4], blob=blob)[0]) == together[3]
-    monkeypatch.setattr("tests.make.test_render.ELSEWHERE", AGAIN)
     caps = [{"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}]
     if profile == "portable":
         caps.append({"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"})
