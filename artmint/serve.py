@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.util import find_spec
 from typing import IO, Any
 
 from starlette.routing import Mount, Route
@@ -74,7 +75,8 @@ def serve(
 ) -> None:
     "Serve a studio and its page on this machine until it is stopped. Raises PortTaken, SamePerson, BadRoster."
     log_to(log or sys.stderr)
-    threading.Thread(target=import_module, args=("papermill",), daemon=True).start()  # for the first plan
+    if find_spec("papermill"):  # for the first plan; where nothing is run, it isn't there
+        threading.Thread(target=import_module, args=("papermill",), daemon=True).start()
     kept = KeptPorts(service.catalog.folder / "keys" / "serve.ports", "service")
 
     def make(number: int) -> Door:

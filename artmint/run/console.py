@@ -398,7 +398,7 @@ def own_lines(
     "A message with each of its sentences on a line of its own; one that has lines already is left as it is."
     if "\n" in message:
         return message
-    return re.sub(r"(?<=[a-z0-9)\]'\"][.!?]) (?=[A-Z'\"`])", "\n  ", message)
+    return re.sub(r"(?<=[a-z0-9)\]'\"][.!?])(?<!e\.g\.)(?<!i\.e\.) (?=[A-Z'\"`])", "\n  ", message)
 
 # %% ../../nbs/run/console.ipynb #96a44cea
 def near_path(

@@ -228,9 +228,11 @@ class StageVoice:
         done, total = self.counts
         left = seconds / done * (total - done) if done else None
         if not done and self.forecast:
-            left = max(0.0, self.forecast - seconds)
+            left = self.forecast - seconds
         far = f"{done} of {total}, " if total else ""
-        rest = f"about {duration_words(left)} left" if left is not None else "what is left isn't known yet"
+        rest = "what is left isn't known yet"
+        if left is not None:
+            rest = f"about {duration_words(left)} left" if left >= 0 else "longer than it was thought to take"
         return f"{far}{duration_words(seconds)} so far, {rest}"
 
     def beat(self, seconds: float) -> None:

@@ -20,11 +20,13 @@ from typing import Any
 
 # %% ../../nbs/service/door.ipynb #c6a3fd19
 from ..core.canon import Refusal
+from ..run.console import console_words
 from artmint.service.problems import (
     BadPath,
     BodyTooLarge,
     BodyTooSlow,
     ForeignHost,
+    NotReady,
     TooLongAtIt,
     TooManyAtOnce,
     TooManyHeaders,
@@ -249,6 +251,8 @@ class Door:
             await self.app(scope, exchange.take, exchange.give)
         except Refusal as refusal:
             await _answer(exchange, scope, refusal)
+        except ModuleNotFoundError as error:  # of an extra that the service was installed without
+            await _answer(exchange, scope, NotReady(" ".join(console_words(error)[0].split())))
         except Exception:  # anything else is the service's own mistake, and told as such
             request = scope["state"]["request"]
             log_event("fault", logging.ERROR, trace=True, request=request, path=scope["path"][:200])

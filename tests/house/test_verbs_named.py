@@ -1,6 +1,7 @@
 "Commands that messages, docstrings and notebooks name: the verb and its options exist, so that whoever is told one can type it."
 
 import ast
+import difflib
 import re
 
 import pytest
@@ -11,11 +12,6 @@ from .house import MODULES, NOTEBOOKS, cells_of, tree_of
 
 GROUPS = {words.split()[0] for words in VERBS if " " in words}
 NAMED = re.compile(r"\bartmint ([a-z][a-z-]+)((?: (?!artmint\b)[^\s`;]+)*)")
-# What artmint does, in sentences about it; no verb of the console's.
-SENTENCES = set(
-    "refuses refused and can knows writes is reads has made does makes takes that itself on as of or in wrote keeps never the to "
-    "approval brings bundled comes didn doesn learns lie lies printed stand up was with withheld wouldn".split()
-)
 
 
 def strings_of(module: str) -> list[str]:
@@ -35,12 +31,23 @@ def options_of(words: list[str]) -> set[str]:
     return {"--help", "--debug", *(option for verb in verbs for one in verb.params for option in (*one.opts, *one.secondary_opts))}  # fmt: skip
 
 
+def is_typed(text: str, command: re.Match) -> bool:
+    """Whether something is a command, and no sentence about what artmint does: it has a verb, or a word like one, an option or an
+    argument in capitals after it, or it stands between backticks."""
+    verb, rest = command[1], command[2].split()
+    verbs = {words.split()[0] for words in VERBS}
+    close = difflib.get_close_matches(verb, verbs, 1, 0.85)
+    after = any(re.match(r"--[a-z]|[A-Z]{3,}\b", word) for word in rest[:2])
+    return bool(close) or after or text[: command.start()].endswith("`")
+
+
 def wrong_commands(text: str) -> list[str]:
     "Commands of a text that can't be typed."
     wrong = []
-    for command in NAMED.finditer(" ".join(text.split())):
+    flat = " ".join(text.split())
+    for command in NAMED.finditer(flat):
         verb, rest = command[1], command[2].split()
-        if verb in SENTENCES:
+        if not is_typed(flat, command):
             continue
         words = [verb]
         if verb in GROUPS and rest and f"{verb} {rest[0].strip('.,:)')}" in VERBS:

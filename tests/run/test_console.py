@@ -4,6 +4,8 @@ import errno
 import json
 import re
 import sqlite3
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,11 @@ from artmint.core.collection import example
 from artmint.core.records import Finding
 from artmint.prove.proof import ProofCard, Step
 from artmint.run.console import (
+    NoPlaceFor,
+    console_voice,
+    heartbeat,
+    own_lines,
+    place_for,
     exit_code_of,
     open_browser,
     plain_streams,
@@ -60,6 +67,52 @@ def test_an_error_is_its_own_words_and_its_code(monkeypatch, capsys, error, code
 )
 def test_the_exit_code_of_decides(statuses, code):
     assert exit_code_of([{"status": status} for status in statuses]) == code
+
+
+def test_a_log_is_told_now_and_then_and_not_every_time(capsys):
+    "Where there is no terminal, a line of the moment becomes a line of the log, a few seconds apart."
+    _, often = console_voice(every=0.0)
+    often("1 of 3")
+    often("2 of 3")
+    often("")
+    _, seldom = console_voice(every=3600.0)
+    seldom("3 of 3")
+    assert capsys.readouterr().err.splitlines() == ["1 of 3", "2 of 3"]
+
+
+def test_the_heart_beats_until_the_work_ends():
+    beats, beaten = [], threading.Event()
+
+    def tell(seconds: float) -> None:
+        beats.append(seconds)
+        beaten.set()
+
+    with heartbeat(tell, every=0.01):
+        assert beaten.wait(60)
+    count = len(beats)
+    time.sleep(0.05)
+    assert len(beats) == count
+    assert beats == sorted(beats)
+
+
+def test_sentences_have_lines_of_their_own():
+    said = "There is no folder a.b. Nothing was served; make one. It's e.g. 'x'."
+    assert own_lines(said).splitlines() == [
+        "There is no folder a.b.",
+        "  Nothing was served; make one.",
+        "  It's e.g. 'x'.",
+    ]
+    assert own_lines("Mend:\n  - One. Two.") == "Mend:\n  - One. Two."
+
+
+@pytest.mark.parametrize("name", ["no/such/a.png", "folder", "a.tif"])
+def test_a_file_that_could_not_be_written_is_refused_before_the_work(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(NoPlaceFor, match="can't be written, because"):
+        place_for("--png", Path(name), ".png")
+    place_for("--png", None)
+    place_for("--png", Path("folder/a.PNG"), ".png")
 
 
 FORGED = (

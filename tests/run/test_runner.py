@@ -212,7 +212,33 @@ def test_events_tell_programs_what_happens(books, order, tmp_path):
     assert events[-1]["event"] == "finished"
     assert events[-1]["name"] == "00_seeds"
     assert {"event": "progress", "stage": "00_seeds", "done": 3, "of": 3} in events
-    assert any(line.startswith("[1/1] 00_seeds draw: 3/3") for line in shown)
+    assert any(
+        line.startswith("[1/1] 00_seeds: 3 of 3, ") and line.endswith("about 0 s left") for line in shown
+    )
+
+
+def test_a_silent_stage_says_how_long_it_has_been_at_work_and_what_is_left(
+    books, order, tmp_path, monkeypatch
+):
+    "Before the first picture nothing is counted: then what it took before here tells."
+    monkeypatch.setattr(runner, "HEARTBEAT", 0.0)
+    notebook(books, "00_seeds", STUDIO, "import time; time.sleep(0.1)")
+    one = order(stages=("00_seeds",))
+    shown = []
+    context = runner.RunContext(one, None, tmp_path, None, print, shown.append, forecasts={"00_seeds": 90.0})
+    (stage,) = runner.plan(one, tmp_path)
+    voice = context.progress_of(stage)
+    voice.beat(30.0)
+    voice("0/4 [00:00<?")
+    voice.beat(40.0)
+    voice("2/4 [00:10<00:10")
+    voice.beat(50.0)
+    assert "30 s so far, about 60 s left" in shown[0]
+    assert "0 of 4, 40 s so far, about 50 s left" in shown[2]
+    assert "2 of 4, 50 s so far, about 50 s left" in shown[4]
+    unknown = runner.RunContext(one, None, tmp_path, None, print, shown.append).progress_of(stage)
+    unknown.beat(10.0)
+    assert shown[-1].endswith("10 s so far, what is left isn't known yet")
 
 
 @pytest.mark.slow

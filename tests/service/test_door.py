@@ -337,3 +337,22 @@ def test_an_answer_that_does_not_begin_is_given_up_whatever_the_method(method, h
     asyncio.run(door(scope, receive, send))
     assert sent[0]["status"] == 503
     assert b"TooLongAtIt" in sent[1]["body"]
+
+
+def test_what_the_service_was_installed_without_is_named_with_the_line_that_brings_it():
+    sent = []
+
+    async def lacking(scope, receive, send):
+        raise ModuleNotFoundError("No module named 'papermill'", name="papermill")
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    door = Door(lacking, lambda: ("localhost",), DoorLimits())
+    scope = {"type": "http", "method": "GET", "path": "/v1/runs", "query_string": b""}
+    asyncio.run(door(scope | {"headers": [(b"host", b"localhost")]}, receive, send))
+    assert sent[0]["status"] == 503
+    assert b"pip install 'artmint[run]'" in sent[1]["body"]
