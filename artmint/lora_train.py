@@ -133,33 +133,6 @@ def _wide_layers(network: Any, targets: tuple[str, ...]) -> list[str]:
     names = [name for target in targets for name in _reached(network, target)]
     return [name for name in names if max(getattr(layers[name], "kernel_size", (1,))) > 1]
 
-# %% ../nbs/10_lora_train.ipynb #c1f477ff
-def _reached(network: Any, target: str) -> list[str]:
-    "Names of the layers that end with a target."
-    names = [name for name, _ in network.named_modules()]
-    return [name for name in names if name == target or name.endswith(f".{target}")]
-
-
-def refuse_unknown_targets(
-    base: Base,  # whose UNet, or transformer
-    config: TrainConfig,  # whose targets
-) -> None:
-    "Raise UnknownTarget for a target that reaches no layer: peft would pass over it."
-    part = trained_family(base).part
-    network = getattr(base.pipeline, part)
-    for target in config.targets:
-        if not _reached(network, target):
-            ends = {name.split(".")[-1] for name, _ in network.named_modules()}
-            near = difflib.get_close_matches(target, sorted(ends), 3, 0.3)
-            raise UnknownTarget("UNet" if part == "unet" else part, target, tuple(near))
-
-
-def _wide_layers(network: Any, targets: tuple[str, ...]) -> list[str]:
-    "Convolutions wider than a pixel among the targets."
-    layers = dict(network.named_modules())
-    names = [name for target in targets for name in _reached(network, target)]
-    return [name for name in names if max(getattr(layers[name], "kernel_size", (1,))) > 1]
-
 # %% ../nbs/10_lora_train.ipynb #e4032cda
 def _add_matrices(network: Any, config: TrainConfig, targets: tuple[str, ...]) -> None:
     "Put fresh matrices beside a network's layers."
@@ -741,32 +714,6 @@ def _refuse_idle(base: Base, config: TrainConfig) -> None:
         raise BadTraining("This training", problems)
 
 # %% ../nbs/10_lora_train.ipynb #c5ec32b2
-def _begin(
-    style: StyleSet,
-    base: Base,
-    config: TrainConfig,
-    folder: Path,
-    prior: StyleSet | None,
-    predecessor: bytes | None,
-) -> tuple[_Training, int]:
-    "A training, and the number of its next step. Raises what `train` raises."
-    refuse_untrainable(style, base, prior)
-    _refuse_idle(base, config)
-    pipe = _adapted(base, config)
-    lineage = _lineage(style, base, config, prior, predecessor)
-    optimiser = _optimiser(pipe, config)
-    scheduler = trained_family(base).steps(base.pipeline.scheduler)
-    run = digest(lineage.model_dump(mode="json"))
-    if predecessor:
-        _fill(pipe, unpack_tensors(predecessor)[0])
-    folder.mkdir(parents=True, exist_ok=True)
-    state = folder / "state.safetensors"
-    step = _load_state(state, pipe, optimiser, run) if state.exists() else 0
-    streams = _streams(pipe, base, config, style, prior)
-    facts = _base_facts(pipe) | _style_facts(style)
-    return _Training(pipe, config, lineage, optimiser, scheduler, folder, run, streams, facts), step
-
-# %% ../nbs/10_lora_train.ipynb #ad34e868
 def _begin(
     style: StyleSet,
     base: Base,

@@ -350,31 +350,6 @@ def to_kohya(
     # diffusers refuses a file that gives alpha twice.
     return pack_tensors(renamed, {key: value for key, value in facts.items() if key != ALPHAS})
 
-# %% ../../nbs/make/layouts.ipynb #f32aa182
-def to_kohya(
-    data: bytes,  # an adapter in peft's layout
-) -> bytes:  # the same adapter for A1111, ComfyUI and kohya's tools
-    """Rename an adapter into kohya's layout; alphas become tensors, the rest of the header goes along.
-    Raises NotAnAdapter."""
-    import torch
-
-    tensors, facts = unpack_tensors(data)
-    _refuse_dora(tensors)
-    layers = layers_of(tensors)
-    _refuse_transformer(layers)
-    xl = family_of({}, facts) == SDXL
-    numbered = xl or any(part == "text_encoder_2" for part, _ in layers)
-    renamed = {}
-    for (part, layer), sides in layers.items():
-        name = original_name(layer) if xl and part == "unet" else full_name(layer)
-        prefix = "lora_te1" if part == "text_encoder" and numbered else PREFIXES[part]
-        place = f"{prefix}_{layer_key(name)}"
-        for ours, theirs in SIDES.items():
-            renamed[f"{place}.{theirs}.weight"] = sides[ours]
-        renamed[f"{place}.alpha"] = torch.tensor(alpha_of(facts, part, layer, len(sides["lora_A"])))
-    # diffusers refuses a file that gives alpha twice.
-    return pack_tensors(renamed, {key: value for key, value in facts.items() if key != ALPHAS})
-
 # %% ../../nbs/make/layouts.ipynb #1ef88410
 def _peft_name(place: tuple[str, str], role: str) -> str:
     "The name of a matrix in peft's layout."

@@ -348,29 +348,6 @@ def unread_text(
     cut = [(length, limit) for length, limit in lengths if length > limit]
     return max(cut) if cut and (len(cut) == len(lengths) or hasattr(pipe, "unet")) else None
 
-# %% ../../nbs/make/prompts.ipynb #a773c2f3
-def text_lengths(
-    pipe: Any,  # a pipeline, or what `readers` gave
-    text: str,  # a prompt, or a caption
-) -> list[tuple[int, int]]:  # one pair for each tokenizer
-    "How many tokens a text has, its marks included, and how many of them are read."
-    pairs = []
-    for tokenizer in tokenizers_of(pipe).values():
-        with quiet():
-            ids = tokenizer(_written_out(pipe, tokenizer, text)).input_ids
-        pairs.append((len(ids), _reads(pipe, tokenizer)))
-    return pairs
-
-
-def unread_text(
-    pipe: Any,  # a pipeline, or what `readers` gave
-    text: str,  # a prompt, or a caption
-) -> tuple[int, int] | None:  # its tokens, and those that are read; none: every token is
-    "Whether a part of a text is read by nobody: where one of a transformer's encoders reads on, nothing is without effect."
-    lengths = text_lengths(pipe, text)
-    cut = [(length, limit) for length, limit in lengths if length > limit]
-    return max(cut) if cut and (len(cut) == len(lengths) or hasattr(pipe, "unet")) else None
-
 # %% ../../nbs/make/prompts.ipynb #911c1d10
 def chunk_count(
     pipe: Any,  # what `readers` gave
