@@ -55,7 +55,9 @@ WITH_PICTURE |= {"strength": ["3.denoise"], "init": ["5.image"]}
 
 # SDXL: two texts an encoder, and the text in a node of its own.
 TWO_TEXTS = SIMPLE | {
-    "6": node("CLIPTextEncodeSDXL", text_g=["20", 0], text_l=["20", 0], width=1024, height=1024, clip=["4", 1]),
+    "6": node(
+        "CLIPTextEncodeSDXL", text_g=["20", 0], text_l=["20", 0], width=1024, height=1024, clip=["4", 1]
+    ),
     "7": node("CLIPTextEncodeSDXL", text_g="blur", text_l="blur", width=1024, height=1024, clip=["4", 1]),
     "20": node("PrimitiveStringMultiline", value="a hill"),
 }

@@ -28,6 +28,7 @@ from ..core.canon import Refusal, canonical, digest
 from ..core.picture import BadPicture, infotext, read_png
 from ..core.records import Recipe, SecondPass, refuse_unread
 from ..ipfs.http import BadAnswer, NoAnswer, Request, TooMuch, request
+from .base import base_name
 from .engine import BrokenPicture
 from .workflows import Graph, Plan, filled, model_names
 
@@ -332,7 +333,7 @@ def checked_picture(
             painted = None
         if painted != graph:
             raise WrongPicture(recipe.dna, "the workflow in its file is another one than was sent")
-    return image
+    return Image.frombytes("RGB", image.size, image.tobytes())  # the pixels alone
 
 
 def is_flat(
@@ -465,7 +466,7 @@ class ComfyUI:
 
     def infotexts(self, recipe: Recipe) -> list[str]:
         "A1111's `parameters`."
-        return [infotext(recipe, self.origin)]
+        return [infotext(recipe, base_name(self.origin))]
 
     def environment(self) -> dict[str, str]:
         "Version, torch, device and models of the server."

@@ -41,14 +41,22 @@ PLAN = planned()
 
 def recipe(**fields) -> Recipe:
     "A small recipe for the simple graph."
-    own = {"base": PLAN.digest, "prompt": "ein Hügel 山", "seed": 7, "scheduler": "euler", "engine": "comfyui"}
+    own = {
+        "base": PLAN.digest,
+        "prompt": "ein Hügel 山",
+        "seed": 7,
+        "scheduler": "euler",
+        "engine": "comfyui",
+    }
     return Recipe(**own | {"width": 64, "height": 64} | fields)
 
 
 def png(size=(64, 64), mode="RGB", flat=False, **texts: str) -> bytes:
     "A picture as ComfyUI writes it."
     shape = (size[1], size[0], 4 if mode == "RGBA" else 3)
-    pixels = np.full(shape, 9, np.uint8) if flat else np.random.default_rng(1).integers(0, 255, shape, np.uint8)
+    pixels = (
+        np.full(shape, 9, np.uint8) if flat else np.random.default_rng(1).integers(0, 255, shape, np.uint8)
+    )
     chunks = PngInfo()
     for name, text in texts.items():
         chunks.add_text(name, text)
@@ -105,12 +113,26 @@ class Faulty:
             return self.answer(handler, b"")
         number, fault = body["prompt_id"], self.faults.pop(0) if self.faults else ""
         self.asked.append(number)
-        error = {"node_id": "3", "node_type": "KSampler", "exception_type": fault, "exception_message": "no\nmore"}
-        messages = {"interrupt": [["execution_interrupted", {}]], "": []}.get(fault, [["execution_error", error]])
-        status = {"status_str": "error" if fault not in ("", "lost answer", "other") else "success", "messages": messages}
+        error = {
+            "node_id": "3",
+            "node_type": "KSampler",
+            "exception_type": fault,
+            "exception_message": "no\nmore",
+        }
+        messages = {"interrupt": [["execution_interrupted", {}]], "": []}.get(
+            fault, [["execution_error", error]]
+        )
+        status = {
+            "status_str": "error" if fault not in ("", "lost answer", "other") else "success",
+            "messages": messages,
+        }
         painted = body["prompt"] if fault != "other" else {}
         images = [{"filename": "a_1.png", "subfolder": "artmint", "type": "output"}]
-        entry = {"prompt": [0, number, painted, {}, []], "outputs": {"9": {"images": images}}, "status": status}
+        entry = {
+            "prompt": [0, number, painted, {}, []],
+            "outputs": {"9": {"images": images}},
+            "status": status,
+        }
         if fault == "bad":
             return self.answer(handler, b'{"error": {"message": "Prompt outputs failed validation"}}', 400)
         if fault != "forgotten":
@@ -294,7 +316,11 @@ def planned_with(*more: tuple[str, tuple[str, ...]]):
 
 
 def test_the_environment_is_the_servers():
-    system = {"comfyui_version": "0.3.75", "pytorch_version": "2.9.0+cpu", "python_version": "3.12.1 (main, x)"}
+    system = {
+        "comfyui_version": "0.3.75",
+        "pytorch_version": "2.9.0+cpu",
+        "python_version": "3.12.1 (main, x)",
+    }
     assert server_facts({"system": system, "devices": [{"name": "cuda:0 H200", "type": "cuda"}]}, PLAN) == {
         "comfyui": "0.3.75",
         "torch": "2.9.0+cpu",
