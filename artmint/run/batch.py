@@ -389,8 +389,9 @@ def _assumed_seconds(collection: Collection, pictures: int) -> tuple[float | Non
     """Seconds for pictures of a collection on one core if there is anything to go by, and where they come
     from."""
     settings = collection.generation
+    ours = settings.engine == "diffusers" and settings.base == "bundled"
     more = settings.hires or settings.upscale or settings.controls or settings.regions
-    if settings.base != "bundled" or settings.profile not in ASSUMED or more:
+    if not ours or settings.profile not in ASSUMED or more:
         return None, "not known: none was made here"
     rate = ASSUMED[settings.profile]
     megapixels = settings.width * settings.height * 1e-6
