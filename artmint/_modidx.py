@@ -3108,6 +3108,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'artmint.make.a1111._common': ('make/a1111.html#_common', 'artmint/make/a1111.py'),
                                     'artmint.make.a1111._compared': ('make/a1111.html#_compared', 'artmint/make/a1111.py'),
                                     'artmint.make.a1111._device': ('make/a1111.html#_device', 'artmint/make/a1111.py'),
+                                    'artmint.make.a1111._has_page': ('make/a1111.html#_has_page', 'artmint/make/a1111.py'),
                                     'artmint.make.a1111._kind_of': ('make/a1111.html#_kind_of', 'artmint/make/a1111.py'),
                                     'artmint.make.a1111._listed': ('make/a1111.html#_listed', 'artmint/make/a1111.py'),
                                     'artmint.make.a1111._lora_pairs': ('make/a1111.html#_lora_pairs', 'artmint/make/a1111.py'),

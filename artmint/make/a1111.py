@@ -321,9 +321,20 @@ def _samplers(rows: Any) -> dict[str, str]:
     return names
 
 
+def _has_page(client: A1111Client, page: str) -> bool:
+    "Whether a server has a page, even one that fails: stable-diffusion.cpp's does where its folder can't be listed."
+    try:
+        client.ask(page)
+    except NoSuchPage:
+        return False
+    except (NotAsAsked, ServerFault):
+        pass
+    return True
+
+
 def _kind_of(client: A1111Client, settings: dict) -> tuple[str, str]:
     "Which program a server is, and its version where it says one."
-    if client.maybe("/sdcpp/v1/capabilities") is not None:
+    if _has_page(client, "/sdcpp/v1/capabilities"):
         return SDCPP, ""
     kobold = client.maybe("/api/extra/version")
     if isinstance(kobold, dict) and str(kobold.get("result", "")).lower() == "koboldcpp":

@@ -491,8 +491,10 @@ def test_programs_are_told_apart(server):
     assert (ask_facts(client).kind, ask_facts(client).version) == (SDNEXT, "2026-10")
     server.pages["/api/extra/version"] = {"result": "KoboldCpp", "version": "1.99"}
     assert (ask_facts(client).kind, ask_facts(client).version) == (KOBOLD, "1.99")
-    server.pages["/sdcpp/v1/capabilities"] = {}
-    assert ask_facts(client).kind == SDCPP
+    # It fails with 500 where its folder of LoRAs can't be listed.
+    for page in ({}, b"no JSON"):
+        server.pages["/sdcpp/v1/capabilities"] = page
+        assert ask_facts(client).kind == SDCPP
 
 
 def test_a_server_without_the_api_is_told_so(server):
