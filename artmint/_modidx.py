@@ -3126,6 +3126,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'artmint.make.a1111._share_of_steps': ('make/a1111.html#_share_of_steps', 'artmint/make/a1111.py'),
                                     'artmint.make.a1111._start_of': ('make/a1111.html#_start_of', 'artmint/make/a1111.py'),
                                     'artmint.make.a1111._texts': ('make/a1111.html#_texts', 'artmint/make/a1111.py'),
+                                    'artmint.make.a1111._whole_seed': ('make/a1111.html#_whole_seed', 'artmint/make/a1111.py'),
                                     'artmint.make.a1111._with_adapters': ('make/a1111.html#_with_adapters', 'artmint/make/a1111.py'),
                                     'artmint.make.a1111.a1111_environment': ('make/a1111.html#a1111_environment', 'artmint/make/a1111.py'),
                                     'artmint.make.a1111.ask_facts': ('make/a1111.html#ask_facts', 'artmint/make/a1111.py'),

@@ -575,6 +575,12 @@ def _with_adapters(recipe: Recipe, facts: A1111Facts) -> dict[str, Any]:
     return {"prompt": " ".join([recipe.prompt, *marks])}
 
 # %% ../../nbs/make/a1111.ipynb #4e0694f9
+def _whole_seed(recipe: Recipe) -> str:
+    """What stable-diffusion.cpp is told behind the prompt, which takes it out: it reads the request's own seed as a
+    number of 31 bits, and draws one by chance for a larger one."""
+    return f'<sd_cpp_extra_args>{{"seed":{recipe.seed}}}</sd_cpp_extra_args>' if recipe.seed >= 2**31 else ""
+
+
 def request_of(
     recipe: Recipe,  # what is painted
     facts: A1111Facts,  # what the server lists
@@ -595,6 +601,8 @@ def request_of(
             "override_settings": _settings(recipe, facts, model),
             "override_settings_restore_afterwards": True,
         }
+    if facts.kind == SDCPP:
+        body["prompt"] += _whole_seed(recipe)
     if facts.kind not in (A1111, FORGE) and recipe.clip_skip > 1:
         body["clip_skip"] = recipe.clip_skip
     if recipe.hires:
@@ -645,9 +653,10 @@ def refuse_for_api(
         raise NotForServers("hires", "its img2img has no second pass")
     # It reads weights in every prompt, so a plain one with brackets would be another picture there.
     refuse_markup(recipe)
-    if re.search(r"<(lora|lyco|hypernet):", f"{recipe.prompt} {recipe.negative_prompt}"):
+    if re.search(r"<(lora:|lyco:|hypernet:|sd_cpp_extra_args)", f"{recipe.prompt} {recipe.negative_prompt}"):
         raise NotForServers(
-            "prompt", "what stands in angle brackets is a LoRA there, which belongs under [[adapters]]"
+            "prompt",
+            "what stands in angle brackets is read as a LoRA or a setting there; adapters belong under [[adapters]]",
         )
 
 # %% ../../nbs/make/a1111.ipynb #ffebc9c4
@@ -745,13 +754,14 @@ def _lora_pairs(asked: PictureRequest, stated: str) -> dict[str, tuple[str, str]
 def _compared(asked: PictureRequest, info: Any, texts: dict[str, str]) -> dict[str, tuple[str, str]]:
     "What was asked and what the server says it painted, for each thing that it says."
     recipe, sent = asked.recipe, asked.sent
+    prompt = sent["prompt"].removesuffix(_whole_seed(recipe))
     table, text = _said_by(info, texts)
     facts = infotext_facts(text)
     pairs: dict[str, tuple[str, str]] = {}
     if "prompt" in table:
-        pairs["prompt"] = (sent["prompt"], str(table["prompt"]))
+        pairs["prompt"] = (prompt, str(table["prompt"]))
     elif facts:
-        pairs["prompt"] = (sent["prompt"], text[: len(sent["prompt"])])
+        pairs["prompt"] = (prompt, text[: len(prompt)])
     for what, key, value in (("seed", "Seed", recipe.seed), ("steps", "Steps", recipe.steps)):
         said = table.get(what, facts.get(key))
         if said is not None:
