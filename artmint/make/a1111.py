@@ -320,7 +320,7 @@ def _samplers(rows: Any) -> dict[str, str]:
             names.setdefault(str(alias), str(row.get("name")))
     return names
 
-
+# %% ../../nbs/make/a1111.ipynb #80e92d14
 def _has_page(client: A1111Client, page: str) -> bool:
     "Whether a server has a page, even one that fails: stable-diffusion.cpp's does where its folder can't be listed."
     try:
