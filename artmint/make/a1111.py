@@ -34,6 +34,7 @@ from ..core.picture import BadPicture, infotext, read_png
 from ..core.records import Recipe, refuse_unread
 from ..ipfs.http import BadAnswer, NoAnswer, Request, plain_words, request, with_retries
 from .adapters import pack_tensors, unpack_tensors
+from .base import base_name
 from .engine import BrokenPicture
 from .layouts import to_kohya
 from .prompts import refuse_markup
@@ -580,7 +581,7 @@ def _whole_seed(recipe: Recipe) -> str:
     number of 31 bits, and draws one by chance for a larger one."""
     return f'<sd_cpp_extra_args>{{"seed":{recipe.seed}}}</sd_cpp_extra_args>' if recipe.seed >= 2**31 else ""
 
-
+# %% ../../nbs/make/a1111.ipynb #6157f4fb
 def request_of(
     recipe: Recipe,  # what is painted
     facts: A1111Facts,  # what the server lists
@@ -995,8 +996,8 @@ class A1111Painter:
 
     @property
     def origin(self) -> str:
-        "The checkpoint's name and the program; the file isn't published, and its digest is the base's."
-        return f"checkpoint {self.server.known().model.name} on {self.server.facts.kind}"
+        "The checkpoint's name; the file isn't published, and its SHA-256 is the base's digest."
+        return self.server.known().model.name
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -1026,7 +1027,7 @@ class A1111Painter:
 
     def infotexts(self, recipe: Recipe) -> list[str]:
         "A1111's `parameters`."
-        return [infotext(recipe, self.server.known().model.name, self.digest[:10])]
+        return [infotext(recipe, base_name(self.origin), self.digest[:10])]
 
     def environment(self) -> dict[str, str]:
         "What paints, as far as it is said."
