@@ -94,6 +94,17 @@ def test_what_no_experiment_explains_is_said_to_be_unexplained():
     assert [cause.name for cause in causes(pair)] == ["not explained"]
 
 
+def test_what_an_experiment_leaves_is_said_to_be_unexplained():
+    base = load_base()
+    elsewhere = respaced(base, "linspace")
+    asked = [recipe(base=base.digest, steps=2, width=32, height=32)]
+    there = render(elsewhere, [asked[0].model_copy(update={"base": elsewhere.digest})])[0]
+    values = np.asarray(there).copy()
+    values[:2] ^= 8
+    pair = Compared(base, asked, render(base, asked), [Image.fromarray(values)])
+    assert [cause.name for cause in causes(pair)] == ["timestep spacing", "not explained"]
+
+
 def test_small_differences_are_rounding_and_cost_no_experiment():
     one = picture(1)
     values = np.asarray(one).copy()
