@@ -125,7 +125,7 @@ def test_a_drop_by_a_server_survives_it_and_is_minted_once(tmp_path):
     words.append("--regenerate")
     unchecked = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=300)
     assert unchecked.returncode == json.loads(unchecked.stdout)["exit_code"] == 3, unchecked.stdout
-    assert "a1111" in unchecked.stdout
+    assert "need a server with A1111's API" in unchecked.stdout
 
 
 @pytest.mark.slow
