@@ -3293,6 +3293,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'artmint.make.comfyui._hires_problems': ( 'make/comfyui.html#_hires_problems',
                                                                                 'artmint/make/comfyui.py'),
                                       'artmint.make.comfyui._is_memory': ('make/comfyui.html#_is_memory', 'artmint/make/comfyui.py'),
+                                      'artmint.make.comfyui._is_same': ('make/comfyui.html#_is_same', 'artmint/make/comfyui.py'),
                                       'artmint.make.comfyui._missing_embeddings': ( 'make/comfyui.html#_missing_embeddings',
                                                                                     'artmint/make/comfyui.py'),
                                       'artmint.make.comfyui._multipart': ('make/comfyui.html#_multipart', 'artmint/make/comfyui.py'),

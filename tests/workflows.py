@@ -33,7 +33,8 @@ TABLE = {
 }
 
 # A picture to start from, a LoRA, and a ControlNet between texts and sampler.
-FROM_PICTURE = SIMPLE | {
+FROM_PICTURE = {
+    **SIMPLE,
     "3": sampler(["12", 0], denoise=0.6, model=["14", 0], positive=["13", 0], negative=["13", 1]),
     "5": node("LoadImage", image="sketch.png"),
     "12": node("VAEEncode", pixels=["5", 0], vae=["4", 2]),
@@ -54,7 +55,8 @@ WITH_PICTURE = {name: places for name, places in TABLE.items() if name not in ("
 WITH_PICTURE |= {"strength": ["3.denoise"], "init": ["5.image"]}
 
 # SDXL: two texts an encoder, and the text in a node of its own.
-TWO_TEXTS = SIMPLE | {
+TWO_TEXTS = {
+    **SIMPLE,
     "6": node(
         "CLIPTextEncodeSDXL", text_g=["20", 0], text_l=["20", 0], width=1024, height=1024, clip=["4", 1]
     ),
@@ -64,7 +66,8 @@ TWO_TEXTS = SIMPLE | {
 OF_TWO_TEXTS = TABLE | {"prompt": ["20.value"], "negative_prompt": ["7.text_g", "7.text_l"]}
 
 # A second sampler over the enlarged latents.
-TWO_SAMPLERS = SIMPLE | {
+TWO_SAMPLERS = {
+    **SIMPLE,
     "8": node("VAEDecode", samples=["11", 0], vae=["4", 2]),
     "10": node("LatentUpscaleBy", samples=["3", 0], upscale_method="bicubic", scale_by=2.0),
     "11": sampler(["10", 0], seed=9, steps=12, denoise=0.5),
@@ -106,7 +109,8 @@ OF_PARTS = TABLE | {
     "schedule": ["33.scheduler"],
 }
 
-ADVANCED = SIMPLE | {
+ADVANCED = {
+    **SIMPLE,
     "3": node(
         "KSamplerAdvanced",
         add_noise="enable",
@@ -122,11 +126,11 @@ ADVANCED = SIMPLE | {
         positive=["6", 0],
         negative=["7", 0],
         latent_image=["5", 0],
-    )
+    ),
 }
 
 STEPS = "steps: 11.steps is 12, 3.steps is 20; choose"
-ONE_TEXT = SIMPLE | {"3": sampler(["5", 0], negative=["6", 0])}
+ONE_TEXT = {**SIMPLE, "3": sampler(["5", 0], negative=["6", 0])}
 WITHOUT_TEXTS = {name: places for name, places in TABLE.items() if "prompt" not in name}
 GRAPHS = {
     "simple": (SIMPLE, TABLE, []),

@@ -256,6 +256,17 @@ class Job:
                 raise EngineLacks(self.server.url, [refusal.reason]) from refusal
             raise
 
+# %% ../../nbs/make/comfyui.ipynb #ee281f38
+def _is_same(painted: Any, graph: Graph) -> bool:
+    "Whether a server painted a graph; it writes more about a node beside its class and its inputs."
+    if not isinstance(painted, dict) or set(painted) != set(graph):
+        return False
+    keys = ("class_type", "inputs")
+    return all(
+        isinstance(node, dict) and {key: node.get(key) for key in keys} == graph[name]
+        for name, node in painted.items()
+    )
+
 # %% ../../nbs/make/comfyui.ipynb #8d58caf1
 def _settled(job: Job, entry: dict[str, Any], failures: list[str]) -> dict[str, str] | None:
     "Where a finished picture lies; None: it failed, and the next try is due. Raises EngineFailed, WrongPicture."
@@ -276,7 +287,7 @@ def _settled(job: Job, entry: dict[str, Any], failures: list[str]) -> dict[str, 
 def _place_of(job: Job, entry: dict[str, Any]) -> dict[str, str]:
     "Where a picture lies, after a look at what the server says that it painted. Raises WrongPicture."
     painted = entry.get("prompt", [0, "", None])[2]
-    if painted != job.asked():
+    if not _is_same(painted, job.asked()):
         raise WrongPicture(job.recipe.dna, "the server's history holds another workflow under its number")
     pictures = [one for out in entry.get("outputs", {}).values() for one in out.get("images", [])]
     if len(pictures) != 1:
@@ -331,7 +342,7 @@ def checked_picture(
             painted = json.loads(texts["prompt"])
         except ValueError:
             painted = None
-        if painted != graph:
+        if not _is_same(painted, graph):
             raise WrongPicture(recipe.dna, "the workflow in its file is another one than was sent")
     return Image.frombytes("RGB", image.size, image.tobytes())  # the pixels alone
 
@@ -344,7 +355,7 @@ def is_flat(
 
 # %% ../../nbs/make/comfyui.ipynb #8e10ffb6
 PLAN_FILE = "comfyui.json"  # where a workflow with its table is published
-_EMBEDDING = re.compile(r"embedding:([^\s,()]+)")
+_EMBEDDING = re.compile(r"embedding:([^\s,():]+)")
 _Blob = Callable[[str], bytes] | None
 
 

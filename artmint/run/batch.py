@@ -389,7 +389,8 @@ def _assumed_seconds(collection: Collection, pictures: int) -> tuple[float | Non
     """Seconds for pictures of a collection on one core if there is anything to go by, and where they come
     from."""
     settings = collection.generation
-    if settings.base != "bundled" or settings.profile not in ASSUMED or settings.hires:
+    ours = settings.engine == "diffusers" and settings.base == "bundled"
+    if not ours or settings.profile not in ASSUMED or settings.hires:
         return None, "not known: none was made here"
     rate = ASSUMED[settings.profile]
     megapixels = settings.width * settings.height * 1e-6
