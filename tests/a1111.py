@@ -185,6 +185,8 @@ def start(port: int, *more: str) -> subprocess.Popen:
             str(port),
             *("--rng", "cpu", "-t", "2", *more),
         ],
+        # It lists all below where it was started when no folder of LoRAs is named.
+        cwd=make(FOLDER / "loras"),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

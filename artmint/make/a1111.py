@@ -34,6 +34,7 @@ from ..core.picture import BadPicture, infotext, read_png
 from ..core.records import Recipe, refuse_unread
 from ..ipfs.http import BadAnswer, NoAnswer, Request, plain_words, request, with_retries
 from .adapters import pack_tensors, unpack_tensors
+from .base import base_name
 from .engine import BrokenPicture
 from .layouts import to_kohya
 from .prompts import refuse_markup
@@ -320,10 +321,21 @@ def _samplers(rows: Any) -> dict[str, str]:
             names.setdefault(str(alias), str(row.get("name")))
     return names
 
+# %% ../../nbs/make/a1111.ipynb #80e92d14
+def _has_page(client: A1111Client, page: str) -> bool:
+    "Whether a server has a page, even one that fails: stable-diffusion.cpp's does where its folder can't be listed."
+    try:
+        client.ask(page)
+    except NoSuchPage:
+        return False
+    except (NotAsAsked, ServerFault):
+        pass
+    return True
+
 
 def _kind_of(client: A1111Client, settings: dict) -> tuple[str, str]:
     "Which program a server is, and its version where it says one."
-    if client.maybe("/sdcpp/v1/capabilities") is not None:
+    if _has_page(client, "/sdcpp/v1/capabilities"):
         return SDCPP, ""
     kobold = client.maybe("/api/extra/version")
     if isinstance(kobold, dict) and str(kobold.get("result", "")).lower() == "koboldcpp":
@@ -564,6 +576,12 @@ def _with_adapters(recipe: Recipe, facts: A1111Facts) -> dict[str, Any]:
     return {"prompt": " ".join([recipe.prompt, *marks])}
 
 # %% ../../nbs/make/a1111.ipynb #4e0694f9
+def _whole_seed(recipe: Recipe) -> str:
+    """What stable-diffusion.cpp is told behind the prompt, which takes it out: it reads the request's own seed as a
+    number of 31 bits, and draws one by chance for a larger one."""
+    return f'<sd_cpp_extra_args>{{"seed":{recipe.seed}}}</sd_cpp_extra_args>' if recipe.seed >= 2**31 else ""
+
+# %% ../../nbs/make/a1111.ipynb #6157f4fb
 def request_of(
     recipe: Recipe,  # what is painted
     facts: A1111Facts,  # what the server lists
@@ -584,6 +602,8 @@ def request_of(
             "override_settings": _settings(recipe, facts, model),
             "override_settings_restore_afterwards": True,
         }
+    if facts.kind == SDCPP:
+        body["prompt"] += _whole_seed(recipe)
     if facts.kind not in (A1111, FORGE) and recipe.clip_skip > 1:
         body["clip_skip"] = recipe.clip_skip
     if recipe.hires:
@@ -634,9 +654,10 @@ def refuse_for_api(
         raise NotForServers("hires", "its img2img has no second pass")
     # It reads weights in every prompt, so a plain one with brackets would be another picture there.
     refuse_markup(recipe)
-    if re.search(r"<(lora|lyco|hypernet):", f"{recipe.prompt} {recipe.negative_prompt}"):
+    if re.search(r"<(lora:|lyco:|hypernet:|sd_cpp_extra_args)", f"{recipe.prompt} {recipe.negative_prompt}"):
         raise NotForServers(
-            "prompt", "what stands in angle brackets is a LoRA there, which belongs under [[adapters]]"
+            "prompt",
+            "what stands in angle brackets is read as a LoRA or a setting there; adapters belong under [[adapters]]",
         )
 
 # %% ../../nbs/make/a1111.ipynb #ffebc9c4
@@ -734,13 +755,14 @@ def _lora_pairs(asked: PictureRequest, stated: str) -> dict[str, tuple[str, str]
 def _compared(asked: PictureRequest, info: Any, texts: dict[str, str]) -> dict[str, tuple[str, str]]:
     "What was asked and what the server says it painted, for each thing that it says."
     recipe, sent = asked.recipe, asked.sent
+    prompt = sent["prompt"].removesuffix(_whole_seed(recipe))
     table, text = _said_by(info, texts)
     facts = infotext_facts(text)
     pairs: dict[str, tuple[str, str]] = {}
     if "prompt" in table:
-        pairs["prompt"] = (sent["prompt"], str(table["prompt"]))
+        pairs["prompt"] = (prompt, str(table["prompt"]))
     elif facts:
-        pairs["prompt"] = (sent["prompt"], text[: len(sent["prompt"])])
+        pairs["prompt"] = (prompt, text[: len(prompt)])
     for what, key, value in (("seed", "Seed", recipe.seed), ("steps", "Steps", recipe.steps)):
         said = table.get(what, facts.get(key))
         if said is not None:
@@ -974,8 +996,8 @@ class A1111Painter:
 
     @property
     def origin(self) -> str:
-        "The checkpoint's name and the program; the file isn't published, and its digest is the base's."
-        return f"checkpoint {self.server.known().model.name} on {self.server.facts.kind}"
+        "The checkpoint's name; the file isn't published, and its SHA-256 is the base's digest."
+        return self.server.known().model.name
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -1005,7 +1027,7 @@ class A1111Painter:
 
     def infotexts(self, recipe: Recipe) -> list[str]:
         "A1111's `parameters`."
-        return [infotext(recipe, self.server.known().model.name, self.digest[:10])]
+        return [infotext(recipe, base_name(self.origin), self.digest[:10])]
 
     def environment(self) -> dict[str, str]:
         "What paints, as far as it is said."

@@ -182,13 +182,15 @@ def causes(
         words = f"{own} here, {found[0]} there: with {found[0]} here {found[1].largest} of {left.largest} grey levels are left"
         named.append(Cause("timestep spacing", words, found[1]))
         left = found[1]
-    if left.largest > ROUNDING:
-        named += [Cause(name, words, left) for name, words in _by_design(pair.recipes[0])]
     if 0 < left.largest <= ROUNDING:
         words = f"attention, convolutions and VAE in another order and precision: at most {left.largest} grey levels"
-        named.append(Cause("rounding", words, left))
-    if not named:
-        named.append(Cause("not explained", "nothing that was tried brings the pictures together", left))
+        return [*named, Cause("rounding", words, left)]
+    if left.largest:
+        known = _by_design(pair.recipes[0])
+        named += [Cause(name, words, left) for name, words in known]
+    if left.largest and not known:
+        words = f"nothing that was tried brings the pictures nearer than {left.largest} grey levels"
+        named.append(Cause("not explained", words, left))
     return named
 
 # %% ../../nbs/make/comparison.ipynb #5f9cb10b
