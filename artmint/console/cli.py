@@ -409,7 +409,7 @@ def _files(studio: Path) -> Iterator[dict]:
     for name in ("chain", "store"):
         yield _check(name, "held", "there" if (studio / name).exists() else "none yet")
 
-
+# %% ../../nbs/console/cli.ipynb #4f8ec92a
 def _records(studio: Path) -> list[dict]:
     "Every record and blob against its digest."
     from artmint.studio.catalog import Catalog

@@ -881,7 +881,7 @@ def _file_of(body: str) -> str | None:
     except (NotPlainJSON, AttributeError):
         return None
 
-
+# %% ../../nbs/studio/catalog.ipynb #e37c5d27
 class Catalog(Records, Leases, Counters, Blobs):
     """A studio's records, leases and blobs: in `folder`/catalog.sqlite and `folder`/blobs, or where its
     studio.toml says."""
