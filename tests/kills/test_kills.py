@@ -21,7 +21,9 @@ def three_files(folder: Path) -> None:
 
 def test_a_schedule_strikes_where_it_says(tmp_path):
     "Before the second change there is one file; and what is counted is what was made."
-    act = Subject("files", lambda folder: None, three_files, lambda folder: {}, ("driver",), 1, 1, False, True)
+    act = Subject(
+        "files", lambda folder: None, three_files, lambda folder: {}, ("driver",), 1, 1, False, True
+    )
     (tmp_path / "points").mkdir()
     assert _forked(act, tmp_path, tmp_path / "points", "driver", 2) == -9
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["a"]
