@@ -6862,7 +6862,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'artmint.studio.files.force_file': ('studio/files.html#force_file', 'artmint/studio/files.py'),
                                       'artmint.studio.files.has_died': ('studio/files.html#has_died', 'artmint/studio/files.py'),
                                       'artmint.studio.files.hold_studio': ('studio/files.html#hold_studio', 'artmint/studio/files.py'),
-                                      'artmint.studio.files.host_name': ('studio/files.html#host_name', 'artmint/studio/files.py'),
+                                      'artmint.studio.files.host_mark': ('studio/files.html#host_mark', 'artmint/studio/files.py'),
                                       'artmint.studio.files.make_folder': ('studio/files.html#make_folder', 'artmint/studio/files.py'),
                                       'artmint.studio.files.process_name': ('studio/files.html#process_name', 'artmint/studio/files.py'),
                                       'artmint.studio.files.read_settings': ('studio/files.html#read_settings', 'artmint/studio/files.py'),

@@ -207,8 +207,8 @@ m.pack(Catalog(sys.argv[2]), load_collection(sys.argv[1]), 1, 1, 16, m.BaseFacts
 
 
 PLACES = [
-    ("shutil", "copyfile", 0),
-    ("shutil", "copyfile", 9),
+    ("shutil", "copyfileobj", 0),
+    ("shutil", "copyfileobj", 9),
     ("m", "write_car", 0),
     ("m", "write_whole", 0),
     ("m", "audit", 0),

@@ -318,7 +318,8 @@ def embedding_list(
     json: Json = False,  # for programs
 ) -> None:
     "The studio's embeddings: word, digest."
-    records = studio_catalog(studio).all("embedding")
+    kept = studio_catalog(studio).all("embedding")  # a judge's are kept under this kind as well
+    records = {word: body for word, body in kept.items() if "digest" in body}
     _print_records(records, json, "The studio has no embedding: artmint embedding add FILE --word WORD")
 
 # %% ../../nbs/run/models.ipynb #befb1ac8

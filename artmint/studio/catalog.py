@@ -959,3 +959,40 @@ class Catalog(Records, Leases, Counters, Blobs):
         """What was changed or lost since it was written, one line each: rows, blobs, and files that records
         speak of."""
         return self.check_records() + self.check_blobs() + self.lost_files()
+
+# %% ../../nbs/studio/catalog.ipynb #e37c5d27
+class Catalog(Records, Leases, Counters, Blobs):
+    """A studio's records, leases and blobs: in `folder`/catalog.sqlite and `folder`/blobs, or where its
+    studio.toml says."""
+
+    def spend(self, stage: str, key: str, amount: float | str, unit: str = "cpu") -> str:
+        """Add a line to the ledger: what a stage used for a key, in seconds of cpu, in gas, in whatever the
+        unit is. Gives its digest."""
+        line = {"stage": stage, "key": key, "amount": amount, "unit": unit}
+        return self.append("cost", f"{stage}/{key}", line)
+
+    def keep_blob(self, data: bytes, what: str) -> str:
+        "Store bytes that no other record will name, such as a head that a collection's file names, and give their digest."
+        name = self.put_blob(data)
+        if self.find("kept", name) is None:
+            self.append("kept", name, {"file_digest": name, "what": what})
+        return name
+
+    def costs(self) -> list[dict]:
+        "All lines of the ledger, oldest first."
+        return [read_json(row.body) for row in self.rows("cost")]
+
+    def lost_files(self) -> list[str]:
+        "Records that speak of a file which isn't there."
+        query = sa.select(RECORD_TABLE).where(RECORD_TABLE.c.body.contains('"file_digest":'))
+        lost = []
+        for row in self._read(query):
+            name = _file_of(row.body)
+            if name and not self.has_blob(str(name)):
+                lost.append(f"{row.kind} {row.key}: blob {name} is missing")
+        return lost
+
+    def check(self) -> list[str]:
+        """What was changed or lost since it was written, one line each: rows, blobs, and files that records
+        speak of."""
+        return self.check_records() + self.check_blobs() + self.lost_files()

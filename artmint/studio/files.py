@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TABLES', 'sync_folder', 'force_file', 'make_folder', 'replacing', 'write_whole', 'ReadOnlyStudio', 'why_read_only',
-           'refuse_read_only', 'write_new', 'BadSettings', 'studio_document', 'read_settings', 'host_name',
+           'refuse_read_only', 'write_new', 'BadSettings', 'studio_document', 'read_settings', 'host_mark',
            'process_name', 'has_died', 'StudioBusy', 'hold_studio', 'slot_key', 'attempt_key', 'drop_key', 'chain_key',
            'drop_folder']
 
@@ -239,7 +239,7 @@ def read_settings(
 
 # %% ../../nbs/studio/files.ipynb #143ecb6a
 @cache
-def host_name() -> str:
+def host_mark() -> str:
     "This host, told apart from others of its name where the system helps."
     marks = []
     for place, read in (
@@ -265,7 +265,7 @@ def _began(process: int) -> str | None:
 # %% ../../nbs/studio/files.ipynb #882d2617
 def process_name() -> str:
     "This process, for those who must know later whether it lives: host, number, beginning."
-    return f"{host_name()} {os.getpid()}@{_began(os.getpid()) or ''}"
+    return f"{host_mark()} {os.getpid()}@{_began(os.getpid()) or ''}"
 
 
 def has_died(
@@ -274,7 +274,7 @@ def has_died(
     "Whether a process is of this host and lives no more."
     host, _, rest = name.partition(" ")
     number, at, began = rest.partition(" ")[0].partition("@")
-    if host != host_name() or not at or not number.isdecimal():
+    if host != host_mark() or not at or not number.isdecimal():
         return False
     now = _began(int(number))
     return now is None or bool(began and now and began != now)

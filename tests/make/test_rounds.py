@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from artmint.curate import candidates, choose, picked_earlier
 from artmint.core.collection import read_collection
-from artmint.core.records import Slot
+from artmint.core.records import Edition, Slot
 from artmint.explore import count_pictures, parse_axis
 from artmint.generate import attempts_of, enter, generate, is_by_hand, open_slots
 from artmint.judge.decisions import Opinion, record_opinions
@@ -34,7 +34,7 @@ from artmint.make.rounds import (
     settings_of,
     tried_attempts,
 )
-from artmint.metadata import AuditFailed, MixedBases, RefusedByPeople, pack
+from artmint.metadata import AuditFailed, MixedBases, RefusedByPeople, pack, refuse_mixed_bases
 from artmint.publish.tokens import BaseFacts, read_token
 from artmint.run.batch import Stage, load_batch
 from artmint.run.runner import SlotsBeyond, WaitingForPeople, _in_rounds, run_batch
@@ -46,6 +46,7 @@ from artmint.seeds import (
     settle_slots,
 )
 from artmint.studio.catalog import Catalog
+from artmint.studio.editions import edition_of
 from tests.conftest import TINY
 from tests.styles import sha
 
@@ -259,11 +260,14 @@ def test_editions_of_two_bases_make_no_drop(tmp_path, tiny, base):
     slots = frozen_slots(catalog, tiny, tiny.salt)
     generate(catalog, Diffusers(base), attempts_of(catalog, tiny, slots, tiny.salt, 1, Diffusers(base)))
     choose(catalog, tiny, load_judge(), slots, 1)
-    other = BaseFacts(digest="7" * 64, source="another")
+    own, other = (BaseFacts(digest=name, source="bundled") for name in (base.digest, "7" * 64))
+    editions = [Edition(**edition_of(catalog, tiny.name, slot)) for slot in range(1, 5)]
+    facts = [catalog.get("artifact", edition.dna)["recipe"] for edition in editions]
+    facts[2] = facts[2] | {"base": other.digest}
     with pytest.raises(MixedBases) as refusal:
-        pack(catalog, tiny, 1, 1, 4, other, {})
-    assert refusal.value.slots == [1, 2, 3, 4]
-    assert not (tmp_path / "studio" / "drops" / "tiny-1").exists()
+        refuse_mixed_bases(editions, facts, own)
+    assert refusal.value.slots == [3]
+    assert pack(catalog, tiny, 1, 1, 4, other, {}).weights[0].digest == own.digest
 
 
 def test_what_a_person_picked_of_earlier_settings_counts(tmp_path, tiny, base):
