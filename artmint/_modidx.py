@@ -1334,6 +1334,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'artmint.core.media._media_fault': ('core/media.html#_media_fault', 'artmint/core/media.py'),
                                     'artmint.core.media._picture_fault': ('core/media.html#_picture_fault', 'artmint/core/media.py'),
                                     'artmint.core.media._strays_of': ('core/media.html#_strays_of', 'artmint/core/media.py'),
+                                    'artmint.core.media.lies_in': ('core/media.html#lies_in', 'artmint/core/media.py'),
                                     'artmint.core.media.read_media': ('core/media.html#read_media', 'artmint/core/media.py')},
             'artmint.core.picture': { 'artmint.core.picture.BadPicture': ('core/picture.html#badpicture', 'artmint/core/picture.py'),
                                       'artmint.core.picture._added_files': ('core/picture.html#_added_files', 'artmint/core/picture.py'),
