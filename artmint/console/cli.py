@@ -61,6 +61,8 @@ from artmint.run.console import (
     progress_of,
     show_steps,
 )
+
+# %% ../../nbs/console/cli.ipynb #ea16f30c
 from ..run.admin import admin_app, custody_checks
 from ..run.exchange import decisions_app
 from ..run.journals import journal_app

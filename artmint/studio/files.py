@@ -134,7 +134,7 @@ TABLES = (
 )
 TABLES += ("webhooks", "workers", "currency", "months", "rates", "revenue_per_token", "cost_share")
 
-
+# %% ../../nbs/studio/files.ipynb #bd35b958
 def studio_document(
     studio: Path,  # the studio's folder
 ) -> dict:  # empty where the file is missing

@@ -37,7 +37,10 @@ def tried(chosen: list[Attack]) -> tuple[dict[str, Counter], list[str]]:
 
 def table(counts: dict[str, Counter]) -> str:
     "The table by gate."
-    rows = ["| gate | attacks | got further than they should | refused in words nobody can act on |", "|---|---|---|---|"]
+    rows = [
+        "| gate | attacks | got further than they should | refused in words nobody can act on |",
+        "|---|---|---|---|",
+    ]
     for gate, count in counts.items():
         rows.append(f"| {gate} | {count.total()} | {count['further']} | {count['unclear']} |")
     every = sum(counts.values(), Counter())

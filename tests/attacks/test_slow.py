@@ -99,7 +99,15 @@ def test_pages_close_connections_on_which_nobody_speaks(monkeypatch):
     def make(port: int):
         told.append(port)
         ready.set()
-        return web.web_app([Route("/", web.guarded("k" * 40, lambda request, body: web.respond("hello", "text/plain")), methods=["GET", "POST"])])
+        return web.web_app(
+            [
+                Route(
+                    "/",
+                    web.guarded("k" * 40, lambda request, body: web.respond("hello", "text/plain")),
+                    methods=["GET", "POST"],
+                )
+            ]
+        )
 
     threading.Thread(target=web.serve_port, args=(make, 0, lambda line: None), daemon=True).start()
     assert ready.wait(60)
@@ -107,7 +115,9 @@ def test_pages_close_connections_on_which_nobody_speaks(monkeypatch):
     silent_ones = [socket.create_connection(address, timeout=60) for _ in range(40)]
     silent_ones[1].sendall(b"GET / HT")
     with socket.create_connection(address, timeout=60) as asking:
-        asking.sendall(b"GET /?token=" + b"k" * 40 + b" HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        asking.sendall(
+            b"GET /?token=" + b"k" * 40 + b" HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+        )
         answer = b""
         while piece := asking.recv(65536):
             answer += piece

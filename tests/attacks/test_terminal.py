@@ -36,9 +36,13 @@ def recorded(*arguments: str) -> tuple[int, str]:
     "The exit code of the console script on a terminal of 80 columns, and all that it wrote there."
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, COLUMNS, 0, 0))
-    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")
+    }
     command = [sys.executable, "-c", "from artmint.console.cli import main; main()", *arguments]
-    child = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment | {"TERM": "xterm-256color"})
+    child = subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment | {"TERM": "xterm-256color"}
+    )
     os.close(theirs)
     data = b""
     while True:
@@ -55,7 +59,9 @@ def recorded(*arguments: str) -> tuple[int, str]:
 
 def cells(line: str) -> int:
     "Columns that a line takes on a terminal."
-    return sum(2 if unicodedata.east_asian_width(sign) in "WF" else not unicodedata.combining(sign) for sign in line)
+    return sum(
+        2 if unicodedata.east_asian_width(sign) in "WF" else not unicodedata.combining(sign) for sign in line
+    )
 
 
 def published(folder, strings: list[str]) -> str:
