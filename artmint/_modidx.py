@@ -1473,6 +1473,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'artmint.core.media._media_fault': ('core/media.html#_media_fault', 'artmint/core/media.py'),
                                     'artmint.core.media._picture_fault': ('core/media.html#_picture_fault', 'artmint/core/media.py'),
                                     'artmint.core.media._strays_of': ('core/media.html#_strays_of', 'artmint/core/media.py'),
+                                    'artmint.core.media.lies_in': ('core/media.html#lies_in', 'artmint/core/media.py'),
                                     'artmint.core.media.read_media': ('core/media.html#read_media', 'artmint/core/media.py')},
             'artmint.core.origins': { 'artmint.core.origins._apart': ('core/origins.html#_apart', 'artmint/core/origins.py'),
                                       'artmint.core.origins._caption': ('core/origins.html#_caption', 'artmint/core/origins.py'),

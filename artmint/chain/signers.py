@@ -150,7 +150,7 @@ class KeystoreSigner(Signer):
             raise MissingKey(str(path))
         try:
             self._account = Account.from_key(Account.decrypt(self.lock.read_text(), passphrase))
-        except (ValueError, TypeError, KeyError):
+        except Exception:  # eth-account raises whatever a file that is no keystore does to it
             raise WrongPassphrase(str(path)) from None
         self.address = self._account.address
 
@@ -169,7 +169,7 @@ def keystore_address(
         raise MissingKey(str(path))
     try:
         said = str(json.loads(Path(path).read_text()).get("address") or "")
-    except (ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         raise WrongPassphrase(str(path)) from None
     return to_checksum_address(said) if is_hex_address(said) else ""
 

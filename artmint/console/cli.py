@@ -80,6 +80,12 @@ from ..run.models import adapter_app, base_app, embedding_app, engines_app
 # %% ../../nbs/console/cli.ipynb #5691a8aa
 from ..run.networks import control_app, encoder_app, ip_adapter_app, picture_app, upscaler_app
 
+# %% ../../nbs/console/cli.ipynb #ea16f30c
+from ..run.admin import admin_app, custody_checks
+from ..run.exchange import decisions_app
+from ..run.journals import journal_app
+from ..run.models import adapter_app, base_app, embedding_app
+
 # %% ../../nbs/console/cli.ipynb #79f388a5
 from ..run.imports import import_folder
 from ..run.preview import preview_drop

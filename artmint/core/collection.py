@@ -39,7 +39,7 @@ from artmint.core.canon import (
     read_toml,
     unsafe_text,
 )
-from .media import ANIMATIONS, PAGE_PICTURES, MediaFile, read_media
+from .media import ANIMATIONS, PAGE_PICTURES, MediaFile, lies_in, read_media
 from artmint.core.records import (
     ControlUse,
     EngineName,
@@ -1105,8 +1105,8 @@ def contradictions(
 def _text_beside(folder: Path, name: str) -> str:
     "A text file beside a collection's. Raises ValueError, which says what is wrong with it."
     path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise ValueError(f"{name!r} lies outside the collection's folder")
+    if not lies_in(folder, path):
+        raise ValueError(f"{name!r} lies outside the collection's folder, or is a link to itself")
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:

@@ -431,6 +431,8 @@ def open_response(
         raise BadAnswer(
             question.host, "its address holds a user or a password, which are sent nowhere; leave them out"
         )
+    if not all(value.isprintable() for value in question.headers.values()):
+        raise BadAnswer(question.host, _SEALED)
     trusted = question.trusted or _origin(question.url)
     for _ in range(HOPS + 1):
         with _response(question, url, trusted, until) as answer:

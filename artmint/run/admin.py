@@ -555,7 +555,7 @@ def admin_seal(
     desk: Desk,  # what it works with
     drop: DropNumber = 1,  # which drop
     picture: CoverFile = None,  # of the placeholder
-    known: KnownSalt = False,  # what it costs was read
+    admitted: KnownSalt = False,  # that the salt can be guessed
 ) -> None:
     "Fix a packed drop's content on chain without telling it; its tokens show a placeholder until `reveal`."
     from artmint.chain.admin import commit_call, draw_salt
@@ -564,7 +564,7 @@ def admin_seal(
 
     manifest, contract = _manifest(desk, drop), desk.contract
     _check_published(desk, manifest)
-    if guessable_salt(desk.collection) and not known:
+    if guessable_salt(desk.collection) and not admitted:
         raise SealedByNothing(desk.collection.name)
     if early := early_words(_stores_told(desk, manifest)):
         typer.echo(early, err=True)

@@ -69,9 +69,8 @@ def _salvaged(data: bytes, folder: Path) -> None:
         seen = [visit.block for visit in walk(sound()[0], found.unchecked)]
     except ContentError:
         return
-    assert seen == [
-        data for _, data in (sound()[1][0], sound()[1][1], sound()[1][2], sound()[1][1], sound()[1][3])
-    ]
+    root, leaf, inner, other = (data for _, data in sound()[1])
+    assert seen == [root, leaf, inner, leaf, other]
 
 
 def _walked(root: tuple[CID, bytes], others: list[tuple[CID, bytes]], folder: Path) -> None:

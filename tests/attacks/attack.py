@@ -26,7 +26,7 @@ class Attack:
 _ADVICE = re.compile(
     r"\b(give|check|mend|correct|take|takes|name|fetch|ask|write|rename|leave|use|put|raise|choose|save|export|copy|convert|remove|install|"
     r"wait|look|begin|bring|publish|open|assign|develop|flatten|embed|spell|calls? for|expected|found again|one of|"
-    r"nothing (was|of it|speaks)|was changed|were changed|is refused|can't be|has no|holds no|do not trust|should be)\b",
+    r"nothing (was|of it|speaks)|make it again|lies outside|in small letters|was changed|were changed|is refused|can't be|has no|holds no|do not trust|should be)\b",
     re.IGNORECASE,
 )
 

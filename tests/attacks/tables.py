@@ -449,38 +449,35 @@ def _jsons() -> list[Attack]:
 
 
 CSV = b"slot,attempt,decision,stars,note,by,at\r\n"
-CALLS = {
-    "samples.json": {
-        "no samples": {"samples": 3},
-        "samples of numbers": {"samples": [1]},
-        "a list": [],
-        "a decision that is a list": {"samples": [{"decision": [1]}]},
-        "tags that are a number": {"samples": [{"tags": 5}]},
-        "stars of 10^9": {"samples": [{"slot": 1, "attempt": 1, "stars": 10**9, "tags": ["accept"]}]},
-        "a note of 5 MB": {"samples": [{"slot": 1, "attempt": 1, "note": "x" * (5 << 20)}]},
-        "a slot that is a text": {"samples": [{"slot": "x", "attempt": 1, "tags": ["accept"]}]},
-        "what was exported as a text": {"samples": [{"slot": 1, "exported": "x", "tags": ["accept"]}]},
-    },
-    "tasks.json": {
-        "a table": {},
-        "annotations of lists": [{"data": {}, "annotations": [[1]]}],
-        "results of lists": [{"data": {}, "annotations": [{"result": [[1]]}]}],
-        "a result that is a text": [{"data": {}, "annotations": [{"result": "x"}]}],
-        "exported results without ids": [{"data": {"exported": [{"a": 1}]}, "annotations": [{"result": []}]}],
-        "choices that are a table": [
-            {
-                "data": {},
-                "annotations": [
-                    {"result": [{"from_name": "decision", "value": {"choices": {"0": "accept"}}}]}
-                ],
-            }
-        ],
-        "ids that are lists": [
-            {"data": {"exported": []}, "annotations": [{"result": [{"id": [], "value": {}}]}]}
-        ],
-        "nobody's data": [{"annotations": []}],
-    },
+SAMPLES = {
+    "no samples": {"samples": 3},
+    "samples of numbers": {"samples": [1]},
+    "a list": [],
+    "a decision that is a list": {"samples": [{"decision": [1]}]},
+    "tags that are a number": {"samples": [{"tags": 5}]},
+    "stars of 10^9": {"samples": [{"slot": 1, "attempt": 1, "stars": 10**9, "tags": ["accept"]}]},
+    "a note of 5 MB": {"samples": [{"slot": 1, "attempt": 1, "note": "x" * (5 << 20)}]},
+    "a slot that is a text": {"samples": [{"slot": "x", "attempt": 1, "tags": ["accept"]}]},
+    "what was exported as a text": {"samples": [{"slot": 1, "exported": "x", "tags": ["accept"]}]},
 }
+TASKS = {
+    "a table": {},
+    "annotations of lists": [{"data": {}, "annotations": [[1]]}],
+    "results of lists": [{"data": {}, "annotations": [{"result": [[1]]}]}],
+    "a result that is a text": [{"data": {}, "annotations": [{"result": "x"}]}],
+    "exported results without ids": [{"data": {"exported": [{"a": 1}]}, "annotations": [{"result": []}]}],
+    "choices that are a table": [
+        {
+            "data": {},
+            "annotations": [{"result": [{"from_name": "decision", "value": {"choices": {"0": "accept"}}}]}],
+        }
+    ],
+    "ids that are lists": [
+        {"data": {"exported": []}, "annotations": [{"result": [{"id": [], "value": {}}]}]}
+    ],
+    "nobody's data": [{"annotations": []}],
+}
+CALLS = {"samples.json": SAMPLES, "tasks.json": TASKS}
 
 
 def _others() -> list[Attack]:

@@ -79,6 +79,17 @@ def adapter_metadata() -> dict[str, str]:
     }
 
 
+BROKEN_METADATA = (
+    "no JSON",
+    "brackets",
+    "tables",
+    "a list",
+    "a number",
+    "an alpha that is infinite",
+    "a rank of 5000 digits",
+)
+
+
 @cache
 def sound(**facts: str) -> bytes:
     "A small adapter."
@@ -307,7 +318,7 @@ def _tensor_attacks() -> list[Attack]:
                 GATE,
                 f"adapter_config.json: {what}",
                 partial(_read_adapter, "adapter_model.safetensors", sound(), config=text),
-                Refusal if what in ("no JSON", "brackets", "tables", "a list", "a number") else HARMLESS,
+                Refusal if what in BROKEN_METADATA else HARMLESS,
             )
         )
     far, mean, square = np.zeros(4), np.zeros(8), np.eye(8)
