@@ -223,13 +223,12 @@ def picture_add(
     json: Json = False,  # for programs
 ) -> None:
     "Take a picture into the studio as a plain PNG, upright and in sRGB, and say its digest."
-    from PIL import Image
-
+    from artmint.core.picture import read_png
     from artmint.generate import put_picture
 
     catalog = studio_catalog(studio)
     digest = put_picture(catalog, file, ground)
-    width, height = Image.open(catalog.blob_path(digest)).size
+    width, height = read_png(catalog.blob(digest))[0].size
     if json:
         return print_json({"digest": digest, "width": width, "height": height})
     typer.echo(f"{digest}  {width}x{height}")
