@@ -80,12 +80,6 @@ from ..run.models import adapter_app, base_app, embedding_app, engines_app
 # %% ../../nbs/console/cli.ipynb #5691a8aa
 from ..run.networks import control_app, encoder_app, ip_adapter_app, picture_app, upscaler_app
 
-# %% ../../nbs/console/cli.ipynb #ea16f30c
-from ..run.admin import admin_app, custody_checks
-from ..run.exchange import decisions_app
-from ..run.journals import journal_app
-from ..run.models import adapter_app, base_app, embedding_app
-
 # %% ../../nbs/console/cli.ipynb #79f388a5
 from ..run.imports import import_folder
 from ..run.preview import preview_drop
@@ -445,18 +439,6 @@ def _files(studio: Path) -> Iterator[dict]:
         yield _check(name, "held", "there" if (studio / name).exists() else "none yet")
 
 # %% ../../nbs/console/cli.ipynb #583252ae
-def _records(studio: Path) -> list[dict]:
-    "Every record and blob against its digest."
-    from artmint.studio.catalog import Catalog
-
-    try:
-        problems = Catalog(studio).check()
-    except Exception as error:  # a doctor names what is broken, and goes on
-        problems = [console_words(error)[0]]
-    changed = [_check("catalog", "failed", problem) for problem in problems]
-    return changed or [_check("catalog", "held", "every row and every blob is what was written")]
-
-# %% ../../nbs/console/cli.ipynb #4f8ec92a
 def _records(studio: Path) -> list[dict]:
     "Every record and blob against its digest."
     from artmint.studio.catalog import Catalog

@@ -74,20 +74,6 @@ from artmint.studio.files import (
     write_whole,
 )
 
-# %% ../../nbs/run/runner.ipynb #891facd1
-from ..seeds import load_collection
-from ..studio.catalog import Catalog
-from ..studio.editions import edition_of, token_of
-from ..studio.maintenance import record_sources
-from artmint.studio.files import (
-    attempt_key,
-    drop_folder,
-    hold_studio,
-    refuse_read_only,
-    slot_key,
-    write_whole,
-)
-
 # %% ../../nbs/run/runner.ipynb #fa84582d
 class WaitingForPeople(Refusal):
     "Slots are open that people are asked about, or after the last round."

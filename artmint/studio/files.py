@@ -209,24 +209,6 @@ def studio_document(
         raise BadSettings(str(path), wrong)
     return document
 
-# %% ../../nbs/studio/files.ipynb #bd35b958
-def studio_document(
-    studio: Path,  # the studio's folder
-) -> dict:  # empty where the file is missing
-    "All of studio.toml. Raises BadSettings."
-    path = Path(studio) / "studio.toml"
-    if not path.exists():
-        return {}
-    try:
-        document = read_toml(path.read_bytes())
-    except OSError as error:
-        raise BadSettings(str(path), f"it can't be read ({error.strerror})") from error
-    except NotPlainTOML as error:
-        raise BadSettings(str(path), str(error)) from error
-    if wrong := _unknown_tables(document):
-        raise BadSettings(str(path), wrong)
-    return document
-
 # %% ../../nbs/studio/files.ipynb #a4dbdb6f
 def _unknown_tables(document: dict) -> str:
     "What is wrong with the names at the top of a studio.toml; empty: nothing."
