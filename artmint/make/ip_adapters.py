@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 from ..core.records import PicturePrompt
 from .adapters import NotAnAdapter, unpack_tensors
 from .base import CodeInModel, quiet, refuse_pickles
-from .control import NotANetwork, filled, pack_network, read_network, refuse_unet, unpack_network
+from artmint.make.control import (
+    NotANetwork,
+    pack_network,
+    read_network,
+    refuse_unet,
+    unpack_network,
+    with_tensors,
+)
 
 # %% ../../nbs/make/ip_adapters.ipynb #8cc9f64d
 ENCODER = "image encoder"
@@ -57,7 +64,7 @@ def image_encoder(
         ids = getattr(part, "position_ids", None)
         if isinstance(ids, torch.Tensor) and ids.is_meta:
             part.position_ids = torch.arange(ids.shape[-1]).expand(1, -1)
-    return filled(network, places, ENCODER)
+    return with_tensors(network, places, ENCODER)
 
 # %% ../../nbs/make/ip_adapters.ipynb #3de1f66b
 def read_encoder(

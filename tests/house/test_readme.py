@@ -29,7 +29,7 @@ NOTEBOOKS = sorted(path for path in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_c
 FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^(?P=indent)```$", re.DOTALL | re.MULTILINE
 )
-LANGUAGES = {"bash", "python", "toml", "text"}
+LANGUAGES = {"bash", "json", "python", "toml", "text"}
 INLINE = re.compile(r"(?<!`)`((?:artmint|make|papermill|pip install|python) [^`\n]+)`(?!`)")
 LINK = re.compile(r"""(?:\]\(|(?:src|href)=")([^)"\s]+)""")
 
