@@ -257,7 +257,7 @@ _BLOCK_FIELDS = "hash parentHash number timestamp"
 _NEEDED = {  # method: fields that its records have
     "eth_getBlockByNumber": _BLOCK_FIELDS,
     "eth_getBlockByHash": _BLOCK_FIELDS,
-    "eth_getTransactionReceipt": "transactionHash blockHash blockNumber gasUsed logs",
+    "eth_getTransactionReceipt": "transactionHash blockNumber logs",  # what else is left out is computed, or named
     "eth_getTransactionByHash": "hash from nonce",
     "eth_getLogs": "address topics data blockNumber blockHash transactionHash logIndex",
     "eth_feeHistory": "baseFeePerGas",

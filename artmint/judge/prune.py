@@ -236,7 +236,18 @@ _LATER = (
     "scorers",
     "workflow",
 )
-_LATER_GENERATION = ("schedule", "clip_skip", "guidance_rescale", "prompt_syntax", "engine")
+_LATER_GENERATION = (
+    "schedule",
+    "clip_skip",
+    "guidance_rescale",
+    "prompt_syntax",
+    "engine",
+    "mask",
+    "regions",
+    "controls",
+    "picture_prompts",
+    "upscale",
+)
 
 
 def _idle(record: Record, names: tuple[str, ...]) -> set[str]:

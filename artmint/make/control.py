@@ -34,7 +34,10 @@ class NotANetwork(Refusal):
 
     kind: str
     reason: str
-    says = "This is no {kind} that can be used here: {reason}. Nothing was stored or painted."
+    says = (
+        "This is no {kind} that can be used here: {reason}. Nothing was stored or painted; give another file."
+    )
+    exit_code = 2
 
 
 def pack_network(

@@ -225,7 +225,8 @@ def engine_settings(
     kind: EngineName,  # of which engine
 ) -> EngineSettings:
     "The studio's one server of a kind. Raises NoSuchEngine, BadSettings."
-    return read_engines(Path(studio))[engine_name(studio, kind)]
+    name = engine_name(studio, kind)
+    return read_engines(Path(studio))[name]
 
 
 def a1111_place(

@@ -28,7 +28,8 @@ class NotAnUpscaler(Refusal):
     "A file that holds no network that enlarges pictures, or not as far as a recipe asks."
 
     reason: str
-    says = "This is no upscaler that can be used here: {reason}. Nothing was painted with it."
+    says = "This is no upscaler that can be used here: {reason}. Nothing was stored or painted; give another file."
+    exit_code = 2
 
 
 class NoSpandrel(Refusal):

@@ -65,10 +65,8 @@ ELSEWHERE = {
     "artmint serve": "test_a_drop_by_http_alone_has_the_consoles_bytes_and_is_proven",
     "artmint run batches/demo-lora.toml": "test_a_batch_trains_its_style_and_proves_what_it_paints",
     "artmint review batches/demo.toml": "test_by_keyboard_alone",
+    "artmint import": "test_what_is_published_is_what_the_file_states",
     "artmint train": "test_a_training_is_made_and_the_next_forecast_knows_it",
-    "artmint base add": "test_a_base_has_a_name_and_the_studios_only_one_is_meant",
-    "artmint adapter add": "test_a_file_from_elsewhere_comes_in_and_is_ready_to_paste",
-    "artmint embedding add": "test_an_embedding_comes_in_under_its_word",
 }
 
 

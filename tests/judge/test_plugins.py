@@ -313,7 +313,7 @@ class Remembering:
 
     def __init__(self, judge):
         self.judge, self.digest, self.encode_texts, self.rows = judge, judge.digest, judge.encode_texts, {}
-        self.texts = judge.texts
+        self.texts, self.width = judge.texts, judge.width
 
     def encode_images(self, images):
         keys = [(image.mode, image.size, image.tobytes()) for image in images]

@@ -328,20 +328,22 @@ def test_a_base_that_was_not_published_is_named_as_the_studio_names_it(tmp_path)
 
     origin = f"our/base@{'4' * 40}"
     with pytest.raises(Unreachable, match=f"the studio says that it is {origin} .--base {origin}."):
-        _base(_Place([], [], "0" * 64, "", tmp_path, origin))
+        _base(_Place([], [], "0" * 64, "", tmp_path, origin, "diffusers"))
     with pytest.raises(Unreachable, match="say where it can be loaded from$"):
-        _base(_Place([], [], "0" * 64, "", tmp_path, "riso"))
+        _base(_Place([], [], "0" * 64, "", tmp_path, "riso", "diffusers"))
 
 
 def test_pictures_of_another_engine_say_what_it_takes_to_paint_them_again(tmp_path):
     from artmint.prove.evidence import Unreachable
     from artmint.prove.regenerate import _painter, _Place
 
-    place = _Place([], [], "0" * 64, "", tmp_path, "hill")
+    def place(engine):
+        return _Place([], [], "0" * 64, "", tmp_path, "hill", engine)
+
     with pytest.raises(Unreachable, match="need ComfyUI with the workflow 'hill', which isn't published"):
-        _painter(place, "comfyui")
-    with pytest.raises(Unreachable, match="need the engine a1111 with 'hill', which isn't at hand"):
-        _painter(place, "a1111")
+        _painter(place("comfyui"))
+    with pytest.raises(Unreachable, match="need a server with A1111's API and 'hill' .*--base http"):
+        _painter(place("a1111"))
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_pickles_and_what_is_none_of_it_are_refused_and_store_nothing(house, cap
         (("image-encoder", "add", "junk.safetensors"), "no folder"),
     ):
         code, _, err = typed(capsys, *words, "--name", "x")
-        assert code == 1 and said in err, (words, err)
+        assert code == 2 and said in err, (words, err)
     assert list(Catalog(house / "studio").blob_names()) == []
 
 
@@ -79,7 +79,7 @@ def test_networks_for_a_base_come_in_and_others_dont(house, capsys):
         == catalog.get("control", "edges")["digest"]
     )
     code, _, err = typed(capsys, "control", "add", "coarse", "--name", "coarse")
-    assert code == 1 and "shrinks its picture by 8" in err
+    assert code == 2 and "shrinks its picture by 8" in err
     assert (
         "[[generation.picture_prompts]]"
         in typed(capsys, "ip-adapter", "add", "ip.safetensors", "--name", "ip")[1]

@@ -281,7 +281,8 @@ export function described(card, ask) {
     part.push(make("p", { textContent: card.prompt }));
   }
   if (card.negative) part.push(make("p", { textContent: "without: " + card.negative }));
-  heading({ "by hand": "Made by hand", elsewhere: "Made elsewhere, as its file states" }[card.parameters.made] ?? "Recipe");
+  const made = { "by hand": "Made by hand", elsewhere: "Made elsewhere, as its file states" };
+  heading(made[card.parameters.made] ?? "Recipe");
   const seed = card.seed === null || card.seed === undefined ? [] : [["seed", card.seed]];
   const recipe = Object.entries(card.parameters).map(([key, value]) => [key, plain(value)]);
   part.push(listOf([...seed, ...recipe, ["dna", card.dna.slice(0, 12)]]));
