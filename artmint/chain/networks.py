@@ -414,10 +414,10 @@ class Ceilings(Record):
 class CeilingSettings(Record):
     "What studio.toml says of ceilings."
 
-    token: float = Field(0, ge=0)  # gwei
-    day: float = Field(0, ge=0)  # gwei
+    token: float = Field(0, ge=0, le=10**12)  # gwei
+    day: float = Field(0, ge=0, le=10**12)  # gwei
     above: Literal["stop", "wait", "mint"] = "stop"
-    patience: float = Field(3600, ge=0)  # seconds
+    patience: float = Field(3600, ge=0, le=10**9)  # seconds
 
 
 def ceilings_of(

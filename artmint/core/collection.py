@@ -789,7 +789,7 @@ def _longest_prompt(collection: Collection) -> int:
     "Characters of the longest prompt that the template can give, or a one-of-one."
     length = len(collection.template)
     for trait, values in collection.traits.items():
-        length += max(len(collection.words_of(trait, value)) for value in values)
+        length += max((len(collection.words_of(trait, value)) for value in values), default=0)
     for name, lines in collection.wildcards.items():
         length += max(map(len, lines), default=0)
     return max(length, *(len(work.prompt or "") for work in collection.one_of_ones.values()), 0)

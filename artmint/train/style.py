@@ -111,7 +111,14 @@ class BadStyleSet(Refusal):
 
     def __str__(self):
         heading = f"{self.folder} is no style set to train on. Nothing was trained. Mend these and try again:"
-        return "\n".join([heading, *(f"  - {fault}" for fault in self.faults)])
+        told = [
+            fault if len(fault) <= 400 else f"{fault[:400]}… (cut: it has {len(fault)} characters)"
+            for fault in self.faults[:60]
+        ]
+        more = len(self.faults) - len(told)
+        return "\n".join(
+            [heading, *(f"  - {fault}" for fault in told), *([f"  - and {more} more"] if more else [])]
+        )
 
 
 @dataclass

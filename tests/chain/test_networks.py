@@ -14,6 +14,7 @@ from artmint.chain.networks import (
     Ceilings,
     TokenCostAboveCeiling,
     NoNode,
+    ceilings_of,
     forecast_gas,
     l1_gas,
     network_of,
@@ -22,6 +23,7 @@ from artmint.chain.networks import (
 )
 from artmint.chain.preflight import mint_plan
 from artmint.mint import mint
+from artmint.studio.files import BadSettings
 from tests.nodes import Studio
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -154,3 +156,10 @@ def test_a_day_counts_what_was_spent(tmp_path, node):
         mint(studio.minter, studio.contract, studio.drop, 8, ceilings=Ceilings(day=cost * 3 // 4))
     assert studio.contract.functions.totalSupply().call() == 8
     mint(studio.minter, studio.contract, studio.drop, 8, ceilings=Ceilings(day=10 * cost))
+
+
+@pytest.mark.parametrize("word", ["token", "day", "patience"])
+def test_a_ceiling_that_is_beyond_all_money_is_refused(tmp_path, word):
+    (tmp_path / "studio.toml").write_text(f"[ceilings]\n{word} = 1e308\n")
+    with pytest.raises(BadSettings, match=word):
+        ceilings_of(tmp_path)

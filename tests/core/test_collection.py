@@ -481,3 +481,11 @@ def test_numbers_that_no_studio_means_are_refused(tmp_path, key, value):
     path.write_text(text)
     with pytest.raises(InconsistentCollection, match=f"{key}: Input should be less than or equal"):
         read_collection(path)
+
+
+def test_a_trait_without_values_is_refused_in_words(tmp_path):
+    path = tmp_path / "collection.toml"
+    text = (example() / "collection.toml").read_text()
+    path.write_text(re.sub(r"(?s)(\[traits\.density\]).*?\n\n", r"\1\n\n", text))
+    with pytest.raises(InconsistentCollection, match="density"):
+        read_collection(path)

@@ -20,6 +20,7 @@ from artmint.ipfs.cid import CID
 from artmint.ipfs.stores import FolderStore
 from artmint.lora_train import train
 from artmint.make.base import load_base, load_judge
+from artmint.make.engines import Diffusers
 from artmint.metadata import pack
 from artmint.pin import publish
 from artmint.publish.tokens import BaseFacts
@@ -48,7 +49,7 @@ CONFIG = TrainConfig(steps=3, batch=2, rank=2, alpha=1.0, resolution=64, every=1
 @cache
 def models() -> tuple[Any, Any]:
     "Base and judge, loaded once for all that are forked."
-    return load_base(), load_judge()
+    return Diffusers(load_base()), load_judge()
 
 
 def sha256(path: Path) -> str:
@@ -68,7 +69,7 @@ def paint_line(folder: Path) -> None:
     slots = frozen_slots(catalog, TINY, "tiny")
     generate(catalog, base, attempts_of(catalog, TINY, slots, "tiny", 1, base))
     choose(catalog, TINY, judge, slots, 1)
-    facts = BaseFacts(digest=base.digest, source=base.source)
+    facts = BaseFacts(digest=base.digest, source=base.origin)
     manifest = pack(catalog, TINY, 1, 1, 4, facts, {})
     archive = drop_folder(catalog.folder, "tiny", 1) / "drop.car"
     publish(archive, CID.parse(manifest.root), [FolderStore(catalog.folder / "store")])
@@ -96,7 +97,7 @@ def prepare_style(folder: Path) -> None:
 
 def learn(folder: Path) -> None:
     "A training of a few steps, each of them kept."
-    train(load_style(folder / "style", 32), models()[0], CONFIG, folder / "out")
+    train(load_style(folder / "style", 32), models()[0].base, CONFIG, folder / "out")
 
 
 def of_training(folder: Path) -> dict:
@@ -158,7 +159,9 @@ def serve_runs(folder: Path) -> None:
     queue.submit("monday", {"batch": "small"})
     worker = RunWorker(queue, lease=3.0, environment=os.environ)
     end = time.monotonic() + 300
-    while queue.view("monday").state not in ("done", "failed"):
+    while queue.view("monday").state != "done":
+        if queue.view("monday").state == "failed":  # a kernel died: somebody has it go on
+            queue.resume("monday")
         if not worker.work(once=True):
             time.sleep(0.3)
         assert time.monotonic() < end, queue.view("monday")
