@@ -487,5 +487,4 @@ def test_a_trait_without_values_is_refused_in_words(tmp_path):
     path = tmp_path / "collection.toml"
     text = (example() / "collection.toml").read_text()
     path.write_text(re.sub(r"(?s)(\[traits\.density\]).*?\n\n", r"\1\n\n", text))
-    with pytest.raises(InconsistentCollection, match="density"):
-        read_collection(path)
+    assert any("density: the counts add up to 0" in one for one in contradictions(read_collection(path)))
