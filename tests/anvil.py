@@ -26,7 +26,9 @@ def program(name: str) -> Path:
     "Where `anvil` or `forge` lies; fetched by npm when it is missing. Raises ProgramMissing."
     if not shutil.which("node"):
         raise ProgramMissing(f"node isn't installed, and {name} comes from npm. Install Node.js 20 or newer")
-    path = installed(name) or fetched(name)
+    LOCK.parent.mkdir(exist_ok=True)
+    with FileLock(LOCK):  # tests run in several processes: what another one's npm is still writing isn't installed
+        path = installed(name) or fetched(name)
     if path is None:
         raise ProgramMissing(f"npm couldn't fetch {name}")
     return path
@@ -43,10 +45,7 @@ def fetched(name: str) -> Path | None:
     if not shutil.which("npm"):
         raise ProgramMissing(f"npm isn't installed, so {name} can't be had")
     command = ["npm", "ci", "--ignore-scripts", "--silent", "--no-audit", "--no-fund"]
-    LOCK.parent.mkdir(exist_ok=True)
-    with FileLock(LOCK):  # tests run in several processes, and npm ci begins by deleting everything
-        if installed(name) is None:
-            subprocess.run(command, cwd=CONTRACTS, capture_output=True, timeout=180, check=False)
+    subprocess.run(command, cwd=CONTRACTS, capture_output=True, timeout=180, check=False)
     return installed(name)
 
 
