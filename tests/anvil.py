@@ -27,7 +27,9 @@ def program(name: str) -> Path:
     if not shutil.which("node"):
         raise ProgramMissing(f"node isn't installed, and {name} comes from npm. Install Node.js 20 or newer")
     LOCK.parent.mkdir(exist_ok=True)
-    with FileLock(LOCK):  # tests run in several processes: what another one's npm is still writing isn't installed
+    with FileLock(
+        LOCK
+    ):  # tests run in several processes: what another one's npm is still writing isn't installed
         path = installed(name) or fetched(name)
     if path is None:
         raise ProgramMissing(f"npm couldn't fetch {name}")

@@ -468,7 +468,8 @@ def execute_stage(
             node = execute_notebook(running, running, stage.parameters, cwd=here, **streams, **how)
     except (PapermillExecutionError, DeadKernelError) as error:
         name = getattr(error, "ename", type(error).__name__)
-        message = getattr(error, "evalue", str(error))
+        message = getattr(error, "evalue", str(error)).strip()
+        message += "" if message.endswith((".", "!", "?")) else "."
         failed = _set_aside(running, "failed")
         raise StageFailed(stage.name, name, message, str(failed), _exit_code(name)) from error
     except KeyboardInterrupt:
