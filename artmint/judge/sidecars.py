@@ -301,9 +301,9 @@ def _vote(name: str, fields: dict[str, str]) -> str:
 def _rating(fields: dict[str, str]) -> tuple[int | None, str]:
     "Stars, none for none and for a rejection; or why they aren't any."
     text = fields.get("rating", "") or "0"
-    number = re.fullmatch(r"([+-]?\d+)(?:\.0*)?", text)
+    number = re.fullmatch(r"([+-]?[0-9]{1,4})(?:\.0*)?", text)
     if not number or not -1 <= int(number[1]) <= 5:
-        return None, f"xmp:Rating {text!r} is none of -1, 0, 1, 2, 3, 4, 5"
+        return None, f"xmp:Rating {text[:40]!r} is none of -1, 0, 1, 2, 3, 4, 5"
     return (int(number[1]) if int(number[1]) > 0 else None), ""
 
 # %% ../../nbs/judge/sidecars.ipynb #33bad9f6

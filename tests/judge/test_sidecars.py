@@ -12,6 +12,7 @@ from artmint.core.picture import pixel_digest, read_png
 from artmint.judge.decisions import Action, ReviewSession, record_action
 from artmint.judge.exchange import ExportExists, UnreadableDecisions, entries, plan_import, record_import
 from artmint.judge.sidecars import (
+    _rating,
     EXPORT_RECORD,
     embed_xmp,
     embedded_xmp,
@@ -220,3 +221,11 @@ def test_what_holds_neither_pictures_nor_sidecars_is_refused(tmp_path):
     for place in (tmp_path, tmp_path / "decisions.csv"):
         with pytest.raises(UnreadableDecisions, match="neither pictures nor sidecars"):
             read_sidecars(place)
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "-" + "1" * 5000, "٣", "6", "-2", "5.5", "five"])
+def test_a_rating_that_no_program_gives_is_told_in_few_words(text):
+    stars, why = _rating({"rating": text})
+    assert stars is None
+    assert "is none of -1, 0, 1, 2, 3, 4, 5" in why
+    assert len(why) < 120
