@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from artmint import generate
+from artmint.make import engines
 from artmint.make.base import Base, load_base
 from artmint.make.engines import Diffusers
-from artmint.run import workers as scale
 from artmint.run.executors import serial
 from artmint.run.workers import Crew, order_of
 from artmint.studio.catalog import Catalog, Leases
@@ -39,14 +38,14 @@ class Stopwatch:
 
 @contextmanager
 def watched_rendering() -> Iterator[Stopwatch]:
-    "A stopwatch around rendering, wherever a worker calls it from."
-    render = generate.render
+    "A stopwatch around rendering, as the engine calls it."
+    render = engines.render
     watch = Stopwatch(render)
-    generate.render = scale.render = watch
+    engines.render = watch
     try:
         yield watch
     finally:
-        generate.render = scale.render = render
+        engines.render = render
 
 
 def rendered(base: Base, seeds: range, watch: Stopwatch) -> tuple[float, float]:
