@@ -647,7 +647,7 @@ def test_the_explorers_input_gives_the_same_code(script):
     got = subprocess.run(
         ["node", "-e", program],
         cwd=ROOT / "contracts",
-        input=script.INPUT.read_bytes(),
+        input=(script.DATA / "ArtMint.input.json").read_bytes(),
         capture_output=True,
         check=True,
     )
@@ -662,12 +662,7 @@ def test_compile_check_notices_a_change(script, tmp_path, monkeypatch):
     (tmp_path / "ArtMint.json").write_text(
         (ROOT / "artmint/data/contracts/ArtMint.json").read_text().replace("6080", "6081", 1)
     )
-    for name, value in (
-        ("TARGET", tmp_path / "ArtMint.json"),
-        ("INPUT", tmp_path / "input.json"),
-        ("ROOT", tmp_path),
-    ):
-        monkeypatch.setattr(script, name, value)
+    monkeypatch.setattr(script, "DATA", tmp_path)
     with pytest.raises(SystemExit, match="isn't what the source compiles to"):
         script.main()
 
@@ -676,10 +671,9 @@ def test_compile_check_notices_a_change(script, tmp_path, monkeypatch):
 def test_code_that_nobody_knows_is_noticed(script, tmp_path, monkeypatch):
     (tmp_path / "known.json").write_text("{}")
     monkeypatch.setattr(script, "KNOWN", tmp_path / "known.json")
-    monkeypatch.setattr(script, "ROOT", tmp_path)
-    for name, file in (("TARGET", "ArtMint.json"), ("INPUT", "ArtMint.input.json")):
-        shutil.copy(ROOT / "artmint/data/contracts" / file, tmp_path / name)
-        monkeypatch.setattr(script, name, tmp_path / name)
+    for file in ("ArtMint.json", "ArtMint.input.json"):
+        shutil.copy(ROOT / "artmint/data/contracts" / file, tmp_path / file)
+    monkeypatch.setattr(script, "DATA", tmp_path)
     with pytest.raises(SystemExit, match="doesn't have 0x"):
         script.main()
 
