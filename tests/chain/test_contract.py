@@ -304,6 +304,7 @@ VALUES = {  # what each verb is called with, where no key is meant
 }
 
 
+@pytest.mark.many(8)
 @pytest.mark.parametrize(
     "verb",
     [
@@ -557,6 +558,7 @@ def test_the_collection_describes_itself(desk):
     assert len(desk.contract.events.ContractURIUpdated().process_receipt(receipt)) == 1
 
 
+@pytest.mark.many(3)
 @pytest.mark.parametrize("inner", [0, 1, 3, 10, 100])
 def test_inner_mints_change_nothing_but_gas(desk, inner):
     desk.ready()
@@ -632,9 +634,21 @@ def script(monkeypatch):
     return importlib.import_module("compile_contracts")
 
 
-def test_artifact_is_what_the_source_compiles_to(script, capsys):
+@pytest.mark.slow
+def test_artifacts_are_what_the_sources_compile_to(script, capsys):
     script.main()
-    assert "as compiled" in capsys.readouterr().out
+    assert capsys.readouterr().out.count("as compiled") == len(script.NAMES)
+
+
+def test_what_was_compiled_is_what_the_sources_are(script):
+    "Without a compiler: each artifact's input holds the very sources that are here."
+    for name in script.NAMES:
+        sources = json.loads((script.DATA / f"{name}.input.json").read_text())["sources"]
+        own = {
+            file: text["content"] for file, text in sources.items() if (ROOT / "contracts" / file).exists()
+        }
+        assert f"{name}.sol" in own
+        assert own == {file: (ROOT / "contracts" / file).read_text() for file in own}
 
 
 @pytest.mark.slow
