@@ -124,7 +124,7 @@ CUSTODIES: dict[str, type[Record]] = {
     "web3signer": RemoteSigner,
     "safe": SafeAccount,
 }
-SIGNER_ROLES = ("admin", "deployer", "minter", "pauser")
+SIGNER_ROLES = ("admin", "deployer", "minter", "pauser", "verifier")
 
 
 def custody_of(
