@@ -91,10 +91,10 @@ def address_problem(
         return f"{word}: its capitals don't fit (EIP-55), so a letter of it is wrong: copy it anew"
     if int(digits, 16) == 0:
         return "the zero address: nobody has its key"
-    if int(digits, 16) < 2**16:
-        return f"{word} is one of the chain's own contracts: what it gets is lost"
     if digits.lower() in {one[2:] for one in BURNT}:
         return f"{word} is {BURNT['0x' + digits.lower()]}"
+    if int(digits, 16) < 2**16:
+        return f"{word} is one of the chain's own contracts: what it gets is lost"
     return ""
 
 # %% ../../nbs/deliver/recipients.ipynb #83c3df4f
