@@ -81,6 +81,7 @@ from ..run.models import adapter_app, base_app, embedding_app, engines_app
 from ..run.networks import control_app, encoder_app, ip_adapter_app, picture_app, upscaler_app
 
 # %% ../../nbs/console/cli.ipynb #79f388a5
+from ..run.airdrops import airdrop
 from ..run.imports import import_folder
 from ..run.preview import preview_drop
 from ..run.transactions import tx_app
@@ -132,6 +133,7 @@ app.command("import", epilog=CODES)(import_folder)
 app.command("tune", epilog=CODES)(tune_batch)
 app.command("train", epilog=CODES)(train_adapter)
 app.command("preview", epilog=CODES)(preview_drop)
+app.command("airdrop", epilog=CODES)(airdrop)
 GROUPS = {
     "base": base_app,
     "adapter": adapter_app,
