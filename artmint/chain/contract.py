@@ -25,9 +25,12 @@ from ..studio.catalog import Catalog
 
 # %% ../../nbs/chain/contract.ipynb #3d16a59b
 @cache
-def artifact() -> dict:
-    "The compiled contract: abi, bytecode, deployedBytecode, codeHash, metadata, compiler."
-    return json.loads((files("artmint") / "data/contracts/ArtMint.json").read_text())
+def artifact(
+    name: str = "ArtMint",  # of a contract that this package brings
+) -> dict:
+    """A compiled contract: abi, bytecode, deployedBytecode, codeHash, metadata, compiler; `immutables` where values are
+    written into its code."""
+    return json.loads((files("artmint") / f"data/contracts/{name}.json").read_text())
 
 
 @cache
@@ -37,9 +40,11 @@ def known_code() -> dict[str, str]:
     return json.loads((files("artmint") / "data/contracts/known.json").read_text())
 
 # %% ../../nbs/chain/contract.ipynb #e59626ba
-def compiler_input() -> dict:
+def compiler_input(
+    name: str = "ArtMint",  # of a contract that this package brings
+) -> dict:
     'What solc was given, every source in it: language, sources, settings ("standard JSON input").'
-    return json.loads((files("artmint") / "data/contracts/ArtMint.input.json").read_text())
+    return json.loads((files("artmint") / f"data/contracts/{name}.input.json").read_text())
 
 # %% ../../nbs/chain/contract.ipynb #48f07c30
 class ForeignCode(Refusal):

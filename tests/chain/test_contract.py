@@ -304,6 +304,7 @@ VALUES = {  # what each verb is called with, where no key is meant
 }
 
 
+@pytest.mark.many(8)
 @pytest.mark.parametrize(
     "verb",
     [
@@ -557,6 +558,7 @@ def test_the_collection_describes_itself(desk):
     assert len(desk.contract.events.ContractURIUpdated().process_receipt(receipt)) == 1
 
 
+@pytest.mark.many(3)
 @pytest.mark.parametrize("inner", [0, 1, 3, 10, 100])
 def test_inner_mints_change_nothing_but_gas(desk, inner):
     desk.ready()
@@ -632,9 +634,21 @@ def script(monkeypatch):
     return importlib.import_module("compile_contracts")
 
 
-def test_artifact_is_what_the_source_compiles_to(script, capsys):
+@pytest.mark.slow
+def test_artifacts_are_what_the_sources_compile_to(script, capsys):
     script.main()
-    assert "as compiled" in capsys.readouterr().out
+    assert capsys.readouterr().out.count("as compiled") == len(script.NAMES)
+
+
+def test_what_was_compiled_is_what_the_sources_are(script):
+    "Without a compiler: each artifact's input holds the very sources that are here."
+    for name in script.NAMES:
+        sources = json.loads((script.DATA / f"{name}.input.json").read_text())["sources"]
+        own = {
+            file: text["content"] for file, text in sources.items() if (ROOT / "contracts" / file).exists()
+        }
+        assert f"{name}.sol" in own
+        assert own == {file: (ROOT / "contracts" / file).read_text() for file in own}
 
 
 @pytest.mark.slow
@@ -647,7 +661,7 @@ def test_the_explorers_input_gives_the_same_code(script):
     got = subprocess.run(
         ["node", "-e", program],
         cwd=ROOT / "contracts",
-        input=script.INPUT.read_bytes(),
+        input=(script.DATA / "ArtMint.input.json").read_bytes(),
         capture_output=True,
         check=True,
     )
@@ -662,12 +676,7 @@ def test_compile_check_notices_a_change(script, tmp_path, monkeypatch):
     (tmp_path / "ArtMint.json").write_text(
         (ROOT / "artmint/data/contracts/ArtMint.json").read_text().replace("6080", "6081", 1)
     )
-    for name, value in (
-        ("TARGET", tmp_path / "ArtMint.json"),
-        ("INPUT", tmp_path / "input.json"),
-        ("ROOT", tmp_path),
-    ):
-        monkeypatch.setattr(script, name, value)
+    monkeypatch.setattr(script, "DATA", tmp_path)
     with pytest.raises(SystemExit, match="isn't what the source compiles to"):
         script.main()
 
@@ -676,10 +685,9 @@ def test_compile_check_notices_a_change(script, tmp_path, monkeypatch):
 def test_code_that_nobody_knows_is_noticed(script, tmp_path, monkeypatch):
     (tmp_path / "known.json").write_text("{}")
     monkeypatch.setattr(script, "KNOWN", tmp_path / "known.json")
-    monkeypatch.setattr(script, "ROOT", tmp_path)
-    for name, file in (("TARGET", "ArtMint.json"), ("INPUT", "ArtMint.input.json")):
-        shutil.copy(ROOT / "artmint/data/contracts" / file, tmp_path / name)
-        monkeypatch.setattr(script, name, tmp_path / name)
+    for file in ("ArtMint.json", "ArtMint.input.json"):
+        shutil.copy(ROOT / "artmint/data/contracts" / file, tmp_path / file)
+    monkeypatch.setattr(script, "DATA", tmp_path)
     with pytest.raises(SystemExit, match="doesn't have 0x"):
         script.main()
 

@@ -307,6 +307,7 @@ def test_an_ending_in_capitals_is_an_ending(sd1, tmp_path):
     assert load_base(capitals, config=sd1).digest == load_base(sd1).digest
 
 
+@pytest.mark.slow
 def test_a_single_file_without_its_vae_takes_another(sd1, tmp_path):
     file = checkpoint(sd1, tmp_path / "bare.safetensors", less="first_stage_model.")
     with pytest.raises(NoSuchBase, match=r"no VAE in it.*\[base\] vae"):
