@@ -423,6 +423,38 @@ def test_a_configuration_names_no_code(copy, file, change):
     assert refused.value.path == str(path)
 
 
+@pytest.mark.parametrize(
+    "piece", ["../elsewhere.safetensors", "/dev/zero", "inner/a.safetensors", "a.bin", 7]
+)
+def test_pieces_of_weights_lie_beside_their_list(copy, piece):
+    path = copy / "unet" / "diffusion_pytorch_model.safetensors.index.json"
+    path.write_text(json.dumps({"metadata": {}, "weight_map": {"conv_in.weight": piece}}))
+    with pytest.raises(CodeInModel, match="weight_map"):
+        load_base(copy)
+
+
+@pytest.mark.parametrize("name", ["tokenizer/tokenizer.json", "unet/config.json", "model_index.json"])
+def test_no_setting_is_called_what_a_terminal_obeys(copy, name, capfd):
+    "Libraries print the names that they don't know, and not through Python."
+    path = copy / name
+    table = json.loads(path.read_text())
+    inside = table["added_tokens"][0] if "added_tokens" in table else table
+    inside["\x1b[2J"] = 1
+    path.write_text(json.dumps(table))
+    with pytest.raises(NoSuchBase, match=r"setting called '\\x1b\[2J'"):
+        load_base(copy)
+    out, err = capfd.readouterr()
+    assert "\x1b" not in out + err
+
+
+def test_tokens_of_a_vocabulary_may_be_any_letters(copy, base):
+    path = copy / "tokenizer" / "tokenizer.json"
+    table = json.loads(path.read_text())
+    table["model"]["vocab"]["\n\t\x1b"] = len(table["model"]["vocab"])
+    path.write_text(json.dumps(table))
+    assert load_base(copy).digest != base.digest
+
+
 @pytest.mark.parametrize("library", ["my_unet", "antigravity", "os", 7, ""])
 def test_no_module_is_imported_because_a_base_names_it(copy, library):
     index = copy / "model_index.json"
