@@ -83,6 +83,7 @@ from ..run.networks import control_app, encoder_app, ip_adapter_app, picture_app
 # %% ../../nbs/console/cli.ipynb #79f388a5
 from ..run.imports import import_folder
 from ..run.preview import preview_drop
+from ..run.reveal import reveal_batch
 from ..run.transactions import tx_app
 
 # %% ../../nbs/console/cli.ipynb #c95f7a43
@@ -132,6 +133,7 @@ app.command("import", epilog=CODES)(import_folder)
 app.command("tune", epilog=CODES)(tune_batch)
 app.command("train", epilog=CODES)(train_adapter)
 app.command("preview", epilog=CODES)(preview_drop)
+app.command("reveal", epilog=CODES)(reveal_batch)
 GROUPS = {
     "base": base_app,
     "adapter": adapter_app,
