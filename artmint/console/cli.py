@@ -85,6 +85,7 @@ from ..run.airdrops import airdrop
 from ..run.imports import import_folder
 from ..run.posts import posts_app
 from ..run.preview import preview_drop
+from ..run.reveal import reveal_batch
 from ..run.transactions import tx_app
 
 # %% ../../nbs/console/cli.ipynb #c95f7a43
@@ -135,6 +136,7 @@ app.command("tune", epilog=CODES)(tune_batch)
 app.command("train", epilog=CODES)(train_adapter)
 app.command("preview", epilog=CODES)(preview_drop)
 app.command("airdrop", epilog=CODES)(airdrop)
+app.command("reveal", epilog=CODES)(reveal_batch)
 GROUPS = {
     "base": base_app,
     "adapter": adapter_app,
