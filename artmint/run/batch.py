@@ -73,6 +73,7 @@ class Batch(Record):
     stages: tuple[str, ...] = Field(min_length=1, max_length=100)  # names of chapters, in order
     parameters: dict[str, dict[str, str | int | float | bool]] = {}  # for each chapter, its own
     training: dict[str, Any] = {}  # settings of 10_lora_train
+    sale: dict[str, Any] = {}  # terms of `artmint sale`
     path: str  # of the batch file
 
     @field_validator("chain")
