@@ -225,10 +225,11 @@ def deploy_sale(
     contract: "Contract",  # the collection's
     collection: str,  # its name
     terms: SaleTerms,  # of the sale
+    about: dict[str, str | int] = {},  # what it is for besides, such as the drop
 ) -> SaleRecord:
     "A sale, deployed when it isn't there yet. Raises OtherSale and the journal's refusals."
     web3, token = journal.web3, contract.address
-    purpose = {"verb": "deploySale", "collection": collection, "token": token, "sale": terms.name}
+    purpose = {"verb": "deploySale", "collection": collection, "contract": token, "sale": terms.name}
     with journal:
         journal.reconcile()
         before = find_sale(journal.catalog, web3, collection, token, terms.name)
@@ -239,7 +240,7 @@ def deploy_sale(
         if place is None and (address := _on_chain(journal, token, terms)):
             place = (address, "", 0)
         if place is None:
-            purpose |= {"terms": digest(asked_facts(token, terms))}
+            purpose |= {"terms": digest(asked_facts(token, terms)), **about}
             sent = journal.send(sale_call(web3, token, terms), purpose)
             place = (created_address(sent.sender, sent.nonce), sent.hash, sent.block or 0)
         check_sale(sale_at(web3, place[0]), token, terms)
@@ -367,6 +368,7 @@ def record_sold(
     catalog: Catalog,  # the studio's
     record: SaleRecord,  # whose
     sold: Iterable[Sold],  # all that it has sold
+    test: bool = False,  # whether it is a test network's money, which is worth nothing
 ) -> int:  # tokens that are new in the books
     "Write down what was sold, and take back what the chain has no longer."
     prefix = f"{record.collection}/{record.chain_id}/{record.address}/"
@@ -374,7 +376,8 @@ def record_sold(
     lines, kept = [], set()
     for one in sold:
         key = f"{prefix}{one.token}"
-        body = {**one._asdict(), "price": str(one.price), "sale": record.name}
+        unit = "test-wei" if test else "wei"
+        body = {**one._asdict(), "price": str(one.price), "unit": unit, "sale": record.name}
         kept.add(key)
         if there.get(key) != body:
             lines.append((key, body))

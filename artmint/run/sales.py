@@ -245,7 +245,8 @@ def sale_deploy(
         counter = open_counter(context.obj, batch, studio, terms, chain)
         _sure(counter, sure)
         journal = counter.journal(_payer(counter), sale_policy(counter.contract.w3.eth.chain_id))
-        record = deploy_sale(journal, counter.contract, counter.collection, counter.terms)
+        about = {"drop": counter.order.drop}
+        record = deploy_sale(journal, counter.contract, counter.collection, counter.terms, about)
         if json:
             return print_json(record.model_dump())
         typer.echo(
@@ -479,6 +480,7 @@ def sale_state(
     json: Json = False,  # for programs
 ) -> None:
     "Say what was sold for how much, write it into the ledger, and say what is left and what waits for the payee."
+    from artmint.chain.networks import network_at
     from artmint.chain.transaction import friendly_errors
     from artmint.sale import record_sold, sale_status
 
@@ -486,7 +488,8 @@ def sale_state(
         counter = open_counter(context.obj, batch, studio, terms, chain)
         sale, record = counter.sale()
         status = sale_status(counter.contract, sale, record.block)
-        fresh = 0 if counter.catalog.read_only else record_sold(counter.catalog, record, status.sold)
+        test = network_at(counter.contract.w3).test
+        fresh = 0 if counter.catalog.read_only else record_sold(counter.catalog, record, status.sold, test)
     if json:
         rows = [{**one._asdict(), "price": str(one.price)} for one in status.sold]
         document = {**status._asdict(), "sold": rows, "waiting": str(status.waiting), "sale": record.address}
