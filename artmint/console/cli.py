@@ -84,6 +84,7 @@ from ..run.networks import control_app, encoder_app, ip_adapter_app, picture_app
 from ..run.airdrops import airdrop
 from ..run.sales import sale_app
 from ..run.imports import import_folder
+from ..run.posts import posts_app
 from ..run.preview import preview_drop
 from ..run.transactions import tx_app
 
@@ -144,6 +145,7 @@ GROUPS = {
     "ip-adapter": ip_adapter_app,
     "image-encoder": encoder_app,
     "picture": picture_app,
+    "posts": posts_app,
     "decisions": decisions_app,
     "admin": admin_app,
     "journal": journal_app,
