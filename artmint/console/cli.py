@@ -82,6 +82,7 @@ from ..run.networks import control_app, encoder_app, ip_adapter_app, picture_app
 
 # %% ../../nbs/console/cli.ipynb #79f388a5
 from ..run.airdrops import airdrop
+from ..run.sales import sale_app
 from ..run.imports import import_folder
 from ..run.posts import posts_app
 from ..run.preview import preview_drop
@@ -151,6 +152,7 @@ GROUPS = {
     "admin": admin_app,
     "journal": journal_app,
     "tx": tx_app,
+    "sale": sale_app,
     "key": key_app,
     "runs": runs_app,
     "webhook": webhook_app,

@@ -25,7 +25,9 @@ class Recipient(Record):
     place: str  # where it stands: `line 7`, `entry 7`
     address: str  # in mixed case (EIP-55)
     count: int = 1  # tokens
+    counted: bool = False  # whether the line says how many
     tokens: tuple[int, ...] = ()  # which; empty: any
+    price: str = ""  # in a sale's list: what one costs, in the chain's coin; empty: what the stage says
 
 
 class RecipientList(NamedTuple):
@@ -100,8 +102,9 @@ def address_problem(
 # %% ../../nbs/deliver/recipients.ipynb #83c3df4f
 COLUMNS = {
     "address": ("address", "wallet", "wallet_address", "recipient", "to", "holder", "holderaddress", "owner"),
-    "count": ("count", "quantity", "amount", "tokens_count", "copies"),
+    "count": ("count", "quantity", "amount", "tokens_count", "copies", "limit"),
     "token": ("token", "token_id", "tokenid", "id"),
+    "price": ("price",),
     "note": ("note", "notes", "comment"),
 }
 
@@ -141,7 +144,9 @@ def _line(place: str, fields: dict[str, Any]) -> Recipient | str:
     if tokens and fields.get("count") and count != len(tokens):
         return f"{place}: says {count} tokens and names {len(tokens)}"
     count = len(tokens) or count
-    return Recipient(place=place, address=to_checksum_address(address), count=count, tokens=tuple(tokens))
+    facts = {"address": to_checksum_address(address), "count": count, "tokens": tuple(tokens)}
+    facts |= {"price": str(fields.get("price", "")).strip(), "counted": bool(fields.get("count"))}
+    return Recipient(place=place, **facts)
 
 # %% ../../nbs/deliver/recipients.ipynb #cd690f6c
 def _text_of(path: Path) -> str:

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RecipientFile', 'AirdropName', 'GiveAgain', 'AirdropChain', 'SureAirdrop', 'UnsureAirdrop', 'treasury_address',
-           'receipt_file', 'write_receipt', 'airdrop_name', 'airdrop']
+           'receipt_file', 'write_receipt', 'airdrop_name', 'airdrop', 'batch_contract']
 
 # %% ../../nbs/run/airdrops.ipynb #79d3c052
 import csv
@@ -211,8 +211,9 @@ def _planned(
 
     found = read_recipients(path, again)
     collection = load_collection(order.folder).name
+    priced = [f"{one.place}: has a price, and an airdrop has none" for one in found.recipients if one.price]
     _, live = console_voice()
-    how = {"again": again, "problems": found.problems, "tell": progress_of("transfers tried", live)}
+    how = {"again": again, "problems": found.problems + priced, "tell": progress_of("transfers tried", live)}
     called = airdrop_name(name, path)
     plan = plan_airdrop(catalog, contract, treasury, collection, called, order.slots, found.recipients, **how)
     live("")
@@ -243,7 +244,7 @@ def airdrop(
     catalog = studio_catalog(studio)
     try:
         with friendly_errors():
-            contract = _batch_contract(order, studio, chain or order.chain, context.obj, catalog)
+            contract = batch_contract(order, studio, chain or order.chain, context.obj, catalog)
             treasury = treasury_address(studio, contract, context.obj, safe)
             plan, notes = _planned(catalog, contract, treasury, order, recipients, name, again)
             if dry_run:
@@ -262,8 +263,12 @@ def _tell_dry(web3: "Web3", plan: "AirdropPlan", notes: Sequence[str], json: boo
     raise typer.Exit(1 if plan.refused else 0)
 
 
-def _batch_contract(
-    order: "Batch", studio: Path, chain: str, environment: Mapping[str, str], catalog: "Catalog"
+def batch_contract(
+    order: "Batch",  # a batch
+    studio: Path,  # the studio's folder
+    chain: str,  # as the user named it
+    environment: Mapping[str, str],  # the process's
+    catalog: "Catalog",  # the studio's
 ) -> "Contract":
     "The contract of a batch's collection. Raises NotDeployed."
     from artmint.chain.contract import contract_of
