@@ -83,8 +83,12 @@ from ..run.networks import control_app, encoder_app, ip_adapter_app, picture_app
 # %% ../../nbs/console/cli.ipynb #79f388a5
 from ..run.attest import AttestationFiles, AttestedBy, VerifierFile, asked_verifiers, attest_drop
 from ..run.gates import gate_app
+from ..run.airdrops import airdrop
+from ..run.sales import sale_app
 from ..run.imports import import_folder
+from ..run.posts import posts_app
 from ..run.preview import preview_drop
+from ..run.reveal import reveal_batch
 from ..run.transactions import tx_app
 
 # %% ../../nbs/console/cli.ipynb #c95f7a43
@@ -136,6 +140,8 @@ app.command("tune", epilog=CODES)(tune_batch)
 app.command("train", epilog=CODES)(train_adapter)
 app.command("preview", epilog=CODES)(preview_drop)
 app.command("attest", epilog=CODES)(attest_drop)
+app.command("airdrop", epilog=CODES)(airdrop)
+app.command("reveal", epilog=CODES)(reveal_batch)
 GROUPS = {
     "base": base_app,
     "adapter": adapter_app,
@@ -145,11 +151,13 @@ GROUPS = {
     "ip-adapter": ip_adapter_app,
     "image-encoder": encoder_app,
     "picture": picture_app,
+    "posts": posts_app,
     "decisions": decisions_app,
     "admin": admin_app,
     "gate": gate_app,
     "journal": journal_app,
     "tx": tx_app,
+    "sale": sale_app,
     "key": key_app,
     "runs": runs_app,
     "webhook": webhook_app,
