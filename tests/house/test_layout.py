@@ -7,9 +7,9 @@ import pytest
 
 from .house import CHAPTERS, MODULES, NOTEBOOKS, ROOT, defined, imports_of, module_of, tree_of
 
-FOLDERS = "core studio ipfs make train judge publish chain prove report run service console".split()
+FOLDERS = "core studio ipfs make train judge publish chain deliver prove report run service console".split()
 STREET = """00_seeds 10_lora_train 12_explore 15_generate 18_evaluate 20_curate 22_review
-25_metadata 27_pin 30_mint 31_reveal 35_verify 40_metrics 42_gate 60_serve 65_posts""".split()
+25_metadata 27_pin 30_mint 31_reveal 32_sale 35_verify 40_metrics 42_gate 60_serve 65_posts""".split()
 # A chapter is the face of a folder; 00_seeds stands between studio and make.
 FACE = {
     "seeds": "studio",
@@ -23,6 +23,7 @@ FACE = {
     "pin": "publish",
     "mint": "chain",
     "reveal": "chain",
+    "sale": "deliver",
     "verify": "prove",
     "metrics": "report",
     "gate": "report",
@@ -39,7 +40,8 @@ publish: approve audit credentials marks placeholder renditions tokens waves wei
 chain: admin connect contract controls custody deployments embedded journal networks preflight rebuild safe salts signers stuck transaction
 prove: collection evidence opening proof regenerate tokens
 report: accounts approvals bluesky drafts exports facts lint listings mastodon outcomes page postboard preview sending signal wording
-run: admin batch commands console exchange executors health imports journals models networks obstacles posts preview reveal runner sample sweep team training transactions tuning workers
+run: admin airdrops batch commands console exchange executors health imports journals models networks obstacles posts preview reveal runner sales sample sweep team training transactions tuning workers
+deliver: airdrop claim recipients terms
 service: access agents answers api door events finality gauges keys page problems queue reading runs webhooks work writing
 console: cli engines keys runs serving webhooks"""
 
