@@ -54,7 +54,12 @@ class Records:
             str(self.painted(studio, manifest)),
             f"{settings['royalty']['basis_points'] / 100:g}",
         }
-        self.texts = [settings["title"], settings["description"], settings["license"], manifest["root"]]
+        self.texts = [
+            settings["title"],
+            settings["description"],
+            settings["license"],
+            f"ipfs://{manifest['root']}",
+        ]
         self.texts += leaves(settings.get("market", {})) + leaves(settings.get("labels", {}))
 
     @staticmethod

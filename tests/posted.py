@@ -1,11 +1,13 @@
 "A packed drop with posts, and servers for them: one that speaks as Bluesky's and Mastodon's are documented, with faults, and Bluesky's own."
 
+import atexit
 import http.server
 import json
 import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 import urllib.parse
 from contextlib import contextmanager
@@ -15,21 +17,35 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from artmint.core.collection import read_collection
 from artmint.ipfs.cid import CID, RAW
 from artmint.report.approvals import PostStanding, decide_post, record_drafts, standing_of
 from artmint.report.drafts import PLATFORMS, draft_post, now_utc
 from artmint.report.facts import drop_facts
+from artmint.studio.catalog import Catalog
 from tests.services import TOOLS, environment, free_port, make, node_modules, quiet, stop, up
 from tests.shown import pack_shown
 
 MOMENT = "2026-11-29T18:00:00Z"
 
 
+@cache
+def _packed(quantity: int) -> Path:
+    "A studio with a drop that markets would show, made once for all tests of a process."
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    pack_shown(folder, quantity)[0].close()
+    return folder
+
+
 class Posted:
     "A studio with a drop that has links, names and numbers, and a batch of it."
 
     def __init__(self, folder: Path, quantity: int = 4):
-        self.catalog, self.collection, self.place = pack_shown(folder, quantity)
+        shutil.copytree(_packed(quantity), folder, dirs_exist_ok=True)
+        self.place = folder / "collections" / "demo"
+        self.collection = read_collection(self.place / "collection.toml")
+        self.catalog = Catalog(folder / "studio")
         self.batch = folder / "batch.toml"
         place = json.dumps(str(self.place))
         self.batch.write_text(
@@ -268,7 +284,11 @@ def installed_pds() -> Path:
             node = node22()
             gyp = folder / "node_modules/node-gyp/bin/node-gyp.js"
             command = [node / "bin/node", gyp, "rebuild", "--release", f"--nodedir={node}", "--silent"]
-            quiet(command, folder / "node_modules/better-sqlite3", os.environ | {"PATH": f"{node / 'bin'}{os.pathsep}{os.environ['PATH']}"})
+            quiet(
+                command,
+                folder / "node_modules/better-sqlite3",
+                os.environ | {"PATH": f"{node / 'bin'}{os.pathsep}{os.environ['PATH']}"},
+            )
             (folder / "built").touch()
     return folder
 
@@ -299,5 +319,3 @@ def own_server(folder: Path):
     finally:
         stop(process)
         process.stdout.close()
-
-

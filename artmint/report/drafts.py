@@ -56,8 +56,11 @@ def grapheme_bound(
 ) -> int:
     "Graphemes of a text at most."
     plain = unicodedata.normalize("NFC", text)
-    joined = [sign for sign in plain if unicodedata.category(sign) in ("Mn", "Me") or sign == "\u200d"]
-    return len(plain) - len(joined)
+    marks = [unicodedata.category(sign) in ("Mn", "Me") or sign == "\u200d" for sign in plain]
+    bases = [
+        unicodedata.category(sign) not in ("Cc", "Zl", "Zp") for sign in plain
+    ]  # a mark joins no line break
+    return len(plain) - sum(mark and base for mark, base in zip(marks[1:], bases))
 
 # %% ../../nbs/report/drafts.ipynb #2ba2b9e5
 def mastodon_length(

@@ -398,6 +398,7 @@ def _serve(path: Path, threads: int) -> Any:
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
     params.n_ctx, params.n_parallel = 4096, 1
+    params.verbosity = -1  # it tells of every word otherwise
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     try:
         return xllamacpp.Server(params)

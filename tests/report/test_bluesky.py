@@ -46,7 +46,8 @@ def test_links_and_tags_are_marked_by_bytes():
     begun = PostSent(state="begun", digest="0" * 64, at=MOMENT)
     record = post_record(draft(text), begun, [], "en")
     marked = [
-        text.encode()[one["index"]["byteStart"] : one["index"]["byteEnd"]].decode() for one in record["facets"]
+        text.encode()[one["index"]["byteStart"] : one["index"]["byteEnd"]].decode()
+        for one in record["facets"]
     ]
     assert marked == [
         "https://art.example/a?b=1#c",
@@ -93,7 +94,9 @@ from artmint.console.cli import main
 main(["posts", "send", {str(posted.batch)!r}, "--studio", {str(posted.catalog.folder)!r}, "--json"])
 """
     environ = {"ARTMINT_POSTS_BLUESKY": server[2], "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
-    return subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, text=True, cwd=ROOT)
+    return subprocess.run(
+        [sys.executable, "-c", program], env=environ, capture_output=True, text=True, cwd=ROOT
+    )
 
 
 @pytest.mark.slow
@@ -106,7 +109,9 @@ def test_a_post_is_there_once_however_its_sender_is_killed(server, tmp_path):
     account = Bluesky(BlueskySettings(url=url, handle=handle), password)
     before = len(records(url, account.session["did"]))
     points = ["begin_sending", "find", "_post", "_upload", "send", "record_sent"]
-    killed = [send(posted, server, f"{point} {side}").returncode for point in points for side in ("before", "after")]
+    killed = [
+        send(posted, server, f"{point} {side}").returncode for point in points for side in ("before", "after")
+    ]
     assert killed.count(-signal.SIGKILL) >= 11, killed
     done = send(posted, server)
     assert done.returncode == 0 or posted.standing(post.key).state == "sent", done.stderr
