@@ -59,15 +59,39 @@ def kms(monkeypatch):
         yield boto3.client("kms", region_name="eu-central-1")
 
 
-@pytest.fixture
-def packed(minted, tmp_path):
-    "A copy of the minted studio from before it had a chain."
-    folder = shutil.copytree(minted[0], tmp_path / "studio", ignore=shutil.ignore_patterns("chain", "keys"))
+def unminted(studio, into):
+    "A copy of a minted studio from before it had a chain."
     import sqlite3
 
+    folder = shutil.copytree(studio, into, ignore=shutil.ignore_patterns("chain", "keys"))
     with sqlite3.connect(folder / "catalog.sqlite") as connection:
         connection.execute("delete from record where kind in ('contract', 'transaction', 'token', 'salt')")
     return folder
+
+
+@pytest.fixture
+def packed(minted, tmp_path):
+    "A copy of the minted studio from before it had a chain."
+    return unminted(minted[0], tmp_path / "studio")
+
+
+@pytest.fixture(scope="session")
+def sealed_once(minted, tmp_path_factory):
+    "The minted studio's drops, sealed instead and minted, the second wave far away; for copies."
+    from tests.sealed import FUTURE, Line
+
+    folder = tmp_path_factory.mktemp("sealed") / "studio"
+    return Line(unminted(minted[0], folder), two=FUTURE).seal()
+
+
+@pytest.fixture
+def sealed(sealed_once, tmp_path):
+    "A copy of the sealed studio, with the copies of its salts."
+    from tests.sealed import FUTURE, Line
+
+    line = Line(shutil.copytree(sealed_once.folder, tmp_path / "copy" / "studio"), two=FUTURE)
+    shutil.copytree(sealed_once.batch.parent / "safe", line.batch.parent / "safe")
+    return line.open()
 
 
 @pytest.fixture(scope="session")

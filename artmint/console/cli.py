@@ -81,9 +81,12 @@ from ..run.models import adapter_app, base_app, embedding_app, engines_app
 from ..run.networks import control_app, encoder_app, ip_adapter_app, picture_app, upscaler_app
 
 # %% ../../nbs/console/cli.ipynb #79f388a5
+from ..run.airdrops import airdrop
+from ..run.sales import sale_app
 from ..run.imports import import_folder
 from ..run.posts import posts_app
 from ..run.preview import preview_drop
+from ..run.reveal import reveal_batch
 from ..run.transactions import tx_app
 
 # %% ../../nbs/console/cli.ipynb #c95f7a43
@@ -133,6 +136,8 @@ app.command("import", epilog=CODES)(import_folder)
 app.command("tune", epilog=CODES)(tune_batch)
 app.command("train", epilog=CODES)(train_adapter)
 app.command("preview", epilog=CODES)(preview_drop)
+app.command("airdrop", epilog=CODES)(airdrop)
+app.command("reveal", epilog=CODES)(reveal_batch)
 GROUPS = {
     "base": base_app,
     "adapter": adapter_app,
@@ -147,6 +152,7 @@ GROUPS = {
     "admin": admin_app,
     "journal": journal_app,
     "tx": tx_app,
+    "sale": sale_app,
     "key": key_app,
     "runs": runs_app,
     "webhook": webhook_app,
