@@ -462,6 +462,8 @@ class Market(Record):
     featured_image: MediaFile | WebLink | None = None
     external_link: WebLink | None = None
     collaborators: tuple[Account, ...] = ()  # whom markets let edit the page
+    # whether tokens have ERC-7007's fields (prompt, aigc_type, aigc_data, proof_type), and how their content is proven
+    erc7007: Literal["attestation", "replay"] | None = None
 
     @property
     def media(self) -> dict[str, MediaFile]:

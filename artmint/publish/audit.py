@@ -67,6 +67,7 @@ from artmint.publish.tokens import (
     AdapterFacts,
     BaseFacts,
     TokenMetadata,
+    aigc_pairs,
     attribute,
     attribute_words,
     contract_json,
@@ -172,6 +173,8 @@ def check_token(
     findings += _unnamed_traits(token, metadata)
     findings.compare("artmint.slot", token, about.slot)
     findings.compare("image", f"ipfs://{cid_of(picture)}", metadata.image)
+    for name, pair in aigc_pairs(metadata).items():
+        findings.compare(name, *pair)
     findings.compare("artmint.file_digest", _sha256(picture), about.file_digest)
     try:
         image, texts = read_picture(picture) if about.picture else read_png(picture)
