@@ -16,7 +16,7 @@ from eth_utils import keccak
 ROOT = Path(__file__).resolve().parents[1]
 CONTRACTS = ROOT / "contracts"
 DATA = ROOT / "artmint/data/contracts"
-NAMES = ("ArtMint",)  # what is compiled: each in a file of its name
+NAMES = ("ArtMint", "ArtMintPainter", "ArtMintDrawn")  # what is compiled: each in a file of its name
 KNOWN = ROOT / "artmint/data/contracts/known.json"
 
 

@@ -1,4 +1,4 @@
-"Fourteen chapters on the street, folders behind them, and imports that go one way."
+"Fifteen chapters on the street, folders behind them, and imports that go one way."
 
 import ast
 import collections
@@ -7,9 +7,9 @@ import pytest
 
 from .house import CHAPTERS, MODULES, NOTEBOOKS, ROOT, defined, imports_of, module_of, tree_of
 
-FOLDERS = "core studio ipfs make train judge publish chain prove report run service console".split()
+FOLDERS = "core studio ipfs make train judge publish chain onchain prove report run service console".split()
 STREET = """00_seeds 10_lora_train 12_explore 15_generate 18_evaluate 20_curate 22_review
-25_metadata 27_pin 30_mint 35_verify 40_metrics 42_gate 60_serve""".split()
+25_metadata 27_pin 30_mint 35_verify 37_drawn 40_metrics 42_gate 60_serve""".split()
 # A chapter is the face of a folder; 00_seeds stands between studio and make.
 FACE = {
     "seeds": "studio",
@@ -23,6 +23,7 @@ FACE = {
     "pin": "publish",
     "mint": "chain",
     "verify": "prove",
+    "drawn": "onchain",
     "metrics": "report",
     "gate": "report",
     "serve": "service",
@@ -35,7 +36,8 @@ train: drawings examples families settings style
 judge: arrivals boards checks curator datasets decisions duplicates exchange heads imports pixels plugins predictors prune scores sheets sidecars thresholds tuning vision
 publish: approve audit credentials marks placeholder renditions tokens weights
 chain: admin connect contract controls custody deployments embedded journal networks preflight rebuild safe signers stuck transaction
-prove: collection evidence opening proof regenerate tokens
+onchain: model network painter
+prove: collection drawn evidence opening proof regenerate tokens
 report: exports lint listings outcomes page preview signal
 run: admin batch commands console exchange executors health imports journals models networks obstacles preview runner sample sweep team training transactions tuning workers
 service: access agents answers api door events finality gauges keys page problems queue reading runs webhooks work writing
