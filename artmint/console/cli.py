@@ -81,6 +81,7 @@ from ..run.models import adapter_app, base_app, embedding_app, engines_app
 from ..run.networks import control_app, encoder_app, ip_adapter_app, picture_app, upscaler_app
 
 # %% ../../nbs/console/cli.ipynb #79f388a5
+from ..run.films import film_batch
 from ..run.imports import import_folder
 from ..run.preview import preview_drop
 from ..run.reveal import reveal_batch
@@ -133,6 +134,7 @@ app.command("import", epilog=CODES)(import_folder)
 app.command("tune", epilog=CODES)(tune_batch)
 app.command("train", epilog=CODES)(train_adapter)
 app.command("preview", epilog=CODES)(preview_drop)
+app.command("films", epilog=CODES)(film_batch)
 app.command("reveal", epilog=CODES)(reveal_batch)
 GROUPS = {
     "base": base_app,

@@ -28,17 +28,17 @@ FACE = {
     "gate": "report",
     "serve": "service",
 }
-ROOMS = """core: allocation canon collection containers formats graphs infotexts inscriptions intake manifest market media origins picture records texts
+ROOMS = """core: allocation canon collection containers films formats graphs infotexts inscriptions intake manifest market media origins picture records texts
 studio: blobs catalog editions files ledger maintenance repair team thumbnails web
 ipfs: arweave car cid health http services sources stores
 make: a1111 adapters base comfyui comparison control embeddings engine engines generators graphs ip_adapters judges layouts merging prompts regions render rounds schedulers upscalers workflows
 train: drawings examples families settings style
 judge: arrivals boards checks curator datasets decisions duplicates exchange heads imports pixels plugins predictors prune scores sheets sidecars thresholds tuning vision
-publish: approve audit credentials marks placeholder renditions tokens waves weights
+publish: approve audit credentials films marks placeholder renditions tokens waves weights
 chain: admin connect contract controls custody deployments embedded journal networks preflight rebuild safe salts signers stuck transaction
 prove: collection evidence opening proof regenerate tokens
 report: exports lint listings outcomes page preview signal
-run: admin batch commands console exchange executors health imports journals models networks obstacles preview reveal runner sample sweep team training transactions tuning workers
+run: admin batch commands console exchange executors films health imports journals models networks obstacles preview reveal runner sample sweep team training transactions tuning workers
 service: access agents answers api door events finality gauges keys page problems queue reading runs webhooks work writing
 console: cli engines keys runs serving webhooks"""
 
