@@ -16,7 +16,7 @@ from eth_utils import keccak
 ROOT = Path(__file__).resolve().parents[1]
 CONTRACTS = ROOT / "contracts"
 DATA = ROOT / "artmint/data/contracts"
-NAMES = ("ArtMint",)  # what is compiled: each in a file of its name
+NAMES = ("ArtMint", "Sale")  # what is compiled: each in a file of its name
 KNOWN = ROOT / "artmint/data/contracts/known.json"
 
 
@@ -55,17 +55,20 @@ def artifact(output: dict, name: str = "ArtMint") -> dict:
     deployed = contract["evm"]["deployedBytecode"]
     code = bytes.fromhex(deployed["object"])
     values = sorted((at for places in deployed["immutableReferences"].values() for at in places), key=str)
-    return {
+    compiler = {
+        "solc": output["compiler"],
+        "optimizer": settings["optimizer"],
+        "evmVersion": settings["evmVersion"],
+    }
+    made = {
         "abi": contract["abi"],
         "bytecode": "0x" + contract["evm"]["bytecode"]["object"],
         "deployedBytecode": "0x" + deployed["object"],
         "codeHash": "0x" + keccak(code).hex(),
         "metadata": json.loads(contract["metadata"]),
-        "compiler": {
-            "solc": output["compiler"],
-            **{key: settings[key] for key in ("optimizer", "evmVersion")},
-        },
-    } | ({"immutables": values} if values else {})
+        "compiler": compiler,
+    }
+    return made | {"immutables": values} if values else made
 
 
 def held(name: str, check: bool) -> str:

@@ -24,6 +24,21 @@ os.environ.setdefault(
 TINY = Path(__file__).parent / "data" / "tiny"
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items):
+    "Of a test that is marked `many(count)` so many cases, evenly spread, belong to the quick suite; the others are slow."
+    cases = {}
+    for item in items:
+        if item.get_closest_marker("many") and not item.get_closest_marker("slow"):
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for own in cases.values():
+        (count,) = own[0].get_closest_marker("many").args
+        quick = {len(own) * place // count for place in range(count)}
+        for place, item in enumerate(own):
+            if place not in quick:
+                item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture
 def kms(monkeypatch):
     "moto's KMS, which hashes what it is told is a digest already; here it doesn't."

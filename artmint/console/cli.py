@@ -82,7 +82,10 @@ from ..run.networks import control_app, encoder_app, ip_adapter_app, picture_app
 
 # %% ../../nbs/console/cli.ipynb #79f388a5
 from ..run.films import film_batch
+from ..run.airdrops import airdrop
+from ..run.sales import sale_app
 from ..run.imports import import_folder
+from ..run.posts import posts_app
 from ..run.preview import preview_drop
 from ..run.reveal import reveal_batch
 from ..run.transactions import tx_app
@@ -135,6 +138,7 @@ app.command("tune", epilog=CODES)(tune_batch)
 app.command("train", epilog=CODES)(train_adapter)
 app.command("preview", epilog=CODES)(preview_drop)
 app.command("films", epilog=CODES)(film_batch)
+app.command("airdrop", epilog=CODES)(airdrop)
 app.command("reveal", epilog=CODES)(reveal_batch)
 GROUPS = {
     "base": base_app,
@@ -145,10 +149,12 @@ GROUPS = {
     "ip-adapter": ip_adapter_app,
     "image-encoder": encoder_app,
     "picture": picture_app,
+    "posts": posts_app,
     "decisions": decisions_app,
     "admin": admin_app,
     "journal": journal_app,
     "tx": tx_app,
+    "sale": sale_app,
     "key": key_app,
     "runs": runs_app,
     "webhook": webhook_app,

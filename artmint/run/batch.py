@@ -75,6 +75,7 @@ class Batch(Record):
     parameters: dict[str, dict[str, str | int | float | bool]] = {}  # for each chapter, its own
     training: dict[str, Any] = {}  # settings of 10_lora_train
     reveal: RevealPlan | None = None  # when its sealed drops are told; none: it is committed openly
+    sale: dict[str, Any] = {}  # terms of `artmint sale`
     path: str  # of the batch file
 
     @field_validator("chain")

@@ -9,7 +9,7 @@ from .house import CHAPTERS, MODULES, NOTEBOOKS, ROOT, defined, imports_of, modu
 
 FOLDERS = "core studio ipfs make train judge publish chain prove report run service console".split()
 STREET = """00_seeds 10_lora_train 12_explore 15_generate 18_evaluate 20_curate 22_review
-25_metadata 27_pin 30_mint 31_reveal 35_verify 40_metrics 42_gate 60_serve""".split()
+25_metadata 27_pin 30_mint 31_reveal 35_verify 40_metrics 42_gate 60_serve 65_posts""".split()
 # A chapter is the face of a folder; 00_seeds stands between studio and make.
 FACE = {
     "seeds": "studio",
@@ -27,6 +27,7 @@ FACE = {
     "metrics": "report",
     "gate": "report",
     "serve": "service",
+    "posts": "report",
 }
 ROOMS = """core: allocation canon collection containers films formats graphs infotexts inscriptions intake manifest market media origins picture records texts
 studio: blobs catalog editions files ledger maintenance repair team thumbnails web
@@ -37,8 +38,8 @@ judge: arrivals boards checks curator datasets decisions duplicates exchange hea
 publish: approve audit credentials films marks placeholder renditions tokens waves weights
 chain: admin connect contract controls custody deployments embedded journal networks preflight rebuild safe salts signers stuck transaction
 prove: collection evidence opening proof regenerate tokens
-report: exports lint listings outcomes page preview signal
-run: admin batch commands console exchange executors films health imports journals models networks obstacles preview reveal runner sample sweep team training transactions tuning workers
+report: accounts approvals bluesky drafts exports facts lint listings mastodon outcomes page postboard preview sending signal wording
+run: admin batch commands console exchange executors films health imports journals models networks obstacles posts preview reveal runner sample sweep team training transactions tuning workers
 service: access agents answers api door events finality gauges keys page problems queue reading runs webhooks work writing
 console: cli engines keys runs serving webhooks"""
 

@@ -80,6 +80,7 @@ def plain(base, r: Recipe, scheduler=None) -> Image.Image:
     ]
 
 
+@pytest.mark.many(3)
 @pytest.mark.parametrize("name", some(["sd1", "sd2", "sdxl"], ["sd1"]))
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 def test_every_scheduler_paints_what_the_plain_pipeline_paints(bases, name, scheduler):
@@ -115,6 +116,7 @@ def test_rescaled_guidance_is_diffusers(bases, name, share):
     assert far(image, render(base, [recipe(base, guidance=9.0, negative_prompt="blurred")])[0]) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "scheduler", some([name for name, kind in SCHEDULERS.items() if kind.noisy], ["DPM++ SDE"])
 )
@@ -382,6 +384,7 @@ def test_a_base_whose_own_scheduler_draws_noise_draws_none_unasked(tmp_path):
 # ---------------------------------------------------------------- refusals before anything is made
 
 
+@pytest.mark.many(3)
 @pytest.mark.parametrize(
     "change, word",
     [

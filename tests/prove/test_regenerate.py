@@ -174,6 +174,7 @@ def touched(recipe, files, token):
     return image
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize(
     "paint, profile",
     some(product([foreign, reseeded, touched], ["fast", "half"]), [(foreign, "fast"), (touched, "half")]),
@@ -251,6 +252,7 @@ def test_weights_that_name_other_code_are_not_loaded(lie, where):
     assert "which is not loaded" in proof.steps[-1].evidence
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize("where", ["inside", "apart"])
 def test_broken_weights_are_unchecked(lie, where):
     def change(files):

@@ -61,6 +61,7 @@ def test_every_verb_says_what_it_would_send_then_sends_it_then_leaves_it(studio,
     assert {row["role"] for row in said["roles"]} == {"admin", "next", "treasury", "minter", "pauser"}
 
 
+@pytest.mark.slow
 def test_what_cannot_be_done_is_refused_before_anything_is_sent(studio, capsys):
     folder, contract = studio
     height = connect("embedded", folder / "chain").eth.block_number

@@ -17,6 +17,7 @@ from artmint.studio.files import StudioBusy, hold_studio
 from tests.small import FILL, ROUND, STUDIO, WRITE, notebook, traces
 
 
+@pytest.mark.slow
 def test_rounds_resumption_and_repair(books, order, tmp_path):
     "Two rounds fill the slots; a second run does nothing; a changed parameter runs its stage and what follows; a lost notebook runs again."
     studio = tmp_path / "studio"
