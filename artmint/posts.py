@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['NoSuchPlatform', 'TooManyPosts', 'chosen_platforms', 'draft_posts', 'channel_of', 'leaving', 'send_posts']
 
-# %% ../nbs/65_posts.ipynb #5737b00d
+# %% ../nbs/65_posts.ipynb #d5dbf13f
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-# %% ../nbs/65_posts.ipynb #83883948
+# %% ../nbs/65_posts.ipynb #14173b77
 from .core.canon import Refusal
 from .core.collection import Collection
 from .report.accounts import account_key, account_settings
@@ -26,11 +26,11 @@ from artmint.report.wording import (
     examples_of,
     holes_of,
     modelled_wording,
-    plain_words,
+    word_list,
 )
 from .studio.catalog import Catalog
 
-# %% ../nbs/65_posts.ipynb #6356b037
+# %% ../nbs/65_posts.ipynb #1a1e66ac
 class NoSuchPlatform(Refusal):
     "A platform that artmint drafts nothing for."
 
@@ -62,22 +62,22 @@ def chosen_platforms(
     return [PLATFORMS[name] for name in dict.fromkeys(names or PLATFORMS)]
 
 
-def _subjects(known: DropFacts, platform: Platform, count: int) -> Iterator[tuple[int | None, int]]:
+def _subjects(sayable: DropFacts, platform: Platform, count: int) -> Iterator[tuple[int | None, int]]:
     "What each of so many posts is about, and in which turn."
     yield None, 0
     if platform.name == "press":
         return
-    tokens = list(known.tokens)
+    tokens = list(sayable.tokens)
     for number in range(count - 1):
         yield tokens[number % len(tokens)], number // len(tokens)
 
-# %% ../nbs/65_posts.ipynb #00745e82
+# %% ../nbs/65_posts.ipynb #9dd09a2d
 def _modelled(
-    known: DropFacts, token: int | None, rest: Any, writer: Writer, posts: Sequence[str], number: int
+    sayable: DropFacts, token: int | None, rest: Any, writer: Writer, posts: Sequence[str], number: int
 ) -> Any:
     "A model's wording of one post. Raises NoVoice, NoFitWording, and what asking raises."
-    facts = known.of(token)
-    words = plain_words(facts.values())
+    facts = sayable.of(token)
+    words = word_list(facts.values())
     examples = examples_of(posts, words, holes_of(facts))
     text = ask_writer(writer, facts, examples, words, number)
     return modelled_wording(text, writer.name, rest)
@@ -110,7 +110,7 @@ def draft_posts(
             drafts.append(draft_post(catalog, known, platform, token, moment, wording))
     return drafts
 
-# %% ../nbs/65_posts.ipynb #9d9006f0
+# %% ../nbs/65_posts.ipynb #9d03e95d
 def channel_of(
     studio: Path,  # the studio's folder
     platform: str,  # bluesky or mastodon

@@ -17,6 +17,7 @@ from typing import Any
 from .core.manifest import BadMetadata, Manifest, read_manifest
 from .ipfs.stores import FolderStore, Store
 from artmint.prove.evidence import (
+    FOREIGN,
     Archive,
     ChainClaim,
     PNG_LIMIT,
@@ -29,6 +30,7 @@ from artmint.prove.evidence import (
     open_archives,
     parse_address,
 )
+from .prove.drawn import ask_drawn
 from .prove.collection import check_together
 from .prove.opening import Opening, check_seeds, open_reports
 from .prove.proof import CARDS, Proof, ProofCard, Step
@@ -128,6 +130,10 @@ NOT_ASKED = Step(
 )
 
 
+def _silent(done: int, total: int) -> None:
+    "Takes how far a proof is, and keeps it."
+
+
 @dataclass(frozen=True)
 class ProofOptions:
     "What else a proof is asked for."
@@ -185,6 +191,10 @@ def verify(
         stores = [FolderStore(studio / "store")]
     steps: list[Step] = []
     claim = ask_chain(target, studio, rpc, steps, stores)
+    if claim is None and steps[-1].evidence == FOREIGN:
+        drawn = ask_drawn(target, studio, rpc, asked.get("say", _silent))
+        if drawn:
+            return Proof(address, *drawn)
     if claim is None:
         return Proof(address, (*steps, UNNAMED))
     further, cards = prove_claim(claim, stores, studio_manifests(studio), ProofOptions(**asked))

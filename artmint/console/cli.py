@@ -81,10 +81,11 @@ from ..run.models import adapter_app, base_app, embedding_app, engines_app
 from ..run.networks import control_app, encoder_app, ip_adapter_app, picture_app, upscaler_app
 
 # %% ../../nbs/console/cli.ipynb #79f388a5
-from ..run.attest import AttestationFiles, AttestedBy, VerifierFile, asked_verifiers, attest_drop
-from ..run.gates import gate_app
+from ..run.films import film_batch
 from ..run.airdrops import airdrop
 from ..run.sales import sale_app
+from ..run.attest import AttestationFiles, AttestedBy, VerifierFile, asked_verifiers, attest_drop
+from ..run.gates import gate_app
 from ..run.imports import import_folder
 from ..run.posts import posts_app
 from ..run.preview import preview_drop
@@ -139,9 +140,10 @@ app.command("import", epilog=CODES)(import_folder)
 app.command("tune", epilog=CODES)(tune_batch)
 app.command("train", epilog=CODES)(train_adapter)
 app.command("preview", epilog=CODES)(preview_drop)
-app.command("attest", epilog=CODES)(attest_drop)
+app.command("films", epilog=CODES)(film_batch)
 app.command("airdrop", epilog=CODES)(airdrop)
 app.command("reveal", epilog=CODES)(reveal_batch)
+app.command("attest", epilog=CODES)(attest_drop)
 GROUPS = {
     "base": base_app,
     "adapter": adapter_app,

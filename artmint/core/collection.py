@@ -39,6 +39,7 @@ from artmint.core.canon import (
     read_toml,
     unsafe_text,
 )
+from .films import FilmSettings
 from .media import ANIMATIONS, PAGE_PICTURES, MediaFile, lies_in, read_media
 from artmint.core.records import (
     ControlUse,
@@ -545,6 +546,7 @@ class Collection(TraitPlan):
     market: Market = Market()  # what markets show beside picture and traits
     marks: Marks = Marks()
     picture: PictureSettings = PictureSettings()
+    films: FilmSettings = FilmSettings()  # how its reveal films are
     salt: str | None = Field(None, min_length=1)  # none: the studio's secret one
     publish_weights: bool = False
     arweave: bool = False  # whether tokens name their pictures' items on Arweave too

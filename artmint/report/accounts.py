@@ -6,7 +6,7 @@
 __all__ = ['AccountSettings', 'ACCOUNTS', 'BadAccount', 'WriterSettings', 'BlueskySettings', 'MastodonSettings',
            'check_account_url', 'account_settings', 'NoAccountKey', 'account_key']
 
-# %% ../../nbs/report/accounts.ipynb #2d94fb8c
+# %% ../../nbs/report/accounts.ipynb #7a41052b
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,12 +14,12 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-# %% ../../nbs/report/accounts.ipynb #02671313
+# %% ../../nbs/report/accounts.ipynb #47368902
 from ..core.canon import Record, Refusal, canonical, error_lines
 from ..ipfs.http import UnreadableAddress, web_address
 from ..studio.files import read_settings
 
-# %% ../../nbs/report/accounts.ipynb #00eb9062
+# %% ../../nbs/report/accounts.ipynb #45570d13
 class BadAccount(Refusal):
     "A table of [posts] that can't be used."
 
@@ -50,7 +50,7 @@ class BlueskySettings(Record):
     handle: str = Field(min_length=3)
     language: str = Field("en", pattern="^[a-z]{2,3}(-[A-Za-z]{2,8})?$")
 
-
+# %% ../../nbs/report/accounts.ipynb #cd28b31e
 class MastodonSettings(Record):
     "An account on a server of Mastodon's."
 
@@ -60,13 +60,15 @@ class MastodonSettings(Record):
 
 
 AccountSettings = WriterSettings | BlueskySettings | MastodonSettings
+
+
 ACCOUNTS: dict[str, type[AccountSettings]] = {
     "writer": WriterSettings,
     "bluesky": BlueskySettings,
     "mastodon": MastodonSettings,
 }
 
-# %% ../../nbs/report/accounts.ipynb #596f452c
+# %% ../../nbs/report/accounts.ipynb #0d04869f
 _HERE = ("127.0.0.1", "localhost", "::1")
 
 
@@ -86,7 +88,7 @@ def check_account_url(
     if parts.scheme == "http" and parts.hostname not in _HERE:
         raise BadAccount(table, f"its key would be sent over plain http to {parts.hostname}; write https://")
 
-
+# %% ../../nbs/report/accounts.ipynb #ba3feb2b
 def account_settings(
     studio: Path,  # the studio's folder
     table: str,  # writer, bluesky or mastodon
@@ -110,7 +112,7 @@ def account_settings(
         check_account_url(table, settings.url)
     return settings
 
-# %% ../../nbs/report/accounts.ipynb #81281f1f
+# %% ../../nbs/report/accounts.ipynb #76a9b4f4
 class NoAccountKey(Refusal):
     "A key that is nowhere, or where others can read it."
 
@@ -127,7 +129,7 @@ class NoAccountKey(Refusal):
         "The end of the variable's name."
         return self.table.upper()
 
-
+# %% ../../nbs/report/accounts.ipynb #fd39de05
 def account_key(
     studio: Path,  # the studio's folder
     table: str,  # whose key

@@ -4,24 +4,24 @@
 
 # %% auto #0
 __all__ = ['PostState', 'PostWord', 'PostSent', 'PostStanding', 'NoSuchPost', 'standing_of', 'list_posts', 'find_post',
-           'AlreadyLeft', 'ChangedMeanwhile', 'NotApproved', 'record_drafts', 'BadEdit', 'edit_post', 'decide_post',
+           'AlreadyLeft', 'EditedMeanwhile', 'NotApproved', 'record_drafts', 'BadEdit', 'edit_post', 'decide_post',
            'begin_sending', 'record_sent']
 
-# %% ../../nbs/report/approvals.ipynb #67a1b7f1
+# %% ../../nbs/report/approvals.ipynb #2fddf61c
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import Field
 
-# %% ../../nbs/report/approvals.ipynb #928eda97
+# %% ../../nbs/report/approvals.ipynb #0827c8d0
 from ..core.canon import Hex64, Record, Refusal, unsafe_text
 from ..core.collection import Person
 from .drafts import PLATFORMS, PostDraft, check_length, now_utc
 from .facts import unbacked
 from ..studio.catalog import Catalog
 
-# %% ../../nbs/report/approvals.ipynb #a89ce949
+# %% ../../nbs/report/approvals.ipynb #e08afc03
 class PostWord(Record):
     "What a person said of a post."
 
@@ -47,9 +47,11 @@ class PostSent(Record):
 
 
 PostState = Literal["waiting", "approved", "refused", "sending", "sent"]
+
+
 _LEFT = {"begun": "sending", "sent": "sent", "exported": "sent"}
 
-
+# %% ../../nbs/report/approvals.ipynb #c1139301
 @dataclass(frozen=True)
 class PostStanding:
     "A post as it stands."
@@ -87,7 +89,7 @@ class PostStanding:
         found = [claim for text in texts for claim in unbacked(text, self.draft.facts, own)]
         return list(dict.fromkeys(found))
 
-# %% ../../nbs/report/approvals.ipynb #dc4d578e
+# %% ../../nbs/report/approvals.ipynb #99c8f114
 class NoSuchPost(Refusal):
     "No post, or several, are called so."
 
@@ -99,13 +101,10 @@ class NoSuchPost(Refusal):
 
 def _standing(key: str, drafts: list[dict], words: list[dict], sent: list[dict]) -> PostStanding:
     "A post from its records."
-    return PostStanding(
-        key,
-        PostDraft.model_validate(drafts[-1], strict=False),
-        PostWord.model_validate(words[-1]) if words else None,
-        PostSent.model_validate(sent[-1]) if sent else None,
-        len(drafts),
-    )
+    draft = PostDraft.model_validate(drafts[-1], strict=False)
+    word = PostWord.model_validate(words[-1]) if words else None
+    last = PostSent.model_validate(sent[-1]) if sent else None
+    return PostStanding(key, draft, word, last, len(drafts))
 
 
 def standing_of(
@@ -118,7 +117,7 @@ def standing_of(
         raise NoSuchPost(key, [])
     return _standing(key, drafts, catalog.history("post-word", key), catalog.history("post-sent", key))
 
-
+# %% ../../nbs/report/approvals.ipynb #c49649bd
 def list_posts(
     catalog: Catalog,  # the studio's
     collection: str,  # its name
@@ -141,7 +140,7 @@ def find_post(
         raise NoSuchPost(id, [post.id for post in named or posts][:20])
     return named[0]
 
-# %% ../../nbs/report/approvals.ipynb #3a76df43
+# %% ../../nbs/report/approvals.ipynb #656ac464
 class AlreadyLeft(Refusal):
     "A post that is being sent, or was."
 
@@ -151,7 +150,7 @@ class AlreadyLeft(Refusal):
     exit_code = 2
 
 
-class ChangedMeanwhile(Refusal):
+class EditedMeanwhile(Refusal):
     "A word about a version that isn't the latest."
 
     id: str
@@ -167,7 +166,7 @@ class NotApproved(Refusal):
     says = "Post {id} is {state}: nobody approved exactly what it says now. Nothing was sent; artmint posts approve BATCH {id}"
     exit_code = 4
 
-
+# %% ../../nbs/report/approvals.ipynb #bee03d8f
 def record_drafts(
     catalog: Catalog,  # receives them
     drafts: Iterable[PostDraft],  # new ones
@@ -202,7 +201,7 @@ def _changing(
             )
     return standing_of(catalog, key)
 
-# %% ../../nbs/report/approvals.ipynb #99fbd2f0
+# %% ../../nbs/report/approvals.ipynb #49822e2d
 class BadEdit(Refusal):
     "A text that can't be a post."
 
@@ -233,7 +232,7 @@ def _refuse_edit(post: PostStanding, text: str, alts: Mapping[int, str]) -> None
                 f"the alt text of token {token} has {len(alt)} characters, and {platform.title} takes {platform.alt}"
             )
 
-
+# %% ../../nbs/report/approvals.ipynb #390de386
 def edit_post(
     catalog: Catalog,  # the studio's
     key: str,  # of the post
@@ -242,12 +241,12 @@ def edit_post(
     by: str,  # who edits
     digest: str = "",  # of what they read; empty: whatever it says now
 ) -> PostStanding:
-    "Give a post another text. It waits for approval again. Raises ChangedMeanwhile, AlreadyLeft, BadEdit, TooLong."
+    "Give a post another text. It waits for approval again. Raises EditedMeanwhile, AlreadyLeft, BadEdit, TooLong."
     text = text.replace("\r\n", "\n").strip()
 
     def change(post: PostStanding) -> PostDraft | None:
         if digest and post.draft.digest != digest:
-            raise ChangedMeanwhile(post.id)
+            raise EditedMeanwhile(post.id)
         _refuse_edit(post, text, alts)
         pictures = tuple(
             picture.model_copy(update={"alt": alts.get(picture.token, picture.alt)})
@@ -258,7 +257,7 @@ def edit_post(
 
     return _changing(catalog, key, "post", change)
 
-# %% ../../nbs/report/approvals.ipynb #70929939
+# %% ../../nbs/report/approvals.ipynb #584aa039
 def decide_post(
     catalog: Catalog,  # the studio's
     key: str,  # of the post
@@ -267,13 +266,13 @@ def decide_post(
     digest: str,  # of what they read
     note: str = "",  # why
 ) -> PostStanding:
-    "Record a person's word on a post. Raises AlreadyLeft, ChangedMeanwhile."
+    "Record a person's word on a post. Raises AlreadyLeft, EditedMeanwhile."
 
     def change(post: PostStanding) -> PostWord:
         if post.sent:
             raise AlreadyLeft(post.id, post.state)
         if post.draft.digest != digest:
-            raise ChangedMeanwhile(post.id)
+            raise EditedMeanwhile(post.id)
         return PostWord(by=by, decision=decision, at=now_utc(), digest=digest, note=note)
 
     return _changing(catalog, key, "post-word", change)
@@ -294,7 +293,7 @@ def begin_sending(
 
     return _changing(catalog, key, "post-sent", change)
 
-
+# %% ../../nbs/report/approvals.ipynb #aa141446
 def record_sent(
     catalog: Catalog,  # the studio's
     key: str,  # of a post whose sending began

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['COLLECTION', 'record_key', 'post_record', 'PlaceTaken', 'OtherBlob', 'Bluesky']
 
-# %% ../../nbs/report/bluesky.ipynb #6c741e64
+# %% ../../nbs/report/bluesky.ipynb #aa86ff10
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,14 +13,14 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-# %% ../../nbs/report/bluesky.ipynb #d6862e1d
+# %% ../../nbs/report/bluesky.ipynb #46901872
 from ..core.canon import NotPlainJSON, Refusal, canonical, read_json
 from ..ipfs.http import BadAnswer, Request, plain_words, request, with_retries
 from .accounts import BlueskySettings
 from .approvals import PostSent
 from .drafts import PostDraft, PostPicture
 
-# %% ../../nbs/report/bluesky.ipynb #4c195e41
+# %% ../../nbs/report/bluesky.ipynb #87cfafe5
 COLLECTION = "app.bsky.feed.post"
 _LETTERS = "234567abcdefghijklmnopqrstuvwxyz"
 
@@ -34,7 +34,7 @@ def record_key(
     number = ((seconds * 1_000_000 + bits % 1_000_000) << 10) | (bits >> 40) % 1024
     return "".join(_LETTERS[(number >> shift) & 31] for shift in range(60, -1, -5))
 
-# %% ../../nbs/report/bluesky.ipynb #1c12e668
+# %% ../../nbs/report/bluesky.ipynb #99debae3
 _MARKED = re.compile(
     r"(?P<link>https?://[^\s<>\"]+[^\s<>\".,;:!?')\]}])|(?<![\w&/#])#(?P<tag>[^\W\d_]\w{0,63})"
 )
@@ -59,7 +59,7 @@ def _image(picture: PostPicture, blob: dict[str, Any]) -> dict[str, Any]:
     ratio = {"width": picture.width, "height": picture.height}
     return {"image": blob, "alt": picture.alt, "aspectRatio": ratio}
 
-
+# %% ../../nbs/report/bluesky.ipynb #b38d3bef
 def post_record(
     draft: PostDraft,  # as it was approved
     begun: PostSent,  # says when
@@ -79,7 +79,7 @@ def post_record(
         record["embed"] = {"$type": "app.bsky.embed.images", "images": images}
     return record
 
-# %% ../../nbs/report/bluesky.ipynb #7535d1f9
+# %% ../../nbs/report/bluesky.ipynb #6328a5de
 class PlaceTaken(Refusal):
     "Another post stands where this one belongs."
 
@@ -100,10 +100,10 @@ def _failed_with(refusal: BadAnswer, name: str) -> bool:
     "Whether a server's refusal has one of the protocol's names."
     return bool(re.search(rf"\b{name}\b", refusal.reason))
 
-
+# %% ../../nbs/report/bluesky.ipynb #f713b497
 @dataclass
-class Bluesky:
-    "An account on Bluesky, or on a server of one's own."
+class _Repository:
+    "What is asked of a server in an account's name."
 
     settings: BlueskySettings
     key: str = field(repr=False)  # an app password
@@ -150,6 +150,21 @@ class Bluesky:
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.session['token']}"}
 
+    def _upload(self, picture: PostPicture, data: bytes) -> dict[str, Any]:
+        "Give the server a picture. Raises OtherBlob, NoAnswer, BadAnswer."
+        headers = {"Content-Type": picture.kind, "Content-Length": str(len(data)), **self._headers}
+        answer = self._ask(
+            Request(self._url("com.atproto.repo.uploadBlob"), "POST", headers, lambda: [data], 300)
+        )
+        kept = answer.get("blob", {})
+        if kept.get("ref", {}).get("$link") != picture.cid:
+            raise OtherBlob(self.settings.url, picture.cid, str(kept.get("ref"))[:100])
+        return kept
+
+# %% ../../nbs/report/bluesky.ipynb #4e4aa36a
+class Bluesky(_Repository):
+    "An account on Bluesky, or on a server of one's own."
+
     def ready(self, draft: PostDraft) -> None:
         "Come in. Raises NoAnswer, BadAnswer."
         self._headers  # opens the session
@@ -186,17 +201,6 @@ class Bluesky:
                 raise
             return place
         return self._place(key, answer)
-
-    def _upload(self, picture: PostPicture, data: bytes) -> dict[str, Any]:
-        "Give the server a picture. Raises OtherBlob, NoAnswer, BadAnswer."
-        headers = {"Content-Type": picture.kind, "Content-Length": str(len(data)), **self._headers}
-        answer = self._ask(
-            Request(self._url("com.atproto.repo.uploadBlob"), "POST", headers, lambda: [data], 300)
-        )
-        kept = answer.get("blob", {})
-        if kept.get("ref", {}).get("$link") != picture.cid:
-            raise OtherBlob(self.settings.url, picture.cid, str(kept.get("ref"))[:100])
-        return kept
 
     def _place(self, key: str, answer: dict[str, Any]) -> dict[str, Any]:
         "What is recorded of a post that is there."

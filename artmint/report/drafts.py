@@ -8,7 +8,7 @@ __all__ = ['PlatformName', 'DISCLOSURE', 'DISCLOSURE_LONG', 'PLATFORMS', 'weight
            'fitted_picture', 'alt_text', 'PostWording', 'templates', 'fill_wording', 'NothingToSay', 'draft_post',
            'now_utc']
 
-# %% ../../nbs/report/drafts.ipynb #8524f920
+# %% ../../nbs/report/drafts.ipynb #a42ea90b
 import io
 import re
 import unicodedata
@@ -21,7 +21,7 @@ from typing import Literal
 from PIL import Image
 from pydantic import Field
 
-# %% ../../nbs/report/drafts.ipynb #8e842853
+# %% ../../nbs/report/drafts.ipynb #46a50847
 import artmint
 from ..core.canon import Hex64, Record, Refusal, digest, read_toml
 from ..core.texts import fill_template, template_fields
@@ -30,15 +30,17 @@ from .facts import DropFacts, PostFact, TokenFacts
 from .listings import media_kind
 from ..studio.catalog import Catalog
 
-# %% ../../nbs/report/drafts.ipynb #41dc8117
+# %% ../../nbs/report/drafts.ipynb #593f169d
 _LINK = re.compile(r"https?://[^\s<>\"]+[^\s<>\".,;:!?')\]}]")
+
+
 _LIGHT = ((0, 4351), (8192, 8205), (8208, 8223), (8242, 8247))  # code points that X counts once
 
 
-def _without_links(text: str, each: int) -> tuple[str, int]:
+def _without_links(text: str, weight: int) -> tuple[str, int]:
     "A text without its links, and what these count."
     links = _LINK.findall(text)
-    return _LINK.sub("", text), each * len(links)
+    return _LINK.sub("", text), weight * len(links)
 
 
 def weighted_length(
@@ -54,10 +56,13 @@ def grapheme_bound(
 ) -> int:
     "Graphemes of a text at most."
     plain = unicodedata.normalize("NFC", text)
-    joined = [sign for sign in plain if unicodedata.category(sign) in ("Mn", "Me") or sign == "\u200d"]
-    return len(plain) - len(joined)
+    marks = [unicodedata.category(sign) in ("Mn", "Me") or sign == "\u200d" for sign in plain]
+    bases = [
+        unicodedata.category(sign) not in ("Cc", "Zl", "Zp") for sign in plain
+    ]  # a mark joins no line break
+    return len(plain) - sum(mark and base for mark, base in zip(marks[1:], bases))
 
-
+# %% ../../nbs/report/drafts.ipynb #2ba2b9e5
 def mastodon_length(
     text: str,  # of a post
 ) -> int:
@@ -72,7 +77,7 @@ def byte_length(
     "How Farcaster counts."
     return len(text.encode())
 
-# %% ../../nbs/report/drafts.ipynb #80b53b2f
+# %% ../../nbs/report/drafts.ipynb #cce42d9e
 PlatformName = Literal["x", "bluesky", "mastodon", "farcaster", "press"]
 DISCLOSURE = "Made with AI."
 DISCLOSURE_LONG = "The pictures were made with a generative AI model and chosen by rules and people."
@@ -103,7 +108,7 @@ PLATFORMS: dict[str, Platform] = {
     "press": Platform("press", "press note", 0, len, 8, 0, 2000, disclosure=DISCLOSURE_LONG),
 }
 
-# %% ../../nbs/report/drafts.ipynb #8b114c0e
+# %% ../../nbs/report/drafts.ipynb #593dbd37
 class TooLong(Refusal):
     "A text that a platform would not take."
 
@@ -126,7 +131,7 @@ def check_length(
         raise TooLong(f"{platform.title} (in bytes)", byte_length(text), platform.text_bytes)
     return length
 
-# %% ../../nbs/report/drafts.ipynb #3a8c8f44
+# %% ../../nbs/report/drafts.ipynb #2b1d9f37
 class PostPicture(Record):
     "A picture of a post."
 
@@ -140,7 +145,7 @@ class PostPicture(Record):
     own: bool  # whether these are the token's own bytes
     alt: str
 
-
+# %% ../../nbs/report/drafts.ipynb #ad0d4a4e
 class PostDraft(Record):
     "A post as it would leave."
 
@@ -172,7 +177,7 @@ class PostDraft(Record):
         "What it is about, for people."
         return ", ".join(f"token {one}" for one in self.tokens) or f"drop {self.drop}"
 
-# %% ../../nbs/report/drafts.ipynb #6466e5e9
+# %% ../../nbs/report/drafts.ipynb #ea5d1af2
 def raw_cid(
     data: bytes,  # a file's
 ) -> str:
@@ -204,7 +209,7 @@ def fitted_picture(
                 return packed.getvalue()
         image = image.resize((max(image.width // 2, 1), max(image.height // 2, 1)), Image.Resampling.LANCZOS)
 
-# %% ../../nbs/report/drafts.ipynb #978aec21
+# %% ../../nbs/report/drafts.ipynb #737fb589
 def alt_text(
     token: TokenFacts,  # what it shows
     facts: Mapping[str, PostFact],  # of the drop
@@ -223,12 +228,12 @@ def alt_text(
 
 
 def _post_picture(
-    catalog: Catalog, known: DropFacts, token: TokenFacts, platform: Platform
+    catalog: Catalog, sayable: DropFacts, token: TokenFacts, platform: Platform
 ) -> tuple[PostPicture, list[str]]:
     "A token's picture as a post has it, kept in the studio; and what is to be said of it."
     own = token.picture.read_bytes()
     data = fitted_picture(own, platform)
-    alt, notes = alt_text(token, known.facts, platform.alt or 1000)
+    alt, notes = alt_text(token, sayable.facts, platform.alt or 1000)
     with Image.open(io.BytesIO(data)) as image:
         sides = {"width": image.width, "height": image.height}
     if data != own:
@@ -239,7 +244,7 @@ def _post_picture(
     facts = {"file_digest": name, "kind": media_kind(data), "size": len(data), "cid": raw_cid(data)}
     return PostPicture(token=token.id, own=data == own, alt=alt, **facts, **sides), notes
 
-# %% ../../nbs/report/drafts.ipynb #11948d5f
+# %% ../../nbs/report/drafts.ipynb #b7705c45
 @dataclass(frozen=True)
 class PostWording:
     "Sentences with holes."
@@ -267,7 +272,7 @@ def _capital(text: str) -> str:
     "A text with a capital at its beginning, as sentences have it."
     return text[:1].upper() + text[1:]
 
-
+# %% ../../nbs/report/drafts.ipynb #f46699f5
 def fill_wording(
     platform: Platform,  # where it would go
     wording: PostWording,  # with holes
@@ -302,40 +307,32 @@ class NothingToSay(Refusal):
     missing: str
     says = "No record fills {missing} in {sentence!r}. Nothing was drafted."
 
-# %% ../../nbs/report/drafts.ipynb #82cae4f2
+# %% ../../nbs/report/drafts.ipynb #aef8aafb
 def draft_post(
     catalog: Catalog,  # where its pictures are kept
-    known: DropFacts,  # what may be said
+    sayable: DropFacts,  # what may be said
     platform: Platform,  # where it would go
     token: int | None,  # what it is about; none: the drop
     moment: str,  # when it is made, UTC, ISO 8601
     wording: PostWording | None = None,  # none: of the templates, the token's turn
 ) -> PostDraft:
     "A draft, recorded nowhere yet. Raises NothingToSay, TooLong."
-    facts = known.of(token)
+    facts = sayable.of(token)
     if wording is None:
         kind = "token" if token is not None else "note" if platform.name == "press" else "drop"
         choices = templates(kind)
-        wording = choices[(token or known.drop) % len(choices)]
+        wording = choices[(token or sayable.drop) % len(choices)]
     text, left = fill_wording(platform, wording, facts)
-    shown = [token] if token is not None else list(known.tokens)[: platform.pictures]
+    shown = [token] if token is not None else list(sayable.tokens)[: platform.pictures]
     pictures = []
     for one in shown:
-        picture, notes = _post_picture(catalog, known, known.tokens[one], platform)
+        picture, notes = _post_picture(catalog, sayable, sayable.tokens[one], platform)
         pictures.append(picture)
         left += notes
-    return PostDraft(
-        platform=platform.name,
-        collection=known.collection,
-        drop=known.drop,
-        tokens=() if token is None else (token,),
-        text=text,
-        pictures=tuple(pictures),
-        facts=tuple(facts.values()),
-        wording=wording.source,
-        left_out=tuple(left),
-        made=moment,
-    )
+    about = {"platform": platform.name, "collection": sayable.collection, "drop": sayable.drop}
+    about |= {"tokens": () if token is None else (token,), "facts": tuple(facts.values())}
+    about |= {"wording": wording.source, "left_out": tuple(left), "made": moment}
+    return PostDraft(text=text, pictures=tuple(pictures), **about)
 
 
 def now_utc() -> str:

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['BACK', 'PAGES', 'SETTLING', 'ServerLimit', 'server_faults', 'Mastodon']
 
-# %% ../../nbs/report/mastodon.ipynb #c43368aa
+# %% ../../nbs/report/mastodon.ipynb #706ad883
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-# %% ../../nbs/report/mastodon.ipynb #21d58221
+# %% ../../nbs/report/mastodon.ipynb #7a62381a
 from ..core.canon import NotPlainJSON, Refusal, canonical, digest, read_json
 from ..core.formats import MIME_FORMATS
 from ..ipfs.http import BadAnswer, NoAnswer, Request, request, with_retries
@@ -21,7 +21,7 @@ from .accounts import MastodonSettings
 from .approvals import PostSent
 from .drafts import PLATFORMS, PostDraft, PostPicture
 
-# %% ../../nbs/report/mastodon.ipynb #a8a9e37f
+# %% ../../nbs/report/mastodon.ipynb #9bd82a44
 class ServerLimit(Refusal):
     "A post that this server doesn't take."
 
@@ -37,7 +37,7 @@ def _limit(facts: Any, *path: str, usual: int) -> int:
         facts = facts.get(step) if isinstance(facts, dict) else None
     return facts if isinstance(facts, int) and not isinstance(facts, bool) and facts > 0 else usual
 
-
+# %% ../../nbs/report/mastodon.ipynb #f311e05c
 def server_faults(
     draft: PostDraft,  # as it was approved
     described: Any,  # the server's configuration
@@ -62,7 +62,7 @@ def server_faults(
             faults.append(f"the picture of token {one.token} is larger than it takes")
     return faults
 
-# %% ../../nbs/report/mastodon.ipynb #40161f6c
+# %% ../../nbs/report/mastodon.ipynb #cac49dcf
 def _form(picture: PostPicture, data: bytes) -> tuple[str, bytes]:
     "A picture and its description as a form of parts: media type and body."
     ending = MIME_FORMATS[picture.kind].ending
@@ -74,13 +74,17 @@ def _form(picture: PostPicture, data: bytes) -> tuple[str, bytes]:
 
 
 BACK = timedelta(hours=1)  # by which a server's clock may be behind
+
+
 PAGES = 25  # of 40 posts, that are looked through
+
+
 SETTLING = 60  # times that a picture is asked for while the server works on it
 
-
+# %% ../../nbs/report/mastodon.ipynb #ef304419
 @dataclass
-class Mastodon:
-    "An account on a server that speaks Mastodon's API."
+class _Account:
+    "What is asked of a server in an account's name."
 
     settings: MastodonSettings
     key: str = field(repr=False)  # an access token
@@ -118,6 +122,21 @@ class Mastodon:
             self.settings.url, "the account posts so much that its posts since can't be looked through", 0
         )
 
+    def _upload(self, picture: PostPicture, data: bytes) -> str:
+        "Give the server a picture, and wait until it can show it. Raises NoAnswer, BadAnswer."
+        kind, form = _form(picture, data)
+        media = self._ask("/api/v2/media", "POST", {"Content-Type": kind}, form)
+        for _ in range(SETTLING):
+            if media.get("url"):
+                return media["id"]
+            self.sleep(1)
+            media = self._ask(f"/api/v1/media/{media['id']}")
+        raise NoAnswer(self.settings.url, "it doesn't come to an end with a picture", 0)
+
+# %% ../../nbs/report/mastodon.ipynb #425716c2
+class Mastodon(_Account):
+    "An account on a server that speaks Mastodon's API."
+
     def ready(self, draft: PostDraft) -> None:
         "Ask who one is here, and what is taken. Raises ServerLimit, NoAnswer, BadAnswer."
         self._ask("/api/v1/accounts/verify_credentials")
@@ -147,17 +166,6 @@ class Mastodon:
         body |= {"media_ids": media} if media else {}
         headers = {"Content-Type": "application/json", "Idempotency-Key": draft.digest}
         return self._place(self._ask("/api/v1/statuses", "POST", headers, canonical(body)))
-
-    def _upload(self, picture: PostPicture, data: bytes) -> str:
-        "Give the server a picture, and wait until it can show it. Raises NoAnswer, BadAnswer."
-        kind, form = _form(picture, data)
-        media = self._ask("/api/v2/media", "POST", {"Content-Type": kind}, form)
-        for _ in range(SETTLING):
-            if media.get("url"):
-                return media["id"]
-            self.sleep(1)
-            media = self._ask(f"/api/v1/media/{media['id']}")
-        raise NoAnswer(self.settings.url, "it doesn't come to an end with a picture", 0)
 
     def _place(self, post: dict[str, Any]) -> dict[str, Any]:
         "What is recorded of a post that is there. Raises BadAnswer."

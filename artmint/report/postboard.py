@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['post_view', 'PostEdit', 'PostDecision', 'PostLook', 'PostList', 'answer_posts', 'post_routes']
 
-# %% ../../nbs/report/postboard.ipynb #90194414
+# %% ../../nbs/report/postboard.ipynb #104992e7
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.routing import Route
 
-# %% ../../nbs/report/postboard.ipynb #8dedcc73
+# %% ../../nbs/report/postboard.ipynb #72401742
 import artmint
 from ..core.canon import Hex64, Record, canonical, error_lines, read_json
 from artmint.report.approvals import (
@@ -33,7 +33,7 @@ from ..review import BadRequest, BoardApi, SeesOnly
 from ..studio.team import MAY
 from ..studio.web import respond
 
-# %% ../../nbs/report/postboard.ipynb #d0dbe2f9
+# %% ../../nbs/report/postboard.ipynb #cd7f9609
 def post_view(
     post: PostStanding,  # as it stands
 ) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def post_view(
     view["sent"] = post.sent.model_dump(mode="json") if post.sent else None
     return view
 
-# %% ../../nbs/report/postboard.ipynb #2501fd4b
+# %% ../../nbs/report/postboard.ipynb #92c8e1f0
 class PostEdit(Record):
     "Another text, or other alt texts."
 
@@ -82,7 +82,7 @@ class PostLook(Record):
 class PostList(Record):
     "All posts."
 
-
+# %% ../../nbs/report/postboard.ipynb #0003ea12
 _POST_VERBS: dict[str, type[Record]] = {
     "list": PostList,
     "edit": PostEdit,
@@ -102,7 +102,7 @@ def _asked_post(data: bytes) -> tuple[str, Record]:
     except ValidationError as error:
         raise BadRequest("; ".join(error_lines(error, model))) from error
 
-# %% ../../nbs/report/postboard.ipynb #957e75be
+# %% ../../nbs/report/postboard.ipynb #3213acff
 def _look(post: PostStanding, text: str) -> dict[str, Any]:
     "What a text would count, and what no record backs."
     platform = PLATFORMS[post.draft.platform]
@@ -125,7 +125,7 @@ def answer_posts(
     api: BoardApi,  # whose look at which collection
     data: bytes,  # what the page sends
 ) -> dict[str, Any]:
-    "What the page asks for. Raises BadRequest, SeesOnly, NoSuchPost, ChangedMeanwhile, AlreadyLeft, BadEdit, TooLong."
+    "What the page asks for. Raises BadRequest, SeesOnly, NoSuchPost, EditedMeanwhile, AlreadyLeft, BadEdit, TooLong."
     verb, asked = _asked_post(data)
     session = api.session
     posts = list_posts(session.catalog, session.collection.name)
@@ -137,7 +137,7 @@ def answer_posts(
         return _look(post, asked.text)
     return post_view(_change(api, post, asked))
 
-# %% ../../nbs/report/postboard.ipynb #e9c3f1f0
+# %% ../../nbs/report/postboard.ipynb #5e7340ac
 _POST_FILES = {"posts.html": "text/html", "posts.js": "text/javascript", "posts.css": "text/css"}
 
 

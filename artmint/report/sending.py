@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Channel', 'AlreadySending', 'one_sender', 'send_post', 'FileTaken', 'export_post', 'to_paste']
 
-# %% ../../nbs/report/sending.ipynb #e16cc39b
+# %% ../../nbs/report/sending.ipynb #7217b7d4
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 
-# %% ../../nbs/report/sending.ipynb #968cb1b4
+# %% ../../nbs/report/sending.ipynb #2194666a
 from ..core.canon import Refusal
 from ..core.formats import MIME_FORMATS
 from ..ipfs.http import BadAnswer
@@ -24,7 +24,7 @@ from .drafts import PLATFORMS, PostDraft
 from ..studio.catalog import Catalog
 from ..studio.files import make_folder, write_whole
 
-# %% ../../nbs/report/sending.ipynb #8ce70fb9
+# %% ../../nbs/report/sending.ipynb #957b3bfa
 class Channel(Protocol):
     "Where posts go. What it gives are fields of PostSent: uri, url, place."
 
@@ -64,7 +64,7 @@ def one_sender(
     finally:
         lock.release()
 
-# %% ../../nbs/report/sending.ipynb #5d1ec12c
+# %% ../../nbs/report/sending.ipynb #0a13e64b
 def _documented(host: str, call: Callable[[], Any]) -> Any:
     "What a channel gives. A server that answers in another form than is documented is a BadAnswer."
     try:
@@ -102,7 +102,7 @@ def send_post(
             raise
         return record_sent(catalog, key, "sent", place)
 
-# %% ../../nbs/report/sending.ipynb #3dd6db16
+# %% ../../nbs/report/sending.ipynb #1a9fee5f
 class FileTaken(Refusal):
     "A file that isn't this post's stands where it should go."
 
@@ -131,7 +131,7 @@ def _files_of(post: PostStanding, blob: Callable[[str], bytes]) -> dict[str, byt
     files["post.json"] = (json.dumps(about | {"wording": draft.wording}, indent=2) + "\n").encode()
     return files
 
-
+# %% ../../nbs/report/sending.ipynb #a0ca2142
 def export_post(
     catalog: Catalog,  # the studio's
     key: str,  # of an approved post

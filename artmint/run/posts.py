@@ -7,7 +7,7 @@ __all__ = ['CODES_OF_POSTS', 'posts_app', 'PostIds', 'OnePost', 'NamedPosts', 'A
            'VoiceOf', 'SayOnly', 'PostNote', 'TextFile', 'Into', 'PostGroup', 'draft_verb', 'list_verb', 'show_verb',
            'approve_verb', 'refuse_verb', 'edit_verb', 'send_verb', 'export_verb']
 
-# %% ../../nbs/run/posts.ipynb #cd156921
+# %% ../../nbs/run/posts.ipynb #dde1ecd8
 import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-# %% ../../nbs/run/posts.ipynb #55df95a8
+# %% ../../nbs/run/posts.ipynb #c76b5ac6
 from .console import BatchFile, Json, Studio, near_path, print_json
 from .models import studio_catalog
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from artmint.run.batch import Batch
     from artmint.studio.catalog import Catalog
 
-# %% ../../nbs/run/posts.ipynb #411d614c
+# %% ../../nbs/run/posts.ipynb #487c7431
 class PostGroup(TyperGroup):
     "Verbs of posts; a batch in the place of a verb is drafted for."
 
@@ -44,40 +44,60 @@ class PostGroup(TyperGroup):
 CODES_OF_POSTS = (
     "Exit codes: 0 done, 1 refused, 2 wrong use, 3 a server doesn't answer, 4 waiting for people."
 )
+
+
 posts_app = typer.Typer(
     cls=PostGroup,
     no_args_is_help=True,
     help="What the world is told of a drop: drafted from records, approved by people, sent once.",
     epilog="artmint posts BATCH drafts. " + CODES_OF_POSTS,
 )
+
+
 PostIds = Annotated[
     list[str] | None,
     typer.Argument(metavar="[POST]...", help="Posts by the beginning of their id; none: all that may."),
 ]
+
+# %% ../../nbs/run/posts.ipynb #9db5fcdd
 OnePost = Annotated[str, typer.Argument(metavar="POST", help="A post, by the beginning of its id.")]
+
+
 NamedPosts = Annotated[
     list[str], typer.Argument(metavar="POST...", help="Posts, by the beginning of their ids.")
 ]
+
+
 Approver = Annotated[str, typer.Option("--by", help="Who says it; your user's name when left out.")]
+
+
 OnPlatforms = Annotated[
     list[str] | None,
     typer.Option(
         "--platform", help="x, bluesky, mastodon, farcaster or press; may be repeated. All when left out."
     ),
 ]
+
+
 PostCount = Annotated[int, typer.Option("--count", min=1, max=1000, help="Posts for each platform.")]
+
+
 ByModel = Annotated[
     bool, typer.Option("--model", help="Word them by the model that [posts.writer] in studio.toml names.")
 ]
+
+# %% ../../nbs/run/posts.ipynb #a7d1c87d
 VoiceOf = Annotated[
     Path | None,
     typer.Option(
         "--voice", help="Earlier posts (.txt, .md, .jsonl) whose tone the model takes; implies --model."
     ),
 ]
+
+
 SayOnly = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; record and send nothing.")]
 
-# %% ../../nbs/run/posts.ipynb #1014dab9
+# %% ../../nbs/run/posts.ipynb #70bda884
 def _of(batch: Path, studio: Path) -> "tuple[Batch, Collection, Catalog]":
     "A batch with its collection, and the studio's catalog."
     from artmint.run.batch import load_batch
@@ -117,7 +137,7 @@ def _writer(studio: Path, wanted: bool, environment: Any) -> "Iterator[Writer | 
     ) as writer:
         yield writer
 
-# %% ../../nbs/run/posts.ipynb #c818e42f
+# %% ../../nbs/run/posts.ipynb #c013cd69
 def _print_draft(draft: "PostDraft") -> None:
     "A draft for people."
     from artmint.report.drafts import PLATFORMS
@@ -135,7 +155,7 @@ def _print_draft(draft: "PostDraft") -> None:
     for reason in draft.left_out:
         typer.echo(typer.style(f"    left out: {reason}", dim=True))
 
-
+# %% ../../nbs/run/posts.ipynb #f7211edc
 @posts_app.command("draft", hidden=True)
 def draft_verb(
     context: typer.Context,  # its `obj` is the environment of the process
@@ -176,7 +196,7 @@ def draft_verb(
     )
     typer.echo(f"{len(drafts)} drafts; {end}")
 
-# %% ../../nbs/run/posts.ipynb #6c31173e
+# %% ../../nbs/run/posts.ipynb #c7735f40
 def _print_post(post: "PostStanding") -> None:
     "A post for people, whole."
     typer.echo(f"{post.id}  {post.state}")
@@ -207,7 +227,7 @@ def list_verb(
     if not posts:
         typer.echo(f"No posts yet: artmint posts {batch}", err=True)
 
-
+# %% ../../nbs/run/posts.ipynb #479bb71d
 @posts_app.command("show")
 def show_verb(
     batch: BatchFile,  # whose drop
@@ -219,7 +239,7 @@ def show_verb(
     for one in _chosen(posts, post):
         _print_post(one)
 
-# %% ../../nbs/run/posts.ipynb #3372dec3
+# %% ../../nbs/run/posts.ipynb #bdf038b3
 def _decide(batch: Path, ids: list[str], studio: Path, by: str, decision: str, note: str) -> None:
     "Say a word on posts, in one's own name."
     from artmint.report.approvals import decide_post
@@ -246,7 +266,7 @@ def approve_verb(
     "Approve posts as they stand: exactly these texts and pictures may leave."
     _decide(batch, post, studio, by, "approve", note)
 
-
+# %% ../../nbs/run/posts.ipynb #46cdc383
 @posts_app.command("refuse")
 def refuse_verb(
     batch: BatchFile,  # whose drop
@@ -281,7 +301,7 @@ def edit_verb(
         raise BadEdit(f"{text} can't be read ({type(error).__name__})") from error
     _print_post(edit_post(catalog, one.key, words, {}, by or getpass.getuser(), one.draft.digest))
 
-# %% ../../nbs/run/posts.ipynb #52e085be
+# %% ../../nbs/run/posts.ipynb #3d3e6869
 def _none_may(posts: "list[PostStanding]", verb: str) -> None:
     "Say that no post may leave, and end: with 4 where people are waited for."
     waiting = [post for post in posts if post.state == "waiting"]
@@ -290,7 +310,7 @@ def _none_may(posts: "list[PostStanding]", verb: str) -> None:
     )
     raise typer.Exit(4 if waiting else 0)
 
-
+# %% ../../nbs/run/posts.ipynb #b0fe0aaf
 @posts_app.command("send")
 def send_verb(
     context: typer.Context,  # its `obj` is the environment of the process
@@ -326,7 +346,7 @@ def send_verb(
     if json:
         print_json({"posts": [post_view(one) for one in done]})
 
-
+# %% ../../nbs/run/posts.ipynb #7467e94b
 Into = Annotated[Path, typer.Option("--to", help="The folder that receives them, made when missing.")]
 
 
