@@ -1468,6 +1468,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'artmint.core.intake._ground_colour': ('core/intake.html#_ground_colour', 'artmint/core/intake.py'),
                                      'artmint.core.intake._in_colour': ('core/intake.html#_in_colour', 'artmint/core/intake.py'),
                                      'artmint.core.intake._in_mode': ('core/intake.html#_in_mode', 'artmint/core/intake.py'),
+                                     'artmint.core.intake._is_adobe': ('core/intake.html#_is_adobe', 'artmint/core/intake.py'),
                                      'artmint.core.intake._kept_file': ('core/intake.html#_kept_file', 'artmint/core/intake.py'),
                                      'artmint.core.intake._layers': ('core/intake.html#_layers', 'artmint/core/intake.py'),
                                      'artmint.core.intake._missing': ('core/intake.html#_missing', 'artmint/core/intake.py'),
