@@ -376,6 +376,8 @@ def _unseen(repainted: Repainted) -> None:
 
 def _tell(seen: Seen, mismatch: _Mismatch, status: str, words: str) -> None:
     "Tell what became of a token whose picture came out otherwise."
+    if seen is _unseen:
+        return
     token = mismatch.finding.token
     seen(Repainted(token, pixel_digest(mismatch.rendered), REPAINT_OUTCOMES[status], words))
 
@@ -424,12 +426,12 @@ def _encoding_steps(
     lossy = [(report, image) for report, image in pairs if _is_lossy(report)]
     for report, image in pairs:
         if not _is_lossy(report):
-            seen(Repainted(report.token, pixel_digest(image), "equal"))
+            seen(Repainted(report.token, report.metadata.artmint.pixel_digest, "equal"))
     equal, alike = 0, []
     for report, image in lossy:
         status, words = _look_again(report, _published(archives, report.token), image)
         outcome = REPAINT_OUTCOMES[status] if words else "equal"
-        seen(Repainted(report.token, pixel_digest(image), outcome, words))
+        seen(Repainted(report.token, report.metadata.artmint.pixel_digest, outcome, words))
         if status != "held":
             yield Step("regenerate", status, words, report.token)
         equal += status == "held" and not words

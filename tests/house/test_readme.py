@@ -351,7 +351,16 @@ def test_snippets_of_settings_are_valid(path, tmp_path):
     from artmint.studio.files import TABLES
     from artmint.studio.ledger import load_money
 
-    words = {*TABLES, *Collection.model_fields, *Batch.model_fields, "project", "tool", "trigger", "rights"}
+    words = {
+        *TABLES,
+        *Collection.model_fields,
+        *Batch.model_fields,
+        "project",
+        "tool",
+        "trigger",
+        "rights",
+        "verifiers",
+    }
     for text in fenced(path, "toml"):
         assert set(tomllib.loads(text)) <= words
         for notebook, given in tomllib.loads(text).get("parameters", {}).items():
