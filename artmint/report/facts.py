@@ -81,7 +81,7 @@ class NotRevealed(Refusal):
     drop: str
     says = (
         "Drop {drop} is sealed and not revealed, and a post would tell what it hides. Nothing was drafted; reveal it "
-        "first (artmint admin)."
+        "first (artmint reveal)."
     )
     exit_code = 2
 
