@@ -292,8 +292,7 @@ def batch_history(
     tries = _outcomes(attempts, decided, collection, _Ends(chosen, stopped, tokens))
     marks = _marks(catalog, packed, stretch, tokens)
     audit = catalog.find("audit", packed[0]) if packed[0] else None
-    sold = _sold_lines(catalog, name, slots)
-    return BatchHistory(tries, lines, opinions, tokens, marks, audit, sold)
+    return BatchHistory(tries, lines, opinions, tokens, marks, audit, _sold_lines(catalog, name, slots))
 
 # %% ../nbs/40_metrics.ipynb #18db525d
 def interval(

@@ -308,17 +308,12 @@ def sold_tokens(
     block: int = 0,  # at which its events begin
 ) -> list[Sold]:  # in the chain's order
     "What a sale has sold."
-    return [
-        Sold(
-            log["args"]["tokenId"],
-            log["args"]["buyer"],
-            log["args"]["stage"],
-            log["args"]["price"],
-            log["transactionHash"].to_0x_hex(),
-            log["blockNumber"],
-        )
-        for log in sale.events.Sold().get_logs(from_block=block)
-    ]
+    sold = []
+    for log in sale.events.Sold().get_logs(from_block=block):
+        values = log["args"]
+        facts = (values["tokenId"], values["buyer"], values["stage"], values["price"])
+        sold.append(Sold(*facts, log["transactionHash"].to_0x_hex(), log["blockNumber"]))
+    return sold
 
 
 class SaleStatus(NamedTuple):
@@ -342,14 +337,11 @@ def sale_status(
     treasury = ask.treasury().call()
     now = web3.eth.get_block("latest")["timestamp"]
     stages = [ask.stageOf(number).call() for number in range(ask.stageCount().call())]
-    return SaleStatus(
-        sold=sold_tokens(sale, block),
-        waiting=web3.eth.get_balance(sale.address),
-        approved=contract.functions.isApprovedForAll(treasury, sale.address).call(),
-        left=max(ask.last().call() + 1 - ask.next().call(), 0),
-        open=[number for number, (start, end, *_) in enumerate(stages) if start <= now < end],
-        gate=_gate_opened(sale),
-    )
+    facts = {"sold": sold_tokens(sale, block), "waiting": web3.eth.get_balance(sale.address)}
+    facts["approved"] = contract.functions.isApprovedForAll(treasury, sale.address).call()
+    facts["left"] = max(ask.last().call() + 1 - ask.next().call(), 0)
+    facts["open"] = [number for number, (start, end, *_) in enumerate(stages) if start <= now < end]
+    return SaleStatus(**facts, gate=_gate_opened(sale))
 
 
 def _gate_opened(sale: "Contract") -> bool | None:

@@ -329,6 +329,23 @@ def predeploys():
     return {name: "0x" + each["evm"]["deployedBytecode"]["object"] for name, each in made.items()}
 
 
+@pytest.fixture(scope="session")
+def gated_once(tmp_path_factory):
+    "A minted drop with a gate over it and the contract that speaks ERC-7007, on a chain of their own."
+    from tests.gates import Gated
+
+    return Gated(tmp_path_factory.mktemp("gated"))
+
+
+@pytest.fixture
+def gated(gated_once):
+    "The same, as it was before any test."
+    chain = gated_once.web3.provider.chain.tester
+    mark = chain.take_snapshot()
+    yield gated_once
+    chain.revert_to_snapshot(mark)
+
+
 @pytest.fixture
 def between(node):
     "Starts proxies in front of the node: between(fault)."

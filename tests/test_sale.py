@@ -6,7 +6,7 @@ from artmint import sale as room
 from artmint.chain.journal import Journal
 from artmint.chain.rebuild import key_history, write_history
 from artmint.chain.signers import KeystoreSigner
-from artmint.deliver.terms import SaleTerms, Stage, buyers_tree
+from artmint.deliver.terms import SaleTerms, SaleStage, buyers_tree
 from artmint.studio.catalog import Catalog
 from tests.delivered import PASSPHRASE, Collected, friend
 
@@ -25,8 +25,8 @@ def shop(tmp_path, node):
 
 
 def terms_of(studio, name="first", **changes):
-    public = Stage(name="everybody", start=1, end=2**39, limit=3, price=PRICE)
-    people = Stage(name="friends", start=1, end=2**39, limit=0, price=0, buyers=FRIENDS)
+    public = SaleStage(name="everybody", start=1, end=2**39, limit=3, price=PRICE)
+    people = SaleStage(name="friends", start=1, end=2**39, limit=0, price=0, buyers=FRIENDS)
     facts = {"first": 2, "last": 6, "treasury": studio.treasury, "payee": studio.boss.address, "gate": NOBODY}
     facts |= {"gate_root": "0x" + "0" * 64, "stages": (people, public)}
     return SaleTerms(name=name, **facts | changes)
@@ -52,11 +52,9 @@ def test_it_sells_what_its_terms_say(shop):
     shop.node.fund(member.address)
     shop.send(sale.functions.buyListed(0, 1, 2, PRICE // 2, way), member, value=PRICE // 2)
     status = room.sale_status(shop.contract, sale, record.block)
-    assert [(one.token, one.buyer, one.stage, one.price) for one in status.sold] == [
-        (2, buyer.address, 1, PRICE),
-        (3, buyer.address, 1, PRICE),
-        (4, member.address, 0, PRICE // 2),
-    ]
+    rows = [tuple(one[:4]) for one in status.sold]
+    assert rows[:2] == [(2, buyer.address, 1, PRICE), (3, buyer.address, 1, PRICE)]
+    assert rows[2:] == [(4, member.address, 0, PRICE // 2)]
     assert (status.waiting, status.approved, status.left, status.open) == (5 * PRICE // 2, True, 2, [0, 1])
     assert status.gate is None
     before = shop.web3.eth.get_balance(shop.boss.address)

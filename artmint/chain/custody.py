@@ -124,7 +124,7 @@ CUSTODIES: dict[str, type[Record]] = {
     "web3signer": RemoteSigner,
     "safe": SafeAccount,
 }
-SIGNER_ROLES = ("admin", "deployer", "minter", "pauser", "treasury")
+SIGNER_ROLES = ("admin", "deployer", "minter", "pauser", "treasury", "verifier")
 SAFE_ROLES = ("admin", "treasury")  # that a Safe may have
 
 

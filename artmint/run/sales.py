@@ -4,8 +4,7 @@
 
 # %% auto #0
 __all__ = ['TermsFile', 'SureSale', 'sale_app', 'NoTerms', 'UnsureSale', 'Counter', 'open_counter', 'sale_plan', 'sale_deploy',
-           'sale_approve', 'sale_end', 'buyer_proofs', 'write_proofs', 'sale_proofs', 'sale_page', 'sale_state',
-           'sale_withdraw']
+           'sale_approve', 'sale_end', 'sale_proofs', 'sale_page', 'sale_state', 'sale_withdraw']
 
 # %% ../../nbs/run/sales.ipynb #d6597064
 from collections.abc import Mapping
@@ -366,52 +365,6 @@ def sale_end(
     _approval(context.obj, batch, terms, studio, chain, False, (dry_run, safe, sure, json))
 
 # %% ../../nbs/run/sales.ipynb #9eb67271
-def buyer_proofs(
-    terms: "SaleTerms",  # of a sale
-) -> dict[str, list[dict]]:  # by address in small letters: stage, limit, price in wei as text, proof
-    "What every wallet on a list shows to the sale."
-    from artmint.deliver.terms import buyers_tree
-
-    proofs: dict[str, list[dict]] = {}
-    for number, stage in enumerate(terms.stages):
-        if not stage.buyers:
-            continue
-        _, ways = buyers_tree(stage.buyers)
-        for (address, limit, price), way in zip(stage.buyers, ways, strict=True):
-            row = {
-                "stage": number,
-                "limit": limit,
-                "price": str(price),
-                "proof": ["0x" + one.hex() for one in way],
-            }
-            proofs.setdefault(address.lower(), []).append(row)
-    return proofs
-
-# %% ../../nbs/run/sales.ipynb #a69ec2c5
-def write_proofs(
-    folder: Path,  # the sale's
-    sale: str,  # address
-    chain_id: int,  # the chain
-    terms: "SaleTerms",  # of the sale
-) -> int:  # wallets
-    "Write a file for every wallet, and one with all."
-    import json
-
-    from artmint.studio.files import make_folder, write_whole
-
-    proofs = buyer_proofs(terms)
-    facts = {"sale": sale, "chain": chain_id}
-    make_folder(folder / "proofs")
-    for path in (folder / "proofs").glob("0x*.json"):
-        if path.stem not in proofs:
-            path.unlink()  # of a list from before
-    for address, rows in proofs.items():
-        text = json.dumps({**facts, "address": address, "stages": rows}, indent=1)
-        write_whole(folder / "proofs" / f"{address}.json", text.encode())
-    write_whole(folder / "proofs.json", json.dumps({**facts, "wallets": proofs}, indent=1).encode())
-    return len(proofs)
-
-# %% ../../nbs/run/sales.ipynb #a5a8f51c
 @sale_app.command("proofs")
 def sale_proofs(
     context: typer.Context,  # its `obj` is the environment of the process
@@ -423,6 +376,7 @@ def sale_proofs(
 ) -> None:
     "Write what every wallet on a list shows to the sale, a file each. The sale must be deployed with these lists."
     from artmint.chain.transaction import friendly_errors
+    from artmint.deliver.claim import write_proofs
     from artmint.sale import check_sale
 
     with friendly_errors():
@@ -447,7 +401,7 @@ def sale_page(
     "Write the page to buy on, with the proofs beside it. The sale must be deployed with these terms."
     from artmint.chain.networks import network_at
     from artmint.chain.transaction import friendly_errors
-    from artmint.deliver.claim import claim_facts, claim_page
+    from artmint.deliver.claim import claim_facts, claim_page, write_proofs
     from artmint.sale import check_sale
     from artmint.seeds import load_collection
     from artmint.studio.files import make_folder, write_whole

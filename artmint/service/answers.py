@@ -348,7 +348,7 @@ class VelocityAnswer(Answer):
     low: float
     high: float
 
-
+# %% ../../nbs/service/answers.ipynb #b231fbee
 class KpisAnswer(Answer):
     "The numbers of a stretch of slots. Money is none where the studio has no rates."
 

@@ -12,9 +12,8 @@ import pytest
 from artmint.chain.journal import Journal
 from artmint.chain.networks import network_of
 from artmint.chain.signers import KeystoreSigner
-from artmint.deliver.claim import claim_facts, claim_page
-from artmint.deliver.terms import SaleTerms, Stage
-from artmint.run.sales import write_proofs
+from artmint.deliver.claim import claim_facts, claim_page, write_proofs
+from artmint.deliver.terms import SaleTerms, SaleStage
 from artmint.sale import approval_calls, deploy_sale, sale_at
 from tests.boards import browser  # noqa: F401 a fixture
 from tests.services import node_modules
@@ -113,11 +112,11 @@ def shop(tmp_path_factory, node):
     studio = Collected(folder, node, 40)
     now = studio.web3.eth.get_block("latest")["timestamp"]
     stages = (
-        Stage(name="friends", start=1, end=2**39, limit=0, price=0, buyers=FRIENDS),
-        Stage(name="gifts", start=1, end=2**39, limit=0, price=0, buyers=FREE),
-        Stage(name="everybody", start=1, end=2**39, limit=2, price=PRICE),
-        Stage(name="later", start=now + 10**7, end=2**39, limit=2, price=PRICE),
-        Stage(name="earlier", start=1, end=2, limit=2, price=PRICE),
+        SaleStage(name="friends", start=1, end=2**39, limit=0, price=0, buyers=FRIENDS),
+        SaleStage(name="gifts", start=1, end=2**39, limit=0, price=0, buyers=FREE),
+        SaleStage(name="everybody", start=1, end=2**39, limit=2, price=PRICE),
+        SaleStage(name="later", start=now + 10**7, end=2**39, limit=2, price=PRICE),
+        SaleStage(name="earlier", start=1, end=2, limit=2, price=PRICE),
     )
     facts = {
         "treasury": studio.treasury,

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from artmint.core.collection import example
-from artmint.run.sales import buyer_proofs
+from artmint.deliver.claim import buyer_proofs
 from artmint.sale import sale_at
 from tests.delivered import PASSPHRASE, Collected, friend
 from tests.safes import artmint
@@ -95,11 +95,11 @@ def test_what_is_missing_is_said(shop, capsys, tmp_path):
 
 
 def test_proofs_hold_every_stage_that_a_wallet_is_in():
-    from artmint.deliver.terms import SaleTerms, Stage
+    from artmint.deliver.terms import SaleTerms, SaleStage
 
     buyers = ((friend(1).address, 1, 5), (friend(2).address, 2, 6))
     stages = tuple(
-        Stage(name=name, start=1, end=2, limit=0, price=0, buyers=some)
+        SaleStage(name=name, start=1, end=2, limit=0, price=0, buyers=some)
         for name, some in (("one", buyers), ("two", buyers[:1]))
     )
     nobody = "0x" + "0" * 40
