@@ -6196,6 +6196,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'artmint.reveal.RevealBySafe': ('reveal.html#revealbysafe', 'artmint/reveal.py'),
                                 'artmint.reveal.SealedByNothing': ('reveal.html#sealedbynothing', 'artmint/reveal.py'),
                                 'artmint.reveal.WaveEarly': ('reveal.html#waveearly', 'artmint/reveal.py'),
+                                'artmint.reveal.begun_salt': ('reveal.html#begun_salt', 'artmint/reveal.py'),
                                 'artmint.reveal.chain_time': ('reveal.html#chain_time', 'artmint/reveal.py'),
                                 'artmint.reveal.drop_stage': ('reveal.html#drop_stage', 'artmint/reveal.py'),
                                 'artmint.reveal.leading_calls': ('reveal.html#leading_calls', 'artmint/reveal.py'),
