@@ -5518,6 +5518,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'artmint.run.commands._count_exploration': ( 'run/commands.html#_count_exploration',
                                                                                    'artmint/run/commands.py'),
                                       'artmint.run.commands._enter_work': ('run/commands.html#_enter_work', 'artmint/run/commands.py'),
+                                      'artmint.run.commands._gas_notes': ('run/commands.html#_gas_notes', 'artmint/run/commands.py'),
                                       'artmint.run.commands._mint_drop': ('run/commands.html#_mint_drop', 'artmint/run/commands.py'),
                                       'artmint.run.commands._minter_address': ( 'run/commands.html#_minter_address',
                                                                                 'artmint/run/commands.py'),

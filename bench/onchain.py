@@ -40,7 +40,13 @@ def asked_gas(count: int) -> list[int]:
     gas = []
     for seed in range(count):
         traits = {trait.name: str(rng.choice(trait.values)) for trait in model.words.traits}
-        gas.append(used_gas(web3, painter.address, painter.encode_abi("uri", ["Bench", "1", recipe_bytes(model, traits, seed)])))
+        gas.append(
+            used_gas(
+                web3,
+                painter.address,
+                painter.encode_abi("uri", ["Bench", "1", recipe_bytes(model, traits, seed)]),
+            )
+        )
     return gas
 
 
@@ -50,7 +56,12 @@ def used_gas(web3: object, address: str, data: str) -> int:
     chain, state = backend.chain, backend.chain.get_vm().state
     sender = bytes(20)
     transaction = chain.create_unsigned_transaction(
-        nonce=0, gas_price=10**9, gas=100_000_000, to=bytes.fromhex(address[2:]), value=0, data=bytes.fromhex(data[2:])
+        nonce=0,
+        gas_price=10**9,
+        gas=100_000_000,
+        to=bytes.fromhex(address[2:]),
+        value=0,
+        data=bytes.fromhex(data[2:]),
     )
     from eth.vm.spoof import SpoofTransaction
 
@@ -76,4 +87,11 @@ def measure(rounds: int) -> Iterator[dict]:
     done = subprocess.run(["node", "-e", TIMED], input=page, capture_output=True, check=True)
     times = json.loads(done.stdout)
     median = times[len(times) // 2]
-    yield row("onchain_js_ms", round(median, 1), "ms", "a page that is turned: 400", "<= 400", "node, 128 x 128, median of 10 after two")
+    yield row(
+        "onchain_js_ms",
+        round(median, 1),
+        "ms",
+        "a page that is turned: 400",
+        "<= 400",
+        "node, 128 x 128, median of 10 after two",
+    )

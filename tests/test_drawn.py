@@ -76,7 +76,9 @@ def test_the_whole_line_without_a_store(tmp_path, capsys):
     transactions = len(Catalog(tmp_path / "studio").keys("transaction", ""))
     assert main(words) == 0
     assert len(Catalog(tmp_path / "studio").keys("transaction", "")) == transactions
-    (body,) = {json.dumps(one["contract"]) for one in Catalog(tmp_path / "studio").all("token", "onchain/").values()}
+    (body,) = {
+        json.dumps(one["contract"]) for one in Catalog(tmp_path / "studio").all("token", "onchain/").values()
+    }
     capsys.readouterr()
     target = f"embedded:{json.loads(body)}"
     sheet = tmp_path / "proof.html"

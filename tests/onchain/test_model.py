@@ -39,7 +39,11 @@ from tests.painted import by_node, by_numpy, drawn_pages, pairs, thrown_recipe
 
 RED = ("#880000", "#aa0000", "#cc0000", "#ee0000", "#ff8888")
 TINY = Vocabulary(
-    (DrawnTrait("shape", SHAPE, ("ring", "wave")), DrawnTrait("paint", PALETTE, ("red",)), DrawnTrait("paper", GROUND, ("white",))),
+    (
+        DrawnTrait("shape", SHAPE, ("ring", "wave")),
+        DrawnTrait("paint", PALETTE, ("red",)),
+        DrawnTrait("paper", GROUND, ("white",)),
+    ),
     "a {paint} {shape} on {paper}",
     (RED,),
     ("#ffffff",),
@@ -73,7 +77,13 @@ def test_a_vocabulary_comes_back(model):
         ({"template": 'a "{paint}" {shape}'}, "a quote"),
         ({"template": "x" * 256}, "longer than 255"),
         ({"flags": b"\x03"}, "2 combinations"),
-        ({"traits": (DrawnTrait("shape", SHAPE, tuple(f"s{i}" for i in range(25))), *TINY.traits[1:]), "flags": bytes(25)}, "room for 24"),
+        (
+            {
+                "traits": (DrawnTrait("shape", SHAPE, tuple(f"s{i}" for i in range(25))), *TINY.traits[1:]),
+                "flags": bytes(25),
+            },
+            "room for 24",
+        ),
         ({"traits": (DrawnTrait("shape", SHAPE, ("ri\nng", "wave")), *TINY.traits[1:])}, "control character"),
     ],
 )
@@ -98,7 +108,13 @@ def test_words_that_are_no_text_are_refused():
 
 
 def test_a_recipe_says_its_traits(model):
-    traits = {"motif": "rings", "palette": "ocean", "ground": "paper", "density": "dense", "placement": "offset"}
+    traits = {
+        "motif": "rings",
+        "palette": "ocean",
+        "ground": "paper",
+        "density": "dense",
+        "placement": "offset",
+    }
     recipe = recipe_bytes(model, traits, 7)
     assert len(recipe) == 12
     assert traits_of(model, recipe) == traits

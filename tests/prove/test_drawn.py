@@ -18,12 +18,21 @@ from artmint.onchain.model import (
     make_model,
     written_recipes,
 )
-from artmint.prove.drawn import DrawnClaim, DrawnDrop, _model_steps, _recipe_steps, ask_drawn, compare_uri, prove_drawn
+from artmint.prove.drawn import (
+    DrawnClaim,
+    DrawnDrop,
+    _model_steps,
+    _recipe_steps,
+    ask_drawn,
+    compare_uri,
+    prove_drawn,
+)
 from artmint.prove.evidence import parse_address
 from artmint.prove.proof import Proof, ProofCard, Step, proof_page
-from tests.boards import browser  # noqa: F401 a fixture
+from tests.boards import browser
 from tests.painted import thrown_recipe
 
+assert browser  # a fixture
 TITLE = "Twelve Bytes"
 # How many bits are changed in a quick run and in a long one: 200 of the model, the recipes, pages and pictures, answers.
 quick_and_long = pytest.mark.parametrize("share", [0.1, pytest.param(1.0, marks=pytest.mark.slow)])
@@ -160,7 +169,9 @@ def test_what_else_a_token_may_say_falsely(claim, name, value):
     assert finding.field == {"animation_url": "page"}.get(name, name)
 
 
-@pytest.mark.parametrize("uri", ["", "ipfs://x/1.json", "data:application/json;base64,!!", "data:application/json;base64,W10="])
+@pytest.mark.parametrize(
+    "uri", ["", "ipfs://x/1.json", "data:application/json;base64,!!", "data:application/json;base64,W10="]
+)
 def test_an_answer_that_is_no_json(claim, uri):
     (finding,) = compare_uri(claim, 1, uri)
     assert finding.field == "tokenURI"
@@ -239,7 +250,7 @@ def test_the_proof_draws_its_tokens_in_a_browser(claim, tmp_path, browser):
     opened.goto((tmp_path / "proof.html").as_uri())
     frames = [frame for frame in opened.frames if frame.parent_frame]
     for frame, recipe in zip(frames, claim.drops[0].recipes):
-        frame.wait_for_function("document.querySelector('canvas')?.style.width")
+        frame.wait_for_function("(c => c && c.width == c.height)(document.querySelector('canvas'))")
         pixels = np.array(frame.evaluate(CANVAS), np.uint8)
         side = int((len(pixels) / 4) ** 0.5)
         assert (pixels.reshape(side, side, 4)[..., :3] == drawn_pixels(claim.model, recipe, side)).all()
