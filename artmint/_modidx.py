@@ -1654,6 +1654,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'artmint.curate.show_scores': ('curate.html#show_scores', 'artmint/curate.py')},
             'artmint.drawn': { 'artmint.drawn.DrawnSlot': ('drawn.html#drawnslot', 'artmint/drawn.py'),
                                'artmint.drawn.NoModelFile': ('drawn.html#nomodelfile', 'artmint/drawn.py'),
+                               'artmint.drawn.NoSafeYet': ('drawn.html#nosafeyet', 'artmint/drawn.py'),
                                'artmint.drawn.NothingShown': ('drawn.html#nothingshown', 'artmint/drawn.py'),
                                'artmint.drawn._shows': ('drawn.html#_shows', 'artmint/drawn.py'),
                                'artmint.drawn.drawn_model': ('drawn.html#drawn_model', 'artmint/drawn.py'),
