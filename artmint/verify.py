@@ -44,6 +44,7 @@ from artmint.prove.tokens import (
     check_tokens,
     studio_manifests,
 )
+from .prove.verifiers import AskedVerifiers, attested_steps
 
 # %% ../nbs/35_verify.ipynb #8e29a73b
 def _content_steps(
@@ -141,6 +142,7 @@ class ProofOptions:
     regenerate: bool = False  # render every recipe again
     provenance: str = ""  # the collection's provenance hash as it was published; empty: it is only computed
     opening: Opening | None = None  # what the studio told of what it had withheld
+    attested: AskedVerifiers | None = None  # how many of whom have to agree, and what they have signed
     say: Callable[[int, int], None] = lambda done, total: None  # told pictures rendered, and all
     look: Callable[[int, int], None] = lambda done, total: None  # told tokens whose files were read, and all
 
@@ -167,6 +169,8 @@ def prove_claim(
             steps += check_sample(claim, sum(not report.findings for report in reports))
         again = regenerate_tokens(archives, stores, reports, asked.base, asked.say)
         steps += again if asked.regenerate else [NOT_ASKED]
+        if asked.attested:
+            steps += attested_steps(asked.attested, claim, told)
         return steps, tuple(_cards(checked))
 
 # %% ../nbs/35_verify.ipynb #c8e472e8

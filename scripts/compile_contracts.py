@@ -16,7 +16,8 @@ from eth_utils import keccak
 ROOT = Path(__file__).resolve().parents[1]
 CONTRACTS = ROOT / "contracts"
 DATA = ROOT / "artmint/data/contracts"
-NAMES = ("ArtMint", "ArtMintPainter", "ArtMintDrawn")  # what is compiled: each in a file of its name
+# What is compiled: each in a file of its name.
+NAMES = ("ArtMint", "ArtMintDrawn", "ArtMintPainter", "Sale", "AttestationGate", "ArtMint7007")
 KNOWN = ROOT / "artmint/data/contracts/known.json"
 
 

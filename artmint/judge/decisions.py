@@ -14,7 +14,7 @@ __all__ = ['MACHINE', 'PEOPLE', 'WORDS_FOR', 'HIDDEN', 'NOTE', 'Verdict', 'descr
 # %% ../../nbs/judge/decisions.ipynb #cb7958cc
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -113,6 +113,11 @@ def record_verdict(
     if not before or before[-1] != body:
         catalog.append("decision", verdict.dna, body)
 
+# %% ../../nbs/judge/decisions.ipynb #ef4a4cad
+def _bodies(opinions: list[tuple[str, Opinion]]) -> list[tuple[str, dict[str, Any]]]:
+    "Opinions as they are recorded."
+    return [(dna, opinion.model_dump(mode="json", exclude_defaults=True)) for dna, opinion in opinions]
+
 
 def record_opinions(
     catalog: Catalog,  # where decisions are
@@ -121,17 +126,24 @@ def record_opinions(
     | None = None,  # whose people may be waited for; none: nobody is told that they answered
 ) -> None:
     "Append what a person said, all or nothing; on disk when this returns."
-    rows = [(dna, opinion.model_dump(mode="json", exclude_defaults=True)) for dna, opinion in opinions]
+    rows = _bodies(opinions)
     if collection is None or not asked_of_people(catalog, collection):
         catalog.append_all("decision", rows)
         return
     with catalog.together() as connection:
-        for dna, body in rows:
-            catalog.add(connection, "decision", dna, body)
-        inside = catalog.through(connection)
-        for key, body in asked_of_people(inside, collection).items():
-            if _everyone_answered(inside, collection, body["slots"]):
-                catalog.add(connection, _ASKED, key, body | {"state": "done"}, body.get("run"))
+        _add_opinions(catalog, connection, rows, collection)
+
+
+def _add_opinions(
+    catalog: Catalog, connection: Any, rows: list[tuple[str, dict]], collection: Collection
+) -> None:
+    "Append what a person said within a transaction, and that a batch waits no longer where everybody has answered."
+    for dna, body in rows:
+        catalog.add(connection, "decision", dna, body)
+    inside = catalog.through(connection)
+    for key, body in asked_of_people(inside, collection).items():
+        if _everyone_answered(inside, collection, body["slots"]):
+            catalog.add(connection, _ASKED, key, body | {"state": "done"}, body.get("run"))
 
 # %% ../../nbs/judge/decisions.ipynb #5c07f906
 def last_words(
@@ -449,9 +461,21 @@ def record_action(
     session: ReviewSession,  # whose
     action: Action,  # what is done
 ) -> tuple[str, ...]:  # dnas of cards that may have changed
-    "Record an action, once. On disk when this returns. Raises AlreadyPacked, ActionReused."
+    """Record an action, once, whoever else acts meanwhile: what was said before is read in the transaction that adds to
+    it. On disk when this returns. Raises AlreadyPacked, ActionReused."""
     changes = action.model_dump(include={"decision", "stars", "note"}, exclude_defaults=True)
     changes |= _checked_via(session, action)
+    with session.catalog.together() as connection:
+        inside = replace(session, catalog=session.catalog.through(connection))
+        opinions = _news(inside, action, changes)
+        if opinions:
+            _refuse_packed(inside, [dna for dna, _ in opinions], action.decision)
+            _add_opinions(session.catalog, connection, _bodies(opinions), session.collection)
+    return tuple(dict.fromkeys(action.dnas))
+
+
+def _news(session: ReviewSession, action: Action, changes: dict[str, Any]) -> list[tuple[str, Opinion]]:
+    "What an action adds to what this person said before. Raises ActionReused."
     opinions = []
     every = _own(session, action.dnas)
     for dna, own in every.items():
@@ -467,12 +491,9 @@ def record_action(
             continue
         before = own[-1] if own else {}
         opinions.append((dna, _opinion(session, before, action=action.id, **changes)))
-    if opinions:
-        _refuse_packed(session, [dna for dna, _ in opinions], action.decision)
-        record_opinions(session.catalog, opinions, session.collection)
-    return tuple(every)
+    return opinions
 
-
+# %% ../../nbs/judge/decisions.ipynb #cbdf9cc9
 def _checked_via(session: ReviewSession, action: Action) -> dict[str, Any]:
     "How an action's cards were looked at; that chance put one there is taken from nobody's word alone."
     if action.via is None:
@@ -501,15 +522,17 @@ def undo_action(
     dnas: tuple[str, ...],  # the cards that it was about
 ) -> tuple[str, ...]:  # dnas of cards that may have changed
     "Say again what this person said before an action. What was said since stays. Raises AlreadyPacked."
-    befores = {dna: _before(own, undone, id) for dna, own in _own(session, dnas).items()}
-    opinions = []
-    for dna, before in befores.items():
-        if before is not None:
-            opinions.append((dna, _opinion(session, before, action=id, undoes=undone)))
-    if opinions:
-        _refuse_packed(session, [dna for dna, _ in opinions], opinions[0][1].decision)
-        record_opinions(session.catalog, opinions, session.collection)
-    return tuple(befores)
+    with session.catalog.together() as connection:
+        inside = replace(session, catalog=session.catalog.through(connection))
+        opinions = []
+        for dna, own in _own(inside, dnas).items():
+            before = _before(own, undone, id)
+            if before is not None:
+                opinions.append((dna, _opinion(session, before, action=id, undoes=undone)))
+        if opinions:
+            _refuse_packed(inside, [dna for dna, _ in opinions], opinions[0][1].decision)
+            _add_opinions(session.catalog, connection, _bodies(opinions), session.collection)
+    return tuple(dict.fromkeys(dnas))
 
 # %% ../../nbs/judge/decisions.ipynb #48d3d4b5
 def actions_of(

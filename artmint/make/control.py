@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 from ..core.canon import NotPlainJSON, Refusal, read_json
 from ..core.records import ControlUse, Recipe
 from .adapters import NotAnAdapter, header_of, pack_tensors, unpack_tensors
-from .base import CodeInModel, quiet, refuse_code, refuse_pickles
+from .base import CodeInModel, excess, library_words, quiet, refuse_code, refuse_pickles
 from .regions import fitted, refuse_shape
 
 # %% ../../nbs/make/control.ipynb #e99dfec9
@@ -240,13 +240,13 @@ def control_network(
         raise NotANetwork(
             CONTROL, f"its class is {config.get('_class_name')}, and only ControlNetModel is used here"
         )
+    if much := excess(config):
+        raise NotANetwork(CONTROL, f"its configuration says {much}")
     try:
         with torch.device("meta"), quiet():
             network = ControlNetModel.from_config(config)
-    except (TypeError, ValueError, NotImplementedError, RuntimeError) as error:
-        raise NotANetwork(
-            CONTROL, f"its configuration makes no network ({str(error).splitlines()[0]:.120})"
-        ) from error
+    except Exception as error:  # libraries stumble over configurations in every way that there is
+        raise NotANetwork(CONTROL, f"its configuration makes no network ({library_words(error)})") from error
     return with_tensors(network, tensors, CONTROL)
 
 # %% ../../nbs/make/control.ipynb #ab85b156

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # %% ../../nbs/make/ip_adapters.ipynb #32b10974
 from ..core.records import PicturePrompt
 from .adapters import NotAnAdapter, unpack_tensors
-from .base import CodeInModel, quiet, refuse_pickles
+from .base import CodeInModel, excess, library_words, quiet, refuse_pickles
 from artmint.make.control import (
     NotANetwork,
     pack_network,
@@ -42,13 +42,13 @@ def _encoder_shape(config: dict[str, Any]) -> Any:
         config = {**config.get("vision_config", {}), "projection_dim": config.get("projection_dim", 512)}
     if config.get("model_type", "clip_vision_model") != "clip_vision_model":
         raise NotANetwork(ENCODER, f"it is a {config['model_type']}, and IP-Adapters read pictures with CLIP")
+    if much := excess(config):
+        raise NotANetwork(ENCODER, f"its configuration says {much}")
     try:
         with torch.device("meta"), quiet():
             return CLIPVisionModelWithProjection(CLIPVisionConfig.from_dict(dict(config)))
-    except (TypeError, ValueError, KeyError, RuntimeError) as error:
-        raise NotANetwork(
-            ENCODER, f"its configuration makes no network ({str(error).splitlines()[0]:.120})"
-        ) from error
+    except Exception as error:  # libraries stumble over configurations in every way that there is
+        raise NotANetwork(ENCODER, f"its configuration makes no network ({library_words(error)})") from error
 
 
 def image_encoder(

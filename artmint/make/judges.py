@@ -30,6 +30,7 @@ from artmint.make.base import (
     TextTokens,
     judge_digest,
     judge_facts,
+    library_words,
     load_judge,
     quiet,
     refuse_code,
@@ -271,9 +272,10 @@ def _load(choice: JudgeChoice, fetch: bool) -> Judge:
     try:
         with quiet():
             return _load_transformers(folder, kind, choice)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError) as error:
-        reason = str(error).strip().split("\n")[0].rstrip(".")
-        raise NoSuchJudge(choice.model, reason) from error
+    except Refusal:
+        raise
+    except Exception as error:  # libraries stumble over configurations in every way that there is
+        raise NoSuchJudge(choice.model, library_words(error)) from error
 
 # %% ../../nbs/make/judges.ipynb #adf088f9
 def judge_of(

@@ -38,7 +38,7 @@ from artmint.onchain.model import (
     written_recipes,
 )
 from ..onchain.painter import drawn_at, drawn_version, model_on_chain, painter_of
-from .evidence import Target, chain_of
+from .evidence import Target, chain_of_target
 from .proof import ProofCard, Step, tally
 
 # %% ../../nbs/prove/drawn.ipynb #afd790ce
@@ -288,7 +288,7 @@ def ask_drawn(
     from web3.exceptions import Web3Exception
 
     try:
-        web3 = chain_of(target, studio, rpc)
+        web3 = chain_of_target(target, studio, rpc)
         if not drawn_version(web3, target.contract):
             return None
         return _asked(web3, target, say)

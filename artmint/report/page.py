@@ -75,7 +75,7 @@ def _rect(x: float, y: float, width: float, kind: str, height: float = 12) -> st
     "A bar, never too thin to be seen."
     return f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(width, 1.5):.1f}" height="{height:g}" rx="3" class="{kind}"/>'
 
-
+# %% ../../nbs/report/page.ipynb #73ea9913
 def bars(
     title: str,  # what is shown
     rows: Sequence[tuple[str, float, str, str]],  # name, length (any unit), its text, class of the bar
@@ -83,9 +83,8 @@ def bars(
     "A bar for each row, the longest as long as there is room."
     longest = max((value for _, value, _, _ in rows), default=0) or 1
     letters = max((len(text) for _, _, text, _ in rows), default=0)
-    room = (
-        WIDTH - LEFT - min(max(ROOM, letters * LETTER + 10), 320)
-    )  # a long currency takes its place from the bars
+    told = min(max(ROOM, letters * LETTER + 10), 320)  # a long currency takes its place from the bars
+    room = WIDTH - LEFT - told
     inside = ""
     for i, (name, value, text, kind) in enumerate(rows):
         y = i * ROW + 8

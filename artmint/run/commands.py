@@ -449,7 +449,7 @@ def init(
     step_in = "" if place == "." else f"cd {shlex.quote(place)} && "
     typer.echo(f"Next: {step_in}artmint run batches/{name}.toml --plan")
 
-# %% ../../nbs/run/commands.ipynb #3c358b3d
+# %% ../../nbs/run/commands.ipynb #e8ec28aa
 CopyFolder = Annotated[
     Path, typer.Argument(help="The copy's folder; an earlier copy in it is brought up to date.")
 ]
@@ -463,11 +463,16 @@ def backup(
     json: Json = False,  # for programs
 ) -> None:
     "Copy a studio, even while it works, and check every record, blob and archive of the copy. The copy is a studio."
+    from artmint.chain.salts import note_copied_salts
     from artmint.ipfs.car import archive_fault
+    from artmint.studio.catalog import Catalog
+    from artmint.studio.files import why_read_only
     from artmint.studio.maintenance import backup as copy_studio
 
     studio_catalog(studio, made=True)
     copied = copy_studio(studio, into, keys, archive_fault)
+    if not why_read_only(studio):
+        copied["salts"] = note_copied_salts(Catalog(studio), into)
     if json:
         return print_json(copied)
     _say_copied(copied, into)
@@ -485,7 +490,7 @@ def _say_copied(copied: dict, into: Path) -> None:
     for name in copied["left_out"]:
         typer.echo(f"left out: {name}")
 
-
+# %% ../../nbs/run/commands.ipynb #b9e7f8ec
 CopyToRestore = Annotated[Path, typer.Argument(help="A folder that artmint backup wrote.")]
 
 # %% ../../nbs/run/commands.ipynb #a38cd8c4

@@ -43,6 +43,7 @@ from artmint.judge.decisions import (
     slots_awaiting_review,
 )
 from ..make.rounds import imported_attempts, round_numbers, round_of, settings_now
+from ..publish.waves import record_plan
 from ..report.page import record_retrain, report_facts, report_page
 
 # %% ../../nbs/run/runner.ipynb #aa27beef
@@ -413,7 +414,7 @@ def _private_channel(private: Path) -> Any:
     return Config(KernelManager={"transport": "ipc", "connection_file": str(private / "kernel.json")})
 
 
-SIGNING = ("30_mint",)  # the chapters that sign transactions
+SIGNING = ("30_mint", "31_reveal")  # the chapters that sign transactions
 SECRETS = (
     "ARTMINT_PASSPHRASE",
     "ARTMINT_PIN",
@@ -684,6 +685,7 @@ def run_batch(
         expected = {one.stage: one.seconds for one in forecast_stages(batch, studio)}
         context = RunContext(batch, collection, Path(studio), catalog, say, live, event, expected)
         record_sources(context.catalog, collection.name, [batch.folder, Path(batch.path)])
+        record_plan(catalog, collection.name, batch.name, batch.drop, batch.reveal, Path(batch.path).parent)
         _note_upgrade(context.catalog, say)
         reached = False
         with _asking_people(context):

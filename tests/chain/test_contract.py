@@ -738,20 +738,35 @@ MUTANTS = [
     ("address to = treasury;", "address to = msg.sender;"),
     ("function pause() external onlyRole(PAUSER_ROLE)", "function pause() external"),
 ]
+SALE_MUTANTS = [
+    ("if (quantity > left) revert LimitReached", "if (quantity > left + 1) revert LimitReached"),
+    ("_bought[stage][msg.sender] = bought + quantity", "_bought[stage][msg.sender] = quantity"),
+    ("msg.value != quantity * price", "msg.value < quantity * price"),
+    ("block.timestamp >= terms.end", "block.timestamp > terms.end"),
+    ("block.timestamp < terms.start ||", ""),
+    ("leafOf(msg.sender, limit, price)", "leafOf(tx.origin, limit, price)"),
+    ("terms.root != 0 && MerkleProof", "terms.root == 0 || MerkleProof"),
+    ("if (token.ownerOf(id) == treasury) ids", "ids"),
+    ("next = id;\n    }\n}", "next = id - 1;\n    }\n}"),
+    ("&& !gate.open(gateRoot)", "&& gate.open(gateRoot)"),
+    ("payee.call{value: amount}", "msg.sender.call{value: amount}"),
+    ("if (id > last) revert SoldOut", "if (id > last + 1) revert SoldOut"),
+]
+BROKEN = [("ArtMint.sol", *pair) for pair in MUTANTS] + [("Sale.sol", *pair) for pair in SALE_MUTANTS]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("old, new", MUTANTS, ids=[new or old for old, new in MUTANTS])
-def test_forge_notices_a_mistake(tmp_path, old, new):
+@pytest.mark.parametrize("file, old, new", BROKEN, ids=[new or old for _, old, new in BROKEN])
+def test_forge_notices_a_mistake(tmp_path, file, old, new):
     "Each of these contracts is wrong in one place, and the tests say so."
     node_tool("forge")
     shutil.copytree(ROOT / "contracts", tmp_path / "c", ignore=shutil.ignore_patterns("node_modules"))
     (tmp_path / "c/node_modules").mkdir()
     for each in (ROOT / "contracts/node_modules").glob("[!.]*"):
         (tmp_path / "c/node_modules" / each.name).symlink_to(each)
-    source = (tmp_path / "c/ArtMint.sol").read_text()
+    source = (tmp_path / "c" / file).read_text()
     assert source.count(old) >= 1
-    (tmp_path / "c/ArtMint.sol").write_text(source.replace(old, new))
+    (tmp_path / "c" / file).write_text(source.replace(old, new))
     got = forge("default", tmp_path / "c")
     assert got.returncode == 1, got.stdout[-2000:] + got.stderr[-2000:]
     assert re.search(r"FAIL", got.stdout), got.stdout[-2000:] + got.stderr[-2000:]
@@ -764,20 +779,22 @@ def explained(page: str) -> dict[str, tuple[int, int]]:
 
 
 @pytest.mark.slow
-def test_slither_finds_what_is_explained_and_nothing_else(tmp_path):
+@pytest.mark.parametrize("name, heading", [("ArtMint", "says"), ("Sale", "says of Sale")])
+def test_slither_finds_what_is_explained_and_nothing_else(tmp_path, name, heading):
     if not shutil.which("slither"):
         pytest.skip("slither isn't installed (pip install slither-analyzer, in an environment of its own)")
     environment = {**os.environ, "PATH": f"{node_tool('forge').parent}{os.pathsep}{os.environ['PATH']}"}
-    command = ["slither", "ArtMint.sol", "--json", tmp_path / "found.json"]
+    command = ["slither", f"{name}.sol", "--json", tmp_path / "found.json"]
     subprocess.run(
         command, cwd=ROOT / "contracts", env=environment, capture_output=True, timeout=600, check=False
     )
     found: dict[str, list[int]] = {}
     for finding in json.loads((tmp_path / "found.json").read_text())["results"]["detectors"]:
         place = finding["elements"][0]["source_mapping"]["filename_relative"]
-        found.setdefault(finding["check"], [0, 0])[place != "ArtMint.sol"] += 1
+        found.setdefault(finding["check"], [0, 0])[place != f"{name}.sol"] += 1
     page = (ROOT / "contracts/README.md").read_text()
-    assert {name: tuple(counts) for name, counts in found.items()} == explained(page)
+    table = page.split(f"## What slither {heading}\n")[1].split("\n## ")[0]
+    assert {check: tuple(counts) for check, counts in found.items()} == explained(table)
     assert f"{sum(map(sum, found.values()))} findings" in page
 
 

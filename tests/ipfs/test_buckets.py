@@ -9,6 +9,8 @@ from artmint.ipfs.http import BadAnswer, NoAnswer
 from artmint.ipfs.services import S3Store
 from artmint.ipfs.stores import MissingContent
 from artmint.pin import publish, read_back
+from tests.attacks.wire import dripping, raw_server, saying, silent
+from tests.attacks.wires import head
 from tests.stores import MIB, contract
 from tests.suites import some
 
@@ -225,3 +227,43 @@ def test_ten_thousand_parts_are_the_limit(tmp_path):
 def test_settings_that_no_service_takes_are_refused_at_once(facts):
     with pytest.raises(ValueError, match="5 MiB|colon"):
         S3Store(**{"bucket": "drops", "endpoint": PLACE, "token": "a:b", **facts})
+
+
+SLOW = {
+    "says nothing": silent,
+    "drips its headers": dripping(b"A: b\r\n", first=b"HTTP/1.1 200 OK\r\n"),
+    "drips its body": dripping(b"x", first=head(Content_Length=1 << 20, ETag='"x"')),
+    "drips an error": dripping(b"x", first=head("500 Bad")),
+}
+
+
+def test_an_answer_without_its_length_is_no_riddle(large, tmp_path):
+    with raw_server(saying(head(ETag='"x"', Connection="close"))) as server:
+        with pytest.raises(BadAnswer, match="doesn't say its ContentLength"):
+            S3Store("drops", server.url, f"AKIA:{SECRET}").get(large[1].root, tmp_path)
+
+
+@pytest.mark.parametrize("what", SLOW)
+def test_a_bucket_that_never_comes_to_its_end_is_given_up(large, tmp_path, what):
+    "Not for its silence: a byte comes every now and then. An act has a time, boto3's further tries included."
+    car, built = large
+    acts = {
+        "sending": lambda store: store.put(car, built.root),
+        "fetching": lambda store: store.get(built.root, tmp_path),
+        "looking": lambda store: store.reader(built.root, None, tmp_path),
+    }
+    for act in acts.values():
+        with raw_server(SLOW[what]) as server:
+            store = S3Store("drops", server.url, f"AKIA:{SECRET}", seconds=1)
+            with pytest.raises(NoAnswer, match="longer than 1 s"):
+                act(store)
+            assert store.clock.over
+
+
+def test_an_act_in_its_time_is_left_alone(large, tmp_path):
+    "And the next one has a time of its own."
+    with moto.mock_aws():
+        boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="drops")
+        bucket = Bucket(seconds=600)
+        assert bucket.put(*(large[0], large[1].root)) == large[1].root
+        assert not bucket.clock.over

@@ -1,6 +1,8 @@
 "Verdicts by rules and by people: said once, undone, looked at twice."
 
 import inspect
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -103,6 +105,42 @@ def test_an_action_sent_twice_is_done_once(tmp_path):
         for dna in dnas
     ] == [["accept", "withdrawn"]] * 5
     assert {current_verdict(look.catalog, DEMO, dna).by for dna in dnas} == {"machine"}
+
+
+def at_once(place, acts) -> None:
+    "Acts of one person from doors of their own: each has a catalog of its own, and they begin together."
+    gate = threading.Barrier(len(acts))
+
+    def done(act) -> None:
+        look = ReviewSession(Catalog(place), DEMO, "ada")
+        gate.wait()
+        act(look)
+
+    with ThreadPoolExecutor(len(acts)) as doors:
+        for one in [doors.submit(done, act) for act in acts]:
+            one.result()
+
+
+def test_what_one_person_does_at_once_in_two_places_is_all_kept(tmp_path):
+    "A star and a note from two tabs, and one action from eight sides."
+    catalog = table(tmp_path)
+    dna = next(iter(ReviewSession(catalog, DEMO, "ada").candidates()))
+
+    def act(**facts):
+        return lambda look: record_action(look, Action(dnas=(dna,), **facts))
+
+    for turn in range(4):
+        at_once(
+            catalog.folder,
+            [act(id=f"{turn} stars", stars=turn + 1), act(id=f"{turn} note", note=f"note {turn}")],
+        )
+        said = [row for row in catalog.history("decision", dna) if row["by"] == "ada"][-1]
+        assert (said["stars"], said["note"]) == (turn + 1, f"note {turn}")
+    at_once(catalog.folder, [act(id="same", decision="reject")] * 8)
+    rows = [row for row in catalog.history("decision", dna) if row.get("action") == "same"]
+    assert len(rows) == 1
+    at_once(catalog.folder, [lambda look: undo_action(look, "back", "same", (dna,))] * 8)
+    assert len([row for row in catalog.history("decision", dna) if row.get("undoes")]) == 1
 
 
 def test_undo_restores_what_was_said_before_and_spares_what_was_said_since(tmp_path):

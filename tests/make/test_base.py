@@ -424,6 +424,73 @@ def test_a_configuration_names_no_code(copy, file, change):
     assert refused.value.path == str(path)
 
 
+@pytest.mark.parametrize(
+    "piece", ["../elsewhere.safetensors", "/dev/zero", "inner/a.safetensors", "a.bin", 7]
+)
+def test_pieces_of_weights_lie_beside_their_list(copy, piece):
+    path = copy / "unet" / "diffusion_pytorch_model.safetensors.index.json"
+    path.write_text(json.dumps({"metadata": {}, "weight_map": {"conv_in.weight": piece}}))
+    with pytest.raises(CodeInModel, match="weight_map"):
+        load_base(copy)
+
+
+@pytest.mark.parametrize("name", ["tokenizer/tokenizer.json", "unet/config.json", "model_index.json"])
+def test_no_setting_is_called_what_a_terminal_obeys(copy, name, capfd):
+    "Libraries print the names that they don't know, and not through Python."
+    path = copy / name
+    table = json.loads(path.read_text())
+    inside = table["added_tokens"][0] if "added_tokens" in table else table
+    inside["\x1b[2J"] = 1
+    path.write_text(json.dumps(table))
+    with pytest.raises(NoSuchBase, match=r"setting called '\\x1b\[2J'"):
+        load_base(copy)
+    out, err = capfd.readouterr()
+    assert "\x1b" not in out + err
+
+
+def test_tokens_of_a_vocabulary_may_be_any_letters(copy, base):
+    path = copy / "tokenizer" / "tokenizer.json"
+    table = json.loads(path.read_text())
+    table["model"]["vocab"]["\n\t\x1b"] = len(table["model"]["vocab"])
+    path.write_text(json.dumps(table))
+    assert load_base(copy).digest != base.digest
+
+
+def changed(path: Path, change: dict) -> None:
+    "Change a JSON file."
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+
+
+MISFITS = {
+    "a text for a number": ("unet/config.json", {"sample_size": "x", "layers_per_block": "y"}),
+    "a list for a text": ("text_encoder/config.json", {"transformers_version": 128}),
+    "a table for a token": ("tokenizer/tokenizer_config.json", {"eos_token": {"x": 1}}),
+    "nothing for a table": ("tokenizer/tokenizer.json", {"pre_tokenizer": "/"}),
+    "an unknown schedule": ("scheduler/scheduler_config.json", {"beta_schedule": ["linear"]}),
+    "no groups": ("unet/config.json", {"norm_num_groups": 0}),
+    "heads that don't divide": ("text_encoder/config.json", {"num_attention_heads": 3}),
+    "more than its weights": ("text_encoder/config.json", {"num_hidden_layers": 9}),
+    "a million layers": ("text_encoder/config.json", {"num_hidden_layers": 1_000_000}),
+    "a million layers in a block": ("unet/config.json", {"layers_per_block": [1_000_000, 1, 1, 1]}),
+    "ten thousand blocks": ("unet/config.json", {"block_out_channels": [64] * 10_000}),
+    "10^16 steps": ("scheduler/scheduler_config.json", {"num_train_timesteps": 10**16}),
+    "10^9 channels": ("vae/config.json", {"decoder_block_out_channels": [64, 64, 10**9]}),
+    "prompts of 10^9 tokens": ("tokenizer/tokenizer_config.json", {"model_max_length": 10**9}),
+    "prompts of one token": ("tokenizer/tokenizer_config.json", {"model_max_length": 1}),
+}
+
+
+@pytest.mark.parametrize("what", MISFITS)
+def test_configurations_that_no_library_takes_are_refused_in_words_and_at_once(copy, what):
+    "Whatever a library raises, and before it makes or fills what no model has."
+    name, change = MISFITS[what]
+    changed(copy / name, change)
+    with pytest.raises(NoSuchBase) as refused:
+        _ = load_base(copy).digest
+    assert len(str(refused.value)) < 700
+    assert "NoneType" not in str(refused.value)
+
+
 @pytest.mark.parametrize("library", ["my_unet", "antigravity", "os", 7, ""])
 def test_no_module_is_imported_because_a_base_names_it(copy, library):
     index = copy / "model_index.json"

@@ -147,7 +147,8 @@ def test_a_sealed_drop_shows_a_placeholder_until_it_is_told(packed, capsys):
     said = artmint(capsys, "admin", "seal", *words, "--dry-run", "--salt-is-known")
     assert "setPlaceholderURI" in said and "commitSealedDrop" in said and "setContractURI" in said
     assert "--salt-is-known" in artmint(capsys, "admin", "seal", *words, code=2)
-    artmint(capsys, "admin", "seal", *words, "--salt-is-known")
+    assert "--keep" in artmint(capsys, "admin", "seal", *words, "--salt-is-known", code=4)
+    artmint(capsys, "admin", "seal", *words, "--salt-is-known", "--keep", folder.parent / "safe")
     artmint(capsys, "admin", "allow", *words, "--total", 4)
     artmint(capsys, "mint", *words)
     do = contract.functions
