@@ -5,10 +5,11 @@
 # %% auto #0
 __all__ = ['UnfilledSlot', 'NoSuchSlots', 'RefusedByPeople', 'UndecidedByPeople', 'RefusedAfterPacking', 'MixedBases',
            'OverlappingDrop', 'AuditFailed', 'refuse_unaccepted', 'check_range', 'refuse_mixed_bases', 'earlier_base',
-           'is_complete', 'pack', 'provenance_record']
+           'painted_by', 'is_complete', 'pack', 'provenance_record']
 
 # %% ../nbs/25_metadata.ipynb #35755440
 import hashlib
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -269,8 +270,25 @@ def earlier_base(
     edition = painted[0][0]
     attempt = catalog.find("attempt", attempt_key(collection.name, edition.slot, edition.attempt)) or {}
     settings = settings_of(catalog, attempt, collection.name, "")
-    source = settings.collection.generation.base if settings else collection.generation.base
+    made = settings.collection if settings else collection
+    source = Path(made.workflow.file).stem if made.workflow else made.generation.base
     return BaseFacts(digest=digests.pop(), source=source)
+
+
+def painted_by(
+    catalog: Catalog,  # where the editions' artifacts are
+    editions: list[Edition],  # of a drop
+    base: BaseFacts,  # that painted them
+) -> BaseFacts:  # with the servers, where servers painted with it
+    "A base whose source names the programs that painted, as their pictures' records say."
+    there = [catalog.get("artifact", edition.dna).get("environment") or {} for edition in editions]
+    programs = {f"ComfyUI {one['comfyui']}" for one in there if one.get("comfyui")}
+    for one in there:
+        if one.get("engine") == "a1111":
+            version = one.get("version", "not said")
+            programs.add(one["server"] if version == "not said" else f"{one['server']} {version}")
+    said = " and ".join(re.sub(r"[()]", "", program) for program in sorted(programs))
+    return base.model_copy(update={"source": f"{public_source(base.source)} ({said})"}) if said else base
 
 # %% ../nbs/25_metadata.ipynb #3e8dab7f
 def _earlier_settings(catalog: Catalog, now: Settings, editions: list[Edition]) -> dict[int, Settings]:

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['STILL', 'chain_time', 'WaveEarly', 'utc_text', 'require_due', 'drop_stage', 'NotSealedYet', 'DropOutlook',
-           'look_at_wave', 'SealedByNothing', 'refuse_unshown', 'placeholder_of', 'seal_planned', 'release_content',
-           'leading_calls', 'wave_calls', 'open_wave', 'RevealBySafe']
+           'look_at_wave', 'SealedByNothing', 'refuse_unshown', 'placeholder_of', 'begun_salt', 'seal_planned',
+           'release_content', 'leading_calls', 'wave_calls', 'open_wave', 'RevealBySafe']
 
 # %% ../nbs/31_reveal.ipynb #ebc19fdb
 import time
@@ -181,7 +181,24 @@ def placeholder_of(
     place = placeholder_folder(catalog.folder, collection)
     return pack_placeholder(place, collection, picture, media_files(folder, collection))
 
-# %% ../nbs/31_reveal.ipynb #68feec66
+# %% ../nbs/31_reveal.ipynb #029a8f64
+def begun_salt(
+    catalog: Catalog,  # the studio's
+    contract: "Contract",  # the collection's
+    manifest: Manifest,  # of a drop that no plan seals
+    planned: PlannedDrop | None,  # a plan that was taken back; none: there never was one
+) -> bytes:  # empty: it is committed openly
+    """The salt of a drop that was sealed by hand, or was about to be. Raises SaltUnkept where it would be sealed now without a
+    copy."""
+    salt = find_salt(catalog, contract, manifest)
+    if not salt or drop_stage(contract, manifest) != "uncommitted":
+        return salt
+    if planned and planned.open:
+        return b""
+    require_copy(catalog, contract, manifest)
+    return salt
+
+# %% ../nbs/31_reveal.ipynb #f75c39d5
 def seal_planned(
     journal: Journal,  # the admin's
     contract: "Contract",  # the collection's

@@ -3,22 +3,17 @@
 import json
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
+from web3 import HTTPProvider, Web3
 
-from artmint.chain.connect import connect
-from artmint.chain.contract import artifact
-from artmint.chain.journal import Journal
-from artmint.chain.admin import parties
-from artmint.onchain.model import bundled_model, drawn_page, recipe_bytes
+from artmint.onchain.model import bundled_model, drawn_layers, drawn_page
 from artmint.onchain.network import WEIGHTS_SIZE
-from artmint.onchain.painter import PAINTER, deploy_painter
-from artmint.studio.catalog import Catalog
+from tests.anvil import Anvil
+from tests.painted import painter_on, thrown_recipe
 
-from .measure import row
+from .measure import row, seconds
 
 TIMED = """
 const html = require("fs").readFileSync(0, "utf8");
@@ -31,51 +26,24 @@ console.log(JSON.stringify(times.slice(2).sort((a, b) => a - b)));
 
 
 def asked_gas(count: int) -> list[int]:
-    "Gas of `uri` for some recipes, by py-evm: a limit is halved between what fails and what is enough."
-    folder = Path(tempfile.mkdtemp())
-    web3 = connect("embedded", folder / "chain")
-    who = parties(web3, folder / "keys", rounds=2**10)
-    model, rng = bundled_model(), np.random.default_rng(1)
-    painter = deploy_painter(Journal(Catalog(folder), web3, who.admin), model)
-    gas = []
-    for seed in range(count):
-        traits = {trait.name: str(rng.choice(trait.values)) for trait in model.words.traits}
-        gas.append(
-            used_gas(
-                web3,
-                painter.address,
-                painter.encode_abi("uri", ["Bench", "1", recipe_bytes(model, traits, seed)]),
-            )
-        )
-    return gas
-
-
-def used_gas(web3: object, address: str, data: str) -> int:
-    "Gas that a question takes, as py-evm counts it; the chain stays as it was."
-    backend = web3.provider.chain.tester.backend
-    chain, state = backend.chain, backend.chain.get_vm().state
-    sender = bytes(20)
-    transaction = chain.create_unsigned_transaction(
-        nonce=0,
-        gas_price=10**9,
-        gas=100_000_000,
-        to=bytes.fromhex(address[2:]),
-        value=0,
-        data=bytes.fromhex(data[2:]),
-    )
-    from eth.vm.spoof import SpoofTransaction
-
-    spoofed = SpoofTransaction(transaction, from_=sender)
-    computation = state.costless_execute_transaction(spoofed)
-    computation.raise_if_error()
-    return computation.get_gas_used()
+    "Gas of a painter's whole answer for some recipes. Raises ProgramMissing without anvil."
+    node = Anvil("--gas-limit", "60000000")
+    try:
+        web3 = Web3(HTTPProvider(node.url, request_kwargs={"timeout": 300}))
+        model, rng = bundled_model(), np.random.default_rng(1)
+        painter = painter_on(web3, web3.eth.accounts[0], model)
+        recipes = [thrown_recipe(model, rng) for _ in range(count)]
+        calls = [painter.functions.uri("Bench", "1", recipe) for recipe in recipes]
+        return [call.estimate_gas({"gas": 60_000_000}) for call in calls]
+    finally:
+        node.end()
 
 
 def measure(rounds: int) -> Iterator[dict]:
     "onchain_call_gas, weights_bytes, onchain_js_ms."
-    gas = asked_gas(min(rounds, 3))
+    gas = asked_gas(8 * rounds)
     cap = "geth's cap for a question: 50,000,000"
-    how = f"py-evm, tokenURI's answer with picture and page, the most of {len(gas)}; {artifact(PAINTER)['compiler']['solc']}"
+    how = f"anvil, what tokenURI answers, picture and page in it, the most of {len(gas)} recipes"
     yield row("onchain_call_gas", max(gas), "gas", cap, "<= 50000000", how)
     model = bundled_model()
     parts = f"{WEIGHTS_SIZE} of weights, the rest vocabulary; the page's program has {len(model.program)}"
@@ -87,11 +55,6 @@ def measure(rounds: int) -> Iterator[dict]:
     done = subprocess.run(["node", "-e", TIMED], input=page, capture_output=True, check=True)
     times = json.loads(done.stdout)
     median = times[len(times) // 2]
-    yield row(
-        "onchain_js_ms",
-        round(median, 1),
-        "ms",
-        "a page that is turned: 400",
-        "<= 400",
-        "node, 128 x 128, median of 10 after two",
-    )
+    beside = seconds(lambda: drawn_layers(model, bytes(12))) * 1000
+    how = "node, 128 x 128 with the network, median of 10 after two"
+    yield row("onchain_js_ms", round(median, 1), "ms", f"numpy: {beside:.0f} ms", "<= 2000", how)

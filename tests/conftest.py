@@ -11,6 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.anvil import CONTRACTS, Anvil, ProgramMissing, ask, program  # noqa: F401 tests import some of them from here
@@ -20,6 +21,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 os.environ.setdefault(
     "OMP_WAIT_POLICY", "PASSIVE"
 )  # before torch is loaded: threads that spin while they wait take the processor from the others
+
+# No test depends on how fast the machine is, and one that draws many inputs is no exception.
+hypothesis.settings.register_profile(
+    "house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("house")
 
 TINY = Path(__file__).parent / "data" / "tiny"
 

@@ -519,7 +519,10 @@ def _solve(
         return None if counts.any() else np.zeros(len(room))
     integrality = np.full(len(useful), int(integers))
     bounds = Bounds(0, room[useful])
-    equations = LinearConstraint(sums[:, useful], counts, counts)
+    table = sums[:, useful]
+    table.indices = table.indices.astype(np.int32)  # scipy before 1.15 takes no others
+    table.indptr = table.indptr.astype(np.int32)
+    equations = LinearConstraint(table, counts, counts)
     options = {"mip_rel_gap": 1.0}  # any solution will do: prices only choose among them
     result = milp(
         prices[useful], integrality=integrality, bounds=bounds, constraints=equations, options=options

@@ -231,6 +231,15 @@ def _cicp(kind: str, data: bytes) -> tuple[int, int]:
     return (numbers[1][0], numbers[2][0]) if numbers else (2, 2)
 
 
+def _is_adobe(exif: Image.Exif) -> bool:
+    "Whether EXIF says Adobe RGB: as its colour space, or by the mark that cameras write in its place."
+    try:
+        mark = exif.get_ifd(ExifTags.IFD.Interop).get(1)
+    except KeyError:  # Pillow 12.3 raises where there is no such table
+        mark = None
+    return mark == "R03" or exif.get_ifd(ExifTags.IFD.Exif).get(0xA001) == 2
+
+
 def _other_colours(image: Image.Image, exif: Image.Exif, data: bytes) -> str:
     "How a file names colours that aren't sRGB, by other means than a profile; empty where it doesn't."
     primaries, curve = _cicp(image.format or "", data)
@@ -238,7 +247,7 @@ def _other_colours(image: Image.Image, exif: Image.Exif, data: bytes) -> str:
         return f"CICP {primaries}/{curve}"
     if "icc_profile" in image.info or "srgb" in image.info:
         return ""
-    if exif.get_ifd(ExifTags.IFD.Exif).get(0xA001) == 2 or exif.get_ifd(ExifTags.IFD.Interop).get(1) == "R03":
+    if _is_adobe(exif):
         return "Adobe RGB, by EXIF"
     if abs(image.info.get("gamma", 0.45455) - 0.45455) > 0.02:
         return f"gamma {image.info['gamma']:.5g}"

@@ -186,7 +186,8 @@ def _program() -> bytes:
 
 PAGE_HEAD = (
     b'<!doctype html><meta charset=utf-8><meta name=viewport content="width=device-width"><title>artmint</title>'
-    b"<style>html,body{height:100%;margin:0;background:#000;display:grid;place-items:center}</style>"
+    b"<style>html,body{height:100%;margin:0;background:#000;display:grid;place-items:center}"
+    b"canvas{width:100vmin;height:100vmin;image-rendering:pixelated}</style>"
     b'<canvas></canvas><script>const R="'
 )
 

@@ -80,9 +80,9 @@ def model_on_chain(
 
 # %% ../../nbs/onchain/painter.ipynb #e8481e77
 CALL, CREATE, BYTE = 21_000, 32_000, 200  # gas: a transaction, a contract that it makes, a byte of its code
-MAKING = {PAINTER: 3_300_000, DRAWN: 3_450_000}  # gas: a painter of three chunks or fewer, a collection
-COMMITMENT, COMMITTED = 240_000, 7_300  # gas: a drop, and each of its recipes
-MINTING, MINTED = 90_000, 3_200  # gas: a batch, and each of its tokens (inner mints of 20)
+MAKING = {PAINTER: 3_400_000, DRAWN: 3_400_000}  # gas: a painter of three chunks or fewer, a collection
+COMMITMENT, COMMITTED = 230_000, 5_380  # gas: a drop, and each of its recipes
+MINTING, MINTED = 80_000, 2_720  # gas: a batch, and each of its tokens (inner mints of 20)
 
 
 def _payload_gas(payload: bytes) -> int:

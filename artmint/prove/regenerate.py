@@ -198,10 +198,12 @@ def _base(place: _Place) -> "Painter":
 def _comfyui(place: _Place) -> "Painter":
     "The caller's ComfyUI with the published workflow. Raises what `_published_files` raises, and BadWorkflow."
     from artmint.core.collection import Workflow
+    from artmint.make.base import program_of
     from artmint.make.comfyui import PLAN_FILE, ComfyServer, ComfyUI
     from artmint.make.workflows import model_names, read_plan
 
-    needs = f"these pictures need ComfyUI with the workflow {place.stated!r}"
+    name, program = program_of(place.stated)
+    needs = f"these pictures need {program or 'ComfyUI'} with the workflow {name!r}"
     published = _published_files(place.archives, place.stores, place.digest, place.folder)
     if published is None:
         raise Unreachable(f"{needs}, which isn't published: nobody else can paint them again")
@@ -220,8 +222,11 @@ def _comfyui(place: _Place) -> "Painter":
 def _a1111(place: _Place) -> "Painter":
     "The caller's server with A1111's API, where it lists the checkpoint's SHA-256. Raises Unreachable."
     from artmint.make.a1111 import A1111Place, digest_a1111
+    from artmint.make.base import program_of
 
-    needs = f"these pictures need a server with A1111's API and {place.stated!r} (SHA-256 {place.digest})"
+    name, program = program_of(place.stated)
+    server = f"{program}, or another server with A1111's API," if program else "a server with A1111's API"
+    needs = f"these pictures need {server} and {name!r} (SHA-256 {place.digest})"
     if not place.given.startswith(("http://", "https://")):
         raise Unreachable(f"{needs}; say where yours listens (--base http://127.0.0.1:7860)")
     try:

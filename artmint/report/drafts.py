@@ -282,8 +282,9 @@ def fill_wording(
     if lacking := _missing(wording.lead, facts):
         raise NothingToSay(wording.lead, ", ".join(lacking))
     words = {name: fact.words for name, fact in facts.items()}
-    link = facts["link"].words if "link" in facts else ""
     long = not platform.most
+    pages = ("link",) if long else ("link", "page")  # a note has a sentence for the collection's page
+    link = next((facts[name].words for name in pages if name in facts), "")
     tail = f"\n\n{platform.disclosure}" + (f"\n{link}" if link else "")
     text = _capital(fill_template(wording.lead, words))
     check_length(platform, text + tail)
@@ -330,7 +331,12 @@ def draft_post(
         pictures.append(picture)
         left += notes
     about = {"platform": platform.name, "collection": sayable.collection, "drop": sayable.drop}
-    about |= {"tokens": () if token is None else (token,), "facts": tuple(facts.values())}
+    about |= {"tokens": () if token is None else (token,)}
+    others = (
+        [] if token is not None else [sayable.tokens[one].facts for one in shown]
+    )  # of whom alt texts speak
+    spoken = [of[name] for of in others for name in ("token", "traits") if name in of]
+    about["facts"] = (*facts.values(), *spoken)
     about |= {"wording": wording.source, "left_out": tuple(left), "made": moment}
     return PostDraft(text=text, pictures=tuple(pictures), **about)
 

@@ -81,7 +81,7 @@ class NotRevealed(Refusal):
     drop: str
     says = (
         "Drop {drop} is sealed and not revealed, and a post would tell what it hides. Nothing was drafted; reveal it "
-        "first (artmint admin)."
+        "first (artmint reveal)."
     )
     exit_code = 2
 
@@ -140,7 +140,7 @@ def _json_of(folder: Path, token: Token) -> dict[str, Any]:
             return read_json(data)
     except (OSError, NotPlainJSON):
         pass
-    raise ChangedFile(f"{folder.name}/root/{token.id}.json")
+    raise ChangedFile(f"root/{token.id}.json of {folder.name}")
 
 # %% ../../nbs/report/facts.ipynb #bf8edfff
 def _trait_facts(entries: list[dict[str, Any]], source: str, record: str) -> Iterator[PostFact]:
@@ -174,7 +174,7 @@ def _token_facts(folder: Path, token: Token, page: str) -> TokenFacts:
     picture = folder / "root" / token.place
     data = picture.read_bytes() if picture.is_file() else b""
     if hashlib.sha256(data).hexdigest() != token.file_digest:
-        raise ChangedFile(f"{folder.name}/root/{token.place}")
+        raise ChangedFile(f"root/{token.place} of {folder.name}")
     table = {fact.name: fact for fact in facts}
     return TokenFacts(token.id, table, picture, media_kind(data), token.image_cid, token.file_digest)
 

@@ -89,10 +89,21 @@ def _plan_rows(
         if stage.notebook in done:
             idle = "finished"
         own = [finding for finding in findings if finding["name"] == stage.notebook]
-        rows.append(_plan_row(stage, expected, idle, rate) | {"findings": own})
+        rows.append(_plan_row(stage, expected, idle, rate) | _gas_notes(stage) | {"findings": own})
     return rows
 
 # %% ../../nbs/run/commands.ipynb #b51ae8b7
+def _gas_notes(stage: "Stage") -> dict[str, list[str]]:
+    "What a stage that puts a network on chain would cost there; nothing for others."
+    if stage.notebook != "37_drawn":
+        return {}
+    from artmint.drawn import drawn_model
+    from artmint.onchain.painter import cost_lines
+
+    given = stage.parameters
+    return {"notes": cost_lines(drawn_model(given.get("model", "")), given["quantity"])}
+
+
 def _print_plan(rows: list[dict]) -> None:
     "Print a plan for people."
     for row in rows:
@@ -103,6 +114,8 @@ def _print_plan(rows: list[dict]) -> None:
         typer.echo(f"{name}{row['slots']:>5} slots  {pictures:<24}{time}  {row['basis']}")
         parameters = ", ".join(f"{name} = {value!r}" for name, value in row["parameters"].items())
         typer.echo(typer.style(f"    {parameters}", dim=True))
+        for note in row.get("notes", []):
+            typer.echo(f"    {note}")
     seconds = sum(row["seconds"] or 0 for row in rows)
     unknown = [row["notebook"] for row in rows if row["seconds"] is None]
     costs = [row["cost"] for row in rows if row["cost"] is not None]

@@ -19,7 +19,7 @@ from ..generate import is_by_hand
 from ..judge.checks import check_rules
 from ..judge.heads import scorers_for
 from ..judge.plugins import foreseen
-from ..make.adapters import named_adapters, lineage_of
+from ..make.adapters import NoSuchAdapter, named_adapters, lineage_of
 from ..make.base import BUNDLED, Judge
 from ..make.engines import Painter, collection_painter
 from ..make.judges import JudgeNotHere, collection_judge
@@ -153,7 +153,7 @@ def _adapters(outlook: Outlook) -> dict[str, str]:
     if "10_lora_train" in outlook.batch.stages:
         raise NotLooked("the adapter is trained in this batch first, and can't be looked at now")
     if outlook.catalog is None:
-        raise NotLooked("there is no studio yet that could hold the collection's adapters")
+        raise NoSuchAdapter(outlook.collection.name, outlook.collection.adapters[0].name)  # no studio yet
     return named_adapters(outlook.catalog, outlook.collection)
 
 

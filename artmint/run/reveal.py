@@ -266,37 +266,44 @@ def _drop_of(salt: Path) -> int:
 
     return read_salt_copy(salt).drop
 
-# %% ../../nbs/run/reveal.ipynb #fb1359ab
+# %% ../../nbs/run/reveal.ipynb #8ac8d4d5
 def _watch(here: WaveDesk, every: float, say: Callable[[str], None], live: Callable[[str], None]) -> None:
     "Tell every wave when its time comes."
     from artmint.reveal import chain_time, utc_text
 
-    while number := here.chosen(0):
-        wave = here.waves[number - 1]
+    proposed: set[int] = set()
+    while True:
         pause = every
         try:
-            now = chain_time(here.contract.w3)
-            if now >= wave.second:
+            number = here.chosen(0)
+            if not number:
+                break
+            wave, now = here.waves[number - 1], chain_time(here.contract.w3)
+            if number in proposed:
+                live(f"wave {number} waits for the Safe's owners")
+            elif now >= wave.second:
+                proposed |= {number} if here.desk.safe else set()
                 document = _tell(here, number, False, say)
                 if here.desk.json:
                     print_line(document)
                 else:
                     _show_wave(document)
                 continue
-            pause = min(every, wave.second - now)
-            live(f"wave {number} is told from {wave.at} on; the chain's clock says {utc_text(now)}")
+            else:
+                pause = min(every, wave.second - now)
+                live(f"wave {number} is told from {wave.at} on; the chain's clock says {utc_text(now)}")
         except typer.Exit:
-            live(f"wave {number} waits for the Safe's owners")
+            continue  # it is proposed
         except Refusal as refusal:
             if refusal.exit_code != 3:
                 raise
-            say(f"wave {number}: {refusal}")
+            say(f"asked again in {every:g} s: {refusal}")
         time.sleep(pause)
     live("")
     if not here.desk.json:
         typer.echo("every wave is told")
 
-
+# %% ../../nbs/run/reveal.ipynb #2b39daf4
 def _show_refresh(here: WaveDesk) -> None:
     "The calls that make markets look again. None of them is made."
     from artmint.report.preview import ask_refresh, refresh_steps

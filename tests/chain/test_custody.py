@@ -280,8 +280,8 @@ def test_a_server_signs_what_was_asked_and_nothing_else(tmp_path, house):
 
 def test_an_answer_that_takes_long_is_waited_for_elsewhere(tmp_path, house):
     "The run ends with 4; the next one asks for the same bytes, though gas costs more by now."
-    signer = remote(tmp_path, house, wait=0.2)
-    house.seconds = 0.5
+    signer = remote(tmp_path, house, wait=1)
+    house.seconds = 3
     with pytest.raises(room.SignatureAwaited) as caught:
         signer.sign(FIELDS)
     assert caught.value.exit_code == 4

@@ -20,6 +20,7 @@ from artmint.make.schedulers import (
     SCHEDULERS,
     UnknownChoice,
     scheduler_of,
+    step_generators,
     step_seed,
     unpaintable,
 )
@@ -448,3 +449,20 @@ def test_names_are_known_without_torch():
 
     code = "import sys; import artmint.make.schedulers; print('torch' in sys.modules or 'diffusers' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
+
+
+def test_noise_between_the_steps_as_other_programs_draw_it():
+    own = {"prompt": "", "seed": 7, "width": 64, "height": 64, "profile": "fast"}
+    asked = [Recipe(base="a" * 64, scheduler="Euler a", **own)]
+    stream = torch.randn(32, generator=torch.Generator("cpu").manual_seed(7))
+    (restarted,) = step_generators(asked, 16, "restarted")
+    (continued,) = step_generators(asked, 16, "continued")
+    (own,) = step_generators(asked, 16)
+    drawn = [torch.randn(16, generator=one) for one in (restarted, continued, own)]
+    assert torch.equal(drawn[0], stream[:16])
+    assert torch.equal(drawn[1], stream[16:])
+    assert not torch.equal(drawn[2], drawn[0])
+    assert not torch.equal(drawn[2], drawn[1])
+    assert step_generators([asked[0].model_copy(update={"scheduler": "Euler"})], 16, "restarted") is None
+    with pytest.raises(UnknownChoice, match="restarted"):
+        step_generators(asked, 16, "elsewhere")

@@ -200,7 +200,7 @@ def test_what_it_costs_is_said_before(place):
         ("collection", "deploy drawn"),
     ):
         assert abs(gas[name] / paid[verb] - 1) < 0.03, (name, gas[name], paid[verb])
-    assert abs(gas["commitment"] / paid["commitDrawn"] - 1) < 0.25
+    assert abs(gas["commitment"] / paid["commitDrawn"] - 1) < 0.05
     lines = cost_lines(place.model, 16)
     assert [line.split(" at ")[0] for line in lines[1:]] == [price.chain for price in CHAIN_PRICES]
     assert money_of(10**9, 0, CHAIN_PRICES[0], 2500) == 2500

@@ -29,9 +29,10 @@ from artmint.prove.drawn import (
 )
 from artmint.prove.evidence import parse_address
 from artmint.prove.proof import Proof, ProofCard, Step, proof_page
-from tests.boards import browser  # noqa: F401 a fixture
+from tests.boards import browser
 from tests.painted import thrown_recipe
 
+assert browser  # a fixture
 TITLE = "Twelve Bytes"
 # How many bits are changed in a quick run and in a long one: 200 of the model, the recipes, pages and pictures, answers.
 quick_and_long = pytest.mark.parametrize("share", [0.1, pytest.param(1.0, marks=pytest.mark.slow)])
@@ -249,7 +250,7 @@ def test_the_proof_draws_its_tokens_in_a_browser(claim, tmp_path, browser):
     opened.goto((tmp_path / "proof.html").as_uri())
     frames = [frame for frame in opened.frames if frame.parent_frame]
     for frame, recipe in zip(frames, claim.drops[0].recipes):
-        frame.wait_for_function("document.querySelector('canvas')?.style.width")
+        frame.wait_for_function("(c => c && c.width == c.height)(document.querySelector('canvas'))")
         pixels = np.array(frame.evaluate(CANVAS), np.uint8)
         side = int((len(pixels) / 4) ** 0.5)
         assert (pixels.reshape(side, side, 4)[..., :3] == drawn_pixels(claim.model, recipe, side)).all()

@@ -29,6 +29,7 @@ from artmint.report.drafts import (
     weighted_length,
 )
 from artmint.core.texts import template_fields
+from artmint.report.approvals import record_drafts, standing_of
 from artmint.report.facts import FACT_NAMES, drop_facts
 from tests.backed import Records
 from tests.posted import MOMENT, Posted
@@ -52,6 +53,10 @@ def test_a_draft_fits_says_what_records_say_and_discloses(posted, platform, toke
     assert not limits.most or draft.length <= limits.most
     assert limits.disclosure in draft.text
     assert draft.text.count("{") == 0
+    (key,) = record_drafts(posted.catalog, [draft])
+    assert (
+        standing_of(posted.catalog, key).claims == []
+    )  # all that it says, alt texts too, is among its facts
     records = Records(posted.catalog.folder, posted.place)
     text = draft.text.replace(DISCLOSURE_LONG, DISCLOSURE)
     assert records.unknown(text, list(draft.tokens) or [1, 2, 3, 4]) == []

@@ -102,6 +102,13 @@ def test_an_adapter_that_is_not_there_is_named(order, tmp_path):
     assert "'mine'" in failures(batch, tmp_path / "studio")["15_generate"]
 
 
+def test_an_adapter_that_no_studio_holds_yet_is_named(order, tmp_path):
+    "Where the batch doesn't train it, a studio that isn't there can't have it."
+    batch = order("[generation]", '[[adapters]]\nname = "mine"\n\n[generation]')
+    assert "'mine'" in failures(batch, tmp_path / "studio")["15_generate"]
+    assert not (tmp_path / "studio").exists()
+
+
 def test_a_drop_without_the_slots_that_say_a_word_is_no_obstacle(order, tmp_path):
     base = load_base()
     width = base.pipeline.text_encoder.config.hidden_size

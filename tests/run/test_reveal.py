@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from artmint import reveal as room
 from artmint.chain.admin import deploy
 from artmint.publish.waves import Wave
@@ -54,3 +56,60 @@ def test_a_worker_waits_and_tells_what_comes_due(sealed, capsys, monkeypatch):
     monkeypatch.setattr(room, "chain_time", lambda web3: due if len(naps) > 2 else real(web3))
     assert "every wave is told" in line(capsys, "--watch", "--every", "7")
     assert naps == [7.0, 7.0, 7.0] and line.stages() == ["told", "told"]
+
+
+def test_a_worker_asks_a_silent_node_again_and_a_safe_once(sealed, capsys, monkeypatch):
+    "A node that gives no answer ends nothing; a proposal is written once and then waited for."
+    from artmint.chain.connect import NodeSilent
+    from artmint.run import reveal as verb
+
+    answers, naps, told = [NodeSilent("the node", "no answer"), None], [], []
+
+    def look(web3):
+        if answers and (refusal := answers.pop(0)):
+            raise refusal
+        return Wave(at=FUTURE).second
+
+    def tell(here, number, early, say):
+        told.append(number)
+        raise verb.typer.Exit(4)
+
+    def nap(seconds):
+        naps.append(seconds)
+        if len(naps) > 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(room, "chain_time", look)
+    monkeypatch.setattr(verb, "_tell", tell)
+    monkeypatch.setattr(verb.time, "sleep", nap)
+    with pytest.raises(KeyboardInterrupt):
+        verb._watch(safe_desk(sealed), 5.0, lambda line: None, lambda line: None)
+    assert told == [1] and naps == [5.0] * 4
+
+
+def safe_desk(line):
+    "The waves of a batch as a studio with a Safe has them."
+    from artmint.run.admin import Desk
+    from artmint.run.batch import load_batch
+    from artmint.run.reveal import WaveDesk
+
+    order = load_batch(line.batch)
+    desk = Desk(line.tiny, line.catalog, line.web3, "embedded", {}, safe=True, folder=TINY)
+    return WaveDesk(order, desk, order.reveal.told_with(1))
+
+
+def test_a_plan_that_was_taken_back_after_its_salt_was_drawn_commits_openly(packed):
+    "And what was begun by hand, without a plan, isn't sealed without a copy."
+    from artmint.chain.admin import draw_salt
+    from artmint.chain.salts import SaltUnkept
+    from artmint.publish.waves import PlannedDrop
+
+    line = Line(packed).open()
+    contract = deploy(line.admin, line.tiny, line.who.treasury)
+    manifest = line.manifests[0]
+    assert room.begun_salt(line.catalog, contract, manifest, None) == b""
+    draw_salt(line.catalog, contract, manifest)
+    with pytest.raises(SaltUnkept):
+        room.begun_salt(line.catalog, contract, manifest, None)
+    back = PlannedDrop(wave=1, batch="b", open=True)
+    assert room.begun_salt(line.catalog, contract, manifest, back) == b""

@@ -82,7 +82,6 @@ if (typeof document == "object") {
   const show = () => {
     const N = Math.min(4096, Math.floor(Math.min(innerWidth, innerHeight) * devicePixelRatio)) || 128;
     canvas.width = canvas.height = N;
-    canvas.style.width = N / devicePixelRatio + "px";
     const seen = layers(N), image = pen.createImageData(N, N);
     seen.forEach((k, i) => image.data.set([...colours[k], 255], 4 * i));
     pen.putImageData(image, 0, 0);
