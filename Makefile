@@ -10,7 +10,7 @@ NODE_MODULES := contracts/node_modules/.package-lock.json
 
 .PHONY: demo test test-full test-lowest lab docs bench faults contracts locks sbom release export clean
 
-demo: .venv/demo  ## a small collection: generated, judged, described, minted on a local chain, proven
+demo: .venv/demo studio/studio.toml  ## a small collection: generated, judged, described, minted on a local chain, proven
 	$(BIN)/artmint run batches/demo.toml
 
 test: .venv/dev  ## what must hold before anything lands
@@ -63,6 +63,11 @@ export: .venv/dev  ## notebooks -> package; the Library part keeps its outputs, 
 
 clean:  ## remove the environment; studios stay
 	rm -rf .venv artmint.egg-info build _docs
+
+# Invented prices, for a studio that has none: the report has numbers to show.
+studio/studio.toml:
+	mkdir -p studio
+	cp batches/studio.example.toml $@
 
 .venv/python:
 	$(PYTHON) -m venv .venv

@@ -33,6 +33,7 @@ CHAPTERS = (
     "metadata",
     "pin",
     "mint",
+    "reveal",
     "verify",
     "metrics",
     "gate",

@@ -5,10 +5,11 @@
 # %% auto #0
 __all__ = ['UnfilledSlot', 'NoSuchSlots', 'RefusedByPeople', 'UndecidedByPeople', 'RefusedAfterPacking', 'MixedBases',
            'OverlappingDrop', 'AuditFailed', 'refuse_unaccepted', 'check_range', 'refuse_mixed_bases', 'earlier_base',
-           'is_complete', 'pack', 'provenance_record']
+           'painted_by', 'is_complete', 'pack', 'provenance_record']
 
 # %% ../nbs/25_metadata.ipynb #35755440
 import hashlib
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -24,7 +25,7 @@ from .core.manifest import BadMetadata, Manifest, Role, Token, Weights, provenan
 from .core.market import media_of
 from .core.formats import marked_picture, worded_picture
 from .core.picture import png_texts, public_png
-from .core.records import Edition, Finding
+from .core.records import Edition, Finding, Slot
 from .ipfs.arweave import picture_item
 from .ipfs.car import check_car, open_car, write_car
 from .ipfs.cid import CID, PROFILE, Built, ContentError, build, cid as cid_of
@@ -35,6 +36,7 @@ from .make.rounds import Settings, settings_of
 from .pin import arweave_key
 from .publish.audit import StudioDrop, accuracy, audit
 from .publish.credentials import open_identity, signed_once
+from .publish.films import token_films
 from .publish.marks import mark_of, mark_packet
 from artmint.publish.tokens import (
     AdapterFacts,
@@ -268,8 +270,25 @@ def earlier_base(
     edition = painted[0][0]
     attempt = catalog.find("attempt", attempt_key(collection.name, edition.slot, edition.attempt)) or {}
     settings = settings_of(catalog, attempt, collection.name, "")
-    source = settings.collection.generation.base if settings else collection.generation.base
+    made = settings.collection if settings else collection
+    source = Path(made.workflow.file).stem if made.workflow else made.generation.base
     return BaseFacts(digest=digests.pop(), source=source)
+
+
+def painted_by(
+    catalog: Catalog,  # where the editions' artifacts are
+    editions: list[Edition],  # of a drop
+    base: BaseFacts,  # that painted them
+) -> BaseFacts:  # with the servers, where servers painted with it
+    "A base whose source names the programs that painted, as their pictures' records say."
+    there = [catalog.get("artifact", edition.dna).get("environment") or {} for edition in editions]
+    programs = {f"ComfyUI {one['comfyui']}" for one in there if one.get("comfyui")}
+    for one in there:
+        if one.get("engine") == "a1111":
+            version = one.get("version", "not said")
+            programs.add(one["server"] if version == "not said" else f"{one['server']} {version}")
+    said = " and ".join(re.sub(r"[()]", "", program) for program in sorted(programs))
+    return base.model_copy(update={"source": f"{public_source(base.source)} ({said})"}) if said else base
 
 # %% ../nbs/25_metadata.ipynb #3e8dab7f
 def _earlier_settings(catalog: Catalog, now: Settings, editions: list[Edition]) -> dict[int, Settings]:
@@ -328,7 +347,18 @@ def _renditions(
             made[edition.slot] = rendition
     return made
 
-# %% ../nbs/25_metadata.ipynb #af7e045b
+# %% ../nbs/25_metadata.ipynb #24e88e0c
+def _slots_of(catalog: Catalog, collection: Collection, slots: range) -> list[Slot]:
+    "A drop's slots with their traits."
+    salt = salt_of(collection, catalog.folder)
+    return [slot for slot in frozen_slots(catalog, collection, salt) if slot.id in slots]
+
+# %% ../nbs/25_metadata.ipynb #f988fac3
+def _with_films(catalog: Catalog, drop: StudioDrop, media: Mapping[str, Path]) -> dict[str, Path]:
+    "Where a drop's media lie in the studio, its films among them."
+    return {**media, **{film.digest: catalog.blob_path(film.digest) for film in drop.films.values()}}
+
+# %% ../nbs/25_metadata.ipynb #28278e27
 def _open_drop(
     catalog: Catalog,
     collection: Collection,
@@ -349,19 +379,19 @@ def _open_drop(
     base, weights = painted, weights if painted == base else {}
     facts = [catalog.get("artifact", edition.dna)["recipe"] for edition in editions]
     refuse_mixed_bases(editions, facts, base)
-    in_drop = [slot for slot in frozen_slots(catalog, collection, salt) if slot.id in slots]
+    in_drop = _slots_of(catalog, collection, slots)
     digests = named_adapters(catalog, collection)
     adapters = _adapter_facts(catalog, facts)
     signed = open_identity(catalog.folder) is not None
     now = Settings(collection, base.digest, digests, salt)
     drop_facts = StudioDrop(collection, salt, in_drop, editions, facts, base, digests, adapters, signed)
     earlier = _earlier_settings(catalog, now, editions)
-    standing = {
-        slot: _objection(word) for slot, word in unaccepted_editions(catalog, collection, slots).items()
-    }
+    words = unaccepted_editions(catalog, collection, slots)
+    standing = {slot: _objection(word) for slot, word in words.items()}
     recorded = _recorded_recipes(catalog, now, editions)
     place = _published_base(catalog, collection, facts, base.digest, weights)
-    addresses = media_addresses(collection, in_drop, media)
+    drop_facts = replace(drop_facts, films=token_films(catalog, collection, in_drop))
+    addresses = media_addresses(drop_facts.shown, in_drop, _with_films(catalog, drop_facts, media))
     renditions = _renditions(catalog, collection, editions, facts)
     more = {"earlier": earlier, "recorded": recorded, "objections": standing, "renditions": renditions}
     return replace(drop_facts, **more, base_place=place, media=addresses)
@@ -415,7 +445,7 @@ def _root_files(
     catalog: Catalog, drop: StudioDrop, media: Mapping[str, Path], scratch: Path
 ) -> dict[str, Path | bytes]:
     "Every file of the root by its path; pictures that are no blobs lie in scratch. Raises what `_public_picture` raises."
-    schema = drop_schema(drop.collection, drop.slots, drop.facts, bool(drop.homes), bool(drop.renditions))
+    schema = drop_schema(drop.shown, drop.slots, drop.facts, bool(drop.homes), bool(drop.renditions))
     files: dict[str, Path | bytes] = {"schema.json": schema}
     for slot, edition, facts in zip(drop.slots, drop.editions, drop.facts):
         picture, path = _public_picture(catalog, drop, edition, facts)
@@ -423,7 +453,7 @@ def _root_files(
         digest = hashlib.sha256(picture).hexdigest()
         source = drop.base.source
         told = (digest, drop.salt, drop.adapters, slot.wildcards, drop.media)
-        data = token_json(drop.collection, edition, facts, source, image, *told)
+        data = token_json(drop.shown, edition, facts, source, image, *told)
         if edition.slot in drop.homes:
             data = with_second_home(data, drop.homes[edition.slot])
         if edition.slot in drop.renditions:
@@ -437,7 +467,7 @@ def _root_files(
             files["contract.json"] = contract_json(drop.collection, image, media=drop.media)
     if drop.base_place:
         files[WEIGHTS_PAGE] = WeightsListing(bases={drop.base.digest: drop.base_place}).data
-    files |= {file.place: media[digest] for digest, file in media_of(drop.collection, drop.slots).items()}
+    files |= {file.place: media[digest] for digest, file in media_of(drop.shown, drop.slots).items()}
     return files | {path: catalog.blob(digest) for digest, path in drop.weights.items() if path}
 
 # %% ../nbs/25_metadata.ipynb #0e277216
@@ -602,10 +632,11 @@ def pack(
     """Write drops/<collection>-<drop>/ with drop.json, root/ and drop.car, or leave it when it is there and complete,
     or is on a chain: what was committed can't be packed in another way, whatever the collection says by now.
     Raises AuditFailed, UnfilledSlot, RefusedByPeople, UndecidedByPeople, MixedBases, NoSuchSlots, OverlappingDrop,
-    MissingMedia, BadPicture, BadIdentity, NotInstalled."""
+    MissingMedia, FilmsMissing, NoFilmOf, BadPicture, BadIdentity, NotInstalled."""
     if committed := _committed(catalog, collection, drop):
         return committed
     known = _open_drop(catalog, collection, drop, first, quantity, base, weights, media)
+    media = _with_films(catalog, known, media)
     facts = _with_homes(catalog, known)
     with tempfile.TemporaryDirectory(prefix=PACKING, dir=catalog.folder) as scratch:
         files = _root_files(catalog, facts, media, Path(scratch))

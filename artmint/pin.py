@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['STORE_KINDS', 'THROUGH_GATEWAYS', 'NO_GATEWAY', 'STORE_KEYS', 'StoreProgress', 'PublishedElsewise', 'RootsDiffer',
            'TooFewStores', 'read_back', 'give', 'refuse_few', 'charged', 'publish', 'WeightsMissing', 'publish_weights',
-           'BadStore', 'open_stores', 'early_words', 'NoArweaveStore', 'arweave_key', 'DropArchive', 'DropLook',
-           'look_at_drop', 'Mended', 'rebuild_archive', 'repair_drop']
+           'BadStore', 'open_stores', 'early_words', 'stores_now', 'NoArweaveStore', 'arweave_key', 'DropArchive',
+           'DropLook', 'look_at_drop', 'Mended', 'rebuild_archive', 'repair_drop']
 
 # %% ../nbs/27_pin.ipynb #2b2ff502
 import re
@@ -38,6 +38,7 @@ from artmint.ipfs.stores import (
     Store,
     no_progress,
 )
+from .publish.waves import is_held_back, stay_inside
 from .publish.weights import weights_archive
 from .studio.catalog import Catalog
 from .studio.files import drop_folder, replacing, studio_document
@@ -339,6 +340,21 @@ def early_words(
         f"{', '.join(others)}: from now on what is in this drop can be read there. A drop that is to be sealed (artmint admin seal) "
         "stays in the studio's own folder until it is told: leave [[stores]] out of studio.toml that long"
     )
+
+# %% ../nbs/27_pin.ipynb #2cc656b1
+def stores_now(
+    catalog: Catalog,  # the studio's
+    collection: str,  # its name
+    drop: int,  # its number
+    stores: list[Store],  # all that are named
+) -> tuple[list[Store], list[str]]:  # those that may have the drop now, and the names of the others
+    "Of a drop that is to be sealed and isn't told yet, only the studio's own folders are asked or given anything."
+    if not is_held_back(catalog, collection, drop):
+        return stores, []
+    inside = set(stay_inside(store.name for store in stores))
+    return [store for store in stores if store.name in inside], [
+        store.name for store in stores if store.name not in inside
+    ]
 
 # %% ../nbs/27_pin.ipynb #a248d0fd
 class NoArweaveStore(Refusal):

@@ -17,6 +17,7 @@ from typing import Any
 from .core.manifest import BadMetadata, Manifest, read_manifest
 from .ipfs.stores import FolderStore, Store
 from artmint.prove.evidence import (
+    FOREIGN,
     Archive,
     ChainClaim,
     PNG_LIMIT,
@@ -29,6 +30,7 @@ from artmint.prove.evidence import (
     open_archives,
     parse_address,
 )
+from .prove.drawn import ask_drawn
 from .prove.collection import check_together
 from .prove.opening import Opening, check_seeds, open_reports
 from .prove.proof import CARDS, Proof, ProofCard, Step
@@ -42,6 +44,7 @@ from artmint.prove.tokens import (
     check_tokens,
     studio_manifests,
 )
+from .prove.verifiers import AskedVerifiers, attested_steps
 
 # %% ../nbs/35_verify.ipynb #8e29a73b
 def _content_steps(
@@ -127,6 +130,10 @@ NOT_ASKED = Step(
 )
 
 
+def _silent(done: int, total: int) -> None:
+    "Takes how far a proof is, and keeps it."
+
+
 @dataclass(frozen=True)
 class ProofOptions:
     "What else a proof is asked for."
@@ -135,6 +142,7 @@ class ProofOptions:
     regenerate: bool = False  # render every recipe again
     provenance: str = ""  # the collection's provenance hash as it was published; empty: it is only computed
     opening: Opening | None = None  # what the studio told of what it had withheld
+    attested: AskedVerifiers | None = None  # how many of whom have to agree, and what they have signed
     say: Callable[[int, int], None] = lambda done, total: None  # told pictures rendered, and all
     look: Callable[[int, int], None] = lambda done, total: None  # told tokens whose files were read, and all
 
@@ -161,6 +169,8 @@ def prove_claim(
             steps += check_sample(claim, sum(not report.findings for report in reports))
         again = regenerate_tokens(archives, stores, reports, asked.base, asked.say)
         steps += again if asked.regenerate else [NOT_ASKED]
+        if asked.attested:
+            steps += attested_steps(asked.attested, claim, told)
         return steps, tuple(_cards(checked))
 
 # %% ../nbs/35_verify.ipynb #c8e472e8
@@ -181,6 +191,10 @@ def verify(
         stores = [FolderStore(studio / "store")]
     steps: list[Step] = []
     claim = ask_chain(target, studio, rpc, steps, stores)
+    if claim is None and steps[-1].evidence == FOREIGN:
+        drawn = ask_drawn(target, studio, rpc, asked.get("say", _silent))
+        if drawn:
+            return Proof(address, *drawn)
     if claim is None:
         return Proof(address, (*steps, UNNAMED))
     further, cards = prove_claim(claim, stores, studio_manifests(studio), ProofOptions(**asked))

@@ -22,6 +22,7 @@ SUBJECTS = (
     "curation",
     "duplicates",
     "gas",
+    "onchain",
     "minting",
     "workers",
     "catalog",

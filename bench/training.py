@@ -67,11 +67,15 @@ class Ours:
 class ExampleLoop:
     "Steps of the loop in diffusers' examples/text_to_image/train_text_to_image_lora.py."
 
-    def __init__(self, base: Base, config: TrainConfig, examples: Examples, scheduler: DDIMScheduler):
-        self.config, self.scheduler = config, scheduler
+    def __init__(
+        self, base: Base, config: TrainConfig, examples: Examples, scheduler: DDIMScheduler, side: int = SIZE
+    ):
+        self.config, self.scheduler, self.device, self.side = config, scheduler, base.device, side
         self.images, self.captions = examples.images(), examples.captions()
         self.pipe = copy.copy(base.pipeline)
-        self.pipe.unet = copy.deepcopy(base.pipeline.unet).requires_grad_(False)
+        for name in ("unet", "vae", "text_encoder"):
+            network = copy.deepcopy(getattr(base.pipeline, name)).requires_grad_(False)
+            setattr(self.pipe, name, network.to(base.device))
         adapter = LoraConfig(
             r=config.rank,
             lora_alpha=config.alpha,
@@ -91,7 +95,8 @@ class ExampleLoop:
     def step(self, chosen: list[int]) -> None:
         "One step on the pictures with these numbers."
         latents, text = self.latents(chosen), self.text(chosen)
-        noise, timestep = torch.randn_like(latents), torch.randint(0, 1000, (len(chosen),))
+        noise = torch.randn_like(latents)
+        timestep = torch.randint(0, 1000, (len(chosen),), device=self.device)
         noisy = self.scheduler.add_noise(latents, noise, timestep)
         predicted = self.pipe.unet(noisy, timestep, text, return_dict=False)[0]
         target = self.scheduler.get_velocity(latents, noise, timestep)
@@ -102,16 +107,15 @@ class ExampleLoop:
 
     def latents(self, chosen: list[int]) -> torch.Tensor:
         "Pictures, resized and encoded."
-        pixels = torch.stack([self.pixels(self.images[number]) for number in chosen])
+        pixels = torch.stack([self.pixels(self.images[number]) for number in chosen]).to(self.device)
         with torch.no_grad():
             encoded = self.pipe.vae.encode(pixels)
         sample = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.sample()
         return sample * self.pipe.vae.config.scaling_factor
 
-    @staticmethod
-    def pixels(image: Image.Image) -> torch.Tensor:
-        "A picture as (3, SIZE, SIZE) in [-1, 1]."
-        resized = image.resize((SIZE, SIZE), Image.Resampling.BILINEAR)
+    def pixels(self, image: Image.Image) -> torch.Tensor:
+        "A picture as (3, side, side) in [-1, 1]."
+        resized = image.resize((self.side, self.side), Image.Resampling.BILINEAR)
         return torch.from_numpy(np.array(resized)).permute(2, 0, 1) / 127.5 - 1
 
     def text(self, chosen: list[int]) -> torch.Tensor:
@@ -123,7 +127,7 @@ class ExampleLoop:
             truncation=True,
             return_tensors="pt",
         ).input_ids
-        return self.pipe.text_encoder(ids, return_dict=False)[0]
+        return self.pipe.text_encoder(ids.to(self.device), return_dict=False)[0]
 
 
 class Passes:

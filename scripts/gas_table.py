@@ -86,7 +86,7 @@ class Bench:
         for key in self.keys.values():
             self.web3.provider.chain.fund(key.address, 10**12)
 
-    def send(self, name: str, call) -> dict:
+    def send(self, name: str, call, value: int = 0) -> dict:
         "A receipt."
         key = self.keys[name]
         fields = {
@@ -95,6 +95,7 @@ class Bench:
             "gas": 14_000_000,
             "maxFeePerGas": 3 * 10**9,
             "maxPriorityFeePerGas": 10**9,
+            "value": value,
         }
         receipt = self.web3.eth.get_transaction_receipt(
             self.web3.eth.send_raw_transaction(
@@ -191,6 +192,61 @@ def first_transfers(bench: Bench, contract, inner: int | None, batch: int = 100)
     )
 
 
+PRICE = 10**15  # wei
+
+
+def bought(bench: Bench, call, value: int) -> int:
+    "Gas of a purchase."
+    return bench.send("buyer", call, value)["gasUsed"]
+
+
+def listed(bench: Bench, sale, depth: int = 10) -> tuple[bytes, list[bytes]]:
+    "The root of a list on which the buyer is, and a proof of so many hashes (a list of 2^depth wallets)."
+    from eth_utils import keccak
+
+    node = sale.functions.leafOf(bench.keys["buyer"].address, 50, PRICE).call()
+    proof = [keccak(text=f"sibling {n}") for n in range(depth)]
+    for sibling in proof:
+        node = keccak(min(node, sibling) + max(node, sibling))
+    return node, proof
+
+
+def sales(bench: Bench, contract, plain: dict) -> dict[str, tuple[int, ...]]:
+    "Gas to deploy, of one token, and a token of five at once, each after a first purchase by the same wallet."
+    made = artifact(compiled("Sale.sol"), "Sale")
+    treasury = bench.keys["treasury"].address
+    first = contract.functions.nextToken().call()
+    for start in (first, first + 100, first + 200):
+        bench.send("minter", contract.functions.mintBatch(start, 100, 20))
+    zero, forever = "0x" + "00" * 20, 2**40 - 1
+    public = (0, forever, 50, PRICE, bytes(32))
+
+    def shop(start: int, stages: list[tuple]) -> tuple:
+        facts = (contract.address, treasury, treasury, start, start + 99, zero, bytes(32))
+        return bench.deploy(made, *facts, stages)
+
+    open_to_all, deployed = shop(first, [public])
+    root, proof = listed(bench, open_to_all)
+    by_list, _ = shop(first + 100, [(0, forever, 0, 0, root)])
+    least = {"abi": plain["abi"], "bytecode": plain["evm"]["bytecode"]["object"]}
+    other, least_deployed = bench.deploy(least, contract.address, treasury, PRICE, first + 200)
+    for one in (open_to_all, by_list, other):
+        bench.send("treasury", contract.functions.setApprovalForAll(one.address, True))
+    ways = {
+        "the least that a sale can do (`PlainSale`)": (least_deployed, lambda n: other.functions.buy(n)),
+        "**Sale**, a public stage": (deployed, lambda n: open_to_all.functions.buy(0, n)),
+        "**Sale**, a list of 1,024 wallets": (
+            deployed,
+            lambda n: by_list.functions.buyListed(0, n, 50, PRICE, proof),
+        ),
+    }
+    rows = {}
+    for name, (gas, call) in ways.items():
+        counts = [bought(bench, call(n), n * PRICE) // n for n in (1, 1, 5)]
+        rows[name] = (gas, counts[1], counts[2])
+    return rows
+
+
 def measure(folder: Path) -> dict:
     "Everything that the tables say: rows by name, single calls by name, totals by name."
     bench = Bench(folder)
@@ -224,11 +280,16 @@ def measure(folder: Path) -> dict:
     for name in ("solady ERC721", "OpenZeppelin ERC721"):
         totals[name] = first_transfers(bench, made[name][0], None)
     both = {name: (value, clone_calls[name]) for name, value in calls.items()}
-    return {"rows": rows, "calls": both, "totals": totals}
+    return {
+        "rows": rows,
+        "calls": both,
+        "totals": totals,
+        "sales": sales(bench, contract, plain["PlainSale"]),
+    }
 
 
 def table(found: dict) -> str:
-    "The three tables as Markdown."
+    "The four tables as Markdown."
     lines = [
         "| gas per token, second mint to one owner | deploy | " + " | ".join(map(str, SIZES)) + " |",
         "|---|" + "---|" * (len(SIZES) + 1),
@@ -251,6 +312,14 @@ def table(found: dict) -> str:
         "| | gas | of a clone |",
         "|---|---|---|",
         *(f"| {name} | {ours:,} | {clones:,} |" for name, (ours, clones) in found["calls"].items()),
+    ]
+    lines += [
+        "",
+        "| a sale out of the treasury | deploy | one token | a token of five |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {name} | {gas:,} | {one:,} | {five:,} |" for name, (gas, one, five) in found["sales"].items()
     ]
     return "\n".join(lines)
 

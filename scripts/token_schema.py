@@ -9,7 +9,7 @@ from pathlib import Path
 
 from artmint.publish.tokens import model_schema
 
-FILE = Path(__file__).parents[1] / "artmint" / "data" / "token.pictures.schema.json"
+FILE = Path(__file__).parents[1] / "artmint" / "data" / "token.aigc.schema.json"
 
 if __name__ == "__main__":
     FILE.write_bytes(model_schema())

@@ -115,6 +115,31 @@ def checkpoint() -> Path:
 
 
 @cache
+def for_comfyui() -> Path:
+    "The same weights under the names that ComfyUI looks for, one file too, made once."
+    from safetensors.torch import load_file, save_file
+
+    from .comfyui import stable_names
+
+    path = CHECKPOINT.with_stem("tiny-sd1-comfyui")
+    with FileLock(make(FOLDER) / "comfyui.lock"):
+        if not path.exists():
+            weights = load_file(checkpoint())
+            layers = [name.removeprefix("unet.") for name in weights if name.startswith("unet.")]
+            named = {
+                f"unet.{name}": f"model.diffusion_model.{stable}"
+                for name, stable in stable_names(layers).items()
+            }
+            for name in weights.keys() - named.keys():
+                own = name.replace("vae.", "first_stage_model.", 1)
+                named[name] = own.replace("te.", "cond_stage_model.transformer.", 1) if own == name else own
+            whole = path.with_suffix(".part")
+            save_file({named[name]: tensor for name, tensor in weights.items()}, whole)
+            whole.replace(path)
+    return path
+
+
+@cache
 def sha256() -> str:
     "The checkpoint's SHA-256."
     with open(checkpoint(), "rb") as file:

@@ -2,9 +2,12 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
+import threading
 import zipfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -56,25 +59,14 @@ def parts() -> tuple[UNet2DConditionModel, CLIPTextModel, AutoencoderTiny]:
     return unet.eval(), texts.eval(), AutoencoderTiny().eval()
 
 
-# Stable Diffusion's own names of the UNet's layers.
-BLOCKS = {
+# Stable Diffusion's own names of the UNet's layers outside of its blocks, and of the parts of a block.
+AROUND = {
     "conv_in.": "input_blocks.0.0.",
     "time_embedding.linear_1.": "time_embed.0.",
     "time_embedding.linear_2.": "time_embed.2.",
-    "down_blocks.0.resnets.0.": "input_blocks.1.0.",
-    "down_blocks.0.attentions.0.": "input_blocks.1.1.",
-    "down_blocks.0.downsamplers.0.conv.": "input_blocks.2.0.op.",
-    "down_blocks.1.resnets.0.": "input_blocks.3.0.",
     "mid_block.resnets.0.": "middle_block.0.",
     "mid_block.attentions.0.": "middle_block.1.",
     "mid_block.resnets.1.": "middle_block.2.",
-    "up_blocks.0.resnets.0.": "output_blocks.0.0.",
-    "up_blocks.0.resnets.1.": "output_blocks.1.0.",
-    "up_blocks.0.upsamplers.0.conv.": "output_blocks.1.1.conv.",
-    "up_blocks.1.resnets.0.": "output_blocks.2.0.",
-    "up_blocks.1.attentions.0.": "output_blocks.2.1.",
-    "up_blocks.1.resnets.1.": "output_blocks.3.0.",
-    "up_blocks.1.attentions.1.": "output_blocks.3.1.",
     "conv_norm_out.": "out.0.",
     "conv_out.": "out.2.",
 }
@@ -86,15 +78,37 @@ RESNET = {
     "time_emb_proj.": "emb_layers.1.",
     "conv_shortcut.": "skip_connection.",
 }
+BLOCK = re.compile(r"(down|up)_blocks\.(\d+)\.(resnets|attentions|downsamplers|upsamplers)\.(\d+)\.(.+)")
 
 
-def stable_name(name: str) -> str:
-    "A layer of the UNet as Stable Diffusion's own files call it."
-    start = next(start for start in BLOCKS if name.startswith(start))
-    rest = name.removeprefix(start)
-    if ".resnets." in start:
-        rest = next(own + rest.removeprefix(key) for key, own in RESNET.items() if rest.startswith(key))
-    return BLOCKS[start] + rest
+def place_of(block: re.Match, attends: bool) -> str:
+    "Where a layer of a block lies, of a UNet with one layer a block going down and two going up."
+    side, number, part = block[1], int(block[2]), block[3]
+    if side == "down":
+        inner = {"resnets": "0.", "attentions": "1.", "downsamplers": "0.op."}[part]
+        return f"input_blocks.{2 * number + 1 + (part == 'downsamplers')}.{inner}"
+    inner = {"resnets": "0.", "attentions": "1.", "upsamplers": f"{1 + attends}.conv."}[part]
+    return f"output_blocks.{2 * number + (1 if part == 'upsamplers' else int(block[4]))}.{inner}"
+
+
+def stable_names(names: list[str]) -> dict[str, str]:
+    "The layers of a UNet as Stable Diffusion's own files call them, by diffusers' names."
+    named = {}
+    for name in names:
+        block = BLOCK.fullmatch(name)
+        if block:
+            attends = any(one.startswith(f"up_blocks.{block[2]}.attentions.") for one in names)
+            start, rest, part = place_of(block, attends), block[5], block[3]
+            rest = rest.removeprefix("conv.") if part.endswith("samplers") else rest
+        else:
+            start, rest = next(
+                (AROUND[one], name.removeprefix(one)) for one in AROUND if name.startswith(one)
+            )
+            part = "resnets" if ".resnets." in name else ""
+        if part == "resnets":
+            rest = next(own + rest.removeprefix(key) for key, own in RESNET.items() if rest.startswith(key))
+        named[name] = start + rest
+    return named
 
 
 @cache
@@ -104,7 +118,9 @@ def checkpoint() -> Path:
     with FileLock(make(path.parent) / "lock"):
         if not path.exists():
             unet, texts, vae = parts()
-            weights = {f"model.diffusion_model.{stable_name(k)}": v for k, v in unet.state_dict().items()}
+            layers = unet.state_dict()
+            named = stable_names(list(layers))
+            weights = {f"model.diffusion_model.{named[name]}": value for name, value in layers.items()}
             prefix = "cond_stage_model.transformer."
             for name, value in texts.state_dict().items():
                 inside = name if name.startswith("text_model.") else f"text_model.{name}"
@@ -124,13 +140,14 @@ def checkpoint() -> Path:
 class Comfy:
     "A ComfyUI on a port of this machine; its folder outlives it."
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, model: Path | None = None):
         self.folder = make(folder)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        models = make(folder / "models" / "checkpoints") / CHECKPOINT
-        if not models.exists():
-            models.symlink_to(checkpoint())
+        own = model or checkpoint()
+        there = make(folder / "models" / "checkpoints") / own.name
+        if not there.exists():
+            there.symlink_to(own)
         self.start()
 
     def start(self) -> None:
@@ -159,6 +176,56 @@ class Comfy:
         "As when the power fails."
         self.process.kill()
         self.process.wait()
+
+
+class Line:
+    "A line to a server, on which websockets can be cut."
+
+    def __init__(self, url: str):
+        self.port = int(url.rpartition(":")[2])
+        self.sockets: list[socket.socket] = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self) -> None:
+        "Take whoever comes."
+        with suppress(OSError):
+            while True:
+                near, _ = self.listener.accept()
+                threading.Thread(target=self.carry, args=(near,), daemon=True).start()
+
+    def carry(self, near: socket.socket) -> None:
+        "Carry a connection's bytes, both ways."
+        first = near.recv(1 << 16)
+        try:
+            far = socket.create_connection(("127.0.0.1", self.port))
+        except OSError:
+            return near.close()
+        if first.startswith(b"GET /ws"):
+            self.sockets += [near, far]
+        far.sendall(first)
+        threading.Thread(target=self.pump, args=(far, near), daemon=True).start()
+        self.pump(near, far)
+
+    def pump(self, source: socket.socket, target: socket.socket) -> None:
+        "Bytes from here to there, to the end."
+        with suppress(OSError):
+            while data := source.recv(1 << 16):
+                target.sendall(data)
+        with suppress(OSError):
+            target.shutdown(socket.SHUT_WR)
+
+    def cut(self) -> None:
+        "Break all websockets off, without a word."
+        while self.sockets:
+            with suppress(OSError):
+                self.sockets.pop().shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        "Take nobody any more."
+        self.listener.close()
+        self.cut()
 
 
 @cache

@@ -31,6 +31,21 @@ hypothesis.settings.load_profile("house")
 TINY = Path(__file__).parent / "data" / "tiny"
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items):
+    "Of a test that is marked `many(count)` so many cases, evenly spread, belong to the quick suite; the others are slow."
+    cases = {}
+    for item in items:
+        if item.get_closest_marker("many") and not item.get_closest_marker("slow"):
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for own in cases.values():
+        (count,) = own[0].get_closest_marker("many").args
+        quick = {len(own) * place // count for place in range(count)}
+        for place, item in enumerate(own):
+            if place not in quick:
+                item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture
 def kms(monkeypatch):
     "moto's KMS, which hashes what it is told is a digest already; here it doesn't."
@@ -51,15 +66,39 @@ def kms(monkeypatch):
         yield boto3.client("kms", region_name="eu-central-1")
 
 
-@pytest.fixture
-def packed(minted, tmp_path):
-    "A copy of the minted studio from before it had a chain."
-    folder = shutil.copytree(minted[0], tmp_path / "studio", ignore=shutil.ignore_patterns("chain", "keys"))
+def unminted(studio, into):
+    "A copy of a minted studio from before it had a chain."
     import sqlite3
 
+    folder = shutil.copytree(studio, into, ignore=shutil.ignore_patterns("chain", "keys"))
     with sqlite3.connect(folder / "catalog.sqlite") as connection:
         connection.execute("delete from record where kind in ('contract', 'transaction', 'token', 'salt')")
     return folder
+
+
+@pytest.fixture
+def packed(minted, tmp_path):
+    "A copy of the minted studio from before it had a chain."
+    return unminted(minted[0], tmp_path / "studio")
+
+
+@pytest.fixture(scope="session")
+def sealed_once(minted, tmp_path_factory):
+    "The minted studio's drops, sealed instead and minted, the second wave far away; for copies."
+    from tests.sealed import FUTURE, Line
+
+    folder = tmp_path_factory.mktemp("sealed") / "studio"
+    return Line(unminted(minted[0], folder), two=FUTURE).seal()
+
+
+@pytest.fixture
+def sealed(sealed_once, tmp_path):
+    "A copy of the sealed studio, with the copies of its salts."
+    from tests.sealed import FUTURE, Line
+
+    line = Line(shutil.copytree(sealed_once.folder, tmp_path / "copy" / "studio"), two=FUTURE)
+    shutil.copytree(sealed_once.batch.parent / "safe", line.batch.parent / "safe")
+    return line.open()
 
 
 @pytest.fixture(scope="session")
@@ -295,6 +334,23 @@ def predeploys():
         sources={"Predeploys.sol": (CONTRACTS.parent / "tests/data/chains/Predeploys.sol").read_text()}
     )["contracts"]["Predeploys.sol"]
     return {name: "0x" + each["evm"]["deployedBytecode"]["object"] for name, each in made.items()}
+
+
+@pytest.fixture(scope="session")
+def gated_once(tmp_path_factory):
+    "A minted drop with a gate over it and the contract that speaks ERC-7007, on a chain of their own."
+    from tests.gates import Gated
+
+    return Gated(tmp_path_factory.mktemp("gated"))
+
+
+@pytest.fixture
+def gated(gated_once):
+    "The same, as it was before any test."
+    chain = gated_once.web3.provider.chain.tester
+    mark = chain.take_snapshot()
+    yield gated_once
+    chain.revert_to_snapshot(mark)
 
 
 @pytest.fixture

@@ -84,6 +84,7 @@ def test_checkpoints_and_the_base_are_measured_alike_every_time(rule, files):
     assert all(0 <= found.style <= 2 and -1 <= found.memorised <= 1 for found in every)
 
 
+@pytest.mark.slow
 def test_any_file_is_measured_whatever_its_layout(rule, files):
     assert figures(rule, files[4], 4)[0] == figures(rule, to_kohya(files[4]), 4)[0]
 
@@ -130,6 +131,7 @@ def test_the_choice_says_what_it_passed_over():
         best([row(0, 0.9), row(10, 0.1, fidelity=0.1)], Bounds())
 
 
+@pytest.mark.slow
 def test_a_line_of_adapters_is_walked_to_its_beginning(base, judge, parts, files, tmp_path):
     first = files[4]
     second = train(parts[0], base, SMALL, tmp_path / "second", predecessor=first).read_bytes()

@@ -55,6 +55,7 @@ def painted(tmp_path_factory, tiny):
     return catalog, slots, explore_grid(catalog, tiny, axes, slots, load_judge())
 
 
+@pytest.mark.slow
 def test_every_cell_shows_the_same_slots_and_seeds(painted):
     _, slots, grid = painted
     assert [cell.changes for cell in grid.cells] == [
@@ -276,6 +277,7 @@ def test_a_grid_is_drawn_with_its_axes(painted, tmp_path):
         assert image.format == "WEBP" and image.size == sheet.image.size
 
 
+@pytest.mark.slow
 def test_the_console_shows_takes_and_writes(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(TINY, tmp_path / "tiny")

@@ -150,6 +150,7 @@ def test_padding_is_what_the_last_batches_lacked():
     assert padding([], 3, 8) == 0.0
 
 
+@pytest.mark.slow
 def test_changes_are_tried_out_on_real_pictures(small):
     catalog, tiny = small
     base = load_base()

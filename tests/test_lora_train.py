@@ -96,6 +96,7 @@ def test_a_tracker_that_is_not_there_is_refused(tmp_path, monkeypatch):
         log(1, 0.5)
 
 
+@pytest.mark.slow
 def test_another_training_is_not_continued(bases, style, tmp_path):
     train(style, bases("sd1"), TrainConfig(**SMALL | {"steps": 1}), tmp_path)
     with pytest.raises(OtherTraining):
@@ -186,6 +187,7 @@ SETTINGS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", some(SETTINGS, SETTINGS[:1]))
 def test_broken_off_with_any_setting_it_ends_in_the_same_bytes(bases, style, tmp_path, change):
     config = TrainConfig(**SMALL | {"steps": 4, "every": 2} | change)

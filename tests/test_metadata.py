@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -28,7 +29,8 @@ from artmint.metadata import (
     refuse_unaccepted,
 )
 from artmint.pin import NoArweaveStore
-from artmint.publish.tokens import MissingMedia, media_files, read_token
+from artmint.make.base import base_name
+from artmint.publish.tokens import BaseFacts, MissingMedia, media_files, read_token
 from artmint.publish.weights import read_weights, weights_archive
 from artmint.seeds import frozen_slots, load_collection, recipes
 from artmint.studio.blobs import CorruptBlob
@@ -50,6 +52,27 @@ def catalog(made, tmp_path) -> Catalog:
     "A copy of that studio."
     shutil.copytree(made, tmp_path / "studio")
     return Catalog(tmp_path / "studio")
+
+
+@pytest.mark.parametrize(
+    "environments, source",
+    [
+        ([{"python": "3.11"}, {}], "hill"),
+        ([{"comfyui": "0.3.75"}, {"comfyui": "0.3.75", "device": "cpu"}], "hill (ComfyUI 0.3.75)"),
+        ([{"comfyui": "0.4"}, {"comfyui": "0.3.75"}], "hill (ComfyUI 0.3.75 and ComfyUI 0.4)"),
+        ([{"engine": "a1111", "server": "Forge", "version": "f2.0 (x)"}], "hill (Forge f2.0 x)"),
+        ([{"engine": "a1111", "server": "KoboldCpp", "version": "not said"}], "hill (KoboldCpp)"),
+    ],
+)
+def test_the_programs_that_painted_a_drop_are_named_with_its_base(tmp_path, environments, source):
+    catalog = Catalog(tmp_path / "studio")
+    dnas = [f"{number:064x}" for number in range(len(environments))]
+    for dna, environment in zip(dnas, environments):
+        catalog.put("artifact", dna, {"environment": environment, "recipe": {}})
+    editions = [SimpleNamespace(dna=dna) for dna in dnas]
+    base = BaseFacts(digest="a" * 64, source="hill")
+    assert metadata.painted_by(catalog, editions, base).source == source
+    assert base_name(source) == "hill"
 
 
 # ------------------------------------------------------------------ tokens

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections import Counter, defaultdict
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from artmint.core.canon import digest
+from artmint.core.collection import example
 from artmint.metrics import (
     byte_words,
     GAS_DROP,
@@ -28,6 +29,8 @@ from artmint.metrics import (
 from artmint.seeds import load_collection
 from artmint.studio.catalog import Catalog
 from artmint.studio.ledger import (
+    Money,
+    Rates,
     load_money,
     metered,
 )
@@ -466,3 +469,52 @@ def test_waiting_for_people_stands_apart():
     assert sum(ways[2].values()) == 160.0
     assert ways[2]["pack"] == 115.0
     assert quantiles(ways)["total without people"]["p50"] == pytest.approx((60 + 160) / 2)
+
+
+# what was sold
+
+DAY = Money(currency="EUR", rates=(Rates(since=date(2026, 1, 1), ether=2000.0, cpu_hour=0.0),))
+
+
+def paid(token: int, wei: int, unit: str = "wei", **more) -> dict:
+    "A record of a sold token."
+    facts = {"token": token, "buyer": "0x", "stage": 0, "price": str(wei), "transaction": "0x", "block": 1}
+    return {**facts, "unit": unit, "sale": "first", **more}
+
+
+def test_what_was_sold_stands_beside_what_it_cost(tmp_path):
+    "Of the batch's slots, once each, without what a reorg took; a test network's money is no revenue."
+    catalog = Catalog(tmp_path)
+    rows = [(2, paid(2, 10**17)), (3, paid(3, 5 * 10**16)), (9, paid(9, 10**18)), (4, paid(4, 10**17))]
+    rows += [
+        (4, paid(4, 10**17, gone="a reorg took it")),
+        (3, paid(3, 3 * 10**17)),
+        (1, paid(1, 7, "test-wei")),
+    ]
+    catalog.append_all("sold", [(f"demo/1/0xsale/{token}", body) for token, body in rows])
+    history = batch_history(catalog, load_collection(example()), range(1, 5))
+    numbers = kpis(history, DAY)
+    assert (numbers.sold, numbers.paid, numbers.revenue) == (3, str(4 * 10**17), pytest.approx(800.0))
+    shown = {name: value for name, value, _ in spoken(numbers)}
+    assert shown["revenue"] == "267 EUR" or shown["revenue"].startswith("266.67")
+    assert kpis(history, Money()).revenue is None
+
+
+def test_where_nothing_was_sold_nothing_is_said(tmp_path):
+    numbers = kpis(batch_history(Catalog(tmp_path), load_collection(example()), range(1, 5)), DAY)
+    assert (numbers.sold, numbers.paid, numbers.revenue) == (0, "0", None)
+    assert not {"sold", "revenue"} & {name for name, _, _ in spoken(numbers)}
+
+
+def test_delivery_s_gas_is_a_stage_of_its_own(tmp_path):
+    "An airdrop's token bears its own gas; what is before minting doesn't."
+    catalog = Catalog(tmp_path)
+    for number, purpose in enumerate(
+        ({"verb": "safeTransferFrom", "token": 2}, {"verb": "safeTransferFrom", "token": 7})
+    ):
+        body = {"hash": f"0x{number}", "purpose": {"collection": "demo", "drop": 1, **purpose}}
+        catalog.append("transaction", f"1/0x/{number}", body)
+        line = {"stage": "mint", "key": f"0x{number}", "amount": str(10**16), "unit": "wei"}
+        catalog.append("cost", f"mint/0x{number}", line)
+    numbers = kpis(batch_history(catalog, load_collection(example()), range(1, 5)), DAY)
+    assert numbers.stages == {"deliver": {"wei": 1e16, "money": pytest.approx(20.0)}}

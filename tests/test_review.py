@@ -507,6 +507,7 @@ def test_what_the_browser_cannot_keep_is_never_called_kept(browser, tmp_path):
     page.close()
 
 
+@pytest.mark.slow
 def test_an_address_survives_and_a_taken_port_is_said(tmp_path):
     table(tmp_path)
     served = Served(tmp_path)

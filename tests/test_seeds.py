@@ -197,6 +197,7 @@ def test_the_examples_slots_are_pinned():
         assert digest([{"id": slot.id, "traits": slot.traits} for slot in slots])[:16] == pin
 
 
+@pytest.mark.slow
 def test_ten_thousand_slots_of_any_number_of_combinations_load_and_are_kept(tmp_path):
     traits = {f"t{i:02}": {f"v{j:02}": 500 for j in range(20)} for i in range(13)}
     wanted = collection(traits, unique=True, forbidden=({"t00": "v00", "t01": "v00"},))

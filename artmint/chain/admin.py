@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['DELAY', 'RoleMissing', 'EarlierDropOpen', 'CommittedElsewise', 'NoDropSalt', 'OtherFacts', 'NoTreasury', 'Parties',
            'parties', 'SafeFirst', 'require_safe_done', 'deployment_call', 'check_deployment', 'usual_delay', 'deploy',
-           'check_commitment', 'commit_call', 'commit_drop', 'find_salt', 'kept_salt', 'draw_salt', 'seal_drop',
-           'reveal_call', 'reveal_drop', 'cancel_drop', 'allowance_calls', 'authorize']
+           'check_commitment', 'commit_call', 'commit_drop', 'salt_key', 'opens_seal', 'find_salt', 'kept_salt',
+           'draw_salt', 'seal_drop', 'reveal_call', 'reveal_drop', 'cancel_drop', 'allowance_calls', 'authorize']
 
 # %% ../../nbs/chain/admin.ipynb #523a065f
 import secrets
@@ -91,7 +91,7 @@ class NoDropSalt(Refusal):
     drop: str
     says = (
         "The salt of {drop} isn't in this studio's catalog, and the commitment can't be opened without it. "
-        "Nothing was sent: find the catalog that sealed the drop."
+        "Nothing was sent: bring it back from a copy (artmint reveal BATCH --salt FILE), or find the catalog that sealed the drop."
     )
 
 # %% ../../nbs/chain/admin.ipynb #a87dfa96
@@ -189,7 +189,8 @@ class SafeFirst(Refusal):
     drop: int
     says = (
         "The admin of {collection} is the Safe {safe}, and drop {drop} isn't committed and allowed yet. Nothing was sent: "
-        "write proposals for its owners (artmint admin commit, then allow, each with --safe), and run again when they "
+        "write proposals for its owners (artmint admin commit, or seal what is told later, then allow, each with --safe), and "
+        "run again when they "
         "are executed."
     )
     exit_code = 4
@@ -457,12 +458,19 @@ def commit_drop(
         return _admin_sends(journal, contract, call, manifest) if call else None
 
 # %% ../../nbs/chain/admin.ipynb #5891ec7c
-def _salt_key(contract: "Contract", manifest: Manifest) -> str:
+def salt_key(
+    contract: "Contract",  # the collection's
+    manifest: Manifest,  # the drop's
+) -> str:
     "Under which a sealed drop's salt is kept: every contract has its own."
     return chain_key(manifest.collection, manifest.drop, contract.w3.eth.chain_id, contract.address)
 
 
-def _opens(contract: "Contract", manifest: Manifest, salt: bytes) -> bool:
+def opens_seal(
+    contract: "Contract",  # the collection's
+    manifest: Manifest,  # the drop's
+    salt: bytes,  # 32 of them
+) -> bool:
     "Whether a drop of a contract was sealed with a salt."
     ask = contract.functions
     if manifest.first >= ask.nextUncommitted().call():
@@ -480,12 +488,12 @@ def find_salt(
 ) -> bytes:  # empty: there is none
     """The salt that a drop of this contract was sealed with. Until 0.5 it was kept for a chain, whichever contract:
     such a one counts where it opens what this contract has."""
-    body = catalog.find("salt", _salt_key(contract, manifest))
+    body = catalog.find("salt", salt_key(contract, manifest))
     if body:
         return bytes.fromhex(body["salt"])
     body = catalog.find("salt", chain_key(manifest.collection, manifest.drop, contract.w3.eth.chain_id))
     old = bytes.fromhex(body["salt"]) if body else b""
-    return old if old and _opens(contract, manifest, old) else b""
+    return old if old and opens_seal(contract, manifest, old) else b""
 
 # %% ../../nbs/chain/admin.ipynb #e9d3d5a5
 def kept_salt(
@@ -496,7 +504,7 @@ def kept_salt(
     "The salt that a drop was sealed with. Raises NoDropSalt."
     salt = find_salt(catalog, contract, manifest)
     if not salt:
-        raise NoDropSalt(_salt_key(contract, manifest))
+        raise NoDropSalt(salt_key(contract, manifest))
     return salt
 
 
@@ -509,7 +517,7 @@ def draw_salt(
     it has: no new salt opens an old seal."""
     committed = contract.functions.nextUncommitted().call() > manifest.first
     if not committed and not find_salt(catalog, contract, manifest):
-        catalog.put("salt", _salt_key(contract, manifest), {"salt": secrets.token_hex(32)})
+        catalog.put("salt", salt_key(contract, manifest), {"salt": secrets.token_hex(32)})
     return kept_salt(catalog, contract, manifest)
 
 

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['CLONE_CODE', 'artifact', 'known_code', 'compiler_input', 'ForeignCode', 'implementation_of', 'code_hash',
-           'code_words', 'contract_at', 'revert_reason', 'Deployment', 'contract_of', 'content_root', 'sealed']
+           'code_words', 'contract_at', 'revert_reason', 'Deployment', 'contract_of', 'merkle_tree', 'content_root',
+           'sealed']
 
 # %% ../../nbs/chain/contract.ipynb #7b161add
 import json
@@ -25,9 +26,12 @@ from ..studio.catalog import Catalog
 
 # %% ../../nbs/chain/contract.ipynb #3d16a59b
 @cache
-def artifact() -> dict:
-    "The compiled contract: abi, bytecode, deployedBytecode, codeHash, metadata, compiler."
-    return json.loads((files("artmint") / "data/contracts/ArtMint.json").read_text())
+def artifact(
+    name: str = "ArtMint",  # of a contract that this package brings
+) -> dict:
+    """A compiled contract: abi, bytecode, deployedBytecode, codeHash, metadata, compiler; `immutables` where values are
+    written into its code."""
+    return json.loads((files("artmint") / f"data/contracts/{name}.json").read_text())
 
 
 @cache
@@ -37,9 +41,11 @@ def known_code() -> dict[str, str]:
     return json.loads((files("artmint") / "data/contracts/known.json").read_text())
 
 # %% ../../nbs/chain/contract.ipynb #e59626ba
-def compiler_input() -> dict:
+def compiler_input(
+    name: str = "ArtMint",  # of a contract that this package brings
+) -> dict:
     'What solc was given, every source in it: language, sources, settings ("standard JSON input").'
-    return json.loads((files("artmint") / "data/contracts/ArtMint.input.json").read_text())
+    return json.loads((files("artmint") / f"data/contracts/{name}.input.json").read_text())
 
 # %% ../../nbs/chain/contract.ipynb #48f07c30
 class ForeignCode(Refusal):
@@ -189,6 +195,24 @@ def _leaf(chain_id: int, contract: str, token: Token) -> bytes:
     types = ["uint256", "address", "uint256", "bytes32", "bytes32"]
     return keccak(keccak(encode(types, (chain_id, contract, token.id, image, metadata))))
 
+# %% ../../nbs/chain/contract.ipynb #dbb5c2b0
+def merkle_tree(
+    leaves: Sequence[bytes],  # 32 bytes each, at least one
+) -> tuple[bytes, list[list[bytes]]]:  # the root, and each leaf's siblings on its way to it
+    "A Merkle tree whose pairs are sorted before they are hashed, as OpenZeppelin's `MerkleProof` reads it."
+    nodes = [(leaf, [place]) for place, leaf in enumerate(leaves)]
+    proofs: list[list[bytes]] = [[] for _ in leaves]
+    while len(nodes) > 1:
+        above = []
+        for (left, lefts), (right, rights) in zip(nodes[::2], nodes[1::2]):
+            for place in lefts:
+                proofs[place].append(right)
+            for place in rights:
+                proofs[place].append(left)
+            above.append((_pair(left, right), lefts + rights))
+        nodes = above + nodes[len(above) * 2 :]  # an odd one goes up alone
+    return nodes[0][0], proofs
+
 
 def content_root(
     chain_id: int,  # which chain
@@ -196,18 +220,8 @@ def content_root(
     tokens: Sequence[Token],  # a manifest's; what is read of each: id, file_digest, metadata_digest
 ) -> tuple[bytes, dict[int, list[bytes]]]:  # 32 bytes, and each token's proof for `verifyToken`
     "The Merkle root over a drop, and the siblings on each token's way to it."
-    nodes = [(_leaf(chain_id, contract, token), [token.id]) for token in tokens]
-    proofs: dict[int, list[bytes]] = {token.id: [] for token in tokens}
-    while len(nodes) > 1:
-        above = []
-        for (left, lefts), (right, rights) in zip(nodes[::2], nodes[1::2]):
-            for id in lefts:
-                proofs[id].append(right)
-            for id in rights:
-                proofs[id].append(left)
-            above.append((_pair(left, right), lefts + rights))
-        nodes = above + nodes[len(above) * 2 :]  # an odd one goes up alone
-    return nodes[0][0], proofs
+    root, proofs = merkle_tree([_leaf(chain_id, contract, token) for token in tokens])
+    return root, {token.id: proof for token, proof in zip(tokens, proofs)}
 
 # %% ../../nbs/chain/contract.ipynb #18eb2f2b
 def sealed(

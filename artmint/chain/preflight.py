@@ -24,6 +24,7 @@ from .signers import Guarded, Signed
 from .transaction import OutOfGasMoney, estimated_gas, fee_of
 from ..core.canon import Refusal
 from ..core.manifest import Manifest
+from ..publish.waves import is_held_back
 from ..studio.catalog import Catalog
 from ..studio.files import drop_key
 
@@ -93,9 +94,10 @@ def refuse_unstored(
     manifest: Manifest,  # the drop's
     web3: "Web3",  # the chain
 ) -> None:
-    "Before tokens on a main network: a store beside the studio's own folders gave the drop back whole. Raises Unstored."
+    """Before tokens on a main network: a store beside the studio's own folders gave the drop back whole. A drop that is told
+    later shows its placeholder meanwhile. Raises Unstored."""
     network = network_at(web3)
-    if network.test:
+    if network.test or is_held_back(catalog, manifest.collection, manifest.drop):
         return
     receipt = catalog.find("pin", drop_key(manifest.collection, manifest.drop)) or {}
     names = (

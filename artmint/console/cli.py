@@ -81,8 +81,15 @@ from ..run.models import adapter_app, base_app, embedding_app, engines_app
 from ..run.networks import control_app, encoder_app, ip_adapter_app, picture_app, upscaler_app
 
 # %% ../../nbs/console/cli.ipynb #79f388a5
+from ..run.films import film_batch
+from ..run.airdrops import airdrop
+from ..run.sales import sale_app
+from ..run.attest import AttestationFiles, AttestedBy, VerifierFile, asked_verifiers, attest_drop
+from ..run.gates import gate_app
 from ..run.imports import import_folder
+from ..run.posts import posts_app
 from ..run.preview import preview_drop
+from ..run.reveal import reveal_batch
 from ..run.transactions import tx_app
 
 # %% ../../nbs/console/cli.ipynb #c95f7a43
@@ -90,6 +97,7 @@ from ..ipfs.http import public_url
 
 # %% ../../nbs/console/cli.ipynb #9e84dc0f
 if TYPE_CHECKING:
+    from artmint.ipfs.stores import Store
     from artmint.prove.evidence import Target
     from artmint.prove.proof import Proof
     from artmint.studio.catalog import Catalog
@@ -132,6 +140,10 @@ app.command("import", epilog=CODES)(import_folder)
 app.command("tune", epilog=CODES)(tune_batch)
 app.command("train", epilog=CODES)(train_adapter)
 app.command("preview", epilog=CODES)(preview_drop)
+app.command("films", epilog=CODES)(film_batch)
+app.command("airdrop", epilog=CODES)(airdrop)
+app.command("reveal", epilog=CODES)(reveal_batch)
+app.command("attest", epilog=CODES)(attest_drop)
 GROUPS = {
     "base": base_app,
     "adapter": adapter_app,
@@ -141,10 +153,13 @@ GROUPS = {
     "ip-adapter": ip_adapter_app,
     "image-encoder": encoder_app,
     "picture": picture_app,
+    "posts": posts_app,
     "decisions": decisions_app,
     "admin": admin_app,
+    "gate": gate_app,
     "journal": journal_app,
     "tx": tx_app,
+    "sale": sale_app,
     "key": key_app,
     "runs": runs_app,
     "webhook": webhook_app,
@@ -245,24 +260,24 @@ def verify(
     sample: SampleSize = 0,  # for large collections
     opening: OpeningFile = None,  # what was withheld
     limit: GatewayLimit = 4.0,  # for large drops
+    attested: AttestedBy = 0,  # by those who can render
+    verifiers: VerifierFile = None,  # whom you trust
+    attestations: AttestationFiles = None,  # what they signed
     sheet: SheetFile = None,  # for people
     json: Json = False,  # for programs
 ) -> None:
     """Prove tokens from the contract's address. Needs no key, and writes nothing but the page that is asked
     for, and in the maker's own ledger what it took."""
-    from artmint.ipfs.stores import FolderStore, Gateway
     from artmint.prove.opening import read_opening
     from artmint.verify import verify as prove
 
-    if sheet and not sheet.absolute().parent.is_dir():
-        raise typer.BadParameter(f"--sheet: there is no folder {sheet.absolute().parent}")
+    _need_folder(sheet)
     _, live = console_voice()
-    gateways = [Gateway(url, int(limit * 2**30)) for url in gateway or ()]
     how = {"rpc": rpc, "base": base, "regenerate": regenerate, "provenance": provenance, "sample": sample}
-    how["stores"] = [*map(FolderStore, store or ()), *gateways] or None
+    how["stores"] = _proof_stores(store, gateway, limit)
     how["opening"] = read_opening(opening) if opening else None
-    how["say"] = progress_of("pictures painted again", live)
-    how["look"] = progress_of("tokens' files read", live)
+    how["attested"] = asked_verifiers(attested, verifiers, attestations, target, studio, rpc)
+    how |= _counts(live)
     with _charged(target, studio):
         proof = prove(target, studio, **how)
     live("")
@@ -272,6 +287,28 @@ def verify(
     raise typer.Exit(proof.exit_code)
 
 # %% ../../nbs/console/cli.ipynb #848a59b6
+def _proof_stores(
+    folders: list[Path] | None, gateways: list[str] | None, limit: float
+) -> "list[Store] | None":
+    "Where archives are asked for; none: the studio's own store."
+    from artmint.ipfs.stores import FolderStore, Gateway
+
+    several = [Gateway(url, int(limit * 2**30)) for url in gateways or ()]
+    return [*map(FolderStore, folders or ()), *several] or None
+
+
+def _counts(live: Callable[[str], None]) -> dict[str, Callable[[int, int], None]]:
+    "What tells how far a proof is."
+    say = progress_of("pictures painted again", live)
+    return {"say": say, "look": progress_of("tokens' files read", live)}
+
+# %% ../../nbs/console/cli.ipynb #ea0d0289
+def _need_folder(sheet: Path | None) -> None:
+    "Refuse a page that couldn't be written."
+    if sheet and not sheet.absolute().parent.is_dir():
+        raise typer.BadParameter(f"--sheet: there is no folder {sheet.absolute().parent}")
+
+
 def _show_proof(proof: "Proof", json: bool) -> None:
     "A proof on standard output, for people or for programs."
     if json:

@@ -217,19 +217,19 @@ def _blobs(studio: Path) -> "Callable[[str], bytes] | None":
     return catalog.blob if catalog else None
 
 # %% ../../nbs/console/engines.ipynb #eee14f5a
-def _paint_column(
-    column: Column, asked: "list[Recipe]", studio: Path, tell: Callable[[int, int], None]
-) -> None:
+def _paint_column(column: Column, asked: "list[Recipe]", studio: Path, live: Callable[[str], None]) -> None:
     "Paint the recipes by one engine; what refuses is kept as its problem, and the others go on."
     from artmint.make.comparison import recipe_for
+    from artmint.make.engines import with_progress
 
-    engine = column.painter.source.engine
+    engine, tell = column.painter.source.engine, progress_of(f"pictures by {column.name}", live)
+    painter = with_progress(column.painter, lambda words: live(f"{column.name}: {words}"))
     try:
         pairs = [recipe_for(recipe, engine, column.painter.digest) for recipe in asked]
         column.recipes = [recipe for recipe, _ in pairs]
         column.left_out = sorted({name for _, left in pairs for name in left})
         column.painter.check(column.recipes, _blobs(studio))
-        column.pictures = column.painter.render(
+        column.pictures = painter.render(
             column.recipes,
             lambda index, image: tell(index + 1, len(asked)),
             _blobs(studio),
@@ -338,7 +338,7 @@ def engines_compare(
     asked = _first_recipes(collection, studio, slots, columns[0].painter.digest)
     _, live = console_voice()
     for column in columns:
-        _paint_column(column, asked, studio, progress_of(f"pictures by {column.name}", live))
+        _paint_column(column, asked, studio, live)
     rows = compared_rows(columns, studio, not no_causes)
     painted = [column for column in columns if not column.problem]
     if sheet and painted:

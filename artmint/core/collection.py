@@ -39,6 +39,7 @@ from artmint.core.canon import (
     read_toml,
     unsafe_text,
 )
+from .films import FilmSettings
 from .media import ANIMATIONS, PAGE_PICTURES, MediaFile, lies_in, read_media
 from artmint.core.records import (
     ControlUse,
@@ -462,6 +463,8 @@ class Market(Record):
     featured_image: MediaFile | WebLink | None = None
     external_link: WebLink | None = None
     collaborators: tuple[Account, ...] = ()  # whom markets let edit the page
+    # whether tokens have ERC-7007's fields (prompt, aigc_type, aigc_data, proof_type), and how their content is proven
+    erc7007: Literal["attestation", "replay"] | None = None
 
     @property
     def media(self) -> dict[str, MediaFile]:
@@ -543,6 +546,7 @@ class Collection(TraitPlan):
     market: Market = Market()  # what markets show beside picture and traits
     marks: Marks = Marks()
     picture: PictureSettings = PictureSettings()
+    films: FilmSettings = FilmSettings()  # how its reveal films are
     salt: str | None = Field(None, min_length=1)  # none: the studio's secret one
     publish_weights: bool = False
     arweave: bool = False  # whether tokens name their pictures' items on Arweave too

@@ -4,10 +4,12 @@
 
 # %% auto #0
 __all__ = ['SIDECARS', 'WantedPlace', 'NothingToImport', 'ArrivalFiles', 'arrival_files', 'Arrival', 'look_at', 'traits_in',
-           'SlotIndex', 'slot_index', 'UnreadableTable', 'read_places', 'Places']
+           'SlotIndex', 'slot_index', 'UnreadableTable', 'read_places', 'Places', 'places_csv', 'slots_csv']
 
 # %% ../../nbs/judge/arrivals.ipynb #4201521e
+import csv
 import hashlib
+import io
 import itertools
 import os
 from collections import Counter
@@ -33,7 +35,7 @@ from ..core.origins import origin_of, text_origin
 from ..core.picture import BadPicture, pixel_digest
 from ..core.records import Slot
 from ..core.texts import stands_in
-from .exchange import UnreadableDecisions, decoded_table, table_rows
+from .exchange import UnreadableDecisions, decoded_table, escape_cell, table_rows, unescape_cell
 from .sidecars import read_xmp
 from ..seeds import prompt_of
 
@@ -413,6 +415,12 @@ def _wanted_of(
     return values
 
 # %% ../../nbs/judge/arrivals.ipynb #ed7683f6
+def _file_of(row: list[str], column: int) -> str:
+    "The picture that a row is about; empty: it names none."
+    text = unescape_cell(row[column].strip()) if column < len(row) else ""
+    return text.replace("\\", "/")
+
+# %% ../../nbs/judge/arrivals.ipynb #cab4b1d6
 def read_places(
     file: str,  # its name, for what is told
     data: bytes,  # a table
@@ -431,11 +439,14 @@ def read_places(
             file, [f"its first line names no columns file, and slot or a trait, but {', '.join(names)}"]
         )
     wanted: dict[str, WantedPlace] = {}
-    faults = []
+    faults, left = [], 0
     for line, row in rows:
-        name = row[columns["file"]].strip().replace("\\", "/") if columns["file"] < len(row) else ""
+        name = _file_of(row, columns["file"])
         if not name:
             faults += [f"line {line}: it names no file"] * any(cell.strip() for cell in row)
+            continue
+        if not any(row[at].strip() for at in (columns.get("slot", -1), *traits) if 0 <= at < len(row)):
+            left += 1
             continue
         one = _wanted_of(collection, row, columns.get("slot"), traits)
         if isinstance(one, str):
@@ -444,6 +455,8 @@ def read_places(
             faults.append(f"line {line}: {name} stands in it twice, for different places")
     if faults:
         raise UnreadableTable(file, faults)
+    if left:
+        notes.append(f"{left} of its rows have a file and no place yet: it says nothing of these")
     return wanted
 
 # %% ../../nbs/judge/arrivals.ipynb #b0a4eb20
@@ -505,3 +518,32 @@ class Places:
             return None, "nothing says how it was made: name its slot, or its traits in a table"
         fitting, why = self.index.fitting(arrival.origin.prompt)
         return (None, why) if why else self.choose(fitting)
+
+# %% ../../nbs/judge/arrivals.ipynb #3cab4d22
+def _csv_of(names: list[str], rows: Iterable[Iterable[object]]) -> bytes:
+    "A table for any spreadsheet: UTF-8 with the mark by which Excel knows it."
+    out = io.StringIO(newline="")
+    table = csv.writer(out)
+    table.writerow(names)
+    table.writerows([escape_cell(str(cell)) for cell in row] for row in rows)
+    return out.getvalue().encode("utf-8-sig")
+
+
+def places_csv(
+    rows: Iterable[tuple[str, int | None, str]],  # a file, its slot, and what is to be said of it
+) -> bytes:
+    "A table to be filled in: what `read_places` reads, a row for each picture, empty where it has no slot."
+    return _csv_of(["file", "slot", "note"], ((file, slot or "", note) for file, slot, note in rows))
+
+
+def slots_csv(
+    places: Places,  # of a collection
+) -> bytes:
+    "The slots that a batch is about: their traits, how many pictures each has, and why one takes none."
+    traits = list(places.collection.traits)
+    rows = []
+    for number in places.open:
+        slot = places.slots[number]
+        values = [slot.traits.get(trait, "") for trait in traits]
+        rows.append([number, *values, places.counts[number], places.refusal(number)])
+    return _csv_of(["slot", *traits, "pictures", "closed"], rows)

@@ -24,7 +24,16 @@ if TYPE_CHECKING:
 from ..core.canon import Record, canonical, digest, error_lines
 from ..core.collection import Person, person_key
 from .decisions import ReviewSession
-from ..review import SHELL, BadRequest, BoardApi, SeesOnly, board_page, board_routes, shell_route
+from artmint.review import (
+    SHELL,
+    BadRequest,
+    BoardApi,
+    MoreRoutes,
+    SeesOnly,
+    board_page,
+    board_routes,
+    shell_route,
+)
 from artmint.studio.team import (
     JOIN_SHELL,
     MAY,
@@ -48,6 +57,7 @@ class TeamBoards:
     look: ReviewSession  # by whoever serves them
     share: float = 0.2  # of others' decisions, when the look is blind
     report: Path | None = None  # the batch's, where one was written
+    posts: bool = False  # whether a page of posts is served beside them
     _boards: dict[str, BoardApi] = field(default_factory=dict, repr=False)
     _one: threading.Lock = field(default_factory=threading.Lock, repr=False)  # at a time
 
@@ -58,7 +68,7 @@ class TeamBoards:
             if key not in self._boards:
                 shared = {} if self.look.blind else self._table()
                 session = replace(self.look, by=member.name)
-                self._boards[key] = BoardApi(session, self.share, shared, self.report)
+                self._boards[key] = BoardApi(session, self.share, shared, self.report, self.posts)
             return self._boards[key]
 
     def _table(self) -> dict:
@@ -129,6 +139,7 @@ def _invite(gate: TeamGate, request: "Request", body: bytes, member: Member) -> 
 def team_app(
     boards: TeamBoards,  # what the boards are about
     gate: TeamGate,  # who lets people in
+    more: MoreRoutes = lambda guard: [],  # pages beside them
 ) -> "Starlette":
     "The boards of a team as a web application, behind a proxy that passes the address's path on or takes it away."
     from starlette.routing import Mount, Route
@@ -143,6 +154,7 @@ def team_app(
         Route("/join", joining(gate), methods=["POST"]),
         Route("/invite", for_members(gate, partial(_invite, gate)), methods=["POST"]),
         *board_routes(guard),
+        *more(guard),
         Route("/{name}", shell_route(shell)),
     ]
     if path := gate.address.path:
@@ -158,6 +170,7 @@ def serve_team(
     address: str = "",  # of the proxy, such as https://art.example/review; empty: this machine's own
     say: Callable[[str], None] = print,  # called with the address, and what is worth knowing
     report: Path | None = None,  # the batch's, where one was written
+    more: MoreRoutes | None = None,  # the page of posts beside them; none: there is none
 ) -> None:
     "Serve a team's boards until they are stopped. Raises PortTaken, BadPublicAddress, BadRoster."
     team = Team(look.catalog.folder)
@@ -172,6 +185,7 @@ def serve_team(
         say(f"{place.url} is the team's board" + (f"; forward it to {here}" if public else ""))
         if not any(member.invitations or member.sessions for member in team.members):
             say("Nobody is invited yet: artmint invite NAME --role lead")
-        return team_app(TeamBoards(look, report=report), TeamGate(team, place, public is not None))
+        boards = TeamBoards(look, report=report, posts=more is not None)
+        return team_app(boards, TeamGate(team, place, public is not None), more or (lambda guard: []))
 
     serve_port(make, port, say, KeptPorts(look.catalog.folder / "keys" / "review.ports", name))

@@ -6,8 +6,8 @@
 __all__ = ['BUNDLED', 'DATA_FOLDER', 'PICKLES', 'MODEL_FILES', 'CONFIG_LIMIT', 'TABLE_LIMIT', 'NUMBER_LIMIT', 'LAYER_LIMIT',
            'BLOCK_LIMIT', 'OFFLOADS', 'LIBRARIES', 'MARKS', 'NOT_PIXELS', 'PLAIN_FILES', 'NoSuchBase', 'NoSuchDevice',
            'PickledWeights', 'refuse_pickles', 'CodeInModel', 'excess', 'refuse_code', 'plain_view', 'quiet',
-           'base_name', 'Base', 'refuse_device', 'library_words', 'load_base', 'collection_base', 'NotFinite',
-           'fingerprint', 'weights_files', 'environment', 'NoSuchJudge', 'ReadsNoTexts', 'TextTokens',
+           'base_name', 'program_of', 'Base', 'refuse_device', 'library_words', 'load_base', 'collection_base',
+           'NotFinite', 'fingerprint', 'weights_files', 'environment', 'NoSuchJudge', 'ReadsNoTexts', 'TextTokens',
            'open_clip_tokens', 'unknown_id', 'Judge', 'judge_digest', 'judge_facts', 'refuse_precision', 'load_judge']
 
 # %% ../../nbs/make/base.ipynb #4ce9b225
@@ -259,7 +259,19 @@ def base_name(
     source: str,  # 'bundled', a folder, a file or a hub id
 ) -> str:
     "What people, and the pictures themselves, call the base from this source."
-    return "artmint bundled" if source == BUNDLED else Path(_hub_parts(source)[0]).stem
+    name = program_of(source)[0]
+    return "artmint bundled" if name == BUNDLED else Path(_hub_parts(name)[0]).stem
+
+
+_PROGRAMS = r"ComfyUI|AUTOMATIC1111|Forge|SD\.Next|KoboldCpp|stable-diffusion\.cpp"
+
+
+def program_of(
+    source: str,  # of a base, as a token states it
+) -> tuple[str, str]:  # the base, and the program with its version; none: empty
+    "What a base's source says of the server that painted with it: `hill (ComfyUI 0.3.75)`."
+    said = re.fullmatch(rf"(.+) \(((?:{_PROGRAMS})[^()]*)\)", source)
+    return (said[1], said[2]) if said else (source, "")
 
 
 def _hub_parts(source: str | Path) -> tuple[str, str]:
@@ -726,9 +738,9 @@ def _beyond_defaults(component: Any) -> dict[str, Any]:
     parameters = inspect.signature(type(component).__init__).parameters
     settings = {}
     for key, value in component.config.items():
-        if key not in parameters:
+        if key not in parameters and key != "step_noise":  # artmint's own, which no class knows
             continue
-        default = parameters[key].default
+        default = parameters[key].default if key in parameters else "own"
         if json.dumps(value, default=list) != json.dumps(default, default=list):
             settings[key] = value
     return settings

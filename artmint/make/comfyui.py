@@ -30,6 +30,7 @@ from ..core.records import Recipe, SecondPass, refuse_unread
 from ..ipfs.http import BadAnswer, NoAnswer, Request, TooMuch, request
 from .base import base_name
 from .engine import BrokenPicture
+from .listening import Hearing, listening
 from .workflows import Graph, Plan, filled, model_names
 
 # %% ../../nbs/make/comfyui.ipynb #2f6c3f65
@@ -225,6 +226,11 @@ class Job:
     attempt: int = 0
     sent: int = 0
 
+    @property
+    def client(self) -> str:
+        "As whom it is asked for: whoever asks for the recipe hears how far it is."
+        return prompt_number(self.recipe, 0)
+
     def asked(self) -> Graph:
         "What is sent."
         return self.graph(f"artmint/{prompt_number(self.recipe, self.attempt)}")
@@ -244,7 +250,7 @@ class Job:
         body = {
             "prompt": self.asked(),
             "prompt_id": prompt_number(self.recipe, self.attempt),
-            "client_id": "artmint",
+            "client_id": self.client,
         }
         self.sent += 1
         if self.sent > 2 * TRIES:
@@ -416,12 +422,15 @@ def paint_one(
     timeout: float,  # seconds that it may take
     recipe: Recipe,  # what is asked
     blob: _Blob = None,  # gives the picture to start from
+    hearing: Hearing | None = None,  # who is told how far it is; none: nobody
 ) -> Image.Image:  # RGB
     "One picture, painted once. Raises EngineAway, EngineLacks, EngineFailed, WrongPicture."
     init = server.upload(f"artmint-{recipe.init[:32]}.png", blob(recipe.init)) if recipe.init else ""
     job = Job(server, recipe, lambda prefix: filled(plan, recipe, prefix, init), timeout)
+    kinds = {name: one["class_type"] for name, one in plan.graph.items()}
     for _ in range(TRIES):
-        place = paint_job(job)
+        with listening(server.url, job.client, kinds, hearing) as job.sleep:
+            place = paint_job(job)
         try:
             return checked_picture(server.picture(place), recipe, job.asked())
         except NoAnswer as refusal:
@@ -441,6 +450,7 @@ class ComfyUI:
     server: ComfyServer
     timeout: float = 600  # seconds that a picture may take
     source: Any = None  # what a worker on another host opens it from
+    hearing: Hearing | None = None  # who is told how far a picture is; none: nobody
 
     digest = property(lambda self: self.plan.digest)
     origin = property(lambda self: Path(self.plan.workflow.file).stem)
@@ -468,7 +478,7 @@ class ComfyUI:
         self.check(recipes, blob)
         images = []
         for index, recipe in enumerate(recipes):
-            images.append(paint_one(self.plan, self.server, self.timeout, recipe, blob))
+            images.append(paint_one(self.plan, self.server, self.timeout, recipe, blob, self.hearing))
             if is_flat(images[index]):
                 _tell(recipe, index, images[index], broken)
             if done:

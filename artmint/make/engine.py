@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PROFILES', 'PIPELINES', 'VAES', 'UNET_SETTINGS', 'Profile', 'noise', 'Engine', 'engine', 'encode_prompts',
-           'to_latents', 'BrokenPicture', 'picture_faults', 'denoise', 'denoise_until', 'denoise_from', 'run_pipeline',
-           'inpaints', 'refuse_base', 'refuse', 'refuse_pictures']
+           'to_latents', 'BrokenPicture', 'picture_faults', 'denoise', 'denoise_path', 'denoise_until', 'denoise_from',
+           'run_pipeline', 'inpaints', 'refuse_base', 'refuse', 'refuse_pictures']
 
 # %% ../../nbs/make/engine.ipynb #614ce818
 import copy
@@ -515,7 +515,21 @@ def _guide(
     more = {"controls": tuple(hints), "beside": beside} | _of_regions(ready, recipes, embeddings)
     return _Guide(ready, tokens, added, guidance, distilled, r.guidance_rescale, **more)
 
-# %% ../../nbs/make/engine.ipynb #56026e96
+# %% ../../nbs/make/engine.ipynb #a0bc8a31
+def _guess_of(scheduler: Any, step: Any, before: "torch.Tensor") -> "torch.Tensor":
+    "What a scheduler's step took the finished latents to be; the guess before it where it doesn't tell."
+    for name in ("pred_original_sample", "denoised"):
+        if step.get(name) is not None:
+            return step[name]
+    kept = getattr(
+        scheduler, "model_outputs", None
+    )  # of the solvers that turn what is predicted into the picture
+    own = scheduler.config.get("algorithm_type", "dpmsolver++" if scheduler.config.get("predict_x0") else "")
+    if kept and kept[-1] is not None and str(own).endswith("dpmsolver++"):
+        return kept[-1]
+    return before
+
+# %% ../../nbs/make/engine.ipynb #7b577f90
 def _run_steps(
     ready: Engine,
     recipes: list[Recipe],
@@ -523,9 +537,10 @@ def _run_steps(
     canvas: _Canvas,
     first: int,
     last: int | None,
+    seen: Callable[[int, "torch.Tensor"], None] = lambda step, guess: None,
 ) -> tuple["torch.Tensor", "torch.Tensor"]:
     """Latents after the steps from `first` until before `last` (none: to the end), and what the last of them
-    took the finished latents to be."""
+    took the finished latents to be. `seen` is told that of every step, counted from 0."""
     x = canvas.x
     scheduler = scheduler_of(ready.pipe.scheduler, recipes[0])
     if hasattr(scheduler, "set_begin_index"):
@@ -543,7 +558,8 @@ def _run_steps(
             guess, x = guess.float(), x.float()
         step = scheduler.step(guess, t, x, **more)
         x = step.prev_sample.to(ready.dtype)
-        preview = step.get("pred_original_sample", preview)
+        preview = _guess_of(scheduler, step, preview)
+        seen(i, preview)
         if canvas.mask is not None:
             kept = canvas.code
             if i + 1 < len(times):
@@ -612,6 +628,26 @@ def denoise(
     canvas = _first_latents(ready, recipes, pictures)
     x, _ = _run_steps(ready, recipes, embeddings, canvas, canvas.begin, None)
     return _finished(ready, x)
+
+# %% ../../nbs/make/engine.ipynb #f1d019b7
+def denoise_path(
+    ready: Engine,  # the base, made ready
+    recipes: list[Recipe],  # one full batch, as for `denoise`
+    embeddings: dict[str, tuple],  # what `encode_prompts` gave for their texts
+    pictures: list[Image.Image] | None = None,  # what each starts from; none: from noise alone
+    most: int = 0,  # how many guesses are decoded at most; 0: one for each step
+) -> tuple[list[np.ndarray], np.ndarray, list[str]]:
+    """Run a UNet's batch from noise to pixels: the guesses at its steps, each (n, height, width, 3) uint8 and evenly spread,
+    then the same pixels and faults as `denoise` gives."""
+    canvas = _first_latents(ready, recipes, pictures)
+    guesses: list[Any] = []
+    x, _ = _run_steps(
+        ready, recipes, embeddings, canvas, canvas.begin, None, lambda step, guess: guesses.append(guess)
+    )
+    count = min(most or len(guesses), len(guesses))
+    chosen = sorted({round(at * (len(guesses) - 1) / max(count - 1, 1)) for at in range(count)})
+    way = [_decoded(ready, guesses[at].to(ready.dtype))[0] for at in chosen]
+    return way, *_finished(ready, x)
 
 # %% ../../nbs/make/engine.ipynb #a31851d6
 def denoise_until(

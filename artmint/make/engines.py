@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PainterSource', 'painter_source', 'raise_broken', 'Painter', 'Diffusers', 'EngineSettings', 'read_engines',
            'NoSuchEngine', 'engine_name', 'engine_settings', 'a1111_place', 'refuse_file_words', 'open_server',
-           'open_painter', 'collection_painter']
+           'open_painter', 'collection_painter', 'with_progress']
 
 # %% ../../nbs/make/engines.ipynb #a11eac1c
 from collections.abc import Callable
@@ -27,6 +27,7 @@ from .base import BUNDLED, Base, environment, load_base, weights_files
 from .comfyui import ComfyServer, ComfyUI
 from .engine import BrokenPicture
 from .generators import load_generator
+from .listening import Hearing
 from .render import batches, check, check_new, render
 from .schedulers import own_spacing
 from .workflows import read_plan
@@ -282,3 +283,13 @@ def collection_painter(
 ) -> Painter:
     "The engine of a collection, with its base. Raises what `open_painter` raises."
     return open_painter(painter_source(collection), studio, device)
+
+
+def with_progress(
+    painter: Painter,  # any
+    tell: Callable[
+        [str], None
+    ],  # takes words about the picture that is being painted, in a thread of its own
+) -> Painter:
+    "The same painter, and where its engine says how far a picture is, that is told."
+    return replace(painter, hearing=Hearing(tell)) if isinstance(painter, ComfyUI) else painter

@@ -17,6 +17,7 @@ from typing import Any
 # %% ../../nbs/make/workflows.ipynb #cce10484
 from ..core.canon import Refusal, digest
 from ..core.collection import Workflow
+from ..core.graphs import LATENTS, NodeGraph
 from ..core.records import Recipe
 
 # %% ../../nbs/make/workflows.ipynb #00a9aa3f
@@ -31,12 +32,6 @@ class BadWorkflow(Refusal):
 
 EXPORTED = "in ComfyUI's menu choose Workflow, Export (API); in an older one switch the dev mode options on and press Save (API Format)"
 Graph = dict[str, dict[str, Any]]  # nodes by id: class_type and inputs
-
-
-def _is_link(value: Any, graph: Graph) -> bool:
-    "Whether an input is another node's output."
-    linked = isinstance(value, list) and len(value) == 2 and isinstance(value[0], str)
-    return linked and value[0] in graph and isinstance(value[1], int)
 
 
 def _node_problem(name: str, node: Any) -> str:
@@ -66,18 +61,6 @@ def read_workflow(
 
 # %% ../../nbs/make/workflows.ipynb #89756e21
 _SAVERS = ("SaveImage", "PreviewImage")  # in the order of preference
-
-
-def _upstream(graph: Graph, end: str) -> list[str]:
-    "The nodes that a node needs, itself included, the nearest first."
-    needed, waiting = {}, [end]
-    while waiting:
-        name = waiting.pop(0)
-        if name not in needed:
-            needed[name] = True
-            inputs = graph[name]["inputs"].values()
-            waiting += [value[0] for value in inputs if _is_link(value, graph)]
-    return list(needed)
 
 
 def output_node(
@@ -117,20 +100,10 @@ FIELDS = ("prompt", "negative_prompt", *_OF_SAMPLERS, "width", "height", "init")
 FIELDS += ("hires.scale", "hires.strength", "hires.steps")
 
 
-def _samplers(graph: Graph, names: list[str]) -> list[str]:
-    "Those nodes that turn noise into latents: they take latents, and a text or a guider."
-    found_ones = []
-    for name in names:
-        inputs = graph[name]["inputs"]
-        if "latent_image" in inputs and ("positive" in inputs or "guider" in inputs):
-            found_ones.append(name)
-    return found_ones
-
-
 def _whole(graph: Graph, sampler: str) -> list[str]:
     "A sampler and the parts that it is put together from."
     links = [graph[sampler]["inputs"].get(part) for part in _PARTS]
-    return [sampler, *(link[0] for link in links if _is_link(link, graph))]
+    return [sampler, *filter(None, map(NodeGraph(graph).source, links))]
 
 # %% ../../nbs/make/workflows.ipynb #2172342b
 def _texts_behind(graph: Graph, link: Any, positive: bool) -> list[str]:
@@ -138,10 +111,11 @@ def _texts_behind(graph: Graph, link: Any, positive: bool) -> list[str]:
     seen, waiting, places = set(), [link], []
     while waiting:
         link = waiting.pop(0)
-        if not _is_link(link, graph) or tuple(link) in seen:
+        name = NodeGraph(graph).source(link)
+        if not name or (name, link[1]) in seen:
             continue
-        seen.add(tuple(link))
-        name, slot = link
+        slot = link[1]
+        seen.add((name, slot))
         inputs = graph[name]["inputs"]
         texts = [key for key in _TEXTS if isinstance(inputs.get(key), str)]
         if texts:
@@ -156,30 +130,27 @@ def _texts_behind(graph: Graph, link: Any, positive: bool) -> list[str]:
             for key in inputs
             if key in _TEXTS or "cond" in key or key == ("positive" if positive else "negative")
         ]
-        lone = [key for key, value in inputs.items() if _is_link(value, graph)]
+        lone = [key for key, value in inputs.items() if NodeGraph(graph).source(value)]
         waiting += [inputs[key] for key in (ways or (lone if len(lone) == 1 else ()))]
     return places
 
 # %% ../../nbs/make/workflows.ipynb #9763c3c5
 def _behind_latents(graph: Graph, sampler: str, samplers: list[str]) -> list[str]:
     "The nodes that a sampler's latents come from, without what comes before another sampler."
-    seen, waiting = [], [graph[sampler]["inputs"]["latent_image"]]
+    nodes, begun = NodeGraph(graph), graph[sampler]["inputs"]
+    seen, waiting = [], [begun[key] for key in LATENTS if key in begun]
     while waiting:
-        link = waiting.pop(0)
-        if _is_link(link, graph) and link[0] not in seen and link[0] not in samplers:
-            seen.append(link[0])
-            inputs = graph[link[0]]["inputs"]
-            waiting += [
-                inputs[key]
-                for key in ("samples", "latent", "latent_image", "pixels", "image")
-                if key in inputs
-            ]
+        name = nodes.source(waiting.pop(0))
+        if name and name not in seen and name not in samplers:
+            seen.append(name)
+            inputs = graph[name]["inputs"]
+            waiting += [inputs[key] for key in (*LATENTS, "pixels", "image") if key in inputs]
     return seen
 
 # %% ../../nbs/make/workflows.ipynb #8d03404e
 def _candidates(graph: Graph, names: list[str]) -> dict[str, list[str]]:
     "Every place where a field might go, by field."
-    samplers = _samplers(graph, names)
+    samplers = [name for name in names if NodeGraph(graph).is_sampler(name)]
     places: dict[str, list[str]] = {name: [] for name in FIELDS}
     for sampler in samplers:
         whole = _whole(graph, sampler)
@@ -211,7 +182,7 @@ def guess_inputs(
     output: str,  # the node of which the picture is taken
 ) -> tuple[dict[str, list[str]], list[str]]:  # places by field; remarks about what was left out
     "Where a recipe's fields go in a common graph."
-    places = _candidates(graph, _upstream(graph, output))
+    places = _candidates(graph, list(NodeGraph(graph).upstream(output)))
     table, remarks = {}, []
     shared = set(places["prompt"]) & set(places["negative_prompt"])
     for own, names in places.items():
@@ -255,7 +226,7 @@ def _place_problem(graph: Graph, place: str) -> str:
     if key not in graph[name]["inputs"]:
         there = ", ".join(graph[name]["inputs"])
         return f"node {name!r} ({graph[name]['class_type']}) has no input {key!r}; it has {there}"
-    if _is_link(graph[name]["inputs"][key], graph):
+    if NodeGraph(graph).source(graph[name]["inputs"][key]):
         return f"{place} comes from node {graph[name]['inputs'][key][0]!r}; name an input there"
     return ""
 
@@ -341,7 +312,7 @@ def read_plan(
         )
     graph = read_workflow(workflow.graph, workflow.file)
     output = output_node(graph, workflow.file, workflow.output)
-    needed = {name: graph[name] for name in _upstream(graph, output)}
+    needed = {name: graph[name] for name in NodeGraph(graph).upstream(output)}
     problems = workflow_problems(workflow, needed)
     unnamed = sorted(set(workflow.models) - set(model_names(needed)))
     problems += [f"models names {name!r}, which no node loads" for name in unnamed]

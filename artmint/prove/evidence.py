@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['TOKENS', 'URIS', 'FOREIGN', 'NO_PAST', 'JSON_LIMIT', 'PNG_LIMIT', 'NOBODY', 'NO_PLACEHOLDER', 'BadAddress', 'Target',
            'parse_address', 'ChainDrop', 'Seal', 'ChainClaim', 'Unreachable', 'StillSealed', 'NotMinted',
-           'known_contract', 'ask_chain', 'check_uris', 'check_seals', 'Archive', 'most_false', 'check_sample',
-           'give_archive', 'not_had', 'open_archives', 'check_placeholder', 'Leaf', 'leaf_of', 'check_content_roots',
-           'check_provenance']
+           'chain_of_target', 'known_contract', 'ask_chain', 'check_uris', 'check_seals', 'Archive', 'most_false',
+           'check_sample', 'give_archive', 'not_had', 'open_archives', 'check_placeholder', 'Leaf', 'leaf_of',
+           'check_content_roots', 'check_provenance']
 
 # %% ../../nbs/prove/evidence.ipynb #1c5fd9dd
 import hashlib
@@ -239,7 +239,11 @@ def _claim(contract: "Contract", target: Target) -> ChainClaim:
     return ChainClaim(*asked, drawn_from if len(tokens) < drawn_from else 0, **further)
 
 # %% ../../nbs/prove/evidence.ipynb #86e4f818
-def _connected(target: Target, studio: Path, rpc: str) -> "Web3":
+def chain_of_target(
+    target: Target,  # what is to be proven
+    studio: Path,  # where an embedded chain is, if anywhere
+    rpc: str = "",  # a node's address, when the target gives a number
+) -> "Web3":
     "The target's chain. Makes none. Raises Unreachable, WrongChain."
     number = int(target.chain) if target.chain.isdecimal() else 0
     at_home = target.chain == "embedded" or (number and not rpc)
@@ -261,7 +265,7 @@ def known_contract(
     steps: list[Step],  # receives what was looked at
 ) -> "Contract | None":  # None: there is no code
     "The contract, when there is one whose code is known. Raises Unreachable, WrongChain, ForeignCode."
-    web3 = _connected(target, studio, rpc)
+    web3 = chain_of_target(target, studio, rpc)
     code = web3.eth.get_code(web3.to_checksum_address(target.contract))
     where = f"chain {web3.eth.chain_id}, block {web3.eth.block_number}"
     evidence = f"{where}: {len(code):,} bytes of code at {target.contract}"

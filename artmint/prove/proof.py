@@ -101,6 +101,7 @@ class ProofCard:
     dna: str
     pixel_digest: str
     picture: bytes = field(repr=False)  # a file that was read strictly
+    page: bytes = field(default=b"", repr=False)  # HTML that draws it, where the chain does
 
     def __post_init__(self):
         traits = {shown_text(name): shown_text(value) for name, value in self.traits.items()}
@@ -206,12 +207,17 @@ def _data_url(picture: bytes) -> str:
     return f"data:{format_of(picture).mime};base64,{base64.b64encode(picture).decode()}"
 
 
+def _frame_url(page: bytes) -> str:
+    "What a frame shows: a page that draws, where there is one."
+    return f"data:text/html;base64,{base64.b64encode(page).decode()}" if page else ""
+
+# %% ../../nbs/prove/proof.ipynb #e3c8e71d
 def proof_page(
     proof: Proof,  # what was found
     command: str = "",  # the command that repeats it
     made: str = "",  # when, for people
 ) -> str:
-    "A proof as one HTML page that works offline and without scripts."
+    "A proof as one HTML page that works offline, and without scripts where the chain draws nothing."
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(
@@ -219,10 +225,11 @@ def proof_page(
     )
     template = environment.from_string(PROOF_TEMPLATE.read_text(encoding="utf-8"))
     verdict = {0: "held", 1: "failed", 3: "unchecked"}[proof.exit_code]
-    cards = [(card, _data_url(card.picture)) for card in proof.cards[:CARDS]]
+    cards = [(card, _data_url(card.picture), _frame_url(card.page)) for card in proof.cards[:CARDS]]
     return template.render(
         proof=proof,
         cards=cards,
+        framed=any(frame for *_, frame in cards),
         verdict=verdict,
         signs=STEP_SIGNS,
         command=command,

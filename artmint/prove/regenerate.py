@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['WEIGHTS_LIMIT', 'FILE_LIMIT', 'PIXEL_LIMIT', 'UPSCALED_LIMIT', 'WORK_LIMIT', 'BLOCK', 'FACTOR', 'LEAST', 'MOST',
-           'LOSS', 'SERVED', 'WeightsNotHad', 'worst_block', 'regenerate_tokens']
+           'REPAINT_OUTCOMES', 'Seen', 'LOSS', 'SERVED', 'WeightsNotHad', 'worst_block', 'Repainted',
+           'regenerate_tokens']
 
 # %% ../../nbs/prove/regenerate.ipynb #45b4247d
 import hashlib
@@ -197,10 +198,12 @@ def _base(place: _Place) -> "Painter":
 def _comfyui(place: _Place) -> "Painter":
     "The caller's ComfyUI with the published workflow. Raises what `_published_files` raises, and BadWorkflow."
     from artmint.core.collection import Workflow
+    from artmint.make.base import program_of
     from artmint.make.comfyui import PLAN_FILE, ComfyServer, ComfyUI
     from artmint.make.workflows import model_names, read_plan
 
-    needs = f"these pictures need ComfyUI with the workflow {place.stated!r}"
+    name, program = program_of(place.stated)
+    needs = f"these pictures need {program or 'ComfyUI'} with the workflow {name!r}"
     published = _published_files(place.archives, place.stores, place.digest, place.folder)
     if published is None:
         raise Unreachable(f"{needs}, which isn't published: nobody else can paint them again")
@@ -219,8 +222,11 @@ def _comfyui(place: _Place) -> "Painter":
 def _a1111(place: _Place) -> "Painter":
     "The caller's server with A1111's API, where it lists the checkpoint's SHA-256. Raises Unreachable."
     from artmint.make.a1111 import A1111Place, digest_a1111
+    from artmint.make.base import program_of
 
-    needs = f"these pictures need a server with A1111's API and {place.stated!r} (SHA-256 {place.digest})"
+    name, program = program_of(place.stated)
+    server = f"{program}, or another server with A1111's API," if program else "a server with A1111's API"
+    needs = f"these pictures need {server} and {name!r} (SHA-256 {place.digest})"
     if not place.given.startswith(("http://", "https://")):
         raise Unreachable(f"{needs}; say where yours listens (--base http://127.0.0.1:7860)")
     try:
@@ -343,6 +349,38 @@ class _Mismatch:
     rendered: Image.Image
     lost: float = 0.0  # levels of 255, in the worst square, that encoding may have moved it by
 
+# %% ../../nbs/prove/regenerate.ipynb #6d493770
+REPAINT_OUTCOMES = {
+    "held": "alike",
+    "failed": "other",
+    "unchecked": "unsure",
+}  # of a picture that isn't equal, by its step's status
+
+
+@dataclass(frozen=True)
+class Repainted:
+    "What a token's recipe gave."
+
+    token: int
+    pixel_digest: str  # of what was rendered
+    outcome: str  # "equal", "alike", "other", or "unsure": neither can be said
+    words: str = ""  # what differs
+
+
+Seen = Callable[[Repainted], None]
+
+
+def _unseen(repainted: Repainted) -> None:
+    "Nobody wants to know."
+
+
+def _tell(seen: Seen, mismatch: _Mismatch, status: str, words: str) -> None:
+    "Tell what became of a token whose picture came out otherwise."
+    if seen is _unseen:
+        return
+    token = mismatch.finding.token
+    seen(Repainted(token, pixel_digest(mismatch.rendered), REPAINT_OUTCOMES[status], words))
+
 # %% ../../nbs/prove/regenerate.ipynb #d07cb65b
 # times what encoding moves here that another version of the encoder may have moved; measured between libavif 1.3 and
 # 1.4: at most 2.1, and of JPEG and WebP nothing
@@ -381,12 +419,19 @@ def _look_again(report: TokenReport, published: bytes, image: Image.Image) -> tu
     return "held", words
 
 # %% ../../nbs/prove/regenerate.ipynb #756e216e
-def _encoding_steps(archives: list[Archive], pairs: list[tuple[TokenReport, Image.Image]]) -> Iterator[Step]:
+def _encoding_steps(
+    archives: list[Archive], pairs: list[tuple[TokenReport, Image.Image]], seen: Seen = _unseen
+) -> Iterator[Step]:
     "Whether lossy pictures are what their renderings give when they are encoded again."
     lossy = [(report, image) for report, image in pairs if _is_lossy(report)]
+    for report, image in pairs:
+        if not _is_lossy(report):
+            seen(Repainted(report.token, report.metadata.artmint.pixel_digest, "equal"))
     equal, alike = 0, []
     for report, image in lossy:
         status, words = _look_again(report, _published(archives, report.token), image)
+        outcome = REPAINT_OUTCOMES[status] if words else "equal"
+        seen(Repainted(report.token, report.metadata.artmint.pixel_digest, outcome, words))
         if status != "held":
             yield Step("regenerate", status, words, report.token)
         equal += status == "held" and not words
@@ -440,12 +485,13 @@ def _let_pass(mismatch: _Mismatch, again: Image.Image | None) -> tuple[str, str]
 
 
 def _rounded_steps(
-    mismatches: list[_Mismatch], again: list[Image.Image | None], count: int
+    mismatches: list[_Mismatch], again: list[Image.Image | None], count: int, seen: Seen = _unseen
 ) -> Iterator[Step]:
     "What pictures come to that differ in profiles which round."
     alike = []
     for mismatch, image in zip(mismatches, again, strict=True):
         status, words = _let_pass(mismatch, image)
+        _tell(seen, mismatch, status, words)
         if status == "held":
             alike.append(words)
         else:
@@ -463,7 +509,7 @@ def _rounded_steps(
 SERVED = 1.0  # level of 255, in the worst square, by which another server's picture may differ
 
 
-def _served_steps(mismatches: list[_Mismatch]) -> Iterator[Step]:
+def _served_steps(mismatches: list[_Mismatch], seen: Seen = _unseen) -> Iterator[Step]:
     "What pictures of other engines come to that differ. How far versions and devices of a server lie apart isn't known."
     for mismatch in mismatches:
         status = "held" if mismatch.apart <= SERVED + mismatch.lost else "unchecked"
@@ -475,6 +521,7 @@ def _served_steps(mismatches: list[_Mismatch]) -> Iterator[Step]:
             if status == "held"
             else "another version or device may paint so, or somebody retouched it"
         )
+        _tell(seen, mismatch, status, f"{words}; {more}")
         yield Step(
             "regenerate", status, f"{words}; {more} (engine {mismatch.recipe.engine})", mismatch.finding.token
         )
@@ -485,14 +532,19 @@ def _pixel_steps(
     tokens: list[int],
     base: str,
     again: Callable[[list[Recipe]], list[Image.Image | None]],
+    seen: Seen = _unseen,
 ) -> Iterator[Step]:
     "What equal and other pixels come to; `again` renders recipes in `portable`."
     ours = [mismatch for mismatch in mismatches if mismatch.recipe.engine == "diffusers"]
-    yield from _served_steps([mismatch for mismatch in mismatches if mismatch not in ours])
-    exact = [mismatch.finding for mismatch in ours if mismatch.recipe.profile == "portable"]
+    yield from _served_steps([mismatch for mismatch in mismatches if mismatch not in ours], seen)
+    others = [mismatch for mismatch in ours if mismatch.recipe.profile == "portable"]
+    for mismatch in others:
+        _tell(seen, mismatch, "failed", str(mismatch.finding))
+    exact = [mismatch.finding for mismatch in others]
     rounded = [mismatch for mismatch in ours if mismatch.recipe.profile != "portable"]
     if rounded:
-        yield from _rounded_steps(rounded, again([mismatch.recipe for mismatch in rounded]), len(tokens))
+        painted = again([mismatch.recipe for mismatch in rounded])
+        yield from _rounded_steps(rounded, painted, len(tokens), seen)
     apart = {mismatch.finding.token for mismatch in mismatches if mismatch.finding not in exact}
     equal = [token for token in tokens if token not in apart]
     evidence = f"pictures, rendered again from their recipes, have the stated pixels; base {base}"
@@ -530,6 +582,7 @@ def _rendered(
     digest: str,
     given: str,
     say: Callable[[int, int], None],
+    seen: Seen = _unseen,
 ) -> Iterator[Step]:
     "Render the recipes of one base and compare pixels. Raises Unreachable, ContentError, BadMetadata."
     recipes = [Recipe.parse(report.metadata.artmint.recipe) for report in reports]
@@ -556,10 +609,10 @@ def _rendered(
         images = painter.render(recipes, count, files.__getitem__, lambda index, refusal: None)
         mismatches = _mismatches(archives, reports, recipes, images)
         again = partial(_in_portable, painter, files.__getitem__)
-        yield from _pixel_steps(mismatches, tokens, f"{digest[:16]}… from {painter.origin}", again)
+        yield from _pixel_steps(mismatches, tokens, f"{digest[:16]}… from {painter.origin}", again, seen)
         other = {mismatch.finding.token for mismatch in mismatches}
-        pairs = zip(reports, images, strict=True)
-        yield from _encoding_steps(archives, [pair for pair in pairs if pair[0].token not in other])
+        pairs = [pair for pair in zip(reports, images, strict=True) if pair[0].token not in other]
+        yield from _encoding_steps(archives, pairs, seen)
 
 # %% ../../nbs/prove/regenerate.ipynb #381d0832
 def _not_rendered(reports: list[TokenReport]) -> Iterator[Step]:
@@ -594,6 +647,7 @@ def regenerate_tokens(
     reports: list[TokenReport],  # of all tokens
     given: str,  # where a base that isn't published can be loaded from; empty: nowhere
     say: Callable[[int, int], None],  # told pictures rendered, and all
+    seen: Seen = _unseen,  # told what became of each token that was rendered
 ) -> Iterator[Step]:
     "Render every sound token's recipe again. What stands in the way leaves it unchecked."
     yield from _not_rendered(reports)
@@ -602,7 +656,7 @@ def regenerate_tokens(
         by_base.setdefault(report.metadata.artmint.recipe["base"], []).append(report)
     for digest, group in sorted(by_base.items()):
         try:
-            yield from _rendered(archives, stores, group, digest, given, say)
+            yield from _rendered(archives, stores, group, digest, given, say, seen)
         except Exception as error:
             yield Step("regenerate", "unchecked", f"{type(error).__name__}: {error}"[:500])
     left = sum(bool(report.findings) for report in reports)

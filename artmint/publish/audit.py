@@ -21,9 +21,10 @@ from PIL import Image
 
 # %% ../../nbs/publish/audit.ipynb #47cb3a74
 from ..core.canon import canonical, read_json, unsafe_text
-from ..core.collection import Collection
+from ..core.collection import Collection, TokenWords
 from ..core.manifest import BadMetadata, Manifest, Token
 from ..core.market import media_of, token_texts
+from ..core.media import MediaFile
 from artmint.core.formats import (
     FORMATS,
     MIME_FORMATS,
@@ -67,6 +68,7 @@ from artmint.publish.tokens import (
     AdapterFacts,
     BaseFacts,
     TokenMetadata,
+    aigc_pairs,
     attribute,
     attribute_words,
     contract_json,
@@ -172,6 +174,8 @@ def check_token(
     findings += _unnamed_traits(token, metadata)
     findings.compare("artmint.slot", token, about.slot)
     findings.compare("image", f"ipfs://{cid_of(picture)}", metadata.image)
+    for name, pair in aigc_pairs(metadata).items():
+        findings.compare(name, *pair)
     findings.compare("artmint.file_digest", _sha256(picture), about.file_digest)
     try:
         image, texts = read_picture(picture) if about.picture else read_png(picture)
@@ -283,6 +287,18 @@ class StudioDrop:
     renditions: Mapping[int, Rendition] = field(default_factory=dict)
     # what stands against an edition, in words, by slot, where the decision that counts doesn't accept it
     objections: Mapping[int, str] = field(default_factory=dict)
+    # films that tokens name as their animation, by slot
+    films: Mapping[int, MediaFile] = field(default_factory=dict)
+
+    @property
+    def shown(self) -> Collection:
+        "The collection, as if each token named its film."
+        tokens = dict(self.collection.market.tokens)
+        for slot, film in self.films.items():
+            words = tokens.get(str(slot), TokenWords())
+            tokens[str(slot)] = words.model_copy(update={"animation_url": film})
+        market = self.collection.market.model_copy(update={"tokens": tokens})
+        return self.collection.model_copy(update={"market": market}) if self.films else self.collection
 
     def place(self, slot: int) -> str:
         "Where a slot's picture lies in the root."
@@ -373,7 +389,7 @@ def _check_rest(
     about = metadata.artmint
     told = (about.file_digest, drop.salt, drop.adapters, slot.wildcards, drop.media)
     image = metadata.image.removeprefix("ipfs://")
-    expected = read_json(token_json(drop.collection, edition, facts, drop.base.source, image, *told))
+    expected = read_json(token_json(drop.shown, edition, facts, drop.base.source, image, *told))
     stated = read_json(metadata.data)
     findings = _Findings(slot.id)
     home = f"ar://{drop.homes[slot.id]}" if slot.id in drop.homes else None
@@ -481,7 +497,7 @@ def _check_manifest(drop: StudioDrop, manifest: Manifest, root: Path, names: set
     findings.compare("files that recipes name", {}, _wrong_weights(drop, root, names))
     bases = {facts.get("base", drop.base.digest) for facts in drop.facts}
     findings.compare("bases of the recipes", [drop.base.digest], sorted(bases))
-    schema = drop_schema(drop.collection, drop.slots, drop.facts, bool(drop.homes), bool(drop.renditions))
+    schema = drop_schema(drop.shown, drop.slots, drop.facts, bool(drop.homes), bool(drop.renditions))
     findings.compare("schema.json", _sha256(schema), manifest.schema_digest)
     findings.compare("root", str(build(root).root), manifest.root)
     return findings
@@ -498,7 +514,7 @@ def _of_earlier_form(root: Path) -> bool:
 def _wrong_media(drop: StudioDrop, root: Path, names: set[str]) -> dict[str, str]:
     "Media in the root that have other bytes, or another address than tokens and page say: places, and which it is."
     wrong = {}
-    for digest, file in media_of(drop.collection, drop.slots).items():
+    for digest, file in media_of(drop.shown, drop.slots).items():
         if file.place not in names:
             continue  # and it is among the missing files
         with (root / file.place).open("rb") as data:
@@ -529,7 +545,7 @@ def _check_files(drop: StudioDrop, manifest: Manifest, root: Path, names: set[st
         findings.compare(WEIGHTS_PAGE, listing, actual)
     for slot in drop.slots:
         wanted |= {f"{slot.id}.json", drop.place(slot.id)}
-    wanted |= {file.place for file in media_of(drop.collection, drop.slots).values()}
+    wanted |= {file.place for file in media_of(drop.shown, drop.slots).values()}
     findings.compare("missing files", [], sorted(wanted - names))
     published = {weights.path for weights in manifest.weights if weights.path}
     findings.compare("other files", [], sorted(names - wanted - published))

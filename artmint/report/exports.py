@@ -57,6 +57,9 @@ def _cost_rows(numbers: KPIs) -> Iterator[Row]:
     yield "compute_seconds", "Processor and device seconds of all stages.", numbers.seconds, {}
     for name, says in _MONEY:
         yield f"{name}_money", says, getattr(numbers, name), {"currency": numbers.currency}
+    if numbers.sold:
+        yield "sold_tokens", "Tokens that a sale has sold.", numbers.sold, {}
+        yield "revenue_money", "What was paid for them.", numbers.revenue, {"currency": numbers.currency}
     yield "rur_ratio", "Compute of chosen candidates over all of it.", numbers.rur, {}
 
 # %% ../../nbs/report/exports.ipynb #7bdd97cc

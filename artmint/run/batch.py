@@ -15,13 +15,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 # %% ../../nbs/run/batch.ipynb #6dcd4773
 import artmint
 from ..core.canon import Record, Refusal, canonical, error_lines, read_toml
 from ..core.collection import SUPPLY, Collection, Name
 from ..ipfs.http import holds_key
+from ..publish.waves import RevealPlan, plain_times
 from ..seeds import load_collection
 from ..studio.catalog import Catalog
 from ..studio.editions import edition_of
@@ -73,6 +74,8 @@ class Batch(Record):
     stages: tuple[str, ...] = Field(min_length=1, max_length=100)  # names of chapters, in order
     parameters: dict[str, dict[str, str | int | float | bool]] = {}  # for each chapter, its own
     training: dict[str, Any] = {}  # settings of 10_lora_train
+    reveal: RevealPlan | None = None  # when its sealed drops are told; none: it is committed openly
+    sale: dict[str, Any] = {}  # terms of `artmint sale`
     path: str  # of the batch file
 
     @field_validator("chain")
@@ -82,6 +85,15 @@ class Batch(Record):
         if any(part.strip().startswith("http") and holds_key(part.strip()) for part in chain.split(",")):
             raise ValueError(KEYED_CHAIN)
         return chain
+
+    @model_validator(mode="after")
+    def _tells_its_own(self) -> "Batch":
+        "A drop that no wave names would be committed openly."
+        if self.reveal and self.drop not in [
+            one for wave in self.reveal.told_with(self.drop) for one in wave.drops
+        ]:
+            raise ValueError(f"reveal.waves: the batch's own drop {self.drop} is in no wave")
+        return self
 
     @property
     def folder(self) -> Path:
@@ -100,7 +112,7 @@ def load_batch(
     "Read a batch file. Raises BadBatch, NoBatchFile."
     try:
         entries = read_toml(Path(path).read_bytes())
-        return Batch.model_validate_json(canonical({**entries, "path": str(path)}))
+        return Batch.model_validate_json(canonical(plain_times({**entries, "path": str(path)})))
     except OSError as error:
         near = sorted(one.name for one in Path(path).parent.glob("*.toml"))
         raise NoBatchFile(str(path), error.strerror or type(error).__name__, near) from error

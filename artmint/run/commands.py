@@ -89,10 +89,21 @@ def _plan_rows(
         if stage.notebook in done:
             idle = "finished"
         own = [finding for finding in findings if finding["name"] == stage.notebook]
-        rows.append(_plan_row(stage, expected, idle, rate) | {"findings": own})
+        rows.append(_plan_row(stage, expected, idle, rate) | _gas_notes(stage) | {"findings": own})
     return rows
 
 # %% ../../nbs/run/commands.ipynb #b51ae8b7
+def _gas_notes(stage: "Stage") -> dict[str, list[str]]:
+    "What a stage that puts a network on chain would cost there; nothing for others."
+    if stage.notebook != "37_drawn":
+        return {}
+    from artmint.drawn import drawn_model
+    from artmint.onchain.painter import cost_lines
+
+    given = stage.parameters
+    return {"notes": cost_lines(drawn_model(given.get("model", "")), given["quantity"])}
+
+
 def _print_plan(rows: list[dict]) -> None:
     "Print a plan for people."
     for row in rows:
@@ -103,6 +114,8 @@ def _print_plan(rows: list[dict]) -> None:
         typer.echo(f"{name}{row['slots']:>5} slots  {pictures:<24}{time}  {row['basis']}")
         parameters = ", ".join(f"{name} = {value!r}" for name, value in row["parameters"].items())
         typer.echo(typer.style(f"    {parameters}", dim=True))
+        for note in row.get("notes", []):
+            typer.echo(f"    {note}")
     seconds = sum(row["seconds"] or 0 for row in rows)
     unknown = [row["notebook"] for row in rows if row["seconds"] is None]
     costs = [row["cost"] for row in rows if row["cost"] is not None]
@@ -436,7 +449,7 @@ def init(
     step_in = "" if place == "." else f"cd {shlex.quote(place)} && "
     typer.echo(f"Next: {step_in}artmint run batches/{name}.toml --plan")
 
-# %% ../../nbs/run/commands.ipynb #3c358b3d
+# %% ../../nbs/run/commands.ipynb #e8ec28aa
 CopyFolder = Annotated[
     Path, typer.Argument(help="The copy's folder; an earlier copy in it is brought up to date.")
 ]
@@ -450,11 +463,16 @@ def backup(
     json: Json = False,  # for programs
 ) -> None:
     "Copy a studio, even while it works, and check every record, blob and archive of the copy. The copy is a studio."
+    from artmint.chain.salts import note_copied_salts
     from artmint.ipfs.car import archive_fault
+    from artmint.studio.catalog import Catalog
+    from artmint.studio.files import why_read_only
     from artmint.studio.maintenance import backup as copy_studio
 
     studio_catalog(studio, made=True)
     copied = copy_studio(studio, into, keys, archive_fault)
+    if not why_read_only(studio):
+        copied["salts"] = note_copied_salts(Catalog(studio), into)
     if json:
         return print_json(copied)
     _say_copied(copied, into)
@@ -472,7 +490,7 @@ def _say_copied(copied: dict, into: Path) -> None:
     for name in copied["left_out"]:
         typer.echo(f"left out: {name}")
 
-
+# %% ../../nbs/run/commands.ipynb #b9e7f8ec
 CopyToRestore = Annotated[Path, typer.Argument(help="A folder that artmint backup wrote.")]
 
 # %% ../../nbs/run/commands.ipynb #a38cd8c4

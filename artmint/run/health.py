@@ -179,17 +179,32 @@ def pin_content(
     steps = []
     documents = []
     for key in published_drops(catalog, drop or []):
-        look = _look(catalog, key, chosen, names, None if everything else sample, live, json)
-        mended = _mended(catalog, look, chosen, names, dry_run, budget, json) if repair else None
+        asked = _asked_now(catalog, key, chosen)
+        look = _look(catalog, key, asked, names, None if everything else sample, live, json)
+        mended = _mended(catalog, look, asked, names, dry_run, budget, json) if repair else None
         live("")
         steps += _final_steps(look, mended)
         documents.append(_document(catalog, look, mended))
-    code = exit_code_of(steps)
     if json:
-        print_json({"drops": documents, "exit_code": code})
-    raise typer.Exit(code)
+        print_json({"drops": documents, "exit_code": exit_code_of(steps)})
+    raise typer.Exit(exit_code_of(steps))
 
 # %% ../../nbs/run/health.ipynb #8933c00a
+def _asked_now(catalog: "Catalog", key: str, stores: "list[Store]") -> "list[Store]":
+    "The stores that may know of a drop by now; the others are named on standard error."
+    from artmint.pin import stores_now
+
+    collection, _, number = key.rpartition("/")
+    if not number.isdecimal():
+        return stores  # a base's files
+    asked, kept_out = stores_now(catalog, collection, int(number), stores)
+    if kept_out:
+        typer.echo(
+            f"{key} isn't told yet: {', '.join(kept_out)} aren't asked for it, and get nothing", err=True
+        )
+    return asked
+
+
 def _refuse_misuse(
     check: bool, repair: bool, dry: bool, sample: int, everything: bool, hours: float, gigabytes: float
 ) -> None:

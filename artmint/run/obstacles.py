@@ -254,6 +254,19 @@ def _chain(outlook: Outlook) -> str:
     urls, _ = resolve_nodes(outlook.batch.chain, outlook.environment, networks_of(outlook.studio))
     return "the studio's own chain" if urls == "embedded" else "a node is named"
 
+
+def _seals(outlook: Outlook) -> str:
+    "Whether the drop is sealed, and where the copy of the salt will be that has to be there first."
+    plan = outlook.batch.reveal
+    if plan is None or plan.open:
+        return "the drop is committed openly"
+    if plan.keep:
+        return f"the drop is sealed, after a copy of its salt was read back from {plan.keep}"
+    raise NotLooked(
+        "the drop is sealed, and without its salt it can never be told: 30_mint stops until a copy of the salt is read back "
+        '(keep = "FOLDER" under [reveal], artmint reveal BATCH --keep FOLDER, or artmint backup)'
+    )
+
 # %% ../../nbs/run/obstacles.ipynb #a50346c3
 QUESTIONS: dict[str, tuple[Callable[[Outlook], str], ...]] = {
     "00_seeds": (_traits,),
@@ -262,7 +275,8 @@ QUESTIONS: dict[str, tuple[Callable[[Outlook], str], ...]] = {
     "20_curate": (_scorers,),
     "25_metadata": (_range, _bases, _credentials),
     "27_pin": (_stores,),
-    "30_mint": (_chain,),
+    "30_mint": (_chain, _seals),
+    "31_reveal": (_chain,),
     "35_verify": (_chain,),
 }  # what each chapter is asked; one that isn't here has nothing that a plan could find out
 

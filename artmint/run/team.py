@@ -181,6 +181,7 @@ def review(
     "Serve the review board of a batch's drop: for one person on this machine, or with --team for several."
     from artmint.judge.boards import serve_team
     from artmint.judge.decisions import ReviewSession
+    from artmint.report.postboard import post_routes
     from artmint.review import BoardApi, serve_board
     from artmint.run.batch import load_batch
     from artmint.seeds import load_collection
@@ -203,8 +204,9 @@ def review(
 
     report = studio / "runs" / order.name / "report.html"
     if team:
-        return serve_team(session, port, address, announce, report)
-    serve_board(BoardApi(session, report=report), port, announce)
+        return serve_team(session, port, address, announce, report, post_routes)
+    api = BoardApi(session, report=report, posts=not blind)
+    serve_board(api, port, announce, more=post_routes)
 
 # %% ../../nbs/run/team.ipynb #bdc10a26
 PersonName = Annotated[str, typer.Argument(help="What everybody knows them by; their decisions carry it.")]

@@ -348,7 +348,7 @@ class VelocityAnswer(Answer):
     low: float
     high: float
 
-
+# %% ../../nbs/service/answers.ipynb #b231fbee
 class KpisAnswer(Answer):
     "The numbers of a stretch of slots. Money is none where the studio has no rates."
 
@@ -373,5 +373,8 @@ class KpisAnswer(Answer):
         description="Rates that nobody gave, and the amount that waits for each"
     )
     stages: dict[str, dict[str, float]]
+    sold: int = Field(0, description="Tokens that a sale has sold")
+    paid: str = Field("0", description="Wei for them, test networks' left out")
+    revenue: float | None = Field(None, description="The same in money")
     revenue_per_token: float | None
     cost_share: float = Field(description="Share of the revenue that a token may cost")

@@ -182,6 +182,7 @@ TABLES = (
     "engines",
     "months",
     "policy",
+    "posts",
     "rates",
     "revenue_per_token",
     "service",

@@ -83,3 +83,22 @@ contract PlainEnumerable is ERC721Enumerable {
         _next = end;
     }
 }
+
+/// @dev The least that a sale out of a treasury can cost: one price, tokens in order, and nothing else asked.
+contract PlainSale {
+    ERC721 private immutable _token;
+    address private immutable _treasury;
+    uint256 private immutable _price;
+    uint256 private _next;
+
+    constructor(ERC721 token, address treasury, uint256 price, uint256 first) {
+        (_token, _treasury, _price, _next) = (token, treasury, price, first);
+    }
+
+    function buy(uint256 quantity) external payable {
+        require(msg.value == quantity * _price);
+        uint256 id = _next;
+        _next = id + quantity;
+        for (uint256 end = id + quantity; id < end; ++id) _token.transferFrom(_treasury, msg.sender, id);
+    }
+}

@@ -20,7 +20,7 @@ from nbconvert import MarkdownExporter
 
 ROOT = Path(__file__).parents[2]
 ORDER = "core studio ipfs make train judge publish chain prove report run service console".split()
-GUIDES = ("verify", "content", "marks", "markets", "costs", "keys", "scale", "backups", "serve", "faults", "status", "rooms")
+GUIDES = ("verify", "attest", "content", "marks", "markets", "reveal", "films", "deliver", "posts", "costs", "keys", "scale", "gpu", "backups", "serve", "faults", "status", "rooms")
 LINK = re.compile(r"""(?:\]\(|(?:src|href)=")([^)"\s#]+)""")
 REMOTE = re.compile(
     r"""<(?:script|img|iframe|source|video|audio)\b[^>]*\bsrc=["']?(?:https?:)?//|<link\b(?=[^>]*\brel=["']?(?:stylesheet|preconnect|preload|icon))[^>]*\bhref=["']?(?:https?:)?//"""

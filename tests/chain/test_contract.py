@@ -304,6 +304,7 @@ VALUES = {  # what each verb is called with, where no key is meant
 }
 
 
+@pytest.mark.many(8)
 @pytest.mark.parametrize(
     "verb",
     [
@@ -557,6 +558,7 @@ def test_the_collection_describes_itself(desk):
     assert len(desk.contract.events.ContractURIUpdated().process_receipt(receipt)) == 1
 
 
+@pytest.mark.many(3)
 @pytest.mark.parametrize("inner", [0, 1, 3, 10, 100])
 def test_inner_mints_change_nothing_but_gas(desk, inner):
     desk.ready()
@@ -632,9 +634,21 @@ def script(monkeypatch):
     return importlib.import_module("compile_contracts")
 
 
-def test_artifact_is_what_the_source_compiles_to(script, capsys):
+@pytest.mark.slow
+def test_artifacts_are_what_the_sources_compile_to(script, capsys):
     script.main()
-    assert "as compiled" in capsys.readouterr().out
+    assert capsys.readouterr().out.count("as compiled") == len(script.NAMES)
+
+
+def test_what_was_compiled_is_what_the_sources_are(script):
+    "Without a compiler: each artifact's input holds the very sources that are here."
+    for name in script.NAMES:
+        sources = json.loads((script.DATA / f"{name}.input.json").read_text())["sources"]
+        own = {
+            file: text["content"] for file, text in sources.items() if (ROOT / "contracts" / file).exists()
+        }
+        assert f"{name}.sol" in own
+        assert own == {file: (ROOT / "contracts" / file).read_text() for file in own}
 
 
 @pytest.mark.slow
@@ -647,7 +661,7 @@ def test_the_explorers_input_gives_the_same_code(script):
     got = subprocess.run(
         ["node", "-e", program],
         cwd=ROOT / "contracts",
-        input=script.INPUT.read_bytes(),
+        input=(script.DATA / "ArtMint.input.json").read_bytes(),
         capture_output=True,
         check=True,
     )
@@ -662,12 +676,7 @@ def test_compile_check_notices_a_change(script, tmp_path, monkeypatch):
     (tmp_path / "ArtMint.json").write_text(
         (ROOT / "artmint/data/contracts/ArtMint.json").read_text().replace("6080", "6081", 1)
     )
-    for name, value in (
-        ("TARGET", tmp_path / "ArtMint.json"),
-        ("INPUT", tmp_path / "input.json"),
-        ("ROOT", tmp_path),
-    ):
-        monkeypatch.setattr(script, name, value)
+    monkeypatch.setattr(script, "DATA", tmp_path)
     with pytest.raises(SystemExit, match="isn't what the source compiles to"):
         script.main()
 
@@ -676,10 +685,9 @@ def test_compile_check_notices_a_change(script, tmp_path, monkeypatch):
 def test_code_that_nobody_knows_is_noticed(script, tmp_path, monkeypatch):
     (tmp_path / "known.json").write_text("{}")
     monkeypatch.setattr(script, "KNOWN", tmp_path / "known.json")
-    monkeypatch.setattr(script, "ROOT", tmp_path)
-    for name, file in (("TARGET", "ArtMint.json"), ("INPUT", "ArtMint.input.json")):
-        shutil.copy(ROOT / "artmint/data/contracts" / file, tmp_path / name)
-        monkeypatch.setattr(script, name, tmp_path / name)
+    for file in ("ArtMint.json", "ArtMint.input.json"):
+        shutil.copy(ROOT / "artmint/data/contracts" / file, tmp_path / file)
+    monkeypatch.setattr(script, "DATA", tmp_path)
     with pytest.raises(SystemExit, match="doesn't have 0x"):
         script.main()
 
@@ -730,20 +738,35 @@ MUTANTS = [
     ("address to = treasury;", "address to = msg.sender;"),
     ("function pause() external onlyRole(PAUSER_ROLE)", "function pause() external"),
 ]
+SALE_MUTANTS = [
+    ("if (quantity > left) revert LimitReached", "if (quantity > left + 1) revert LimitReached"),
+    ("_bought[stage][msg.sender] = bought + quantity", "_bought[stage][msg.sender] = quantity"),
+    ("msg.value != quantity * price", "msg.value < quantity * price"),
+    ("block.timestamp >= terms.end", "block.timestamp > terms.end"),
+    ("block.timestamp < terms.start ||", ""),
+    ("leafOf(msg.sender, limit, price)", "leafOf(tx.origin, limit, price)"),
+    ("terms.root != 0 && MerkleProof", "terms.root == 0 || MerkleProof"),
+    ("if (token.ownerOf(id) == treasury) ids", "ids"),
+    ("next = id;\n    }\n}", "next = id - 1;\n    }\n}"),
+    ("&& !gate.open(gateRoot)", "&& gate.open(gateRoot)"),
+    ("payee.call{value: amount}", "msg.sender.call{value: amount}"),
+    ("if (id > last) revert SoldOut", "if (id > last + 1) revert SoldOut"),
+]
+BROKEN = [("ArtMint.sol", *pair) for pair in MUTANTS] + [("Sale.sol", *pair) for pair in SALE_MUTANTS]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("old, new", MUTANTS, ids=[new or old for old, new in MUTANTS])
-def test_forge_notices_a_mistake(tmp_path, old, new):
+@pytest.mark.parametrize("file, old, new", BROKEN, ids=[new or old for _, old, new in BROKEN])
+def test_forge_notices_a_mistake(tmp_path, file, old, new):
     "Each of these contracts is wrong in one place, and the tests say so."
     node_tool("forge")
     shutil.copytree(ROOT / "contracts", tmp_path / "c", ignore=shutil.ignore_patterns("node_modules"))
     (tmp_path / "c/node_modules").mkdir()
     for each in (ROOT / "contracts/node_modules").glob("[!.]*"):
         (tmp_path / "c/node_modules" / each.name).symlink_to(each)
-    source = (tmp_path / "c/ArtMint.sol").read_text()
+    source = (tmp_path / "c" / file).read_text()
     assert source.count(old) >= 1
-    (tmp_path / "c/ArtMint.sol").write_text(source.replace(old, new))
+    (tmp_path / "c" / file).write_text(source.replace(old, new))
     got = forge("default", tmp_path / "c")
     assert got.returncode == 1, got.stdout[-2000:] + got.stderr[-2000:]
     assert re.search(r"FAIL", got.stdout), got.stdout[-2000:] + got.stderr[-2000:]
@@ -756,20 +779,22 @@ def explained(page: str) -> dict[str, tuple[int, int]]:
 
 
 @pytest.mark.slow
-def test_slither_finds_what_is_explained_and_nothing_else(tmp_path):
+@pytest.mark.parametrize("name, heading", [("ArtMint", "says"), ("Sale", "says of Sale")])
+def test_slither_finds_what_is_explained_and_nothing_else(tmp_path, name, heading):
     if not shutil.which("slither"):
         pytest.skip("slither isn't installed (pip install slither-analyzer, in an environment of its own)")
     environment = {**os.environ, "PATH": f"{node_tool('forge').parent}{os.pathsep}{os.environ['PATH']}"}
-    command = ["slither", "ArtMint.sol", "--json", tmp_path / "found.json"]
+    command = ["slither", f"{name}.sol", "--json", tmp_path / "found.json"]
     subprocess.run(
         command, cwd=ROOT / "contracts", env=environment, capture_output=True, timeout=600, check=False
     )
     found: dict[str, list[int]] = {}
     for finding in json.loads((tmp_path / "found.json").read_text())["results"]["detectors"]:
         place = finding["elements"][0]["source_mapping"]["filename_relative"]
-        found.setdefault(finding["check"], [0, 0])[place != "ArtMint.sol"] += 1
+        found.setdefault(finding["check"], [0, 0])[place != f"{name}.sol"] += 1
     page = (ROOT / "contracts/README.md").read_text()
-    assert {name: tuple(counts) for name, counts in found.items()} == explained(page)
+    table = page.split(f"## What slither {heading}\n")[1].split("\n## ")[0]
+    assert {check: tuple(counts) for check, counts in found.items()} == explained(table)
     assert f"{sum(map(sum, found.values()))} findings" in page
 
 

@@ -107,6 +107,7 @@ def test_version():
     assert artmint("--version").stdout.startswith("artmint 0.")
 
 
+@pytest.mark.slow
 def test_doctor_names_a_key_that_others_can_read(tmp_path):
     (tmp_path / "keys").mkdir()
     key = tmp_path / "keys" / "minter.json"

@@ -130,6 +130,7 @@ ALONE = "init", "backup", "gc", "doctor"
 FEW = ["serve", "doctor", "backup"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "verbs",
     some([FEW, sorted(VERBS)], [FEW]),

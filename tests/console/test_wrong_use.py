@@ -113,6 +113,7 @@ def test_what_is_tried_reaches_every_verb():
     assert all(len(list(wrong_uses(verb))) >= 4 for verb in VERBS)
 
 
+@pytest.mark.many(5)
 @pytest.mark.parametrize(
     "words",
     [

@@ -228,6 +228,7 @@ def test_a_flight_is_no_larger_than_purse_and_window(studio):
     assert kept(studio, "state") == ["confirmed"] * 2
 
 
+@pytest.mark.slow
 def test_no_flight_is_signed_that_l1_makes_too_dear(tmp_path, start_anvil, predeploys):
     node = start_anvil("--chain-id", "8453")
     node("anvil_setCode", ORACLE, predeploys["GasPriceOracle"])

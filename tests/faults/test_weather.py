@@ -360,6 +360,7 @@ def test_an_estimate_above_the_cap_is_refused_and_not_cut(studio):
     assert studio.minter.transactions() == []
 
 
+@pytest.mark.slow
 def test_on_arbitrum_the_part_for_l1_comes_on_top_of_the_cap(tmp_path, start_anvil, predeploys, proxy):
     node = start_anvil("--chain-id", "42161", "--gas-limit", "60000000")
     node("anvil_setCode", NODE_INTERFACE, predeploys["NodeInterface"])

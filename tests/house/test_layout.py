@@ -1,4 +1,4 @@
-"Fourteen chapters on the street, folders behind them, and imports that go one way."
+"Fifteen chapters on the street, folders behind them, and imports that go one way."
 
 import ast
 import collections
@@ -7,9 +7,12 @@ import pytest
 
 from .house import CHAPTERS, MODULES, NOTEBOOKS, ROOT, defined, imports_of, module_of, tree_of
 
-FOLDERS = "core studio ipfs make train judge publish chain prove report run service console".split()
+FOLDERS = (
+    "core studio ipfs make train judge publish chain onchain deliver prove report run service console".split()
+)
 STREET = """00_seeds 10_lora_train 12_explore 15_generate 18_evaluate 20_curate 22_review
-25_metadata 27_pin 30_mint 35_verify 40_metrics 42_gate 60_serve""".split()
+25_metadata 27_pin 30_mint 31_reveal 32_sale 35_verify 36_attest 37_drawn 40_metrics 42_gate
+60_serve 65_posts""".split()
 # A chapter is the face of a folder; 00_seeds stands between studio and make.
 FACE = {
     "seeds": "studio",
@@ -22,22 +25,29 @@ FACE = {
     "metadata": "publish",
     "pin": "publish",
     "mint": "chain",
+    "reveal": "chain",
+    "sale": "deliver",
     "verify": "prove",
+    "attest": "prove",
+    "drawn": "onchain",
     "metrics": "report",
     "gate": "report",
     "serve": "service",
+    "posts": "report",
 }
-ROOMS = """core: allocation canon collection containers formats graphs infotexts inscriptions intake manifest market media origins picture records texts
+ROOMS = """core: allocation canon collection containers films formats graphs infotexts inscriptions intake manifest market media origins picture records texts
 studio: blobs catalog editions files ledger maintenance repair team thumbnails web
 ipfs: arweave car cid health http services sources stores
-make: a1111 adapters base comfyui comparison control embeddings engine engines generators graphs ip_adapters judges layouts merging prompts regions render rounds schedulers upscalers workflows
+make: a1111 adapters base comfyui comparison control embeddings engine engines generators graphs ip_adapters judges layouts listening merging prompts regions render rounds schedulers upscalers workflows
 train: drawings examples families settings style
 judge: arrivals boards checks curator datasets decisions duplicates exchange heads imports pixels plugins predictors prune scores sheets sidecars thresholds tuning vision
-publish: approve audit credentials marks placeholder renditions tokens weights
-chain: admin connect contract controls custody deployments embedded journal networks preflight rebuild safe signers stuck transaction
-prove: collection evidence opening proof regenerate tokens
-report: exports lint listings outcomes page preview signal
-run: admin batch commands console exchange executors health imports journals models networks obstacles preview runner sample sweep team training transactions tuning workers
+publish: approve audit credentials films marks placeholder renditions tokens waves weights
+chain: admin connect contract controls custody deployments eas embedded journal networks preflight rebuild safe salts signers stuck transaction
+prove: attestations collection drawn evidence gates opening proof regenerate tokens verifiers
+report: accounts approvals bluesky drafts exports facts lint listings mastodon outcomes page postboard preview sending signal wording
+run: admin airdrops attest batch commands console exchange executors films gates health imports journals models networks obstacles posts preview reveal runner sales sample sweep team training transactions tuning workers
+onchain: model network painter
+deliver: airdrop claim recipients terms
 service: access agents answers api door events finality gauges keys page problems queue reading runs webhooks work writing
 console: cli engines keys runs serving webhooks"""
 

@@ -112,6 +112,7 @@ def test_a_bucket_keeps_the_contract_whatever_its_etags_are(store, large, tmp_pa
     contract(store, *large, tmp_path)
 
 
+@pytest.mark.slow
 def test_an_upload_goes_on_by_what_the_bucket_answered(store, large):
     car, built = large
     cut_off(store, car, built.root, after=2)
@@ -149,6 +150,7 @@ def test_a_bucket_that_was_emptied_meanwhile_gets_everything(store, large):
     assert publish(car, built.root, [store])["stores"][0]["sent"]
 
 
+@pytest.mark.many(2)
 @pytest.mark.parametrize("error", [("NoSuchUpload", 404), ("500", 500)])
 def test_completing_twice_is_completing_once(store, large, monkeypatch, error):
     "The answer to the first request is lost, boto3 asks again, and the upload is gone because it is done: whatever the service says."

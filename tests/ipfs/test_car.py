@@ -138,6 +138,7 @@ def test_files_have_the_importer_s_cids(size, tmp_path):
     assert str(cid(pattern(size))) == str(cid(tmp_path / "file")) == FILES[size]
 
 
+@pytest.mark.slow
 def test_a_file_of_more_than_1024_pieces_has_the_importer_s_cid(tmp_path):
     with open(tmp_path / "zeros", "wb") as file:
         file.truncate(ZEROS[0])
@@ -300,6 +301,7 @@ def flat(tree, path: str = "") -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(trees)
 def test_a_tree_comes_back_from_its_archive(tmp_path_factory, tree):

@@ -88,6 +88,7 @@ def test_killed_in_mid_upload_pinata_s_resumes_in_another_process(server, tmp_pa
     assert not note.exists()
 
 
+@pytest.mark.many(2)
 @pytest.mark.parametrize(
     "spoil",
     [

@@ -98,6 +98,7 @@ def liked(taught, judge, rows: np.ndarray, scores: dict[str, np.ndarray]) -> np.
     return np.array([acceptance(row, tensors) for row in read])
 
 
+@pytest.mark.slow
 def test_few_decisions_promise_nothing_and_say_how_many_more(judge):
     images, good = simulated(80, 1)
     audited = np.arange(80) < 40
@@ -364,6 +365,7 @@ def test_a_promise_ends_where_pictures_come_about_in_another_way(tmp_path, chang
     assert stands or "come about in another way" in why["taste"]
 
 
+@pytest.mark.slow
 def test_what_an_expired_curator_would_reject_is_left_to_people(judge, tmp_path):
     catalog = studio(tmp_path, {1: "aaa"})
     images, good = simulated(60, 2)

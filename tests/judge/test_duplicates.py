@@ -290,6 +290,7 @@ def recalls(crowd: Crowd, images: list[Image.Image], change: Change) -> tuple[fl
     return float(np.mean(old)), float((np.array(scores) > BOUND).mean()), float(np.quantile(scores, 0.05))
 
 
+@pytest.mark.many(2)
 @pytest.mark.parametrize("name", some(QUICK, ["JPEG q10", "crop 10 %", "rotation 5°", "mirrored, crop 10 %"]))
 def test_a_changed_copy_is_a_near_copy(name):
     images = originals(6)

@@ -96,6 +96,7 @@ def test_shrinkage_makes_a_thin_cloud_usable():
     assert np.allclose(np.diag(shrunk_precision(wide)) * np.arange(1, 9) ** 2, 1, atol=0.15)
 
 
+@pytest.mark.slow
 def test_a_style_score_refuses_as_many_of_the_style_as_it_says(judge, tmp_path):
     style = [
         draw(each, 40 + i, 96)

@@ -297,6 +297,7 @@ def test_a_setting_that_is_not_in_the_digest_is_caught():
         scorer_contract(make_forgetful, fixed=("note",), elsewhere=False)
 
 
+@pytest.mark.slow
 def test_a_digest_of_another_process_is_the_same():
     scorer_contract(make_bright, others={"note": "any"})
     with pytest.raises(BrokenContract, match="another process gives"):
@@ -328,6 +329,7 @@ def quick(judge):
     return Remembering(judge)
 
 
+@pytest.mark.slow
 def test_every_formula_and_judges_score_is_independent_and_finite(quick):
     "What comes with artmint states no range: everything else of the contract holds."
     for name, scorer in built_in_scorers(DEMO, quick).items():

@@ -47,6 +47,7 @@ def asked(base, count: int, **more) -> list[Recipe]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "profile, scheduler, count",
     some([("fast", "DDIM", 13), ("fast", "Euler", 9), ("portable", "DDIM", 7)], [("fast", "Euler", 9)]),
@@ -165,6 +166,7 @@ def studio(base, tmp_path_factory):
     return catalog, tiny, judge, slots, attempts, pruner, made
 
 
+@pytest.mark.slow
 def test_a_pruned_round_is_judged_without_the_stopped(base, studio, tmp_path):
     catalog, tiny, judge, slots, attempts, pruner, made = studio
     stopped = catalog.all("stopped")

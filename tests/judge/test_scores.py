@@ -30,6 +30,7 @@ def colours(subject: Subject) -> tuple[str, ...]:
     return (*PALETTES[subject.palette], GROUNDS[subject.ground])
 
 
+@pytest.mark.slow
 def test_scores_do_not_depend_on_the_company(tmp_path, judge):
     "Batches of 1, 7 and 64, and any order: equal to the last decimal."
     scorers = built_in_scorers(DEMO, judge)

@@ -47,6 +47,7 @@ def api(decided_studio, judge, tmp_path):
     return TuningApi(Catalog(decided_studio), tmp_path / "demo" / "collection.toml", judge)
 
 
+@pytest.mark.slow
 def test_the_table_has_every_rule_that_refuses_and_says_how_pictures_were_looked_at(api):
     proposal = api.load()
     table = proposal.table
@@ -185,6 +186,7 @@ def test_a_premise_names_every_way():
         assert part in words
 
 
+@pytest.mark.slow
 def test_the_figure_shows_pictures_on_both_sides(api):
     figure = show_bounds(api.catalog, api.load())
     pictures = [axis for axis in figure.axes if axis.images]

@@ -180,6 +180,7 @@ def proven(folder):
     assert "3 of 3 pictures" in again[1][1]
 
 
+@pytest.mark.slow
 def test_a_rejected_work_leaves_its_slot_to_another_work(studio, tmp_path):
     catalog, slots, work = studio
     judge = load_judge()

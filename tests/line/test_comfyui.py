@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from io import BytesIO
 from pathlib import Path
@@ -15,11 +16,13 @@ from PIL import Image
 
 from artmint.core.collection import Workflow
 from artmint.core.manifest import read_manifest
-from artmint.core.records import Recipe
+from artmint.core.records import AdapterUse, Recipe
 from artmint.ipfs.car import check_car, open_car
 from artmint.ipfs.stores import FolderStore
 from artmint.make.base import load_base
 from artmint.make.comfyui import ComfyServer, ComfyUI, EngineLacks
+from artmint.make.comparison import apart
+from artmint.make.engines import with_progress
 from artmint.make.render import render
 from artmint.make.workflows import guess_inputs, output_node, read_plan, read_workflow, table_lines
 from artmint.pin import publish
@@ -28,7 +31,9 @@ from artmint.prove.regenerate import regenerate_tokens
 from artmint.prove.tokens import check_token_files
 from artmint.publish.weights import weights_archive
 from artmint.studio.catalog import Catalog
-from tests.comfyui import CHECKPOINT, Comfy, pipeline_folder
+from tests.adapters import kohya, layers, packed, random_lora
+from tests.comfyui import CHECKPOINT, Comfy, Line, pipeline_folder
+from tests.services import make
 from tests.workflows import FROM_PICTURE, GRAPHS, SIMPLE, TWO_SAMPLERS, node
 
 pytestmark = pytest.mark.slow
@@ -171,7 +176,7 @@ def test_a_stranger_with_a_comfyui_paints_the_drop_again_and_one_without_is_told
     assert "16 of 16" in held.evidence or held.evidence
     (unchecked,) = steps_of(calm, "")
     assert unchecked.status == "unchecked"
-    assert f"need ComfyUI with the workflow 'hill' and {CHECKPOINT}" in unchecked.evidence
+    assert f"need ComfyUI 0.3.75 with the workflow 'hill' and {CHECKPOINT}" in unchecked.evidence
     (away,) = steps_of(calm, "http://127.0.0.1:9")
     assert away.status == "unchecked"
 
@@ -279,3 +284,69 @@ def test_samplers_agree_with_artmints_own_engine(ours, spacing, theirs, there, m
     (painted_here,) = render(base, [recipe.model_copy(update=own)])
     apart = np.abs(np.asarray(served).astype(int) - np.asarray(painted_here)).max()
     assert apart <= most
+
+
+def far(one: Image.Image, other: Image.Image) -> int:
+    "The most grey levels that two pictures are apart."
+    return int(np.abs(np.asarray(one).astype(int) - np.asarray(other)).max())
+
+
+def test_a_lora_in_the_workflow_paints_what_the_adapter_paints_here(comfy):
+    base = load_base(pipeline_folder())
+    ends = ("to_q", "to_k", "to_v", "to_out.0", "q_proj", "v_proj", "proj_in", "conv1")
+    lora = packed(kohya(random_lora(base, layers(base, *ends), ranks=(4,), alphas=(2.0,))))
+    (make(comfy.folder / "models" / "loras") / "style.safetensors").write_bytes(lora)
+    graph = with_checkpoint(SIMPLE)
+    own = {"lora_name": "style.safetensors", "strength_model": 0.75, "strength_clip": 0.75}
+    graph["20"] = node("LoraLoader", **own, model=["4", 0], clip=["4", 1])
+    graph["3"] = node("KSampler", **graph["3"]["inputs"] | {"model": ["20", 0]})
+    for name in ("6", "7"):
+        graph[name] = node("CLIPTextEncode", **graph[name]["inputs"] | {"clip": ["20", 1]})
+    plan = plan_of(graph)
+    recipe = asked(plan, steps=4, guidance=5.0, width=128, height=128)
+    (served,) = ComfyUI(plan, ComfyServer(comfy.url)).render([recipe])
+    digest = hashlib.sha256(lora).hexdigest()
+    here = {"base": base.digest, "engine": "diffusers", "scheduler": "Euler", "profile": "fast"}
+    without = recipe.model_copy(update=here)
+    adapted = without.model_copy(update={"adapters": (AdapterUse(digest=digest, weight=0.75),)})
+    plain, with_it = render(base, [without, adapted], blob={digest: lora}.get)
+    print(f"LoRA: {apart(with_it, served)}; without it {apart(plain, served)}")
+    assert far(with_it, served) <= 1
+    assert far(plain, served) > 8
+
+
+def test_steps_are_heard_and_heard_again_after_the_line_was_cut(comfy):
+    plan = plan_of(with_checkpoint(SIMPLE))
+    line = Line(comfy.url)
+    told = []
+
+    def tell(words: str) -> None:
+        told.append(words)
+        if ", step " in words and not any("connecting again" in one for one in told):
+            line.cut()
+
+    painter = with_progress(ComfyUI(plan, ComfyServer(line.url)), tell)
+    (image,) = painter.render([asked(plan, seed=77, steps=40, width=128, height=128)])
+    line.close()
+    assert image.size == (128, 128)
+    broke = next(at for at, words in enumerate(told) if "connecting again" in words)
+    assert any(", step " in words for words in told[:broke]), told
+    assert any(words.endswith(" of 40") for words in told[broke:]), told
+
+
+def test_a_server_that_dies_in_mid_picture_is_heard_again_when_it_is_back(comfy):
+    plan = plan_of(with_checkpoint(SIMPLE))
+    told, back = [], threading.Event()
+
+    def tell(words: str) -> None:
+        told.append(words)
+        if ", step " in words and not back.is_set():
+            back.set()
+            comfy.kill()
+            threading.Thread(target=comfy.start).start()
+
+    painter = with_progress(ComfyUI(plan, ComfyServer(comfy.url)), tell)
+    (image,) = painter.render([asked(plan, seed=78, steps=30, width=128, height=128)])
+    assert image.size == (128, 128)
+    broke = next(at for at, words in enumerate(told) if "connecting again" in words)
+    assert any(", step " in words for words in told[broke:]), told

@@ -66,6 +66,7 @@ def said(proof, name: str) -> list:
     return [(step.status, step.evidence) for step in proof.steps if step.name == name]
 
 
+@pytest.mark.slow
 def test_a_stranger_computes_the_collectors_hash_from_the_published_pictures(sold):
     folder, address, expected, _ = sold
     for given in ("", expected, f"0x{expected.upper()}"):

@@ -158,6 +158,7 @@ def test_another_file_under_an_adapters_name_is_not_packed(swapped):
             swapped(lie)
 
 
+@pytest.mark.slow
 def test_a_studio_that_publishes_another_adapter_is_found_out(swapped, monkeypatch):
     monkeypatch.setattr("artmint.metadata.audit", lambda *_: [])
     proof = proven(*swapped(adapter(2)))

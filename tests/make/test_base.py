@@ -20,6 +20,7 @@ from artmint.make.base import (
     NotFinite,
     PickledWeights,
     base_name,
+    program_of,
     collection_base,
     fingerprint,
     load_base,
@@ -307,6 +308,7 @@ def test_an_ending_in_capitals_is_an_ending(sd1, tmp_path):
     assert load_base(capitals, config=sd1).digest == load_base(sd1).digest
 
 
+@pytest.mark.slow
 def test_a_single_file_without_its_vae_takes_another(sd1, tmp_path):
     file = checkpoint(sd1, tmp_path / "bare.safetensors", less="first_stage_model.")
     with pytest.raises(NoSuchBase, match=r"no VAE in it.*\[base\] vae"):
@@ -517,3 +519,19 @@ def test_weights_that_are_no_numbers_are_refused_by_name(copy):
     save_file(weights, path, {"format": "pt"})
     with pytest.raises(NotFinite, match=f"vae.{name}"):
         _ = load_base(copy).digest
+
+
+@pytest.mark.parametrize(
+    "source, name, program",
+    [
+        ("hill (ComfyUI 0.3.75)", "hill", "ComfyUI 0.3.75"),
+        ("fox (stable-diffusion.cpp)", "fox", "stable-diffusion.cpp"),
+        ("hill (ComfyUI 0.3.75 and ComfyUI 0.4)", "hill", "ComfyUI 0.3.75 and ComfyUI 0.4"),
+        ("riso (v2).safetensors", "riso (v2)", ""),
+        ("bundled", "artmint bundled", ""),
+        ("our/base@" + "4" * 40, "base", ""),
+    ],
+)
+def test_a_bases_source_says_which_program_painted_with_it(source, name, program):
+    assert base_name(source) == name
+    assert program_of(source)[1] == program

@@ -1,13 +1,17 @@
 "The same recipe by several engines: how far apart, and why."
 
+import hashlib
 import json
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from artmint.core.collection import Workflow
 from artmint.core.records import AdapterUse, Recipe, SecondPass
-from artmint.make.base import load_base
+from artmint.make.a1111 import A1111Place, open_a1111
+from artmint.make.base import Base, load_base
+from artmint.make.comfyui import ComfyServer, ComfyUI
 from artmint.make.comparison import (
     Apart,
     Compared,
@@ -20,7 +24,14 @@ from artmint.make.comparison import (
     engine_sheet,
     pooled,
 )
+from artmint.make.engine import PROFILES, Profile
+from artmint.make.engines import PainterSource
 from artmint.make.render import render
+from artmint.make.workflows import guess_inputs, output_node, read_plan
+from tests import a1111
+from tests.comfyui import Comfy
+from tests.services import TOOLS
+from tests.workflows import SIMPLE, node
 
 
 def recipe(**more) -> Recipe:
@@ -87,6 +98,65 @@ def test_another_spacing_is_found_by_experiment():
     assert causes(Compared(base, asked, there, there)) == []
 
 
+def by_other_noise(base, asked, kind: str):
+    "Recipes painted here, and as somebody paints them who draws the noise between the steps otherwise."
+    elsewhere = respaced(base, noise=kind)
+    assert elsewhere.digest != base.digest
+    there = render(elsewhere, [r.model_copy(update={"base": elsewhere.digest}) for r in asked])
+    return Compared(base, asked, render(base, asked), there)
+
+
+STRONG = {"prompt": "dense rings in aurora colours on night", "guidance": 14.0, "width": 32, "height": 32}
+
+
+def test_other_noise_between_the_steps_is_found_by_experiment():
+    base = load_base()
+    asked = [recipe(base=base.digest, steps=4, scheduler="Euler a", profile="fast", **STRONG)]
+    pair = by_other_noise(base, asked, "continued")
+    assert pair.apart.largest > 4
+    (cause,) = causes(pair)
+    assert cause.name == "noise between steps"
+    assert "goes on there" in cause.words
+    assert cause.after == Apart(0, 0.0, 1.0)
+
+
+def test_ddim_that_is_euler_elsewhere_is_found_by_experiment():
+    base = load_base()
+    asked = [recipe(base=base.digest, steps=3, **STRONG)]
+    euler = respaced(base, "linspace")
+    changes = {"base": euler.digest, "scheduler": "Euler", "profile": "fast"}
+    there = render(euler, [r.model_copy(update=changes) for r in asked])
+    pair = Compared(base, asked, render(base, asked), there)
+    (cause,) = causes(pair)
+    assert cause.name == "another solver"
+    assert "Euler's steps (linspace)" in cause.words
+    assert f"0 of {pair.apart.largest} grey levels" in cause.words
+
+
+def test_a_pass_over_a_picture_with_all_its_steps_is_found_by_experiment():
+    base, start = load_base(), start_picture(32)
+    digest = hashlib.sha256(start).hexdigest()
+    own = {"base": base.digest, "width": 32, "height": 32, "init": digest, "strength": 0.5, "steps": 4}
+    asked = [recipe(**own)]
+    fuller = [recipe(**own | {"steps": 8})]
+    blob = {digest: start}.get
+    pair = Compared(base, asked, render(base, asked, blob=blob), render(base, fuller, blob=blob), blob)
+    (cause,) = causes(pair)
+    assert cause.name == "share of the steps"
+    assert cause.after == Apart(0, 0.0, 1.0)
+
+
+def test_values_that_were_cut_are_told_from_rounding():
+    here = picture(1)
+    values = np.asarray(here).astype(int)
+    lower = np.clip(values - (np.indices(values.shape).sum(0) % 2), 0, 255).astype(np.uint8)
+    (cause,) = causes(Compared(None, [recipe()], [here], [Image.fromarray(lower)]))
+    assert cause.name == "fractions cut off"
+    either = np.clip(values + np.indices(values.shape).sum(0) % 3 - 1, 0, 255).astype(np.uint8)
+    (cause,) = causes(Compared(None, [recipe()], [here], [Image.fromarray(either)]))
+    assert cause.name == "rounding"
+
+
 def test_what_no_experiment_explains_is_said_to_be_unexplained():
     base = load_base()
     asked = [recipe(base=base.digest, steps=2, width=32, height=32)]
@@ -136,67 +206,132 @@ KINDS = [
     {"scheduler": "Euler", "seed": 17, "clip_skip": 2},
     {"scheduler": "Euler", "seed": 18, "prompt": "a (red:1.3) fox, snow", "prompt_syntax": "a1111"},
     {"scheduler": "Euler", "seed": 19, "strength": 0.75},
-    {"scheduler": "Euler", "seed": 20, "hires": SecondPass(scale=2, strength=0.7)},
+    {"scheduler": "Euler", "seed": 20, "hires": SecondPass(scale=2, strength=0.75)},
 ]
-LARGEST = {"Euler": 3, "Euler, karras": 3, "DPM++ 2M": 3, "DPM++ 2M, karras": 3}
+COMFY = {
+    "Euler": "euler",
+    "DDIM": "ddim",
+    "DPM++ 2M": "dpmpp_2m",
+    "Euler a": "euler_ancestral",
+    "LCM": "lcm",
+}
+# What experiments bring to at most so many grey levels, with the causes that they find.
+FOUND = {
+    "Euler": ([], 1),
+    "Euler, karras": ([], 1),
+    "Euler, clip skip 2": ([], 1),
+    "DPM++ 2M": ([], 3),
+    "DPM++ 2M, karras": ([], 1),
+    "DDIM": (["another solver"], 1),
+    "Euler a": (["noise between steps"], 1),
+}
 
 
-def start_picture() -> bytes:
+def start_picture(side: int = 64) -> bytes:
     from io import BytesIO
 
     from artmint.train.drawings import draw, subjects
 
     out = BytesIO()
-    draw(subjects()[0], 1, 64).save(out, "PNG")
+    draw(subjects()[0], 1, side).save(out, "PNG")
     return out.getvalue()
 
 
-@pytest.mark.slow
-def test_twenty_recipes_by_diffusers_and_a_real_server(tmp_path):
-    "One table, in build/engines.json; docs/engines.md has it."
-    import hashlib
+def comfy_graph(model: str, asked: Recipe) -> tuple[dict, dict]:
+    "The workflow that a studio would build for a recipe, and what its table says beside what is guessed."
+    graph = SIMPLE | {"4": node("CheckpointLoaderSimple", ckpt_name=model)}
+    table: dict = {}
+    if asked.clip_skip > 1:
+        graph["20"] = node("CLIPSetLastLayer", stop_at_clip_layer=-asked.clip_skip, clip=["4", 1])
+        for name in ("6", "7"):
+            graph[name] = node("CLIPTextEncode", **graph[name]["inputs"] | {"clip": ["20", 0]})
+    if asked.init:
+        graph["21"] = node("LoadImage", image="start.png")
+        graph["22"] = node("VAEEncode", pixels=["21", 0], vae=["4", 2])
+        graph["3"] = node("KSampler", **graph["3"]["inputs"] | {"latent_image": ["22", 0]})
+    if asked.hires:
+        graph["23"] = node("VAEDecode", samples=["3", 0], vae=["4", 2])
+        graph["24"] = node("ImageScaleBy", image=["23", 0], upscale_method="lanczos", scale_by=2.0)
+        graph["25"] = node("VAEEncode", pixels=["24", 0], vae=["4", 2])
+        graph["26"] = node("KSampler", **graph["3"]["inputs"] | {"latent_image": ["25", 0], "denoise": 0.5})
+        graph["8"] = node("VAEDecode", samples=["26", 0], vae=["4", 2])
+        table = {"hires.scale": ["24.scale_by"], "hires.strength": ["26.denoise"]}
+    return graph, table
 
-    from artmint.make.a1111 import A1111Place, open_a1111
-    from artmint.make.base import Base
-    from artmint.make.engines import PainterSource
 
-    from .. import a1111
+def by_comfyui(url: str, model: str, asked: list[Recipe], blob) -> list[Image.Image]:
+    "Recipes as a studio's ComfyUI paints them, each with the workflow that it needs."
+    pictures = []
+    for one in asked:
+        graph, more = comfy_graph(model, one)
+        table, _ = guess_inputs(graph, output_node(graph, "w.json"))
+        inputs = {own: tuple(places) for own, places in (table | more).items()}
+        plan = read_plan(Workflow(file="w.json", graph=json.dumps(graph), inputs=inputs))
+        own = {"clip_skip": 1, "prompt_syntax": "plain", "scheduler": COMFY[one.scheduler]}
+        own |= {"base": plan.digest, "engine": "comfyui"}
+        pictures += ComfyUI(plan, ComfyServer(url)).render([one.model_copy(update=own)], blob=blob)
+    return pictures
 
-    start = start_picture()
-    digest = hashlib.sha256(start).hexdigest()
-    with a1111.serving() as url:
-        place = A1111Place("tiny", url, stated={"tiny-sd1": a1111.sha256()})
-        painter = open_a1111(PainterSource(engine="a1111", base="tiny-sd1"), None, place)
-        shared = {
-            "base": painter.digest,
-            "engine": "a1111",
-            "prompt": "a red fox, snow",
-            "negative_prompt": "dull",
-        }
-        shared |= {"width": 64, "height": 64, "steps": 3, "guidance": 4.0}
-        asked = [Recipe(**shared | more | ({"init": digest} if "strength" in more else {})) for more in KINDS]
-        painter.check_new(asked, lambda name: start)
-        there = painter.render(asked, blob=lambda name: start)
-        again = painter.render(asked[:1])
-    assert len(asked) == 20
-    assert apart(there[0], again[0]).largest == 0
-    base = Base(a1111.pipeline(tmp_path), "tiny-sd1", None)
-    ours = [
-        recipe_for(one, "diffusers", base.digest)[0].model_copy(update={"profile": "fast"}) for one in asked
-    ]
-    here = render(base, ours, blob=lambda name: start)
+
+def by_sdcpp(url: str, asked: list[Recipe], blob) -> list[Image.Image]:
+    "Recipes as stable-diffusion.cpp paints them."
+    place = A1111Place("tiny", url, stated={"tiny-sd1": a1111.sha256()})
+    painter = open_a1111(PainterSource(engine="a1111", base="tiny-sd1"), None, place)
+    own = {"base": painter.digest, "engine": "a1111"}
+    recipes = [one.model_copy(update=own) for one in asked]
+    painter.check_new(recipes, blob)
+    there = painter.render(recipes, blob=blob)
+    assert apart(there[0], painter.render(recipes[:1])[0]).largest == 0
+    return there
+
+
+def rows_of(base: Base, ours: list[Recipe], columns: dict, blob) -> list[dict]:
+    "One row for each engine and kind of recipes, with what explains it."
     rows = []
     for kind, indices in kinds_of(ours).items():
-        pick = [[pictures[i] for i in indices] for pictures in (ours, here, there)]
-        pair = Compared(base, *pick, lambda name: start)
-        named = causes(pair)
-        rows.append({"kind": kind, "recipes": len(indices), "apart": vars(pair.apart)})
-        rows[-1]["causes"] = [{"name": c.name, "words": c.words, "after": vars(c.after)} for c in named]
-        if kind in LARGEST:
-            assert [c.name for c in named][-1] == "rounding", (kind, named)
-            assert named[-1].after.largest <= LARGEST[kind]
-        assert named
-    engine_sheet(["diffusers", "sd.cpp"], list(map(list, zip(here, there)))).save(
-        a1111.TOOLS.parent / "engines.png"
-    )
-    (a1111.TOOLS.parent / "engines.json").write_text(json.dumps(rows, indent=1))
+        for engine, there in columns.items():
+            pick = [[pictures[i] for i in indices] for pictures in (ours, columns["diffusers"], there)]
+            pair = Compared(base, *pick, blob)
+            if engine == "diffusers":
+                continue
+            named = [{"name": c.name, "words": c.words, "after": vars(c.after)} for c in causes(pair)]
+            rows.append({"kind": kind, "engine": engine, "recipes": len(indices)})
+            rows[-1] |= {"apart": vars(pair.apart), "causes": named}
+            print(json.dumps(rows[-1]), flush=True)
+    return rows
+
+
+@pytest.mark.slow
+def test_twenty_recipes_by_diffusers_comfyui_and_a_server_with_a1111s_api(tmp_path, monkeypatch):
+    "One table, in build/tools/engines.json; docs/engines.md has it."
+    a1111.program()
+    monkeypatch.setitem(
+        PROFILES, "fast", Profile("float32", 1)
+    )  # what fills a batch up changes no pixel much
+    start = start_picture()
+    digest = hashlib.sha256(start).hexdigest()
+    blob = {digest: start}.get
+    base = Base(a1111.pipeline(tmp_path), "tiny-sd1", None)
+    shared = {"base": base.digest, "prompt": "a red fox, snow", "negative_prompt": "dull", "profile": "fast"}
+    shared |= {"width": 64, "height": 64, "steps": 3, "guidance": 4.0}
+    ours = [Recipe(**shared | more | ({"init": digest} if "strength" in more else {})) for more in KINDS]
+    assert len(ours) == 20
+    plain = [one.model_copy(update={"profile": "portable"}) for one in ours]
+    with a1111.serving() as url:
+        columns = {"stable-diffusion.cpp": by_sdcpp(url, plain, blob)}
+    comfy = Comfy(tmp_path / "comfy", a1111.for_comfyui())
+    try:
+        columns["ComfyUI"] = by_comfyui(comfy.url, a1111.for_comfyui().name, plain, blob)
+    finally:
+        comfy.kill()
+    columns = {"diffusers": render(base, ours, blob=blob)} | columns
+    rows = rows_of(base, ours, columns, blob)
+    (TOOLS / "engines.json").write_text(json.dumps(rows, indent=1))
+    engine_sheet(list(columns), list(map(list, zip(*columns.values())))).save(TOOLS / "engines.png")
+    for row in rows:
+        assert row["causes"]
+        assert row["causes"][-1]["name"] != "not explained", row
+        if row["kind"] in FOUND:
+            names, most = FOUND[row["kind"]]
+            assert [cause["name"] for cause in row["causes"]][: len(names)] == names, row
+            assert row["causes"][-1]["after"]["largest"] <= most, row

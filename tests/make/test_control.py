@@ -102,6 +102,7 @@ def test_alone_and_in_a_batch_of_eight(bases, profile):
     assert render(base, recipes[4:5], blob=files)[0].tobytes() == together[4].tobytes()
 
 
+@pytest.mark.slow
 def test_another_weight_or_picture_is_another_picture_of_the_same_network(bases):
     "One ControlNet is loaded for all of them, and each follows what its own recipe says."
     base, files = bases("sd1"), Files()
@@ -113,6 +114,7 @@ def test_another_weight_or_picture_is_another_picture_of_the_same_network(bases)
     assert apart == [image.tobytes() for image in render(base, recipes, blob=files)]
 
 
+@pytest.mark.slow
 def test_a_second_pass_follows_at_its_own_size(bases):
     base, files = bases("sd1"), Files()
     uses = [use(files, control(base.pipeline.unet, 1), edges(64, 64))]

@@ -101,6 +101,7 @@ def test_a_whole_pipeline_paints_what_it_paints_alone(bases, name):
         assert np.asarray(image).std() > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", some(["sdxl", "flux", "sd1", "sd2", "sd3"], ["flux"]))
 def test_batch_and_order_change_no_pixel(bases, name):
     base = bases(name)
@@ -294,6 +295,7 @@ def test_a_device_that_is_not_there_is_refused(device, offload, word):
         load_base(device=device, offload=offload)
 
 
+@pytest.mark.slow
 def test_a_pipeline_that_needs_a_mask_is_refused(bases, tmp_path):
     from tests.families import unet
 

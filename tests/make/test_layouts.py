@@ -170,6 +170,7 @@ def test_half_an_adapter_has_no_kohya_layout():
         to_kohya(pack_tensors({"weight": torch.zeros(2, 4)}, {}))
 
 
+@pytest.mark.slow
 def test_rank_stabilised_lora_is_exported_as_strong_as_it_is(bases):
     "alpha / sqrt(rank) is alpha · sqrt(rank) / rank to A1111 and ComfyUI; pictures of both files are one."
     base = bases("sd1")

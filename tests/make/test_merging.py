@@ -90,6 +90,7 @@ LAYOUTS = (
 )
 
 
+@pytest.mark.many(6)
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("name", ["sd1", "sdxl"])
 def test_the_layers_that_change_are_the_files_and_as_strong(bases, name, layout):
@@ -99,6 +100,7 @@ def test_the_layers_that_change_are_the_files_and_as_strong(bases, name, layout)
     check_moves(base, merged(base, written(layout, base, lora), 0.7), wanted(base, lora, 0.7))
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_any_layers_any_ranks_any_alphas_any_layout(bases, data):
@@ -231,6 +233,7 @@ def by_peft(base, files, dtype):
     return pipeline
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", some([torch.float32, torch.float64, torch.bfloat16], [torch.float64]))
 def test_the_sums_are_pefts_to_the_last_bit(bases, style, trained, tmp_path, dtype):
     "So pictures of recipes that are older than this loader are what they were."
@@ -253,6 +256,7 @@ def cut(tensors, ending: str) -> dict:
     return {name: t for name, t in tensors.items() if name != first}
 
 
+@pytest.mark.many(3)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_half_a_layer_is_refused(bases, layout):
     base = bases("sd1")
@@ -548,6 +552,7 @@ CASES = [
 ]
 
 
+@pytest.mark.many(6)
 @pytest.mark.parametrize("kind, layer, options", CASES, ids=lambda value: str(value) if value else "plain")
 def test_what_lycoris_writes_is_merged_as_lycoris_merges(bases, kind, layer, options):
     "Every algorithm of its package that is merged here, over a linear layer and a convolution."

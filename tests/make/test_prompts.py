@@ -244,6 +244,7 @@ def far(image, other) -> int:
     return int(np.abs(np.asarray(image).astype(int) - np.asarray(other)).max())
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize("profile", ["fast", "portable"])
 def test_without_marks_both_syntaxes_paint_the_same_bytes(bases, profile):
     for name in ("sd1", "sdxl"):
@@ -336,6 +337,7 @@ def test_a_word_stays_in_one_chunk(bases):
 # ---------------------------------------------------------------- refusals
 
 
+@pytest.mark.many(4)
 @pytest.mark.parametrize(
     "text, mark",
     [

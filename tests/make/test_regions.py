@@ -70,6 +70,7 @@ def theirs(base, recipe: Recipe, mask: Image.Image):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["usual", "inpainting"])
 @pytest.mark.parametrize("strength", [1.0, pytest.param(0.7, marks=pytest.mark.slow)])
 def test_a_mask_is_painted_as_diffusers_paints_it(base, painter, kind, strength, monkeypatch):

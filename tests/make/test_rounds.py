@@ -270,6 +270,7 @@ def test_editions_of_two_bases_make_no_drop(tmp_path, tiny, base):
     assert pack(catalog, tiny, 1, 1, 4, other, {}).weights[0].digest == own.digest
 
 
+@pytest.mark.slow
 def test_what_a_person_picked_of_earlier_settings_counts(tmp_path, tiny, base):
     "The rules choose among what the present settings gave; a person may go back."
     catalog = Catalog(tmp_path / "studio")
@@ -401,6 +402,7 @@ def test_a_changed_setting_runs_through_where_every_slot_has_its_edition(tmp_pat
     assert Catalog(tmp_path / "studio").all("edition") == editions
 
 
+@pytest.mark.slow
 def test_a_slot_that_waits_for_a_work_by_hand_holds_up_no_round(tmp_path, base):
     "Neither painted nor taken for an incomplete round; the work takes it when it is entered and picked."
     shutil.copytree(TINY, tmp_path / "tiny")
@@ -449,6 +451,7 @@ def test_a_word_for_one_value_is_a_change_whichever_slot_has_it(tmp_path, tiny):
     assert "salt" in describe_change(catalog, settings_now(catalog, salted, BASE), slots)
 
 
+@pytest.mark.slow
 def test_a_public_salt_that_is_changed_leaves_what_was_made_provable(tmp_path, tiny, base):
     catalog = Catalog(tmp_path / "studio")
     slots = frozen_slots(catalog, tiny, tiny.salt)

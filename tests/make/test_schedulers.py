@@ -20,6 +20,7 @@ from artmint.make.schedulers import (
     SCHEDULERS,
     UnknownChoice,
     scheduler_of,
+    step_generators,
     step_seed,
     unpaintable,
 )
@@ -80,6 +81,7 @@ def plain(base, r: Recipe, scheduler=None) -> Image.Image:
     ]
 
 
+@pytest.mark.many(3)
 @pytest.mark.parametrize("name", some(["sd1", "sd2", "sdxl"], ["sd1"]))
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 def test_every_scheduler_paints_what_the_plain_pipeline_paints(bases, name, scheduler):
@@ -115,6 +117,7 @@ def test_rescaled_guidance_is_diffusers(bases, name, share):
     assert far(image, render(base, [recipe(base, guidance=9.0, negative_prompt="blurred")])[0]) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "scheduler", some([name for name, kind in SCHEDULERS.items() if kind.noisy], ["DPM++ SDE"])
 )
@@ -382,6 +385,7 @@ def test_a_base_whose_own_scheduler_draws_noise_draws_none_unasked(tmp_path):
 # ---------------------------------------------------------------- refusals before anything is made
 
 
+@pytest.mark.many(3)
 @pytest.mark.parametrize(
     "change, word",
     [
@@ -445,3 +449,20 @@ def test_names_are_known_without_torch():
 
     code = "import sys; import artmint.make.schedulers; print('torch' in sys.modules or 'diffusers' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
+
+
+def test_noise_between_the_steps_as_other_programs_draw_it():
+    own = {"prompt": "", "seed": 7, "width": 64, "height": 64, "profile": "fast"}
+    asked = [Recipe(base="a" * 64, scheduler="Euler a", **own)]
+    stream = torch.randn(32, generator=torch.Generator("cpu").manual_seed(7))
+    (restarted,) = step_generators(asked, 16, "restarted")
+    (continued,) = step_generators(asked, 16, "continued")
+    (own,) = step_generators(asked, 16)
+    drawn = [torch.randn(16, generator=one) for one in (restarted, continued, own)]
+    assert torch.equal(drawn[0], stream[:16])
+    assert torch.equal(drawn[1], stream[16:])
+    assert not torch.equal(drawn[2], drawn[0])
+    assert not torch.equal(drawn[2], drawn[1])
+    assert step_generators([asked[0].model_copy(update={"scheduler": "Euler"})], 16, "restarted") is None
+    with pytest.raises(UnknownChoice, match="restarted"):
+        step_generators(asked, 16, "elsewhere")

@@ -39,6 +39,18 @@ def test_a_common_graph_has_the_table_that_people_would_write(name):
     assert guessed(graph) == (table, remarks)
 
 
+def test_links_by_numbers_are_followed_like_those_by_names():
+    def by_number(value):
+        return [int(value[0]), value[1]] if isinstance(value, list) else value
+
+    graph, table, remarks = GRAPHS["simple"]
+    numbered = {
+        name: node(one["class_type"], **{key: by_number(value) for key, value in one["inputs"].items()})
+        for name, one in graph.items()
+    }
+    assert guessed(numbered) == (table, remarks)
+
+
 def test_the_editors_own_format_is_refused_with_the_words_how_to_export():
     with pytest.raises(BadWorkflow, match=r"Workflow, Export \(API\)"):
         read_workflow('{"nodes": [{"id": 1, "type": "KSampler"}], "links": [], "version": 0.4}', "w.json")

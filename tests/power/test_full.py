@@ -87,6 +87,7 @@ def whole(tmp_path_factory):
     return published(folder / "studio"), words.split(": ", 1)[1].split(". What was")[0].split()
 
 
+@pytest.mark.slow
 def test_the_places_at_which_a_disk_is_written_to_are_found(whole):
     left, places = whole
     assert len(left) > 5

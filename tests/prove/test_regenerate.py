@@ -174,6 +174,7 @@ def touched(recipe, files, token):
     return image
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize(
     "paint, profile",
     some(product([foreign, reseeded, touched], ["fast", "half"]), [(foreign, "fast"), (touched, "half")]),
@@ -251,6 +252,7 @@ def test_weights_that_name_other_code_are_not_loaded(lie, where):
     assert "which is not loaded" in proof.steps[-1].evidence
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize("where", ["inside", "apart"])
 def test_broken_weights_are_unchecked(lie, where):
     def change(files):
@@ -337,13 +339,17 @@ def test_pictures_of_another_engine_say_what_it_takes_to_paint_them_again(tmp_pa
     from artmint.prove.evidence import Unreachable
     from artmint.prove.regenerate import _painter, _Place
 
-    def place(engine):
-        return _Place([], [], "0" * 64, "", tmp_path, "hill", engine)
+    def place(engine, stated="hill"):
+        return _Place([], [], "0" * 64, "", tmp_path, stated, engine)
 
     with pytest.raises(Unreachable, match="need ComfyUI with the workflow 'hill', which isn't published"):
         _painter(place("comfyui"))
     with pytest.raises(Unreachable, match="need a server with A1111's API and 'hill' .*--base http"):
         _painter(place("a1111"))
+    with pytest.raises(Unreachable, match="need ComfyUI 0.3.75 with the workflow 'hill', which"):
+        _painter(place("comfyui", "hill (ComfyUI 0.3.75)"))
+    with pytest.raises(Unreachable, match="need Forge f2, or another server with A1111's API, and 'fox'"):
+        _painter(place("a1111", "fox (Forge f2)"))
 
 
 @pytest.mark.parametrize(

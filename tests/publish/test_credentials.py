@@ -714,6 +714,7 @@ def test_the_proof_holds_and_says_what_the_pictures_carry(minted):
     ] == [("held", ["16", "of", "16"])]
 
 
+@pytest.mark.slow
 def test_without_the_library_the_proof_says_that_it_did_not_look(minted):
     program = "import sys; sys.modules['c2pa'] = None; from pathlib import Path; from artmint.verify import verify; p = verify(sys.argv[1], Path(sys.argv[2])); print(p.exit_code, *[s.status + ' ' + s.evidence for s in p.steps if s.name == 'credentials'])"
     done = subprocess.run(

@@ -16,8 +16,12 @@ from artmint.core.manifest import BadMetadata
 from artmint.core.records import Slot
 from artmint.ipfs.car import check_car, open_car, read_file
 from artmint.ipfs.cid import cid
+from artmint.metadata import pack
+from artmint.publish.audit import check_token
 from artmint.publish.placeholder import pack_placeholder
 from artmint.publish.tokens import (
+    AIGC_FIELDS,
+    is_of_schema,
     Attribute,
     MissingMedia,
     NoOpeningSalt,
@@ -38,7 +42,7 @@ from artmint.publish.tokens import (
     withheld_digest,
     withheld_digests,
 )
-from tests.packed import DEMO, drop_of, pack_demo
+from tests.packed import BASE, DEMO, WEIGHTS, drop_of, fill, pack_demo
 from tests.shown import ADA, BEN, SPLITTER, pack_shown, shown_folder
 
 FIRST_SCHEMA = (
@@ -78,7 +82,7 @@ def test_traits_that_are_numbers_are_shown_as_numbers():
 
 
 def test_the_published_schema_is_that_of_the_models():
-    assert json_schema(pictures=True) == model_schema(), "run scripts/token_schema.py"
+    assert json_schema(aigc=True) == model_schema(), "run scripts/token_schema.py"
     for words in (False, True):
         for arweave in (False, True):
             assert json_schema(words, arweave) == canonical(json.loads(json_schema(words, arweave)))
@@ -352,3 +356,30 @@ def test_the_page_of_a_sealed_drop_brings_the_files_that_it_names(tmp_path):
     assert page.banner_image in {f"ipfs://{cid}" for path, cid in paths.items() if path.startswith("media/")}
     assert not any(path.endswith(".mp4") for path in paths)  # no token of it is told
     assert page.traits is None
+
+
+def test_erc_7007s_fields_are_an_option_that_changes_nothing_else(tmp_path):
+    "A collection that doesn't ask for them has the bytes that it always had; one that does is valid, and can't contradict itself."
+    wanting = DEMO.model_copy(update={"market": Market(erc7007="attestation")})
+    catalog = fill(tmp_path, 2, wanting)
+    pack(catalog, wanting, 1, 1, 2, BASE, WEIGHTS)
+    root = drop_of(catalog) / "root"
+    schema = (root / "schema.json").read_bytes()
+    assert schema == json_schema(aigc=True)
+    data = (root / "1.json").read_bytes()
+    said = json.loads(data)
+    jsonschema.Draft202012Validator(json.loads(schema)).validate(said)
+    assert said["prompt"] == said["artmint"]["recipe"]["prompt"]
+    assert said["aigc_data"] == said["image"]
+    assert (said["aigc_type"], said["proof_type"]) == ("image", "attestation")
+    picture = (root / "images/1.png").read_bytes()
+    assert check_token(1, data, picture) == []
+    for name, other in (("prompt", "a lie"), ("aigc_data", "ipfs://b" + "a" * 58)):
+        [finding] = check_token(1, canonical(said | {name: other}), picture)
+        assert finding.field == name
+    assert is_of_schema(read_token(data), schema)
+    for earlier in (json_schema(), json_schema(market=True), json_schema(pictures=True)):
+        assert not is_of_schema(read_token(data), earlier)
+    plain = canonical({name: value for name, value in said.items() if name not in AIGC_FIELDS})
+    assert is_of_schema(read_token(plain), json_schema())
+    assert DEMO.model_copy(update={"market": Market()}).digest == DEMO.digest

@@ -1,9 +1,14 @@
 "The report's page."
 
 import re
+import time
 
 import jsonschema
+
+from artmint.report.page import LETTER, WIDTH, bars
+from artmint.studio.ledger import LedgerLine, bill, load_money
 from tests.drawn import DEMO, SLOTS, table
+from tests.house.house import ROOT
 
 
 def test_the_page_shows_the_numbers_and_escapes_what_is_from_outside(small):
@@ -108,3 +113,22 @@ def test_the_badge_says_in_how_many_stores_a_drop_was_found_and_when(tmp_path):
     badge = page._kept(catalog, "demo/1")
     assert (badge["status"], badge["text"][:25]) == ("failed", "Held by 1 of 2 stores, as")
     assert "far: missing" in badge["text"]
+
+
+def test_a_long_currency_takes_its_place_from_the_bars():
+    "No label runs out of the drawing, however long the currency's name is."
+    for text in ("3", "2 min · 0.00162 EUR (example)", "12 min · 0.000150 of the studio's own money"):
+        drawn = bars("Compute", [("generate", 120.0, text, "mark"), ("mint", 0.2, text, "mark")])
+        starts = [float(x) for x in re.findall(r'<text x="([\d.]+)"[^>]*class="soft"', drawn)]
+        assert len(starts) == 2
+        assert max(starts) + len(text) * LETTER <= WIDTH + 1
+
+
+def test_the_example_prices_every_unit_that_the_demo_uses(tmp_path):
+    (tmp_path / "studio.toml").write_bytes((ROOT / "batches/studio.example.toml").read_bytes())
+    money = load_money(tmp_path)
+    used = [
+        LedgerLine("s", "k", 1.0, unit, time.time()) for unit in ("cpu", "people", "bytes", "pinned", "wei")
+    ]
+    assert bill(used, money).fully_priced and money.revenue_per_token
+    assert "example" in money.currency

@@ -255,6 +255,7 @@ def batch_of(
     return tries
 
 
+@pytest.mark.slow
 def test_no_more_false_alarms_in_fifty_stationary_runs_than_the_stated_rate():
     "Each run measures its own reference first, as a studio does; eight attempts at a slot, and drops of sixteen. 5% of 50 are 2.5."
     rng = np.random.default_rng(11)

@@ -61,6 +61,7 @@ def test_every_verb_says_what_it_would_send_then_sends_it_then_leaves_it(studio,
     assert {row["role"] for row in said["roles"]} == {"admin", "next", "treasury", "minter", "pauser"}
 
 
+@pytest.mark.slow
 def test_what_cannot_be_done_is_refused_before_anything_is_sent(studio, capsys):
     folder, contract = studio
     height = connect("embedded", folder / "chain").eth.block_number
@@ -146,7 +147,8 @@ def test_a_sealed_drop_shows_a_placeholder_until_it_is_told(packed, capsys):
     said = artmint(capsys, "admin", "seal", *words, "--dry-run", "--salt-is-known")
     assert "setPlaceholderURI" in said and "commitSealedDrop" in said and "setContractURI" in said
     assert "--salt-is-known" in artmint(capsys, "admin", "seal", *words, code=2)
-    artmint(capsys, "admin", "seal", *words, "--salt-is-known")
+    assert "--keep" in artmint(capsys, "admin", "seal", *words, "--salt-is-known", code=4)
+    artmint(capsys, "admin", "seal", *words, "--salt-is-known", "--keep", folder.parent / "safe")
     artmint(capsys, "admin", "allow", *words, "--total", 4)
     artmint(capsys, "mint", *words)
     do = contract.functions

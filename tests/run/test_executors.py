@@ -159,6 +159,7 @@ def test_more_than_the_cluster_has_is_refused(nodes, guarded):
     assert "A worker asks for 4 GPU, and the whole cluster has 2" in done.stderr
 
 
+@pytest.mark.slow
 @RAY
 def test_without_a_token_nothing_is_started(guarded):
     done = subprocess.run(

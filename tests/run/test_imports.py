@@ -91,6 +91,36 @@ def test_a_bad_day(place, console):
     assert console("pictures")[0] == 1
 
 
+def test_pictures_whose_words_name_no_traits_are_placed_by_a_table_to_fill_in(place, console):
+    for path in (place / "pictures").glob("*.png"):
+        path.unlink()
+    for number, name in enumerate(("one.png", "=two.png", "three.png")):
+        (place / "pictures" / name).write_bytes(png(seed=60 + number))
+    code, out, _ = console("pictures", "--dry-run", "--write-table", "places.csv")
+    assert code == 4 and "3 rows of places.csv wait for a slot (places.slots.csv lists them)" in out
+    rows = (place / "places.csv").read_text("utf-8-sig").splitlines()
+    assert rows[0] == "file,slot,note"
+    assert [row.split(",")[:2] for row in sorted(rows[1:])] == [
+        ["'=two.png", ""],
+        ["one.png", ""],
+        ["three.png", ""],
+    ]
+    slots = (place / "places.slots.csv").read_text("utf-8-sig").splitlines()
+    assert slots[0] == "slot,motif,palette,pictures,closed" and len(slots) == 5
+    code, _, err = console("pictures", "--dry-run", "--write-table", "places.csv")
+    assert code == 2 and "places.csv" in err
+    filled = [
+        row.replace(".png,,", f".png,{1 + number % 2},")
+        for number, row in enumerate(rows)
+        if "three" not in row
+    ]
+    (place / "places.csv").write_text("\n".join([*filled, "three.png,,not yet"]), "utf-8-sig")
+    code, out, err = console("pictures", "--table", "places.csv")
+    assert code == 4 and "1 of its rows have a file and no place yet" in err
+    assert set(standing(place).values()) == {"one.png", "=two.png"}
+    assert len({key.split("/")[1] for key in standing(place)}) == 2
+
+
 def test_what_is_typed_wrong_is_told(place, console):
     (place / "t.csv").write_text("file,slot\na.png,1\n")
     for words, why in (

@@ -155,6 +155,7 @@ def wrong_files(base) -> dict[str, tuple[bytes, str]]:
     }
 
 
+@pytest.mark.many(4)
 @pytest.mark.parametrize("name", wrong_files(load_base()))
 def test_a_wrong_file_is_refused_before_anything_is_stored(house, bundled, capsys, name):
     data, words = wrong_files(bundled)[name]

@@ -17,6 +17,7 @@ from artmint.studio.files import StudioBusy, hold_studio
 from tests.small import FILL, ROUND, STUDIO, WRITE, notebook, traces
 
 
+@pytest.mark.slow
 def test_rounds_resumption_and_repair(books, order, tmp_path):
     "Two rounds fill the slots; a second run does nothing; a changed parameter runs its stage and what follows; a lost notebook runs again."
     studio = tmp_path / "studio"
@@ -239,6 +240,20 @@ def test_a_silent_stage_says_how_long_it_has_been_at_work_and_what_is_left(
     unknown = runner.RunContext(one, None, tmp_path, None, print, shown.append).progress_of(stage)
     unknown.beat(10.0)
     assert shown[-1].endswith("10 s so far, what is left isn't known yet")
+
+
+def test_what_is_at_work_within_a_picture_is_shown_and_counts_once(books, order, tmp_path):
+    notebook(books, "00_seeds", STUDIO, "1")
+    one = order(stages=("00_seeds",))
+    shown, events = [], []
+    context = runner.RunContext(one, None, tmp_path, None, print, shown.append, events.append)
+    (stage,) = runner.plan(one, tmp_path)
+    voice = context.progress_of(stage)
+    voice("generate:  50%|##5  | 2/4 [00:10<00:10, 5.00s/picture, KSampler, step 3 of 8]")
+    voice("generate:  50%|##5  | 2/4 [00:11<00:11, 5.50s/picture]")
+    assert shown[0].endswith("left; KSampler, step 3 of 8")
+    assert shown[1].endswith(" left")
+    assert events == [{"event": "progress", "stage": "00_seeds", "done": 2, "of": 4}]
 
 
 @pytest.mark.slow

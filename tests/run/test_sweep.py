@@ -194,6 +194,7 @@ display(Image.new('RGB', (300, 200), (0, 0, seed * 60)))
 display(JSON({'double': 2 * seed, 'side': side}))"""
 
 
+@pytest.mark.slow
 def test_a_sweep_ends_in_a_page_and_a_sheet_of_pictures(books, tmp_path):
     notebook(books, "04_drawings", "seed: int = 1  # a seed\nside: str = 'a'  # a side", DRAW)
     order = sweep.Sweep(name="trial", notebook="04_drawings", grid={"seed": (1, 2, 3), "side": ("x", "<y>")})

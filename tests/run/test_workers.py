@@ -74,6 +74,7 @@ def test_a_lost_file_is_on_the_list_again(base, expected, tmp_path):
     assert not order_of(catalog, Diffusers(base), attempts, Crew()).batches
 
 
+@pytest.mark.slow
 def test_serial_makes_the_same(base, expected, tmp_path):
     catalog, order, attempts = listed(tmp_path, base)
     told: list = []
@@ -167,6 +168,7 @@ def test_batches_are_full_and_the_list_outlives_what_is_made(base, tmp_path):
     assert list(again.batches) == list(order.batches)[1:]
 
 
+@pytest.mark.slow
 def test_a_worker_loads_the_base_as_the_collection_says_it_is(tmp_path):
     said = load_base(files=BaseFiles(prediction_type="epsilon"))
     order = order_of(Catalog(tmp_path), Diffusers(said), [], Crew())

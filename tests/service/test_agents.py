@@ -112,6 +112,7 @@ def test_a_run_is_asked_for_once_by_its_name(place):
     assert told(agent, "cancel_run", run="by-agent").structured_content["state"] == "cancelled"
 
 
+@pytest.mark.slow
 def test_a_picture_is_a_picture_and_small(place, monkeypatch):
     agent = opened(place)
     edition = told(agent, "list_editions", collection="tiny").structured_content["items"][0]

@@ -3,6 +3,8 @@
 import re
 import time
 
+import pytest
+
 from artmint.service.access import ROLE_SCOPES
 from artmint.service.api import service_app
 from artmint.service.door import Door
@@ -80,6 +82,7 @@ def test_health_is_one_thing_and_readiness_another(empty_service):
     assert client.get("/healthz").status_code == 200
 
 
+@pytest.mark.slow
 def test_the_board_is_inside_for_people_who_were_invited(judged_service):
     service = judged_service.service
     secret = invite_member(service.team, "Mo", "artist")

@@ -339,6 +339,7 @@ def test_an_answer_that_does_not_begin_is_given_up_whatever_the_method(method, h
     assert b"TooLongAtIt" in sent[1]["body"]
 
 
+@pytest.mark.slow
 def test_what_the_service_was_installed_without_is_named_with_the_line_that_brings_it():
     sent = []
 

@@ -154,6 +154,7 @@ def test_what_was_appended_survives_a_kill(catalog):
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL
 
 
+@pytest.mark.slow
 def test_processes_that_open_and_write_at_once_agree(tmp_path):
     answers = SPAWN.Queue()
     workers = [
@@ -351,6 +352,7 @@ def test_a_killed_holders_work_is_taken_up(catalog):
     assert catalog.claim("s", "bob", 60) == "a"
 
 
+@pytest.mark.slow
 def test_processes_share_the_work_without_overlap(tmp_path):
     keys = [f"demo/{i}/1" for i in range(120)]
     answers = SPAWN.Queue()

@@ -87,12 +87,14 @@ export class Bar {
       textContent: "Report",
     });
     this.report.hidden = true;
+    this.posts = make("a", { className: "report", textContent: "Posts" });
+    this.posts.hidden = true;
     this.invite = tool("Invite", "", () => board.invite());
     this.invite.hidden = true;
-    this.tools = make("div", { className: "tools" }, this.report, this.select, this.compare, this.undo);
+    this.tools = make("div", { className: "tools" }, this.report, this.posts, this.select, this.compare, this.undo);
     const narrow = matchMedia("(max-width: 760px)").matches;
     if (narrow) this.filters.append(this.invite);
-    else this.report.after(this.invite);
+    else this.posts.after(this.invite);
   }
   turn(run) {
     this.machine.setAttribute("aria-pressed", String(!this.judged));

@@ -100,6 +100,7 @@ export const reading = {
     if (opened.blind) bar.machine.remove();
     if (opened.report && transport.report)
       Object.assign(bar.report, { hidden: false, href: transport.report("") });
+    if (opened.posts && transport.posts) Object.assign(bar.posts, { hidden: false, href: transport.posts });
     bar.invite.hidden = !(opened.can?.includes("invite") && transport.invite);
     if (!this.deciding) this.lookOnly();
     this.foot.replaceChildren(

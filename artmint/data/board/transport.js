@@ -34,6 +34,7 @@ export function overHttp(token) {
       if (small) return `thumbnail/${dna}?${secret}`;
       return `picture/${dna}${reason === undefined ? "" : "/" + reason}?${secret}`;
     },
+    posts: `posts.html?${secret}`,
     report: (dna) => `report.html?${secret}#dna-${dna.slice(0, 16)}`,
   };
 }

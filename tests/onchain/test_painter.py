@@ -1,0 +1,250 @@
+"A painter, a collection that it draws, and what either refuses. Quick on the embedded chain; on a node all three draw the same."
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from artmint.chain.admin import CommittedElsewise, EarlierDropOpen, authorize, parties
+from artmint.chain.connect import connect
+from artmint.chain.contract import ForeignCode, artifact
+from artmint.chain.journal import Journal
+from artmint.chain.transaction import RefusedByContract
+from artmint.onchain.model import bundled_model, drawn_png, drawn_uri, split_code, written_recipes
+from artmint.onchain.network import WEIGHTS_SIZE
+from artmint.onchain.painter import (
+    CHAIN_PRICES,
+    DRAWN,
+    PAINTER,
+    OtherModel,
+    check_drawn,
+    code_gas,
+    commit_drawn,
+    cost_lines,
+    deploy_drawn,
+    deploy_painter,
+    drawn_at,
+    drawn_code,
+    drawn_gas,
+    drawn_version,
+    mint_drawn,
+    model_on_chain,
+    money_of,
+    painter_of,
+)
+from artmint.seeds import load_collection
+from artmint.studio.catalog import Catalog
+from artmint.studio.editions import token_of
+from tests.anvil import Anvil, ProgramMissing
+from tests.painted import GAS, painter_on, thrown_model, thrown_recipe
+
+ROOT = Path(__file__).parents[2]
+COLLECTION = load_collection(ROOT / "collections/onchain")
+
+
+class Place:
+    "A studio whose painter and collection are on an embedded chain, with one drop of three."
+
+    def __init__(self, folder: Path):
+        self.model = bundled_model()
+        self.catalog, self.web3 = Catalog(folder), connect("embedded", folder / "chain")
+        self.who = parties(self.web3, folder / "keys", rounds=2**10)
+        self.admin, self.minter = (
+            Journal(self.catalog, self.web3, key) for key in (self.who.admin, self.who.minter)
+        )
+        self.painter = deploy_painter(self.admin, self.model)
+        self.contract = deploy_drawn(self.admin, COLLECTION, self.painter, self.who.treasury)
+        self.ask = self.contract.functions
+        rng = np.random.default_rng(2)
+        self.recipes = [thrown_recipe(self.model, rng) for _ in range(3)]
+        commit_drawn(self.admin, self.contract, self.model, 1, self.recipes)
+        authorize(self.admin, self.contract, self.who.minter.address, 3)
+
+    def refused(self, call) -> str:
+        "What the contract says to a call of the admin's."
+        with pytest.raises(RefusedByContract) as refusal:
+            self.admin.send(call, {"verb": "try"})
+        return str(refusal.value)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("drawn")
+    return Place(folder)
+
+
+def test_each_contract_is_known_by_its_hash():
+    for name in (PAINTER, DRAWN):
+        assert artifact(name)["codeHash"] in drawn_code()[name]
+        assert "immutables" not in artifact(name)
+
+
+def test_the_model_is_on_chain(place):
+    there = model_on_chain(painter_of(place.contract))
+    assert there == place.model
+    assert bytes(place.painter.functions.digest().call()).hex() == place.model.digest
+    chunks = [bytes(place.web3.eth.get_code(one)) for one in place.painter.functions.chunks().call()]
+    assert chunks == split_code(place.model.data)
+
+
+def test_all_of_it_is_made_once(place):
+    before = len(place.admin.transactions())
+    painter = deploy_painter(place.admin, place.model)
+    contract = deploy_drawn(place.admin, COLLECTION, painter, place.who.treasury)
+    assert commit_drawn(place.admin, contract, place.model, 1, place.recipes) is None
+    assert (painter.address, contract.address) == (place.painter.address, place.contract.address)
+    assert len(place.admin.transactions()) == before
+
+
+def test_recipes_are_what_was_committed(place):
+    assert [bytes(place.ask.recipeOf(token).call()) for token in (1, 2, 3)] == place.recipes
+    root, digest, first, quantity, _ = place.ask.dropOf(2).call()
+    assert (bytes(root).hex(), bytes(digest).hex()) == (written_recipes(place.recipes)[1], place.model.digest)
+    assert (first, quantity) == (1, 3)
+
+
+def test_a_drop_is_committed_once_and_in_order(place):
+    other = [place.recipes[1], place.recipes[0], place.recipes[2]]
+    with pytest.raises(CommittedElsewise):
+        check_drawn(place.contract, place.model, 1, other)
+    with pytest.raises(EarlierDropOpen, match="committed"):
+        check_drawn(place.contract, place.model, 9, other)
+    with pytest.raises(OtherModel):
+        check_drawn(place.contract, thrown_model(np.random.default_rng(1)), 1, place.recipes)
+
+
+def test_the_contract_refuses_what_it_should(place):
+    "Each refusal is the contract's own, by name."
+    digest, good = bytes.fromhex(place.model.digest), place.recipes[0]
+    commit = place.ask.commitDrawn
+    assert "NotNextUncommitted" in place.refused(commit(1, 1, digest, good))
+    assert "NothingAsked" in place.refused(commit(4, 0, digest, b""))
+    assert "AboveMaxSupply" in place.refused(commit(4, 14, digest, good * 14))
+    assert place.refused(commit(4, 1, bytes(32), good))
+    assert place.refused(commit(4, 1, digest, good + b"\0"))
+    assert place.refused(commit(4, 1, digest, b"\xff" + good[1:]))
+    assert place.refused(commit(4, 1, digest, good[:7] + b"\1" + good[8:]))
+    assert place.ask.nextUncommitted().call() == 4
+
+
+def test_a_painter_is_not_made_of_other_bytes(place):
+    "A digest that isn't the chunks', a chunk that is missing, chunks in another order."
+    made = artifact(PAINTER)
+    factory = place.web3.eth.contract(abi=made["abi"], bytecode=made["bytecode"])
+    chunks, digest = place.painter.functions.chunks().call(), bytes.fromhex(place.model.digest)
+    length = len(place.model.network)
+    for some, size, wanted in (
+        (chunks, length, bytes(32)),
+        (chunks[:-1], length, digest),
+        (chunks[::-1], length, digest),
+        (chunks, WEIGHTS_SIZE - 1, digest),
+    ):
+        assert place.refused(factory.constructor(some, size, wanted))
+
+
+def test_tokens_are_minted_once(place):
+    sent = mint_drawn(place.minter, place.contract, COLLECTION.name, 1, range(1, 4))
+    assert len(sent) == 1
+    assert mint_drawn(place.minter, place.contract, COLLECTION.name, 1, range(1, 4)) == []
+    assert place.ask.ownerOf(3).call() == place.who.treasury
+    assert token_of(place.catalog, COLLECTION.name, 2)["uri"] == f"drawn:{place.recipes[1].hex()}"
+    with pytest.raises(EarlierDropOpen, match="minted"):
+        mint_drawn(place.minter, place.contract, COLLECTION.name, 2, range(9, 12))
+    with pytest.raises(RefusedByContract, match="NotNextToken"):
+        place.minter.send(place.ask.mintBatch(1, 1, 0), {"verb": "mintBatch"})
+    with pytest.raises(RefusedByContract, match="NotCommitted"):
+        place.minter.send(place.ask.mintBatch(4, 1, 0), {"verb": "mintBatch"})
+
+
+def test_nobody_else_may_mint_or_commit(place):
+    "The minter can't commit, and the admin can't mint."
+    digest, good = bytes.fromhex(place.model.digest), place.recipes[0]
+    with pytest.raises(RefusedByContract):
+        place.minter.send(place.ask.commitDrawn(4, 1, digest, good), {"verb": "commitDrawn"})
+    assert place.refused(place.ask.mintBatch(4, 1, 0))
+
+
+def test_nothing_can_be_set_that_draws():
+    "No function of the painter's changes anything, and none of the collection's names a painter or a recipe but the commitment."
+    changing = [
+        one for one in artifact(PAINTER)["abi"] if one.get("stateMutability") in ("nonpayable", "payable")
+    ]
+    assert [one["type"] for one in changing] == ["constructor"]
+    verbs = {
+        one["name"]
+        for one in artifact(DRAWN)["abi"]
+        if one["type"] == "function" and one["stateMutability"] == "nonpayable"
+    }
+    assert not {verb for verb in verbs if "ainter" in verb or "URI" in verb or "cancelDrop" in verb}
+    assert "commitDrawn" in verbs
+
+
+def test_foreign_code_is_refused(place):
+    with pytest.raises(ForeignCode):
+        drawn_at(place.web3, place.who.treasury)
+    assert drawn_version(place.web3, place.painter.address) == ""
+    assert drawn_version(place.web3, place.painter.address, PAINTER)
+
+
+def test_what_it_costs_is_said_before(place):
+    "The forecast against what the transactions took."
+    gas = drawn_gas(place.model, 3)
+    paid = {}
+    for transaction in (*place.admin.transactions(), *place.minter.transactions()):
+        verb = str(transaction.purpose["verb"])
+        paid[verb] = paid.get(verb, 0) + transaction.gas
+    for name, verb in (
+        ("model", "deploy chunk"),
+        ("painter", "deploy painter"),
+        ("collection", "deploy drawn"),
+    ):
+        assert abs(gas[name] / paid[verb] - 1) < 0.03, (name, gas[name], paid[verb])
+    assert abs(gas["commitment"] / paid["commitDrawn"] - 1) < 0.05
+    lines = cost_lines(place.model, 16)
+    assert [line.split(" at ")[0] for line in lines[1:]] == [price.chain for price in CHAIN_PRICES]
+    assert money_of(10**9, 0, CHAIN_PRICES[0], 2500) == 2500
+    assert code_gas(b"\1" * 100) > code_gas(b"\0" * 100)
+
+
+# on a node
+
+
+@pytest.fixture(scope="module")
+def node():
+    try:
+        started = Anvil("--gas-limit", "60000000")
+    except ProgramMissing as missing:
+        pytest.skip(str(missing))
+    yield started
+    started.end()
+
+
+@pytest.mark.slow
+def test_the_chain_draws_what_numpy_draws(node):
+    "Fifty pictures by five models, four of them with weights that dice threw: equal bytes of the file, within what a node gives a question."
+    from web3 import HTTPProvider, Web3
+
+    web3, rng = Web3(HTTPProvider(node.url, request_kwargs={"timeout": 300})), np.random.default_rng(8)
+    account = web3.eth.accounts[0]
+    for model in (bundled_model(), *(thrown_model(rng) for _ in range(4))):
+        painter = painter_on(web3, account, model)
+        for _ in range(10):
+            recipe = thrown_recipe(model, rng)
+            assert bytes(painter.functions.png(recipe).call(GAS)) == drawn_png(model, recipe)
+    recipe = thrown_recipe(model, rng)
+    assert painter.functions.uri("Ünï", "7", recipe).call(GAS) == drawn_uri(model, "Ünï", 7, recipe)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ['a"b', "a\\b", "a\nb"])
+def test_a_name_that_breaks_json_is_refused(node, name):
+    from web3 import HTTPProvider, Web3
+    from web3.exceptions import ContractCustomError
+
+    web3 = Web3(HTTPProvider(node.url, request_kwargs={"timeout": 300}))
+    made = artifact(PAINTER)
+    painter = painter_on(web3, web3.eth.accounts[0], bundled_model())
+    with pytest.raises(ContractCustomError):
+        painter.functions.checkName(name).call()
+    assert json.dumps(made["abi"])

@@ -1,0 +1,52 @@
+"The command `artmint films`."
+
+import os
+
+import pytest
+
+from artmint.publish.waves import release_drop
+from artmint.studio.catalog import Catalog
+from tests.conftest import TINY
+from tests.safes import artmint
+
+pytest.importorskip("imageio_ffmpeg", reason="ffmpeg comes with the extra artmint[films]")
+
+
+@pytest.fixture
+def batch(packed, tmp_path):
+    "A batch of two tokens of a collection with short films, planned to be told later."
+    from artmint.publish.waves import plan_of, record_plan
+
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    words = (TINY / "collection.toml").read_text()
+    table = "[films]\nseconds = 0.4\nfps = 10\nhold = 0.2\nside = 64\n"
+    (folder / "collection.toml").write_text(words + table)
+    path = tmp_path / "b.toml"
+    path.write_text(
+        f'name = "b"\ncollection = "{os.path.relpath(folder, tmp_path)}"\ndrop = 1\nquantity = 2\nstages = ["30_mint"]\n'
+    )
+    record_plan(Catalog(packed), "tiny", "b", 1, plan_of({}), tmp_path)
+    return path, packed
+
+
+def test_films_are_looked_at_made_once_and_given_out_when_the_drop_is_told(batch, capsys, tmp_path):
+    path, studio = batch
+    words = ("films", path, "--studio", studio, "--format", "webp", "--slot", 2)
+    said = artmint(capsys, *words, "--dry-run")
+    assert "films of 1 tokens would be made, in not known" in said and "64 x 64" in said
+    said = artmint(capsys, *words)
+    assert "webp" in said and "6 frames" in said
+    assert "nothing would be made" in artmint(capsys, *words, "--dry-run")
+    out = tmp_path / "out"
+    assert "told later" in artmint(capsys, *words, "--out", out, code=4) and not out.exists()
+    release_drop(Catalog(studio), "tiny", 1, "wave 1")
+    artmint(capsys, *words, "--out", out)
+    assert sorted(one.name for one in out.iterdir()) == ["tiny-2.poster.png", "tiny-2.webp"]
+
+
+def test_what_is_not_there_is_refused_before_anything_is_painted(batch, capsys):
+    path, studio = batch
+    words = ("films", path, "--studio", studio)
+    assert "none of mp4, av1, webp, gif" in artmint(capsys, *words, "--format", "avi", code=2)
+    assert "isn't in" in artmint(capsys, *words, "--slot", 4, code=2)

@@ -1,0 +1,117 @@
+"The command posts: its verbs, their exit codes, and what they never print."
+
+import json
+
+import pytest
+
+from artmint.console import cli
+from artmint.report.approvals import list_posts
+from tests.posted import Posted, World
+
+
+def run(capsys, *words) -> tuple[int, str, str]:
+    "A command's exit code and what it says."
+    with pytest.raises(SystemExit) as end:
+        cli.main([str(word) for word in words])
+    told = capsys.readouterr()
+    return end.value.code or 0, told.out, told.err
+
+
+@pytest.fixture
+def posted(tmp_path):
+    return Posted(tmp_path)
+
+
+def asked(posted, *words) -> list:
+    "The words of a command about this studio's posts."
+    verb, *rest = words
+    return [
+        "posts",
+        verb,
+        *([posted.batch] if verb != posted.batch else []),
+        *rest,
+        "--studio",
+        posted.catalog.folder,
+    ]
+
+
+def test_a_batch_is_drafted_for_and_nothing_is_recorded_in_a_dry_run(posted, capsys):
+    code, out, _ = run(capsys, *asked(posted, posted.batch, "--platform", "x", "--count", 2, "--dry-run"))
+    assert code == 0 and "2 drafts; nothing was recorded" in out and "Made with AI." in out
+    assert list_posts(posted.catalog, "demo") == []
+    code, out, _ = run(capsys, *asked(posted, posted.batch, "--platform", "x", "--count", 2, "--json"))
+    assert code == 0 and [post["state"] for post in json.loads(out)["posts"]] == ["waiting", "waiting"]
+    code, out, _ = run(capsys, *asked(posted, posted.batch, "--platform", "x", "--count", 2))
+    assert "2 drafts; they wait for approval" in out
+    assert len(list_posts(posted.catalog, "demo")) == 2  # the same ones
+
+
+def test_from_a_draft_to_a_post(posted, capsys, monkeypatch, tmp_path):
+    world = World()
+    try:
+        posted.settle(bluesky={"url": world.url, "handle": "ada.test"})
+        monkeypatch.setenv("ARTMINT_POSTS_BLUESKY", world.password)
+        run(capsys, *asked(posted, posted.batch, "--platform", "bluesky", "--platform", "x", "--count", 1))
+        first, second = (post.id for post in list_posts(posted.catalog, "demo"))
+        code, _, err = run(capsys, *asked(posted, "send"))
+        assert code == 4 and "wait for people" in err
+        code, _, err = run(capsys, *asked(posted, "send", second))
+        assert code == 4 and "nobody approved" in err
+        code, out, _ = run(capsys, *asked(posted, "approve", first, second, "--by", "Ada"))
+        assert code == 0 and f"{second}  approved by Ada" in out
+        code, out, _ = run(capsys, *asked(posted, "send", "--dry-run"))
+        assert code == 0 and "1 would be sent; nothing was" in out and world.asked == []
+        code, out, err = run(capsys, *asked(posted, "send"))
+        assert code == 0 and "sent to bluesky: https://bsky.app/profile/did:plc:ada/post/" in out
+        assert len(world.records) == 1 and world.password not in out + err
+        code, out, _ = run(capsys, *asked(posted, "export", "--to", tmp_path / "out"))
+        assert code == 0 and (tmp_path / "out" / out.strip().rsplit("/", 1)[1] / "text.txt").exists()
+        code, out, _ = run(capsys, *asked(posted, "list", "--json"))
+        assert [post["state"] for post in json.loads(out)["posts"]] == ["sent", "sent"]
+        code, out, _ = run(capsys, *asked(posted, "list"))
+        assert code == 0 and out.count(" sent ") == 2
+        code, _, err = run(capsys, *asked(posted, "refuse", first))
+        assert code == 2 and "can't be changed any more" in err
+        code, _, err = run(capsys, *asked(posted, "send"))
+        assert code == 0 and "0 wait for people" in err
+    finally:
+        world.end()
+
+
+def test_an_edit_from_a_file_waits_again(posted, capsys, tmp_path):
+    run(capsys, *asked(posted, posted.batch, "--platform", "bluesky", "--count", 1))
+    (post,) = list_posts(posted.catalog, "demo")
+    run(capsys, *asked(posted, "approve", post.id))
+    (tmp_path / "text.txt").write_text("Only 7 left.\n\nMade with AI.\n")
+    code, out, _ = run(
+        capsys, *asked(posted, "edit", post.id, "--text", tmp_path / "text.txt", "--by", "Ben")
+    )
+    assert code == 0 and "waiting" in out and "no record backs: 7" in out
+    code, _, err = run(capsys, *asked(posted, "edit", post.id, "--text", tmp_path / "none.txt"))
+    assert code == 2 and "can't be read" in err
+    code, out, _ = run(capsys, *asked(posted, "show"))
+    assert "Only 7 left." in out
+
+
+@pytest.mark.parametrize(
+    "words, code, why",
+    [
+        (["--platform", "myspace"], 2, "There is no platform"),
+        (["--count", "99"], 2, "at most 13"),
+        (["--model"], 2, "isn't there"),
+    ],
+)
+def test_what_can_not_be_drafted_is_said(posted, capsys, words, code, why):
+    ended, _, err = run(capsys, *asked(posted, posted.batch, *words))
+    assert ended == code and why in " ".join(err.split())
+    assert list_posts(posted.catalog, "demo") == []
+
+
+def test_a_post_that_there_is_not_is_refused(posted, capsys):
+    code, _, err = run(capsys, *asked(posted, "approve", "abc"))
+    assert code == 2 and "No single post" in err
+
+
+def test_the_group_says_its_verbs(capsys):
+    code, out, _ = run(capsys, "posts", "--help")
+    assert code == 0 and "approve" in out and "export" in out

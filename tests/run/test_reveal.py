@@ -1,0 +1,115 @@
+"The command `artmint reveal`."
+
+import json
+
+import pytest
+
+from artmint import reveal as room
+from artmint.chain.admin import deploy
+from artmint.publish.waves import Wave
+from artmint.studio.catalog import Catalog
+from tests.conftest import TINY
+from tests.safes import artmint
+from tests.sealed import FUTURE, Line
+
+
+def test_doing_without_a_copy_is_a_decision_on_record(packed, capsys):
+    line = Line(packed)
+    line.open()
+    deploy(line.admin, line.tiny, line.who.treasury)
+    said = line(capsys, "--without-copy", "a rehearsal")
+    assert "no copy" in said
+    waivers = Catalog(line.folder).all("salt_waiver")
+    assert {body["why"] for body in waivers.values()} == {"a rehearsal"} and len(waivers) == 2
+
+
+def test_a_lost_salt_comes_back_from_its_copy_and_from_no_other(sealed, capsys):
+    import sqlite3
+
+    with sqlite3.connect(sealed.folder / "catalog.sqlite") as connection:
+        connection.execute("delete from record where kind = 'salt'")
+    assert "--salt FILE" in sealed(capsys, code=1)
+    assert sealed.stages() == ["sealed", "sealed"]
+    one, two = sorted((sealed.batch.parent / "safe").iterdir())
+    text = json.loads(one.read_bytes())
+    wrong = sealed.batch.parent / "wrong.json"
+    wrong.write_text(json.dumps(text | {"salt": "00" * 32}))
+    assert "doesn't open" in sealed(capsys, "--salt", wrong, code=2)
+    sealed(capsys, "--salt", one)
+    sealed(capsys)
+    assert sealed.stages() == ["told", "sealed"]
+
+
+def test_a_planned_drop_is_neither_committed_openly_nor_told_early_by_hand(sealed, capsys):
+    words = (TINY, "--studio", sealed.folder, "--drop", "2")
+    assert "can't be sealed any more" in artmint(capsys, "admin", "commit", *words, code=2)
+    assert "artmint reveal" in artmint(capsys, "admin", "reveal", *words, code=2)
+    assert sealed.stages() == ["sealed", "sealed"]
+
+
+def test_a_worker_waits_and_tells_what_comes_due(sealed, capsys, monkeypatch):
+    "The chain's clock moves while the worker sleeps; it wakes at the second wave's time."
+    line = sealed
+    real, naps = room.chain_time, []
+    due = Wave(at=FUTURE).second
+    monkeypatch.setattr("artmint.run.reveal.time.sleep", naps.append)
+    monkeypatch.setattr(room, "chain_time", lambda web3: due if len(naps) > 2 else real(web3))
+    assert "every wave is told" in line(capsys, "--watch", "--every", "7")
+    assert naps == [7.0, 7.0, 7.0] and line.stages() == ["told", "told"]
+
+
+def test_a_worker_asks_a_silent_node_again_and_a_safe_once(sealed, capsys, monkeypatch):
+    "A node that gives no answer ends nothing; a proposal is written once and then waited for."
+    from artmint.chain.connect import NodeSilent
+    from artmint.run import reveal as verb
+
+    answers, naps, told = [NodeSilent("the node", "no answer"), None], [], []
+
+    def look(web3):
+        if answers and (refusal := answers.pop(0)):
+            raise refusal
+        return Wave(at=FUTURE).second
+
+    def tell(here, number, early, say):
+        told.append(number)
+        raise verb.typer.Exit(4)
+
+    def nap(seconds):
+        naps.append(seconds)
+        if len(naps) > 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(room, "chain_time", look)
+    monkeypatch.setattr(verb, "_tell", tell)
+    monkeypatch.setattr(verb.time, "sleep", nap)
+    with pytest.raises(KeyboardInterrupt):
+        verb._watch(safe_desk(sealed), 5.0, lambda line: None, lambda line: None)
+    assert told == [1] and naps == [5.0] * 4
+
+
+def safe_desk(line):
+    "The waves of a batch as a studio with a Safe has them."
+    from artmint.run.admin import Desk
+    from artmint.run.batch import load_batch
+    from artmint.run.reveal import WaveDesk
+
+    order = load_batch(line.batch)
+    desk = Desk(line.tiny, line.catalog, line.web3, "embedded", {}, safe=True, folder=TINY)
+    return WaveDesk(order, desk, order.reveal.told_with(1))
+
+
+def test_a_plan_that_was_taken_back_after_its_salt_was_drawn_commits_openly(packed):
+    "And what was begun by hand, without a plan, isn't sealed without a copy."
+    from artmint.chain.admin import draw_salt
+    from artmint.chain.salts import SaltUnkept
+    from artmint.publish.waves import PlannedDrop
+
+    line = Line(packed).open()
+    contract = deploy(line.admin, line.tiny, line.who.treasury)
+    manifest = line.manifests[0]
+    assert room.begun_salt(line.catalog, contract, manifest, None) == b""
+    draw_salt(line.catalog, contract, manifest)
+    with pytest.raises(SaltUnkept):
+        room.begun_salt(line.catalog, contract, manifest, None)
+    back = PlannedDrop(wave=1, batch="b", open=True)
+    assert room.begun_salt(line.catalog, contract, manifest, back) == b""
