@@ -621,10 +621,8 @@ def _refuse_unfinished(source: str, pipeline: Any) -> None:
         if tokenizer is None or not isinstance(read, int) or "CLIP" not in type(tokenizer).__name__:
             continue
         given = tokenizer.model_max_length
-        if not 2 < given <= read:  # each prompt is filled up to it
-            reason = (
-                f"its tokenizer{end} makes {given} tokens of every prompt, and its text encoder reads {read}"
-            )
+        if not isinstance(given, int) or not 2 < given <= read:  # each prompt is filled up to it
+            reason = f"its tokenizer{end} makes {given!s:.40} tokens of every prompt, and its text encoder reads {read}"
             raise NoSuchBase(source, reason)
 
 # %% ../../nbs/make/base.ipynb #fd54877a

@@ -497,7 +497,7 @@ async def _asked(app, asked: dict, key: str) -> tuple[int, bytes]:
     async def receive() -> dict:
         if pieces:
             return pieces.pop()
-        await asyncio.wait_for(gone.wait(), 5)
+        await asyncio.wait_for(gone.wait(), 300)
         return {"type": "http.disconnect"}
 
     async def send(message: dict) -> None:
@@ -505,7 +505,7 @@ async def _asked(app, asked: dict, key: str) -> tuple[int, bytes]:
         if not message.get("more_body"):
             gone.set()
 
-    await asyncio.wait_for(app(scope, receive, send), 20)
+    await asyncio.wait_for(app(scope, receive, send), 300)
     start = next(message for message in sent if message["type"] == "http.response.start")
     return start["status"], b"".join(message.get("body", b"") for message in sent)
 

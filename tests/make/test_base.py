@@ -477,6 +477,7 @@ MISFITS = {
     "10^16 steps": ("scheduler/scheduler_config.json", {"num_train_timesteps": 10**16}),
     "10^9 channels": ("vae/config.json", {"decoder_block_out_channels": [64, 64, 10**9]}),
     "prompts of 10^9 tokens": ("tokenizer/tokenizer_config.json", {"model_max_length": 10**9}),
+    "prompts of a list": ("tokenizer/tokenizer_config.json", {"model_max_length": [32, 32]}),
     "prompts of one token": ("tokenizer/tokenizer_config.json", {"model_max_length": 1}),
 }
 
