@@ -264,6 +264,49 @@ class World:
         return 200, post
 
 
+# ---- a model's endpoint
+
+
+class Model(http.server.BaseHTTPRequestHandler):
+    "An endpoint that gives what it is told to, one after the other."
+
+    def log_message(self, *_):
+        pass
+
+    def do_POST(self):
+        self.server.asked.append((self.path, dict(self.headers), json.loads(self.rfile.read(int(self.headers["Content-Length"] or 0)) if self.headers["Content-Length"] else self.body())))  # fmt: skip
+        status, facts = self.server.answers.pop(0)
+        data = facts if isinstance(facts, bytes) else json.dumps(facts).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def body(self) -> bytes:
+        data = b""
+        while size := int(self.rfile.readline(), 16):
+            data += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return data
+
+
+@contextmanager
+def endpoint(*answers):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Model)
+    server.asked, server.answers = [], list(answers)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server, f"http://127.0.0.1:{server.server_port}/v1"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def chat(text: str, end: str = "stop") -> tuple[int, dict]:
+    return 200, {"choices": [{"message": {"content": text}, "finish_reason": end}]}
+
+
 # ---- Bluesky's own server
 
 

@@ -15,8 +15,7 @@ from artmint.report.accounts import BadAccount, NoAccountKey, WriterSettings
 from artmint.report.approvals import decide_post, list_posts, record_drafts
 from artmint.report.wording import Writer
 from tests.backed import Records
-from tests.posted import MOMENT, Posted, World
-from tests.report.test_wording import chat, endpoint
+from tests.posted import MOMENT, Posted, World, chat, endpoint
 
 
 @pytest.fixture

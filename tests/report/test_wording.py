@@ -1,12 +1,9 @@
 "A model's words: what it may write, what it can't, how it is asked; and a hundred posts by a real one, none of whose facts is its own."
 
-import http.server
 import json
 import random
 import re
-import threading
 import time
-from contextlib import contextmanager
 
 import pytest
 
@@ -34,7 +31,7 @@ from artmint.report.wording import (
 from artmint.report.drafts import PostWording
 from artmint.posts import draft_posts
 from tests.backed import NUMERALS, Records
-from tests.posted import MOMENT, Posted
+from tests.posted import MOMENT, Posted, chat, endpoint
 from tests.services import environment
 
 HOLES = ("token", "title")
@@ -233,52 +230,12 @@ def test_a_masked_post_always_passes_the_check_or_is_left_out():
 # ---- asked
 
 
-class Model(http.server.BaseHTTPRequestHandler):
-    "An endpoint that gives what it is told to, one after the other."
-
-    def log_message(self, *_):
-        pass
-
-    def do_POST(self):
-        self.server.asked.append((self.path, dict(self.headers), json.loads(self.rfile.read(int(self.headers["Content-Length"] or 0)) if self.headers["Content-Length"] else self.body())))  # fmt: skip
-        status, facts = self.server.answers.pop(0)
-        data = facts if isinstance(facts, bytes) else json.dumps(facts).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def body(self) -> bytes:
-        data = b""
-        while size := int(self.rfile.readline(), 16):
-            data += self.rfile.read(size)
-            self.rfile.readline()
-        self.rfile.readline()
-        return data
-
-
-@contextmanager
-def endpoint(*answers):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Model)
-    server.asked, server.answers = [], list(answers)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield server, f"http://127.0.0.1:{server.server_port}/v1"
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
 FACTS = {
     "token": fact("token", "Ring #3", "name"),
     "title": fact("title", "Rings", "name"),
     "ground": fact("ground", "sea"),
 }
 GOOD = "look at {token}, it stays with you."
-
-
-def chat(text: str, end: str = "stop") -> tuple[int, dict]:
-    return 200, {"choices": [{"message": {"content": text}, "finish_reason": end}]}
 
 
 def writer(url: str, **more) -> Writer:
