@@ -3,8 +3,9 @@
 import json
 
 from eth_account import Account
+from web3 import Web3
 
-from artmint.chain.connect import connect, genesis_of
+from artmint.chain.connect import connect, genesis_of, one_node
 from artmint.chain.contract import Deployment, artifact, contract_at
 from artmint.studio.catalog import Catalog
 from artmint.studio.files import write_new
@@ -31,7 +32,8 @@ class Collected:
     def __init__(self, folder, node, quantity: int, inner: int = 20, treasury: str = ""):
         self.folder, self.node = folder, node
         folder.mkdir(parents=True, exist_ok=True)
-        self.web3 = connect(node.url, folder)
+        self.web3 = Web3(one_node(node.url))  # what others did to the chain is seen at once
+        self.linked = connect(node.url, folder)  # as a studio connects
         self.catalog = Catalog(folder)
         self.boss, self.key = Account.create(), Account.create()
         self.treasury = treasury or self.key.address

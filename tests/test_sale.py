@@ -19,7 +19,7 @@ FRIENDS = tuple(sorted((friend(n).address, 2, PRICE // 2) for n in range(1, 4)))
 def shop(tmp_path, node):
     studio = Collected(tmp_path, node, 8)
     studio.journal = Journal(
-        studio.catalog, studio.web3, KeystoreSigner(tmp_path / "keys/treasury.json", PASSPHRASE)
+        studio.catalog, studio.linked, KeystoreSigner(tmp_path / "keys/treasury.json", PASSPHRASE)
     )
     return studio
 
@@ -72,14 +72,14 @@ def test_it_is_deployed_once_whoever_remembers(shop, tmp_path):
     forgetful = Catalog(tmp_path / "new")
     for key, body in shop.catalog.all("transaction").items():
         forgetful.append("transaction", key, body)
-    again = Journal(forgetful, shop.web3, shop.journal.signer)
+    again = Journal(forgetful, shop.linked, shop.journal.signer)
     assert room.deploy_sale(again, shop.contract, "demo", terms_of(shop)).address == record.address
     assert len(again.transactions()) == sent
 
 
 def test_a_lost_catalog_finds_it_on_the_chain(shop, tmp_path):
     record = room.deploy_sale(shop.journal, shop.contract, "demo", terms_of(shop))
-    lost = Journal(Catalog(tmp_path / "lost"), shop.web3, shop.journal.signer)
+    lost = Journal(Catalog(tmp_path / "lost"), shop.linked, shop.journal.signer)
     write_history(lost, key_history(lost, {shop.contract.address: "demo"}, {}))
     assert room.deploy_sale(lost, shop.contract, "demo", terms_of(shop)).address == record.address
     assert shop.web3.eth.get_transaction_count(shop.treasury) == 1

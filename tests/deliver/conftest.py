@@ -12,5 +12,5 @@ def collected(tmp_path, node):
     "With `journal`, of the key that holds all of its tokens."
     studio = Collected(tmp_path, node, 16)
     signer = KeystoreSigner(tmp_path / "keys/treasury.json", PASSPHRASE)
-    studio.journal = Journal(studio.catalog, studio.web3, signer, patience=20)
+    studio.journal = Journal(studio.catalog, studio.linked, signer, patience=20)
     return studio

@@ -139,7 +139,7 @@ def test_only_the_treasury_s_key_sends_and_only_transfers(collected):
     plan = planned(collected, people(1))
     new_keystore(collected.folder / "keys/other.json", PASSPHRASE, 2**4)
     key = KeystoreSigner(collected.folder / "keys/other.json", PASSPHRASE)
-    other = Journal(collected.catalog, collected.web3, key)
+    other = Journal(collected.catalog, collected.linked, key)
     with pytest.raises(room.NotTheTreasury):
         room.deliver(other, collected.contract, plan.airdrop)
     policy = room.treasury_policy(collected.contract)

@@ -125,7 +125,9 @@ def shop(tmp_path_factory, node):
         "gate_root": "0x" + "0" * 64,
     }
     terms = SaleTerms(name="first", first=1, last=20, stages=stages, **facts)
-    journal = Journal(studio.catalog, studio.web3, KeystoreSigner(folder / "keys/treasury.json", PASSPHRASE))
+    journal = Journal(
+        studio.catalog, studio.linked, KeystoreSigner(folder / "keys/treasury.json", PASSPHRASE)
+    )
     record = deploy_sale(journal, studio.contract, "demo", terms)
     for call in approval_calls(studio.contract, studio.treasury, record.address):
         journal.send(call, {"verb": call.fn_name})
@@ -209,6 +211,7 @@ def test_a_friend_buys_at_a_friend_s_price_and_then_no_more(shop, visit):
     assert page.trouble == []
 
 
+@pytest.mark.slow
 def test_a_gift_costs_nothing(shop, visit):
     page, _ = visit(friend(2))
     connected(page)
@@ -227,6 +230,7 @@ def test_a_stranger_buys_where_everybody_may(shop, visit):
     assert held(shop, friend(30)) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "words"), [("later", "when it opens"), ("earlier", "is over")])
 def test_a_stage_out_of_its_time_has_no_button(visit, name, words):
     page, _ = visit(friend(31))
@@ -235,6 +239,7 @@ def test_a_stage_out_of_its_time_has_no_button(visit, name, words):
     assert stage(page, name).locator("button").count() == 0
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize(
     ("many", "words"),
     [(3, "You may buy 2 more"), (0, "at least one"), (99, "You may buy 2 more")],
@@ -247,6 +252,7 @@ def test_too_many_or_none_are_refused_before_the_wallet_is_asked(shop, visit, ma
     assert held(shop, friend(32)) == 0
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize("money", [0, PRICE // 2])
 def test_a_wallet_without_the_money_is_told(shop, visit, money):
     page, wallet = visit(friend(33), money)
@@ -264,6 +270,7 @@ def test_who_declines_pays_nothing(shop, visit):
     assert stage(page, "everybody").locator("button").is_enabled()
 
 
+@pytest.mark.slow
 def test_who_doesn_t_connect_is_not_pressed(visit):
     page, _ = visit(friend(35), connects=False)
     connected(page, "You declined")
@@ -280,6 +287,7 @@ def test_a_wallet_on_another_chain_is_shown_the_way(shop, visit):
     assert held(shop, friend(36)) == 1 and "wallet_switchEthereumChain" in wallet.asked
 
 
+@pytest.mark.slow
 def test_a_chain_that_changes_on_the_way_stops_the_purchase(shop, visit):
     page, wallet = visit(friend(37))
     connected(page)
@@ -301,6 +309,7 @@ def test_a_wrong_proof_is_refused_by_the_contract(shop, visit):
     assert "eth_sendTransaction" not in wallet.asked and held(shop, friend(3)) == 0
 
 
+@pytest.mark.slow
 def test_somebody_else_s_proof_with_better_terms_is_refused(shop, visit):
     path = shop.place / f"proofs/{friend(4).address.lower()}.json"
     before = path.read_text()
@@ -312,6 +321,7 @@ def test_somebody_else_s_proof_with_better_terms_is_refused(shop, visit):
     assert held(shop, friend(4)) == 0
 
 
+@pytest.mark.slow
 def test_a_wallet_that_changes_its_account_sees_its_own_terms(visit):
     page, wallet = visit(friend(5))
     connected(page)
@@ -321,6 +331,7 @@ def test_a_wallet_that_changes_its_account_sees_its_own_terms(visit):
     page.wait_for_function("() => document.querySelector('[data-stage=friends]').dataset.state === 'no'")
 
 
+@pytest.mark.slow
 def test_a_sale_that_the_treasury_ended_says_so(shop, visit):
     for approved in (False, True):
         for call in approval_calls(shop.contract, shop.treasury, shop.sale.address, approved):
@@ -332,6 +343,7 @@ def test_a_sale_that_the_treasury_ended_says_so(shop, visit):
             assert "eth_sendTransaction" not in wallet.asked and held(shop, friend(39)) == 0
 
 
+@pytest.mark.slow
 def test_a_browser_without_a_wallet_says_what_is_missing(browser, shop):  # noqa: F811
     page = browser.new_page()
     page.goto(shop.url)
