@@ -170,7 +170,10 @@ def _spacings(pair: Compared) -> list[_Way]:
 
 def _streams(pair: Compared) -> list[_Way]:
     "Noise between the steps as others draw it."
-    if not SCHEDULERS[pair.recipes[0].scheduler].noisy:
+    name = pair.recipes[0].scheduler
+    if (
+        not SCHEDULERS[name].noisy or name == "LCM"
+    ):  # whose timesteps are others too: that would be told by chance
         return []
     words = {"restarted": "it begins there again with the picture's own seed, as the first noise did"}
     words["continued"] = "the generator of the first noise goes on there"
@@ -236,7 +239,7 @@ def _by_design(recipe: Recipe) -> list[tuple[str, str]]:
     if recipe.scheduler == "LCM":
         words = "diffusers takes some of the 50 timesteps that such models learn, others space theirs evenly"
         known.append(("timesteps of LCM", words))
-    elif SCHEDULERS[recipe.scheduler].noisy:
+    if SCHEDULERS[recipe.scheduler].noisy:
         words = "it is drawn from another stream there: artmint's has a seed of its own"
         known.append(("noise between steps", words))
     if recipe.init or recipe.hires:

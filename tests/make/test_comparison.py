@@ -220,7 +220,7 @@ FOUND = {
     "Euler": ([], 1),
     "Euler, karras": ([], 1),
     "Euler, clip skip 2": ([], 1),
-    "DPM++ 2M": ([], 3),
+    "DPM++ 2M": ([], 4),
     "DPM++ 2M, karras": ([], 1),
     "DDIM": (["another solver"], 1),
     "Euler a": (["noise between steps"], 1),
