@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['BUNDLED', 'DATA_FOLDER', 'PICKLES', 'MODEL_FILES', 'CONFIG_LIMIT', 'TABLE_LIMIT', 'NUMBER_LIMIT', 'LAYER_LIMIT',
-           'BLOCK_LIMIT', 'OFFLOADS', 'LIBRARIES', 'MARKS', 'NOT_PIXELS', 'PLAIN_FILES', 'NoSuchBase', 'NoSuchDevice',
+           'ROW_LIMIT', 'OFFLOADS', 'LIBRARIES', 'MARKS', 'NOT_PIXELS', 'PLAIN_FILES', 'NoSuchBase', 'NoSuchDevice',
            'PickledWeights', 'refuse_pickles', 'CodeInModel', 'excess', 'refuse_code', 'plain_view', 'quiet',
            'base_name', 'program_of', 'Base', 'refuse_device', 'library_words', 'load_base', 'collection_base',
            'NotFinite', 'fingerprint', 'weights_files', 'environment', 'NoSuchJudge', 'ReadsNoTexts', 'TextTokens',
@@ -100,7 +100,7 @@ CONFIG_LIMIT = 4 << 20  # bytes of a configuration
 TABLE_LIMIT = 64 << 20  # bytes of another JSON file, such as a tokenizer's
 NUMBER_LIMIT = 1 << 24  # the largest whole number of a configuration: no model has as many of anything
 LAYER_LIMIT = 256  # the most layers, or blocks, that a configuration may ask for at once
-BLOCK_LIMIT = 64  # the most kinds of blocks in a row, and layers in each
+ROW_LIMIT = 64  # the most kinds of blocks in a row, and layers in each
 _CODE_KEYS = {"auto_map", "custom_pipeline", "custom_pipelines", "trust_remote_code", "quantization_config"}
 _PLACE_KEYS = {
     "tokenizer_file",
@@ -184,7 +184,7 @@ def _refuse_table(folder: Path, path: Path, table: Any) -> None:
 def _most(key: str) -> int:
     "How large the whole numbers of a configuration may be."
     if "per_block" in key:
-        return BLOCK_LIMIT
+        return ROW_LIMIT
     return LAYER_LIMIT if "layers" in key or "blocks" in key else NUMBER_LIMIT
 
 
@@ -194,7 +194,7 @@ def excess(
     "What a configuration asks for more of than any model has. Libraries make whatever they are told to make."
     for key, value in _entries_in(config):
         values = value if isinstance(value, list) else [value]
-        many = "block" in key and len(values) > BLOCK_LIMIT
+        many = "block" in key and len(values) > ROW_LIMIT
         if many or any(isinstance(each, int) and abs(each) > _most(key) for each in values):
             return f"{key} = {json.dumps(value):.60}, more than any model has"
     return ""

@@ -142,6 +142,8 @@ def test_the_doctor_says_what_it_would_do_and_does_it_when_it_is_agreed(studio, 
 def test_the_doctor_goes_on_where_the_catalog_is_broken(studio, capsys):
     (studio / "catalog.sqlite").write_bytes(b"not a database" * 1000)
     code, words = told(capsys, "doctor", "--studio", str(studio), "--json")
-    failed = [check for check in json.loads(words)["checks"] if check["status"] == "failed"]
+    failed = [
+        check for check in json.JSONDecoder().raw_decode(words)[0]["checks"] if check["status"] == "failed"
+    ]
     assert code == 1
     assert any("can't be used" in check["evidence"] for check in failed)
