@@ -232,7 +232,7 @@ class _Clock:
         finally:
             timer.cancel()
 
-
+# %% ../../nbs/ipfs/services.ipynb #f8e8ca63
 def _watched(pool: type, clock: _Clock) -> type:
     "A kind of botocore's pools whose connections a clock watches."
 
