@@ -1,6 +1,5 @@
 "The chapter: which seeds are taken, and the whole line from a batch file to a proof without any store."
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from artmint.onchain.model import bundled_model, drawn_layers, make_model, trait
 from artmint.onchain.network import WEIGHTS_SIZE
 from artmint.seeds import frozen_slots, load_collection, slot_seeds
 from artmint.studio.catalog import Catalog
+from tests.studios import artmint
 
 ROOT = Path(__file__).parents[1]
 COLLECTION = load_collection(ROOT / "collections/onchain")
@@ -65,25 +65,24 @@ def test_slots_with_other_words_are_refused():
 
 
 @pytest.mark.slow
-def test_the_whole_line_without_a_store(tmp_path, capsys):
+def test_the_whole_line_without_a_store(tmp_path):
     "artmint run, twice; then a stranger's proof with its page; and nothing lies in a store."
-    from artmint.console.cli import main
-
     batch = (ROOT / "batches/onchain.toml").read_text().replace("../collections", str(ROOT / "collections"))
     (tmp_path / "onchain.toml").write_text(batch.replace("quantity = 16", "quantity = 3"))
-    words = ["run", str(tmp_path / "onchain.toml"), "--studio", str(tmp_path / "studio")]
-    assert main(words) == 0
-    transactions = len(Catalog(tmp_path / "studio").keys("transaction", ""))
-    assert main(words) == 0
-    assert len(Catalog(tmp_path / "studio").keys("transaction", "")) == transactions
-    (body,) = {
-        json.dumps(one["contract"]) for one in Catalog(tmp_path / "studio").all("token", "onchain/").values()
-    }
-    capsys.readouterr()
-    target = f"embedded:{json.loads(body)}"
+    studio = ["--studio", str(tmp_path / "studio")]
+    planned = artmint("run", str(tmp_path / "onchain.toml"), "--plan", *studio).stdout
+    assert "mainnet at 1 gwei" in planned
+    transactions = []
+    for _ in range(2):
+        done = artmint("run", str(tmp_path / "onchain.toml"), *studio)
+        assert done.returncode == 0, done.stdout + done.stderr
+        transactions.append(len(Catalog(tmp_path / "studio").keys("transaction", "")))
+    assert transactions[0] == transactions[1] > 0
+    (contract,) = {one["contract"] for one in Catalog(tmp_path / "studio").all("token", "onchain/").values()}
     sheet = tmp_path / "proof.html"
-    assert main(["verify", target, "--studio", str(tmp_path / "studio"), "--sheet", str(sheet)]) == 0
-    assert "regenerated held" in capsys.readouterr().out
+    proven = artmint("verify", f"embedded:{contract}", *studio, "--sheet", str(sheet))
+    assert proven.returncode == 0, proven.stdout
+    assert "regenerated held" in proven.stdout
     assert "<iframe" in sheet.read_text()
     assert not (tmp_path / "studio" / "store").exists()
-    assert main(["verify", f"{target}/9", "--studio", str(tmp_path / "studio")]) == 1
+    assert artmint("verify", f"embedded:{contract}/9", *studio).returncode == 1

@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 import json
+import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -219,7 +220,7 @@ def _picture(model: ChainModel, recipe: bytes) -> "Image.Image":
 def prove_drawn(
     claim: DrawnClaim,  # what a contract says
     tokens: Sequence[int],  # which are to be proven
-    asked: int = 0,  # how many of them the chain has to draw; 0: all of them
+    asked: int = 0,  # how many of them, chosen at random, the chain has to draw; 0: all of them
     say: Callable[[int, int], None] = lambda done, total: None,  # told tokens that were drawn, and all
 ) -> tuple[list[Step], tuple[ProofCard, ...]]:
     "Prove what a contract says of tokens that it draws. Raises nothing but what the node's answers raise."
@@ -228,7 +229,9 @@ def prove_drawn(
     steps += recipes
     if any(step.status == "failed" for step in recipes):
         return steps, ()
-    chosen = [*tokens][: asked or len(tokens)]
+    chosen = [*tokens]
+    if 0 < asked < len(chosen):
+        chosen = sorted(random.SystemRandom().sample(chosen, asked))
     findings = []
     for done, token in enumerate(chosen, 1):
         uri = claim.contract.functions.tokenURI(token).call({"gas": CALL_GAS})
