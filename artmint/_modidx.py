@@ -6762,6 +6762,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
             'artmint.run.offers': { 'artmint.run.offers.NothingToUnlist': ('run/offers.html#nothingtounlist', 'artmint/run/offers.py'),
                                     'artmint.run.offers.SafeCantList': ('run/offers.html#safecantlist', 'artmint/run/offers.py'),
                                     'artmint.run.offers.SignerCantList': ('run/offers.html#signercantlist', 'artmint/run/offers.py'),
+                                    'artmint.run.offers.UnsureListing': ('run/offers.html#unsurelisting', 'artmint/run/offers.py'),
                                     'artmint.run.offers._advice': ('run/offers.html#_advice', 'artmint/run/offers.py'),
                                     'artmint.run.offers._check_signer': ('run/offers.html#_check_signer', 'artmint/run/offers.py'),
                                     'artmint.run.offers._dry': ('run/offers.html#_dry', 'artmint/run/offers.py'),

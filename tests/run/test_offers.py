@@ -118,8 +118,7 @@ class TestWithSeaport:
         artist = market.contract.functions.royaltyInfo(1, 5 * 10**17).call()
         assert artist == [market.treasury, 5 * 10**17 // 20]  # here the treasury is its own artist
         before = market.web3.eth.get_balance(market.treasury)
-        receipt = self.real.bought(first, buyer, 5 * 10**17)
-        print("gas of a purchase", receipt["gasUsed"])
+        self.real.bought(first, buyer, 5 * 10**17)
         assert market.contract.functions.ownerOf(1).call() == buyer.address
         assert market.web3.eth.get_balance(market.treasury) - before == 5 * 10**17
         assert "and not the treasury's" in self.say("list", "1-2", *words, code=2)
@@ -182,6 +181,14 @@ class TestWithSeaport:
         assert again["parameters"]["counter"] != "0"
         self.real.bought(again, buyer, 5 * 10**17)
         assert market.contract.functions.ownerOf(3).call() == buyer.address
+
+    def test_on_a_main_network_it_is_asked_for(self, tmp_path, start_anvil, monkeypatch, capsys):
+        studio = stall_of(tmp_path, start_anvil(*LARGE, "--chain-id", "1"), monkeypatch)
+        self.capsys, self.studio, self.real = capsys, studio, RealSeaport(studio)
+        studio.words += ["--at", self.real.address]
+        assert "look at --dry-run, then say --yes" in self.say("list", "1", "--price", "1", code=2)
+        assert not (studio.folder / "sales").exists()
+        assert "written" in self.say("list", "1", "--price", "1", "--yes")
 
 
 def stamp(seconds):
