@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CONTRACTS = ROOT / "contracts"
 DATA = ROOT / "artmint/data/contracts"
 # What is compiled: each in a file of its name.
-NAMES = ("ArtMint", "ArtMintDrawn", "ArtMintPainter", "Sale", "AttestationGate", "ArtMint7007")
+NAMES = ("ArtMint", "ArtMintDrawn", "ArtMintPainter", "Sale", "AttestationGate", "ArtMint7007", "DrawnReplay")
 KNOWN = ROOT / "artmint/data/contracts/known.json"
 
 

@@ -274,7 +274,9 @@ class Model(http.server.BaseHTTPRequestHandler):
         pass
 
     def do_POST(self):
-        self.server.asked.append((self.path, dict(self.headers), json.loads(self.rfile.read(int(self.headers["Content-Length"] or 0)) if self.headers["Content-Length"] else self.body())))  # fmt: skip
+        length = self.headers["Content-Length"]
+        sent = self.rfile.read(int(length)) if length else self.body()
+        self.server.asked.append((self.path, dict(self.headers), json.loads(sent)))
         status, facts = self.server.answers.pop(0)
         data = facts if isinstance(facts, bytes) else json.dumps(facts).encode()
         self.send_response(status)

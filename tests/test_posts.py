@@ -25,7 +25,8 @@ def posted(tmp_path):
 
 def test_the_first_is_about_the_drop_and_the_others_about_tokens(posted):
     drafts = draft_posts(posted.catalog, posted.collection, 1, ["x", "press"], 6, MOMENT)
-    assert [(one.platform, one.tokens) for one in drafts] == [
+    found = [(one.platform, one.tokens) for one in drafts]
+    assert found == [
         ("x", ()),
         ("x", (1,)),
         ("x", (2,)),

@@ -1,10 +1,15 @@
 "A painter, a collection that it draws, and what either refuses. Quick on the embedded chain; on a node all three draw the same."
 
+import hashlib
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from eth_abi import encode
+from eth_utils import keccak
+from PIL import Image
 
 from artmint.chain.admin import CommittedElsewise, EarlierDropOpen, authorize, parties
 from artmint.chain.connect import connect
@@ -248,3 +253,51 @@ def test_a_name_that_breaks_json_is_refused(node, name):
     with pytest.raises(ContractCustomError):
         painter.functions.checkName(name).call()
     assert json.dumps(made["abi"])
+
+
+@pytest.mark.slow
+def test_a_drawn_token_is_drawn_again_on_chain_for_erc_7007(node):
+    "The adapter takes a token's pixels from the collection's own painter: numpy's are right, another token's are refused."
+    from web3 import HTTPProvider, Web3
+
+    web3, model = Web3(HTTPProvider(node.url, request_kwargs={"timeout": 300})), bundled_model()
+    account = web3.eth.accounts[0]
+    recipes = [thrown_recipe(model, np.random.default_rng(seed)) for seed in range(3)]
+
+    def sent(call) -> dict:
+        hashed = call.transact({"from": account, "gas": 30_000_000})
+        return web3.eth.wait_for_transaction_receipt(hashed)
+
+    def made(name: str, *arguments):
+        compiled = artifact(name)
+        factory = web3.eth.contract(abi=compiled["abi"], bytecode=compiled["bytecode"])
+        receipt = sent(factory.constructor(*arguments))
+        return web3.eth.contract(receipt["contractAddress"], abi=compiled["abi"])
+
+    painter = painter_on(web3, account, model)
+    treasury = web3.eth.accounts[1]
+    who = (account, 0, treasury, treasury, 500)
+    collection = made(DRAWN, "Drawn", "DRWN", 3, *who, painter.address)
+    sent(collection.functions.commitDrawn(1, 3, bytes.fromhex(model.digest), b"".join(recipes)))
+    sent(collection.functions.grantRole(keccak(text="MINTER_ROLE"), account))
+    sent(collection.functions.setAllowance(account, 3, 0, 0))
+    sent(collection.functions.mintBatch(1, 3, 0))
+    again = made("DrawnReplay", collection.address)
+    nobody = "0x" + "00" * 20
+    adapter = made("ArtMint7007", collection.address, nobody, again.address)
+    pixels = [pixels_of_png(drawn_png(model, recipe)) for recipe in recipes]
+    for token, digest in enumerate(pixels, 1):
+        assert bytes(again.functions.pixelDigest(token).call(GAS)) == digest
+    prompt = painter.functions.prompt(recipes[1]).call().encode()
+    proof = encode(["uint256", "uint256", "uint256"], [2, 2, 0])
+    refused = adapter.functions.addAigcData(2, prompt, pixels[0], proof)
+    with pytest.raises(Exception, match=keccak(text="InvalidProof(uint256)")[:4].hex()):
+        refused.call({"from": account, **GAS})
+    sent(adapter.functions.addAigcData(2, prompt, pixels[1], proof))
+    assert adapter.functions.verify(prompt, pixels[1], proof).call(GAS)
+    assert not adapter.functions.verify(prompt, pixels[2], proof).call(GAS)
+
+
+def pixels_of_png(data: bytes) -> bytes:
+    "SHA-256 of a picture's pixels, RGB, row by row."
+    return hashlib.sha256(Image.open(io.BytesIO(data)).convert("RGB").tobytes()).digest()
