@@ -249,6 +249,17 @@ def _as_web3_error(error: Exception) -> Exception:
         return ContractCustomError("0x" + reason.hex(), data="0x" + reason.hex())
     return ContractLogicError(f"execution reverted: {reason}")
 
+# %% ../../nbs/chain/embedded.ipynb #7d526ecd
+def _unpriced(answer: Callable) -> Callable:
+    "An estimate that asks nobody for money, where no fee is named: as nodes give it."
+
+    def call(tester: Any, params: list) -> Any:
+        fees = {"max_fee_per_gas": 0, "max_priority_fee_per_gas": 0}
+        fees = {} if "gas_price" in params[0] else fees
+        return answer(tester, [fees | params[0], *params[1:]])
+
+    return call
+
 
 def _fresh(chain: EmbeddedChain, answer: Callable) -> Callable:
     "An answer of eth-tester, given after the newest lines were run."
@@ -275,6 +286,7 @@ def rpc_endpoints(
     own = {
         "chainId": lambda *_: chain.genesis["chain_id"],
         "accounts": lambda *_: [],
+        "estimateGas": _unpriced(API_ENDPOINTS["eth"]["estimateGas"]),
         "sendRawTransaction": lambda _, params: chain.send(params[0]),
     }
     answers = {**API_ENDPOINTS["eth"], **own}

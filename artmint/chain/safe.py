@@ -160,7 +160,8 @@ def read_call(
         return None
     words = []
     for name, value in values.items():
-        words.append(f"{name} {'0x' + value.hex() if isinstance(value, bytes) else value}")
+        shown = "0x" + value.hex() if isinstance(value, bytes) else value
+        words.append(f"{name} {'(a secret until it is mined)' if name == 'salt' else shown}")
     return function.fn_name, ", ".join(words)
 
 # %% ../../nbs/chain/safe.ipynb #656828a9

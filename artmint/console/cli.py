@@ -171,7 +171,8 @@ GROUPS = {
 for name, verb in ENGINE_VERBS.items():
     engines_app.command(name, epilog=CODES)(verb)
 for name, group in GROUPS.items():
-    app.add_typer(group, name=name, epilog=CODES)
+    own = group.info.epilog
+    app.add_typer(group, name=name, epilog=own if isinstance(own, str) else CODES)
 
 # %% ../../nbs/console/cli.ipynb #68189b2e
 app.command("pin", epilog=CODES)(pin_content)

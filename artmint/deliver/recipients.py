@@ -167,12 +167,15 @@ def _text_of(path: Path) -> str:
 def _rows(text: str, problems: list[str]) -> Iterator[tuple[int, list[str]]]:
     "Lines of a CSV file with their numbers, blank ones too; ends with a problem where quotes don't close."
     first = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = next((one for one in ";\t" if one in first and "," not in first), ",")
+    told = first.strip().strip('"')
+    said = told[4:] if told.lower().startswith("sep=") and len(told) == 5 else ""  # as Excel says it
+    delimiter = said or next((one for one in ";\t" if one in first and "," not in first), ",")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     before = 0
     try:
         for row in reader:
-            yield before + 1, [cell.strip() for cell in row]
+            if not (said and row and row[0].lower().startswith("sep=") and before < 3):
+                yield before + 1, [cell.strip() for cell in row]
             before = reader.line_num
     except csv.Error as error:
         problems.append(f"line {before + 1}: its quotes don't close ({error}); what follows wasn't read")

@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 # %% ../../nbs/deliver/terms.ipynb #9b251a6b
 from ..core.canon import NotPlainTOML, Record, Refusal, canonical, error_lines, read_toml
@@ -42,9 +42,18 @@ class SaleTable(Record):
     payee: Account | None = None
     gate: Account | None = None
     gate_root: str = Field("", pattern="^(0x[0-9a-fA-F]{64})?$")
+
+    @field_validator("payee", "gate", mode="after")
+    @classmethod
+    def _with_capitals(cls, address: str | None) -> str | None:
+        "An address as the chain's libraries take it, however it was typed."
+        from eth_utils import to_checksum_address
+
+        return address and to_checksum_address(address)
+
     stages: tuple[StageTable, ...] = Field(min_length=1, max_length=100)
 
-
+# %% ../../nbs/deliver/terms.ipynb #6c32e0b8
 class BadTerms(Refusal):
     "Terms that no sale can have."
 

@@ -167,6 +167,7 @@ class Unreachable(Refusal):
 
     reason: str
     says = "{reason}"
+    exit_code = 3
 
 
 class StillSealed(Refusal):

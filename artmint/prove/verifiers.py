@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 if TYPE_CHECKING:
     from web3 import Web3
@@ -57,6 +57,14 @@ class Verifiers(Record):
 
     verifiers: dict[str, Account] = Field(min_length=1, max_length=1000)
     eas: Account | None = None  # the EAS of a chain where artmint knows none
+
+    @field_validator("verifiers", mode="after")
+    @classmethod
+    def _with_capitals(cls, named: dict[str, str]) -> dict[str, str]:
+        "Addresses as files of attestations have them, however they were typed."
+        from eth_utils import to_checksum_address
+
+        return {name: to_checksum_address(address) for name, address in named.items()}
 
     @property
     def names(self) -> dict[str, str]:

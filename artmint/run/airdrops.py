@@ -176,7 +176,7 @@ def _refuse_list(path: Path, problems: Sequence[str], json: bool) -> None:
         for problem in problems:
             typer.echo(f"problem    {problem}")
         typer.echo(
-            f"{near_path(path)}: {len(problems)} problems, and nothing was sent. Mend them and run again.",
+            f"{near_path(path)}: {len(problems)} problem{'s' * (len(problems) > 1)}, and nothing was sent. Mend and run again.",
             err=True,
         )
     raise typer.Exit(2)

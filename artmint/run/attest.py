@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['AttestTarget', 'ForContract', 'SignerRole', 'EasAddress', 'Stamped', 'TakenBack', 'AttestOut', 'OwnBase',
-           'AttestedBy', 'VerifierFile', 'AttestationFiles', 'AttestationsThere', 'NotYours', 'NotAFile', 'attest_drop',
-           'NoAttestations', 'asked_verifiers']
+           'AttestedBy', 'VerifierFile', 'AttestationFiles', 'AttestationsThere', 'NotYours', 'NoChainOfItsOwn',
+           'NotAFile', 'attest_drop', 'NoAttestations', 'asked_verifiers']
 
 # %% ../../nbs/run/attest.ipynb #50116822
 import tempfile
@@ -23,7 +23,6 @@ from .commands import DryRun, open_chain
 from artmint.run.console import (
     Gateways,
     Json,
-    NoPlaceFor,
     Rpc,
     Stores,
     Studio,
@@ -33,6 +32,7 @@ from artmint.run.console import (
     print_json,
     progress_of,
     show_steps,
+    typed_address,
 )
 
 if TYPE_CHECKING:
@@ -58,13 +58,20 @@ AttestTarget = Annotated[
 ]
 ForContract = Annotated[
     str,
-    typer.Option("--contract", help="For an archive: the address of the collection's contract on --chain."),
+    typer.Option(
+        "--contract",
+        help="For an archive: the address of the collection's contract on --chain.",
+    ),
 ]
 SignerRole = Annotated[
-    str, typer.Option("--signer", help="Whose key signs and pays, as studio.toml says under [signers].")
+    str, typer.Option("--signer", help="Whose key signs and pays, as studio.toml says under \\[signers].")
 ]
 EasAddress = Annotated[
-    str, typer.Option("--eas", help="The EAS contract's address, where artmint knows none on the chain.")
+    str,
+    typer.Option(
+        "--eas",
+        help="The EAS contract's address, where artmint knows none on the chain.",
+    ),
 ]
 Stamped = Annotated[
     bool, typer.Option("--timestamp", help="Have the root written down by EAS on the chain, once.")
@@ -90,7 +97,7 @@ AttestedBy = Annotated[
     ),
 ]
 VerifierFile = Annotated[
-    Path | None, typer.Option("--verifiers", help="Whom you trust: a TOML file with a table [verifiers].")
+    Path | None, typer.Option("--verifiers", help="Whom you trust: a TOML file with a table \\[verifiers].")
 ]
 AttestationFiles = Annotated[
     list[Path] | None,
@@ -119,6 +126,14 @@ class NotYours(Refusal):
     attester: str
     signer: str
     says = "{path} was signed by {attester}, and this key is {signer}. Nothing was sent: only who said it takes it back."
+    exit_code = 2
+
+
+class NoChainOfItsOwn(Refusal):
+    "A studio's own chain is meant, and it has none."
+
+    path: str
+    says = "{path} isn't there: this studio has no chain of its own yet. Nothing was asked, signed or sent: name another one (--chain), or a studio that has one."
     exit_code = 2
 
 
@@ -168,11 +183,10 @@ class _Bench:
 
 # %% ../../nbs/run/attest.ipynb #3d6758a8
 def _named_chain(studio: Path, chain: str, environment: Mapping[str, str]) -> "Web3":
-    "The chain that is named. Raises NoPlaceFor where a studio has none of its own."
+    "The chain that is named. Raises NoChainOfItsOwn."
     web3 = open_chain(studio, chain or "embedded", environment)
     if web3 is None:
-        where = near_path(studio / "chain")
-        raise NoPlaceFor("--chain", where, "this studio has no chain of its own yet; name another one")
+        raise NoChainOfItsOwn(near_path(studio / "chain"))
     return web3
 
 
@@ -210,10 +224,12 @@ def _default_place(studio: Path, file: "AttestationFile", out: Path | None, seve
     return folder / file.name
 
 
-def _refuse_taken(out: Path | None) -> None:
-    "Refuse a place that is taken, before an hour is spent. Raises AttestationsThere, NoPlaceFor."
+def _refuse_taken(out: Path | None, studio: Path, dry: bool) -> None:
+    "Refuse a place that is taken or can't be written, before an hour is spent. Raises AttestationsThere, NoPlaceFor."
     if out is None or out.is_dir():
-        return
+        folder = out or studio / "attestations"
+        folder = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+        return place_for("--out", None if dry else folder / "attestations-0.json")
     if out.exists():
         raise AttestationsThere(near_path(out))
     place_for("--out", out, ".json")
@@ -423,6 +439,8 @@ def _examined(
         bench = _Bench(web3, studio, environment, role, eas)
         if claim is None:
             return bench, Examination(tuple(steps)), ""
+        if not (where["dry"] or bench.own):
+            bench.signer()  # or refuse, before anything is rendered
         found = examine_claim(claim, stores, asked)
     live("")
     return bench, Examination((*steps, *found.steps), found.drops), claim.contract
@@ -431,6 +449,7 @@ def _examined(
 def _refuse_words(target: str, where: dict[str, Any], stamped: bool, revoked: bool = False) -> None:
     "Refuse what doesn't go together, before anything is done."
     is_path = _looks_like_path(target)
+    typed_address(where["eas"])
     if revoked and (stamped or not target.endswith(".json")):
         raise typer.BadParameter("--revoke takes a file of attestations, and nothing else")
     if is_path and target.endswith(".json") and not (stamped or revoked):
@@ -473,9 +492,16 @@ def attest_drop(
     from artmint.chain.transaction import friendly_errors
     from artmint.ipfs.stores import FolderStore, Gateway
 
-    where = {"chain": chain, "contract": contract, "rpc": rpc, "anchored": stamped}
+    where = {
+        "chain": chain,
+        "contract": contract,
+        "rpc": rpc,
+        "anchored": stamped,
+        "dry": dry_run,
+        "eas": eas,
+    }
     _refuse_words(target, where, stamped, revoke)
-    _refuse_taken(out)
+    _refuse_taken(out, studio, dry_run)
     with friendly_errors():
         if target.endswith(".json"):
             bench = _Bench(_named_chain(studio, chain, context.obj), studio, context.obj, signer, eas)

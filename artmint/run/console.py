@@ -6,8 +6,8 @@
 __all__ = ['Studio', 'Json', 'BatchFile', 'Stores', 'Gateways', 'Rpc', 'HANGING', 'CLEAR_LINE', 'HEARTBEAT', 'SIGNS',
            'IMPORTED_AS', 'UNWRITABLE', 'PlainStream', 'plain_streams', 'hanging_text', 'open_browser', 'print_json',
            'print_line', 'console_voice', 'heartbeat', 'progress_of', 'duration_words', 'exit_code_of', 'show_steps',
-           'extras_of_package', 'console_words', 'own_lines', 'near_path', 'NoPlaceFor', 'place_for', 'program_name',
-           'verify_command']
+           'extras_of_package', 'console_words', 'own_lines', 'typed_address', 'near_path', 'NoPlaceFor', 'place_for',
+           'program_name', 'verify_command']
 
 # %% ../../nbs/run/console.ipynb #ea910a1f
 import atexit
@@ -401,6 +401,26 @@ def own_lines(
     return re.sub(r"(?<=[a-z0-9)\]'\"][.!?])(?<!e\.g\.)(?<!i\.e\.) (?=[A-Z'\"`])", "\n  ", message)
 
 # %% ../../nbs/run/console.ipynb #96a44cea
+def typed_address(
+    word: str,  # as it is typed; empty: none
+) -> str:  # in mixed case (EIP-55)
+    "An address of a chain. Raises typer.BadParameter."
+    from pydantic import TypeAdapter, ValidationError
+
+    from artmint.core.texts import Account
+
+    if not word:
+        return word
+    try:
+        TypeAdapter(Account).validate_python(word)
+    except ValidationError as error:
+        reason = error.errors()[0].get("ctx", {}).get("error", "0x and 40 hex digits are one")
+        raise typer.BadParameter(f"{word[:80]!r} is no address here: {reason}") from None
+    from eth_utils import to_checksum_address
+
+    return to_checksum_address(word)
+
+
 def near_path(
     path: Path,  # any
 ) -> str:

@@ -163,9 +163,11 @@ def _show_forecast(here: _FilmDesk, forecast: dict[str, Any]) -> None:
         return typer.echo("every token's film is there; nothing would be made")
     seconds = forecast["cpu_seconds"]
     time = (
-        "not known: none was made here" if seconds is None else f"about {duration_words(seconds)} on one core"
+        "how long that takes isn't known, for none was made here"
+        if seconds is None
+        else f"in about {duration_words(seconds)} on one core"
     )
-    typer.echo(f"films of {len(missing)} tokens would be made, in {time}")
+    typer.echo(f"films of {len(missing)} tokens would be made; {time}")
     for kind, size in forecast["bytes_each"].items():
         typer.echo(
             f"{kind:<5} {'not known: none of this size was made here' if size is None else f'about {size:,} bytes each'}"
@@ -227,7 +229,7 @@ def film_batch(
     studio: Studio = Path("studio"),  # the studio
     json: Json = False,  # for programs
 ) -> None:
-    """Make reveal films: the way of each token's picture from noise, as its recipe paints it, looked after by [films] of
+    """Make reveal films: the way of each token's picture from noise, as its recipe paints it, looked after by the table films of
     collection.toml. Run again after a stop it goes on. On one ffmpeg the same bytes every time."""
     from artmint.studio.files import hold_studio
 

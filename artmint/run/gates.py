@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 # %% ../../nbs/run/gates.ipynb #156522f0
-from .attest import NotAFile
+from .attest import NoChainOfItsOwn, NotAFile
 from .commands import Chain, DryRun, open_chain
-from .console import Json, NoPlaceFor, Studio, near_path, print_json
+from .console import Json, Studio, near_path, print_json, typed_address
 
 if TYPE_CHECKING:
     from web3 import Web3
@@ -30,30 +30,42 @@ gate_app = typer.Typer(
     help="A contract that says whether so many named verifiers have signed a drop; it has no power over tokens.",
 )
 GateCollection = Annotated[
-    str, typer.Argument(metavar="CONTRACT", help="The address of the collection's contract.")
+    str,
+    typer.Argument(metavar="CONTRACT", help="The address of the collection's contract."),
 ]
 GateAddress = Annotated[str, typer.Argument(metavar="GATE", help="The gate's address.")]
 GateNeeded = Annotated[int, typer.Option("--needed", min=1, help="How many of the verifiers have to agree.")]
 GateSet = Annotated[
-    Path, typer.Option("--verifiers", help="Whose signatures count: a TOML file with a table [verifiers].")
+    Path, typer.Option("--verifiers", help="Whose signatures count: a TOML file with a table \\[verifiers].")
 ]
 GateFiles = Annotated[
     list[Path], typer.Argument(help="Files of attestations, as artmint attest writes them.")
 ]
 GateRoot = Annotated[str, typer.Argument(metavar="ROOT", help="A drop's content root, 0x and 64 hex digits.")]
 GateSender = Annotated[
-    str, typer.Option("--by", help="Whose key pays for the gas: deployer, admin, minter or verifier.")
+    str,
+    typer.Option(
+        "--by",
+        help="Whose key pays for the gas: deployer, admin, minter or verifier; left out: the deployer's, and where there is none the admin's.",
+    ),
 ]
 
-
+# %% ../../nbs/run/gates.ipynb #4120c340
 def _gate_chain(context: typer.Context, studio: Path, chain: str) -> "Web3":
-    "The chain that is named. Raises NoPlaceFor where a studio has none of its own."
+    "The chain that is named. Raises NoChainOfItsOwn."
     web3 = open_chain(studio, chain, context.obj)
     if web3 is None:
-        raise NoPlaceFor("--chain", near_path(studio / "chain"), "this studio has no chain of its own yet")
+        raise NoChainOfItsOwn(near_path(studio / "chain"))
     return web3
 
 # %% ../../nbs/run/gates.ipynb #a0030600
+def _paying(studio: Path, by: str) -> str:
+    "The role whose key pays: the one that is named, else the deployer's, else the admin's."
+    from artmint.chain.custody import has_key
+
+    return by or ("deployer" if has_key(studio, "deployer") else "admin")
+
+
 def _gate_journal(
     context: typer.Context, web3: "Web3", studio: Path, by: str, to: str, selector: str
 ) -> "Journal":
@@ -63,7 +75,7 @@ def _gate_journal(
     from artmint.chain.signers import Guarded, Policy
     from artmint.studio.catalog import Catalog
 
-    signer = open_signer(studio, by, context.obj, hasattr(web3.provider, "chain"))
+    signer = open_signer(studio, _paying(studio, by), context.obj, hasattr(web3.provider, "chain"))
     reach = {"chains": (web3.eth.chain_id,), "contracts": (to,), "selectors": (selector,)}
     policy = Policy(**reach, most=10**18, most_in_a_day=2 * 10**18)
     return Journal(Catalog(studio), web3, Guarded(signer, policy))
@@ -91,7 +103,7 @@ def _payer(context: typer.Context, web3: "Web3", studio: Path, by: str) -> str:
     "The address of the key that would pay."
     from artmint.chain.custody import address_of_role
 
-    return address_of_role(studio, by, context.obj, hasattr(web3.provider, "chain"))
+    return address_of_role(studio, _paying(studio, by), context.obj, hasattr(web3.provider, "chain"))
 
 # %% ../../nbs/run/gates.ipynb #960cfeb0
 @gate_app.command("deploy")
@@ -100,7 +112,7 @@ def gate_deploy(
     contract: GateCollection,  # whose drops
     verifiers: GateSet,  # whose signatures count
     needed: GateNeeded,  # how many
-    by: GateSender = "deployer",  # who pays
+    by: GateSender = "",  # who pays
     studio: Studio = Path("studio"),  # whose keys
     chain: Chain = "embedded",  # where
     dry_run: DryRun = False,  # no transaction
@@ -113,6 +125,7 @@ def gate_deploy(
     from artmint.prove.gates import gate_call
     from artmint.prove.verifiers import load_verifiers
 
+    contract = typed_address(contract)
     named = load_verifiers(verifiers)
     with friendly_errors():
         web3 = _gate_chain(context, studio, chain)
@@ -190,7 +203,7 @@ def gate_send(
     context: typer.Context,  # its `obj` is the environment of the process
     gate: GateAddress,  # which
     files: GateFiles,  # what verifiers signed
-    by: GateSender = "deployer",  # who pays
+    by: GateSender = "",  # who pays
     studio: Studio = Path("studio"),  # whose keys
     chain: Chain = "embedded",  # where
     dry_run: DryRun = False,  # no transaction
@@ -200,6 +213,7 @@ def gate_send(
     from artmint.chain.transaction import friendly_errors
     from artmint.prove.gates import gate_at, gate_calls
 
+    gate = typed_address(gate)
     with friendly_errors():
         checked = _checked_files(files)
         web3 = _gate_chain(context, studio, chain)
@@ -233,6 +247,7 @@ def gate_ask(
     from artmint.chain.transaction import friendly_errors
     from artmint.prove.gates import gate_at
 
+    gate = typed_address(gate)
     if not re.fullmatch("0x[0-9a-fA-F]{64}", root):
         raise typer.BadParameter("ROOT is a content root: 0x and 64 hex digits")
     with friendly_errors():

@@ -17,7 +17,16 @@ import typer
 
 # %% ../../nbs/run/imports.ipynb #80f61c65
 from ..core.canon import shown_text
-from .console import BatchFile, Json, Studio, console_voice, near_path, print_json, progress_of
+from artmint.run.console import (
+    BatchFile,
+    Json,
+    Studio,
+    console_voice,
+    near_path,
+    place_for,
+    print_json,
+    progress_of,
+)
 
 if TYPE_CHECKING:
     from artmint.core.collection import Collection
@@ -269,8 +278,8 @@ def import_folder(
     _refuse_both({"table": table, "slot": slot, "write_table": write_table, "withdraw": withdraw or None})
     words = Declaration(artist, "", source, declared_by)
     refuse_words(words, nameless=True)
+    files = arrival_files(pictures)  # before a studio is begun
     order, collection, catalog = _of_batch(batch, studio)
-    files = arrival_files(pictures)
     if withdraw:
         return _withdraw(catalog, collection, files, slot, json)
     places = _places(catalog, collection, order, table, slot, dry_run)
@@ -283,12 +292,13 @@ def import_folder(
 
 # %% ../../nbs/run/imports.ipynb #97c7fc10
 def _new_tables(path: Path | None) -> list[Path]:
-    "Where tables to be filled in go; nothing that is there is written over. Raises ExportExists."
+    "Where tables to be filled in go; nothing that is there is written over. Raises ExportExists, NoPlaceFor."
     from artmint.judge.exchange import require_new
 
     pages = [path, path.with_suffix(f".slots{path.suffix}")] if path else []
     for page in pages:
         require_new(page)
+        place_for("--write-table", page)
     return pages
 
 

@@ -30,13 +30,18 @@ if TYPE_CHECKING:
     from artmint.studio.catalog import Catalog
 
 # %% ../../nbs/run/posts.ipynb #487c7431
+def _may_be_a_batch(word: str) -> bool:
+    "Whether a word is an option or a file's name, and no verb that was mistyped."
+    return word.startswith("-") or Path(word).suffix == ".toml" or Path(word).exists()
+
+
 class PostGroup(TyperGroup):
     "Verbs of posts; a batch in the place of a verb is drafted for."
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         "Put the verb before a batch."
         first = next(iter(args), "")
-        if first and first not in self.commands and first not in ("--help", "-h"):
+        if first not in (*self.commands, "", "--help", "-h") and _may_be_a_batch(first):
             args = ["draft", *args]
         return super().parse_args(ctx, args)
 
@@ -83,7 +88,7 @@ PostCount = Annotated[int, typer.Option("--count", min=1, max=1000, help="Posts 
 
 
 ByModel = Annotated[
-    bool, typer.Option("--model", help="Word them by the model that [posts.writer] in studio.toml names.")
+    bool, typer.Option("--model", help="Word them by the model that \\[posts.writer] in studio.toml names.")
 ]
 
 # %% ../../nbs/run/posts.ipynb #a7d1c87d
@@ -302,15 +307,29 @@ def edit_verb(
     _print_post(edit_post(catalog, one.key, words, {}, by or getpass.getuser(), one.draft.digest))
 
 # %% ../../nbs/run/posts.ipynb #3d3e6869
-def _none_may(posts: "list[PostStanding]", verb: str) -> None:
+def _none_may(posts: "list[PostStanding]", verb: str, json: bool = False) -> None:
     "Say that no post may leave, and end: with 4 where people are waited for."
     waiting = [post for post in posts if post.state == "waiting"]
+    if json:
+        print_json({"posts": [], "waiting": len(waiting), "exit_code": 4 if waiting else 0})
+        raise typer.Exit(4 if waiting else 0)
     typer.echo(
         f"Nothing was {verb}: no post that could be is approved; {len(waiting)} wait for people", err=True
     )
     raise typer.Exit(4 if waiting else 0)
 
 # %% ../../nbs/run/posts.ipynb #b0fe0aaf
+def _tell_going(posts: "list[PostStanding]", json: bool) -> None:
+    "Say what would be sent."
+    from artmint.report.postboard import post_view
+
+    if json:
+        return print_json({"would_send": [post_view(one) for one in posts]})
+    for one in posts:
+        _print_post(one)
+    typer.echo(f"{len(posts)} would be sent; nothing was")
+
+# %% ../../nbs/run/posts.ipynb #d2267fb5
 @posts_app.command("send")
 def send_verb(
     context: typer.Context,  # its `obj` is the environment of the process
@@ -332,12 +351,9 @@ def send_verb(
             raise NotApproved(one.id, one.state)
     going = leaving(named)
     if not going:
-        _none_may(named, "sent")
+        _none_may(named, "sent", json)
     if dry_run:
-        for one in going:
-            _print_post(one)
-        typer.echo(f"{len(going)} would be sent; nothing was")
-        return
+        return _tell_going(going, json)
     done = []
     for one in send_posts(catalog, going, context.obj or {}):
         done.append(one)

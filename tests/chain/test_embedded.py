@@ -147,3 +147,12 @@ def test_nobody_has_an_account_on_it(tmp_path):
     assert web3.eth.accounts == []
     with pytest.raises(MethodUnavailable):
         web3.eth.send_transaction({"to": "0x" + "11" * 20, "value": 1})
+
+
+def test_what_a_call_takes_is_told_to_whoever_has_no_money(tmp_path):
+    web3 = connect("embedded", tmp_path)
+    question = {"from": "0x" + "12" * 20, "to": "0x" + "34" * 20, "data": "0x12"}
+    gas = web3.eth.estimate_gas(question)
+    assert 21_000 < gas < 22_000
+    EmbeddedChain(tmp_path).fund(question["from"], 10**9)
+    assert web3.eth.estimate_gas(question) == gas

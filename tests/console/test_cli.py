@@ -1,6 +1,7 @@
 "The console script: codes, one sentence, one JSON document."
 
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ import pytest
 from artmint.chain.signers import new_keystore
 from artmint.console import cli
 from tests.studios import FAST, ROOT, artmint
+from tests.verbs import VERBS
 
 
 @pytest.mark.parametrize(
@@ -148,3 +150,17 @@ def test_doctor_looks_at_the_contract(minted, capsys):
     lines = {line.split()[2]: line for line in capsys.readouterr().out.splitlines() if " tiny " in line}
     assert {"chain", "code", "role", "paused", "allowance", "balance", "price"} <= set(lines)
     assert all(line.startswith("✓") for line in lines.values())
+
+
+def test_help_shows_what_stands_in_brackets(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["attest", "--help"])
+    said = capsys.readouterr().out
+    assert "[signers]" in said.replace("\n", "")
+    swallowed = []
+    for words, verb in VERBS.items():
+        for text in (verb.help, *(getattr(one, "help", "") for one in verb.params)):
+            swallowed += [
+                f"{words}: {found}" for found in re.findall(r"(?<!\\)\[[a-z@/#.][^][]*\]", text or "")
+            ]
+    assert swallowed == []

@@ -37,6 +37,8 @@ NAMED = [(A, 1, (7,)), (B, 1, (9,))]
         (f"HolderAddress,Quantity,note\n{A},2,first fan\n{B},1,\n", COUNTED),
         (f"Token ID,Owner\n7,{A}\n9,{B}\n", NAMED),
         (f"  {A}  \n {B}\n", PLAIN),
+        (f"sep=;\r\naddress;count\r\n{A};2\r\n{B};1\r\n", COUNTED),
+        (f"sep=,\naddress,count\n{A},2\n{B},1\n", COUNTED),
         (f"{A.lower()}\n0x{B[2:].upper()}\n", PLAIN),
     ],
 )

@@ -129,3 +129,10 @@ def test_what_is_odd_is_said_and_not_refused(tmp_path):
 )
 def test_amounts_are_read_as_they_are_written(wei, text):
     assert (room.coins_of(wei), room.wei_of(text)) == (text, wei)
+
+
+def test_a_payee_in_small_letters_is_the_same_payee(tmp_path):
+    payee = friend(3).address
+    more = {"gate": payee.lower(), "gate_root": "0x" + "12" * 32}
+    terms = read(tmp_path, OPEN, payee=payee.lower(), **more)
+    assert (terms.payee, terms.gate) == (payee, payee)

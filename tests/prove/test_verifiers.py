@@ -200,3 +200,15 @@ def test_more_than_are_named_cant_be_asked_for():
     for needed in (0, 4):
         with pytest.raises(MoreThanThereAre):
             AskedVerifiers(needed, NAMED, {}, NOW)
+
+
+def test_an_address_in_small_letters_is_the_same_verifier(tmp_path):
+    path = tmp_path / "mine.toml"
+    key = Key(1)
+    path.write_text(f'[verifiers]\nAda = "{key.address.lower()}"\n')
+    named = load_verifiers(path)
+    assert named == Verifiers(verifiers={"Ada": key.address})
+    assert named.names == {key.address: "Ada"}
+    path.write_text(f'[verifiers]\nAda = "{key.address}"\nBen = "{key.address.lower()}"\n')
+    with pytest.raises(BadVerifiers, match="two names have one address"):
+        load_verifiers(path)

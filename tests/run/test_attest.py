@@ -128,3 +128,8 @@ def test_a_second_attestation_takes_another_name_and_a_given_place_is_kept(
     said = artmint(capsys, "attest", address, "--studio", folder, "--out", out, code=2)
     assert "isn't written over" in " ".join(said.split())
     assert out.read_bytes() == data
+
+
+def test_a_chain_that_isnt_there_couldnt_be_checked(tmp_path, capsys):
+    target = "embedded:0x" + "11" * 20
+    assert "there is no chain" in artmint(capsys, "attest", target, "--studio", tmp_path, code=3)

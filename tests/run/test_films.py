@@ -34,7 +34,7 @@ def test_films_are_looked_at_made_once_and_given_out_when_the_drop_is_told(batch
     path, studio = batch
     words = ("films", path, "--studio", studio, "--format", "webp", "--slot", 2)
     said = artmint(capsys, *words, "--dry-run")
-    assert "films of 1 tokens would be made, in not known" in said and "64 x 64" in said
+    assert "films of 1 tokens would be made; how long that takes isn't known" in said and "64 x 64" in said
     said = artmint(capsys, *words)
     assert "webp" in said and "6 frames" in said
     assert "nothing would be made" in artmint(capsys, *words, "--dry-run")

@@ -82,3 +82,16 @@ def test_a_gate_that_counts_wrong_is_refused_before_a_chain_is_asked(tmp_path, c
     words = ["gate", "deploy", "0x" + "11" * 20, "--needed", 1, "--studio", tmp_path]
     artmint(capsys, *words, "--verifiers", tmp_path / "none.toml", code=2)
     assert "no chain of its own yet" in artmint(capsys, *words, "--verifiers", named, code=2)
+
+
+@pytest.mark.parametrize(
+    "address", ["0x123", "artmint.eth", "0x" + "00" * 20, "0x7e5F4552091A69125d5DfCb7b8C2659029395Bdf"]
+)
+def test_what_is_no_address_is_refused_before_a_chain_is_asked(tmp_path, capsys, address):
+    where = ["--studio", tmp_path]
+    deploy = ["gate", "deploy", address, "--verifiers", tmp_path / "none.toml", "--needed", 1]
+    send = ["gate", "send", address, tmp_path / "none.json"]
+    stamp = ["attest", tmp_path / "one.json", "--timestamp", "--eas", address]
+    for words in (deploy, send, ["gate", "ask", address, "0x" + "12" * 32], stamp):
+        said = artmint(capsys, *words, *where, code=2).replace("│", " ")
+        assert "is no address here" in " ".join(said.split())

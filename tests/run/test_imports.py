@@ -171,3 +171,15 @@ def test_settings_that_can_be_painted_here_are_painted_again(place, console):
     assert differences["own.png"] == 0 and differences["other.png"] > 0
     code, out, _ = console("pictures", "--regenerate", "1")
     assert "other.png: painted again it differs by" in out
+
+
+def test_a_folder_without_pictures_begins_no_studio(place, console):
+    code, _, err = console("tiny")
+    assert code == 2 and "no pictures" in " ".join(err.split())
+    assert not (place / "studio").exists()
+
+
+def test_a_table_that_cant_be_written_is_refused_before_pictures_are_read(place, console):
+    code, _, err = console("pictures", "--write-table", "nowhere/table.csv")
+    assert code == 2 and "there is no folder nowhere" in " ".join(err.split())
+    assert standing(place) == {}

@@ -115,3 +115,21 @@ def test_a_post_that_there_is_not_is_refused(posted, capsys):
 def test_the_group_says_its_verbs(capsys):
     code, out, _ = run(capsys, "posts", "--help")
     assert code == 0 and "approve" in out and "export" in out
+    assert "artmint posts BATCH drafts" in " ".join(out.split())
+
+
+def test_a_verb_that_was_mistyped_is_no_batch(posted, capsys):
+    code, _, err = run(capsys, *asked(posted, "aprove", "abc"))
+    assert code == 2 and "No such command 'aprove'" in err
+
+
+def test_programs_are_told_that_nothing_may_leave_yet(posted, capsys):
+    code, out, _ = run(capsys, *asked(posted, "send", "--json"))
+    assert code == 0 and json.loads(out) == {"posts": [], "waiting": 0, "exit_code": 0}
+    run(capsys, *asked(posted, posted.batch, "--platform", "bluesky", "--count", 1))
+    code, out, _ = run(capsys, *asked(posted, "send", "--json"))
+    assert code == 4 and json.loads(out) == {"posts": [], "waiting": 1, "exit_code": 4}
+    (one,) = list_posts(posted.catalog, "demo")
+    run(capsys, *asked(posted, "approve", one.id, "--by", "Ada"))
+    code, out, _ = run(capsys, *asked(posted, "send", "--dry-run", "--json"))
+    assert code == 0 and [post["id"] for post in json.loads(out)["would_send"]] == [one.id]

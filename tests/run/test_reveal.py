@@ -113,3 +113,10 @@ def test_a_plan_that_was_taken_back_after_its_salt_was_drawn_commits_openly(pack
         room.begun_salt(line.catalog, contract, manifest, None)
     back = PlannedDrop(wave=1, batch="b", open=True)
     assert room.begun_salt(line.catalog, contract, manifest, back) == b""
+
+
+def test_a_dry_run_doesnt_print_the_salt(sealed, capsys):
+    secrets = [body["salt"] for body in Catalog(sealed.folder).all("salt").values()]
+    said = sealed(capsys, "--wave", 2, "--early", "--dry-run")
+    assert "contentRoot 0x" in said and "salt (a secret until it is mined)" in said
+    assert secrets and not any(secret in said for secret in secrets)

@@ -108,3 +108,14 @@ def test_proofs_hold_every_stage_that_a_wallet_is_in():
     assert [row["stage"] for row in proofs[friend(1).address.lower()]] == [0, 1]
     assert proofs[friend(1).address.lower()][1]["proof"] == []
     assert len(proofs[friend(2).address.lower()]) == 1
+
+
+def test_a_sale_whose_stages_are_all_over_isnt_deployed(shop, capsys):
+    path = shop.words[0]
+    path.write_text(path.read_text().replace('end = "2060', 'end = "2021'))
+    before = shop.web3.eth.block_number
+    assert "are over" in artmint(capsys, "sale", "deploy", *shop.words, code=2)
+    assert shop.web3.eth.block_number == before
+    one = path.read_text().replace('end = "2021', 'end = "2060', 1)
+    path.write_text(one)
+    assert "stage everybody is over already" in artmint(capsys, "sale", "deploy", *shop.words)
