@@ -376,7 +376,7 @@ def _open_drop(
     salt = salt_of(collection, catalog.folder)
     editions = _editions(catalog, collection, slots)
     painted = earlier_base(catalog, collection, editions, base)
-    base, weights = painted, weights if painted == base else {}
+    base, weights = painted_by(catalog, editions, painted), weights if painted == base else {}
     facts = [catalog.get("artifact", edition.dna)["recipe"] for edition in editions]
     refuse_mixed_bases(editions, facts, base)
     in_drop = _slots_of(catalog, collection, slots)

@@ -270,6 +270,7 @@ def conditions_digest(
         "royalty",
         "market",
         "marks",
+        "films",
         "arweave",
         "people",
         "picture",

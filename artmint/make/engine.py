@@ -548,7 +548,8 @@ def _run_steps(
         scheduler.set_begin_index(first)
     guide = _guide(ready, recipes, embeddings, canvas.beside)
     times = scheduler.timesteps[canvas.begin :]
-    generators = step_generators(recipes)
+    drawn = ready.pipe.scheduler.config.get("step_noise", "own")
+    generators = step_generators(recipes, x[0].numel(), drawn)
     more = {"generator": generators} if generators else {}
     preview = x
     for i, t in list(enumerate(times))[first - canvas.begin : None if last is None else last - canvas.begin]:
