@@ -468,7 +468,7 @@ def _refuse_words(target: str, where: dict[str, Any], stamped: bool, revoked: bo
             "an address names its chain and its contract; --rpc says which node is asked"
         )
 
-# %% ../../nbs/run/attest.ipynb #48640d51
+# %% ../../nbs/run/attest.ipynb #df92d03d
 def attest_drop(
     context: typer.Context,  # its `obj` is the environment of the process
     target: AttestTarget,  # what is attested, or timestamped
@@ -492,14 +492,8 @@ def attest_drop(
     from artmint.chain.transaction import friendly_errors
     from artmint.ipfs.stores import FolderStore, Gateway
 
-    where = {
-        "chain": chain,
-        "contract": contract,
-        "rpc": rpc,
-        "anchored": stamped,
-        "dry": dry_run,
-        "eas": eas,
-    }
+    where = {"chain": chain, "contract": contract, "rpc": rpc, "anchored": stamped}
+    where |= {"dry": dry_run, "eas": eas}
     _refuse_words(target, where, stamped, revoke)
     _refuse_taken(out, studio, dry_run)
     with friendly_errors():
@@ -507,8 +501,8 @@ def attest_drop(
             bench = _Bench(_named_chain(studio, chain, context.obj), studio, context.obj, signer, eas)
             return (_revoke_file if revoke else _stamp_file)(bench, Path(target), dry_run, json)
         stores = [*map(FolderStore, store or [studio / "store"]), *map(Gateway, gateway or ())]
-        facts = (studio, context.obj, signer, eas)
-        bench, examination, address = _examined(target, facts, where, stores, base)
+        keys = (studio, context.obj, signer, eas)
+        bench, examination, address = _examined(target, keys, where, stores, base)
         rows = _attest_all(bench, examination, address, out, dry_run, stamped)
     _show_examination(examination, rows, json)
     raise typer.Exit(examination.exit_code)

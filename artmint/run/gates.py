@@ -65,7 +65,7 @@ def _paying(studio: Path, by: str) -> str:
 
     return by or ("deployer" if has_key(studio, "deployer") else "admin")
 
-
+# %% ../../nbs/run/gates.ipynb #c1d9da3a
 def _gate_journal(
     context: typer.Context, web3: "Web3", studio: Path, by: str, to: str, selector: str
 ) -> "Journal":
@@ -80,7 +80,7 @@ def _gate_journal(
     policy = Policy(**reach, most=10**18, most_in_a_day=2 * 10**18)
     return Journal(Catalog(studio), web3, Guarded(signer, policy))
 
-
+# %% ../../nbs/run/gates.ipynb #3348e2c2
 def _made_before(journal: "Journal", purpose: dict[str, str | int]) -> str:
     "The address of what a journal's key has made for this purpose; empty: nothing."
     from artmint.chain.deployments import created_address
