@@ -94,6 +94,8 @@ def test_a_refusal_carries_its_values_across_processes():
         "&lt;",
         "\x7f",
         "\U000e0041",
+        "no character\ufffe",  # XML has no word for these two
+        "\uffff",
     ],
 )
 def test_unsafe_text_is_found(text):
