@@ -1,4 +1,4 @@
-"Fifteen chapters on the street, folders behind them, and imports that go one way."
+"Nineteen chapters on the street, folders behind them, and imports that go one way."
 
 import ast
 import collections
