@@ -106,6 +106,13 @@ def counted(page) -> str:
     return page.locator(".count").inner_text()
 
 
+def views(page) -> list[str]:
+    "The views to choose from, once the board has counted them: it does so when nothing else is to be done."
+    options = page.get_by_label("show").locator("option")
+    options.first.filter(has_text="(").wait_for(state="attached")
+    return options.all_text_contents()
+
+
 def touchable(page) -> list:
     "Buttons that can be seen and are smaller than a finger's 44 pixels."
     return page.evaluate("""() => [...document.querySelector('#board').shadowRoot.querySelectorAll('button')]
