@@ -438,20 +438,11 @@ class FireblocksSigner(AskingSigner):
         "An answer in its time."
         return asked_in_time("Fireblocks", question, self._seconds)
 
-    def _there(self, name: str) -> Any:
-        "The request of this name; None: there is none."
-        try:
-            return self._client.transactions.get_transaction_by_external_id(name).result().data
-        except Exception as error:
-            if getattr(error, "status", None) == 404:
-                return None
-            raise
-
     def _request(self, digest: bytes) -> Any:
         "The request for a digest: the one that is there, or a new one."
         name = f"artmint-{digest.hex()}"
         transactions = self._client.transactions
-        found = self._asked(lambda: self._there(name))
+        found = self._asked(lambda: _order_there(transactions, name))
         if found is not None:
             return found
         order = _raw_order(self._settings, name, digest)
@@ -469,13 +460,28 @@ class FireblocksSigner(AskingSigner):
                 raise SignatureAwaited("Fireblocks", str(found.status))
             time.sleep(self._pause)
             found = self._asked(lambda: self._client.transactions.get_transaction(found.id).result().data)
-        try:
-            pair = found.signed_messages[0].signature
-            return int(pair.r, 16), int(pair.s, 16)
-        except (AttributeError, IndexError, TypeError, ValueError):
-            raise SignatureDenied("Fireblocks", "it says COMPLETED and gives no signature") from None
+        return _pair_of(found)
 
 # %% ../../nbs/chain/custody.ipynb #99e9e51d
+def _order_there(transactions: Any, name: str) -> Any:
+    "The request of this name; None: there is none."
+    try:
+        return transactions.get_transaction_by_external_id(name).result().data
+    except Exception as error:
+        if getattr(error, "status", None) == 404:
+            return None
+        raise
+
+
+def _pair_of(order: Any) -> tuple[int, int]:
+    "The numbers of a request that is done. Raises SignatureDenied."
+    try:
+        pair = order.signed_messages[0].signature
+        return int(pair.r, 16), int(pair.s, 16)
+    except (AttributeError, IndexError, TypeError, ValueError):
+        raise SignatureDenied("Fireblocks", "it says COMPLETED and gives no signature") from None
+
+
 def _raw_order(settings: FireblocksAccount, name: str, digest: bytes) -> Any:
     "A request for a raw signature, as Fireblocks' client takes it."
     from fireblocks.models.transaction_request import TransactionRequest
@@ -594,7 +600,7 @@ class _Unjoined(Executor):
         Thread(target=run, daemon=True).start()
         return outcome
 
-
+# %% ../../nbs/chain/custody.ipynb #98aa0ac5
 def _open_fireblocks(
     studio: Path, role: str, settings: FireblocksAccount, environment: Mapping, embedded: bool
 ) -> Signer:

@@ -324,6 +324,7 @@ class KeyServiceBusy(Refusal):
     exit_code = 3
 
 # %% ../../nbs/chain/signers.ipynb #11add299
+_BUSY_WORDS = "it has had too many requests"
 _SERVICE_WORDS = (  # a pattern over a service's name for an error and its words, what it means, whether it passes
     (
         r"pending.?deletion|destroy|scheduled.*delet|being deleted|deletedbutrecoverable",
@@ -342,11 +343,7 @@ _SERVICE_WORDS = (  # a pattern over a service's name for an error and its words
         False,
     ),
     (r"validation errors? for|json.?decode|deserialize", "what it answers can't be read", True),
-    (
-        r"throttl|too.?many.?requests|resource.?exhausted|limit.?exceeded|slow.?down|\b429\b",
-        "it has had too many requests",
-        True,
-    ),
+    (r"throttl|too.?many.?request|resource.?exhaust|limit.?exceed|slow.?down|\b429\b", _BUSY_WORDS, True),
     (
         r"no.?credentials|default.?credentials|unauthenticated|expired.?token|unrecognized.?client|invalid.?client.?token"
         r"|client.?authentication|signature.?does.?not|\b401\b",
@@ -382,7 +379,7 @@ def service_refusal(
             return kind(where, f"{words} ({code})")
     return NoModuleKey(where, code)
 
-# %% ../../nbs/chain/signers.ipynb #2b32fb33
+# %% ../../nbs/chain/signers.ipynb #eab23b9c
 KEY_SECONDS = 60.0  # that one question to a key service may take, its client's further tries included
 
 
