@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['CUSTODIES', 'SIGNER_ROLES', 'SAFE_ROLES', 'SIGNER_LIMIT', 'KeystoreFile', 'ModuleKey', 'AwsKey', 'GoogleKey',
-           'AzureKey', 'FireblocksAccount', 'RemoteSigner', 'SafeAccount', 'custody_of', 'SignatureAwaited',
-           'SignatureDenied', 'AskingSigner', 'signed_as_asked', 'Web3Signer', 'GoogleSigner', 'AzureSigner',
-           'FireblocksSigner', 'NoSecret', 'NotInstalledHere', 'PeopleSign', 'open_signer', 'AddressUnknown',
-           'address_of_role', 'lock_of_role', 'has_key']
+           'AzureKey', 'FireblocksAccount', 'RemoteSigner', 'SafeAccount', 'NoSuchRole', 'custody_of',
+           'SignatureAwaited', 'SignatureDenied', 'AskingSigner', 'signed_as_asked', 'Web3Signer', 'GoogleSigner',
+           'AzureSigner', 'FireblocksSigner', 'NoSecret', 'NotInstalledHere', 'PeopleSign', 'open_signer',
+           'AddressUnknown', 'address_of_role', 'lock_of_role', 'has_key']
 
 # %% ../../nbs/chain/custody.ipynb #d7969a05
 import json
@@ -132,11 +132,27 @@ SIGNER_ROLES = ("admin", "deployer", "minter", "pauser", "treasury", "verifier")
 SAFE_ROLES = ("admin", "treasury")  # that a Safe may have
 
 
+class NoSuchRole(Refusal):
+    "A role that no studio has."
+
+    role: str
+    roles: tuple[str, ...]
+    says = "{role!r:.80} is none of a studio's roles: {self.listed}. Nothing was opened, signed or sent."
+    exit_code = 2
+
+    @property
+    def listed(self) -> str:
+        "One after the other."
+        return ", ".join(self.roles)
+
+
 def custody_of(
     studio: Path,  # the studio's folder
     role: str,  # one of SIGNER_ROLES
 ) -> Record:  # one of CUSTODIES
-    "Where a role's key is kept; a keystore where studio.toml doesn't say. Raises BadSettings."
+    "Where a role's key is kept; a keystore where studio.toml doesn't say. Raises NoSuchRole, BadSettings."
+    if role not in SIGNER_ROLES:
+        raise NoSuchRole(role, SIGNER_ROLES)
     path = str(Path(studio) / "studio.toml")
     tables = studio_document(studio).get("signers", {})
     unknown = sorted(set(tables) - set(SIGNER_ROLES)) if isinstance(tables, dict) else ["[signers]"]

@@ -13,7 +13,6 @@ import os
 import platform
 import shlex
 import signal
-import stat
 import sys
 import threading
 import time
@@ -51,6 +50,7 @@ from ..run.tuning import tune_batch
 
 # %% ../../nbs/console/cli.ipynb #aaa6beef
 from artmint.run.console import (
+    place_for,
     Gateways,
     Json,
     Rpc,
@@ -279,7 +279,10 @@ def verify(
     _, live = console_voice()
     how = {"rpc": rpc, "base": base, "regenerate": regenerate, "provenance": provenance, "sample": sample}
     how["stores"] = _proof_stores(store, gateway, limit)
-    how["opening"] = read_opening(opening) if opening else None
+    try:
+        how["opening"] = read_opening(opening) if opening else None
+    except OSError as error:
+        raise typer.BadParameter(f"--opening: {opening} can't be read ({error.strerror})") from None
     how["attested"] = asked_verifiers(attested, verifiers, attestations, target, studio, rpc)
     how |= _counts(live)
     with _charged(target, studio):
@@ -309,8 +312,7 @@ def _counts(live: Callable[[str], None]) -> dict[str, Callable[[int, int], None]
 # %% ../../nbs/console/cli.ipynb #ea0d0289
 def _need_folder(sheet: Path | None) -> None:
     "Refuse a page that couldn't be written."
-    if sheet and not sheet.absolute().parent.is_dir():
-        raise typer.BadParameter(f"--sheet: there is no folder {sheet.absolute().parent}")
+    place_for("--sheet", sheet)
 
 
 def _show_proof(proof: "Proof", json: bool) -> None:
@@ -468,11 +470,13 @@ def _catalog(studio: Path) -> dict:
 
 def _files(studio: Path) -> Iterator[dict]:
     "Secrets that others can read, and which parts of a studio are there."
-    for path in sorted([*studio.glob("keys/*"), *studio.glob("salts/*")]):
-        mode = stat.S_IMODE(path.stat().st_mode)
-        name = f"{path.parent.name}/{path.name}"
+    from artmint.studio.repair import kept_secrets
+
+    for path, mode, wanted in kept_secrets(studio):
+        name = str(path.relative_to(studio))
         if mode & 0o077:
-            yield _check(name, "failed", f"readable by others (mode {mode:o}); chmod 600 {path}")
+            cure = f"chmod {wanted:o} {shlex.quote(str(path))}, or artmint doctor --repair"
+            yield _check(name, "failed", f"readable by others (mode {mode:o}); {cure}")
         else:
             yield _check(name, "held", f"mode {mode:o}")
     yield _catalog(studio)

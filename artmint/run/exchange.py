@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 # %% ../../nbs/run/exchange.ipynb #a19072c0
+from ..core.canon import file_bytes
 from .console import BatchFile, Json, Studio, console_voice, near_path, print_json
 from .models import studio_catalog
 
@@ -163,7 +164,7 @@ def _reading(
     if kind == "labelstudio":
         return read_labelstudio(file, names)
     try:
-        return read_csv(file.name, file.read_bytes())
+        return read_csv(file.name, file_bytes(file))
     except OSError as error:
         raise UnreadableDecisions(str(file), error.strerror or str(error)) from error
 

@@ -229,4 +229,4 @@ def test_a_batch_that_is_not_there_names_its_neighbours(tmp_path, capsys):
     (tmp_path / "demo.toml").write_text("")
     with pytest.raises(SystemExit):
         cli.main(["run", str(tmp_path / "dmeo.toml")])
-    assert "there are ['demo.toml'] in its folder" in capsys.readouterr().err
+    assert "in its folder there are demo.toml" in capsys.readouterr().err
