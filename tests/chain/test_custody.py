@@ -522,3 +522,14 @@ def test_a_key_that_no_single_party_has_mints_a_drop_within_its_policy(tmp_path,
     assert requests.post(parties, json=asked).json()["result"] == [[0, 1], [0, 2], [1, 2], [0, 1]]
     with pytest.raises(BlockedByPolicy, match="a transaction to"):
         journal.signer.sign({**FIELDS, "from": minter, "gas": 21_000})
+
+
+def test_a_role_that_no_studio_has_is_named_and_no_file_of_its_name_is_looked_for(tmp_path):
+    "Roles are typed (--by, --key, --signer): a path would lead out of keys/."
+    new_keystore(tmp_path / "x.json", "word", FAST)
+    for role in ("nobody", "../x", ""):
+        for ask in (room.custody_of, room.has_key, room.lock_of_role):
+            with pytest.raises(room.NoSuchRole, match="admin, deployer, minter"):
+                ask(tmp_path, role)
+        with pytest.raises(room.NoSuchRole):
+            room.open_signer(tmp_path, role, {"ARTMINT_PASSPHRASE": "word"})

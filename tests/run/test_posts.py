@@ -64,6 +64,10 @@ def test_from_a_draft_to_a_post(posted, capsys, monkeypatch, tmp_path):
         code, out, err = run(capsys, *asked(posted, "send"))
         assert code == 0 and "sent to bluesky: https://bsky.app/profile/did:plc:ada/post/" in out
         assert len(world.records) == 1 and world.password not in out + err
+        code, out, _ = run(capsys, *asked(posted, "export", "--to", tmp_path / "out", "--dry-run"))
+        assert code == 0 and out.startswith("would write") and not (tmp_path / "out").exists()
+        code, _, err = run(capsys, *asked(posted, "export", "--to", "/proc/x"))
+        assert code == 2 and "takes no files" in err
         code, out, _ = run(capsys, *asked(posted, "export", "--to", tmp_path / "out"))
         assert code == 0 and (tmp_path / "out" / out.strip().rsplit("/", 1)[1] / "text.txt").exists()
         code, out, _ = run(capsys, *asked(posted, "list", "--json"))
