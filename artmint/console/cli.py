@@ -13,6 +13,7 @@ import os
 import platform
 import shlex
 import signal
+import stat
 import sys
 import threading
 import time
@@ -601,6 +602,18 @@ class UnusableWord(Refusal):
 LARGEST = 2**63 - 1  # what a catalog and a chain's counters hold
 
 # %% ../../nbs/console/cli.ipynb #e0984004
+def _never_ends(path: Path) -> bool:
+    "Whether a path is a device whose bytes never end, or a whole disk: it would be read until no memory is left."
+    try:
+        facts = path.stat()
+    except (OSError, ValueError):
+        return False
+    memory = stat.S_ISCHR(facts.st_mode) and (os.major(facts.st_rdev), os.minor(facts.st_rdev))
+    return stat.S_ISBLK(facts.st_mode) or (
+        bool(memory) and memory[0] == 1 and memory[1] != 3
+    )  # 3 is /dev/null
+
+
 def _unusable(name: str, value: object, given: list[str]) -> str:
     "Why a command can't use a value; empty: it can."
     if isinstance(value, list | tuple):
@@ -609,6 +622,8 @@ def _unusable(name: str, value: object, given: list[str]) -> str:
         return "is empty, as a variable is that was never set, and would mean this very folder"
     if name == "--studio" and isinstance(value, Path) and "\0" not in str(value) and value.is_file():
         return "is a file, and a studio is a folder"
+    if isinstance(value, Path) and _never_ends(value):
+        return "is a device that never ends, and no file"
     if isinstance(value, float) and not math.isfinite(value):
         return f"is {value}, which is no number to count with"
     if type(value) is int and abs(value) > LARGEST:

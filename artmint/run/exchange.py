@@ -15,7 +15,7 @@ import typer
 
 # %% ../../nbs/run/exchange.ipynb #a19072c0
 from ..core.canon import file_bytes
-from .console import BatchFile, Json, Studio, console_voice, near_path, print_json
+from .console import BatchFile, Json, Studio, console_voice, folder_for, near_path, print_json
 from .models import studio_catalog
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def _exported(
         live(f"{done} of {total} pages")
 
     require_new(place)
+    folder_for("--to", place.parent)
     place.parent.mkdir(parents=True, exist_ok=True)
     if kind == "csv":
         write_whole(place, decisions_csv(listed))

@@ -448,7 +448,8 @@ def engines_workflow(
     try:
         text = file_bytes(file).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise BadWorkflow(file.name, f"it can't be read ({type(error).__name__})") from error
+        reason = getattr(error, "strerror", None) or "it is no UTF-8"
+        raise BadWorkflow(file.name, f"it can't be read ({reason})") from error
     graph = read_workflow(text, file.name)
     end = output_node(graph, file.name, output)
     table, remarks = guess_inputs(graph, end)

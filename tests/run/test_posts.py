@@ -137,3 +137,14 @@ def test_programs_are_told_that_nothing_may_leave_yet(posted, capsys):
     run(capsys, *asked(posted, "approve", one.id, "--by", "Ada"))
     code, out, _ = run(capsys, *asked(posted, "send", "--dry-run", "--json"))
     assert code == 0 and [post["id"] for post in json.loads(out)["would_send"]] == [one.id]
+
+
+def test_a_word_that_nobody_can_have_said_is_refused_in_words(posted, capsys):
+    code, _, _ = run(capsys, *asked(posted, "draft", "--platform", "press", "--count", "1"))
+    assert code == 0
+    post = list_posts(posted.catalog, "demo")[-1].id
+    for name in ("machine", "x" * 2000):
+        code, _, err = run(capsys, *asked(posted, "approve", post, "--by", name))
+        assert code == 2 and "Nothing was recorded" in err
+    code, _, err = run(capsys, *asked(posted, "approve", post, "--by", "Ada", "--note", "x" * 600))
+    assert code == 2 and "500" in err

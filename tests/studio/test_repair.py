@@ -117,7 +117,9 @@ def test_a_damaged_blob_is_put_aside_and_a_secret_is_its_owners(studio):
     (studio / "keys" / "stores" / "pinata").chmod(0o640)
     (studio / "keys" / "gone").symlink_to(studio / "nowhere")
     assert repair(studio, print) == 4
-    assert stat.S_IMODE((studio / "keys" / "stores").stat().st_mode) == 0o700  # a folder of mode 600 opens for nobody
+    assert (
+        stat.S_IMODE((studio / "keys" / "stores").stat().st_mode) == 0o700
+    )  # a folder of mode 600 opens for nobody
     assert stat.S_IMODE((studio / "keys" / "stores" / "pinata").stat().st_mode) == 0o600
     assert (studio / "damaged" / blob.name).read_bytes() == b"a pictura"
     assert not blob.exists()
