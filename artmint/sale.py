@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['is_sale', 'NoSale', 'sale_at', 'sale_facts', 'asked_facts', 'OtherSale', 'check_sale', 'SaleRecord', 'sale_key',
-           'sales_of', 'find_sale', 'sale_call', 'sale_policy', 'deploy_sale', 'approval_calls', 'approval_policy',
-           'withdrawal_policy', 'Sold', 'sold_tokens', 'SaleStatus', 'sale_status', 'record_sold']
+           'sales_of', 'find_sale', 'sale_call', 'sale_policy', 'was_deployed', 'deploy_sale', 'approval_calls',
+           'approval_policy', 'withdrawal_policy', 'Sold', 'sold_tokens', 'SaleStatus', 'sale_status', 'record_sold']
 
 # %% ../nbs/32_sale.ipynb #4c5ee63c
 from collections.abc import Iterable
@@ -220,6 +220,34 @@ def _on_chain(journal: Journal, token: str, terms: SaleTerms) -> str:
     return ""
 
 # %% ../nbs/32_sale.ipynb #18de6268
+def _place_of(journal: Journal, token: str, terms: SaleTerms, purpose: dict) -> tuple[str, str, int] | None:
+    "Address, transaction and block of a sale that was deployed, and isn't in the catalog; None: it wasn't."
+    place = _in_journal(journal, purpose)
+    if place is None and (address := _on_chain(journal, token, terms)):
+        place = (address, "", 0)
+    return place
+
+
+def _sale_purpose(collection: str, token: str, terms: SaleTerms) -> dict[str, str | int]:
+    "What deploying a sale is for."
+    return {"verb": "deploySale", "collection": collection, "contract": token, "sale": terms.name}
+
+
+def was_deployed(
+    journal: Journal,  # of whoever pays for it
+    contract: "Contract",  # the collection's
+    collection: str,  # its name
+    terms: SaleTerms,  # of the sale
+) -> bool:
+    "Whether a sale is there, also one whose deployment was killed before anybody knew. Raises the journal's refusals."
+    with journal:
+        journal.reconcile()
+        if find_sale(journal.catalog, journal.web3, collection, contract.address, terms.name):
+            return True
+        purpose = _sale_purpose(collection, contract.address, terms)
+        return _place_of(journal, contract.address, terms, purpose) is not None
+
+
 def deploy_sale(
     journal: Journal,  # of whoever pays for it; it gets no power
     contract: "Contract",  # the collection's
@@ -229,16 +257,14 @@ def deploy_sale(
 ) -> SaleRecord:
     "A sale, deployed when it isn't there yet. Raises OtherSale and the journal's refusals."
     web3, token = journal.web3, contract.address
-    purpose = {"verb": "deploySale", "collection": collection, "contract": token, "sale": terms.name}
+    purpose = _sale_purpose(collection, token, terms)
     with journal:
         journal.reconcile()
         before = find_sale(journal.catalog, web3, collection, token, terms.name)
         if before:
             check_sale(before[0], token, terms)
             return before[1]
-        place = _in_journal(journal, purpose)
-        if place is None and (address := _on_chain(journal, token, terms)):
-            place = (address, "", 0)
+        place = _place_of(journal, token, terms, purpose)
         if place is None:
             purpose |= {"terms": digest(asked_facts(token, terms)), **about}
             sent = journal.send(sale_call(web3, token, terms), purpose)

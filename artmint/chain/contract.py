@@ -143,7 +143,8 @@ def revert_reason(
     for entry in artifact()["abi"]:
         if entry["type"] == "error" and data[:4] == _selector(entry):
             values = Web3().codec.decode(_types(entry), data[4:])
-            words = [f"{field['name']} {value}" for field, value in zip(entry["inputs"], values)]
+            shown = ["0x" + one.hex() if isinstance(one, bytes) else one for one in values]
+            words = [f"{field['name']} {value}" for field, value in zip(entry["inputs"], shown)]
             return f"{entry['name']}({', '.join(words)})"
     return getattr(error, "message", None) or type(error).__name__
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 # %% ../../nbs/deliver/seaport.ipynb #ef468ac6
 from ..chain.signers import Policy
-from ..core.canon import Record, Refusal, read_json
+from ..core.canon import Record, Refusal, file_bytes, read_json
 from .terms import coins_of
 
 if TYPE_CHECKING:
@@ -411,7 +411,7 @@ def read_listings(
 ) -> list[dict[str, Any]]:  # their parameters
     "The orders in a file. Raises BadListing."
     try:
-        document = read_json(Path(path).read_bytes())
+        document = read_json(file_bytes(path))
         rows = document if isinstance(document, list) else [document]
         orders = [row["parameters"] for row in rows]
         sellers = {order_values(order)["offerer"] for order in orders}

@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 # %% ../../nbs/run/admin.ipynb #416f654c
-from ..core.canon import Refusal
+from ..core.canon import Refusal, file_bytes
 from ..core.collection import guessable_salt
 from .commands import Chain, CollectionFolder, DropNumber, DryRun, open_chain, typed_secret
-from .console import Json, Studio, near_path, print_json, program_name
+from .console import Json, Studio, near_path, print_json, program_name, typed_address
 
 if TYPE_CHECKING:
     from web3 import Web3
@@ -192,7 +192,9 @@ def role_journal(
     from artmint.chain.custody import open_signer
     from artmint.chain.journal import Journal
     from artmint.chain.signers import Guarded
+    from artmint.studio.files import refuse_read_only
 
+    refuse_read_only(desk.studio)
     signer = open_signer(desk.studio, role, desk.environment, desk.embedded)
     return Journal(desk.catalog, desk.web3, Guarded(signer, policy))
 
@@ -412,7 +414,7 @@ def admin_deploy(
         role = "deployer" if has_key(studio, "deployer") else "admin"
         if not treasury:
             raise NoTreasury(desk.web3.eth.chain_id)
-        admin, treasury = (desk.web3.to_checksum_address(address) for address in (admin, treasury))
+        admin, treasury = typed_address(admin), typed_address(treasury)
         source = clone_source(desk.catalog, desk.web3, desk.collection.name, clone_of)
         if dry_run:
             return _dry_deployment(desk, role, treasury, admin, delay, source)
@@ -453,7 +455,7 @@ def _tell_deployment(desk: Desk, contract: "Contract", pauser: str) -> None:
         )
     owner = contract.functions.owner().call()
     named = pauser or (_role_address(desk, "pauser") if has_key(desk.studio, "pauser") else owner)
-    calls = role_calls(contract, "pauser", desk.web3.to_checksum_address(named))
+    calls = role_calls(contract, "pauser", typed_address(named))
     ours = custody_of(desk.studio, "admin").kind != "safe" and _role_address(desk, "admin") == owner
     if ours or not calls:
         return act(desk, contract, calls)
@@ -682,7 +684,7 @@ def admin_allow(
     "Let a key mint, up to limits."
     from artmint.chain.admin import allowance_calls
 
-    address = desk.web3.to_checksum_address(minter or _role_address(desk, "minter"))
+    address = typed_address(minter or _role_address(desk, "minter"))
     contract = desk.contract
     act(desk, contract, allowance_calls(contract, address, total, per_window, window))
 
@@ -704,7 +706,7 @@ def _role_and_address(desk: Desk, text: str) -> tuple[str, str]:
     role, _, address = text.partition("=")
     if role not in ("minter", "pauser") or not is_hex_address(address):
         raise typer.BadParameter(f"{text!r} isn't minter=0x… or pauser=0x…")
-    return role, desk.web3.to_checksum_address(address)
+    return role, typed_address(address)
 
 # %% ../../nbs/run/admin.ipynb #ecfefe36
 @desk_verb("roles")
@@ -816,7 +818,7 @@ def admin_treasury(
     from artmint.chain.controls import treasury_calls
 
     contract = desk.contract
-    act(desk, contract, treasury_calls(contract, address))
+    act(desk, contract, treasury_calls(contract, typed_address(address)))
 
 # %% ../../nbs/run/admin.ipynb #2f5a62dd
 @desk_verb("royalty")
@@ -829,7 +831,7 @@ def admin_royalty(
     from artmint.chain.controls import royalty_calls
 
     contract, asked = desk.contract, desk.collection.royalty
-    owed = receiver or asked.receiver or contract.functions.treasury().call()
+    owed = typed_address(receiver) or asked.receiver or contract.functions.treasury().call()
     share = asked.basis_points if basis_points is None else basis_points
     act(desk, contract, royalty_calls(contract, owed, share))
 
@@ -908,7 +910,7 @@ def admin_hand_over(
         raise typer.BadParameter("say one of --to ADDRESS, --accept, --cancel, --delay SECONDS")
     contract = desk.contract
     if to:
-        return act(desk, contract, hand_over_calls(contract, to))
+        return act(desk, contract, hand_over_calls(contract, typed_address(to)))
     if delay is not None:
         return act(desk, contract, delay_calls(contract, delay))
     act(desk, contract, take_over_calls(contract) if accept else keep_calls(contract))
@@ -948,7 +950,7 @@ def _read_proposal(path: Path) -> "Proposal":
     from artmint.chain.safe import Proposal
 
     try:
-        return Proposal.model_validate_json(path.read_bytes())
+        return Proposal.model_validate_json(file_bytes(path))
     except (OSError, ValueError):
         raise NoProposal(near_path(path)) from None
 

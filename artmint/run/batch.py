@@ -19,7 +19,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 # %% ../../nbs/run/batch.ipynb #6dcd4773
 import artmint
-from ..core.canon import Record, Refusal, canonical, error_lines, read_toml
+from ..core.canon import Record, Refusal, canonical, error_lines, file_bytes, read_toml
 from ..core.collection import SUPPLY, Collection, Name
 from ..ipfs.http import holds_key
 from ..publish.waves import RevealPlan, plain_times
@@ -37,8 +37,17 @@ class NoBatchFile(Refusal):
     path: str
     why: str
     near: list  # batch files beside it
-    says = "{path} can't be opened: {why}. Nothing was run; there are {near} in its folder."
+    says = "{path} can't be opened: {why}. Nothing was run; {self.nearby}."
     exit_code = 2
+
+    @property
+    def nearby(self) -> str:
+        "What there is beside it."
+        return (
+            f"in its folder there are {', '.join(self.near)}"
+            if self.near
+            else "its folder has no other .toml"
+        )
 
 
 class BadBatch(Refusal):
@@ -111,7 +120,7 @@ def load_batch(
 ) -> Batch:
     "Read a batch file. Raises BadBatch, NoBatchFile."
     try:
-        entries = read_toml(Path(path).read_bytes())
+        entries = read_toml(file_bytes(path))
         return Batch.model_validate_json(canonical(plain_times({**entries, "path": str(path)})))
     except OSError as error:
         near = sorted(one.name for one in Path(path).parent.glob("*.toml"))

@@ -74,7 +74,9 @@ def _gate_journal(
     from artmint.chain.journal import Journal
     from artmint.chain.signers import Guarded, Policy
     from artmint.studio.catalog import Catalog
+    from artmint.studio.files import refuse_read_only
 
+    refuse_read_only(studio)
     signer = open_signer(studio, _paying(studio, by), context.obj, hasattr(web3.provider, "chain"))
     reach = {"chains": (web3.eth.chain_id,), "contracts": (to,), "selectors": (selector,)}
     policy = Policy(**reach, most=10**18, most_in_a_day=2 * 10**18)
@@ -167,13 +169,14 @@ def _tell_gate(row: dict[str, Any], json: bool) -> None:
 # %% ../../nbs/run/gates.ipynb #4f24ac64
 def _checked_files(paths: list[Path]) -> "dict[str, AttestationFile]":
     "Files of attestations whose signature about the whole drop is good. Raises NotAFile."
+    from artmint.core.canon import file_bytes
     from artmint.core.manifest import BadMetadata
     from artmint.prove.attestations import check_whole, read_attestations
 
     files = {}
     for path in paths:
         try:
-            file = read_attestations(path.read_bytes(), near_path(path))
+            file = read_attestations(file_bytes(path), near_path(path))
         except OSError as error:
             raise NotAFile(near_path(path), error.strerror or "it can't be read") from None
         except BadMetadata as refusal:

@@ -29,8 +29,10 @@ from ..metadata import NoSuchSlots, check_range, earlier_base, refuse_mixed_base
 from ..pin import arweave_key, open_stores
 from ..publish.credentials import open_identity
 from ..publish.marks import marks_sentence
+from ..publish.placeholder import cover_of
 from ..publish.tokens import BaseFacts
 from .batch import Batch, existing_catalog
+from .console import folder_for
 from artmint.seeds import (
     allocate,
     allocation_facts,
@@ -260,7 +262,11 @@ def _seals(outlook: Outlook) -> str:
     plan = outlook.batch.reveal
     if plan is None or plan.open:
         return "the drop is committed openly"
+    beside = Path(outlook.batch.path).parent
+    if plan.picture:
+        cover_of(beside / plan.picture)  # or refuse, as sealing would
     if plan.keep:
+        folder_for("keep under [reveal]", beside / plan.keep)
         return f"the drop is sealed, after a copy of its salt was read back from {plan.keep}"
     raise NotLooked(
         "the drop is sealed, and without its salt it can never be told: 30_mint stops until a copy of the salt is read back "

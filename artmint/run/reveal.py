@@ -19,7 +19,15 @@ import typer
 from ..core.canon import Refusal
 from .admin import Desk, act, open_desk, role_journal
 from .commands import DryRun
-from .console import BatchFile, Json, Studio, console_voice, print_json, print_line
+from artmint.run.console import (
+    BatchFile,
+    Json,
+    Studio,
+    console_voice,
+    folder_for,
+    print_json,
+    print_line,
+)
 
 if TYPE_CHECKING:
     from web3.contract import Contract
@@ -338,6 +346,7 @@ def reveal_batch(
         raise typer.BadParameter(
             "--watch tells every wave at its time; leave --dry-run, --wave and --early out"
         )
+    folder_for("--keep", keep)
     with friendly_errors():
         here = _open_waves(context, batch, studio, dry=dry_run, safe=safe, json=json)
         if keep or salt or without_copy:

@@ -24,7 +24,7 @@ from pydantic import Field, ValidationError
 
 # %% ../../nbs/run/sweep.ipynb #b57c54fb
 import artmint
-from ..core.canon import Record, Refusal, canonical, digest, error_lines, read_toml
+from ..core.canon import Record, Refusal, canonical, digest, error_lines, file_bytes, read_toml
 from ..core.collection import Name
 from ..judge.exchange import escape_cell
 from ..judge.sheets import FRAMES, Sheet, Tile, picture_sheet
@@ -52,7 +52,7 @@ def load_sweep(
 ) -> Sweep:
     "Read a sweep's file. Raises BadBatch."
     try:
-        entries = read_toml(Path(path).read_bytes())
+        entries = read_toml(file_bytes(path))
         return Sweep.model_validate_json(canonical(entries))
     except ValidationError as error:
         raise BadBatch(str(path), error_lines(error, Sweep)) from error

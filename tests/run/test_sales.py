@@ -119,3 +119,48 @@ def test_a_sale_whose_stages_are_all_over_isnt_deployed(shop, capsys):
     one = path.read_text().replace('end = "2021', 'end = "2060', 1)
     path.write_text(one)
     assert "stage everybody is over already" in artmint(capsys, "sale", "deploy", *shop.words)
+
+
+def test_a_plan_says_what_deploying_would_refuse(shop, capsys):
+    path = shop.words[0]
+    path.write_text(path.read_text().replace('end = "2060', 'end = "2021'))
+    assert "refuses it" in artmint(capsys, "sale", "plan", *shop.words, code=1)
+    assert json.loads(artmint(capsys, "sale", "plan", *shop.words, "--json", code=1))["problems"]
+
+
+def test_a_deployment_that_was_killed_goes_on_though_its_stages_are_over(shop, capsys, monkeypatch):
+    "It is on the chain, and nobody wrote down where: what stands is said, and nothing is sent again."
+    from artmint.studio.catalog import Catalog
+
+    put = Catalog.put
+
+    def killed(self, kind, *given, **named):
+        if kind == "sale":
+            raise KeyboardInterrupt
+        return put(self, kind, *given, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Catalog, "put", killed)
+        artmint(capsys, "sale", "deploy", *shop.words, code=130)
+    payer = shop.web3.to_checksum_address(
+        json.loads((shop.folder / "keys/admin.json").read_text())["address"]
+    )
+    before = shop.web3.eth.get_transaction_count(payer)
+    shop.node("evm_setNextBlockTimestamp", 2_900_000_000)  # in 2061
+    shop.node("evm_mine")
+    assert "the sale first is at 0x" in artmint(capsys, "sale", "deploy", *shop.words)
+    assert shop.web3.eth.get_transaction_count(payer) == before
+
+
+def test_sales_that_nobody_can_mean_are_refused_in_words(shop, capsys, tmp_path):
+    path = shop.words[0]
+    for old, new, words in (
+        ('price = "0.01"', 'price = "1e999999999"', "no price"),
+        ('price = "0.01"', f'price = "{"1" * 5000}"', "no price"),
+        (TABLE, "[sale]\nstages = 3\n", "stages"),
+    ):
+        whole = path.read_text()
+        path.write_text(whole.replace(old, new))
+        assert words in artmint(capsys, "sale", "plan", *shop.words, code=2)
+        path.write_text(whole)
+    assert "never ends" in artmint(capsys, "sale", "plan", *shop.words, "--terms", "/dev/zero", code=2)
