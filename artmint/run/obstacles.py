@@ -157,7 +157,7 @@ def _adapters(outlook: Outlook) -> dict[str, str]:
         raise NoSuchAdapter(outlook.collection.name, outlook.collection.adapters[0].name)  # no studio yet
     return named_adapters(outlook.catalog, outlook.collection)
 
-# %% ../../nbs/run/obstacles.ipynb #9821a679
+# %% ../../nbs/run/obstacles.ipynb #2684a6af
 def _by_hand(outlook: Outlook, slot: Slot) -> bool:
     "Whether a slot is for a work made by hand, or elsewhere."
     if outlook.catalog is None:
@@ -326,6 +326,5 @@ def obstacles(
     outlook = Outlook(batch, collection, Path(studio), existing_catalog(studio), environment)
     for stage in stages or batch.stages:
         for question in QUESTIONS.get(stage, ()):
-            finding = _answer(stage, question, outlook)
-            if finding["evidence"]:
-                yield finding
+            if (said := _answer(stage, question, outlook))["evidence"]:
+                yield said
