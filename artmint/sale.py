@@ -341,7 +341,7 @@ def sold_tokens(
         sold.append(Sold(*facts, log["transactionHash"].to_0x_hex(), log["blockNumber"]))
     return sold
 
-
+# %% ../nbs/32_sale.ipynb #eb8620e2
 class SaleStatus(NamedTuple):
     "How a sale stands."
 
@@ -349,8 +349,20 @@ class SaleStatus(NamedTuple):
     waiting: int  # wei that the payee may have
     approved: bool  # whether the treasury lets it move tokens
     left: int  # tokens in its range that aren't sold and not passed over yet, at most
-    open: list[int]  # numbers of the stages that are open now
+    stages: list[tuple[int, int]]  # when each begins and ends, in seconds since 1970
+    now: int  # the chain's time
+    payee: str  # address of whoever gets the money
     gate: bool | None  # whether its gate is open; None: it has none
+
+    @property
+    def open(self) -> list[int]:
+        "Numbers of the stages that are open now."
+        return [number for number, (start, end) in enumerate(self.stages) if start <= self.now < end]
+
+    @property
+    def over(self) -> bool:
+        "Whether nothing can be bought any more: every stage is over, or nothing is left."
+        return not self.left or all(end <= self.now for _, end in self.stages)
 
 # %% ../nbs/32_sale.ipynb #3ea66a3b
 def sale_status(
@@ -366,7 +378,7 @@ def sale_status(
     facts = {"sold": sold_tokens(sale, block), "waiting": web3.eth.get_balance(sale.address)}
     facts["approved"] = contract.functions.isApprovedForAll(treasury, sale.address).call()
     facts["left"] = max(ask.last().call() + 1 - ask.next().call(), 0)
-    facts["open"] = [number for number, (start, end, *_) in enumerate(stages) if start <= now < end]
+    facts |= {"stages": [(start, end) for start, end, *_ in stages], "now": now, "payee": ask.payee().call()}
     return SaleStatus(**facts, gate=_gate_opened(sale))
 
 

@@ -84,7 +84,7 @@ from ..run.networks import control_app, encoder_app, ip_adapter_app, picture_app
 # %% ../../nbs/console/cli.ipynb #79f388a5
 from ..run.films import film_batch
 from ..run.airdrops import airdrop
-from ..run.offers import sale_list, sale_unlist
+from ..run.offers import sale_list, sale_sign, sale_unlist
 from ..run.sales import sale_app
 from ..run.attest import AttestationFiles, AttestedBy, VerifierFile, asked_verifiers, attest_drop
 from ..run.gates import gate_app
@@ -144,8 +144,8 @@ app.command("train", epilog=CODES)(train_adapter)
 app.command("preview", epilog=CODES)(preview_drop)
 app.command("films", epilog=CODES)(film_batch)
 app.command("airdrop", epilog=CODES)(airdrop)
-sale_app.command("list")(sale_list)
-sale_app.command("unlist")(sale_unlist)
+for name, verb in (("list", sale_list), ("sign", sale_sign), ("unlist", sale_unlist)):
+    sale_app.command(name)(verb)
 app.command("reveal", epilog=CODES)(reveal_batch)
 app.command("attest", epilog=CODES)(attest_drop)
 GROUPS = {

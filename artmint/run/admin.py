@@ -10,8 +10,8 @@ __all__ = ['ByASafe', 'admin_app', 'Treasury', 'AdminAddress', 'Delay', 'Pauser'
            'CONTRACT_NAME', 'NotDeployed', 'Desk', 'open_desk', 'role_journal', 'open_proposals', 'act', 'desk_verb',
            'admin_deploy', 'PlannedToSeal', 'admin_commit', 'admin_seal', 'ToldByWave', 'admin_reveal', 'admin_cancel',
            'admin_allow', 'admin_roles', 'role_rows', 'admin_pause', 'admin_unpause', 'admin_treasury', 'admin_royalty',
-           'admin_contract_uri', 'admin_placeholder', 'admin_supply', 'admin_hand_over', 'NoProposal', 'admin_sign',
-           'admin_execute', 'NotOurDeployment', 'admin_explorer', 'custody_checks']
+           'admin_contract_uri', 'admin_placeholder', 'admin_supply', 'admin_hand_over', 'NoProposal', 'owners_signer',
+           'admin_sign', 'admin_execute', 'NotOurDeployment', 'admin_explorer', 'custody_checks']
 
 # %% ../../nbs/run/admin.ipynb #6f9f63f2
 import sys
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from artmint.chain.journal import Journal
     from artmint.chain.safe import Proposal
-    from artmint.chain.signers import Policy
+    from artmint.chain.signers import Policy, Signer
     from artmint.core.collection import Collection
     from artmint.core.manifest import Manifest
     from artmint.studio.catalog import Catalog
@@ -974,6 +974,20 @@ def _signed_by_wallet(
     web3 = _chain_of(studio, chain, context.obj, proposal)
     return add_signature(proposal, signature, safe_at(web3, proposal.safe).functions.getOwners().call())
 
+# %% ../../nbs/run/admin.ipynb #ca915e37
+def owners_signer(
+    keystore: Path | None,  # an owner's; none: nobody signs here
+    passphrase: str,  # what it opens with; asked for at a terminal when empty
+) -> "Signer | None":
+    "The key of a Safe's owner. Raises what KeystoreSigner raises."
+    from artmint.chain.signers import KeystoreSigner
+
+    if keystore is None:
+        return None
+    if not passphrase and sys.stdin.isatty():
+        passphrase = typer.prompt("Passphrase", hide_input=True)
+    return KeystoreSigner(keystore, passphrase)
+
 # %% ../../nbs/run/admin.ipynb #595ecda5
 @admin_app.command("sign")
 def admin_sign(
@@ -987,12 +1001,9 @@ def admin_sign(
 ) -> None:
     "Read proposals, and sign them as an owner. Without a key or a signature they are only read."
     from artmint.chain.safe import sign_proposal
-    from artmint.chain.signers import KeystoreSigner
     from artmint.studio.files import write_whole
 
-    if keystore and not passphrase and sys.stdin.isatty():
-        passphrase = typer.prompt("Passphrase", hide_input=True)
-    signer = KeystoreSigner(keystore, passphrase) if keystore else None
+    signer = owners_signer(keystore, passphrase)
     for path in files:
         proposal = _read_proposal(path)
         typer.echo(

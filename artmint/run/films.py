@@ -106,8 +106,8 @@ class _FilmDesk:
 def _open_films(
     batch: Path, studio: Path, slots: list[int] | None, formats: tuple[FilmFormat, ...], sheet: bool
 ) -> _FilmDesk:
-    "What is asked for. Raises NoFilmOf, and what load_batch raises."
-    from artmint.publish.films import film_orders
+    "What is asked for. Raises NoFilms, NoFilmOf, and what load_batch raises."
+    from artmint.publish.films import film_orders, refuse_films
     from artmint.run.batch import load_batch
     from artmint.run.models import studio_catalog
     from artmint.seeds import frozen_slots, load_collection, salt_of
@@ -117,7 +117,9 @@ def _open_films(
         raise typer.BadParameter(
             f"--slot {strange[0]} isn't in {batch}, which has {order.first} to {order.slots[-1]}"
         )
-    collection, catalog = load_collection(order.folder), studio_catalog(studio)
+    collection = load_collection(order.folder)
+    refuse_films(collection)
+    catalog = studio_catalog(studio)
     every = frozen_slots(catalog, collection, salt_of(collection, catalog.folder))
     wanted = [slot for slot in every if slot.id in order.slots and (not slots or slot.id in slots)]
     orders = film_orders(catalog, collection, wanted)

@@ -28,6 +28,7 @@ from ..make.rounds import Settings, describe_change, refuse_other_base, refuse_u
 from ..metadata import NoSuchSlots, check_range, earlier_base, refuse_mixed_bases
 from ..pin import arweave_key, open_stores
 from ..publish.credentials import open_identity
+from ..publish.films import NoFilmOf, film_encoder, filmed_slots, refuse_films
 from ..publish.marks import marks_sentence
 from ..publish.placeholder import cover_of
 from ..publish.tokens import BaseFacts
@@ -158,16 +159,21 @@ def _adapters(outlook: Outlook) -> dict[str, str]:
         raise NoSuchAdapter(outlook.collection.name, outlook.collection.adapters[0].name)  # no studio yet
     return named_adapters(outlook.catalog, outlook.collection)
 
+# %% ../../nbs/run/obstacles.ipynb #2684a6af
+def _by_hand(outlook: Outlook, slot: Slot) -> bool:
+    "Whether a slot is for a work made by hand, or elsewhere."
+    if outlook.catalog is None:
+        one = one_of_one_of(outlook.collection, slot.traits)
+        return bool(one and one.by_hand)
+    return is_by_hand(outlook.catalog, outlook.collection, slot)
+
 
 def _to_paint(outlook: Outlook) -> list[Slot]:
     "The drop's slots that would get attempts: without an edition, and not for a work made by hand."
     catalog, name = outlook.catalog, outlook.collection.name
     slots = [slot for slot in outlook.slots()[0] if slot.id in outlook.batch.slots]
-    if catalog is None:
-        ones = {slot.id: one_of_one_of(outlook.collection, slot.traits) for slot in slots}
-        return [slot for slot in slots if not (ones[slot.id] and ones[slot.id].by_hand)]
-    held = {slot.id for slot in slots if is_by_hand(catalog, outlook.collection, slot)}
-    return [slot for slot in slots if slot.id not in held and not edition_of(catalog, name, slot.id)]
+    free = [slot for slot in slots if not _by_hand(outlook, slot)]
+    return [slot for slot in free if not (catalog and edition_of(catalog, name, slot.id))]
 
 # %% ../../nbs/run/obstacles.ipynb #b14e12b7
 def _painting(outlook: Outlook) -> str:
@@ -274,12 +280,27 @@ def _seals(outlook: Outlook) -> str:
     )
 
 # %% ../../nbs/run/obstacles.ipynb #a50346c3
+def _films(outlook: Outlook) -> str:
+    "Whether tokens that are to name their film can have one; empty: none is to."
+    collection = outlook.collection
+    if not collection.films.animation:
+        return ""
+    refuse_films(collection)
+    slots = [slot for slot in outlook.slots()[0] if slot.id in outlook.batch.slots]
+    wanted = filmed_slots(collection, slots)
+    if by_hand := [slot.id for slot in wanted if _by_hand(outlook, slot)]:
+        raise NoFilmOf(dict.fromkeys(by_hand, "its picture isn't painted here"))
+    film_encoder()
+    refuse_films(collection, outlook.painter())
+    return f"{len(wanted)} tokens name a film of the way to their picture"
+
+# %% ../../nbs/run/obstacles.ipynb #2672a673
 QUESTIONS: dict[str, tuple[Callable[[Outlook], str], ...]] = {
     "00_seeds": (_traits,),
     "10_lora_train": (_training,),
     "15_generate": (_range, _painting, _licences),
     "20_curate": (_scorers,),
-    "25_metadata": (_range, _bases, _credentials),
+    "25_metadata": (_range, _bases, _credentials, _films),
     "27_pin": (_stores,),
     "30_mint": (_chain, _seals),
     "31_reveal": (_chain,),
@@ -311,4 +332,5 @@ def obstacles(
     outlook = Outlook(batch, collection, Path(studio), existing_catalog(studio), environment)
     for stage in stages or batch.stages:
         for question in QUESTIONS.get(stage, ()):
-            yield _answer(stage, question, outlook)
+            if (said := _answer(stage, question, outlook))["evidence"]:
+                yield said

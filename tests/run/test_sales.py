@@ -1,6 +1,7 @@
 "`artmint sale`: from a batch's table to what was sold, by the console."
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -164,3 +165,97 @@ def test_sales_that_nobody_can_mean_are_refused_in_words(shop, capsys, tmp_path)
         assert words in artmint(capsys, "sale", "plan", *shop.words, code=2)
         path.write_text(whole)
     assert "never ends" in artmint(capsys, "sale", "plan", *shop.words, "--terms", "/dev/zero", code=2)
+
+
+def test_what_is_deployed_is_looked_at_and_ended_whatever_became_of_the_terms(shop, capsys):
+    "A list that was changed or lost, a price in another unit: the sale goes on by what the chain has, and can be ended."
+
+    def say(verb, *more, code=0):
+        return artmint(capsys, "sale", verb, *shop.words, *more, code=code)
+
+    path, people = shop.words[0], shop.folder / "friends.csv"
+    say("deploy")
+    say("approve")
+    assert "attention" not in say("status")
+    good = people.read_text()
+    people.write_text(good + f"{friend(50).address}\n")
+    said = say("status")
+    assert "no longer those that are deployed" in said and "stages is" in said
+    assert "Terms can't be changed" in say("approve", code=2)
+    assert "Terms can't be changed" in say("proofs", code=2)
+    people.unlink()
+    assert "friends.csv" in say("status") and "friends.csv" in say("plan", code=2)
+    path.write_text(path.read_text().replace('"0.005"', '"5000000 gwei"'))
+    assert say("status").count("is no price") == 1
+    assert say("deploy", code=2).count("is no price") == 1
+    assert "nothing was sent" in say("withdraw")
+    assert "setApprovalForAll 0x" in say("end")
+    assert "approved   no" in say("status")
+
+
+def test_a_sale_that_is_over_says_so(shop, capsys, monkeypatch):
+    def say(verb, *more, code=0):
+        return artmint(capsys, "sale", verb, *shop.words, *more, code=code)
+
+    now = shop.web3.eth.get_block("latest")["timestamp"]
+    ends = datetime.fromtimestamp(now + 5000, UTC)
+    begins = datetime.fromtimestamp(now + 2000, UTC)
+    path = shop.words[0]
+    text = path.read_text().replace("2060-01-01T00:00:00Z", ends.isoformat())
+    path.write_text(text.replace("2020-01-01T00:00:00Z", begins.isoformat()))
+    say("deploy")
+    said = say("status")
+    assert (
+        f"none; friends begins {begins:%Y-%m-%d %H:%M:%S} UTC" in said
+        and "approved   no: it sells nothing" in said
+    )
+    say("approve")
+    shop.node("evm_setNextBlockTimestamp", now + 2000)
+    shop.node("anvil_mine")
+    assert f"friends until {ends:%Y-%m-%d %H:%M:%S} UTC, everybody until" in say("status")
+    shop.node("evm_setNextBlockTimestamp", now + 5000)
+    shop.node("anvil_mine")
+    said = say("status")
+    assert f"none: the last stage was over at {ends:%Y-%m-%d %H:%M:%S} UTC" in said
+    assert "`artmint sale end` takes it back" in said and "5 left" in said
+    say("end")
+    said = say("status")
+    assert "no, and nothing could be bought any more" in said and "artmint sale approve" not in said
+    shown = json.loads(say("status", "--json"))
+    assert (shown["open"], shown["over"], shown["differing"]) == ([], True, "")
+
+
+@pytest.mark.slow
+def test_the_owners_of_a_safe_begin_and_end_a_sale(tmp_path, node, monkeypatch, capsys):
+    from tests.safes import Owners, acted
+
+    monkeypatch.setenv("ARTMINT_PASSPHRASE", PASSPHRASE)
+    (tmp_path / "studio").mkdir()
+    owners = Owners(tmp_path / "studio", node)
+    studio = Collected(tmp_path / "studio", node, 6, treasury=owners.safe)
+    (studio.folder / "studio.toml").write_text(
+        f'[signers.treasury]\nkind = "safe"\naddress = "{owners.safe}"\n'
+    )
+    path = studio.batch(example(), 6)
+    path.write_text(path.read_text() + TABLE)
+    (path.parent / "friends.csv").write_text(f"address\n{friend(1).address}\n")
+
+    def say(verb, *more, code=0):
+        return artmint(
+            capsys, "sale", verb, path, "--studio", studio.folder, "--chain", node.url, *more, code=code
+        )
+
+    address = json.loads(say("deploy", "--json"))["address"]
+    assert "would send setApprovalForAll by" in say("approve", "--dry-run")
+    assert "Transaction Builder" in say("approve", code=4)
+    acted(owners, *studio.folder.glob("proposals/*.safe-wallet.json"))
+    assert "it is so already" in say("approve") and "approved   yes" in say("status")
+    buyer = friend(9)
+    node.fund(buyer.address)
+    studio.send(sale_at(studio.web3, address).functions.buy(1, 2), buyer, value=2 * 10**16)
+    before = studio.web3.eth.get_balance(owners.safe)
+    assert "0.02 ether went to" in say("withdraw")
+    assert studio.web3.eth.get_balance(owners.safe) - before == 2 * 10**16
+    assert "Transaction Builder" in say("end", code=4)
+    acted(owners, *studio.folder.glob("proposals/*.safe-wallet.json"))
+    assert "approved   no" in say("status") and studio.contract.functions.ownerOf(2).call() == buyer.address
