@@ -18,11 +18,10 @@ if TYPE_CHECKING:
 
 # %% ../nbs/32_sale.ipynb #4e838080
 from .chain.connect import genesis_of
-from .chain.contract import artifact
-from .chain.deployments import created_address
+from .chain.contract import artifact, holds_code
+from .chain.deployments import created_address, unbooked_addresses
 from .chain.journal import Journal
 from .chain.signers import Policy
-from .chain.transaction import fields_of
 from .core.canon import Record, Refusal, digest
 from .deliver.terms import SaleTerms
 from .studio.catalog import Catalog
@@ -33,15 +32,7 @@ def is_sale(
     address: str,  # where to look
 ) -> bool:
     "Whether the code at an address is this package's Sale, whatever its terms."
-    made = artifact("Sale")
-    code = bytearray(web3.eth.get_code(web3.to_checksum_address(address)))
-    ours = bytearray.fromhex(made["deployedBytecode"][2:])
-    if len(code) != len(ours):
-        return False
-    for place in made["immutables"]:
-        begin, end = place["start"], place["start"] + place["length"]
-        code[begin:end] = ours[begin:end] = bytes(place["length"])
-    return code == ours
+    return holds_code(web3, address, "Sale")
 
 
 class NoSale(Refusal):
@@ -210,10 +201,8 @@ def _in_journal(journal: Journal, purpose: dict) -> tuple[str, str, int] | None:
 # %% ../nbs/32_sale.ipynb #2bfed3d7
 def _on_chain(journal: Journal, token: str, terms: SaleTerms) -> str:
     "A sale with just these terms that the key has deployed, and its book doesn't call so; empty: none."
-    web3, sender = journal.web3, journal.signer.address
-    calls = {transaction.nonce for transaction in journal.transactions() if fields_of(transaction.raw)["to"]}
-    for nonce in sorted(set(range(web3.eth.get_transaction_count(sender))) - calls):
-        address = created_address(sender, nonce)
+    web3 = journal.web3
+    for address in unbooked_addresses(journal):
         if is_sale(web3, address):
             if sale_facts(sale_at(web3, address)) == asked_facts(token, terms):
                 return address

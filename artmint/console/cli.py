@@ -88,6 +88,7 @@ from ..run.offers import sale_list, sale_sign, sale_unlist
 from ..run.sales import sale_app
 from ..run.attest import AttestationFiles, AttestedBy, VerifierFile, asked_verifiers, attest_drop
 from ..run.gates import gate_app
+from ..run.erc7007 import seven_app
 from ..run.imports import import_folder
 from ..run.posts import posts_app
 from ..run.preview import preview_drop
@@ -161,6 +162,7 @@ GROUPS = {
     "decisions": decisions_app,
     "admin": admin_app,
     "gate": gate_app,
+    "erc7007": seven_app,
     "journal": journal_app,
     "tx": tx_app,
     "sale": sale_app,
@@ -169,6 +171,8 @@ GROUPS = {
     "webhook": webhook_app,
     "engines": engines_app,
 }
+
+# %% ../../nbs/console/cli.ipynb #17687352
 for name, verb in ENGINE_VERBS.items():
     engines_app.command(name, epilog=CODES)(verb)
 for name, group in GROUPS.items():

@@ -7,11 +7,11 @@ __all__ = ['ByASafe', 'admin_app', 'Treasury', 'AdminAddress', 'Delay', 'Pauser'
            'WithoutCopy', 'Minter', 'Total', 'PerWindow', 'Window', 'Granted', 'Revoked', 'NewTreasury', 'Receiver',
            'Share', 'PageOfDrop', 'PageAddress', 'Lowered', 'NextAdmin', 'Accept', 'TakeBack', 'NewDelay',
            'ProposalFiles', 'OwnerKey', 'OwnerPassphrase', 'WalletSignature', 'Sender', 'EXPLORER_CALLS', 'CLONE_CALL',
-           'CONTRACT_NAME', 'NotDeployed', 'Desk', 'open_desk', 'role_journal', 'open_proposals', 'act', 'desk_verb',
-           'admin_deploy', 'PlannedToSeal', 'admin_commit', 'admin_seal', 'ToldByWave', 'admin_reveal', 'admin_cancel',
-           'admin_allow', 'admin_roles', 'role_rows', 'admin_pause', 'admin_unpause', 'admin_treasury', 'admin_royalty',
-           'admin_contract_uri', 'admin_placeholder', 'admin_supply', 'admin_hand_over', 'NoProposal', 'owners_signer',
-           'admin_sign', 'admin_execute', 'NotOurDeployment', 'admin_explorer', 'custody_checks']
+           'CONTRACT_NAME', 'NotDeployed', 'DrawnOnChain', 'Desk', 'open_desk', 'role_journal', 'open_proposals', 'act',
+           'desk_verb', 'admin_deploy', 'PlannedToSeal', 'admin_commit', 'admin_seal', 'ToldByWave', 'admin_reveal',
+           'admin_cancel', 'admin_allow', 'admin_roles', 'role_rows', 'admin_pause', 'admin_unpause', 'admin_treasury',
+           'admin_royalty', 'admin_contract_uri', 'admin_placeholder', 'admin_supply', 'admin_hand_over', 'NoProposal',
+           'owners_signer', 'admin_sign', 'admin_execute', 'NotOurDeployment', 'admin_explorer', 'custody_checks']
 
 # %% ../../nbs/run/admin.ipynb #6f9f63f2
 import sys
@@ -55,6 +55,18 @@ class NotDeployed(Refusal):
     exit_code = 2
 
 
+class DrawnOnChain(Refusal):
+    "A verb of collections whose pictures are files, asked of one that the chain draws."
+
+    collection: str
+    says = (
+        "{collection} is drawn on chain: its commitments are the recipes themselves and its page follows from its contract, so there is "
+        "nothing to seal, reveal, cancel or set, and it has its contract already. Nothing was sent: the chapter 37_drawn commits and mints "
+        "(docs/onchain.md)."
+    )
+    exit_code = 2
+
+
 ByASafe = Annotated[
     bool,
     typer.Option(
@@ -89,13 +101,29 @@ class Desk:
 
     @property
     def contract(self) -> "Contract":
-        "The collection's. Raises NotDeployed."
+        "The collection's. Raises NotDeployed, DrawnOnChain."
         from artmint.chain.contract import contract_of
 
         contract = contract_of(self.catalog, self.web3, self.collection.name)
         if contract is None:
-            raise NotDeployed(self.collection.name, self.chain)
+            raise (
+                DrawnOnChain(self.collection.name)
+                if self.drawn
+                else NotDeployed(self.collection.name, self.chain)
+            )
         return contract
+
+    @property
+    def drawn(self) -> "Contract | None":
+        "The collection's contract where the chain draws its pictures."
+        from artmint.onchain.painter import drawn_of
+
+        return drawn_of(self.catalog, self.web3, self.collection.name)
+
+    @property
+    def either(self) -> "Contract":
+        "The collection's, whether its pictures are files or the chain draws them: for what both can. Raises NotDeployed."
+        return self.drawn or self.contract
 
 # %% ../../nbs/run/admin.ipynb #719a2808
 def open_desk(
@@ -117,7 +145,9 @@ def open_desk(
 
 
 def _manifest(desk: Desk, drop: int) -> "Manifest":
-    "A packed drop's manifest. Raises NotPacked."
+    "A packed drop's manifest. Raises NotPacked, DrawnOnChain."
+    if desk.drawn:
+        raise DrawnOnChain(desk.collection.name)
     from artmint.core.manifest import packed_manifest
     from artmint.studio.files import drop_folder
 
@@ -409,6 +439,8 @@ def admin_deploy(
 
     with friendly_errors():
         desk = open_desk(context, collection, studio, chain, dry=dry_run, json=json)
+        if desk.drawn:
+            raise DrawnOnChain(desk.collection.name)
         held = getattr(custody_of(studio, "admin"), "kind", "") == "safe"
         admin = admin or (custody_of(studio, "admin").address if held else _role_address(desk, "admin"))
         role = "deployer" if has_key(studio, "deployer") else "admin"
@@ -685,7 +717,7 @@ def admin_allow(
     from artmint.chain.admin import allowance_calls
 
     address = typed_address(minter or _role_address(desk, "minter"))
-    contract = desk.contract
+    contract = desk.either
     act(desk, contract, allowance_calls(contract, address, total, per_window, window))
 
 # %% ../../nbs/run/admin.ipynb #1e46dad3
@@ -718,7 +750,7 @@ def admin_roles(
     "Grant and revoke roles; without either, say who has them."
     from artmint.chain.controls import role_calls
 
-    contract = desk.contract
+    contract = desk.either
     if not grant and not revoke:
         return _show_roles(desk, contract)
     calls = []
@@ -780,7 +812,7 @@ def admin_pause(
     from artmint.chain.controls import pause_calls
     from artmint.chain.custody import has_key
 
-    contract = desk.contract
+    contract = desk.either
     act(desk, contract, pause_calls(contract), "pauser" if has_key(desk.studio, "pauser") else "admin")
 
 
@@ -791,7 +823,7 @@ def admin_unpause(
     "Allow minting again."
     from artmint.chain.controls import pause_calls
 
-    contract = desk.contract
+    contract = desk.either
     act(desk, contract, pause_calls(contract, paused=False))
 
 # %% ../../nbs/run/admin.ipynb #dddfbe5b
@@ -817,7 +849,7 @@ def admin_treasury(
     "Mint to another address from now on. Tokens that are there stay where they are."
     from artmint.chain.controls import treasury_calls
 
-    contract = desk.contract
+    contract = desk.either
     act(desk, contract, treasury_calls(contract, typed_address(address)))
 
 # %% ../../nbs/run/admin.ipynb #2f5a62dd
@@ -830,7 +862,7 @@ def admin_royalty(
     "Set the royalty of every token (ERC-2981); left to itself, what collection.toml says."
     from artmint.chain.controls import royalty_calls
 
-    contract, asked = desk.contract, desk.collection.royalty
+    contract, asked = desk.either, desk.collection.royalty
     owed = typed_address(receiver) or asked.receiver or contract.functions.treasury().call()
     share = asked.basis_points if basis_points is None else basis_points
     act(desk, contract, royalty_calls(contract, owed, share))
@@ -883,7 +915,7 @@ def admin_supply(
     "Lower the supply, for ever. It can never be raised again."
     from artmint.chain.controls import supply_calls
 
-    contract = desk.contract
+    contract = desk.either
     act(desk, contract, supply_calls(contract, tokens))
 
 # %% ../../nbs/run/admin.ipynb #48a93df9
@@ -908,7 +940,7 @@ def admin_hand_over(
 
     if [bool(to), accept, cancel, delay is not None].count(True) != 1:
         raise typer.BadParameter("say one of --to ADDRESS, --accept, --cancel, --delay SECONDS")
-    contract = desk.contract
+    contract = desk.either
     if to:
         return act(desk, contract, hand_over_calls(contract, typed_address(to)))
     if delay is not None:

@@ -426,7 +426,7 @@ def _private_channel(private: Path) -> Any:
     return Config(KernelManager={"transport": "ipc", "connection_file": str(private / "kernel.json")})
 
 
-SIGNING = ("30_mint", "31_reveal")  # the chapters that sign transactions
+SIGNING = ("30_mint", "31_reveal", "37_drawn")  # the chapters that sign transactions
 
 # %% ../../nbs/run/runner.ipynb #433484da
 @contextmanager
