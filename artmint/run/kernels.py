@@ -27,7 +27,16 @@ if TYPE_CHECKING:
     from jupyter_client.manager import AsyncKernelManager
 
 # %% ../../nbs/run/kernels.ipynb #5ac7ba92
-KERNELS_IMPORT = ("IPython", "ipykernel.kernelapp", "ipykernel.ipkernel", "pandas", "matplotlib.figure")
+KERNELS_IMPORT = (
+    "IPython",
+    "ipykernel.kernelapp",
+    "ipykernel.ipkernel",
+    "PIL.Image",
+    "pydantic",
+    "sqlalchemy",
+    "pandas",
+    "matplotlib.figure",
+)
 PAINTERS_IMPORT = (
     "torch",
     "transformers.models.clip.modeling_clip",
