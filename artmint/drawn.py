@@ -104,7 +104,7 @@ def _unheld(collection: Collection) -> list[str]:
     said = collection.model_dump(mode="json", exclude_defaults=True)
     left = sorted(set(said) - _PLANNED)
     left += [f"generation.{name}" for name in sorted(set(said["generation"]) - _GENERATED)]
-    left += [f"market.{name}" for name in sorted(set(said.get("market", {})) - {"symbol", "erc7007"})]
+    left += [f"market.{name}" for name in sorted(set(said.get("market", {})) - {"symbol"})]
     return [f"{name} has no meaning for pictures that the chain draws" for name in left]
 
 

@@ -86,6 +86,7 @@ def test_slots_with_other_words_are_refused():
             {"market": COLLECTION.market.model_copy(update={"banner_image": "https://a.example/b.png"})},
             "market.b",
         ),
+        ({"market": COLLECTION.market.model_copy(update={"erc7007": "replay"})}, "market.erc7007"),
         ({"generation": COLLECTION.generation.model_copy(update={"guidance": 7.0})}, "generation.guidance"),
     ],
 )

@@ -170,7 +170,7 @@ def cost_lines(
     once = gas["model"] + gas["painter"] + gas["collection"]
     each = (gas["commitment"] + gas["mint"]) / quantity
     parts = ", ".join(f"{name} {units:,}" for name, units in gas.items())
-    lines = [f"gas: {parts}; {once:,} once and {each:,.0f} a token"]
+    lines = [f"gas: {parts}; {once:,} once, as far as it isn't there yet, and {each:,.0f} a token"]
     for price in prices:
         made = money_of(once, len(model.data), price, ether)
         token = money_of(round(each), RECIPE + 4, price, ether)

@@ -98,6 +98,7 @@ abstract contract Painted is Base {
 }
 
 /// @dev Unit and fuzz tests of a collection that is drawn on chain: what each party may do, and what is refused.
+/// forge-config: default.fuzz.runs = 24
 /// forge-config: long.fuzz.runs = 300
 contract DrawnTest is Painted {
     ArtMintPainter by;
