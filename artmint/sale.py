@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['is_sale', 'NoSale', 'sale_at', 'sale_facts', 'asked_facts', 'OtherSale', 'check_sale', 'SaleRecord', 'sale_key',
-           'sales_of', 'find_sale', 'sale_call', 'sale_policy', 'SameSale', 'deploy_sale', 'approval_calls',
-           'approval_policy', 'withdrawal_policy', 'Sold', 'sold_tokens', 'SaleStatus', 'sale_status', 'record_sold']
+           'sales_of', 'find_sale', 'sale_call', 'sale_policy', 'was_deployed', 'SameSale', 'deploy_sale',
+           'approval_calls', 'approval_policy', 'withdrawal_policy', 'Sold', 'sold_tokens', 'SaleStatus', 'sale_status',
+           'record_sold']
 
 # %% ../nbs/32_sale.ipynb #4c5ee63c
 from collections.abc import Iterable
@@ -18,11 +19,10 @@ if TYPE_CHECKING:
 
 # %% ../nbs/32_sale.ipynb #4e838080
 from .chain.connect import genesis_of
-from .chain.contract import artifact
-from .chain.deployments import created_address
+from .chain.contract import artifact, holds_code
+from .chain.deployments import created_address, unbooked_addresses
 from .chain.journal import Journal
 from .chain.signers import Policy
-from .chain.transaction import fields_of
 from .core.canon import Record, Refusal, digest
 from .deliver.terms import SaleTerms, coins_of, second_words
 from .studio.catalog import Catalog
@@ -33,15 +33,7 @@ def is_sale(
     address: str,  # where to look
 ) -> bool:
     "Whether the code at an address is this package's Sale, whatever its terms."
-    made = artifact("Sale")
-    code = bytearray(web3.eth.get_code(web3.to_checksum_address(address)))
-    ours = bytearray.fromhex(made["deployedBytecode"][2:])
-    if len(code) != len(ours):
-        return False
-    for place in made["immutables"]:
-        begin, end = place["start"], place["start"] + place["length"]
-        code[begin:end] = ours[begin:end] = bytes(place["length"])
-    return code == ours
+    return holds_code(web3, address, "Sale")
 
 
 class NoSale(Refusal):
@@ -233,16 +225,42 @@ def _in_journal(journal: Journal, purpose: dict) -> tuple[str, str, int] | None:
 # %% ../nbs/32_sale.ipynb #2bfed3d7
 def _on_chain(journal: Journal, token: str, terms: SaleTerms) -> str:
     "A sale with just these terms that the key has deployed, and its book doesn't call so; empty: none."
-    web3, sender = journal.web3, journal.signer.address
-    calls = {transaction.nonce for transaction in journal.transactions() if fields_of(transaction.raw)["to"]}
-    for nonce in sorted(set(range(web3.eth.get_transaction_count(sender))) - calls):
-        address = created_address(sender, nonce)
+    web3 = journal.web3
+    for address in unbooked_addresses(journal):
         if is_sale(web3, address):
             if sale_facts(sale_at(web3, address)) == asked_facts(token, terms):
                 return address
     return ""
 
 # %% ../nbs/32_sale.ipynb #18de6268
+def _place_of(journal: Journal, token: str, terms: SaleTerms, purpose: dict) -> tuple[str, str, int] | None:
+    "Address, transaction and block of a sale that was deployed, and isn't in the catalog; None: it wasn't."
+    place = _in_journal(journal, purpose)
+    if place is None and (address := _on_chain(journal, token, terms)):
+        place = (address, "", 0)
+    return place
+
+
+def _sale_purpose(collection: str, token: str, terms: SaleTerms) -> dict[str, str | int]:
+    "What deploying a sale is for."
+    return {"verb": "deploySale", "collection": collection, "contract": token, "sale": terms.name}
+
+
+def was_deployed(
+    journal: Journal,  # of whoever pays for it
+    contract: "Contract",  # the collection's
+    collection: str,  # its name
+    terms: SaleTerms,  # of the sale
+) -> bool:
+    "Whether a sale is there, also one whose deployment was killed before anybody knew. Raises the journal's refusals."
+    with journal:
+        journal.reconcile()
+        if find_sale(journal.catalog, journal.web3, collection, contract.address, terms.name):
+            return True
+        purpose = _sale_purpose(collection, contract.address, terms)
+        return _place_of(journal, contract.address, terms, purpose) is not None
+
+# %% ../nbs/32_sale.ipynb #08a9ffff
 class SameSale(Refusal):
     "A sale with just these terms has another name."
 
@@ -272,18 +290,17 @@ def deploy_sale(
 ) -> SaleRecord:
     "A sale, deployed when it isn't there yet. Raises OtherSale, SameSale and the journal's refusals."
     web3, token = journal.web3, contract.address
-    purpose = {"verb": "deploySale", "collection": collection, "contract": token, "sale": terms.name}
+    purpose = _sale_purpose(collection, token, terms)
     with journal:
         journal.reconcile()
         before = find_sale(journal.catalog, web3, collection, token, terms.name)
         if before:
             check_sale(before[0], token, terms)
             return before[1]
-        place = _in_journal(journal, purpose)
-        if place is None and (address := _on_chain(journal, token, terms)):
-            _refuse_twice(journal, collection, token, terms.name, address)
-            place = (address, "", 0)
-        if place is None:
+        place = _place_of(journal, token, terms, purpose)
+        if place:
+            _refuse_twice(journal, collection, token, terms.name, place[0])
+        else:
             purpose |= {"terms": digest(asked_facts(token, terms)), **about}
             sent = journal.send(sale_call(web3, token, terms), purpose)
             place = (created_address(sent.sender, sent.nonce), sent.hash, sent.block or 0)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 # %% ../../nbs/deliver/recipients.ipynb #3babcd20
-from ..core.canon import NotPlainJSON, Record, Refusal, read_json
+from ..core.canon import NotPlainJSON, Record, Refusal, file_bytes, read_json
 
 # %% ../../nbs/deliver/recipients.ipynb #337233f7
 class Recipient(Record):
@@ -152,7 +152,7 @@ def _line(place: str, fields: dict[str, Any]) -> Recipient | str:
 def _text_of(path: Path) -> str:
     "A file's text. Raises BadRecipients."
     try:
-        content = path.read_bytes()
+        content = file_bytes(path)
     except OSError as error:
         raise BadRecipients(str(path), [f"it can't be read ({error.strerror})"]) from None
     if content[:4] in (b"PK\3\4", b"\xd0\xcf\x11\xe0"):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 # %% ../../nbs/deliver/seaport.ipynb #ef468ac6
 from ..chain.safe import enough_signatures, message_digest, safe_agrees, safe_at
 from ..chain.signers import Policy
-from ..core.canon import Record, Refusal, read_json
+from ..core.canon import Record, Refusal, file_bytes, read_json
 from .terms import coins_of
 
 if TYPE_CHECKING:
@@ -524,7 +524,7 @@ def read_listings(
 ) -> list[dict[str, Any]]:  # their parameters
     "The orders in a file. Raises BadListing."
     try:
-        document = read_json(Path(path).read_bytes())
+        document = read_json(file_bytes(path))
         rows = document if isinstance(document, list) else [document]
         orders = [row["parameters"] for row in rows]
         sellers = {order_values(order)["offerer"] for order in orders}

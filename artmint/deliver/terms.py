@@ -7,6 +7,7 @@ __all__ = ['StageTable', 'SaleTable', 'BadTerms', 'SaleStage', 'SaleTerms', 'buy
            'coins_of', 'odd_price', 'read_terms', 'named_terms', 'odd_terms', 'second_words', 'stage_words']
 
 # %% ../../nbs/deliver/terms.ipynb #b00cd9ed
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -16,7 +17,15 @@ from typing import Any
 from pydantic import Field, ValidationError, field_validator
 
 # %% ../../nbs/deliver/terms.ipynb #9b251a6b
-from ..core.canon import NotPlainTOML, Record, Refusal, canonical, error_lines, read_toml
+from artmint.core.canon import (
+    NotPlainTOML,
+    Record,
+    Refusal,
+    canonical,
+    error_lines,
+    read_toml,
+    file_bytes,
+)
 from ..core.collection import Name
 from ..core.texts import Account
 from .recipients import BadRecipients, Recipient, read_recipients
@@ -158,12 +167,14 @@ def wei_of(
     text: str,  # an amount of the chain's coin, such as 0.05
 ) -> int | str:
     "An amount in wei, or what is wrong with it."
+    if len(text) > 100 or re.search(r"\de", text, re.IGNORECASE):  # powers of ten are longer than they look
+        return f"{text[:40]!r} is no price: nought or more, with 18 places at most"
     try:
         amount = Decimal(text)
     except InvalidOperation:
         return f"{text[:40]!r} is no price such as 0.05"
     wei = amount.scaleb(18) if amount.is_finite() else Decimal(-1)
-    if wei < 0 or wei != int(wei) or "e" in text.lower():
+    if wei < 0 or wei != int(wei):
         return f"{text[:40]!r} is no price: nought or more, with 18 places at most"
     if wei >= 10**30:
         return f"{text[:40]!r} is no price: a million millions of the chain's coin or more; is it in wei?"
@@ -235,12 +246,13 @@ def _table(path: Path, document: dict | None) -> SaleTable:
     "A sale as it is written; without a table, in a file of its own. Raises BadTerms."
     if document is None:
         try:
-            document = read_toml(path.read_bytes())
+            document = read_toml(file_bytes(path))
         except OSError as error:
             raise BadTerms(str(path), [f"it can't be read ({error.strerror})"]) from None
         except NotPlainTOML as refusal:
             raise BadTerms(str(path), [str(refusal)]) from None
-    plain = {**document, "stages": [_plain_times(one) for one in document.get("stages", [])]}
+    stages = document.get("stages", [])
+    plain = {**document, "stages": [*map(_plain_times, stages)] if isinstance(stages, list) else stages}
     try:
         return SaleTable.model_validate_json(canonical(plain))
     except ValidationError as error:

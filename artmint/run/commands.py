@@ -89,19 +89,22 @@ def _plan_rows(
         if stage.notebook in done:
             idle = "finished"
         own = [finding for finding in findings if finding["name"] == stage.notebook]
-        rows.append(_plan_row(stage, expected, idle, rate) | _gas_notes(stage) | {"findings": own})
+        rows.append(_plan_row(stage, expected, idle, rate) | _gas_notes(stage, batch) | {"findings": own})
     return rows
 
 # %% ../../nbs/run/commands.ipynb #b51ae8b7
-def _gas_notes(stage: "Stage") -> dict[str, list[str]]:
+def _gas_notes(stage: "Stage", batch: "Batch") -> dict[str, list[str]]:
     "What a stage that puts a network on chain would cost there; nothing for others."
-    if stage.notebook != "37_drawn":
+    from artmint.run.batch import DRAWING, drawn_file
+
+    if stage.notebook != DRAWING:
         return {}
     from artmint.drawn import drawn_model
     from artmint.onchain.painter import cost_lines
+    from artmint.seeds import load_collection
 
-    given = stage.parameters
-    return {"notes": cost_lines(drawn_model(given.get("model", "")), given["quantity"])}
+    words = load_collection(batch.folder).description
+    return {"notes": cost_lines(drawn_model(drawn_file(batch)), batch.quantity, description=words)}
 
 
 def _print_plan(rows: list[dict]) -> None:

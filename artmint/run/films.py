@@ -17,6 +17,7 @@ import typer
 from ..core.canon import Refusal
 from ..core.films import FILM_ENDINGS, FilmFormat, FilmRecord
 from artmint.run.console import (
+    folder_for,
     BatchFile,
     Json,
     Studio,
@@ -205,12 +206,9 @@ def _make_all(here: _FilmDesk) -> None:
 
 # %% ../../nbs/run/films.ipynb #7f8f1447
 def _copy_out(here: _FilmDesk, out: Path) -> None:
-    "Write films and posters into a folder. Raises NotToldYet."
-    from artmint.publish.waves import is_held_back
+    "Write films and posters into a folder."
     from artmint.studio.files import make_folder, write_whole
 
-    if is_held_back(here.catalog, here.collection.name, here.batch.drop):
-        raise NotToldYet(here.batch.drop)
     make_folder(out)
     for name, kind, film in here.films():
         if film:
@@ -233,9 +231,13 @@ def film_batch(
 ) -> None:
     """Make reveal films: the way of each token's picture from noise, as its recipe paints it, looked after by the table films of
     collection.toml. Run again after a stop it goes on. On one ffmpeg the same bytes every time."""
+    from artmint.publish.waves import is_held_back
     from artmint.studio.files import hold_studio
 
+    folder_for("--out", out)
     here = _open_films(batch, studio, slot, film_formats(format), sheet)
+    if out and is_held_back(here.catalog, here.collection.name, here.batch.drop):
+        raise NotToldYet(here.batch.drop)
     if dry_run:
         forecast = _forecast(here)
         return print_json(forecast) if json else _show_forecast(here, forecast)

@@ -15,6 +15,7 @@ from ..chain.networks import networks_of, resolve_nodes
 from ..core.canon import Refusal
 from ..core.collection import Collection
 from ..core.records import Edition, Slot
+from ..drawn import drawn_model, refuse_undrawable
 from ..generate import is_by_hand
 from ..judge.checks import check_rules
 from ..judge.heads import scorers_for
@@ -26,12 +27,15 @@ from ..make.judges import JudgeNotHere, collection_judge
 from ..make.schedulers import unpaintable
 from ..make.rounds import Settings, describe_change, refuse_other_base, refuse_unsaid_words
 from ..metadata import NoSuchSlots, check_range, earlier_base, refuse_mixed_bases
+from ..onchain.model import recipe_bytes
 from ..pin import arweave_key, open_stores
 from ..publish.credentials import open_identity
 from ..publish.films import NoFilmOf, film_encoder, filmed_slots, refuse_films
 from ..publish.marks import marks_sentence
+from ..publish.placeholder import cover_of
 from ..publish.tokens import BaseFacts
-from .batch import Batch, existing_catalog
+from .batch import Batch, drawn_file, existing_catalog
+from .console import folder_for
 from artmint.seeds import (
     allocate,
     allocation_facts,
@@ -266,12 +270,27 @@ def _seals(outlook: Outlook) -> str:
     plan = outlook.batch.reveal
     if plan is None or plan.open:
         return "the drop is committed openly"
+    beside = Path(outlook.batch.path).parent
+    if plan.picture:
+        cover_of(beside / plan.picture)  # or refuse, as sealing would
     if plan.keep:
+        folder_for("keep under [reveal]", beside / plan.keep)
         return f"the drop is sealed, after a copy of its salt was read back from {plan.keep}"
     raise NotLooked(
         "the drop is sealed, and without its salt it can never be told: 30_mint stops until a copy of the salt is read back "
         '(keep = "FOLDER" under [reveal], artmint reveal BATCH --keep FOLDER, or artmint backup)'
     )
+
+# %% ../../nbs/run/obstacles.ipynb #bb5ac289
+def _drawable(outlook: Outlook) -> str:
+    "Whether the model can draw the collection, and the chain can hold what the collection asks for."
+    model = drawn_model(drawn_file(outlook.batch))
+    refuse_undrawable(outlook.collection, model, outlook.batch.quantity)
+    slots = {slot.id: slot for slot in outlook.slots()[0]}
+    chosen = [slots[number] for number in outlook.batch.slots if number in slots]
+    for slot in chosen:
+        recipe_bytes(model, slot.traits, 0)
+    return f"{len(chosen)} slots have the model's words; it is {model.digest:.12}"
 
 # %% ../../nbs/run/obstacles.ipynb #a50346c3
 def _films(outlook: Outlook) -> str:
@@ -299,6 +318,7 @@ QUESTIONS: dict[str, tuple[Callable[[Outlook], str], ...]] = {
     "30_mint": (_chain, _seals),
     "31_reveal": (_chain,),
     "35_verify": (_chain,),
+    "37_drawn": (_range, _drawable, _chain),
 }  # what each chapter is asked; one that isn't here has nothing that a plan could find out
 
 

@@ -24,6 +24,7 @@ from artmint.run.console import (
     Json,
     Studio,
     console_voice,
+    folder_for,
     near_path,
     print_json,
     print_line,
@@ -377,6 +378,7 @@ def reveal_batch(
         raise typer.BadParameter(
             "--watch tells every wave at its time; leave --dry-run, --wave and --early out"
         )
+    folder_for("--keep", keep)
     with friendly_errors():
         here = _open_waves(context, batch, studio, dry=dry_run, safe=safe, json=json)
         if keep or salt or without_copy:

@@ -109,7 +109,9 @@ class Counter:
         from artmint.chain.custody import open_signer
         from artmint.chain.journal import Journal
         from artmint.chain.signers import Guarded
+        from artmint.studio.files import refuse_read_only
 
+        refuse_read_only(self.studio)
         signer = open_signer(self.studio, role, self.environment, self.embedded)
         chain = getattr(self.contract.w3.provider, "chain", None)
         if chain and self.contract.w3.eth.get_balance(signer.address) < 10**18:
@@ -227,9 +229,13 @@ def _plan_lines(counter: Counter) -> list[str]:
         rows.append(("gate", f"{terms.gate} is asked for {terms.gate_root}"))
     now = web3.eth.get_block("latest")["timestamp"]
     rows += [("attention", line) for line in odd_terms(terms, now)]
+    if _is_over(counter):
+        rows.append(
+            ("problem", str(SaleOver(terms.name)).split(". ")[0] + ": `artmint sale deploy` refuses it")
+        )
     return [f"{name:<10} {words}" for name, words in rows]
 
-
+# %% ../../nbs/run/sales.ipynb #766ca7cf
 def _plan_document(counter: Counter, row: dict[str, Any]) -> dict:
     "The same for programs."
     from artmint.deliver.terms import odd_terms
@@ -237,7 +243,14 @@ def _plan_document(counter: Counter, row: dict[str, Any]) -> dict:
 
     now = counter.contract.w3.eth.get_block("latest")["timestamp"]
     facts = asked_facts(counter.contract.address, counter.terms)
-    return {**facts, "name": counter.terms.name, "attention": odd_terms(counter.terms, now), **row}
+    over = [str(SaleOver(counter.terms.name))] if _is_over(counter) else []
+    return {
+        **facts,
+        "name": counter.terms.name,
+        "attention": odd_terms(counter.terms, now),
+        "problems": over,
+        **row,
+    }
 
 # %% ../../nbs/run/sales.ipynb #a3d84189
 @sale_app.command("plan")
@@ -261,23 +274,31 @@ def sale_plan(
         payer = address_of_role(studio, role, context.obj, counter.embedded)
         cost = call_cost(sale_call(counter.contract.w3, counter.contract.address, counter.terms), payer)
         if json:
-            return print_json(_plan_document(counter, {"by": payer, "gas": cost.gas, "wei": str(cost.wei)}))
+            document = _plan_document(counter, {"by": payer, "gas": cost.gas, "wei": str(cost.wei)})
+            print_json(document)
+            raise typer.Exit(1 if document["problems"] else 0)
         lines = [*_plan_lines(counter), f"{'by':<10} {payer}, {role}, who gets no power over it"]
         typer.echo("\n".join([*lines, f"{'cost':<10} {cost.gas:,} gas, {cost.wei / 10**18:.9f} ether"]))
+        raise typer.Exit(1 if _is_over(counter) else 0)
 
 # %% ../../nbs/run/sales.ipynb #102ff055
-def _still_odd(counter: Counter) -> list[str]:
-    "What is odd about terms that aren't deployed yet. Raises SaleOver."
+def _still_odd(counter: Counter, journal: "Journal") -> list[str]:
+    "What is odd about terms that aren't deployed yet. Raises SaleOver, and the journal's refusals."
     from artmint.deliver.terms import odd_terms
-    from artmint.sale import find_sale
+    from artmint.sale import was_deployed
 
-    web3, terms = counter.contract.w3, counter.terms
-    if find_sale(counter.catalog, web3, counter.collection, counter.contract.address, terms.name):
+    terms = counter.terms
+    if was_deployed(journal, counter.contract, counter.collection, terms):
         return []
-    now = web3.eth.get_block("latest")["timestamp"]
-    if all(stage.end <= now for stage in terms.stages):
+    if _is_over(counter):
         raise SaleOver(terms.name)
-    return odd_terms(terms, now)
+    return odd_terms(terms, counter.contract.w3.eth.get_block("latest")["timestamp"])
+
+
+def _is_over(counter: Counter) -> bool:
+    "Whether all stages are, by the chain's clock."
+    now = counter.contract.w3.eth.get_block("latest")["timestamp"]
+    return all(stage.end <= now for stage in counter.terms.stages)
 
 # %% ../../nbs/run/sales.ipynb #3c5b77cd
 @sale_app.command("deploy")
@@ -297,10 +318,10 @@ def sale_deploy(
     with friendly_errors():
         counter = open_counter(context.obj, batch, studio, terms, chain)
         sure_sale(counter, sure)
-        attention = _still_odd(counter)
+        journal = counter.journal(_payer(counter), sale_policy(counter.contract.w3.eth.chain_id))
+        attention = _still_odd(counter, journal)
         for line in attention:
             typer.echo(f"attention  {line}", err=True)
-        journal = counter.journal(_payer(counter), sale_policy(counter.contract.w3.eth.chain_id))
         about = {"drop": counter.order.drop}
         record = deploy_sale(journal, counter.contract, counter.collection, counter.terms, about)
         if json:
@@ -460,11 +481,13 @@ def sale_proofs(
     from artmint.chain.transaction import friendly_errors
     from artmint.deliver.claim import write_proofs
     from artmint.sale import check_sale
+    from artmint.studio.files import refuse_read_only
 
     with friendly_errors():
         counter = open_counter(context.obj, batch, studio, terms, chain)
         sale, _ = counter.sale()
         check_sale(sale, counter.contract.address, counter.terms)
+        refuse_read_only(counter.studio)
         count = write_proofs(counter.folder, sale.address, counter.contract.w3.eth.chain_id, counter.terms)
     if json:
         return print_json({"wallets": count, "folder": near_path(counter.folder / "proofs")})
@@ -486,10 +509,11 @@ def sale_page(
     from artmint.deliver.claim import claim_facts, claim_page, write_proofs
     from artmint.sale import check_sale
     from artmint.seeds import load_collection
-    from artmint.studio.files import make_folder, write_whole
+    from artmint.studio.files import make_folder, refuse_read_only, write_whole
 
     with friendly_errors():
         counter = open_counter(context.obj, batch, studio, terms, chain)
+        refuse_read_only(counter.studio)
         sale, _ = counter.sale()
         web3, token = counter.contract.w3, counter.contract.address
         check_sale(sale, token, counter.terms)

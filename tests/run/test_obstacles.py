@@ -203,3 +203,16 @@ def test_a_collection_for_comfyui_is_looked_at_and_a_server_that_is_away_is_no_f
     assert (away["name"], away["status"]) == ("15_generate", "unchecked")
     file.write_text(file.read_text().replace("6.text", "66.text"))
     assert "no node '66'" in failures(batch, studio)["15_generate"]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"), [('keep = "/proc/x"', "takes no files"), ('picture = "b.toml"', "none of PNG")]
+)
+def test_a_seal_that_would_be_refused_is_planned_as_refused(order, tmp_path, line, words):
+    "The folder of salts is tried, and the picture of sealed tokens is read."
+    extra = f"[reveal]\n{line}\n[[reveal.waves]]\ndrops = [1]\nat = 2027-01-01T00:00:00Z\n"
+    found = [
+        row for row in obstacles(order(extra=extra), tmp_path / "studio", {}) if row["name"] == "30_mint"
+    ]
+    assert [row["status"] for row in found] == ["held", "failed"]
+    assert words in found[1]["evidence"]

@@ -37,6 +37,17 @@ limit = 3
 
 @pytest.fixture
 def shop(tmp_path, node, monkeypatch):
+    "On the node that all tests share."
+    return shop_on(tmp_path, node, monkeypatch)
+
+
+@pytest.fixture
+def timed_shop(tmp_path, start_anvil, monkeypatch):
+    "On a node of its own, whose clock may be turned."
+    return shop_on(tmp_path, start_anvil(), monkeypatch)
+
+
+def shop_on(tmp_path, node, monkeypatch):
     "A batch with a sale; `words` is what follows every verb."
     monkeypatch.setenv("ARTMINT_PASSPHRASE", PASSPHRASE)
     studio = Collected(tmp_path / "studio", node, 6)
@@ -122,6 +133,52 @@ def test_a_sale_whose_stages_are_all_over_isnt_deployed(shop, capsys):
     assert "stage everybody is over already" in artmint(capsys, "sale", "deploy", *shop.words)
 
 
+def test_a_plan_says_what_deploying_would_refuse(shop, capsys):
+    path = shop.words[0]
+    path.write_text(path.read_text().replace('end = "2060', 'end = "2021'))
+    assert "refuses it" in artmint(capsys, "sale", "plan", *shop.words, code=1)
+    assert json.loads(artmint(capsys, "sale", "plan", *shop.words, "--json", code=1))["problems"]
+
+
+def test_a_deployment_that_was_killed_goes_on_though_its_stages_are_over(timed_shop, capsys, monkeypatch):
+    "It is on the chain, and nobody wrote down where: what stands is said, and nothing is sent again."
+    shop = timed_shop
+    from artmint.studio.catalog import Catalog
+
+    put = Catalog.put
+
+    def killed(self, kind, *given, **named):
+        if kind == "sale":
+            raise KeyboardInterrupt
+        return put(self, kind, *given, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Catalog, "put", killed)
+        artmint(capsys, "sale", "deploy", *shop.words, code=130)
+    payer = shop.web3.to_checksum_address(
+        json.loads((shop.folder / "keys/admin.json").read_text())["address"]
+    )
+    before = shop.web3.eth.get_transaction_count(payer)
+    shop.node("evm_setNextBlockTimestamp", 2_900_000_000)  # in 2061
+    shop.node("evm_mine")
+    assert "the sale first is at 0x" in artmint(capsys, "sale", "deploy", *shop.words)
+    assert shop.web3.eth.get_transaction_count(payer) == before
+
+
+def test_sales_that_nobody_can_mean_are_refused_in_words(shop, capsys, tmp_path):
+    path = shop.words[0]
+    for old, new, words in (
+        ('price = "0.01"', 'price = "1e999999999"', "no price"),
+        ('price = "0.01"', f'price = "{"1" * 5000}"', "no price"),
+        (TABLE, "[sale]\nstages = 3\n", "stages"),
+    ):
+        whole = path.read_text()
+        path.write_text(whole.replace(old, new))
+        assert words in artmint(capsys, "sale", "plan", *shop.words, code=2)
+        path.write_text(whole)
+    assert "never ends" in artmint(capsys, "sale", "plan", *shop.words, "--terms", "/dev/zero", code=2)
+
+
 def test_what_is_deployed_is_looked_at_and_ended_whatever_became_of_the_terms(shop, capsys):
     "A list that was changed or lost, a price in another unit: the sale goes on by what the chain has, and can be ended."
 
@@ -151,7 +208,9 @@ def test_what_is_deployed_is_looked_at_and_ended_whatever_became_of_the_terms(sh
     assert "approved   no" in say("status")
 
 
-def test_a_sale_that_is_over_says_so(shop, capsys, monkeypatch):
+def test_a_sale_that_is_over_says_so(timed_shop, capsys):
+    shop = timed_shop
+
     def say(verb, *more, code=0):
         return artmint(capsys, "sale", verb, *shop.words, *more, code=code)
 
