@@ -6826,7 +6826,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'artmint.run.kernels.Nursery.close': ('run/kernels.html#nursery.close', 'artmint/run/kernels.py'),
                                      'artmint.run.kernels.Nursery.ended': ('run/kernels.html#nursery.ended', 'artmint/run/kernels.py'),
                                      'artmint.run.kernels.Nursery.fork': ('run/kernels.html#nursery.fork', 'artmint/run/kernels.py'),
-                                     'artmint.run.kernels.NurseryGone': ('run/kernels.html#nurserygone', 'artmint/run/kernels.py'),
                                      'artmint.run.kernels._become_kernel': ('run/kernels.html#_become_kernel', 'artmint/run/kernels.py'),
                                      'artmint.run.kernels._forked_provisioner': ( 'run/kernels.html#_forked_provisioner',
                                                                                   'artmint/run/kernels.py'),

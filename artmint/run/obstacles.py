@@ -321,7 +321,7 @@ QUESTIONS: dict[str, tuple[Callable[[Outlook], str], ...]] = {
     "37_drawn": (_range, _drawable, _chain),
 }  # what each chapter is asked; one that isn't here has nothing that a plan could find out
 
-
+# %% ../../nbs/run/obstacles.ipynb #993a818c
 def _answer(stage: str, question: Callable[[Outlook], str], outlook: Outlook) -> dict[str, str]:
     "A question's answer as a finding."
     try:

@@ -15,7 +15,7 @@ from papermill import execute_notebook
 
 from artmint.run import runner
 from artmint.run.batch import Stage, notebooks
-from artmint.run.kernels import AHEAD, imported_ahead, nursery
+from artmint.run.kernels import IMPORTED_AHEAD, imported_ahead, nursery
 
 ROOT = Path(__file__).parent.parent.parent
 forking = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forks on Linux only")
@@ -158,7 +158,7 @@ def test_nursery_and_kernel_end_when_their_driver_is_killed(tmp_path):
 
 def test_what_is_imported_ahead_exists_and_what_needs_little_imports_little():
     stages = notebooks()
-    assert set(AHEAD) <= set(stages)
+    assert set(IMPORTED_AHEAD) <= set(stages)
     assert "torch" not in imported_ahead(["00_seeds", "27_pin"])
     assert all(importlib.util.find_spec(name) for name in imported_ahead(list(stages)))
 
