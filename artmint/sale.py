@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['is_sale', 'NoSale', 'sale_at', 'sale_facts', 'asked_facts', 'OtherSale', 'check_sale', 'SaleRecord', 'sale_key',
-           'sales_of', 'find_sale', 'sale_call', 'sale_policy', 'was_deployed', 'deploy_sale', 'approval_calls',
-           'approval_policy', 'withdrawal_policy', 'Sold', 'sold_tokens', 'SaleStatus', 'sale_status', 'record_sold']
+           'sales_of', 'find_sale', 'sale_call', 'sale_policy', 'was_deployed', 'SameSale', 'deploy_sale',
+           'approval_calls', 'approval_policy', 'withdrawal_policy', 'Sold', 'sold_tokens', 'SaleStatus', 'sale_status',
+           'record_sold']
 
 # %% ../nbs/32_sale.ipynb #4c5ee63c
 from collections.abc import Iterable
@@ -23,7 +24,7 @@ from .chain.deployments import created_address, unbooked_addresses
 from .chain.journal import Journal
 from .chain.signers import Policy
 from .core.canon import Record, Refusal, digest
-from .deliver.terms import SaleTerms
+from .deliver.terms import SaleTerms, coins_of, second_words
 from .studio.catalog import Catalog
 
 # %% ../nbs/32_sale.ipynb #12dd84dc
@@ -103,6 +104,25 @@ class OtherSale(Refusal):
         "The differences in a line."
         return "; ".join(self.differing)
 
+# %% ../nbs/32_sale.ipynb #3f66d571
+def _stage_differs(name: str, there: list, asked: list) -> list[str]:
+    "What a stage was deployed with otherwise than is asked for, in words."
+    words = []
+    for number, what in enumerate(("begins", "ends", "limit", "price", "list")):
+        pair = [there[number], asked[number]]
+        if pair[0] == pair[1]:
+            continue
+        if number < 2:
+            pair = [second_words(one) for one in pair]
+        elif what == "price":
+            pair = [coins_of(int(one)) for one in pair]
+        elif what == "list":
+            pair = [
+                "everybody" if int(one, 16) == 0 else f"the list with the root {one[:10]}" for one in pair
+            ]
+        words.append(f"stage {name}: {what} {pair[0]}, {pair[1]} asked for")
+    return words
+
 
 def check_sale(
     sale: "Contract",  # a Sale
@@ -111,10 +131,14 @@ def check_sale(
 ) -> None:
     "Raises OtherSale when a sale was made with other terms than these."
     there, asked = sale_facts(sale), asked_facts(token, terms)
-    differing = []
-    for name, value in asked.items():
-        if there[name] != value:
-            differing.append(f"{name} is {there[name]}, {value} asked for")
+    old, new = there.pop("stages"), asked.pop("stages")
+    differing = [
+        f"{name} is {there[name]}, {value} asked for" for name, value in asked.items() if there[name] != value
+    ]
+    if len(old) != len(new):
+        differing.append(f"it has {len(old)} stages, {len(new)} asked for")
+    for stage, *pair in zip(terms.stages, old, new):
+        differing += _stage_differs(stage.name, *pair)
     if differing:
         raise OtherSale(sale.address, differing)
 
@@ -236,7 +260,27 @@ def was_deployed(
         purpose = _sale_purpose(collection, contract.address, terms)
         return _place_of(journal, contract.address, terms, purpose) is not None
 
+# %% ../nbs/32_sale.ipynb #08a9ffff
+class SameSale(Refusal):
+    "A sale with just these terms has another name."
 
+    asked: str
+    name: str
+    address: str
+    says = (
+        "The sale {asked} would be the sale {name} at {address} once more: all terms are the same. Nothing was sent: ask for it by "
+        "that name, or change a term."
+    )
+    exit_code = 2
+
+
+def _refuse_twice(journal: Journal, collection: str, token: str, name: str, address: str) -> None:
+    "Raises SameSale where the studio knows a sale at this address by another name."
+    for record in sales_of(journal.catalog, journal.web3, collection, token):
+        if record.address == address and record.name != name:
+            raise SameSale(name, record.name, address)
+
+# %% ../nbs/32_sale.ipynb #fc57ec02
 def deploy_sale(
     journal: Journal,  # of whoever pays for it; it gets no power
     contract: "Contract",  # the collection's
@@ -244,7 +288,7 @@ def deploy_sale(
     terms: SaleTerms,  # of the sale
     about: dict[str, str | int] = {},  # what it is for besides, such as the drop
 ) -> SaleRecord:
-    "A sale, deployed when it isn't there yet. Raises OtherSale and the journal's refusals."
+    "A sale, deployed when it isn't there yet. Raises OtherSale, SameSale and the journal's refusals."
     web3, token = journal.web3, contract.address
     purpose = _sale_purpose(collection, token, terms)
     with journal:
@@ -254,7 +298,9 @@ def deploy_sale(
             check_sale(before[0], token, terms)
             return before[1]
         place = _place_of(journal, token, terms, purpose)
-        if place is None:
+        if place:
+            _refuse_twice(journal, collection, token, terms.name, place[0])
+        else:
             purpose |= {"terms": digest(asked_facts(token, terms)), **about}
             sent = journal.send(sale_call(web3, token, terms), purpose)
             place = (created_address(sent.sender, sent.nonce), sent.hash, sent.block or 0)

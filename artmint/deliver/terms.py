@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['StageTable', 'SaleTable', 'BadTerms', 'SaleStage', 'SaleTerms', 'buyer_leaf', 'buyers_tree', 'seconds_of', 'wei_of',
-           'coins_of', 'odd_price', 'read_terms', 'named_terms', 'odd_terms', 'stage_words']
+           'coins_of', 'odd_price', 'read_terms', 'named_terms', 'odd_terms', 'second_words', 'stage_words']
 
 # %% ../../nbs/deliver/terms.ipynb #b00cd9ed
 import re
@@ -331,15 +331,23 @@ def odd_terms(
         lines.append(f"a list allows {promised} tokens, and {tokens} are for sale: who comes first, buys")
     return lines
 
+# %% ../../nbs/deliver/terms.ipynb #ba541401
+def second_words(
+    second: int,  # since 1970
+) -> str:
+    "A moment for people; one that no calendar has as its number."
+    try:
+        return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (ValueError, OverflowError, OSError):
+        return f"second {second}"
+
 
 def stage_words(
     stage: SaleStage,  # of a sale
     coin: str = "ether",  # the chain's
 ) -> str:
     "A stage in a line."
-    times = [
-        datetime.fromtimestamp(one, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") for one in (stage.start, stage.end)
-    ]
+    times = [second_words(one) for one in (stage.start, stage.end)]
     if not stage.buyers:
         terms = f"everybody, {stage.limit} for a wallet, {coins_of(stage.price)} {coin} each"
     else:

@@ -25,8 +25,10 @@ from artmint.run.console import (
     Studio,
     console_voice,
     folder_for,
+    near_path,
     print_json,
     print_line,
+    program_name,
 )
 
 if TYPE_CHECKING:
@@ -149,7 +151,7 @@ class WaveDesk:
 def _open_waves(context: typer.Context, batch: Path, studio: Path, **how: bool) -> WaveDesk:
     "A batch's waves, put on record. Raises NoRevealTable, and what open_desk and record_plan raise."
     from artmint.chain.custody import custody_of
-    from artmint.publish.waves import record_plan
+    from artmint.publish.waves import planned_drop, record_plan
     from artmint.run.batch import load_batch
 
     order = load_batch(batch)
@@ -158,8 +160,23 @@ def _open_waves(context: typer.Context, batch: Path, studio: Path, **how: bool) 
     held = custody_of(studio, "admin").kind == "safe"
     desk = open_desk(context, order.folder, studio, order.chain, **how | {"safe": how["safe"] or held})
     if not desk.dry:
-        record_plan(desk.catalog, desk.collection.name, order.name, order.drop, order.reveal, batch.parent)
+        about = (desk.catalog, desk.collection.name)
+        before = planned_drop(*about, order.drop)
+        planned = record_plan(*about, order.name, order.drop, order.reveal, batch.parent)
+        _mind_cover(desk, batch, before.picture if before else None, planned[order.drop].picture)
     return WaveDesk(order, desk, order.reveal.told_with(order.drop))
+
+
+def _mind_cover(desk: Desk, batch: Path, before: str | None, now: str) -> None:
+    "Say that another picture in the batch changes nothing of what sealed tokens show."
+    if before in (None, now) or not desk.contract.functions.placeholderURI().call():
+        return
+    folder = near_path(desk.folder)
+    typer.echo(
+        f"attention: {near_path(batch)} names another picture than before, and sealed tokens go on showing the earlier one: "
+        f"{program_name()} admin placeholder {folder} --picture FILE changes it",
+        err=True,
+    )
 
 # %% ../../nbs/run/reveal.ipynb #e55010f7
 def _tell_by_key(here: WaveDesk, number: int, say: Callable[[str], None]) -> list[dict[str, Any]]:
@@ -211,7 +228,8 @@ def _wave_document(here: WaveDesk, number: int) -> dict[str, Any]:
 def _show_wave(document: dict[str, Any]) -> None:
     "What is known of a wave, for people."
     when = document["at"] or "at any time"
-    state = "due" if document["due"] else "not due"
+    told = all(drop["stage"] == "told" for drop in document["drops"])
+    state = "told" if told else "due" if document["due"] else "not due"
     typer.echo(
         f"wave {document['wave']} of {document['of']}, {when}; the chain's clock says {document['now']}: {state}"
     )

@@ -10,7 +10,6 @@ __all__ = ['TermsFile', 'SureSale', 'sale_app', 'SeaportToo', 'SeaportPlace', 'N
 # %% ../../nbs/run/sales.ipynb #d6597064
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -236,7 +235,7 @@ def _plan_lines(counter: Counter) -> list[str]:
         )
     return [f"{name:<10} {words}" for name, words in rows]
 
-
+# %% ../../nbs/run/sales.ipynb #766ca7cf
 def _plan_document(counter: Counter, row: dict[str, Any]) -> dict:
     "The same for programs."
     from artmint.deliver.terms import odd_terms
@@ -579,8 +578,7 @@ def _differing(counter: Counter, sale: "Contract", batch: Path, terms: Path | No
 def _open_words(status: "SaleStatus", names: list[str]) -> str:
     "Which stages are open, or why none is."
 
-    def when(second: int) -> str:
-        return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    from artmint.deliver.terms import second_words as when
 
     if status.open:
         return ", ".join(f"{names[number]} until {when(status.stages[number][1])}" for number in status.open)

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from PIL import Image
 
 from artmint import reveal as room
 from artmint.chain.admin import deploy
@@ -89,6 +90,20 @@ def test_a_worker_asks_a_silent_node_again_and_a_safe_once(sealed, capsys, monke
     with pytest.raises(KeyboardInterrupt):
         verb._watch(safe_desk(sealed), 5.0, lambda line: None, lambda line: None)
     assert told == [1] and naps == [5.0] * 4
+
+
+def test_a_picture_that_was_replaced_after_the_seal_is_told(sealed, capsys):
+    "It changes nothing of what tokens show, and nobody should believe that it does."
+    text, shown = sealed.batch.read_text(), sealed.uris()[1]
+    cover = sealed.batch.parent / "cover.png"
+    Image.new("RGB", (64, 64), "red").save(cover)
+    sealed.batch.write_text(text.replace("[reveal]\n", '[reveal]\npicture = "cover.png"\n'))
+    said = sealed(capsys)
+    assert "names another picture than before" in said and "admin placeholder" in said and ": told" in said
+    assert sealed.uris()[1] == shown
+    assert "another picture" not in sealed(capsys, code=4)
+    sealed.batch.write_text(text.replace(f"at = {FUTURE}", "at = 2199-01-01"))
+    assert "write 2199-01-01T00:00:00Z for UTC" in sealed(capsys, code=2)
 
 
 def safe_desk(line):
