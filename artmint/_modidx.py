@@ -6827,6 +6827,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'artmint.run.kernels.Nursery.ended': ('run/kernels.html#nursery.ended', 'artmint/run/kernels.py'),
                                      'artmint.run.kernels.Nursery.fork': ('run/kernels.html#nursery.fork', 'artmint/run/kernels.py'),
                                      'artmint.run.kernels._become_kernel': ('run/kernels.html#_become_kernel', 'artmint/run/kernels.py'),
+                                     'artmint.run.kernels._can_fork': ('run/kernels.html#_can_fork', 'artmint/run/kernels.py'),
                                      'artmint.run.kernels._forked_provisioner': ( 'run/kernels.html#_forked_provisioner',
                                                                                   'artmint/run/kernels.py'),
                                      'artmint.run.kernels._leave': ('run/kernels.html#_leave', 'artmint/run/kernels.py'),

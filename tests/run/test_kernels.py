@@ -13,7 +13,7 @@ import pytest
 from nbclient.exceptions import DeadKernelError
 from papermill import execute_notebook
 
-from artmint.run import runner
+from artmint.run import kernels, runner
 from artmint.run.batch import Stage, notebooks
 from artmint.run.kernels import IMPORTED_AHEAD, imported_ahead, nursery
 
@@ -154,6 +154,12 @@ def test_nursery_and_kernel_end_when_their_driver_is_killed(tmp_path):
         driver.kill()
         driver.wait()
     assert all(map(gone, map(int, (tmp_path / "pids").read_text().split())))
+
+
+def test_beside_a_graphics_card_kernels_are_started_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr(kernels, "GRAPHICS_CARDS", (tmp_path,))
+    with nursery(["00_seeds"]) as how:
+        assert how == {}
 
 
 def test_what_is_imported_ahead_exists_and_what_needs_little_imports_little():
