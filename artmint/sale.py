@@ -247,7 +247,7 @@ def was_deployed(
         purpose = _sale_purpose(collection, contract.address, terms)
         return _place_of(journal, contract.address, terms, purpose) is not None
 
-
+# %% ../nbs/32_sale.ipynb #4e45202b
 def deploy_sale(
     journal: Journal,  # of whoever pays for it; it gets no power
     contract: "Contract",  # the collection's

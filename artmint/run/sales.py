@@ -230,7 +230,7 @@ def _plan_lines(counter: Counter) -> list[str]:
         )
     return [f"{name:<10} {words}" for name, words in rows]
 
-
+# %% ../../nbs/run/sales.ipynb #a8224607
 def _plan_document(counter: Counter, row: dict[str, Any]) -> dict:
     "The same for programs."
     from artmint.deliver.terms import odd_terms
