@@ -934,6 +934,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'artmint.console.cli._root': ('console/cli.html#_root', 'artmint/console/cli.py'),
                                      'artmint.console.cli._show_proof': ('console/cli.html#_show_proof', 'artmint/console/cli.py'),
                                      'artmint.console.cli._still_at_it': ('console/cli.html#_still_at_it', 'artmint/console/cli.py'),
+                                     'artmint.console.cli._told_since': ('console/cli.html#_told_since', 'artmint/console/cli.py'),
                                      'artmint.console.cli._unusable': ('console/cli.html#_unusable', 'artmint/console/cli.py'),
                                      'artmint.console.cli._version': ('console/cli.html#_version', 'artmint/console/cli.py'),
                                      'artmint.console.cli._write_sheet': ('console/cli.html#_write_sheet', 'artmint/console/cli.py'),

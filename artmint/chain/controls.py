@@ -10,6 +10,7 @@ __all__ = ['GrantedRole', 'ADMIN_VERBS', 'holds_role', 'role_calls', 'pause_call
            'deployer_policy', 'call_cost']
 
 # %% ../../nbs/chain/controls.ipynb #2f6d5dc0
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
@@ -92,7 +93,7 @@ def check_sender(
         if not allowed:
             raise RoleMissing(address, role, contract.address)
 
-
+# %% ../../nbs/chain/controls.ipynb #b4bf3a4f
 def send_calls(
     journal: Journal,  # of whoever may send them
     contract: "Contract",  # the collection's
@@ -182,13 +183,17 @@ class BadPageAddress(Refusal):
     "An address that markets don't read."
 
     uri: str
-    says = "{uri!r} is no address that markets read: say ipfs://…, https://… or data:…. Nothing was sent."
+    says = (
+        "{uri!r:.200} is no address that markets read: say ipfs://…, https://… or data:…, without a name and a password. "
+        "Nothing was sent."
+    )
     exit_code = 2
 
 
 def _checked_address(uri: str) -> str:
     "An address itself. Raises BadPageAddress."
-    if not uri.startswith(("ipfs://", "https://", "data:")) or not uri.isascii() or " " in uri:
+    readable = uri.startswith(("ipfs://", "https://", "data:")) and uri.isascii() and " " not in uri
+    if not readable or re.match("https://[^/?#]*@", uri):
         raise BadPageAddress(uri[:200])
     return uri
 

@@ -131,7 +131,7 @@ CUSTODIES: dict[str, type[Record]] = {
 SIGNER_ROLES = ("admin", "deployer", "minter", "pauser", "treasury", "verifier")
 SAFE_ROLES = ("admin", "treasury")  # that a Safe may have
 
-
+# %% ../../nbs/chain/custody.ipynb #028f3b02
 class NoSuchRole(Refusal):
     "A role that no studio has."
 

@@ -220,8 +220,7 @@ class Journal(TransactionBook):
         self.bump = bump
 
     def reconcile(self) -> list[Transaction]:
-        """Follow every open transaction to its end. Raises NotYetMined, ReceiptLate, NeverTaken, OutOfGasMoney,
-        WrongChain."""
+        "Follow every open transaction to its end. Raises NotYetMined, ReceiptLate, NeverTaken, OutOfGasMoney, WrongChain."
         with self:
             _same_chain(self)
             mark_reorged(self)
@@ -243,11 +242,9 @@ class Journal(TransactionBook):
         call: "ContractFunction",  # what to send; a constructor is one, too
         purpose: dict[str, str | int],  # what it is for; `verb` names it
     ) -> Transaction:  # confirmed
-        """Sign, write down, send, wait for the receipt. Where a killed run had signed just this call for this purpose, and
-        it is followed to its end now, that is what was sent. Raises this room's refusals."""
+        "Sign, write down, send, wait for the receipt, unless a killed run had signed just this. Raises this room's refusals."
         with self:
-            landed = landed_before(self.reconcile(), call, purpose)
-            return landed or self.send_all([(call, purpose)])[0]
+            return landed_before(self.reconcile(), call, purpose) or self.send_all([(call, purpose)])[0]
 
     def send_all(
         self,

@@ -446,7 +446,8 @@ def as_refusal(
     if isinstance(error, DBAPIError):
         return NotWritten("The studio's catalog", str(error.orig))
     if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
-        return NotWritten("The studio's folder", os.strerror(error.errno))
+        full = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk's quota is used up"}
+        return NotWritten("The studio's folder", full.get(error.errno) or os.strerror(error.errno))
     if isinstance(error, OSError) and error.errno in _CLOSED_ERRORS and error.filename:
         folder = Path(os.fsdecode(error.filename)).parent
         return ReadOnlyStudio(str(folder), os.strerror(error.errno).lower())

@@ -101,6 +101,7 @@ from ..ipfs.http import public_url
 # %% ../../nbs/console/cli.ipynb #9e84dc0f
 if TYPE_CHECKING:
     from artmint.ipfs.stores import Store
+    from artmint.prove.opening import Opening
     from artmint.prove.evidence import Target
     from artmint.prove.proof import Proof
     from artmint.studio.catalog import Catalog
@@ -277,17 +278,13 @@ def verify(
 ) -> None:
     """Prove tokens from the contract's address. Needs no key, and writes nothing but the page that is asked
     for, and in the maker's own ledger what it took."""
-    from artmint.prove.opening import read_opening
     from artmint.verify import verify as prove
 
     _need_folder(sheet)
     _, live = console_voice()
     how = {"rpc": rpc, "base": base, "regenerate": regenerate, "provenance": provenance, "sample": sample}
     how["stores"] = _proof_stores(store, gateway, limit)
-    try:
-        how["opening"] = read_opening(opening) if opening else None
-    except OSError as error:
-        raise typer.BadParameter(f"--opening: {opening} can't be read ({error.strerror})") from None
+    how["opening"] = _told_since(opening)
     how["attested"] = asked_verifiers(attested, verifiers, attestations, target, studio, rpc)
     how |= _counts(live)
     with _charged(target, studio):
@@ -315,6 +312,16 @@ def _counts(live: Callable[[str], None]) -> dict[str, Callable[[int, int], None]
     return {"say": say, "look": progress_of("tokens' files read", live)}
 
 # %% ../../nbs/console/cli.ipynb #ea0d0289
+def _told_since(opening: Path | None) -> "Opening | None":
+    "What a file says that was withheld. Raises typer.BadParameter, BadMetadata."
+    from artmint.prove.opening import read_opening
+
+    try:
+        return read_opening(opening) if opening else None
+    except OSError as error:
+        raise typer.BadParameter(f"--opening: {opening} can't be read ({error.strerror})") from None
+
+# %% ../../nbs/console/cli.ipynb #9837936f
 def _need_folder(sheet: Path | None) -> None:
     "Refuse a page that couldn't be written."
     place_for("--sheet", sheet)

@@ -192,7 +192,7 @@ def file_bytes(
         raise OSError(errno.EFBIG, f"it is larger than {TEXT_FILE_LIMIT} bytes", str(path))
     return data
 
-
+# %% ../../nbs/core/canon.ipynb #43ebb114
 def read_toml(
     data: bytes,  # of a file
 ) -> dict:

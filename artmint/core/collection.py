@@ -1229,7 +1229,7 @@ def _long_texts(raw: Any, place: str = "") -> Iterator[tuple[str, int]]:
             yield below[:100], len(below)
         yield from _long_texts(value, below[:1000])
 
-
+# %% ../../nbs/core/collection.ipynb #6a4beaaf
 def read_collection(
     path: Path,  # a collection.toml
 ) -> Collection:

@@ -288,7 +288,7 @@ def decide_post(
 
     return _changing(catalog, key, "post-word", change)
 
-
+# %% ../../nbs/report/approvals.ipynb #1adce92c
 def begin_sending(
     catalog: Catalog,  # the studio's
     key: str,  # of the post

@@ -331,11 +331,9 @@ def explore(
     catalog = Catalog(studio)
     everything, _ = planned_slots(catalog, chosen, salt_of(chosen, studio))
     shown = slots_named(slots, everything)
-    cells = combinations(axes)
+    cells = [varied(chosen, changes) for changes in combinations(axes)]  # or refuse, before a model is loaded
     if take > len(cells):
         raise typer.BadParameter(f"there is no cell {take}; the grid has 1 to {len(cells)}")
-    for changes in cells:
-        varied(chosen, changes)  # or refuse, before a model is loaded
     if plan:
         return _count_exploration(count_pictures(catalog, chosen, axes, shown, seeds), json)
     grid = _painted_grid(catalog, chosen, axes, shown, seeds)
@@ -462,7 +460,7 @@ CopyFolder = Annotated[
 ]
 WithKeys = Annotated[bool, typer.Option("--keys", help="Copy its keys as well.")]
 
-
+# %% ../../nbs/run/commands.ipynb #9c822753
 def backup(
     into: CopyFolder,  # the copy
     studio: Studio = Path("studio"),  # the studio

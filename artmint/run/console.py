@@ -458,7 +458,7 @@ def _unwritable(folder: Path) -> str:
         return error.strerror or type(error).__name__
     return ""
 
-
+# %% ../../nbs/run/console.ipynb #f80c54c6
 def folder_for(
     option: str,  # that names it
     path: Path | None,  # a folder, made when missing; None: none is asked for
@@ -473,7 +473,7 @@ def folder_for(
     if why:
         raise NoFolderFor(option, near_path(path), why)
 
-
+# %% ../../nbs/run/console.ipynb #0b1e9bdd
 def place_for(
     option: str,  # that names it
     path: Path | None,  # a file to be written later; None: none is
