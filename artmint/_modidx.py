@@ -923,6 +923,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'artmint.console.cli._models': ('console/cli.html#_models', 'artmint/console/cli.py'),
                                      'artmint.console.cli._need_folder': ('console/cli.html#_need_folder', 'artmint/console/cli.py'),
                                      'artmint.console.cli._never_ends': ('console/cli.html#_never_ends', 'artmint/console/cli.py'),
+                                     'artmint.console.cli._opened': ('console/cli.html#_opened', 'artmint/console/cli.py'),
                                      'artmint.console.cli._packages': ('console/cli.html#_packages', 'artmint/console/cli.py'),
                                      'artmint.console.cli._proof_stores': ('console/cli.html#_proof_stores', 'artmint/console/cli.py'),
                                      'artmint.console.cli._records': ('console/cli.html#_records', 'artmint/console/cli.py'),

@@ -255,6 +255,16 @@ GatewayLimit = Annotated[
 ]
 SheetFile = Annotated[Path | None, typer.Option(help="Write the proof as one HTML page, without scripts.")]
 
+# %% ../../nbs/console/cli.ipynb #914bc085
+def _opened(opening: Path | None) -> "dict | None":
+    "What was withheld, from its file. Raises typer.BadParameter."
+    from artmint.prove.opening import read_opening
+
+    try:
+        return read_opening(opening) if opening else None
+    except OSError as error:
+        raise typer.BadParameter(f"--opening: {opening} can't be read ({error.strerror})") from None
+
 # %% ../../nbs/console/cli.ipynb #a78958a7
 @app.command(epilog=CODES)
 def verify(
@@ -277,17 +287,13 @@ def verify(
 ) -> None:
     """Prove tokens from the contract's address. Needs no key, and writes nothing but the page that is asked
     for, and in the maker's own ledger what it took."""
-    from artmint.prove.opening import read_opening
     from artmint.verify import verify as prove
 
     _need_folder(sheet)
     _, live = console_voice()
     how = {"rpc": rpc, "base": base, "regenerate": regenerate, "provenance": provenance, "sample": sample}
     how["stores"] = _proof_stores(store, gateway, limit)
-    try:
-        how["opening"] = read_opening(opening) if opening else None
-    except OSError as error:
-        raise typer.BadParameter(f"--opening: {opening} can't be read ({error.strerror})") from None
+    how["opening"] = _opened(opening)
     how["attested"] = asked_verifiers(attested, verifiers, attestations, target, studio, rpc)
     how |= _counts(live)
     with _charged(target, studio):

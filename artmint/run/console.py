@@ -473,7 +473,7 @@ def folder_for(
     if why:
         raise NoFolderFor(option, near_path(path), why)
 
-
+# %% ../../nbs/run/console.ipynb #5af21c26
 def place_for(
     option: str,  # that names it
     path: Path | None,  # a file to be written later; None: none is
