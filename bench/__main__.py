@@ -32,6 +32,7 @@ SUBJECTS = (
     "metrics",
     "board",
     "proving",
+    "auditing",
     "events",
     "serving",
 )
