@@ -27,7 +27,7 @@ from .content import MEMORY, memory, roomy
 from .measure import row, seconds
 from .samples import demo
 
-COUNT, SIDE = 4000, 64
+COUNT, SIDE = 2000, 64
 BASE = BaseFacts(digest="0" * 64, source="bundled")
 WEIGHTS = {"model_index.json": b"{}", "unet/weights.safetensors": bytes(range(256))}
 
