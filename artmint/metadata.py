@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['UnfilledSlot', 'NoSuchSlots', 'RefusedByPeople', 'UndecidedByPeople', 'RefusedAfterPacking', 'MixedBases',
-           'OverlappingDrop', 'AuditFailed', 'refuse_unaccepted', 'check_range', 'refuse_mixed_bases', 'earlier_base',
-           'painted_by', 'is_complete', 'pack', 'provenance_record']
+           'NotAllPacked', 'OverlappingDrop', 'AuditFailed', 'refuse_unaccepted', 'check_range', 'refuse_mixed_bases',
+           'earlier_base', 'painted_by', 'is_complete', 'pack', 'provenance_record']
 
 # %% ../nbs/25_metadata.ipynb #35755440
 import hashlib
@@ -159,6 +159,20 @@ class MixedBases(Refusal):
     )
 
 # %% ../nbs/25_metadata.ipynb #87f02094
+class NotAllPacked(Refusal):
+    "A collection of which not every token is packed yet."
+
+    collection: str
+    first: int
+    last: int
+    supply: int
+    says = (
+        "Tokens {first} to {last} of {collection} are packed, and it has 1 to {supply}, so that there is no provenance hash "
+        "of it yet. Nothing was written: pack the other drops first (artmint run, up to the stage metadata)."
+    )
+    exit_code = 2
+
+
 class OverlappingDrop(Refusal):
     "Two drops share slots."
 
@@ -654,8 +668,8 @@ def provenance_record(
     studio: Path,  # the studio's folder
     collection: Collection,  # all of whose drops are packed
 ) -> bytes:
-    """A collection's provenance record, canonical JSON. Raises BadMetadata when drops are missing or there is
-    none."""
+    """A collection's provenance record, canonical JSON. Raises NotAllPacked, and BadMetadata where drops aren't one after the other or
+    there is none."""
     tokens = []
     for path in sorted((Path(studio) / "drops").glob("*/drop.json")):
         manifest = read_manifest(path.read_bytes())
@@ -664,8 +678,7 @@ def provenance_record(
     provenance = provenance_hash(tokens)
     first, last = provenance["first"], provenance["last"]
     if (first, last) != (1, collection.supply):
-        reason = f"tokens {first} to {last} are packed, and it has 1 to {collection.supply}"
-        raise BadMetadata("the collection", [reason])
+        raise NotAllPacked(collection.name, first, last, collection.supply)
     pictures = {str(token.id): token.file_digest for token in tokens}
     facts = {"collection": collection.name, "algorithm": "sha256", "pictures": pictures}
     return canonical(provenance | facts)

@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['is_sale', 'NoSale', 'sale_at', 'sale_facts', 'asked_facts', 'OtherSale', 'check_sale', 'SaleRecord', 'sale_key',
-           'sales_of', 'find_sale', 'sale_call', 'sale_policy', 'deploy_sale', 'approval_calls', 'approval_policy',
-           'withdrawal_policy', 'Sold', 'sold_tokens', 'SaleStatus', 'sale_status', 'record_sold']
+           'sales_of', 'find_sale', 'sale_call', 'sale_policy', 'was_deployed', 'SameSale', 'deploy_sale',
+           'approval_calls', 'approval_policy', 'withdrawal_policy', 'Sold', 'sold_tokens', 'SaleStatus', 'sale_status',
+           'record_sold']
 
 # %% ../nbs/32_sale.ipynb #4c5ee63c
 from collections.abc import Iterable
@@ -18,13 +19,12 @@ if TYPE_CHECKING:
 
 # %% ../nbs/32_sale.ipynb #4e838080
 from .chain.connect import genesis_of
-from .chain.contract import artifact
-from .chain.deployments import created_address
+from .chain.contract import artifact, holds_code
+from .chain.deployments import created_address, unbooked_addresses
 from .chain.journal import Journal
 from .chain.signers import Policy
-from .chain.transaction import fields_of
 from .core.canon import Record, Refusal, digest
-from .deliver.terms import SaleTerms
+from .deliver.terms import SaleTerms, coins_of, second_words
 from .studio.catalog import Catalog
 
 # %% ../nbs/32_sale.ipynb #12dd84dc
@@ -33,15 +33,7 @@ def is_sale(
     address: str,  # where to look
 ) -> bool:
     "Whether the code at an address is this package's Sale, whatever its terms."
-    made = artifact("Sale")
-    code = bytearray(web3.eth.get_code(web3.to_checksum_address(address)))
-    ours = bytearray.fromhex(made["deployedBytecode"][2:])
-    if len(code) != len(ours):
-        return False
-    for place in made["immutables"]:
-        begin, end = place["start"], place["start"] + place["length"]
-        code[begin:end] = ours[begin:end] = bytes(place["length"])
-    return code == ours
+    return holds_code(web3, address, "Sale")
 
 
 class NoSale(Refusal):
@@ -112,6 +104,25 @@ class OtherSale(Refusal):
         "The differences in a line."
         return "; ".join(self.differing)
 
+# %% ../nbs/32_sale.ipynb #3f66d571
+def _stage_differs(name: str, there: list, asked: list) -> list[str]:
+    "What a stage was deployed with otherwise than is asked for, in words."
+    words = []
+    for number, what in enumerate(("begins", "ends", "limit", "price", "list")):
+        pair = [there[number], asked[number]]
+        if pair[0] == pair[1]:
+            continue
+        if number < 2:
+            pair = [second_words(one) for one in pair]
+        elif what == "price":
+            pair = [coins_of(int(one)) for one in pair]
+        elif what == "list":
+            pair = [
+                "everybody" if int(one, 16) == 0 else f"the list with the root {one[:10]}" for one in pair
+            ]
+        words.append(f"stage {name}: {what} {pair[0]}, {pair[1]} asked for")
+    return words
+
 
 def check_sale(
     sale: "Contract",  # a Sale
@@ -120,10 +131,14 @@ def check_sale(
 ) -> None:
     "Raises OtherSale when a sale was made with other terms than these."
     there, asked = sale_facts(sale), asked_facts(token, terms)
-    differing = []
-    for name, value in asked.items():
-        if there[name] != value:
-            differing.append(f"{name} is {there[name]}, {value} asked for")
+    old, new = there.pop("stages"), asked.pop("stages")
+    differing = [
+        f"{name} is {there[name]}, {value} asked for" for name, value in asked.items() if there[name] != value
+    ]
+    if len(old) != len(new):
+        differing.append(f"it has {len(old)} stages, {len(new)} asked for")
+    for stage, *pair in zip(terms.stages, old, new):
+        differing += _stage_differs(stage.name, *pair)
     if differing:
         raise OtherSale(sale.address, differing)
 
@@ -210,16 +225,62 @@ def _in_journal(journal: Journal, purpose: dict) -> tuple[str, str, int] | None:
 # %% ../nbs/32_sale.ipynb #2bfed3d7
 def _on_chain(journal: Journal, token: str, terms: SaleTerms) -> str:
     "A sale with just these terms that the key has deployed, and its book doesn't call so; empty: none."
-    web3, sender = journal.web3, journal.signer.address
-    calls = {transaction.nonce for transaction in journal.transactions() if fields_of(transaction.raw)["to"]}
-    for nonce in sorted(set(range(web3.eth.get_transaction_count(sender))) - calls):
-        address = created_address(sender, nonce)
+    web3 = journal.web3
+    for address in unbooked_addresses(journal):
         if is_sale(web3, address):
             if sale_facts(sale_at(web3, address)) == asked_facts(token, terms):
                 return address
     return ""
 
 # %% ../nbs/32_sale.ipynb #18de6268
+def _place_of(journal: Journal, token: str, terms: SaleTerms, purpose: dict) -> tuple[str, str, int] | None:
+    "Address, transaction and block of a sale that was deployed, and isn't in the catalog; None: it wasn't."
+    place = _in_journal(journal, purpose)
+    if place is None and (address := _on_chain(journal, token, terms)):
+        place = (address, "", 0)
+    return place
+
+
+def _sale_purpose(collection: str, token: str, terms: SaleTerms) -> dict[str, str | int]:
+    "What deploying a sale is for."
+    return {"verb": "deploySale", "collection": collection, "contract": token, "sale": terms.name}
+
+
+def was_deployed(
+    journal: Journal,  # of whoever pays for it
+    contract: "Contract",  # the collection's
+    collection: str,  # its name
+    terms: SaleTerms,  # of the sale
+) -> bool:
+    "Whether a sale is there, also one whose deployment was killed before anybody knew. Raises the journal's refusals."
+    with journal:
+        journal.reconcile()
+        if find_sale(journal.catalog, journal.web3, collection, contract.address, terms.name):
+            return True
+        purpose = _sale_purpose(collection, contract.address, terms)
+        return _place_of(journal, contract.address, terms, purpose) is not None
+
+# %% ../nbs/32_sale.ipynb #08a9ffff
+class SameSale(Refusal):
+    "A sale with just these terms has another name."
+
+    asked: str
+    name: str
+    address: str
+    says = (
+        "The sale {asked} would be the sale {name} at {address} once more: all terms are the same. Nothing was sent: ask for it by "
+        "that name, or change a term."
+    )
+    exit_code = 2
+
+
+def _refuse_twice(journal: Journal, collection: str, token: str, name: str, address: str) -> None:
+    "Raises SameSale where the studio knows a sale at this address by another name."
+    for record in sales_of(journal.catalog, journal.web3, collection, token):
+        if record.address == address and record.name != name:
+            raise SameSale(name, record.name, address)
+
+# %% ../nbs/32_sale.ipynb #fc57ec02
 def deploy_sale(
     journal: Journal,  # of whoever pays for it; it gets no power
     contract: "Contract",  # the collection's
@@ -227,19 +288,19 @@ def deploy_sale(
     terms: SaleTerms,  # of the sale
     about: dict[str, str | int] = {},  # what it is for besides, such as the drop
 ) -> SaleRecord:
-    "A sale, deployed when it isn't there yet. Raises OtherSale and the journal's refusals."
+    "A sale, deployed when it isn't there yet. Raises OtherSale, SameSale and the journal's refusals."
     web3, token = journal.web3, contract.address
-    purpose = {"verb": "deploySale", "collection": collection, "contract": token, "sale": terms.name}
+    purpose = _sale_purpose(collection, token, terms)
     with journal:
         journal.reconcile()
         before = find_sale(journal.catalog, web3, collection, token, terms.name)
         if before:
             check_sale(before[0], token, terms)
             return before[1]
-        place = _in_journal(journal, purpose)
-        if place is None and (address := _on_chain(journal, token, terms)):
-            place = (address, "", 0)
-        if place is None:
+        place = _place_of(journal, token, terms, purpose)
+        if place:
+            _refuse_twice(journal, collection, token, terms.name, place[0])
+        else:
             purpose |= {"terms": digest(asked_facts(token, terms)), **about}
             sent = journal.send(sale_call(web3, token, terms), purpose)
             place = (created_address(sent.sender, sent.nonce), sent.hash, sent.block or 0)
@@ -315,7 +376,7 @@ def sold_tokens(
         sold.append(Sold(*facts, log["transactionHash"].to_0x_hex(), log["blockNumber"]))
     return sold
 
-
+# %% ../nbs/32_sale.ipynb #eb8620e2
 class SaleStatus(NamedTuple):
     "How a sale stands."
 
@@ -323,8 +384,20 @@ class SaleStatus(NamedTuple):
     waiting: int  # wei that the payee may have
     approved: bool  # whether the treasury lets it move tokens
     left: int  # tokens in its range that aren't sold and not passed over yet, at most
-    open: list[int]  # numbers of the stages that are open now
+    stages: list[tuple[int, int]]  # when each begins and ends, in seconds since 1970
+    now: int  # the chain's time
+    payee: str  # address of whoever gets the money
     gate: bool | None  # whether its gate is open; None: it has none
+
+    @property
+    def open(self) -> list[int]:
+        "Numbers of the stages that are open now."
+        return [number for number, (start, end) in enumerate(self.stages) if start <= self.now < end]
+
+    @property
+    def over(self) -> bool:
+        "Whether nothing can be bought any more: every stage is over, or nothing is left."
+        return not self.left or all(end <= self.now for _, end in self.stages)
 
 # %% ../nbs/32_sale.ipynb #3ea66a3b
 def sale_status(
@@ -340,7 +413,7 @@ def sale_status(
     facts = {"sold": sold_tokens(sale, block), "waiting": web3.eth.get_balance(sale.address)}
     facts["approved"] = contract.functions.isApprovedForAll(treasury, sale.address).call()
     facts["left"] = max(ask.last().call() + 1 - ask.next().call(), 0)
-    facts["open"] = [number for number, (start, end, *_) in enumerate(stages) if start <= now < end]
+    facts |= {"stages": [(start, end) for start, end, *_ in stages], "now": now, "payee": ask.payee().call()}
     return SaleStatus(**facts, gate=_gate_opened(sale))
 
 

@@ -34,6 +34,9 @@ interface IReplay {
     /// @notice SHA-256 of a token's pixels, RGB, row by row.
     /// @param tokenId the token
     function pixelDigest(uint256 tokenId) external view returns (bytes32);
+    /// @notice What a token is drawn from, in words.
+    /// @param tokenId the token
+    function prompt(uint256 tokenId) external view returns (string memory);
 }
 
 /// @title IFacts
@@ -59,8 +62,6 @@ interface ICollection {
     function isApprovedForAll(address owner, address operator) external view returns (bool);
     /// @notice The content root of a token's drop.
     function contentRootOf(uint256 tokenId) external view returns (bytes32);
-    /// @notice The admin.
-    function owner() external view returns (address);
 }
 
 /// @title ArtMint7007
@@ -69,7 +70,7 @@ interface ICollection {
 /// a prompt (their seeds differ); so this adapter keeps which tokens have which prompt. Content is 32 bytes: of an attested
 /// token the SHA-256 of its picture's file, of a token that is drawn on chain the SHA-256 of its pixels. Two proofs:
 ///   1, tokenId, pixels, siblings…: enough verifiers of a gate have signed facts in which this prompt, file and pixels are the token's
-///   2, tokenId, 0: the renderer on chain gives these pixels now; the prompt is the word of the collection's admin, who adds it
+///   2, tokenId, 0: the renderer on chain says this prompt of the token, and gives these pixels now
 /// An empty proof, or a single zero byte, asks whether the pair was added here before. The adapter has no owner and can do
 /// nothing to a token; moving one is the collection's business.
 contract ArtMint7007 is IERC7007 {
@@ -96,6 +97,8 @@ contract ArtMint7007 is IERC7007 {
     error NothingAdded(uint256 tokenId);
     /// @notice A prompt of several tokens, or of none: `tokensOf` lists them.
     error NotOneToken(uint256 count);
+    /// @notice The renderer gave no answer: it was given too little gas to draw with.
+    error NoAnswer(uint256 tokenId);
     /// @notice The adapter moves nothing.
     error AskTheCollection(address collection);
 
@@ -114,12 +117,7 @@ contract ArtMint7007 is IERC7007 {
     {
         collection.ownerOf(id); // refuses one that isn't minted
         if (_data[id].length != 0) revert AlreadyAdded(id);
-        bool proven = _wellFormed(proof) && uint256(_word(proof, 1)) == id;
-        if (proven && uint256(_word(proof, 0)) == _REPLAYED) {
-            proven = msg.sender == collection.owner() && _replays(id, aigcData_, proof);
-        } else {
-            proven = proven && _attested(id, prompt_, aigcData_, proof);
-        }
+        bool proven = _wellFormed(proof) && uint256(_word(proof, 1)) == id && _proven(id, prompt_, aigcData_, proof);
         if (!proven) revert InvalidProof(id);
         _prompts[id] = prompt_;
         _data[id] = aigcData_;
@@ -136,10 +134,7 @@ contract ArtMint7007 is IERC7007 {
     {
         if (proof.length == 0 || (proof.length == 1 && proof[0] == 0)) return _added[_pair(prompt_, aigcData_)];
         if (!_wellFormed(proof)) return false;
-        uint256 id = uint256(_word(proof, 1));
-        if (uint256(_word(proof, 0)) == _ATTESTED) return _attested(id, prompt_, aigcData_, proof);
-        return uint256(_word(proof, 0)) == _REPLAYED && _data[id].length != 0
-            && keccak256(_prompts[id]) == keccak256(prompt_) && _replays(id, aigcData_, proof);
+        return _proven(uint256(_word(proof, 1)), prompt_, aigcData_, proof);
     }
 
     /// @notice The only token that has a prompt.
@@ -232,13 +227,23 @@ contract ArtMint7007 is IERC7007 {
         return interfaceId == type(IERC165).interfaceId || interfaceId == type(IERC7007).interfaceId;
     }
 
+    /// @dev Whether a proof of either kind holds.
+    function _proven(uint256 id, bytes calldata prompt_, bytes calldata aigcData_, bytes calldata proof)
+        private
+        view
+        returns (bool)
+    {
+        if (uint256(_word(proof, 0)) == _ATTESTED) return _attested(id, prompt_, aigcData_, proof);
+        return uint256(_word(proof, 0)) == _REPLAYED && _replays(id, prompt_, aigcData_, proof);
+    }
+
     /// @dev Whether the gate's verifiers agree on facts in which prompt, file and pixels are the token's.
     function _attested(uint256 id, bytes calldata prompt_, bytes calldata aigcData_, bytes calldata proof)
         private
         view
         returns (bool)
     {
-        if (uint256(_word(proof, 0)) != _ATTESTED || aigcData_.length != 32 || address(gate) == address(0)) return false;
+        if (aigcData_.length != 32 || address(gate) == address(0)) return false;
         try collection.contentRootOf(id) returns (bytes32 root) {
             bytes32 facts = gate.factsOf(root);
             bytes memory leaf = abi.encode(id, keccak256(prompt_), bytes32(aigcData_), _word(proof, 2));
@@ -252,15 +257,30 @@ contract ArtMint7007 is IERC7007 {
         }
     }
 
-    /// @dev Whether the renderer gives these pixels now.
-    function _replays(uint256 id, bytes calldata aigcData_, bytes calldata proof) private view returns (bool) {
+    /// @dev Whether the renderer says this prompt, and gives these pixels now.
+    function _replays(uint256 id, bytes calldata prompt_, bytes calldata aigcData_, bytes calldata proof)
+        private
+        view
+        returns (bool)
+    {
         if (proof.length != 96 || _word(proof, 2) != 0 || aigcData_.length != 32) return false;
         if (address(replay) == address(0)) return false;
+        try replay.prompt(id) returns (string memory words) {
+            if (keccak256(bytes(words)) != keccak256(prompt_)) return false;
+        } catch (bytes memory reason) {
+            return _refused(id, reason);
+        }
         try replay.pixelDigest(id) returns (bytes32 pixels) {
             return pixels == bytes32(aigcData_);
-        } catch {
-            return false;
+        } catch (bytes memory reason) {
+            return _refused(id, reason);
         }
+    }
+
+    /// @dev False where the renderer has refused with a reason. Without one it has run out of gas, which says nothing of the token.
+    function _refused(uint256 id, bytes memory reason) private pure returns (bool) {
+        if (reason.length == 0) revert NoAnswer(id);
+        return false;
     }
 
     /// @dev Whether a proof is three words or more.

@@ -12,6 +12,10 @@ interface IPainter {
     function check(bytes calldata recipes) external view;
     function checkName(string calldata name) external pure;
     function uri(string calldata collection, string calldata tokenId, bytes12 recipe) external view returns (string memory);
+    function about(string calldata collection, string calldata symbol, string calldata description, bytes calldata recipe)
+        external
+        view
+        returns (string memory);
 }
 
 /// @title ArtMintDrawn
@@ -21,6 +25,28 @@ interface IPainter {
 /// minting. Token ids run from 1 without a gap and are slots. A commitment here is the recipes themselves: it can't be taken back or
 /// changed, nor can the painter.
 contract ArtMintDrawn is ERC721A, ERC2981, AccessControlDefaultAdminRules, Pausable {
+    /// @notice What a collection is made with.
+    struct Terms {
+        /// @dev The collection's name.
+        string name;
+        /// @dev Its short name.
+        string symbol;
+        /// @dev What marketplaces say of it.
+        string description;
+        /// @dev The highest token id there can ever be.
+        uint256 maxSupply;
+        /// @dev Who commits drops and hands out limits.
+        address admin;
+        /// @dev Seconds that a change of admin has to wait.
+        uint48 adminDelay;
+        /// @dev Where every token is minted to.
+        address treasury;
+        /// @dev Who is owed royalties; the zero address: nobody.
+        address royaltyReceiver;
+        /// @dev How much, in hundredths of a percent of a sale.
+        uint96 royaltyBasisPoints;
+    }
+
     /// @notice A contiguous range of tokens whose recipes were committed together.
     struct Drop {
         /// @dev SHA-256 of the drop's recipes, one after the other.
@@ -56,6 +82,8 @@ contract ArtMintDrawn is ERC721A, ERC2981, AccessControlDefaultAdminRules, Pausa
 
     /// @notice What draws every token. Nobody can set another.
     IPainter public painter;
+    /// @notice What marketplaces say of the collection. Nobody can set another.
+    string public description;
     /// @notice Where every token is minted to.
     address public treasury;
     uint32 private _lastCommitted;
@@ -110,32 +138,19 @@ contract ArtMintDrawn is ERC721A, ERC2981, AccessControlDefaultAdminRules, Pausa
     /// @notice An allowance must fit its fields, and a limit for a window needs a window (and the other way round).
     error BadAllowance(uint256 total, uint256 perWindow, uint256 window);
 
-    /// @param name_ the collection's name
-    /// @param symbol_ its short name
-    /// @param maxSupply_ the highest token id there can ever be
-    /// @param admin who commits drops and hands out limits
-    /// @param adminDelay seconds that a change of admin has to wait
-    /// @param treasury_ where every token is minted to
-    /// @param royaltyReceiver who is owed royalties; the zero address: nobody
-    /// @param royaltyBasisPoints how much, in hundredths of a percent of a sale
+    /// @param terms what the collection is made with
     /// @param painter_ what draws
-    constructor(
-        string memory name_,
-        string memory symbol_,
-        uint256 maxSupply_,
-        address admin,
-        uint48 adminDelay,
-        address treasury_,
-        address royaltyReceiver,
-        uint96 royaltyBasisPoints,
-        IPainter painter_
-    ) ERC721A(name_, symbol_) AccessControlDefaultAdminRules(adminDelay, admin) {
-        if (maxSupply_ == 0 || maxSupply_ > type(uint32).max) revert BadMaxSupply(maxSupply_);
-        painter_.checkName(name_);
+    constructor(Terms memory terms, IPainter painter_)
+        ERC721A(terms.name, terms.symbol)
+        AccessControlDefaultAdminRules(terms.adminDelay, terms.admin)
+    {
+        if (terms.maxSupply == 0 || terms.maxSupply > type(uint32).max) revert BadMaxSupply(terms.maxSupply);
+        painter_.checkName(terms.name);
         painter = painter_;
-        _maxSupply = uint32(maxSupply_);
-        _setTreasury(treasury_);
-        if (royaltyReceiver != address(0)) _setRoyalty(royaltyReceiver, royaltyBasisPoints);
+        description = terms.description;
+        _maxSupply = uint32(terms.maxSupply);
+        _setTreasury(terms.treasury);
+        if (terms.royaltyReceiver != address(0)) _setRoyalty(terms.royaltyReceiver, terms.royaltyBasisPoints);
     }
 
     // Admin
@@ -324,6 +339,13 @@ contract ArtMintDrawn is ERC721A, ERC2981, AccessControlDefaultAdminRules, Pausa
     function tokenURI(uint256 tokenId) public view override returns (string memory) {
         if (!_exists(tokenId)) revert URIQueryForNonexistentToken();
         return painter.uri(name(), _toString(tokenId), recipeOf(tokenId));
+    }
+
+    /// @notice The collection's page (ERC-7572) as a data URI: name, symbol, description, and, once there is one, the first token's
+    /// picture, drawn now. Nobody can change it.
+    function contractURI() external view returns (string memory) {
+        bytes memory recipe = _lastCommitted == 0 ? bytes("") : abi.encodePacked(recipeOf(1));
+        return painter.about(name(), symbol(), description, recipe);
     }
 
     /// @notice Let somebody else transfer a token (ERC-721). Takes no ether.

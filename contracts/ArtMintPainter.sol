@@ -116,6 +116,27 @@ contract ArtMintPainter {
         return string.concat("data:application/json;base64,", string(_base64(json)));
     }
 
+    /// @notice A collection's page (ERC-7572) as a data URI: JSON with its words and, if there is one, a picture.
+    /// @param collection the collection's name
+    /// @param symbol its short name
+    /// @param description what is said of it; whatever JSON doesn't take as it is becomes an escape
+    /// @param recipe twelve bytes: the picture that stands for it; none: no picture
+    function about(string calldata collection, string calldata symbol, string calldata description, bytes calldata recipe)
+        external
+        view
+        returns (string memory)
+    {
+        if (recipe.length != 0 && recipe.length != 12) revert BadLength(recipe.length);
+        bytes memory json = bytes.concat('{"name":"', _escaped(bytes(collection)), '","symbol":"', _escaped(bytes(symbol)));
+        json = bytes.concat(json, '","description":"', _escaped(bytes(description)), '","model":"');
+        json = bytes.concat(json, _hex(abi.encodePacked(digest)), '"');
+        if (recipe.length == 12) {
+            (bytes memory all,) = _model();
+            json = bytes.concat(json, ',"image":"data:image/png;base64,', _base64(_png(all, bytes12(recipe))), '"');
+        }
+        return string.concat("data:application/json;base64,", string(_base64(bytes.concat(json, "}"))));
+    }
+
     /// @notice Reverts where a name would break the JSON.
     /// @param name a collection's name
     function checkName(string calldata name) public pure {
@@ -229,6 +250,24 @@ contract ArtMintPainter {
         for (uint256 i = 0; i < told.traits; ++i) {
             attributes = bytes.concat(attributes, i == 0 ? bytes("") : bytes(","), '{"trait_type":"', bytes(told.names[i]));
             attributes = bytes.concat(attributes, '","value":"', bytes(told.values[i]), '"}');
+        }
+    }
+
+    /// @dev A text as it may stand between the quotes of JSON: quotes, backslashes and control characters as \u00xx.
+    function _escaped(bytes memory text) private pure returns (bytes memory escaped) {
+        escaped = new bytes(6 * text.length);
+        uint256 length = 0;
+        for (uint256 i = 0; i < text.length; ++i) {
+            uint256 code = uint8(text[i]);
+            if (code > 0x1f && code != 0x22 && code != 0x5c) {
+                escaped[length++] = text[i];
+                continue;
+            }
+            bytes6 six = bytes6(bytes.concat("\\u00", _hex(abi.encodePacked(text[i]))));
+            for (uint256 j = 0; j < 6; ++j) escaped[length++] = six[j];
+        }
+        assembly ("memory-safe") {
+            mstore(escaped, length)
         }
     }
 

@@ -5,6 +5,8 @@ pragma solidity 0.8.37;
 interface IPictures {
     /// @notice A recipe's picture: an indexed PNG.
     function png(bytes12 recipe) external view returns (bytes memory);
+    /// @notice What a recipe asks for, in words.
+    function prompt(bytes12 recipe) external view returns (string memory);
 }
 
 /// @notice As much of ArtMintDrawn as is asked here.
@@ -42,6 +44,12 @@ contract DrawnReplay {
         bytes memory file = collection.painter().png(collection.recipeOf(tokenId));
         if (file.length != _LENGTH) revert OtherForm(file.length);
         return sha256(_pixels(file));
+    }
+
+    /// @notice What a token was asked for, in words: read from the same twelve bytes.
+    /// @param tokenId the token
+    function prompt(uint256 tokenId) external view returns (string memory) {
+        return collection.painter().prompt(collection.recipeOf(tokenId));
     }
 
     /// @dev Three bytes for each pixel.

@@ -5,8 +5,10 @@ import json
 import pytest
 from eth_account import Account
 from eth_account.messages import encode_typed_data
+from eth_utils import keccak
 
 from artmint.chain.connect import connect
+from artmint.chain.safe import SAFE_ABI, ZERO, Proposal, add_signature, enough_signatures
 from artmint.chain.signers import new_keystore
 from artmint.console import cli
 from tests.anvil import CONTRACTS
@@ -65,6 +67,14 @@ class Owners:
         self.send(call)
         return self.web3.to_checksum_address(self.made(factory))
 
+    def give_word(self):
+        "Set Safe's own fallback handler, as its application does for every Safe: it answers about signatures."
+        made = artifact_of("handler/CompatibilityFallbackHandler.sol/CompatibilityFallbackHandler.json")
+        code = self.web3.eth.contract(abi=made["abi"], bytecode=made["bytecode"])
+        place = self.send(code.constructor())["contractAddress"]
+        slot = keccak(text="fallback_manager.handler.address")
+        self.node("anvil_setStorageAt", self.safe, "0x" + slot.hex(), "0x" + "00" * 12 + place[2:].lower())
+
     def made(self, factory):
         logs = self.web3.eth.get_logs({"address": factory.address, "fromBlock": 0})
         return "0x" + logs[-1]["topics"][1].hex()[-40:]
@@ -88,3 +98,33 @@ def typed(proposal):
             "message": message,
         }
     )
+
+
+def executed(capsys, owners, *files):
+    "Two owners sign proposals with keystores of their own, and anybody executes them."
+    where = ("--studio", owners.folder, "--chain", owners.node.url)
+    for wallet in owners.wallets[:2]:
+        key = owners.folder.parent / f"{wallet.address}.json"
+        key.write_text(json.dumps(Account.encrypt(wallet.key, "word", "scrypt", FAST)))
+        artmint(capsys, "admin", "sign", *files, "--keystore", key)
+    return artmint(capsys, "admin", "execute", *files, *where)
+
+
+def acted(owners, path):
+    "Two owners execute what a file for their application holds, as that does, and the file is gone."
+    safe = owners.web3.eth.contract(owners.safe, abi=SAFE_ABI)
+    for call in json.loads(path.read_text())["transactions"]:
+        facts = {
+            "chain_id": owners.web3.eth.chain_id,
+            "safe": owners.safe,
+            "to": call["to"],
+            "data": call["data"],
+        }
+        proposal = Proposal(**facts, nonce=safe.functions.nonce().call())
+        for wallet in owners.wallets[:2]:
+            signed = wallet.unsafe_sign_hash(proposal.digest()).signature.hex()
+            proposal = add_signature(proposal, signed, [wallet.address])
+        enough = b"".join(enough_signatures(safe, proposal, ""))
+        fields = (proposal.to, 0, proposal.data, 0, 0, 0, 0, ZERO, ZERO, enough)
+        assert owners.send(safe.functions.execTransaction(*fields))["status"] == 1
+    path.unlink()

@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 
 from artmint.core.records import Slot
-from artmint.drawn import MOST_GROUND, NoModelFile, NothingShown, _shows, drawn_model, drawn_slots
+from artmint.drawn import (
+    MOST_DRAWN,
+    MOST_GROUND,
+    NoModelFile,
+    NotForDrawn,
+    NothingShown,
+    _shows,
+    drawn_model,
+    drawn_slots,
+    refuse_undrawable,
+)
 from artmint.onchain.model import bundled_model, drawn_layers, make_model, traits_of
 from artmint.onchain.network import WEIGHTS_SIZE
 from artmint.seeds import frozen_slots, load_collection, slot_seeds
@@ -62,6 +72,94 @@ def test_slots_with_other_words_are_refused():
 
     with pytest.raises(NotDrawable):
         drawn_slots(COLLECTION, "salt", [Slot(id=1, traits={"mood": "calm"})], bundled_model())
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({"withheld": ("prompt",)}, "withheld has no meaning"),
+        ({"ask_people": True}, "ask_people has no meaning"),
+        ({"labels": {"motif": "Motif"}}, "labels has no meaning"),
+        ({"template": "{motif}"}, "its template is '{motif}'"),
+        ({"title": 'A "title"'}, "the contract refuses"),
+        (
+            {"market": COLLECTION.market.model_copy(update={"banner_image": "https://a.example/b.png"})},
+            "market.b",
+        ),
+        ({"market": COLLECTION.market.model_copy(update={"erc7007": "replay"})}, "market.erc7007"),
+        ({"generation": COLLECTION.generation.model_copy(update={"guidance": 7.0})}, "generation.guidance"),
+    ],
+)
+def test_what_nobody_would_do_is_refused(change, words):
+    refuse_undrawable(COLLECTION, bundled_model(), MOST_DRAWN)
+    with pytest.raises(NotForDrawn, match=words):
+        refuse_undrawable(COLLECTION.model_copy(update=change), bundled_model())
+
+
+def test_a_drop_is_no_larger_than_a_contract_s_code():
+    with pytest.raises(NotForDrawn, match="at most 2,000 tokens, and this one 2,001"):
+        refuse_undrawable(COLLECTION, bundled_model(), MOST_DRAWN + 1)
+
+
+def ordered(folder: Path, extra: str = "") -> Path:
+    "A batch file of the example collection."
+    batch = (ROOT / "batches/onchain.toml").read_text().replace("../collections", str(ROOT / "collections"))
+    (folder / "onchain.toml").write_text(batch + extra)
+    return folder / "onchain.toml"
+
+
+def test_a_drop_that_is_drawn_can_t_be_sealed(tmp_path):
+    from artmint.run.batch import load_batch
+
+    load_batch(ordered(tmp_path))
+    sealed = '\n[reveal]\nkeep = "copies"\n'
+    with pytest.raises(Exception, match="can't be sealed"):
+        load_batch(ordered(tmp_path, sealed))
+
+
+def test_a_plan_says_what_the_chapter_would_refuse(tmp_path):
+    from artmint.run.batch import load_batch
+    from artmint.run.obstacles import obstacles
+
+    def found(batch) -> dict[str, list[str]]:
+        rows = [row for row in obstacles(batch, tmp_path / "studio", {}) if row["name"] == "37_drawn"]
+        return {
+            state: [row["evidence"] for row in rows if row["status"] == state] for state in ("held", "failed")
+        }
+
+    held = found(load_batch(ordered(tmp_path)))
+    assert any("16 slots have the model's words" in line for line in held["held"])
+    assert not held["failed"]
+    other = ordered(tmp_path)
+    other.write_text(other.read_text().replace('model = ""', 'model = "own.bin"'))
+    assert "There is no model at " in found(load_batch(other))["failed"][0]
+    (tmp_path / "own.bin").write_bytes(bundled_model().network)
+    assert not found(load_batch(other))["failed"]
+
+
+def test_a_model_s_name_is_relative_to_the_batch_file(tmp_path):
+    "As every name in it is: the plan and the chapter, which runs elsewhere, find the same file."
+    from artmint.run.batch import drawn_file, load_batch, plan, run_folder
+
+    other = ordered(tmp_path)
+    assert drawn_file(load_batch(other)) == ""
+    other.write_text(other.read_text().replace('model = ""', 'model = "own.bin"'))
+    batch = load_batch(other)
+    (tmp_path / "own.bin").write_bytes(b"x")
+    assert Path(drawn_file(batch)).samefile(tmp_path / "own.bin")
+    here = run_folder(tmp_path / "studio", batch)
+    here.mkdir(parents=True)
+    told = plan(batch, tmp_path / "studio")[-1].parameters["model"]
+    assert (here / told).samefile(tmp_path / "own.bin")
+
+
+def test_its_kernel_is_told_the_passphrase_of_the_keys():
+    "It signs, as the chapters of minting and telling do."
+    from artmint.run.runner import SIGNING
+
+    signs = [path.stem for path in (ROOT / "nbs").glob("*.ipynb") if "guarded_journal(" in path.read_text()]
+    assert "37_drawn" in signs
+    assert "37_drawn" in SIGNING
 
 
 @pytest.mark.slow

@@ -77,6 +77,33 @@ def test_it_is_deployed_once_whoever_remembers(shop, tmp_path):
     assert len(again.transactions()) == sent
 
 
+def test_what_differs_is_said_in_words_and_a_second_name_is_no_second_sale(shop):
+    record = room.deploy_sale(shop.journal, shop.contract, "demo", terms_of(shop))
+    people, public = terms_of(shop).stages
+    later = public.model_copy(update={"end": 2**31, "price": PRICE * 2})
+    fewer = people.model_copy(update={"buyers": FRIENDS[:2]})
+    with pytest.raises(room.OtherSale) as caught:
+        room.check_sale(
+            room.sale_at(shop.web3, record.address),
+            shop.contract.address,
+            terms_of(shop, stages=(fewer, later)),
+        )
+    list_words, ends, price = caught.value.differing
+    assert list_words.startswith("stage friends: list the list with the root 0x")
+    assert ends.startswith("stage everybody: ends ") and ends.endswith("2038-01-19 03:14:08 UTC asked for")
+    assert price == "stage everybody: price 0.01, 0.02 asked for"
+    with pytest.raises(room.OtherSale, match="it has 2 stages, 1 asked for"):
+        room.check_sale(
+            room.sale_at(shop.web3, record.address), shop.contract.address, terms_of(shop, stages=(people,))
+        )
+    sent = len(shop.journal.transactions())
+    with pytest.raises(room.SameSale, match="would be the sale first at"):
+        room.deploy_sale(shop.journal, shop.contract, "demo", terms_of(shop, "again"))
+    assert len(shop.journal.transactions()) == sent
+    other = room.deploy_sale(shop.journal, shop.contract, "demo", terms_of(shop, "again", last=5))
+    assert other.address != record.address
+
+
 def test_a_lost_catalog_finds_it_on_the_chain(shop, tmp_path):
     record = room.deploy_sale(shop.journal, shop.contract, "demo", terms_of(shop))
     lost = Journal(Catalog(tmp_path / "lost"), shop.linked, shop.journal.signer)

@@ -505,7 +505,7 @@ def test_a_recipe_says_what_the_collection_says():
     recipe = recipes(demo, [slot], demo.salt, range(1, 2), BASE)[0].recipe
     assert recipe.prompt == prompt_of(demo, slot) == demo.template.format(**slot.traits)
     assert (recipe.steps, recipe.guidance, recipe.width, recipe.negative_prompt, recipe.profile) == (
-        16,
+        8,
         3.0,
         128,
         "",

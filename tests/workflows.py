@@ -145,3 +145,16 @@ GRAPHS = {
         [f"{name}: 6.text is positive and negative at once" for name in ("prompt", "negative_prompt")],
     ),
 }
+
+
+SERVED = """
+[workflow]
+file = "w.json"
+
+[workflow.inputs]
+prompt = ["6.text"]
+seed = ["3.seed"]
+scheduler = ["3.sampler_name"]
+width = ["5.width"]
+height = ["5.height"]
+"""

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['CLONE_CODE', 'artifact', 'known_code', 'compiler_input', 'ForeignCode', 'implementation_of', 'code_hash',
-           'code_words', 'contract_at', 'revert_reason', 'Deployment', 'contract_of', 'merkle_tree', 'content_root',
-           'sealed']
+           'code_words', 'contract_at', 'holds_code', 'revert_reason', 'Deployment', 'contract_of', 'merkle_tree',
+           'content_root', 'sealed']
 
 # %% ../../nbs/chain/contract.ipynb #7b161add
 import json
@@ -116,6 +116,23 @@ def contract_at(
         raise ForeignCode(address, got)
     return contract
 
+# %% ../../nbs/chain/contract.ipynb #e9b83b24
+def holds_code(
+    web3: "Web3",  # the chain
+    address: str,  # where to look
+    name: str,  # of a contract that this package brings
+) -> bool:
+    "Whether an address holds a contract of this package's, whatever values were written into its code."
+    made = artifact(name)
+    code = bytearray(web3.eth.get_code(web3.to_checksum_address(address)))
+    ours = bytearray.fromhex(made["deployedBytecode"][2:])
+    if len(code) != len(ours):
+        return False
+    for place in made.get("immutables", []):
+        begin, end = place["start"], place["start"] + place["length"]
+        code[begin:end] = ours[begin:end] = bytes(place["length"])
+    return code == ours
+
 # %% ../../nbs/chain/contract.ipynb #74af4bef
 def _types(entry: dict) -> list[str]:
     "Types of what an entry of the ABI takes."
@@ -127,6 +144,22 @@ def _selector(entry: dict) -> bytes:
     from eth_utils import keccak
 
     return keccak(text=f"{entry['name']}({','.join(_types(entry))})")[:4]
+
+# %% ../../nbs/chain/contract.ipynb #75b51b5c
+@cache
+def _errors() -> list[dict]:
+    "The errors of this package's contracts; of those of one name and kind, ArtMint's."
+    names = (
+        "ArtMint",
+        "ArtMintDrawn",
+        "ArtMintPainter",
+        "Sale",
+        "AttestationGate",
+        "ArtMint7007",
+        "DrawnReplay",
+    )
+    entries = [entry for name in names for entry in artifact(name)["abi"] if entry["type"] == "error"]
+    return list({_selector(entry): entry for entry in reversed(entries)}.values())
 
 
 def revert_reason(
@@ -140,10 +173,11 @@ def revert_reason(
     data = (
         bytes.fromhex(said[2:]) if is_0x_prefixed(said) and is_hex(said) else b""
     )  # web3.py says "no data" in words
-    for entry in artifact()["abi"]:
-        if entry["type"] == "error" and data[:4] == _selector(entry):
+    for entry in _errors():
+        if data[:4] == _selector(entry):
             values = Web3().codec.decode(_types(entry), data[4:])
-            words = [f"{field['name']} {value}" for field, value in zip(entry["inputs"], values)]
+            shown = ["0x" + one.hex() if isinstance(one, bytes) else one for one in values]
+            words = [f"{field['name']} {value}" for field, value in zip(entry["inputs"], shown)]
             return f"{entry['name']}({', '.join(words)})"
     return getattr(error, "message", None) or type(error).__name__
 

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['CUSTODIES', 'SIGNER_ROLES', 'SAFE_ROLES', 'SIGNER_LIMIT', 'KeystoreFile', 'ModuleKey', 'AwsKey', 'GoogleKey',
-           'AzureKey', 'FireblocksAccount', 'RemoteSigner', 'SafeAccount', 'custody_of', 'SignatureAwaited',
-           'SignatureDenied', 'AskingSigner', 'signed_as_asked', 'Web3Signer', 'GoogleSigner', 'AzureSigner',
-           'FireblocksSigner', 'NoSecret', 'NotInstalledHere', 'PeopleSign', 'open_signer', 'AddressUnknown',
-           'address_of_role', 'lock_of_role', 'has_key']
+           'AzureKey', 'FireblocksAccount', 'RemoteSigner', 'SafeAccount', 'NoSuchRole', 'custody_of',
+           'SignatureAwaited', 'SignatureDenied', 'AskingSigner', 'signed_as_asked', 'Web3Signer', 'GoogleSigner',
+           'AzureSigner', 'FireblocksSigner', 'NoSecret', 'NotInstalledHere', 'PeopleSign', 'open_signer',
+           'AddressUnknown', 'address_of_role', 'lock_of_role', 'has_key']
 
 # %% ../../nbs/chain/custody.ipynb #d7969a05
 import json
@@ -15,7 +15,9 @@ import re
 import time
 from base64 import b64decode
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future
 from pathlib import Path
+from threading import Thread
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
@@ -23,6 +25,7 @@ from pydantic import Field, ValidationError
 # %% ../../nbs/chain/custody.ipynb #d1aed4e1
 from .connect import JsonWire
 from artmint.chain.signers import (
+    KEY_SECONDS,
     KeystoreSigner,
     KmsSigner,
     MissingKey,
@@ -32,6 +35,7 @@ from artmint.chain.signers import (
     Signer,
     WrongPassphrase,
     address_of_key,
+    asked_in_time,
     keystore_address,
     local_passphrase,
     service_refusal,
@@ -128,11 +132,27 @@ SIGNER_ROLES = ("admin", "deployer", "minter", "pauser", "treasury", "verifier")
 SAFE_ROLES = ("admin", "treasury")  # that a Safe may have
 
 
+class NoSuchRole(Refusal):
+    "A role that no studio has."
+
+    role: str
+    roles: tuple[str, ...]
+    says = "{role!r:.80} is none of a studio's roles: {self.listed}. Nothing was opened, signed or sent."
+    exit_code = 2
+
+    @property
+    def listed(self) -> str:
+        "One after the other."
+        return ", ".join(self.roles)
+
+
 def custody_of(
     studio: Path,  # the studio's folder
     role: str,  # one of SIGNER_ROLES
 ) -> Record:  # one of CUSTODIES
-    "Where a role's key is kept; a keystore where studio.toml doesn't say. Raises BadSettings."
+    "Where a role's key is kept; a keystore where studio.toml doesn't say. Raises NoSuchRole, BadSettings."
+    if role not in SIGNER_ROLES:
+        raise NoSuchRole(role, SIGNER_ROLES)
     path = str(Path(studio) / "studio.toml")
     tables = studio_document(studio).get("signers", {})
     unknown = sorted(set(tables) - set(SIGNER_ROLES)) if isinstance(tables, dict) else ["[signers]"]
@@ -329,6 +349,12 @@ class Web3Signer(AskingSigner):
         return "0x" + keccak(hexstr=raw).hex(), raw
 
 # %% ../../nbs/chain/custody.ipynb #251bea5c
+def _address_in_pem(answer: Any) -> str:
+    "The address of a public key that is written as PEM."
+    body = "".join(line for line in answer.pem.splitlines() if not line.startswith("-----"))
+    return address_of_key(b64decode(body))
+
+
 class GoogleSigner(Signer):
     "A key in Google Cloud KMS. Raises NoModuleKey, KeyServiceBusy, BadSignature."
 
@@ -337,23 +363,24 @@ class GoogleSigner(Signer):
         client: Any,  # a KeyManagementServiceClient
         key: str,  # the version's resource name
         lock: Path,  # where its users take turns
+        seconds: float = KEY_SECONDS,  # for one answer
     ):
         self.lock = Path(lock)
         self._client = client
         self._key = key
-        try:
-            pem = client.get_public_key(request={"name": key}).pem
-        except Exception as error:
-            raise service_refusal("Google Cloud KMS", error) from None
-        body = "".join(line for line in pem.splitlines() if not line.startswith("-----"))
-        self.address = address_of_key(b64decode(body))
+        self._seconds = seconds
+        self.address = asked_in_time(
+            "Google Cloud KMS", lambda: client.get_public_key(request={"name": key}), seconds, _address_in_pem
+        )
 
     def _sign(self, digest: bytes) -> tuple[int, int]:
         request = {"name": self._key, "digest": {"sha256": digest}}
-        try:
-            return two_numbers(self._client.asymmetric_sign(request=request).signature)
-        except Exception as error:
-            raise service_refusal("Google Cloud KMS", error) from None
+        return asked_in_time(
+            "Google Cloud KMS",
+            lambda: self._client.asymmetric_sign(request=request),
+            self._seconds,
+            lambda answer: two_numbers(answer.signature),
+        )
 
 # %% ../../nbs/chain/custody.ipynb #fa901c1c
 class AzureSigner(Signer):
@@ -365,17 +392,15 @@ class AzureSigner(Signer):
         name: str,  # the key's
         version: str | None,  # none: the newest
         lock: Path,  # where its users take turns
+        seconds: float = KEY_SECONDS,  # for one answer
     ):
         self.lock = Path(lock)
-        try:
-            found = keys.get_key(name, version)
-            self._signing = keys.get_cryptography_client(name, key_version=found.properties.version)
-        except Exception as error:
-            raise service_refusal("Azure Key Vault", error) from None
-        point = [
-            int.from_bytes(half, "big").to_bytes(32, "big")
-            for half in (found.key.x or b"", found.key.y or b"")
-        ]
+        self._seconds = seconds
+        found = asked_in_time("Azure Key Vault", lambda: keys.get_key(name, version), seconds)
+        exact = {"key_version": found.properties.version}
+        self._signing = keys.get_cryptography_client(name, **exact)  # asks nobody yet
+        halves = (found.key.x or b"", found.key.y or b"")
+        point = [int.from_bytes(half, "big").to_bytes(32, "big") for half in halves]
         if found.key.crv not in ("P-256K", "SECP256K1"):
             raise NoModuleKey("Azure Key Vault", f"its key is on {found.key.crv}, and P-256K is needed")
         self.address = address_of_key(b"".join(point))
@@ -383,10 +408,12 @@ class AzureSigner(Signer):
     def _sign(self, digest: bytes) -> tuple[int, int]:
         from azure.keyvault.keys.crypto import SignatureAlgorithm
 
-        try:
-            pair = self._signing.sign(SignatureAlgorithm.es256_k, digest).signature
-        except Exception as error:
-            raise service_refusal("Azure Key Vault", error) from None
+        pair = asked_in_time(
+            "Azure Key Vault",
+            lambda: self._signing.sign(SignatureAlgorithm.es256_k, digest),
+            self._seconds,
+            lambda answer: bytes(answer.signature),
+        )
         return int.from_bytes(pair[:32], "big"), int.from_bytes(pair[32:], "big")
 
 # %% ../../nbs/chain/custody.ipynb #66e045f4
@@ -408,8 +435,10 @@ class FireblocksSigner(AskingSigner):
         settings: FireblocksAccount,  # which account
         lock: Path,  # where its users take turns
         pause: float = 2.0,  # seconds between two looks
+        seconds: float = KEY_SECONDS,  # for one answer
     ):
         self.lock = Path(lock)
+        self._seconds = seconds
         self._client, self._settings, self._pause = client, settings, pause
         where = {
             "vault_account_id": settings.account,
@@ -417,29 +446,25 @@ class FireblocksSigner(AskingSigner):
             "change": 0,
             "address_index": 0,
         }
-        found = self._asked(lambda: client.vaults.get_public_key_info_for_address(**where, compressed=False))
+        info = client.vaults.get_public_key_info_for_address
+        found = self._asked(lambda: info(**where, compressed=False).result().data)
         self.address = address_of_key(bytes.fromhex(found.public_key.removeprefix("0x")))
 
     def _asked(self, question: Callable[[], Any]) -> Any:
-        "The data of an answer."
-        try:
-            return question().result().data
-        except Exception as error:
-            raise service_refusal("Fireblocks", error) from None
+        "An answer in its time."
+        return asked_in_time("Fireblocks", question, self._seconds)
 
     def _request(self, digest: bytes) -> Any:
         "The request for a digest: the one that is there, or a new one."
         name = f"artmint-{digest.hex()}"
         transactions = self._client.transactions
-        try:
-            return transactions.get_transaction_by_external_id(name).result().data
-        except Exception as error:
-            if getattr(error, "status", None) != 404:
-                raise service_refusal("Fireblocks", error) from None
+        found = self._asked(lambda: _order_there(transactions, name))
+        if found is not None:
+            return found
         order = _raw_order(self._settings, name, digest)
         asked = {"transaction_request": order, "idempotency_key": name[:40]}  # Fireblocks takes 40 characters
-        made = self._asked(lambda: transactions.create_transaction(**asked))
-        return self._asked(lambda: transactions.get_transaction(made.id))
+        made = self._asked(lambda: transactions.create_transaction(**asked).result().data)
+        return self._asked(lambda: transactions.get_transaction(made.id).result().data)
 
     def _sign(self, digest: bytes) -> tuple[int, int]:
         end = time.monotonic() + self._settings.wait
@@ -450,11 +475,29 @@ class FireblocksSigner(AskingSigner):
             if time.monotonic() > end:
                 raise SignatureAwaited("Fireblocks", str(found.status))
             time.sleep(self._pause)
-            found = self._asked(lambda: self._client.transactions.get_transaction(found.id))
-        pair = found.signed_messages[0].signature
-        return int(pair.r, 16), int(pair.s, 16)
+            found = self._asked(lambda: self._client.transactions.get_transaction(found.id).result().data)
+        return _pair_of(found)
 
 # %% ../../nbs/chain/custody.ipynb #99e9e51d
+def _order_there(transactions: Any, name: str) -> Any:
+    "The request of this name; None: there is none."
+    try:
+        return transactions.get_transaction_by_external_id(name).result().data
+    except Exception as error:
+        if getattr(error, "status", None) == 404:
+            return None
+        raise
+
+
+def _pair_of(order: Any) -> tuple[int, int]:
+    "The numbers of a request that is done. Raises SignatureDenied."
+    try:
+        pair = order.signed_messages[0].signature
+        return int(pair.r, 16), int(pair.s, 16)
+    except (AttributeError, IndexError, TypeError, ValueError):
+        raise SignatureDenied("Fireblocks", "it says COMPLETED and gives no signature") from None
+
+
 def _raw_order(settings: FireblocksAccount, name: str, digest: bytes) -> Any:
     "A request for a raw signature, as Fireblocks' client takes it."
     from fireblocks.models.transaction_request import TransactionRequest
@@ -533,10 +576,8 @@ def _open_aws(studio: Path, role: str, settings: AwsKey, environment: Mapping, e
     "AWS's signer."
     import boto3
 
-    try:
-        client = boto3.Session(profile_name=settings.profile, region_name=settings.region).client("kms")
-    except Exception as error:  # no region, no such profile
-        raise NoModuleKey("AWS KMS", type(error).__name__) from None
+    session = {"profile_name": settings.profile, "region_name": settings.region}
+    client = asked_in_time("AWS KMS", lambda: boto3.Session(**session).client("kms"), KEY_SECONDS)
     return KmsSigner(client, settings.key, studio / "keys" / f"{role}.kms")
 
 # %% ../../nbs/chain/custody.ipynb #002f0c3a
@@ -546,10 +587,7 @@ def _open_google(
     "Google's signer."
     from google.cloud import kms
 
-    try:
-        client = kms.KeyManagementServiceClient()
-    except Exception as error:  # no credentials
-        raise service_refusal("Google Cloud KMS", error) from None
+    client = asked_in_time("Google Cloud KMS", kms.KeyManagementServiceClient, KEY_SECONDS)
     return GoogleSigner(client, settings.key, studio / "keys" / f"{role}.gcp")
 
 # %% ../../nbs/chain/custody.ipynb #53351ce5
@@ -562,6 +600,23 @@ def _open_azure(studio: Path, role: str, settings: AzureKey, environment: Mappin
     return AzureSigner(client, settings.key, settings.version, studio / "keys" / f"{role}.azure")
 
 
+class _Unjoined(Executor):
+    """Runs each act in a thread that a program may end without. The pool of Fireblocks' client would be waited for, and
+    its calls may not be left in the middle: what checks their arguments is compiled."""
+
+    def submit(self, act: Callable[..., Any], /, *given: Any, **named: Any) -> Future:
+        outcome: Future = Future()
+
+        def run() -> None:
+            try:
+                outcome.set_result(act(*given, **named))
+            except Exception as error:
+                outcome.set_exception(error)
+
+        Thread(target=run, daemon=True).start()
+        return outcome
+
+# %% ../../nbs/chain/custody.ipynb #98aa0ac5
 def _open_fireblocks(
     studio: Path, role: str, settings: FireblocksAccount, environment: Mapping, embedded: bool
 ) -> Signer:
@@ -574,7 +629,11 @@ def _open_fireblocks(
         raise NoModuleKey("Fireblocks", f"{settings.secret} isn't there, or others can read it (chmod 600)")
     key = _secret(environment, "FIREBLOCKS_API_KEY", role, "Fireblocks")
     facts = {"api_key": key, "secret_key": secret.read_text(), "base_path": settings.api}
-    client = Fireblocks(ClientConfiguration(**facts))
+    try:
+        client = Fireblocks(ClientConfiguration(**facts))
+    except Exception as error:
+        raise service_refusal("Fireblocks", error) from None
+    client._api_client._pool = _Unjoined()
     return FireblocksSigner(client, settings, studio / "keys" / f"{role}.fireblocks")
 
 

@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['ContractThere', 'BadListedAddress', 'NoContractYet', 'ChainContract', 'contract_facts', 'created_address',
-           'clone_salt', 'clone_address', 'clones_of', 'deployed_by', 'named_contracts', 'Search', 'listed_addresses',
-           'contracts_beside', 'NotCloneable', 'clone_source', 'find_contracts', 'supply_lowered', 'deployment_hash',
-           'record_contract', 'require_contract']
+           'clone_salt', 'clone_address', 'clones_of', 'deployed_by', 'unbooked_addresses', 'booked_address',
+           'made_before', 'make_once', 'named_contracts', 'Search', 'listed_addresses', 'contracts_beside',
+           'NotCloneable', 'clone_source', 'find_contracts', 'supply_lowered', 'deployment_hash', 'record_contract',
+           'require_contract']
 
 # %% ../../nbs/chain/deployments.ipynb #e0cf089c
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from web3 import Web3
     from web3.contract import Contract
+
+    from web3.contract.contract import ContractFunction
+
+    from artmint.chain.journal import Journal
+    from artmint.chain.transaction import Transaction
 
 # %% ../../nbs/chain/deployments.ipynb #34966013
 from .connect import NodeSilent, genesis_of
@@ -30,6 +36,7 @@ from artmint.chain.contract import (
     implementation_of,
     known_code,
 )
+from .transaction import fields_of
 from ..core.canon import Refusal
 from ..core.collection import Collection
 from ..studio.catalog import Catalog
@@ -191,6 +198,57 @@ def deployed_by(
             found[nonce] = address
         say(done, len(nonces))
     return found
+
+# %% ../../nbs/chain/deployments.ipynb #30bbba33
+def unbooked_addresses(
+    journal: "Journal",  # of the key
+) -> Iterator[str]:  # in order of the key's nonces
+    "Every address at which a key can have made a contract: all that its book doesn't call a call."
+    calls = {one.nonce for one in journal.transactions() if fields_of(one.raw)["to"]}
+    sender = journal.signer.address
+    for nonce in range(journal.web3.eth.get_transaction_count(sender)):
+        if nonce not in calls:
+            yield created_address(sender, nonce)
+
+# %% ../../nbs/chain/deployments.ipynb #d1c04472
+def booked_address(
+    journal: "Journal",  # of the key
+    purpose: dict[str, str | int],  # what a contract was made for
+    fits: Callable[[str], bool],  # whether an address holds it
+) -> tuple[str, str]:  # address, and the transaction's hash; empty: the book has none
+    "Where a key has put a contract, as its book says."
+    for transaction in journal.transactions():
+        if transaction.state == "confirmed" and transaction.purpose == purpose:
+            address = created_address(transaction.sender, transaction.nonce)
+            if fits(address):
+                return address, transaction.hash
+    return "", ""
+
+
+def made_before(
+    journal: "Journal",  # of the key
+    purpose: dict[str, str | int],  # what the contract is made for
+    fits: Callable[[str], bool],  # whether an address holds it
+) -> tuple[str, str]:  # address, and the transaction's hash where the book has it; empty: nowhere
+    "The same, and where the book says nothing, wherever on the chain it may be: a book can be lost."
+    address, transaction = booked_address(journal, purpose, fits)
+    return address or next(filter(fits, unbooked_addresses(journal)), ""), transaction
+
+
+def make_once(
+    journal: "Journal",  # of the key
+    call: "ContractFunction",  # a constructor
+    purpose: dict[str, str | int],  # what the contract is made for
+    fits: Callable[[str], bool],  # whether an address holds it
+) -> tuple[str, "Transaction | None"]:  # address, and what was sent now; none: it was there
+    "A contract, made unless it was before. Raises the journal's refusals."
+    with journal:
+        journal.reconcile()
+        address, _ = made_before(journal, purpose, fits)
+        if address:
+            return address, None
+        sent = journal.send(call, purpose)
+        return created_address(sent.sender, sent.nonce), sent
 
 # %% ../../nbs/chain/deployments.ipynb #39272247
 _GRANTED = "RoleGranted(bytes32,address,address)"  # role, whom, by whom (the deployer, at first)

@@ -147,6 +147,12 @@ def networks_of(
     return networks
 
 # %% ../../nbs/chain/networks.ipynb #51ddbf0e
+_LOCAL = (
+    1337,
+    31337,
+)  # what chains on one's own machine are called: the studio's own, anvil's, Hardhat's, Ganache's
+
+
 def network_of(
     chain_id: int,  # as the node says
     networks: Mapping[
@@ -157,7 +163,8 @@ def network_of(
     for network in reversed(networks.values()):
         if network.chain_id == chain_id:
             return network
-    return Network("another chain", chain_id, "ethereum", "", "", "", True)
+    name = "a local chain" if chain_id in _LOCAL else "a chain without a name here"
+    return Network(name, chain_id, "ethereum", "", "", "", True)
 
 
 def network_at(web3: "Web3") -> Network:

@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['SAFE_TX', 'SAFE_DOMAIN', 'ZERO', 'OWNERS_ABI', 'SAFE_ABI', 'NotASafe', 'OtherProposal', 'StaleProposal',
-           'TooFewSignatures', 'ForeignSignature', 'read_call', 'Proposal', 'safe_at', 'propose', 'sign_proposal',
-           'together', 'signature_readings', 'add_signature', 'enough_signatures', 'execute', 'builder_file']
+           'TooFewSignatures', 'ForeignSignature', 'read_call', 'Proposal', 'safe_at', 'propose', 'ForOwners',
+           'sign_proposal', 'together', 'signature_readings', 'add_signature', 'enough_signatures', 'execute',
+           'SilentSafe', 'message_digest', 'safe_agrees', 'builder_file']
 
 # %% ../../nbs/chain/safe.ipynb #a0601ffd
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 if TYPE_CHECKING:
     from web3 import Web3
@@ -283,19 +284,38 @@ def propose(
         nonce=nonce,
     )
 
+# %% ../../nbs/chain/safe.ipynb #533514c0
+class ForOwners(Protocol):
+    "What a Safe's owners are asked to sign: a call, or a word of the Safe."
+
+    safe: str
+    signatures: dict[str, str]
+
+    def digest(self) -> bytes:
+        "The 32 bytes that owners sign."
+
+    def meaning(self) -> str:
+        "What they sign, in words."
+
+    def model_copy(self, *, update: dict[str, Any]) -> Self:
+        "The same with other signatures."
+
+
+_Asked = TypeVar("_Asked", bound=ForOwners)
+
 # %% ../../nbs/chain/safe.ipynb #e0959ef2
 def sign_proposal(
-    proposal: Proposal,  # whose `meaning()` was read
+    proposal: _Asked,  # whose `meaning()` was read
     signer: Signer,  # an owner's key
-) -> Proposal:
+) -> _Asked:
     "The proposal with one more signature. Needs no connection."
     signature = "0x" + signer.signature(proposal.digest()).hex()
     return proposal.model_copy(update={"signatures": {**proposal.signatures, signer.address: signature}})
 
 
 def together(
-    *proposals: Proposal,  # the same one, signed by different owners
-) -> Proposal:
+    *proposals: _Asked,  # the same one, signed by different owners
+) -> _Asked:
     "One proposal with all their signatures. Raises OtherProposal."
     first = proposals[0]
     signatures = {}
@@ -339,10 +359,10 @@ def signature_readings(
 
 # %% ../../nbs/chain/safe.ipynb #3afe16b0
 def add_signature(
-    proposal: Proposal,  # that was signed
+    proposal: _Asked,  # that was signed
     signature: str,  # as a wallet gave it: hex digits
     owners: list[str],  # of the Safe
-) -> Proposal:
+) -> _Asked:
     "The proposal with a wallet's signature. Raises ForeignSignature."
     try:
         given = bytes.fromhex(signature.strip().removeprefix("0x"))
@@ -356,7 +376,7 @@ def add_signature(
     raise ForeignSignature([*readings])
 
 # %% ../../nbs/chain/safe.ipynb #03b8b4dc
-def _valid_signatures(proposal: Proposal, owners: list[str]) -> dict[str, bytes]:
+def _valid_signatures(proposal: ForOwners, owners: list[str]) -> dict[str, bytes]:
     "Signatures that are by owners, by address in ascending order, as the Safe wants them."
     valid = {}
     for owner, text in proposal.signatures.items():
@@ -366,7 +386,7 @@ def _valid_signatures(proposal: Proposal, owners: list[str]) -> dict[str, bytes]
     return dict(sorted(valid.items(), key=lambda item: int(item[0], 16)))
 
 
-def _approvals(safe: "Contract", proposal: Proposal, owners: list[str], sender: str) -> dict[str, bytes]:
+def _approvals(safe: "Contract", proposal: ForOwners, owners: list[str], sender: str) -> dict[str, bytes]:
     "Owners who need not sign: those who have approved on chain (`approveHash`), and one who sends it itself."
     approved = {}
     for owner in owners:
@@ -377,8 +397,8 @@ def _approvals(safe: "Contract", proposal: Proposal, owners: list[str], sender: 
 # %% ../../nbs/chain/safe.ipynb #14f3c19b
 def enough_signatures(
     safe: "Contract",  # the Safe
-    proposal: Proposal,  # that shall be executed
-    sender: str,  # address of the key that sends it
+    proposal: ForOwners,  # that shall be executed, or given as the Safe's word
+    sender: str,  # address of the key that sends it; empty: nobody sends anything
 ) -> list[bytes]:  # as many as the Safe needs, in its order
     "What the Safe is shown: signatures, and approvals on chain. Raises TooFewSignatures."
     owners = safe.functions.getOwners().call()
@@ -412,6 +432,54 @@ def execute(
         call = ask.execTransaction(proposal.to, 0, proposal.data, 0, 0, 0, 0, ZERO, ZERO, enough)
         purpose = {"verb": "execTransaction", "does": verb, "safe": proposal.safe, "number": proposal.nonce}
         return journal.send(call, purpose | about)
+
+# %% ../../nbs/chain/safe.ipynb #de307624
+_AGREED = "1626ba7e"  # what a contract answers that has signed (EIP-1271)
+_WORD_ABI = [_function("isValidSignature", "bytes32 bytes", "bytes4")]
+
+
+class SilentSafe(Refusal):
+    "A Safe that gives nobody its word."
+
+    safe: str
+    says = (
+        "The Safe {safe} doesn't answer whether it has signed something (EIP-1271): it has no fallback handler, or another one. "
+        "Nothing was signed: set Safe's CompatibilityFallbackHandler, as its application does for every Safe that it makes."
+    )
+    exit_code = 2
+
+
+def message_digest(
+    chain_id: int,  # the Safe's
+    safe: str,  # its address
+    asked: bytes,  # the 32 bytes that it shall have signed
+) -> bytes:
+    "The 32 bytes that owners sign so that a Safe says yes to a hash."
+    from eth_utils import keccak
+
+    domain = _struct_hash(SAFE_DOMAIN, ["uint256", "address"], [chain_id, safe])
+    message = _struct_hash("SafeMessage(bytes message)", ["bytes32"], [keccak(asked)])
+    return keccak(b"\x19\x01" + domain + message)
+
+# %% ../../nbs/chain/safe.ipynb #a9c19b0a
+def safe_agrees(
+    web3: "Web3",  # the chain
+    safe: str,  # the Safe's address
+    asked: bytes,  # the 32 bytes that it shall have signed
+    signature: bytes,  # of its owners, one after the other
+) -> bool:
+    "Ask a Safe whether it has signed. Raises SilentSafe."
+    from web3.exceptions import ContractLogicError
+
+    safe = web3.to_checksum_address(safe)
+    data = web3.eth.contract(safe, abi=_WORD_ABI).encode_abi("isValidSignature", [asked, signature])
+    try:
+        answer = bytes(web3.eth.call({"to": safe, "data": data}))
+    except ContractLogicError:
+        return False  # the owners' signatures don't hold
+    if len(answer) != 32:
+        raise SilentSafe(safe)
+    return answer.hex() == _AGREED + "0" * 56
 
 # %% ../../nbs/chain/safe.ipynb #1595105c
 def _serialized(value: Any) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # %% ../../nbs/chain/salts.ipynb #2b357e8f
 from .admin import find_salt, kept_salt, opens_seal, salt_key
-from ..core.canon import Hex64, Record, Refusal, canonical
+from ..core.canon import Hex64, Record, Refusal, canonical, file_bytes
 from ..core.manifest import Manifest
 from ..studio.catalog import Catalog
 from ..studio.files import write_new
@@ -49,7 +49,7 @@ def read_salt_copy(
 ) -> SaltCopy:
     "A copy, read strictly. Raises BadSaltCopy."
     try:
-        return SaltCopy.model_validate_json(path.read_bytes())
+        return SaltCopy.model_validate_json(file_bytes(path))
     except OSError as error:
         raise BadSaltCopy(str(path), error.strerror or type(error).__name__) from None
     except ValidationError:

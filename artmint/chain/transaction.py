@@ -15,6 +15,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ from .connect import QUESTION_ERRORS, NodeSilent
 from .contract import revert_reason
 from .networks import base_fee_of, forecast_gas
 from ..core.canon import Record, Refusal
+from ..studio.files import ReadOnlyStudio
 
 # %% ../../nbs/chain/transaction.ipynb #741a8559
 class Transaction(Record):
@@ -430,7 +432,8 @@ def estimated_gas(
         raise
 
 # %% ../../nbs/chain/transaction.ipynb #fb8a2b92
-_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
+_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
+_CLOSED_ERRORS = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 def as_refusal(
@@ -444,6 +447,9 @@ def as_refusal(
         return NotWritten("The studio's catalog", str(error.orig))
     if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
         return NotWritten("The studio's folder", os.strerror(error.errno))
+    if isinstance(error, OSError) and error.errno in _CLOSED_ERRORS and error.filename:
+        folder = Path(os.fsdecode(error.filename)).parent
+        return ReadOnlyStudio(str(folder), os.strerror(error.errno).lower())
     if not isinstance(error, Web3Exception) or isinstance(error, ContractLogicError):
         return None
     meaning = classify_error(error)

@@ -51,6 +51,7 @@ from ..run.tuning import tune_batch
 
 # %% ../../nbs/console/cli.ipynb #aaa6beef
 from artmint.run.console import (
+    place_for,
     Gateways,
     Json,
     Rpc,
@@ -83,10 +84,11 @@ from ..run.networks import control_app, encoder_app, ip_adapter_app, picture_app
 # %% ../../nbs/console/cli.ipynb #79f388a5
 from ..run.films import film_batch
 from ..run.airdrops import airdrop
-from ..run.offers import sale_list, sale_unlist
+from ..run.offers import sale_list, sale_sign, sale_unlist
 from ..run.sales import sale_app
 from ..run.attest import AttestationFiles, AttestedBy, VerifierFile, asked_verifiers, attest_drop
 from ..run.gates import gate_app
+from ..run.erc7007 import seven_app
 from ..run.imports import import_folder
 from ..run.posts import posts_app
 from ..run.preview import preview_drop
@@ -143,8 +145,8 @@ app.command("train", epilog=CODES)(train_adapter)
 app.command("preview", epilog=CODES)(preview_drop)
 app.command("films", epilog=CODES)(film_batch)
 app.command("airdrop", epilog=CODES)(airdrop)
-sale_app.command("list")(sale_list)
-sale_app.command("unlist")(sale_unlist)
+for name, verb in (("list", sale_list), ("sign", sale_sign), ("unlist", sale_unlist)):
+    sale_app.command(name)(verb)
 app.command("reveal", epilog=CODES)(reveal_batch)
 app.command("attest", epilog=CODES)(attest_drop)
 GROUPS = {
@@ -160,6 +162,7 @@ GROUPS = {
     "decisions": decisions_app,
     "admin": admin_app,
     "gate": gate_app,
+    "erc7007": seven_app,
     "journal": journal_app,
     "tx": tx_app,
     "sale": sale_app,
@@ -168,6 +171,8 @@ GROUPS = {
     "webhook": webhook_app,
     "engines": engines_app,
 }
+
+# %% ../../nbs/console/cli.ipynb #17687352
 for name, verb in ENGINE_VERBS.items():
     engines_app.command(name, epilog=CODES)(verb)
 for name, group in GROUPS.items():
@@ -279,7 +284,10 @@ def verify(
     _, live = console_voice()
     how = {"rpc": rpc, "base": base, "regenerate": regenerate, "provenance": provenance, "sample": sample}
     how["stores"] = _proof_stores(store, gateway, limit)
-    how["opening"] = read_opening(opening) if opening else None
+    try:
+        how["opening"] = read_opening(opening) if opening else None
+    except OSError as error:
+        raise typer.BadParameter(f"--opening: {opening} can't be read ({error.strerror})") from None
     how["attested"] = asked_verifiers(attested, verifiers, attestations, target, studio, rpc)
     how |= _counts(live)
     with _charged(target, studio):
@@ -309,8 +317,7 @@ def _counts(live: Callable[[str], None]) -> dict[str, Callable[[int, int], None]
 # %% ../../nbs/console/cli.ipynb #ea0d0289
 def _need_folder(sheet: Path | None) -> None:
     "Refuse a page that couldn't be written."
-    if sheet and not sheet.absolute().parent.is_dir():
-        raise typer.BadParameter(f"--sheet: there is no folder {sheet.absolute().parent}")
+    place_for("--sheet", sheet)
 
 
 def _show_proof(proof: "Proof", json: bool) -> None:
@@ -468,11 +475,13 @@ def _catalog(studio: Path) -> dict:
 
 def _files(studio: Path) -> Iterator[dict]:
     "Secrets that others can read, and which parts of a studio are there."
-    for path in sorted([*studio.glob("keys/*"), *studio.glob("salts/*")]):
-        mode = stat.S_IMODE(path.stat().st_mode)
-        name = f"{path.parent.name}/{path.name}"
+    from artmint.studio.repair import kept_secrets
+
+    for path, mode, wanted in kept_secrets(studio):
+        name = str(path.relative_to(studio))
         if mode & 0o077:
-            yield _check(name, "failed", f"readable by others (mode {mode:o}); chmod 600 {path}")
+            cure = f"chmod {wanted:o} {shlex.quote(str(path))}, or artmint doctor --repair"
+            yield _check(name, "failed", f"readable by others (mode {mode:o}); {cure}")
         else:
             yield _check(name, "held", f"mode {mode:o}")
     yield _catalog(studio)
@@ -597,6 +606,18 @@ class UnusableWord(Refusal):
 LARGEST = 2**63 - 1  # what a catalog and a chain's counters hold
 
 # %% ../../nbs/console/cli.ipynb #e0984004
+def _never_ends(path: Path) -> bool:
+    "Whether a path is a device whose bytes never end, or a whole disk: it would be read until no memory is left."
+    try:
+        facts = path.stat()
+    except (OSError, ValueError):
+        return False
+    memory = stat.S_ISCHR(facts.st_mode) and (os.major(facts.st_rdev), os.minor(facts.st_rdev))
+    return stat.S_ISBLK(facts.st_mode) or (
+        bool(memory) and memory[0] == 1 and memory[1] != 3
+    )  # 3 is /dev/null
+
+
 def _unusable(name: str, value: object, given: list[str]) -> str:
     "Why a command can't use a value; empty: it can."
     if isinstance(value, list | tuple):
@@ -605,6 +626,8 @@ def _unusable(name: str, value: object, given: list[str]) -> str:
         return "is empty, as a variable is that was never set, and would mean this very folder"
     if name == "--studio" and isinstance(value, Path) and "\0" not in str(value) and value.is_file():
         return "is a file, and a studio is a folder"
+    if isinstance(value, Path) and _never_ends(value):
+        return "is a device that never ends, and no file"
     if isinstance(value, float) and not math.isfinite(value):
         return f"is {value}, which is no number to count with"
     if type(value) is int and abs(value) > LARGEST:

@@ -30,6 +30,7 @@ from pydantic import AfterValidator, Field, ValidationError
 # %% ../../nbs/core/collection.ipynb #8ad51203
 import artmint
 from artmint.core.canon import (
+    file_bytes,
     Hex64,
     NotPlainTOML,
     Record,
@@ -1234,9 +1235,16 @@ def read_collection(
 ) -> Collection:
     "A collection's file, its grammar checked and its sense not yet. Raises InconsistentCollection."
     try:
-        raw = read_toml(path.read_bytes())
+        raw = read_toml(file_bytes(path))
     except FileNotFoundError as error:
         raise InconsistentCollection(str(path), ["the file is missing"]) from error
+    except NotADirectoryError:
+        reason = (
+            "that is a file; a collection is a folder that holds collection.toml, and a batch's file names it"
+        )
+        raise InconsistentCollection(str(path.parent), [reason]) from None
+    except OSError as error:
+        raise InconsistentCollection(str(path), [f"it can't be read ({error.strerror})"]) from error
     except NotPlainTOML as error:
         raise InconsistentCollection(str(path), [str(error)]) from error
     raw, problems = _with_files(raw, path.parent)

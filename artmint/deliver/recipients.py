@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 # %% ../../nbs/deliver/recipients.ipynb #3babcd20
-from ..core.canon import NotPlainJSON, Record, Refusal, read_json
+from ..core.canon import NotPlainJSON, Record, Refusal, file_bytes, read_json
 
 # %% ../../nbs/deliver/recipients.ipynb #337233f7
 class Recipient(Record):
@@ -152,9 +152,11 @@ def _line(place: str, fields: dict[str, Any]) -> Recipient | str:
 def _text_of(path: Path) -> str:
     "A file's text. Raises BadRecipients."
     try:
-        content = path.read_bytes()
+        content = file_bytes(path)
     except OSError as error:
         raise BadRecipients(str(path), [f"it can't be read ({error.strerror})"]) from None
+    if content[:4] in (b"PK\3\4", b"\xd0\xcf\x11\xe0"):
+        raise BadRecipients(str(path), ["it is a spreadsheet's own file; save it as CSV (UTF-8)"])
     if content[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in content[:200]:
         raise BadRecipients(str(path), ["its text is UTF-16; save it as UTF-8"])
     try:
@@ -211,6 +213,8 @@ def _from_csv(text: str) -> RecipientList:
         if first:
             first = False
             titles = _titles(row, problems)
+            if titles is not None and "address" not in titles:
+                break  # every line would lack one
             if titles is not None:
                 continue
         columns = titles or ["address"]

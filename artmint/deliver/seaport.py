@@ -5,18 +5,20 @@
 # %% auto #0
 __all__ = ['SEAPORT', 'SEAPORT_VERSION', 'ORDER_TYPES', 'SEAPORT_CALLS', 'order_hash', 'order_data', 'order_values', 'Ask',
            'ListingRefused', 'ask_problems', 'token_ids', 'listing_order', 'price_at', 'NoSeaport', 'seaport_at',
-           'royalty_parts', 'treasury_orders', 'order_problems', 'BadListing', 'read_listings', 'cancel_calls',
-           'cancel_policy']
+           'royalty_parts', 'treasury_orders', 'order_problems', 'NotForOwners', 'odd_order', 'OwnersListing',
+           'read_owners_listing', 'word_given', 'BadListing', 'read_listings', 'cancel_calls', 'cancel_policy']
 
 # %% ../../nbs/deliver/seaport.ipynb #f37f3330
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 # %% ../../nbs/deliver/seaport.ipynb #ef468ac6
+from ..chain.safe import enough_signatures, message_digest, safe_agrees, safe_at
 from ..chain.signers import Policy
-from ..core.canon import Record, Refusal, read_json
+from ..core.canon import Record, Refusal, file_bytes, read_json
 from .terms import coins_of
 
 if TYPE_CHECKING:
@@ -391,9 +393,120 @@ def order_problems(
     token = f"token {order['offer'][0]['identifierOrCriteria']}"
     if "0x" + seaport.functions.getOrderHash(order_values(order)).call().hex() != own:
         return [f"{token}: Seaport hashes this order otherwise than artmint does"]
+    if seaport.functions.getCounter(order["offerer"]).call() != int(order["counter"]):
+        return [f"{token}: its seller has raised the counter since, which ended this order"]
     _, cancelled, filled, _ = seaport.functions.getOrderStatus(own).call()
     words = "was cancelled" if cancelled else "was bought" if filled else ""
     return [f"{token}: this very order {words} before; another end or price makes another"] if words else []
+
+# %% ../../nbs/deliver/seaport.ipynb #d954edfe
+class NotForOwners(Refusal):
+    "A file that no owner of a Safe should sign."
+
+    path: str
+    why: str
+    says = "{path} is no listing for a Safe's owners: {why}. Nothing was signed: take the files that `artmint sale list` wrote."
+    exit_code = 2
+
+
+def odd_order(
+    order: dict[str, Any],  # its parameters
+) -> str:  # empty: nothing
+    "What is in an order that `listing_order` never writes."
+    zero = ("zone", "zoneHash", "conduitKey", "orderType")
+    if any(int(str(order[name]), 0) for name in zero):
+        return "it has a zone, a conduit or another kind of order"
+    if [(one["itemType"], one["startAmount"], one["endAmount"]) for one in order["offer"]] != [(2, "1", "1")]:
+        return "it offers something else than one token"
+    coins = {
+        (one["itemType"], int(one["token"], 16), str(one["identifierOrCriteria"]))
+        for one in order["consideration"]
+    }
+    if coins != {(0, 0, "0")}:
+        return "it asks for something else than the chain's coin"
+    if not any(one["recipient"] == order["offerer"] for one in order["consideration"]):
+        return "the treasury would get nothing"
+    return ""
+
+# %% ../../nbs/deliver/seaport.ipynb #6226003c
+class OwnersListing(Record):
+    "An order of a Safe, and which of its owners have signed it."
+
+    chain_id: int
+    safe: str  # address
+    seaport: str  # address
+    parameters: dict[str, Any]  # the order, with the counter
+    signatures: dict[str, str] = {}  # by owner's address: 0x and 130 hex digits
+
+    @property
+    def asked(self) -> bytes:
+        "The 32 bytes about which Seaport asks the Safe."
+        from eth_utils import keccak
+
+        own = bytes.fromhex(order_hash(self.parameters)[2:])
+        return keccak(b"\x19\x01" + _separator(self.chain_id, self.seaport) + own)
+
+    def digest(self) -> bytes:
+        "The 32 bytes that owners sign."
+        return message_digest(self.chain_id, self.safe, self.asked)
+
+    def meaning(self) -> str:
+        "What the Safe would offer, read from the order."
+        order = self.parameters
+        start, end = int(order["startTime"]), int(order["endTime"])
+        parts = [
+            f"{coins_of(int(one['startAmount']))} to {one['recipient']}" for one in order["consideration"]
+        ]
+        price, last = (coins_of(price_at(order, second)) for second in (start, end))
+        fall = f", falling to {last}" if last != price else ""
+        times = " to ".join(datetime.fromtimestamp(one, UTC).isoformat()[:16] for one in (start, end))
+        goods = f"token {order['offer'][0]['identifierOrCriteria']} of {order['offer'][0]['token']}"
+        usual = "" if self.seaport == SEAPORT else "ATTENTION, not the usual Seaport: "
+        where = f"by {self.seaport} on chain {self.chain_id}"
+        return f"{usual}offers {goods} for {price}{fall} ({', '.join(parts)}), {times} UTC, {where}"
+
+# %% ../../nbs/deliver/seaport.ipynb #b777f16b
+def read_owners_listing(
+    path: Path,  # a file
+) -> OwnersListing:
+    "A listing for a Safe's owners from its file. Raises NotForOwners."
+    try:
+        listing = OwnersListing(**read_json(Path(path).read_bytes()))
+        order = listing.parameters
+        strange = odd_order(order)
+        same = order_values(order)["offerer"] == listing.safe
+        listing.meaning()
+        listing.digest()
+        salt = str(int(order_hash(order | {"salt": "0"}), 16))
+    except OSError as error:
+        raise NotForOwners(str(path), error.strerror or "it can't be read") from None
+    except (
+        Refusal,
+        KeyError,
+        IndexError,
+        TypeError,
+        ValueError,
+        OverflowError,
+        RecursionError,
+        AttributeError,
+    ):
+        raise NotForOwners(str(path), "it holds no order") from None
+    if strange or not same or str(order["salt"]) != salt:
+        raise NotForOwners(str(path), strange or "its order isn't as it was written, or isn't the Safe's")
+    return listing
+
+# %% ../../nbs/deliver/seaport.ipynb #d7560222
+def word_given(
+    web3: "Web3",  # the listing's chain
+    listing: OwnersListing,  # signed by owners
+) -> dict[str, Any]:  # as markets take it
+    "The listing with the Safe's signature, tried on the Safe itself. Raises TooFewSignatures, SilentSafe, NotASafe, NotForOwners."
+    enough = b"".join(enough_signatures(safe_at(web3, listing.safe), listing, ""))
+    if not safe_agrees(web3, listing.safe, listing.asked, enough):
+        raise NotForOwners(
+            f"The order {order_hash(listing.parameters)}", "the Safe doesn't take these signatures"
+        )
+    return {"parameters": listing.parameters, "signature": "0x" + enough.hex()}
 
 # %% ../../nbs/deliver/seaport.ipynb #864e6b78
 class BadListing(Refusal):
@@ -411,7 +524,7 @@ def read_listings(
 ) -> list[dict[str, Any]]:  # their parameters
     "The orders in a file. Raises BadListing."
     try:
-        document = read_json(Path(path).read_bytes())
+        document = read_json(file_bytes(path))
         rows = document if isinstance(document, list) else [document]
         orders = [row["parameters"] for row in rows]
         sellers = {order_values(order)["offerer"] for order in orders}
@@ -425,6 +538,13 @@ def read_listings(
     return orders
 
 # %% ../../nbs/deliver/seaport.ipynb #c3d12ab5
+def _plain(value: Any) -> Any:
+    "Structs as tuples, which every way of encoding a call takes; a proposal's doesn't take names."
+    if isinstance(value, dict):
+        return tuple(map(_plain, value.values()))
+    return [_plain(one) for one in value] if isinstance(value, list) else value
+
+
 def cancel_calls(
     seaport: "Contract",  # on the orders' chain
     orders: Sequence[dict[str, Any]],  # their parameters
@@ -432,7 +552,7 @@ def cancel_calls(
     "What takes orders back."
     states = [seaport.functions.getOrderStatus(order_hash(order)).call() for order in orders]
     alive = [order for order, state in zip(orders, states) if not (state[1] or state[2])]
-    return [seaport.functions.cancel([order_values(order) for order in alive])] if alive else []
+    return [seaport.functions.cancel([_plain(order_values(order)) for order in alive])] if alive else []
 
 
 def cancel_policy(

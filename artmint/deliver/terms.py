@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['StageTable', 'SaleTable', 'BadTerms', 'SaleStage', 'SaleTerms', 'buyer_leaf', 'buyers_tree', 'seconds_of', 'wei_of',
-           'coins_of', 'read_terms', 'odd_terms', 'stage_words']
+           'coins_of', 'odd_price', 'read_terms', 'named_terms', 'odd_terms', 'second_words', 'stage_words']
 
 # %% ../../nbs/deliver/terms.ipynb #b00cd9ed
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -16,7 +17,15 @@ from typing import Any
 from pydantic import Field, ValidationError, field_validator
 
 # %% ../../nbs/deliver/terms.ipynb #9b251a6b
-from ..core.canon import NotPlainTOML, Record, Refusal, canonical, error_lines, read_toml
+from artmint.core.canon import (
+    NotPlainTOML,
+    Record,
+    Refusal,
+    canonical,
+    error_lines,
+    read_toml,
+    file_bytes,
+)
 from ..core.collection import Name
 from ..core.texts import Account
 from .recipients import BadRecipients, Recipient, read_recipients
@@ -158,16 +167,20 @@ def wei_of(
     text: str,  # an amount of the chain's coin, such as 0.05
 ) -> int | str:
     "An amount in wei, or what is wrong with it."
+    if len(text) > 100 or re.search(r"\de", text, re.IGNORECASE):  # powers of ten are longer than they look
+        return f"{text[:40]!r} is no price: nought or more, with 18 places at most"
     try:
         amount = Decimal(text)
     except InvalidOperation:
         return f"{text[:40]!r} is no price such as 0.05"
     wei = amount.scaleb(18) if amount.is_finite() else Decimal(-1)
-    if wei < 0 or wei != int(wei) or wei >= 2**127 or "e" in text.lower():
+    if wei < 0 or wei != int(wei):
         return f"{text[:40]!r} is no price: nought or more, with 18 places at most"
+    if wei >= 10**30:
+        return f"{text[:40]!r} is no price: a million millions of the chain's coin or more; is it in wei?"
     return int(wei)
 
-
+# %% ../../nbs/deliver/terms.ipynb #d42a1d36
 def coins_of(
     wei: int,  # an amount
 ) -> str:
@@ -175,13 +188,23 @@ def coins_of(
     text = f"{Decimal(wei).scaleb(-18):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
+
+def odd_price(
+    wei: int,  # of one token
+) -> str:  # empty: nothing
+    "What a person should look at about a price: one in another unit is very high or very low."
+    if wei >= 1000 * 10**18 or 0 < wei < 10**12:
+        return f"{coins_of(wei)} of the chain's coin for a token: is that the price, and not in another unit?"
+    return ""
+
 # %% ../../nbs/deliver/terms.ipynb #bdb19572
 def _buyer(one: Recipient, stage: StageTable, problems: list[str]) -> tuple[str, int, int]:
     "A line of a list as a buyer; adds what is wrong with it."
     price = wei_of(one.price or stage.price or "?")
     if isinstance(price, str):
-        words = price if one.price or stage.price else "neither the line nor the stage says a price"
-        problems.append(f"stage {stage.name}, {one.place}: {words}")
+        if one.price or not stage.price:  # the stage's own is told once
+            words = price if one.price else "neither the line nor the stage says a price"
+            problems.append(f"stage {stage.name}, {one.place}: {words}")
         price = 0
     if one.tokens:
         problems.append(f"stage {stage.name}, {one.place}: names tokens, and a sale gives them in order")
@@ -209,19 +232,27 @@ def _stage(table: StageTable, folder: Path, problems: list[str]) -> SaleStage:
     if start and end and not 0 < start < end < 2**40:
         problems.append(f"stage {table.name}: it ends before it begins")
     facts: dict[str, Any] = {"name": table.name, "start": start, "end": end}
+    price = wei_of(table.price) if table.price else "says no price (free is 0)"
+    if isinstance(price, str) and (table.price or not table.list):
+        problems.append(f"stage {table.name}: {price}")
     if table.list:
         return SaleStage(**facts, limit=0, price=0, buyers=_buyers(table, folder, problems))
-    price = wei_of(table.price) if table.price else "says no price (free is 0)"
-    if isinstance(price, str):
-        problems.append(f"stage {table.name}: {price}")
     if not table.limit:
         problems.append(f"stage {table.name}: says no limit for a wallet")
     return SaleStage(**facts, limit=table.limit, price=price if isinstance(price, int) else 0)
 
-
-def _table(path: Path, document: dict) -> SaleTable:
-    "A sale as it is written. Raises BadTerms."
-    plain = {**document, "stages": [_plain_times(one) for one in document.get("stages", [])]}
+# %% ../../nbs/deliver/terms.ipynb #b3b2e97c
+def _table(path: Path, document: dict | None) -> SaleTable:
+    "A sale as it is written; without a table, in a file of its own. Raises BadTerms."
+    if document is None:
+        try:
+            document = read_toml(file_bytes(path))
+        except OSError as error:
+            raise BadTerms(str(path), [f"it can't be read ({error.strerror})"]) from None
+        except NotPlainTOML as refusal:
+            raise BadTerms(str(path), [str(refusal)]) from None
+    stages = document.get("stages", [])
+    plain = {**document, "stages": [*map(_plain_times, stages)] if isinstance(stages, list) else stages}
     try:
         return SaleTable.model_validate_json(canonical(plain))
     except ValidationError as error:
@@ -246,13 +277,6 @@ def read_terms(
     treasury: str,  # address of whoever holds them
 ) -> SaleTerms:
     "The terms of a sale, with their lists. Raises BadTerms with all that is wrong."
-    if document is None:
-        try:
-            document = read_toml(path.read_bytes())
-        except OSError as error:
-            raise BadTerms(str(path), [f"it can't be read ({error.strerror})"]) from None
-        except NotPlainTOML as refusal:
-            raise BadTerms(str(path), [str(refusal)]) from None
     table = _table(path, document)
     problems: list[str] = []
     stages = tuple(_stage(one, path.parent, problems) for one in table.stages)
@@ -271,6 +295,20 @@ def read_terms(
     facts |= {"gate_root": table.gate_root or "0x" + "0" * 64, "stages": stages, "treasury": treasury}
     return SaleTerms(name=table.name, first=first, last=last, **facts)
 
+# %% ../../nbs/deliver/terms.ipynb #920e7389
+def named_terms(
+    path: Path,  # a file of terms, or the batch that has a table of them
+    document: dict | None,  # the batch's table; none: the file is read
+    ids: Sequence[int],  # the batch's tokens
+    treasury: str,  # address of whoever holds them
+) -> SaleTerms:
+    """What finds a sale that is deployed: its name and its stages' names. Lists, prices and times aren't read, for what the
+    chain has can be looked at and ended whatever became of them. Raises BadTerms."""
+    table = _table(path, document)
+    stages = tuple(SaleStage(name=one.name, start=0, end=0, limit=0, price=0) for one in table.stages)
+    facts = {"first": ids[0], "last": ids[-1], "payee": treasury, "treasury": treasury, "stages": stages}
+    return SaleTerms(name=table.name, gate="0x" + "0" * 40, gate_root="0x" + "0" * 64, **facts)
+
 # %% ../../nbs/deliver/terms.ipynb #b0eb0298
 def odd_terms(
     terms: SaleTerms,  # of a sale
@@ -283,6 +321,8 @@ def odd_terms(
             lines.append(f"stage {stage.name} is over already")
         if any(not buyer[2] for buyer in stage.buyers) or not (stage.buyers or stage.price):
             lines.append(f"stage {stage.name} gives tokens away for nothing")
+        prices = {buyer[2] for buyer in stage.buyers} or {stage.price}
+        lines += [f"stage {stage.name}: {words}" for words in map(odd_price, sorted(prices)) if words]
         if stage.end - stage.start < 600:
             lines.append(f"stage {stage.name} lasts {stage.end - stage.start} s")
     promised = max((sum(buyer[1] for buyer in stage.buyers) for stage in terms.stages), default=0)
@@ -291,15 +331,23 @@ def odd_terms(
         lines.append(f"a list allows {promised} tokens, and {tokens} are for sale: who comes first, buys")
     return lines
 
+# %% ../../nbs/deliver/terms.ipynb #ba541401
+def second_words(
+    second: int,  # since 1970
+) -> str:
+    "A moment for people; one that no calendar has as its number."
+    try:
+        return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (ValueError, OverflowError, OSError):
+        return f"second {second}"
+
 
 def stage_words(
     stage: SaleStage,  # of a sale
     coin: str = "ether",  # the chain's
 ) -> str:
     "A stage in a line."
-    times = [
-        datetime.fromtimestamp(one, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") for one in (stage.start, stage.end)
-    ]
+    times = [second_words(one) for one in (stage.start, stage.end)]
     if not stage.buyers:
         terms = f"everybody, {stage.limit} for a wallet, {coins_of(stage.price)} {coin} each"
     else:

@@ -82,6 +82,8 @@ def _sidecar_ending(path: Path) -> str:
 # %% ../../nbs/judge/arrivals.ipynb #6535d989
 def _is_picture(path: Path) -> bool:
     "Whether a file begins as a picture does, of whatever kind, or says that it is one by its ending."
+    if not path.is_file():  # a pipe is waited for until somebody writes
+        return False
     if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp", ".avif"):
         return True
     try:

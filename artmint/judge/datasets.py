@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 # %% ../../nbs/judge/datasets.ipynb #22ea1535
-from ..core.canon import NotPlainJSON, canonical, read_json
+from ..core.canon import NotPlainJSON, canonical, file_bytes, read_json
 from artmint.judge.exchange import (
     Entry,
     Reading,
@@ -143,7 +143,7 @@ def export_fiftyone(
 def _json_file(path: Path) -> Any:
     "A JSON file that another program wrote. Raises UnreadableDecisions."
     try:
-        return read_json(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))  # as Windows' editors begin it
+        return read_json(file_bytes(path).removeprefix(b"\xef\xbb\xbf"))  # as Windows' editors begin it
     except FileNotFoundError as error:
         raise UnreadableDecisions(str(path), "there is no such file") from error
     except OSError as error:

@@ -31,7 +31,6 @@ from ..generate import Declaration
 from .arrivals import Arrival, ArrivalFiles, Places, look_at
 from .duplicates import DctEncoder, pairs
 from ..make.rounds import is_imported
-from ..make.schedulers import EXACT
 from ..studio.catalog import Catalog
 from ..studio.editions import edition_of, fell_edition, packed_slots
 from ..studio.files import attempt_key
@@ -209,7 +208,7 @@ def recipe_of(
     scheduler, schedule = _sampler_of(origin)
     settings = {"steps": origin.steps, "guidance": 5.0 if origin.guidance is None else origin.guidance}
     settings |= {"schedule": schedule, "clip_skip": origin.clip_skip or 1, "prompt_syntax": "a1111"}
-    profile = "portable" if scheduler in EXACT and schedule == "own" else "fast"
+    profile = "portable" if (scheduler, schedule) == ("DDIM", "own") else "fast"
     size = {"width": origin.width, "height": origin.height}
     texts = {
         "prompt": " ".join(origin.prompt.split()),

@@ -63,7 +63,7 @@ SCHEDULERS = {
 }
 # Those of which the whole state is in the latents.
 RESUMABLE = tuple(name for name, kind in SCHEDULERS.items() if not (kind.noisy or kind.remembers))
-EXACT = ("DDIM",)  # those that `portable` computes in float64
+EXACT = ("DDIM", "UniPC")  # those that `portable` computes in float64
 OWN = "own"  # the base's, for families that know no other
 
 # %% ../../nbs/make/schedulers.ipynb #bd9f3e7e
@@ -78,6 +78,8 @@ def _scheduler_problems(asked: Generation | Recipe) -> list[UnknownChoice]:
     if asked.schedule != "own" and not SCHEDULERS[name].spaced:
         spaced = tuple(name for name, kind in SCHEDULERS.items() if kind.spaced)
         return [UnknownChoice(f"schedule {asked.schedule!r} with scheduler", name, spaced)]
+    if asked.schedule != "own" and profile == "portable":
+        return [UnknownChoice("schedule (profile portable)", asked.schedule, ("own",))]
     return []
 
 
@@ -147,7 +149,7 @@ BETA_SCHEDULES = ("linear", "scaled_linear")  # those of which the table is comp
 
 
 def _exact_table(scheduler: Any) -> None:
-    """Recompute DDIM's table of cumulative alphas in float64.
+    """Recompute the table of cumulative alphas in float64.
     Ho et al., 2020; zero terminal SNR: Lin et al., 2024, algorithm 1."""
     import torch
 
@@ -159,12 +161,27 @@ def _exact_table(scheduler: Any) -> None:
     else:
         betas = np.linspace(c.beta_start, c.beta_end, c.num_train_timesteps)
     alphas = np.cumprod(1 - betas)
-    if c.rescale_betas_zero_snr:
+    if c.get("rescale_betas_zero_snr"):
         roots = np.sqrt(alphas)
         alphas = ((roots - roots[-1]) * roots[0] / (roots[0] - roots[-1])) ** 2
+        # A ratio of noise to signal has to be finite: diffusers' own floor for those that compute with ratios.
+        alphas[-1] = 2**-24 if hasattr(scheduler, "sigmas") else 0
     scheduler.alphas_cumprod = torch.from_numpy(alphas)
     one = torch.ones((), dtype=torch.float64)
-    scheduler.final_alpha_cumprod = one if c.set_alpha_to_one else scheduler.alphas_cumprod[0]
+    scheduler.final_alpha_cumprod = one if c.get("set_alpha_to_one", True) else scheduler.alphas_cumprod[0]
+
+
+def _exact_levels(scheduler: Any) -> None:
+    "The noise levels of the steps in float64, where a scheduler has rounded them to float32."
+    import torch
+
+    c = scheduler.config
+    spaced = ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "use_flow_sigmas")
+    if any(c.get(name) for name in spaced) or c.get("final_sigmas_type", "zero") != "zero":
+        raise UnknownChoice("the base's own spacing (profile portable)", own_spacing(scheduler), ("Uniform",))
+    alphas = scheduler.alphas_cumprod[scheduler.timesteps]
+    levels = ((1 - alphas) / alphas).sqrt()
+    scheduler.sigmas = torch.cat([levels, torch.zeros(1, dtype=torch.float64)])
 
 # %% ../../nbs/make/schedulers.ipynb #ef3e6379
 def is_edm(
@@ -256,6 +273,8 @@ def scheduler_of(
         if recipe.profile == "portable":
             _exact_table(scheduler)
         scheduler.set_timesteps(recipe.steps)
+        if recipe.profile == "portable" and hasattr(scheduler, "sigmas"):
+            _exact_levels(scheduler)
     except (ValueError, NotImplementedError, ZeroDivisionError, IndexError) as error:
         reason = str(error).split("\n")[0]
         what = f"{recipe.steps} steps with scheduler"

@@ -217,13 +217,38 @@ def _picture(model: ChainModel, recipe: bytes) -> "Image.Image":
     return Image.fromarray(drawn_pixels(model, recipe))
 
 # %% ../../nbs/prove/drawn.ipynb #2249858b
+def _silence(error: Exception) -> str:
+    "What a node that doesn't answer is said to lack."
+    return (
+        f"the node gives no answer, or no {CALL_GAS:,} units of gas for a question ({type(error).__name__})"
+    )
+
+
+def _drawn_by_chain(
+    claim: DrawnClaim, chosen: Sequence[int], say: Callable[[int, int], None]
+) -> tuple[list[int], list[Finding], str]:
+    "Have the chain draw tokens: those that it drew, what is wrong about them, and why it stopped, if it did."
+    from web3.exceptions import Web3Exception
+
+    findings: list[Finding] = []
+    for done, token in enumerate(chosen, 1):
+        try:
+            uri = claim.contract.functions.tokenURI(token).call({"gas": CALL_GAS})
+        except (OSError, Web3Exception) as error:
+            return [*chosen[: done - 1]], findings, f"token {token}: {_silence(error)}"
+        findings += compare_uri(claim, token, uri)
+        say(done, len(chosen))
+    return [*chosen], findings, ""
+
+# %% ../../nbs/prove/drawn.ipynb #3870e4bf
 def prove_drawn(
     claim: DrawnClaim,  # what a contract says
     tokens: Sequence[int],  # which are to be proven
     asked: int = 0,  # how many of them, chosen at random, the chain has to draw; 0: all of them
     say: Callable[[int, int], None] = lambda done, total: None,  # told tokens that were drawn, and all
 ) -> tuple[list[Step], tuple[ProofCard, ...]]:
-    "Prove what a contract says of tokens that it draws. Raises nothing but what the node's answers raise."
+    """Prove what a contract says of tokens that it draws. Where the node stops answering, what was found until then is kept.
+    Raises what the node's answers about painter and drops raise."""
     steps = [*_model_steps(claim)]
     recipes = [*_recipe_steps(claim, tokens)]
     steps += recipes
@@ -232,19 +257,16 @@ def prove_drawn(
     chosen = [*tokens]
     if 0 < asked < len(chosen):
         chosen = sorted(random.SystemRandom().sample(chosen, asked))
-    findings = []
-    for done, token in enumerate(chosen, 1):
-        uri = claim.contract.functions.tokenURI(token).call({"gas": CALL_GAS})
-        findings += compare_uri(claim, token, uri)
-        say(done, len(chosen))
+    reached, findings, silent = _drawn_by_chain(claim, chosen, say)
     evidence = "tokens were drawn by the chain, and again by numpy from the chain's bytes: every byte of JSON, picture and page is equal"
     more = (
         ""
         if len(chosen) == len(tokens)
         else f"; the same code over the same bytes answers for all {len(tokens)}"
     )
-    steps += tally("tokenURI", evidence + more, chosen, chosen, findings)
-    steps += tally("regenerate", f"pictures painted again from twelve bytes{more}", chosen, chosen, findings)
+    steps += tally("tokenURI", evidence + more, chosen, reached, findings)
+    steps += tally("regenerate", f"pictures painted again from twelve bytes{more}", chosen, reached, findings)
+    steps += [Step("chain", "unchecked", silent)] if silent else []
     false = {finding.token for finding in findings}
     sound = [token for token in tokens if token not in false]
     return steps, tuple(_card(claim, token, claim.recipes()[token]) for token in sound[:64])
@@ -298,5 +320,4 @@ def ask_drawn(
     except Refusal as refusal:
         return [Step("chain", "unchecked", str(refusal))], ()
     except (OSError, Web3Exception) as error:
-        evidence = f"the node gives no answer, or no {CALL_GAS:,} units of gas for a question ({type(error).__name__})"
-        return [Step("chain", "unchecked", evidence)], ()
+        return [Step("chain", "unchecked", _silence(error))], ()

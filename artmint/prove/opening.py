@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import Field
 
-from ..core.canon import Hex64, Record, Refusal, canonical
+from ..core.canon import Hex64, Record, Refusal, canonical, file_bytes
 from ..core.collection import Collection
 from ..core.manifest import read_strictly
 from ..core.records import Edition, Finding, NotARecipe, parse_facts
@@ -58,7 +58,7 @@ def read_opening(
     path: Path,  # the file
 ) -> Opening:
     "An opening, read strictly. Raises BadMetadata, OSError."
-    return read_strictly(Opening, path.read_bytes(), path.name)
+    return read_strictly(Opening, file_bytes(path), path.name)
 
 # %% ../../nbs/prove/opening.ipynb #ecbefd9d
 def open_editions(

@@ -22,7 +22,15 @@ if TYPE_CHECKING:
 # %% ../../nbs/prove/verifiers.ipynb #b57e98c3
 from ..chain.contract import merkle_tree
 from ..chain.eas import NoEas, eas_at, eas_place, revoked_among, stamped_at
-from ..core.canon import NotPlainTOML, Record, Refusal, error_lines, read_toml, unsafe_text
+from artmint.core.canon import (
+    NotPlainTOML,
+    Record,
+    Refusal,
+    error_lines,
+    read_toml,
+    unsafe_text,
+    file_bytes,
+)
 from ..core.manifest import BadMetadata
 from ..core.texts import Account
 from ..ipfs.cid import ContentError
@@ -77,7 +85,7 @@ def load_verifiers(
 ) -> Verifiers:
     "A named set of verifiers. Raises BadVerifiers."
     try:
-        named = Verifiers(**read_toml(Path(path).read_bytes()))
+        named = Verifiers(**read_toml(file_bytes(path)))
     except OSError as error:
         raise BadVerifiers(str(path), error.strerror or "it can't be read") from None
     except NotPlainTOML as refusal:

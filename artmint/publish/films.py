@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['SHEET_PICTURES', 'film_caption', 'UnfitCaption', 'film_pixels', 'NoFilmEncoder', 'EncoderFailed', 'FilmEncoder',
-           'film_encoder', 'encode_film', 'NoFilmOf', 'FilmDiffers', 'FilmTooLarge', 'FilmOrder', 'film_orders',
-           'facts_of_film', 'find_film', 'ways_of', 'missing_films', 'make_films', 'FilmsMissing', 'filmed_slots',
-           'token_films', 'make_sheet']
+           'film_encoder', 'encode_film', 'NoFilms', 'refuse_films', 'NoFilmOf', 'FilmDiffers', 'FilmTooLarge',
+           'FilmOrder', 'film_orders', 'facts_of_film', 'find_film', 'ways_of', 'missing_films', 'make_films',
+           'FilmsMissing', 'filmed_slots', 'token_films', 'make_sheet']
 
 # %% ../../nbs/publish/films.ipynb #02af5500
 import hashlib
@@ -282,6 +282,36 @@ def encode_film(
         out.unlink(missing_ok=True)
 
 # %% ../../nbs/publish/films.ipynb #493fc243
+class NoFilms(Refusal):
+    "A collection of which there can be no films."
+
+    collection: str
+    why: str
+    says = (
+        "There can be no films of {collection}: {why}. Nothing was made: a film shows the way that diffusers' engine paints with a "
+        "base that has a UNet. Leave `animation` under [films] out; tokens may name an animation_url of their own "
+        "([market.tokens.NUMBER])."
+    )
+    exit_code = 2
+
+
+def refuse_films(
+    collection: Collection,  # whose
+    painter: "Painter | None" = None,  # its engine; none: only the collection is looked at
+) -> None:
+    "Raise NoFilms where no picture's way could be shown, before any is painted."
+    engine = collection.generation.engine
+    if engine != "diffusers":
+        raise NoFilms(
+            collection.name, f"its pictures are painted by the engine {engine}, which doesn't give its steps"
+        )
+    base = getattr(painter, "base", None)
+    if base and not hasattr(base.pipeline, "unet"):
+        raise NoFilms(
+            collection.name, f"its base is of the family {type(base.pipeline).__name__}, which has no UNet"
+        )
+
+# %% ../../nbs/publish/films.ipynb #0ef7d197
 class NoFilmOf(Refusal):
     "Tokens of which there can be no film."
 

@@ -40,7 +40,8 @@ class Wave(Record):
         except ValueError:
             raise ValueError(f"{at!r} is no time such as 2026-12-01T18:00:00Z") from None
         if moment.tzinfo is None:
-            raise ValueError(f"{at} says no zone: write {at}Z for UTC, or {at}+01:00")
+            plain = moment.isoformat()
+            raise ValueError(f"{at} says no zone: write {plain}Z for UTC, or {plain}+01:00")
         return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
     @field_validator("drops")

@@ -4,18 +4,18 @@
 
 # %% auto #0
 __all__ = ['PostState', 'PostWord', 'PostSent', 'PostStanding', 'NoSuchPost', 'standing_of', 'list_posts', 'find_post',
-           'AlreadyLeft', 'EditedMeanwhile', 'NotApproved', 'record_drafts', 'BadEdit', 'edit_post', 'decide_post',
-           'begin_sending', 'record_sent']
+           'AlreadyLeft', 'EditedMeanwhile', 'NotApproved', 'record_drafts', 'BadEdit', 'edit_post', 'BadPostWord',
+           'decide_post', 'begin_sending', 'record_sent']
 
 # %% ../../nbs/report/approvals.ipynb #2fddf61c
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 # %% ../../nbs/report/approvals.ipynb #0827c8d0
-from ..core.canon import Hex64, Record, Refusal, unsafe_text
+from ..core.canon import Hex64, Record, Refusal, error_lines, unsafe_text
 from ..core.collection import Person
 from .drafts import PLATFORMS, PostDraft, check_length, now_utc
 from .facts import unbacked
@@ -258,6 +258,14 @@ def edit_post(
     return _changing(catalog, key, "post", change)
 
 # %% ../../nbs/report/approvals.ipynb #584aa039
+class BadPostWord(Refusal):
+    "A word on a post that nobody can have said."
+
+    reason: str
+    says = "That can't be put on record: {reason}. Nothing was recorded; say who you are, and why in 500 letters at most."
+    exit_code = 2
+
+
 def decide_post(
     catalog: Catalog,  # the studio's
     key: str,  # of the post
@@ -266,14 +274,17 @@ def decide_post(
     digest: str,  # of what they read
     note: str = "",  # why
 ) -> PostStanding:
-    "Record a person's word on a post. Raises AlreadyLeft, EditedMeanwhile."
+    "Record a person's word on a post. Raises AlreadyLeft, EditedMeanwhile, BadPostWord."
 
     def change(post: PostStanding) -> PostWord:
         if post.sent:
             raise AlreadyLeft(post.id, post.state)
         if post.draft.digest != digest:
             raise EditedMeanwhile(post.id)
-        return PostWord(by=by, decision=decision, at=now_utc(), digest=digest, note=note)
+        try:
+            return PostWord(by=by, decision=decision, at=now_utc(), digest=digest, note=note)
+        except ValidationError as error:
+            raise BadPostWord("; ".join(error_lines(error, PostWord))) from None
 
     return _changing(catalog, key, "post-word", change)
 

@@ -7,11 +7,11 @@ __all__ = ['ByASafe', 'admin_app', 'Treasury', 'AdminAddress', 'Delay', 'Pauser'
            'WithoutCopy', 'Minter', 'Total', 'PerWindow', 'Window', 'Granted', 'Revoked', 'NewTreasury', 'Receiver',
            'Share', 'PageOfDrop', 'PageAddress', 'Lowered', 'NextAdmin', 'Accept', 'TakeBack', 'NewDelay',
            'ProposalFiles', 'OwnerKey', 'OwnerPassphrase', 'WalletSignature', 'Sender', 'EXPLORER_CALLS', 'CLONE_CALL',
-           'CONTRACT_NAME', 'NotDeployed', 'Desk', 'open_desk', 'role_journal', 'open_proposals', 'act', 'desk_verb',
-           'admin_deploy', 'PlannedToSeal', 'admin_commit', 'admin_seal', 'ToldByWave', 'admin_reveal', 'admin_cancel',
-           'admin_allow', 'admin_roles', 'role_rows', 'admin_pause', 'admin_unpause', 'admin_treasury', 'admin_royalty',
-           'admin_contract_uri', 'admin_placeholder', 'admin_supply', 'admin_hand_over', 'NoProposal', 'admin_sign',
-           'admin_execute', 'NotOurDeployment', 'admin_explorer', 'custody_checks']
+           'CONTRACT_NAME', 'NotDeployed', 'DrawnOnChain', 'Desk', 'open_desk', 'role_journal', 'open_proposals', 'act',
+           'desk_verb', 'admin_deploy', 'PlannedToSeal', 'admin_commit', 'admin_seal', 'ToldByWave', 'admin_reveal',
+           'admin_cancel', 'admin_allow', 'admin_roles', 'role_rows', 'admin_pause', 'admin_unpause', 'admin_treasury',
+           'admin_royalty', 'admin_contract_uri', 'admin_placeholder', 'admin_supply', 'admin_hand_over', 'NoProposal',
+           'owners_signer', 'admin_sign', 'admin_execute', 'NotOurDeployment', 'admin_explorer', 'custody_checks']
 
 # %% ../../nbs/run/admin.ipynb #6f9f63f2
 import sys
@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 # %% ../../nbs/run/admin.ipynb #416f654c
-from ..core.canon import Refusal
+from ..core.canon import Refusal, file_bytes
 from ..core.collection import guessable_salt
 from .commands import Chain, CollectionFolder, DropNumber, DryRun, open_chain, typed_secret
-from .console import Json, Studio, near_path, print_json, program_name
+from .console import Json, Studio, near_path, print_json, program_name, typed_address
 
 if TYPE_CHECKING:
     from web3 import Web3
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from artmint.chain.journal import Journal
     from artmint.chain.safe import Proposal
-    from artmint.chain.signers import Policy
+    from artmint.chain.signers import Policy, Signer
     from artmint.core.collection import Collection
     from artmint.core.manifest import Manifest
     from artmint.studio.catalog import Catalog
@@ -51,6 +51,18 @@ class NotDeployed(Refusal):
     says = (
         "{collection} has no contract on {chain} that this studio knows. Nothing was sent: `artmint admin deploy` makes "
         "one."
+    )
+    exit_code = 2
+
+
+class DrawnOnChain(Refusal):
+    "A verb of collections whose pictures are files, asked of one that the chain draws."
+
+    collection: str
+    says = (
+        "{collection} is drawn on chain: its commitments are the recipes themselves and its page follows from its contract, so there is "
+        "nothing to seal, reveal, cancel or set, and it has its contract already. Nothing was sent: the chapter 37_drawn commits and mints "
+        "(docs/onchain.md)."
     )
     exit_code = 2
 
@@ -89,13 +101,29 @@ class Desk:
 
     @property
     def contract(self) -> "Contract":
-        "The collection's. Raises NotDeployed."
+        "The collection's. Raises NotDeployed, DrawnOnChain."
         from artmint.chain.contract import contract_of
 
         contract = contract_of(self.catalog, self.web3, self.collection.name)
         if contract is None:
-            raise NotDeployed(self.collection.name, self.chain)
+            raise (
+                DrawnOnChain(self.collection.name)
+                if self.drawn
+                else NotDeployed(self.collection.name, self.chain)
+            )
         return contract
+
+    @property
+    def drawn(self) -> "Contract | None":
+        "The collection's contract where the chain draws its pictures."
+        from artmint.onchain.painter import drawn_of
+
+        return drawn_of(self.catalog, self.web3, self.collection.name)
+
+    @property
+    def either(self) -> "Contract":
+        "The collection's, whether its pictures are files or the chain draws them: for what both can. Raises NotDeployed."
+        return self.drawn or self.contract
 
 # %% ../../nbs/run/admin.ipynb #719a2808
 def open_desk(
@@ -117,7 +145,9 @@ def open_desk(
 
 
 def _manifest(desk: Desk, drop: int) -> "Manifest":
-    "A packed drop's manifest. Raises NotPacked."
+    "A packed drop's manifest. Raises NotPacked, DrawnOnChain."
+    if desk.drawn:
+        raise DrawnOnChain(desk.collection.name)
     from artmint.core.manifest import packed_manifest
     from artmint.studio.files import drop_folder
 
@@ -192,7 +222,9 @@ def role_journal(
     from artmint.chain.custody import open_signer
     from artmint.chain.journal import Journal
     from artmint.chain.signers import Guarded
+    from artmint.studio.files import refuse_read_only
 
+    refuse_read_only(desk.studio)
     signer = open_signer(desk.studio, role, desk.environment, desk.embedded)
     return Journal(desk.catalog, desk.web3, Guarded(signer, policy))
 
@@ -407,12 +439,14 @@ def admin_deploy(
 
     with friendly_errors():
         desk = open_desk(context, collection, studio, chain, dry=dry_run, json=json)
+        if desk.drawn:
+            raise DrawnOnChain(desk.collection.name)
         held = getattr(custody_of(studio, "admin"), "kind", "") == "safe"
         admin = admin or (custody_of(studio, "admin").address if held else _role_address(desk, "admin"))
         role = "deployer" if has_key(studio, "deployer") else "admin"
         if not treasury:
             raise NoTreasury(desk.web3.eth.chain_id)
-        admin, treasury = (desk.web3.to_checksum_address(address) for address in (admin, treasury))
+        admin, treasury = typed_address(admin), typed_address(treasury)
         source = clone_source(desk.catalog, desk.web3, desk.collection.name, clone_of)
         if dry_run:
             return _dry_deployment(desk, role, treasury, admin, delay, source)
@@ -453,7 +487,7 @@ def _tell_deployment(desk: Desk, contract: "Contract", pauser: str) -> None:
         )
     owner = contract.functions.owner().call()
     named = pauser or (_role_address(desk, "pauser") if has_key(desk.studio, "pauser") else owner)
-    calls = role_calls(contract, "pauser", desk.web3.to_checksum_address(named))
+    calls = role_calls(contract, "pauser", typed_address(named))
     ours = custody_of(desk.studio, "admin").kind != "safe" and _role_address(desk, "admin") == owner
     if ours or not calls:
         return act(desk, contract, calls)
@@ -682,8 +716,8 @@ def admin_allow(
     "Let a key mint, up to limits."
     from artmint.chain.admin import allowance_calls
 
-    address = desk.web3.to_checksum_address(minter or _role_address(desk, "minter"))
-    contract = desk.contract
+    address = typed_address(minter or _role_address(desk, "minter"))
+    contract = desk.either
     act(desk, contract, allowance_calls(contract, address, total, per_window, window))
 
 # %% ../../nbs/run/admin.ipynb #1e46dad3
@@ -704,7 +738,7 @@ def _role_and_address(desk: Desk, text: str) -> tuple[str, str]:
     role, _, address = text.partition("=")
     if role not in ("minter", "pauser") or not is_hex_address(address):
         raise typer.BadParameter(f"{text!r} isn't minter=0x… or pauser=0x…")
-    return role, desk.web3.to_checksum_address(address)
+    return role, typed_address(address)
 
 # %% ../../nbs/run/admin.ipynb #ecfefe36
 @desk_verb("roles")
@@ -716,7 +750,7 @@ def admin_roles(
     "Grant and revoke roles; without either, say who has them."
     from artmint.chain.controls import role_calls
 
-    contract = desk.contract
+    contract = desk.either
     if not grant and not revoke:
         return _show_roles(desk, contract)
     calls = []
@@ -778,7 +812,7 @@ def admin_pause(
     from artmint.chain.controls import pause_calls
     from artmint.chain.custody import has_key
 
-    contract = desk.contract
+    contract = desk.either
     act(desk, contract, pause_calls(contract), "pauser" if has_key(desk.studio, "pauser") else "admin")
 
 
@@ -789,7 +823,7 @@ def admin_unpause(
     "Allow minting again."
     from artmint.chain.controls import pause_calls
 
-    contract = desk.contract
+    contract = desk.either
     act(desk, contract, pause_calls(contract, paused=False))
 
 # %% ../../nbs/run/admin.ipynb #dddfbe5b
@@ -815,8 +849,8 @@ def admin_treasury(
     "Mint to another address from now on. Tokens that are there stay where they are."
     from artmint.chain.controls import treasury_calls
 
-    contract = desk.contract
-    act(desk, contract, treasury_calls(contract, address))
+    contract = desk.either
+    act(desk, contract, treasury_calls(contract, typed_address(address)))
 
 # %% ../../nbs/run/admin.ipynb #2f5a62dd
 @desk_verb("royalty")
@@ -828,8 +862,8 @@ def admin_royalty(
     "Set the royalty of every token (ERC-2981); left to itself, what collection.toml says."
     from artmint.chain.controls import royalty_calls
 
-    contract, asked = desk.contract, desk.collection.royalty
-    owed = receiver or asked.receiver or contract.functions.treasury().call()
+    contract, asked = desk.either, desk.collection.royalty
+    owed = typed_address(receiver) or asked.receiver or contract.functions.treasury().call()
     share = asked.basis_points if basis_points is None else basis_points
     act(desk, contract, royalty_calls(contract, owed, share))
 
@@ -881,7 +915,7 @@ def admin_supply(
     "Lower the supply, for ever. It can never be raised again."
     from artmint.chain.controls import supply_calls
 
-    contract = desk.contract
+    contract = desk.either
     act(desk, contract, supply_calls(contract, tokens))
 
 # %% ../../nbs/run/admin.ipynb #48a93df9
@@ -906,9 +940,9 @@ def admin_hand_over(
 
     if [bool(to), accept, cancel, delay is not None].count(True) != 1:
         raise typer.BadParameter("say one of --to ADDRESS, --accept, --cancel, --delay SECONDS")
-    contract = desk.contract
+    contract = desk.either
     if to:
-        return act(desk, contract, hand_over_calls(contract, to))
+        return act(desk, contract, hand_over_calls(contract, typed_address(to)))
     if delay is not None:
         return act(desk, contract, delay_calls(contract, delay))
     act(desk, contract, take_over_calls(contract) if accept else keep_calls(contract))
@@ -948,7 +982,7 @@ def _read_proposal(path: Path) -> "Proposal":
     from artmint.chain.safe import Proposal
 
     try:
-        return Proposal.model_validate_json(path.read_bytes())
+        return Proposal.model_validate_json(file_bytes(path))
     except (OSError, ValueError):
         raise NoProposal(near_path(path)) from None
 
@@ -972,6 +1006,20 @@ def _signed_by_wallet(
     web3 = _chain_of(studio, chain, context.obj, proposal)
     return add_signature(proposal, signature, safe_at(web3, proposal.safe).functions.getOwners().call())
 
+# %% ../../nbs/run/admin.ipynb #ca915e37
+def owners_signer(
+    keystore: Path | None,  # an owner's; none: nobody signs here
+    passphrase: str,  # what it opens with; asked for at a terminal when empty
+) -> "Signer | None":
+    "The key of a Safe's owner. Raises what KeystoreSigner raises."
+    from artmint.chain.signers import KeystoreSigner
+
+    if keystore is None:
+        return None
+    if not passphrase and sys.stdin.isatty():
+        passphrase = typer.prompt("Passphrase", hide_input=True)
+    return KeystoreSigner(keystore, passphrase)
+
 # %% ../../nbs/run/admin.ipynb #595ecda5
 @admin_app.command("sign")
 def admin_sign(
@@ -985,12 +1033,9 @@ def admin_sign(
 ) -> None:
     "Read proposals, and sign them as an owner. Without a key or a signature they are only read."
     from artmint.chain.safe import sign_proposal
-    from artmint.chain.signers import KeystoreSigner
     from artmint.studio.files import write_whole
 
-    if keystore and not passphrase and sys.stdin.isatty():
-        passphrase = typer.prompt("Passphrase", hide_input=True)
-    signer = KeystoreSigner(keystore, passphrase) if keystore else None
+    signer = owners_signer(keystore, passphrase)
     for path in files:
         proposal = _read_proposal(path)
         typer.echo(

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 # %% ../../nbs/run/attest.ipynb #7654400b
-from ..core.canon import Refusal
+from ..core.canon import Refusal, file_bytes
 from .commands import DryRun, open_chain
 from artmint.run.console import (
     Gateways,
@@ -309,7 +309,7 @@ def _opened(path: Path) -> "AttestationFile":
     from artmint.prove.attestations import read_attestations
 
     try:
-        return read_attestations(path.read_bytes(), near_path(path))
+        return read_attestations(file_bytes(path), near_path(path))
     except OSError as error:
         raise NotAFile(near_path(path), error.strerror or "it can't be read") from None
     except BadMetadata as refusal:
@@ -430,7 +430,7 @@ def _examined(
     with tempfile.TemporaryDirectory() as folder:
         if _looks_like_path(target):
             web3 = _named_chain(studio, where["chain"], environment)
-            contract = web3.to_checksum_address(where["contract"])
+            contract = typed_address(where["contract"])
             claim, car = archive_claim(Path(target), web3.eth.chain_id, contract)
             stores, steps = [_store_of(car, claim.drops[0].root, Path(folder)), *stores], []
         else:
@@ -489,6 +489,7 @@ def attest_drop(
 ) -> None:
     """Render a drop again and sign what came out, token by token, as EAS's off-chain attestations: equal or not, on which
     machine. With --timestamp EAS writes the root of them down, once. The passphrase comes from ARTMINT_PASSPHRASE."""
+    from artmint.chain.custody import custody_of
     from artmint.chain.transaction import friendly_errors
     from artmint.ipfs.stores import FolderStore, Gateway
 
@@ -496,6 +497,7 @@ def attest_drop(
     where |= {"dry": dry_run, "eas": eas}
     _refuse_words(target, where, stamped, revoke)
     _refuse_taken(out, studio, dry_run)
+    custody_of(studio, signer)  # or refuse, before anything is rendered
     with friendly_errors():
         if target.endswith(".json"):
             bench = _Bench(_named_chain(studio, chain, context.obj), studio, context.obj, signer, eas)
@@ -548,7 +550,7 @@ def asked_verifiers(
     files = {}
     for path in _attestation_paths(given, studio):
         try:
-            files[near_path(path)] = path.read_bytes()
+            files[near_path(path)] = file_bytes(path)
         except OSError as error:
             raise NotAFile(near_path(path), error.strerror or "it can't be read") from None
 

@@ -24,6 +24,7 @@ import typer
 
 # %% ../../nbs/run/commands.ipynb #d24adf80
 from artmint.run.console import (
+    folder_for,
     BatchFile,
     Json,
     Studio,
@@ -89,19 +90,22 @@ def _plan_rows(
         if stage.notebook in done:
             idle = "finished"
         own = [finding for finding in findings if finding["name"] == stage.notebook]
-        rows.append(_plan_row(stage, expected, idle, rate) | _gas_notes(stage) | {"findings": own})
+        rows.append(_plan_row(stage, expected, idle, rate) | _gas_notes(stage, batch) | {"findings": own})
     return rows
 
 # %% ../../nbs/run/commands.ipynb #b51ae8b7
-def _gas_notes(stage: "Stage") -> dict[str, list[str]]:
+def _gas_notes(stage: "Stage", batch: "Batch") -> dict[str, list[str]]:
     "What a stage that puts a network on chain would cost there; nothing for others."
-    if stage.notebook != "37_drawn":
+    from artmint.run.batch import DRAWING, drawn_file
+
+    if stage.notebook != DRAWING:
         return {}
     from artmint.drawn import drawn_model
     from artmint.onchain.painter import cost_lines
+    from artmint.seeds import load_collection
 
-    given = stage.parameters
-    return {"notes": cost_lines(drawn_model(given.get("model", "")), given["quantity"])}
+    words = load_collection(batch.folder).description
+    return {"notes": cost_lines(drawn_model(drawn_file(batch)), batch.quantity, description=words)}
 
 
 def _print_plan(rows: list[dict]) -> None:
@@ -315,7 +319,7 @@ def explore(
     json: Json = False,  # for programs
 ) -> None:
     "Paint a grid of settings over fixed slots and seeds, with scores. Nothing of it counts as an attempt."
-    from artmint.explore import combinations, count_pictures, parse_axis, slots_named
+    from artmint.explore import combinations, count_pictures, parse_axis, slots_named, varied
     from artmint.seeds import load_collection, planned_slots, salt_of
     from artmint.studio.catalog import Catalog
 
@@ -327,9 +331,11 @@ def explore(
     catalog = Catalog(studio)
     everything, _ = planned_slots(catalog, chosen, salt_of(chosen, studio))
     shown = slots_named(slots, everything)
-    cells = len(combinations(axes))
-    if take > cells:
-        raise typer.BadParameter(f"there is no cell {take}; the grid has 1 to {cells}")
+    cells = combinations(axes)
+    if take > len(cells):
+        raise typer.BadParameter(f"there is no cell {take}; the grid has 1 to {len(cells)}")
+    for changes in cells:
+        varied(chosen, changes)  # or refuse, before a model is loaded
     if plan:
         return _count_exploration(count_pictures(catalog, chosen, axes, shown, seeds), json)
     grid = _painted_grid(catalog, chosen, axes, shown, seeds)
@@ -443,6 +449,7 @@ def init(
     "Begin a studio's folder, with a first collection that runs."
     from artmint.studio.maintenance import init as begin_studio
 
+    folder_for("FOLDER", folder)
     for path in begin_studio(folder, name):
         typer.echo(near_path(path))
     place = near_path(folder)
@@ -470,6 +477,7 @@ def backup(
     from artmint.studio.maintenance import backup as copy_studio
 
     studio_catalog(studio, made=True)
+    folder_for("INTO", into)
     copied = copy_studio(studio, into, keys, archive_fault)
     if not why_read_only(studio):
         copied["salts"] = note_copied_salts(Catalog(studio), into)

@@ -6,8 +6,8 @@
 __all__ = ['Studio', 'Json', 'BatchFile', 'Stores', 'Gateways', 'Rpc', 'HANGING', 'CLEAR_LINE', 'HEARTBEAT', 'SIGNS',
            'IMPORTED_AS', 'UNWRITABLE', 'PlainStream', 'plain_streams', 'hanging_text', 'open_browser', 'print_json',
            'print_line', 'console_voice', 'heartbeat', 'progress_of', 'duration_words', 'exit_code_of', 'show_steps',
-           'extras_of_package', 'console_words', 'own_lines', 'typed_address', 'near_path', 'NoPlaceFor', 'place_for',
-           'program_name', 'verify_command']
+           'extras_of_package', 'console_words', 'own_lines', 'typed_address', 'near_path', 'NoPlaceFor', 'NoFolderFor',
+           'folder_for', 'place_for', 'program_name', 'verify_command']
 
 # %% ../../nbs/run/console.ipynb #ea910a1f
 import atexit
@@ -291,6 +291,7 @@ _DISK_WORDS = {
     errno.ENOTDIR: "A file stands where a folder should be",
     errno.EISDIR: "A folder stands where a file should be",
     errno.EEXIST: "Something is there already",
+    errno.EFBIG: "A file is too large",
 }
 
 # %% ../../nbs/run/console.ipynb #665745d8
@@ -439,6 +440,40 @@ class NoPlaceFor(Refusal):
     exit_code = 2
 
 
+class NoFolderFor(Refusal):
+    "Files are to be written into a folder where they can't be."
+
+    option: str
+    path: str
+    why: str
+    says = "{option}: nothing can be written into {path}, because {why}. Nothing was done; name a folder that is there, or can be made."
+    exit_code = 2
+
+
+def _unwritable(folder: Path) -> str:
+    "What keeps files from being made in a folder; empty: nothing. It is tried: rights tell an administrator nothing."
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return ""
+
+
+def folder_for(
+    option: str,  # that names it
+    path: Path | None,  # a folder, made when missing; None: none is asked for
+) -> None:
+    "Refuse a folder that nothing could be written into, before the work that it should hold. Raises NoFolderFor."
+    if path is None:
+        return
+    there = next(one for one in (path.absolute(), *path.absolute().parents) if os.path.lexists(one))
+    why = "" if there.is_dir() else f"{near_path(there)} is no folder"
+    if there.is_dir() and (cause := _unwritable(there)):
+        why = f"{near_path(there)} takes no files ({cause})"
+    if why:
+        raise NoFolderFor(option, near_path(path), why)
+
+
 def place_for(
     option: str,  # that names it
     path: Path | None,  # a file to be written later; None: none is
@@ -453,8 +488,8 @@ def place_for(
         why = "a folder has that name"
     elif not folder.is_dir():
         why = f"there is no folder {near_path(folder)}"
-    elif not os.access(folder, os.W_OK):
-        why = f"this user may not write into {near_path(folder)}"
+    elif cause := _unwritable(folder):
+        why = f"nothing can be written into {near_path(folder)} ({cause})"
     elif ending and path.suffix.lower() != ending:
         why = f"its name has to end in {ending}"
     if why:

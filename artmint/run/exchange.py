@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 # %% ../../nbs/run/exchange.ipynb #a19072c0
-from .console import BatchFile, Json, Studio, console_voice, near_path, print_json
+from ..core.canon import file_bytes
+from .console import BatchFile, Json, Studio, console_voice, folder_for, near_path, print_json
 from .models import studio_catalog
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def _exported(
         live(f"{done} of {total} pages")
 
     require_new(place)
+    folder_for("--to", place.parent)
     place.parent.mkdir(parents=True, exist_ok=True)
     if kind == "csv":
         write_whole(place, decisions_csv(listed))
@@ -163,7 +165,7 @@ def _reading(
     if kind == "labelstudio":
         return read_labelstudio(file, names)
     try:
-        return read_csv(file.name, file.read_bytes())
+        return read_csv(file.name, file_bytes(file))
     except OSError as error:
         raise UnreadableDecisions(str(file), error.strerror or str(error)) from error
 

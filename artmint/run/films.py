@@ -17,6 +17,7 @@ import typer
 from ..core.canon import Refusal
 from ..core.films import FILM_ENDINGS, FilmFormat, FilmRecord
 from artmint.run.console import (
+    folder_for,
     BatchFile,
     Json,
     Studio,
@@ -105,8 +106,8 @@ class _FilmDesk:
 def _open_films(
     batch: Path, studio: Path, slots: list[int] | None, formats: tuple[FilmFormat, ...], sheet: bool
 ) -> _FilmDesk:
-    "What is asked for. Raises NoFilmOf, and what load_batch raises."
-    from artmint.publish.films import film_orders
+    "What is asked for. Raises NoFilms, NoFilmOf, and what load_batch raises."
+    from artmint.publish.films import film_orders, refuse_films
     from artmint.run.batch import load_batch
     from artmint.run.models import studio_catalog
     from artmint.seeds import frozen_slots, load_collection, salt_of
@@ -116,7 +117,9 @@ def _open_films(
         raise typer.BadParameter(
             f"--slot {strange[0]} isn't in {batch}, which has {order.first} to {order.slots[-1]}"
         )
-    collection, catalog = load_collection(order.folder), studio_catalog(studio)
+    collection = load_collection(order.folder)
+    refuse_films(collection)
+    catalog = studio_catalog(studio)
     every = frozen_slots(catalog, collection, salt_of(collection, catalog.folder))
     wanted = [slot for slot in every if slot.id in order.slots and (not slots or slot.id in slots)]
     orders = film_orders(catalog, collection, wanted)
@@ -203,12 +206,9 @@ def _make_all(here: _FilmDesk) -> None:
 
 # %% ../../nbs/run/films.ipynb #7f8f1447
 def _copy_out(here: _FilmDesk, out: Path) -> None:
-    "Write films and posters into a folder. Raises NotToldYet."
-    from artmint.publish.waves import is_held_back
+    "Write films and posters into a folder."
     from artmint.studio.files import make_folder, write_whole
 
-    if is_held_back(here.catalog, here.collection.name, here.batch.drop):
-        raise NotToldYet(here.batch.drop)
     make_folder(out)
     for name, kind, film in here.films():
         if film:
@@ -231,9 +231,13 @@ def film_batch(
 ) -> None:
     """Make reveal films: the way of each token's picture from noise, as its recipe paints it, looked after by the table films of
     collection.toml. Run again after a stop it goes on. On one ffmpeg the same bytes every time."""
+    from artmint.publish.waves import is_held_back
     from artmint.studio.files import hold_studio
 
+    folder_for("--out", out)
     here = _open_films(batch, studio, slot, film_formats(format), sheet)
+    if out and is_held_back(here.catalog, here.collection.name, here.batch.drop):
+        raise NotToldYet(here.batch.drop)
     if dry_run:
         forecast = _forecast(here)
         return print_json(forecast) if json else _show_forecast(here, forecast)

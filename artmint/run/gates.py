@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['gate_app', 'GateCollection', 'GateAddress', 'GateNeeded', 'GateSet', 'GateFiles', 'GateRoot', 'GateSender',
-           'gate_deploy', 'gate_send', 'gate_ask']
+           'gate_chain', 'gate_journal', 'priced_call', 'gate_payer', 'gate_deploy', 'made_row', 'gate_send',
+           'gate_ask']
 
 # %% ../../nbs/run/gates.ipynb #d8d51ae1
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from web3.contract.contract import ContractFunction
 
     from artmint.chain.journal import Journal
+    from artmint.chain.transaction import Transaction
     from artmint.prove.attestations import AttestationFile
 
 # %% ../../nbs/run/gates.ipynb #861540c1
@@ -51,7 +53,11 @@ GateSender = Annotated[
 ]
 
 # %% ../../nbs/run/gates.ipynb #4120c340
-def _gate_chain(context: typer.Context, studio: Path, chain: str) -> "Web3":
+def gate_chain(
+    context: typer.Context,  # its `obj` is the environment of the process
+    studio: Path,  # whose chain
+    chain: str,  # as the user named it
+) -> "Web3":
     "The chain that is named. Raises NoChainOfItsOwn."
     web3 = open_chain(studio, chain, context.obj)
     if web3 is None:
@@ -66,32 +72,32 @@ def _paying(studio: Path, by: str) -> str:
     return by or ("deployer" if has_key(studio, "deployer") else "admin")
 
 # %% ../../nbs/run/gates.ipynb #c1d9da3a
-def _gate_journal(
-    context: typer.Context, web3: "Web3", studio: Path, by: str, to: str, selector: str
+def gate_journal(
+    context: typer.Context,  # its `obj` is the environment of the process
+    web3: "Web3",  # the chain
+    studio: Path,  # whose keys
+    by: str,  # whose key pays; empty: the deployer's, else the admin's
+    to: str,  # address of the contract that is called; empty: one is made
+    *selectors: str,  # of the calls, or how the code of the contracts begins
 ) -> "Journal":
     "The journal of the key that pays, behind a policy for one call of one contract."
     from artmint.chain.custody import open_signer
     from artmint.chain.journal import Journal
     from artmint.chain.signers import Guarded, Policy
     from artmint.studio.catalog import Catalog
+    from artmint.studio.files import refuse_read_only
 
+    refuse_read_only(studio)
     signer = open_signer(studio, _paying(studio, by), context.obj, hasattr(web3.provider, "chain"))
-    reach = {"chains": (web3.eth.chain_id,), "contracts": (to,), "selectors": (selector,)}
+    reach = {"chains": (web3.eth.chain_id,), "contracts": (to,), "selectors": selectors}
     policy = Policy(**reach, most=10**18, most_in_a_day=2 * 10**18)
     return Journal(Catalog(studio), web3, Guarded(signer, policy))
 
 # %% ../../nbs/run/gates.ipynb #3348e2c2
-def _made_before(journal: "Journal", purpose: dict[str, str | int]) -> str:
-    "The address of what a journal's key has made for this purpose; empty: nothing."
-    from artmint.chain.deployments import created_address
-
-    for one in journal.transactions():
-        if one.state == "confirmed" and one.purpose == purpose:
-            return created_address(one.sender, one.nonce)
-    return ""
-
-
-def _priced(call: "ContractFunction", sender: str) -> dict[str, Any]:
+def priced_call(
+    call: "ContractFunction",  # a constructor is one, too
+    sender: str,  # address of the key that would pay
+) -> dict[str, Any]:
     "What a call would cost."
     from artmint.chain.controls import call_cost
 
@@ -99,7 +105,12 @@ def _priced(call: "ContractFunction", sender: str) -> dict[str, Any]:
     return {"gas": cost.gas, "wei": str(cost.wei)}
 
 
-def _payer(context: typer.Context, web3: "Web3", studio: Path, by: str) -> str:
+def gate_payer(
+    context: typer.Context,  # its `obj` is the environment of the process
+    web3: "Web3",  # the chain
+    studio: Path,  # whose keys
+    by: str,  # whose key pays; empty: the deployer's, else the admin's
+) -> str:
     "The address of the key that would pay."
     from artmint.chain.custody import address_of_role
 
@@ -122,37 +133,38 @@ def gate_deploy(
     from artmint.chain.contract import artifact, contract_at
     from artmint.chain.transaction import friendly_errors
     from artmint.core.canon import digest
-    from artmint.prove.gates import gate_call
+    from artmint.chain.deployments import make_once
+    from artmint.prove.gates import gate_call, gate_facts
     from artmint.prove.verifiers import load_verifiers
 
     contract = typed_address(contract)
     named = load_verifiers(verifiers)
     with friendly_errors():
-        web3 = _gate_chain(context, studio, chain)
+        web3 = gate_chain(context, studio, chain)
         collection = contract_at(web3, contract).address
         call = gate_call(web3, collection, named, needed)
         if dry_run:
-            rows = _priced(call, _payer(context, web3, studio, by))
+            rows = priced_call(call, gate_payer(context, web3, studio, by))
         else:
             code = artifact("AttestationGate")["bytecode"][:10]
-            journal = _gate_journal(context, web3, studio, by, "", code)
+            journal = gate_journal(context, web3, studio, by, "", code)
             key = digest(sorted(named.verifiers.values()))[:32]
             purpose = {"verb": "gate", "contract": collection, "verifiers": key, "needed": needed}
-            rows = _deployed(journal, call, purpose)
+            wanted = (collection, sorted(named.verifiers.values()), needed)
+            address, sent = make_once(journal, call, purpose, lambda one: gate_facts(web3, one) == wanted)
+            rows = made_row("gate", address, sent)
     _tell_gate(rows, json)
 
 # %% ../../nbs/run/gates.ipynb #52da8ff3
-def _deployed(journal: "Journal", call: "ContractFunction", purpose: dict[str, str | int]) -> dict[str, Any]:
-    "Make a gate, unless this key has made it already."
-    from artmint.chain.deployments import created_address
-
-    with journal:
-        journal.reconcile()
-        if there := _made_before(journal, purpose):
-            return {"gate": there, "there": True}
-        sent = journal.send(call, purpose)
-    place = created_address(sent.sender, sent.nonce)
-    return {"gate": place, "transaction": sent.hash, "gas": sent.gas, "wei": str(sent.wei)}
+def made_row(
+    name: str,  # what was made
+    address: str,  # where
+    sent: "Transaction | None",  # none: it was there
+) -> dict[str, Any]:
+    "What became of a contract, for programs."
+    if sent is None:
+        return {name: address, "there": True}
+    return {name: address, "transaction": sent.hash, "gas": sent.gas, "wei": str(sent.wei)}
 
 
 def _tell_gate(row: dict[str, Any], json: bool) -> None:
@@ -167,13 +179,14 @@ def _tell_gate(row: dict[str, Any], json: bool) -> None:
 # %% ../../nbs/run/gates.ipynb #4f24ac64
 def _checked_files(paths: list[Path]) -> "dict[str, AttestationFile]":
     "Files of attestations whose signature about the whole drop is good. Raises NotAFile."
+    from artmint.core.canon import file_bytes
     from artmint.core.manifest import BadMetadata
     from artmint.prove.attestations import check_whole, read_attestations
 
     files = {}
     for path in paths:
         try:
-            file = read_attestations(path.read_bytes(), near_path(path))
+            file = read_attestations(file_bytes(path), near_path(path))
         except OSError as error:
             raise NotAFile(near_path(path), error.strerror or "it can't be read") from None
         except BadMetadata as refusal:
@@ -189,10 +202,10 @@ def _told_rows(
 ) -> list[dict[str, Any]]:
     "Tell a gate, or say what that would cost."
     if dry:
-        return [_priced(call, _payer(context, web3, studio, by)) for call in calls]
+        return [priced_call(call, gate_payer(context, web3, studio, by)) for call in calls]
     rows = []
     for call in calls:
-        journal = _gate_journal(context, web3, studio, by, call.address, call.selector)
+        journal = gate_journal(context, web3, studio, by, call.address, call.selector)
         sent = journal.send(call, {"verb": "attest", "gate": call.address})
         rows.append({"transaction": sent.hash, "gas": sent.gas, "wei": str(sent.wei)})
     return rows
@@ -216,7 +229,7 @@ def gate_send(
     gate = typed_address(gate)
     with friendly_errors():
         checked = _checked_files(files)
-        web3 = _gate_chain(context, studio, chain)
+        web3 = gate_chain(context, studio, chain)
         place = gate_at(web3, gate)
         calls, left = gate_calls(place, checked)
         rows = _told_rows(context, web3, studio, by, calls, dry_run)
@@ -251,7 +264,7 @@ def gate_ask(
     if not re.fullmatch("0x[0-9a-fA-F]{64}", root):
         raise typer.BadParameter("ROOT is a content root: 0x and 64 hex digits")
     with friendly_errors():
-        ask = gate_at(_gate_chain(context, studio, chain), gate).functions
+        ask = gate_at(gate_chain(context, studio, chain), gate).functions
         word = bytes.fromhex(root[2:])
         state, needed = ask.open(word).call(), ask.needed().call()
         signed = [one for one in ask.verifiers().call() if ask.hasSigned(word, one).call()]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 # %% ../../nbs/run/imports.ipynb #80f61c65
-from ..core.canon import shown_text
+from ..core.canon import file_bytes, shown_text
 from artmint.run.console import (
     BatchFile,
     Json,
@@ -123,7 +123,7 @@ def _places(
     wanted = None
     if table:
         try:
-            data = table.read_bytes()
+            data = file_bytes(table)
         except OSError as error:
             raise UnreadableTable(str(table), [error.strerror or str(error)]) from None
         wanted = read_places(table.name, data, collection, notes)

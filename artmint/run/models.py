@@ -18,7 +18,7 @@ import typer
 from pydantic import ValidationError
 
 # %% ../../nbs/run/models.ipynb #2d06a3e8
-from ..core.canon import Refusal, error_lines
+from ..core.canon import Refusal, error_lines, file_bytes
 from ..core.collection import BaseFiles
 from .console import Json, Studio, print_json
 
@@ -446,9 +446,10 @@ def engines_workflow(
     )
 
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        text = file_bytes(file).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise BadWorkflow(file.name, f"it can't be read ({type(error).__name__})") from error
+        reason = getattr(error, "strerror", None) or "it is no UTF-8"
+        raise BadWorkflow(file.name, f"it can't be read ({reason})") from error
     graph = read_workflow(text, file.name)
     end = output_node(graph, file.name, output)
     table, remarks = guess_inputs(graph, end)

@@ -15,6 +15,7 @@ from ..chain.networks import networks_of, resolve_nodes
 from ..core.canon import Refusal
 from ..core.collection import Collection
 from ..core.records import Edition, Slot
+from ..drawn import drawn_model, refuse_undrawable
 from ..generate import is_by_hand
 from ..judge.checks import check_rules
 from ..judge.heads import scorers_for
@@ -26,11 +27,15 @@ from ..make.judges import JudgeNotHere, collection_judge
 from ..make.schedulers import unpaintable
 from ..make.rounds import Settings, describe_change, refuse_other_base, refuse_unsaid_words
 from ..metadata import NoSuchSlots, check_range, earlier_base, refuse_mixed_bases
+from ..onchain.model import recipe_bytes
 from ..pin import arweave_key, open_stores
 from ..publish.credentials import open_identity
+from ..publish.films import NoFilmOf, film_encoder, filmed_slots, refuse_films
 from ..publish.marks import marks_sentence
+from ..publish.placeholder import cover_of
 from ..publish.tokens import BaseFacts
-from .batch import Batch, existing_catalog
+from .batch import Batch, drawn_file, existing_catalog
+from .console import folder_for
 from artmint.seeds import (
     allocate,
     allocation_facts,
@@ -156,16 +161,21 @@ def _adapters(outlook: Outlook) -> dict[str, str]:
         raise NoSuchAdapter(outlook.collection.name, outlook.collection.adapters[0].name)  # no studio yet
     return named_adapters(outlook.catalog, outlook.collection)
 
+# %% ../../nbs/run/obstacles.ipynb #2684a6af
+def _by_hand(outlook: Outlook, slot: Slot) -> bool:
+    "Whether a slot is for a work made by hand, or elsewhere."
+    if outlook.catalog is None:
+        one = one_of_one_of(outlook.collection, slot.traits)
+        return bool(one and one.by_hand)
+    return is_by_hand(outlook.catalog, outlook.collection, slot)
+
 
 def _to_paint(outlook: Outlook) -> list[Slot]:
     "The drop's slots that would get attempts: without an edition, and not for a work made by hand."
     catalog, name = outlook.catalog, outlook.collection.name
     slots = [slot for slot in outlook.slots()[0] if slot.id in outlook.batch.slots]
-    if catalog is None:
-        ones = {slot.id: one_of_one_of(outlook.collection, slot.traits) for slot in slots}
-        return [slot for slot in slots if not (ones[slot.id] and ones[slot.id].by_hand)]
-    held = {slot.id for slot in slots if is_by_hand(catalog, outlook.collection, slot)}
-    return [slot for slot in slots if slot.id not in held and not edition_of(catalog, name, slot.id)]
+    free = [slot for slot in slots if not _by_hand(outlook, slot)]
+    return [slot for slot in free if not (catalog and edition_of(catalog, name, slot.id))]
 
 # %% ../../nbs/run/obstacles.ipynb #b14e12b7
 def _painting(outlook: Outlook) -> str:
@@ -260,27 +270,58 @@ def _seals(outlook: Outlook) -> str:
     plan = outlook.batch.reveal
     if plan is None or plan.open:
         return "the drop is committed openly"
+    beside = Path(outlook.batch.path).parent
+    if plan.picture:
+        cover_of(beside / plan.picture)  # or refuse, as sealing would
     if plan.keep:
+        folder_for("keep under [reveal]", beside / plan.keep)
         return f"the drop is sealed, after a copy of its salt was read back from {plan.keep}"
     raise NotLooked(
         "the drop is sealed, and without its salt it can never be told: 30_mint stops until a copy of the salt is read back "
         '(keep = "FOLDER" under [reveal], artmint reveal BATCH --keep FOLDER, or artmint backup)'
     )
 
+# %% ../../nbs/run/obstacles.ipynb #bb5ac289
+def _drawable(outlook: Outlook) -> str:
+    "Whether the model can draw the collection, and the chain can hold what the collection asks for."
+    model = drawn_model(drawn_file(outlook.batch))
+    refuse_undrawable(outlook.collection, model, outlook.batch.quantity)
+    slots = {slot.id: slot for slot in outlook.slots()[0]}
+    chosen = [slots[number] for number in outlook.batch.slots if number in slots]
+    for slot in chosen:
+        recipe_bytes(model, slot.traits, 0)
+    return f"{len(chosen)} slots have the model's words; it is {model.digest:.12}"
+
 # %% ../../nbs/run/obstacles.ipynb #a50346c3
+def _films(outlook: Outlook) -> str:
+    "Whether tokens that are to name their film can have one; empty: none is to."
+    collection = outlook.collection
+    if not collection.films.animation:
+        return ""
+    refuse_films(collection)
+    slots = [slot for slot in outlook.slots()[0] if slot.id in outlook.batch.slots]
+    wanted = filmed_slots(collection, slots)
+    if by_hand := [slot.id for slot in wanted if _by_hand(outlook, slot)]:
+        raise NoFilmOf(dict.fromkeys(by_hand, "its picture isn't painted here"))
+    film_encoder()
+    refuse_films(collection, outlook.painter())
+    return f"{len(wanted)} tokens name a film of the way to their picture"
+
+# %% ../../nbs/run/obstacles.ipynb #2672a673
 QUESTIONS: dict[str, tuple[Callable[[Outlook], str], ...]] = {
     "00_seeds": (_traits,),
     "10_lora_train": (_training,),
     "15_generate": (_range, _painting, _licences),
     "20_curate": (_scorers,),
-    "25_metadata": (_range, _bases, _credentials),
+    "25_metadata": (_range, _bases, _credentials, _films),
     "27_pin": (_stores,),
     "30_mint": (_chain, _seals),
     "31_reveal": (_chain,),
     "35_verify": (_chain,),
+    "37_drawn": (_range, _drawable, _chain),
 }  # what each chapter is asked; one that isn't here has nothing that a plan could find out
 
-
+# %% ../../nbs/run/obstacles.ipynb #993a818c
 def _answer(stage: str, question: Callable[[Outlook], str], outlook: Outlook) -> dict[str, str]:
     "A question's answer as a finding."
     try:
@@ -305,4 +346,5 @@ def obstacles(
     outlook = Outlook(batch, collection, Path(studio), existing_catalog(studio), environment)
     for stage in stages or batch.stages:
         for question in QUESTIONS.get(stage, ()):
-            yield _answer(stage, question, outlook)
+            if (said := _answer(stage, question, outlook))["evidence"]:
+                yield said

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['ListedTokens', 'ListingPrice', 'ListingLast', 'ListingStart', 'ListingEnd', 'ListingFees', 'ListingOut', 'SureOffer',
-           'ListingFiles', 'EveryListing', 'SafeCantList', 'SignerCantList', 'UnsureListing', 'NothingToUnlist',
-           'listing_ask', 'sale_list', 'sale_unlist']
+           'ListingFiles', 'EveryListing', 'OwnersFiles', 'OwnersChain', 'SignerCantList', 'UnsureListing',
+           'NothingToUnlist', 'listing_ask', 'ChainToo', 'sale_sign', 'sale_list', 'sale_unlist']
 
 # %% ../../nbs/run/offers.ipynb #a31f4bb0
 import json as json_format
@@ -18,16 +18,26 @@ import typer
 
 # %% ../../nbs/run/offers.ipynb #81424eab
 from ..core.canon import Refusal
-from .admin import ByASafe
+from .admin import ByASafe, OwnerKey, OwnerPassphrase, WalletSignature, owners_signer
 from .airdrops import AirdropChain
-from .commands import DryRun
+from .commands import DryRun, open_chain
 from .console import BatchFile, Json, Studio, near_path, place_for, print_json
-from .sales import Counter, SeaportPlace, SureSale, by_treasury, open_stall, sure_sale
+from artmint.run.sales import (
+    Counter,
+    SeaportPlace,
+    SureSale,
+    by_treasury,
+    open_counter,
+    people_sign,
+    sure_sale,
+)
 
 if TYPE_CHECKING:
+    from web3 import Web3
     from web3.contract import Contract
 
-    from artmint.deliver.seaport import Ask
+    from artmint.chain.signers import Signer
+    from artmint.deliver.seaport import Ask, OwnersListing
 
 # %% ../../nbs/run/offers.ipynb #7b829fe3
 ListedTokens = Annotated[str, typer.Argument(metavar="TOKENS", help="Token ids, such as 1-8,12.")]
@@ -82,18 +92,6 @@ EveryListing = Annotated[
 ]
 
 # %% ../../nbs/run/offers.ipynb #b1a73c92
-class SafeCantList(Refusal):
-    "The treasury is a contract."
-
-    address: str
-    says = (
-        "The treasury {address} is a Safe, or another contract, and a listing is signed by a key. A contract's word counts by "
-        "EIP-1271, which takes its owners' signatures through their own application; artmint doesn't collect those. Nothing "
-        "was signed: list in a market's page through Safe's application, or move tokens to a key's address and list from there."
-    )
-    exit_code = 2
-
-
 class SignerCantList(Refusal):
     "A signer that signs transactions only."
 
@@ -123,16 +121,21 @@ class NothingToUnlist(Refusal):
     exit_code = 2
 
 # %% ../../nbs/run/offers.ipynb #aa99d2ea
-def _check_signer(counter: Counter) -> None:
-    "Raises SafeCantList, SignerCantList."
+def _check_signer(counter: Counter, out: Path | None) -> None:
+    "Raises SignerCantList; where people sign, NotASafe and SilentSafe."
     from artmint.chain.custody import custody_of
+    from artmint.chain.safe import safe_agrees, safe_at
 
-    kind = custody_of(counter.studio, "treasury").kind
-    code = bytes(counter.contract.w3.eth.get_code(counter.treasury))
-    if kind == "safe" or (code and not code.startswith(b"\xef\x01\x00")):  # EIP-7702: still its key's
-        raise SafeCantList(counter.treasury)
-    if kind == "web3signer":
-        raise SignerCantList(kind)
+    if not people_sign(counter):
+        kind = custody_of(counter.studio, "treasury").kind
+        if kind == "web3signer":
+            raise SignerCantList(kind)
+        return
+    if out:
+        raise typer.BadParameter("the owners of a Safe sign a file for each listing; leave --out out")
+    web3 = counter.contract.w3
+    safe_at(web3, counter.treasury)
+    safe_agrees(web3, counter.treasury, bytes(32), b"")  # whether it answers at all
 
 # %% ../../nbs/run/offers.ipynb #124a71cb
 _DAY = 86_400
@@ -253,6 +256,13 @@ def _show(counter: Counter, rows: Sequence[dict[str, Any]]) -> None:
             typer.echo(f"           {coins_of(wei)} of it to {whose}")
 
 # %% ../../nbs/run/offers.ipynb #ac72df0d
+def _odd_prices(ask: "Ask") -> list[str]:
+    "What a person should look at about prices."
+    from artmint.deliver.terms import odd_price
+
+    return [words for words in map(odd_price, sorted({ask.price, ask.last_price})) if words]
+
+
 def _advice(counter: Counter, seaport: "Contract", batch: Path, at: str) -> list[str]:
     "What whoever lists has to know."
     place = near_path(batch)
@@ -286,13 +296,195 @@ def _listed(
         typer.echo(f"note       {line}")
 
 
-def _dry(counter: Counter, seaport: "Contract", orders: list[dict], json: bool) -> None:
+def _sure_listing(web3: "Web3", sure: bool) -> None:
+    "Raises UnsureListing on a main network."
+    from artmint.chain.networks import network_at
+
+    network = network_at(web3)
+    if not (sure or network.test):
+        raise UnsureListing(network.name)
+
+
+def _dry(counter: Counter, seaport: "Contract", orders: list[dict], odd: list[str], json: bool) -> None:
     "Say what would be signed."
     rows = _rows(orders)
     if json:
-        return print_json({"seaport": seaport.address, "listings": rows, "files": [], "signed": False})
+        document = {"seaport": seaport.address, "listings": rows, "files": [], "signed": False}
+        return print_json(document | {"notes": odd})
     _show(counter, rows)
+    for line in odd:
+        typer.echo(f"attention  {line}")
     typer.echo("nothing was signed and nothing was written (--dry-run)")
+
+# %% ../../nbs/run/offers.ipynb #8a37b1fc
+def _for_owners(counter: Counter, seaport: "Contract", orders: Sequence[dict[str, Any]]) -> list[Path]:
+    "Files for the treasury's owners; what is signed in them already is kept."
+    from artmint.chain.safe import together
+    from artmint.deliver.seaport import OwnersListing, order_hash, read_owners_listing
+    from artmint.studio.files import make_folder, write_whole
+
+    paths = []
+    make_folder(counter.folder)
+    facts = {
+        "chain_id": counter.contract.w3.eth.chain_id,
+        "safe": counter.treasury,
+        "seaport": seaport.address,
+    }
+    for order in orders:
+        listing = OwnersListing(**facts, parameters=order)
+        token = order["offer"][0]["identifierOrCriteria"]
+        path = counter.folder / f"{token}-{order_hash(order)[2:10]}.owners.json"
+        if path.exists():
+            listing = together(listing, read_owners_listing(path))
+        write_whole(path, listing.model_dump_json(indent=1).encode())
+        paths.append(path)
+    return paths
+
+# %% ../../nbs/run/offers.ipynb #1caf9b59
+def _ask_owners(
+    counter: Counter, seaport: "Contract", orders: Sequence[dict[str, Any]], advice: list[str], json: bool
+) -> None:
+    "Write what owners sign, say so, and end with 4."
+    paths = [near_path(path) for path in _for_owners(counter, seaport, orders)]
+    rows = _rows(orders)
+    if json:
+        print_json(
+            {"seaport": seaport.address, "listings": rows, "owners": paths, "notes": advice, "exit_code": 4}
+        )
+        raise typer.Exit(4)
+    _show(counter, rows)
+    few = f"{paths[0]}{f' and {len(paths) - 1} more beside it' if len(paths) > 1 else ''}"
+    typer.echo(f"written    {few}, for the owners of the Safe {counter.treasury}")
+    typer.echo(
+        "           each signs:     artmint sale sign FILES --keystore KEYSTORE, or --signature 0x… --chain CHAIN"
+    )
+    typer.echo("           when enough have: artmint sale sign FILES --chain CHAIN writes the listings")
+    for line in advice:
+        typer.echo(f"note       {line}")
+    raise typer.Exit(4)
+
+# %% ../../nbs/run/offers.ipynb #3a9234fa
+OwnersFiles = Annotated[
+    list[Path],
+    typer.Argument(metavar="FILES...", help="Files that `artmint sale list` wrote for a Safe's owners."),
+]
+
+
+OwnersChain = Annotated[
+    str,
+    typer.Option(
+        "--chain", help="Where the Safe is: it is asked, and listings are written. Left out: nobody is."
+    ),
+]
+
+
+class ChainToo(Refusal):
+    "A wallet's signature, and no chain that knows the owners."
+
+    says = (
+        "Whose signature it is, only the Safe's owners tell: name where it is (--chain). Nothing was written."
+    )
+    exit_code = 2
+
+
+def _gathered(files: Sequence[Path]) -> "dict[Path, OwnersListing]":
+    "Listings by their first file; the same one from several owners together."
+    from artmint.chain.safe import together
+    from artmint.deliver.seaport import read_owners_listing
+
+    found: dict[Path, OwnersListing] = {}
+    places: dict[bytes, Path] = {}
+    for path in files:
+        listing = read_owners_listing(path)
+        first = places.setdefault(listing.digest(), path)
+        found[first] = together(found[first], listing) if first in found else listing
+    return found
+
+# %% ../../nbs/run/offers.ipynb #8066cc14
+def _signed_word(
+    web3: "Web3 | None", listing: "OwnersListing", signer: "Signer | None", signature: str
+) -> "OwnersListing":
+    "A listing with what a key or a wallet adds."
+    from artmint.chain.safe import add_signature, safe_at, sign_proposal
+
+    if signer:
+        listing = sign_proposal(listing, signer)
+    if signature and web3:
+        owners = safe_at(web3, listing.safe).functions.getOwners().call()
+        listing = add_signature(listing, signature, owners)
+    return listing
+
+
+def _finished(web3: "Web3", path: Path, listing: "OwnersListing") -> dict[str, Any]:
+    "Write the listing where enough owners have signed; what is said of it."
+    from artmint.chain.safe import TooFewSignatures
+    from artmint.deliver.seaport import ListingRefused, order_problems, seaport_at, word_given
+    from artmint.studio.files import write_whole
+
+    if problems := order_problems(seaport_at(web3, listing.seaport), listing.parameters):
+        raise ListingRefused(problems)
+    try:
+        given = word_given(web3, listing)
+    except TooFewSignatures as refusal:
+        return {"file": "", "waits": str(refusal)}
+    done = path.with_name(path.name.removesuffix(".json").removesuffix(".owners") + ".json")
+    if done == path:
+        done = path.with_name(path.name + ".listing.json")
+    write_whole(done, json_format.dumps(given, indent=1).encode())
+    return {"file": near_path(done), "waits": ""}
+
+# %% ../../nbs/run/offers.ipynb #a662dac9
+def sale_sign(
+    context: typer.Context,  # its `obj` is the environment of the process
+    files: OwnersFiles,  # what the Safe would offer
+    keystore: OwnerKey = None,  # who signs, here
+    passphrase: OwnerPassphrase = "",  # a secret
+    signature: WalletSignature = "",  # who signed, elsewhere
+    studio: Studio = Path("studio"),  # for its own chain
+    chain: OwnersChain = "",  # where the Safe is
+    json: Json = False,  # for programs
+) -> None:
+    """Read listings of a treasury that is a Safe, and sign them as an owner; with --chain, write those that enough have signed.
+    Without a key or a signature they are only read. Ends with 4 while signatures are missing."""
+    from artmint.chain.transaction import friendly_errors
+    from artmint.studio.files import write_whole
+
+    if signature and not chain:
+        raise ChainToo()
+    with friendly_errors():
+        listings = _gathered(files)
+        signer = owners_signer(keystore, passphrase)
+        rows = []
+        for path, listing in listings.items():
+            web3 = open_chain(studio, chain, context.obj, listing.chain_id) if chain else None
+            listing = _signed_word(web3, listing, signer, signature)
+            if signer or signature or len(files) > len(listings):
+                write_whole(path, listing.model_dump_json(indent=1).encode())
+            row = {
+                "does": listing.meaning(),
+                "digest": "0x" + listing.digest().hex(),
+                "signed": [*listing.signatures],
+            }
+            row |= _finished(web3, path, listing) if web3 else {"file": "", "waits": ""}
+            rows.append(row)
+    _say_signed(rows, json)
+
+# %% ../../nbs/run/offers.ipynb #adfb88a5
+def _say_signed(rows: list[dict[str, Any]], json: bool) -> None:
+    "What became of listings, and the exit code: 4 while somebody is waited for."
+    waits = any(row["waits"] for row in rows)
+    if json:
+        print_json({"listings": rows, "exit_code": 4 if waits else 0})
+    for row in rows if not json else ():
+        typer.echo(
+            f"{row['does']}\n  digest   {row['digest']}\n  signed   {', '.join(row['signed']) or 'by nobody yet'}"
+        )
+        if row["file"]:
+            typer.echo(f"  written  {row['file']}")
+        if row["waits"]:
+            typer.echo(f"  waits    {row['waits']}")
+    if waits:
+        raise typer.Exit(4)
 
 # %% ../../nbs/run/offers.ipynb #fa2a40f3
 def sale_list(
@@ -309,30 +501,31 @@ def sale_list(
     studio: Studio = Path("studio"),  # the studio
     chain: AirdropChain = "",  # where
     dry_run: DryRun = False,  # nothing signed
+    safe: ByASafe = False,  # people sign
     sure: SureOffer = False,  # on a main network
     json: Json = False,  # for programs
 ) -> None:
     """Sign listings of the treasury's tokens for Seaport markets, an order each, into files. Nothing is sent and nothing is
-    posted; the treasury's passphrase comes from ARTMINT_PASSPHRASE."""
-    from artmint.chain.networks import network_at
+    posted; the treasury's passphrase comes from ARTMINT_PASSPHRASE. A Safe's owners get files to sign (`artmint sale sign`)."""
     from artmint.chain.transaction import friendly_errors
     from artmint.deliver.seaport import seaport_at
 
     place_for("--out", out)
     with friendly_errors():
-        counter = open_stall(context.obj, batch, studio, chain)
-        _check_signer(counter)
+        counter = open_counter(context.obj, batch, studio, None, chain, safe, reads="nothing")
+        _check_signer(counter, out)
         web3 = counter.contract.w3
         now = web3.eth.get_block("latest")["timestamp"]
         ask = listing_ask((price, to_price), (begin, until), fees or (), now)
-        seaport = seaport_at(web3, at)
+        odd, seaport = _odd_prices(ask), seaport_at(web3, at)
         orders = _orders(counter, seaport, tokens, ask)
         if dry_run:
-            return _dry(counter, seaport, orders, json)
-        network = network_at(web3)
-        if not (sure or network.test):
-            raise UnsureListing(network.name)
-        _listed(counter, seaport, orders, _advice(counter, seaport, batch, at), out, json)
+            return _dry(counter, seaport, orders, odd, json)
+        advice = [*odd, *_advice(counter, seaport, batch, at)]
+        if people_sign(counter):
+            _ask_owners(counter, seaport, orders, advice, json)
+        _sure_listing(web3, sure)
+        _listed(counter, seaport, orders, advice, out, json)
 
 # %% ../../nbs/run/offers.ipynb #c4ed750d
 def sale_unlist(
@@ -355,10 +548,10 @@ def sale_unlist(
     if bool(files) == every:
         raise NothingToUnlist()
     with friendly_errors():
-        counter = open_stall(context.obj, batch, studio, chain, safe)
+        counter = open_counter(context.obj, batch, studio, None, chain, safe, reads="nothing")
         orders = [order for path in files or () for order in read_listings(path, counter.treasury)]
         seaport = seaport_at(counter.contract.w3, at)
         calls = [seaport.functions.incrementCounter()] if every else cancel_calls(seaport, orders)
-        if not (dry_run or safe):
+        if not (dry_run or people_sign(counter)):
             sure_sale(counter, sure)
-        by_treasury(counter, calls, dry_run, safe, json, cancel_policy(seaport))
+        by_treasury(counter, calls, dry_run, json, cancel_policy(seaport))

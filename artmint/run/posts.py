@@ -18,7 +18,8 @@ import typer
 from typer.core import TyperGroup
 
 # %% ../../nbs/run/posts.ipynb #c76b5ac6
-from .console import BatchFile, Json, Studio, near_path, print_json
+from ..core.canon import file_bytes
+from .console import BatchFile, Json, Studio, folder_for, near_path, print_json
 from .models import studio_catalog
 
 if TYPE_CHECKING:
@@ -301,9 +302,10 @@ def edit_verb(
     catalog, posts = _posts(batch, studio)
     one = find_post(posts, post)
     try:
-        words = text.read_text(encoding="utf-8-sig")
+        words = file_bytes(text).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise BadEdit(f"{text} can't be read ({type(error).__name__})") from error
+        reason = getattr(error, "strerror", None) or "it is no UTF-8"
+        raise BadEdit(f"{text} can't be read ({reason})") from error
     _print_post(edit_post(catalog, one.key, words, {}, by or getpass.getuser(), one.draft.digest))
 
 # %% ../../nbs/run/posts.ipynb #3d3e6869
@@ -372,10 +374,12 @@ def export_verb(
     to: Into,  # where to
     post: PostIds = None,  # which
     studio: Studio = Path("studio"),  # the studio
+    dry_run: SayOnly = False,  # nothing is written
 ) -> None:
     "Write approved posts for X, Farcaster and the press as files to paste."
-    from artmint.report.sending import export_post, to_paste
+    from artmint.report.sending import export_post, post_folder, to_paste
 
+    folder_for("--to", to)
     catalog, posts = _posts(batch, studio)
     named = _chosen(posts, post)
     left = ("approved", "sending", "sent")
@@ -383,4 +387,7 @@ def export_verb(
     if not going:
         _none_may(named, "written")
     for one in going:
-        typer.echo(near_path(export_post(catalog, one.key, to)))
+        if dry_run:
+            typer.echo(f"would write {near_path(post_folder(one, to))}")
+        else:
+            typer.echo(near_path(export_post(catalog, one.key, to)))

@@ -19,7 +19,17 @@ import typer
 from ..core.canon import Refusal
 from .admin import Desk, act, open_desk, role_journal
 from .commands import DryRun
-from .console import BatchFile, Json, Studio, console_voice, print_json, print_line
+from artmint.run.console import (
+    BatchFile,
+    Json,
+    Studio,
+    console_voice,
+    folder_for,
+    near_path,
+    print_json,
+    print_line,
+    program_name,
+)
 
 if TYPE_CHECKING:
     from web3.contract import Contract
@@ -118,18 +128,30 @@ class WaveDesk:
         except NotPacked:
             return False
 
+    def is_done(self, number: int) -> bool:
+        "Whether nothing is left to do for a wave: told, given to the stores, and markets led to the drop's page."
+        from artmint.publish.waves import is_held_back
+        from artmint.reveal import leading_calls
+
+        if not self.is_told(number):
+            return False
+        catalog, name = self.desk.catalog, self.desk.collection.name
+        if any(is_held_back(catalog, name, drop) for drop in self.waves[number - 1].drops):
+            return False  # whoever told it on the chain, its content is still here alone
+        return not leading_calls(self.contract, self.desk.studio, self.manifests(number)[-1])
+
     def chosen(self, number: int) -> int:
-        "A wave's number; 0: the first that isn't told, and 0 where all are. Raises NoSuchWave."
+        "A wave's number; 0: the first of which something is left to do, and 0 where nothing is. Raises NoSuchWave."
         if number > len(self.waves):
             raise NoSuchWave(number, len(self.waves))
-        left = (one for one in range(1, len(self.waves) + 1) if not self.is_told(one))
+        left = (one for one in range(1, len(self.waves) + 1) if not self.is_done(one))
         return number or next(left, 0)
 
 # %% ../../nbs/run/reveal.ipynb #84f863d8
 def _open_waves(context: typer.Context, batch: Path, studio: Path, **how: bool) -> WaveDesk:
     "A batch's waves, put on record. Raises NoRevealTable, and what open_desk and record_plan raise."
     from artmint.chain.custody import custody_of
-    from artmint.publish.waves import record_plan
+    from artmint.publish.waves import planned_drop, record_plan
     from artmint.run.batch import load_batch
 
     order = load_batch(batch)
@@ -138,8 +160,23 @@ def _open_waves(context: typer.Context, batch: Path, studio: Path, **how: bool) 
     held = custody_of(studio, "admin").kind == "safe"
     desk = open_desk(context, order.folder, studio, order.chain, **how | {"safe": how["safe"] or held})
     if not desk.dry:
-        record_plan(desk.catalog, desk.collection.name, order.name, order.drop, order.reveal, batch.parent)
+        about = (desk.catalog, desk.collection.name)
+        before = planned_drop(*about, order.drop)
+        planned = record_plan(*about, order.name, order.drop, order.reveal, batch.parent)
+        _mind_cover(desk, batch, before.picture if before else None, planned[order.drop].picture)
     return WaveDesk(order, desk, order.reveal.told_with(order.drop))
+
+
+def _mind_cover(desk: Desk, batch: Path, before: str | None, now: str) -> None:
+    "Say that another picture in the batch changes nothing of what sealed tokens show."
+    if before in (None, now) or not desk.contract.functions.placeholderURI().call():
+        return
+    folder = near_path(desk.folder)
+    typer.echo(
+        f"attention: {near_path(batch)} names another picture than before, and sealed tokens go on showing the earlier one: "
+        f"{program_name()} admin placeholder {folder} --picture FILE changes it",
+        err=True,
+    )
 
 # %% ../../nbs/run/reveal.ipynb #e55010f7
 def _tell_by_key(here: WaveDesk, number: int, say: Callable[[str], None]) -> list[dict[str, Any]]:
@@ -156,13 +193,14 @@ def _tell_by_key(here: WaveDesk, number: int, say: Callable[[str], None]) -> lis
 
 
 def _tell_by_safe(here: WaveDesk, number: int, early: bool, say: Callable[[str], None]) -> None:
-    "Propose what is left of a wave to the Safe's owners; the content goes out where the time has come. Raises typer.Exit (4)."
+    """Propose what is left of a wave to the Safe's owners; the content goes out where the time has come, or where the
+    chain has told it. Raises typer.Exit (4)."""
     from artmint.pin import open_stores
     from artmint.reveal import leading_calls, release_content, wave_calls
 
     contract, manifests = here.contract, here.manifests(number)
     calls = wave_calls(here.desk.catalog, contract, manifests)
-    for manifest in manifests if not early else ():
+    for manifest in [one for one in manifests if not early or one.drop not in calls]:
         release_content(here.desk.catalog, manifest, open_stores(here.desk.studio), f"wave {number}")
         say(f"drop {manifest.drop}: ipfs://{manifest.root} is in every store")
     pages = leading_calls(contract, here.desk.studio, manifests[-1])
@@ -190,7 +228,8 @@ def _wave_document(here: WaveDesk, number: int) -> dict[str, Any]:
 def _show_wave(document: dict[str, Any]) -> None:
     "What is known of a wave, for people."
     when = document["at"] or "at any time"
-    state = "due" if document["due"] else "not due"
+    told = all(drop["stage"] == "told" for drop in document["drops"])
+    state = "told" if told else "due" if document["due"] else "not due"
     typer.echo(
         f"wave {document['wave']} of {document['of']}, {when}; the chain's clock says {document['now']}: {state}"
     )
@@ -205,7 +244,7 @@ def _dry_wave(here: WaveDesk, number: int, early: bool) -> None:
     document = _wave_document(here, number)
     if not here.desk.json:
         _show_wave(document)
-    if not document["due"] and not early:
+    if not document["due"] and not early and not here.is_told(number):
         if here.desk.json:
             print_json(document | {"exit_code": 4})
         raise typer.Exit(4)
@@ -220,7 +259,7 @@ def _tell(here: WaveDesk, number: int, early: bool, say: Callable[[str], None]) 
 
     wave, web3 = here.waves[number - 1], here.contract.w3
     is_early = chain_time(web3) < wave.second
-    if not early:
+    if not early and not here.is_told(number):  # told is told: what is left to do has no time of its own
         require_due(web3, number, wave)
     sent: list[dict] = []
     if here.desk.safe:
@@ -271,7 +310,7 @@ def _watch(here: WaveDesk, every: float, say: Callable[[str], None], live: Calla
     "Tell every wave when its time comes."
     from artmint.reveal import chain_time, utc_text
 
-    proposed: set[int] = set()
+    proposed: set[tuple[int, bool]] = set()  # waves, and whether they were told by then
     while True:
         pause = every
         try:
@@ -279,10 +318,11 @@ def _watch(here: WaveDesk, every: float, say: Callable[[str], None], live: Calla
             if not number:
                 break
             wave, now = here.waves[number - 1], chain_time(here.contract.w3)
-            if number in proposed:
+            state = (number, here.is_told(number))
+            if state in proposed:
                 live(f"wave {number} waits for the Safe's owners")
-            elif now >= wave.second:
-                proposed |= {number} if here.desk.safe else set()
+            elif now >= wave.second or state[1]:
+                proposed |= {state} if here.desk.safe else set()
                 document = _tell(here, number, False, say)
                 if here.desk.json:
                     print_line(document)
@@ -338,6 +378,7 @@ def reveal_batch(
         raise typer.BadParameter(
             "--watch tells every wave at its time; leave --dry-run, --wave and --early out"
         )
+    folder_for("--keep", keep)
     with friendly_errors():
         here = _open_waves(context, batch, studio, dry=dry_run, safe=safe, json=json)
         if keep or salt or without_copy:

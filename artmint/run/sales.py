@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TermsFile', 'SureSale', 'sale_app', 'SeaportToo', 'SeaportPlace', 'NoTerms', 'SaleOver', 'UnsureSale', 'Counter',
-           'open_counter', 'open_stall', 'sure_sale', 'sale_plan', 'sale_deploy', 'by_treasury', 'sale_approve',
+           'people_sign', 'open_counter', 'sure_sale', 'sale_plan', 'sale_deploy', 'by_treasury', 'sale_approve',
            'sale_end', 'sale_proofs', 'sale_page', 'sale_state', 'sale_withdraw']
 
 # %% ../../nbs/run/sales.ipynb #d6597064
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 # %% ../../nbs/run/sales.ipynb #b23a1b33
-from ..core.canon import Refusal
+from ..core.canon import Refusal, digest
 from .admin import ByASafe
 from .airdrops import AirdropChain, batch_contract, treasury_address
 from .commands import DryRun
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from artmint.chain.signers import Policy
     from artmint.deliver.terms import SaleTerms
     from artmint.run.batch import Batch
-    from artmint.sale import SaleRecord
+    from artmint.sale import SaleRecord, SaleStatus
     from artmint.studio.catalog import Catalog
 
 # %% ../../nbs/run/sales.ipynb #b46bfcc4
@@ -86,6 +86,7 @@ class Counter:
     treasury: str  # address
     terms: "SaleTerms"
     environment: Mapping[str, str]
+    safe: bool = False  # whether the user says that people sign
 
     @property
     def studio(self) -> Path:
@@ -108,7 +109,9 @@ class Counter:
         from artmint.chain.custody import open_signer
         from artmint.chain.journal import Journal
         from artmint.chain.signers import Guarded
+        from artmint.studio.files import refuse_read_only
 
+        refuse_read_only(self.studio)
         signer = open_signer(self.studio, role, self.environment, self.embedded)
         chain = getattr(self.contract.w3.provider, "chain", None)
         if chain and self.contract.w3.eth.get_balance(signer.address) < 10**18:
@@ -127,6 +130,18 @@ class Counter:
             )
         return found
 
+# %% ../../nbs/run/sales.ipynb #18aa05f6
+def people_sign(
+    counter: Counter,  # whose treasury
+) -> bool:
+    "Whether people sign for the treasury: the user says so, or it is a Safe or another contract."
+    from artmint.chain.custody import custody_of
+
+    if counter.safe or custody_of(counter.studio, "treasury").kind == "safe":
+        return True
+    code = bytes(counter.contract.w3.eth.get_code(counter.treasury))
+    return bool(code) and not code.startswith(b"\xef\x01\x00")  # EIP-7702: still its key's
+
 # %% ../../nbs/run/sales.ipynb #d8974060
 def open_counter(
     environment: Mapping[str, str],  # the process's
@@ -135,23 +150,38 @@ def open_counter(
     terms: Path | None,  # a file of terms; none: the batch's table
     chain: str,  # as the user named it; empty: the batch's
     safe: bool = False,  # whether the treasury's people sign
+    reads: str = "terms",  # "names": of a sale that is deployed; "nothing": each listing on Seaport says its own terms
 ) -> Counter:
     "Open what a sale's verbs work with. Raises NoTerms, BadTerms, NotDeployed."
-    from artmint.deliver.terms import read_terms
+    from artmint.deliver.terms import named_terms, read_terms
     from artmint.run.batch import load_batch
     from artmint.seeds import load_collection
 
     order = load_batch(batch)
-    if terms is None and not order.sale:
+    if reads != "nothing" and terms is None and not order.sale:
         raise NoTerms(str(batch))
     catalog = studio_catalog(studio)
     contract = batch_contract(order, studio, chain or order.chain, environment, catalog)
     treasury = _seller(studio, contract, environment, safe)
-    document = None if terms else order.sale
-    read = read_terms(terms or batch, document, order.slots, treasury)
-    return Counter(order, load_collection(order.folder).name, catalog, contract, treasury, read, environment)
+    facts = (None if terms else order.sale, order.slots, treasury)
+    if reads == "nothing":
+        read = _no_terms(order.slots, treasury)
+    else:
+        read = (read_terms if reads == "terms" else named_terms)(terms or batch, *facts)
+    name = load_collection(order.folder).name
+    return Counter(order, name, catalog, contract, treasury, read, environment, safe)
 
 
+def _no_terms(slots: range, treasury: str) -> "SaleTerms":
+    "What listings have of terms: their folder's name, and whose tokens they are."
+    from artmint.chain.embedded import ZERO_ADDRESS
+    from artmint.deliver.terms import SaleTerms
+
+    nobody = {"gate": ZERO_ADDRESS, "gate_root": "0x" + "0" * 64, "stages": ()}
+    reach = {"first": slots[0], "last": slots[-1], "treasury": treasury, "payee": treasury}
+    return SaleTerms(name="seaport", **reach, **nobody)
+
+# %% ../../nbs/run/sales.ipynb #7df97188
 def _seller(studio: Path, contract: "Contract", environment: Mapping[str, str], safe: bool) -> str:
     "Who holds the tokens: the treasury's role where the studio has it, else the contract's treasury."
     from artmint.chain.custody import custody_of, has_key
@@ -159,29 +189,6 @@ def _seller(studio: Path, contract: "Contract", environment: Mapping[str, str], 
     if custody_of(studio, "treasury").kind == "safe":
         safe = True
     return treasury_address(studio, contract, environment, safe or not has_key(studio, "treasury"))
-
-# %% ../../nbs/run/sales.ipynb #5b843835
-def open_stall(
-    environment: Mapping[str, str],  # the process's
-    batch: Path,  # a batch file
-    studio: Path,  # the studio's folder
-    chain: str,  # as the user named it; empty: the batch's
-    safe: bool = False,  # whether the treasury's people sign
-) -> Counter:
-    "Open what listings on Seaport work with: no terms are read, for each listing says its own. Raises NotDeployed."
-    from artmint.chain.embedded import ZERO_ADDRESS
-    from artmint.deliver.terms import SaleTerms
-    from artmint.run.batch import load_batch
-    from artmint.seeds import load_collection
-
-    order = load_batch(batch)
-    catalog = studio_catalog(studio)
-    contract = batch_contract(order, studio, chain or order.chain, environment, catalog)
-    treasury = _seller(studio, contract, environment, safe)
-    nobody = {"gate": ZERO_ADDRESS, "gate_root": "0x" + "0" * 64, "stages": ()}
-    reach = {"first": order.slots[0], "last": order.slots[-1], "treasury": treasury, "payee": treasury}
-    terms = SaleTerms(name="seaport", **reach, **nobody)
-    return Counter(order, load_collection(order.folder).name, catalog, contract, treasury, terms, environment)
 
 # %% ../../nbs/run/sales.ipynb #0431fd70
 def sure_sale(
@@ -222,9 +229,13 @@ def _plan_lines(counter: Counter) -> list[str]:
         rows.append(("gate", f"{terms.gate} is asked for {terms.gate_root}"))
     now = web3.eth.get_block("latest")["timestamp"]
     rows += [("attention", line) for line in odd_terms(terms, now)]
+    if _is_over(counter):
+        rows.append(
+            ("problem", str(SaleOver(terms.name)).split(". ")[0] + ": `artmint sale deploy` refuses it")
+        )
     return [f"{name:<10} {words}" for name, words in rows]
 
-
+# %% ../../nbs/run/sales.ipynb #766ca7cf
 def _plan_document(counter: Counter, row: dict[str, Any]) -> dict:
     "The same for programs."
     from artmint.deliver.terms import odd_terms
@@ -232,7 +243,14 @@ def _plan_document(counter: Counter, row: dict[str, Any]) -> dict:
 
     now = counter.contract.w3.eth.get_block("latest")["timestamp"]
     facts = asked_facts(counter.contract.address, counter.terms)
-    return {**facts, "name": counter.terms.name, "attention": odd_terms(counter.terms, now), **row}
+    over = [str(SaleOver(counter.terms.name))] if _is_over(counter) else []
+    return {
+        **facts,
+        "name": counter.terms.name,
+        "attention": odd_terms(counter.terms, now),
+        "problems": over,
+        **row,
+    }
 
 # %% ../../nbs/run/sales.ipynb #a3d84189
 @sale_app.command("plan")
@@ -256,23 +274,31 @@ def sale_plan(
         payer = address_of_role(studio, role, context.obj, counter.embedded)
         cost = call_cost(sale_call(counter.contract.w3, counter.contract.address, counter.terms), payer)
         if json:
-            return print_json(_plan_document(counter, {"by": payer, "gas": cost.gas, "wei": str(cost.wei)}))
+            document = _plan_document(counter, {"by": payer, "gas": cost.gas, "wei": str(cost.wei)})
+            print_json(document)
+            raise typer.Exit(1 if document["problems"] else 0)
         lines = [*_plan_lines(counter), f"{'by':<10} {payer}, {role}, who gets no power over it"]
         typer.echo("\n".join([*lines, f"{'cost':<10} {cost.gas:,} gas, {cost.wei / 10**18:.9f} ether"]))
+        raise typer.Exit(1 if _is_over(counter) else 0)
 
 # %% ../../nbs/run/sales.ipynb #102ff055
-def _still_odd(counter: Counter) -> list[str]:
-    "What is odd about terms that aren't deployed yet. Raises SaleOver."
+def _still_odd(counter: Counter, journal: "Journal") -> list[str]:
+    "What is odd about terms that aren't deployed yet. Raises SaleOver, and the journal's refusals."
     from artmint.deliver.terms import odd_terms
-    from artmint.sale import find_sale
+    from artmint.sale import was_deployed
 
-    web3, terms = counter.contract.w3, counter.terms
-    if find_sale(counter.catalog, web3, counter.collection, counter.contract.address, terms.name):
+    terms = counter.terms
+    if was_deployed(journal, counter.contract, counter.collection, terms):
         return []
-    now = web3.eth.get_block("latest")["timestamp"]
-    if all(stage.end <= now for stage in terms.stages):
+    if _is_over(counter):
         raise SaleOver(terms.name)
-    return odd_terms(terms, now)
+    return odd_terms(terms, counter.contract.w3.eth.get_block("latest")["timestamp"])
+
+
+def _is_over(counter: Counter) -> bool:
+    "Whether all stages are, by the chain's clock."
+    now = counter.contract.w3.eth.get_block("latest")["timestamp"]
+    return all(stage.end <= now for stage in counter.terms.stages)
 
 # %% ../../nbs/run/sales.ipynb #3c5b77cd
 @sale_app.command("deploy")
@@ -292,10 +318,10 @@ def sale_deploy(
     with friendly_errors():
         counter = open_counter(context.obj, batch, studio, terms, chain)
         sure_sale(counter, sure)
-        attention = _still_odd(counter)
+        journal = counter.journal(_payer(counter), sale_policy(counter.contract.w3.eth.chain_id))
+        attention = _still_odd(counter, journal)
         for line in attention:
             typer.echo(f"attention  {line}", err=True)
-        journal = counter.journal(_payer(counter), sale_policy(counter.contract.w3.eth.chain_id))
         about = {"drop": counter.order.drop}
         record = deploy_sale(journal, counter.contract, counter.collection, counter.terms, about)
         if json:
@@ -310,7 +336,6 @@ def by_treasury(
     counter: Counter,  # whose treasury
     calls: "list[ContractFunction]",  # what it sends; empty: it is so already
     dry: bool,  # no transaction
-    safe: bool,  # people sign
     json: bool,  # for programs
     policy: "Policy | None" = None,  # what its key may sign; none: approvals
 ) -> None:
@@ -326,7 +351,7 @@ def by_treasury(
         words = f"would send {calls[0].fn_name} by {counter.treasury}, {cost.gas:,} gas"
         row = {"call": calls[0].fn_name, "by": counter.treasury, "gas": cost.gas, "wei": str(cost.wei)}
         return print_json(row) if json else typer.echo(words)
-    if safe:
+    if people_sign(counter):
         return _propose(counter, calls, json)
     journal = counter.journal("treasury", policy or approval_policy(counter.contract))
     about = {"collection": counter.collection, "sale": counter.terms.name, "drop": counter.order.drop}
@@ -352,7 +377,8 @@ def _propose(counter: Counter, calls: "list[ContractFunction]", json: bool) -> N
     safe_at(web3, safe)  # raises NotASafe
     facts = {"chain_id": web3.eth.chain_id, "safe": safe, "nonce": 0}
     proposals = [Proposal(**facts, to=one.address, data=one._encode_transaction_data()) for one in calls]
-    path = counter.studio / "proposals" / f"{counter.folder.name}-{calls[0].fn_name}.safe-wallet.json"
+    mark = digest([one.data for one in proposals])[:8]  # another act of the same kind is another file
+    path = counter.studio / "proposals" / f"{counter.folder.name}-{calls[0].fn_name}-{mark}.safe-wallet.json"
     make_folder(path.parent)
     name = f"{counter.collection}: {calls[0].fn_name} for the sale {counter.terms.name}"
     write_whole(path, builder_file(proposals, name, int(time.time() * 1000)))
@@ -378,50 +404,30 @@ SeaportPlace = Annotated[
 def _approval(
     environment: Mapping[str, str],
     batch: Path,
-    terms: Path | None,
     studio: Path,
     chain: str,
+    place: tuple[Path | None, bool, str],
     approved: bool,
     how: tuple[bool, bool, bool, bool],
 ) -> None:
-    "Approve a sale, or take it back; `how`: dry, safe, sure, json."
-    from artmint.chain.transaction import friendly_errors
-    from artmint.sale import approval_calls, check_sale
-
-    dry, safe, sure, json = how
-    with friendly_errors():
-        counter = open_counter(environment, batch, studio, terms, chain, safe)
-        sale, _ = counter.sale()
-        if approved:
-            check_sale(sale, counter.contract.address, counter.terms)
-        if not (dry or safe):
-            sure_sale(counter, sure)
-        calls = approval_calls(counter.contract, counter.treasury, sale.address, approved)
-        by_treasury(counter, calls, dry, safe, json)
-
-# %% ../../nbs/run/sales.ipynb #161e071d
-def _seaport_approval(
-    environment: Mapping[str, str],
-    batch: Path,
-    studio: Path,
-    chain: str,
-    at: str,
-    approved: bool,
-    how: tuple[bool, bool, bool, bool],
-) -> None:
-    "Approve Seaport, or take it back; `how`: dry, safe, sure, json."
+    "Approve a sale or Seaport, or take it back; `place`: terms, Seaport, where it is; `how`: dry, safe, sure, json."
     from artmint.chain.transaction import friendly_errors
     from artmint.deliver.seaport import seaport_at
-    from artmint.sale import approval_calls
+    from artmint.sale import approval_calls, check_sale
 
-    dry, safe, sure, json = how
+    (terms, seaport, at), (dry, safe, sure, json) = place, how
+    if (at and not seaport) or (terms and seaport):
+        raise typer.BadParameter("--at goes with --seaport, and --terms without it")
     with friendly_errors():
-        counter = open_stall(environment, batch, studio, chain, safe)
-        seaport = seaport_at(counter.contract.w3, at)
-        if not (dry or safe):
+        reads = "nothing" if seaport else "terms" if approved else "names"
+        counter = open_counter(environment, batch, studio, terms, chain, safe, reads)
+        allowed = seaport_at(counter.contract.w3, at) if seaport else counter.sale()[0]
+        if approved and not seaport:
+            check_sale(allowed, counter.contract.address, counter.terms)
+        if not (dry or people_sign(counter)):
             sure_sale(counter, sure)
-        calls = approval_calls(counter.contract, counter.treasury, seaport.address, approved)
-        by_treasury(counter, calls, dry, safe, json)
+        calls = approval_calls(counter.contract, counter.treasury, allowed.address, approved)
+        by_treasury(counter, calls, dry, json)
 
 # %% ../../nbs/run/sales.ipynb #0ac42495
 @sale_app.command("approve")
@@ -440,9 +446,7 @@ def sale_approve(
 ) -> None:
     "Let the sale (or --seaport) move the treasury's tokens: what is deployed is held against the terms first."
     how = (dry_run, safe, sure, json)
-    if seaport:
-        return _seaport_approval(context.obj, batch, studio, chain, at, True, how)
-    _approval(context.obj, batch, terms, studio, chain, True, how)
+    _approval(context.obj, batch, studio, chain, (terms, seaport, at), True, how)
 
 # %% ../../nbs/run/sales.ipynb #d4ffb3f6
 @sale_app.command("end")
@@ -461,9 +465,7 @@ def sale_end(
 ) -> None:
     "End the sale at once: the treasury takes its approval back (with --seaport: Seaport's, and no listing can be bought)."
     how = (dry_run, safe, sure, json)
-    if seaport:
-        return _seaport_approval(context.obj, batch, studio, chain, at, False, how)
-    _approval(context.obj, batch, terms, studio, chain, False, how)
+    _approval(context.obj, batch, studio, chain, (terms, seaport, at), False, how)
 
 # %% ../../nbs/run/sales.ipynb #9eb67271
 @sale_app.command("proofs")
@@ -479,11 +481,13 @@ def sale_proofs(
     from artmint.chain.transaction import friendly_errors
     from artmint.deliver.claim import write_proofs
     from artmint.sale import check_sale
+    from artmint.studio.files import refuse_read_only
 
     with friendly_errors():
         counter = open_counter(context.obj, batch, studio, terms, chain)
         sale, _ = counter.sale()
         check_sale(sale, counter.contract.address, counter.terms)
+        refuse_read_only(counter.studio)
         count = write_proofs(counter.folder, sale.address, counter.contract.w3.eth.chain_id, counter.terms)
     if json:
         return print_json({"wallets": count, "folder": near_path(counter.folder / "proofs")})
@@ -505,10 +509,11 @@ def sale_page(
     from artmint.deliver.claim import claim_facts, claim_page, write_proofs
     from artmint.sale import check_sale
     from artmint.seeds import load_collection
-    from artmint.studio.files import make_folder, write_whole
+    from artmint.studio.files import make_folder, refuse_read_only, write_whole
 
     with friendly_errors():
         counter = open_counter(context.obj, batch, studio, terms, chain)
+        refuse_read_only(counter.studio)
         sale, _ = counter.sale()
         web3, token = counter.contract.w3, counter.contract.address
         check_sale(sale, token, counter.terms)
@@ -540,36 +545,79 @@ def sale_state(
     from artmint.sale import record_sold, sale_status
 
     with friendly_errors():
-        counter = open_counter(context.obj, batch, studio, terms, chain)
+        counter = open_counter(context.obj, batch, studio, terms, chain, reads="names")
         sale, record = counter.sale()
+        differing = _differing(counter, sale, batch, terms)
         status = sale_status(counter.contract, sale, record.block)
         test = network_at(counter.contract.w3).test
         fresh = 0 if counter.catalog.read_only else record_sold(counter.catalog, record, status.sold, test)
     if json:
         rows = [{**one._asdict(), "price": str(one.price)} for one in status.sold]
         document = {**status._asdict(), "sold": rows, "waiting": str(status.waiting), "sale": record.address}
+        document |= {"open": status.open, "over": status.over, "differing": differing}
         return print_json(document | {"new_in_the_ledger": fresh})
     _show_state(counter, record, status, fresh)
+    if differing:
+        typer.echo(f"attention  the terms here are no longer those that are deployed and count: {differing}")
 
 # %% ../../nbs/run/sales.ipynb #03c86343
-def _show_state(counter: Counter, record: "SaleRecord", status: Any, fresh: int) -> None:
+def _differing(counter: Counter, sale: "Contract", batch: Path, terms: Path | None) -> str:
+    "What the terms say otherwise than the sale that is deployed; empty: nothing."
+    from artmint.deliver.terms import BadTerms, read_terms
+    from artmint.sale import OtherSale, check_sale
+
+    document = None if terms else counter.order.sale
+    try:
+        asked = read_terms(terms or batch, document, counter.order.slots, sale.functions.treasury().call())
+        check_sale(sale, counter.contract.address, asked)
+    except (BadTerms, OtherSale) as refusal:
+        return refusal.listed
+    return ""
+
+
+def _open_words(status: "SaleStatus", names: list[str]) -> str:
+    "Which stages are open, or why none is."
+
+    from artmint.deliver.terms import second_words as when
+
+    if status.open:
+        return ", ".join(f"{names[number]} until {when(status.stages[number][1])}" for number in status.open)
+    later = [(start, number) for number, (start, _) in enumerate(status.stages) if start > status.now]
+    if later:
+        return f"none; {names[min(later)[1]]} begins {when(min(later)[0])}"
+    return f"none: the last stage was over at {when(max(end for _, end in status.stages))}"
+
+# %% ../../nbs/run/sales.ipynb #c10eee0b
+def _approved_words(status: "SaleStatus") -> str:
+    "Whether the sale may move tokens, and what is to be done about it."
+    if status.approved and status.over:
+        return "yes, and nothing can be bought any more: `artmint sale end` takes it back"
+    if status.approved or status.over:
+        return "yes" if status.approved else "no, and nothing could be bought any more"
+    return "no: it sells nothing (artmint sale approve)"
+
+
+def _show_state(counter: Counter, record: "SaleRecord", status: "SaleStatus", fresh: int) -> None:
     "How a sale stands, for people."
+    from artmint.chain.networks import network_at
     from artmint.deliver.terms import coins_of
 
-    stages = counter.terms.stages
-    now = ", ".join(stages[number].name for number in status.open if number < len(stages)) or "none"
-    paid = sum(one.price for one in status.sold)
+    coin = network_at(counter.contract.w3).coin
+    named = [stage.name for stage in counter.terms.stages]
+    names = (
+        named if len(named) == len(status.stages) else [f"stage {one}" for one in range(len(status.stages))]
+    )
+    paid = coins_of(sum(one.price for one in status.sold))
     buyers = len({one.buyer for one in status.sold})
     gate = {None: "", True: ", its gate is open", False: ", its gate is shut"}[status.gate]
     typer.echo(f"sale       {record.name}, {record.address}{gate}")
-    typer.echo(f"approved   {'yes' if status.approved else 'no: it sells nothing (artmint sale approve)'}")
-    typer.echo(f"open now   {now}")
+    typer.echo(f"approved   {_approved_words(status)}")
+    typer.echo(f"open now   {_open_words(status, names)}")
     typer.echo(
-        f"sold       {len(status.sold)} tokens to {buyers} wallets for {coins_of(paid)} ether; {status.left} left"
+        f"sold       {len(status.sold)} tokens to {buyers} wallets for {paid} {coin}; {status.left} left"
     )
-    typer.echo(
-        f"waiting    {coins_of(status.waiting)} ether for {counter.terms.payee} (artmint sale withdraw)"
-    )
+    waits = " (artmint sale withdraw)" if status.waiting else ""
+    typer.echo(f"waiting    {coins_of(status.waiting)} {coin} for {status.payee}{waits}")
     typer.echo(f"ledger     {fresh} tokens are new in it")
 
 # %% ../../nbs/run/sales.ipynb #add8b646
@@ -589,7 +637,7 @@ def sale_withdraw(
     from artmint.sale import withdrawal_policy
 
     with friendly_errors():
-        counter = open_counter(context.obj, batch, studio, terms, chain)
+        counter = open_counter(context.obj, batch, studio, terms, chain, reads="names")
         sale, record = counter.sale()
         waiting = counter.contract.w3.eth.get_balance(sale.address)
         payee = sale.functions.payee().call()

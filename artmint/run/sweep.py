@@ -24,11 +24,12 @@ from pydantic import Field, ValidationError
 
 # %% ../../nbs/run/sweep.ipynb #b57c54fb
 import artmint
-from ..core.canon import Record, Refusal, canonical, digest, error_lines, read_toml
+from ..core.canon import Record, Refusal, canonical, digest, error_lines, file_bytes, read_toml
 from ..core.collection import Name
 from ..judge.exchange import escape_cell
 from ..judge.sheets import FRAMES, Sheet, Tile, picture_sheet
 from .batch import BadBatch, UnknownStage, checked, declared, notebooks
+from .kernels import nursery
 from .runner import StageFailed, code_digests, execute_stage, ran_to_end
 from ..studio.catalog import Catalog
 from ..studio.files import write_whole
@@ -51,7 +52,7 @@ def load_sweep(
 ) -> Sweep:
     "Read a sweep's file. Raises BadBatch."
     try:
-        entries = read_toml(Path(path).read_bytes())
+        entries = read_toml(file_bytes(path))
         return Sweep.model_validate_json(canonical(entries))
     except ValidationError as error:
         raise BadBatch(str(path), error_lines(error, Sweep)) from error
@@ -94,7 +95,9 @@ def _shown_figures(path: Path) -> dict:
     return figures
 
 
-def _run_point(point: Point, here: Path, catalog: Catalog, key: str, say: Callable[[str], None]) -> dict:
+def _run_point(
+    point: Point, here: Path, catalog: Catalog, key: str, say: Callable[[str], None], kernels: dict
+) -> dict:
     "Run a point unless it is finished, and give its row."
     record = catalog.find("sweep", key)
     path = here / f"{point.name}.ipynb"
@@ -102,7 +105,7 @@ def _run_point(point: Point, here: Path, catalog: Catalog, key: str, say: Callab
     if not (record and record["key"] == depends_on and ran_to_end(path)):
         started = time.monotonic()
         try:
-            execute_stage(here, point, say, lambda text: None)
+            execute_stage(here, point, say, lambda text: None, kernels)
         except StageFailed as failure:
             say(str(failure))
             return {"error": f"{failure.error}: {failure.message}"}
@@ -268,11 +271,12 @@ def run_sweep(
     here.mkdir(parents=True, exist_ok=True)
     catalog = Catalog(studio)
     rows = []
-    for point in points:
-        varied = {name: point.parameters[name] for name in order.grid}
-        say(f"{point.name}: " + ", ".join(f"{name} {value}" for name, value in varied.items()))
-        figures = _run_point(point, here, catalog, f"{order.name}/{point.name}", say)
-        rows.append({"notebook": point.name, **varied, **figures})
+    with nursery([order.notebook]) as kernels:
+        for point in points:
+            varied = {name: point.parameters[name] for name in order.grid}
+            say(f"{point.name}: " + ", ".join(f"{name} {value}" for name, value in varied.items()))
+            figures = _run_point(point, here, catalog, f"{order.name}/{point.name}", say, kernels)
+            rows.append({"notebook": point.name, **varied, **figures})
     write_whole(here / "sweep.csv", _table(rows).encode())
     write_grid(order, rows, here)
     return rows, here / "sweep.csv"

@@ -16,7 +16,7 @@ import typer
 # %% ../../nbs/run/transactions.ipynb #00b064c7
 from ..core.canon import Refusal
 from .commands import Chain, DryRun, open_chain
-from .console import Json, Studio, print_json
+from .console import Json, Studio, print_json, typed_address
 from .models import studio_catalog
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ def abandon_nonce(
     catalog = studio_catalog(studio)
     with friendly_errors():
         web3 = _opened(studio, chain, context.obj)
-        key = ClosedKey(web3.to_checksum_address(address), _lock_of(studio, address))
+        key = ClosedKey(typed_address(address), _lock_of(studio, address))
         rows = [transaction_row(one) for one in abandon(TransactionBook(catalog, web3, key), nonce, dry_run)]
     if json:
         return print_json({"abandoned": [] if dry_run else rows, "would_abandon": rows if dry_run else []})

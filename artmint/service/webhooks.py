@@ -84,7 +84,10 @@ def check_endpoint(
     except ValueError as error:
         raise BadEndpoint(url.split("?")[0][:100], str(error)) from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise BadEndpoint(host, "it is no address of the web, https://HOST/PATH")
+        raise BadEndpoint(
+            host if parts.hostname else repr(parts.scheme or ""),
+            "it is no address of the web, https://HOST/PATH",
+        )
     if parts.username is not None or parts.fragment:
         raise BadEndpoint(host, "it holds a name, a password or a #fragment, which aren't sent")
     if len(url) > 2000 or not url.isascii() or not url.isprintable() or " " in url:

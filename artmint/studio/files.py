@@ -27,7 +27,15 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 # %% ../../nbs/studio/files.ipynb #f594bce0
-from ..core.canon import NotPlainJSON, NotPlainTOML, Refusal, digest, read_json, read_toml
+from artmint.core.canon import (
+    NotPlainJSON,
+    NotPlainTOML,
+    Refusal,
+    digest,
+    read_json,
+    read_toml,
+    file_bytes,
+)
 
 # %% ../../nbs/studio/files.ipynb #32eba0d2
 def sync_folder(
@@ -201,7 +209,7 @@ def studio_document(
     if not path.exists():
         return {}
     try:
-        document = read_toml(path.read_bytes())
+        document = read_toml(file_bytes(path))
     except OSError as error:
         raise BadSettings(str(path), f"it can't be read ({error.strerror})") from error
     except NotPlainTOML as error:

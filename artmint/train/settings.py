@@ -22,6 +22,7 @@ from pydantic import Field, ValidationError
 
 # %% ../../nbs/train/settings.ipynb #2ed420a7
 from artmint.core.canon import (
+    file_bytes,
     NotPlainJSON,
     NotPlainTOML,
     NotPlainYAML,
@@ -208,7 +209,7 @@ def load_training(
 ) -> dict[str, Any]:
     "The [training] table of a file of settings. Raises BadTraining."
     try:
-        entries = read_toml(Path(path).read_bytes())
+        entries = read_toml(file_bytes(path))
     except (OSError, NotPlainTOML) as error:
         raise BadTraining(str(path), [str(error)]) from error
     problems = []
@@ -727,7 +728,7 @@ def read_foreign(
 ) -> ForeignSettings:
     "Settings from another trainer's file. Raises BadTraining."
     try:
-        data = Path(path).read_bytes()
+        data = file_bytes(path)
         entries = read_toml(data) if Path(path).suffix == ".toml" else read_yaml(data)
     except (OSError, NotPlainTOML, NotPlainYAML) as error:
         raise BadTraining(str(path), [str(error)]) from error

@@ -98,3 +98,30 @@ def test_an_admin_s_key_signs_its_verbs_and_nothing_else(ready):
 @pytest.mark.parametrize("junk", [b"", b"\0" * 65, b"\xff" * 65, b"\1" * 64, b"\1" * 64 + b"\x05"])
 def test_bytes_that_are_no_signature_are_nobody_s(junk):
     assert signature_readings(b"d" * 32, junk) == {}
+
+
+class Killed(BaseException):
+    "Stands for SIGKILL: nothing goes on after it."
+
+
+def test_what_a_killed_run_had_signed_is_what_is_sent(ready, monkeypatch):
+    "Killed between signing and sending: the next call finds it, sends it, and neither signs nor is refused a second time."
+    from artmint.chain import journal
+
+    calls = room.role_calls(ready.contract, "pauser", ready.who.admin.address)
+    calls += room.royalty_calls(ready.contract, ready.who.treasury, 750)
+    room.send_calls(ready.admin, ready.contract, calls[:1])
+
+    def killed(*_):
+        raise Killed
+
+    for calls in (calls[1:], room.pause_calls(ready.contract)):
+        before = len(ready.admin.transactions())
+        with monkeypatch.context() as patched:
+            patched.setattr(journal, "send_flight", killed)
+            with pytest.raises(Killed):
+                room.send_calls(ready.admin, ready.contract, calls)
+        sent = room.send_calls(ready.admin, ready.contract, calls)
+        assert [one.state for one in sent] == ["confirmed"]
+        assert len(ready.admin.transactions()) == before + 1
+    assert ready.contract.functions.paused().call()

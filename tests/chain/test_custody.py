@@ -5,8 +5,10 @@ import http.server
 import json
 import os
 import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import requests
@@ -19,15 +21,20 @@ from artmint.chain.signers import (
     BadSignature,
     BlockedByPolicy,
     KeyServiceBusy,
+    KmsSigner,
     N,
     LabelTaken,
     NoModuleKey,
     new_keystore,
     new_module_key,
 )
+from artmint.mint import guarded_journal, mint
 from artmint.studio.files import BadSettings
+from tests.attacks.wire import dripping, raw_server
 from tests.services import free_port, node, node_modules, stop
-from tests.studios import FAST, PIN
+from tests.studios import FAST, PIN, Studio
+
+ROOT = Path(__file__).resolve().parents[2]
 
 FIELDS = {
     "chainId": 31337,
@@ -394,6 +401,92 @@ def test_fireblocks_client_asks_once_and_takes_the_answer_up_later(tmp_path, hou
         signer.sign(FIELDS)
 
 
+# Services that never come to their end
+
+ENDLESS = {
+    "drips its headers": dripping(b"A: b\r\n", first=b"HTTP/1.1 200 OK\r\n"),
+    "drips its body": dripping(b"x", first=b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("what", ENDLESS)
+def test_a_service_that_drips_is_given_up(tmp_path, monkeypatch, what):
+    "boto3's own limit counts from byte to byte; and the program that gave up can end."
+    boto3 = pytest.importorskip("boto3")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    with raw_server(ENDLESS[what]) as server:
+        client = boto3.client("kms", region_name="eu-central-1", endpoint_url=server.url)
+        with pytest.raises(KeyServiceBusy, match="longer than 1 s") as caught:
+            KmsSigner(client, "alias/minter", tmp_path / "kms", seconds=1)
+    assert caught.value.exit_code == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ENDLESS)
+def test_google_s_and_fireblocks_clients_are_given_up_as_well(tmp_path, what):
+    "In an interpreter of its own: it ends, though its clients' threads still read."
+    pytest.importorskip("google.cloud.kms")
+    pytest.importorskip("fireblocks")
+    with raw_server(ENDLESS[what]) as server:
+        ended = subprocess.run(
+            [sys.executable, "-m", "tests.chain.given_up", server.url, str(tmp_path)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.count("longer than 1 s") == 2, ended.stdout
+
+
+def test_what_a_service_says_besides_is_told_in_words(tmp_path):
+    "Answers without a key, without a signature, without anything."
+
+    class Client:
+        def __init__(self, told):
+            self.told = told
+
+        def get_public_key(self, **_):
+            return self.told
+
+    for told in ({}, {"PublicKey": None}, None, [], {"PublicKey": 7}):
+        with pytest.raises((KeyServiceBusy, NoModuleKey), match="can't be read"):
+            KmsSigner(Client(told), "alias/minter", tmp_path / "kms")
+
+
+@pytest.mark.slow
+def test_a_signature_that_comes_too_late_is_nobody_s(tmp_path):
+    "The minter's service is silent once, and signs after all when nobody listens: each token is there once, under one nonce each."
+    studio = Studio(tmp_path).ready()
+    late, signed = threading.Event(), []
+
+    class Slow:
+        "A key service over the minter's key, whose first signature is late."
+
+        def get_public_key(self, KeyId):
+            key = keys.PrivateKey(studio.who.minter._account.key)
+            return {"PublicKey": key.public_key.to_bytes()}
+
+        def sign(self, Message, **_):
+            if not signed:
+                signed.append(Message)
+                late.wait(60)
+            signed.append(Message)
+            return {"Signature": der(studio.who.minter._account.unsafe_sign_hash(Message))}
+
+    signer = KmsSigner(Slow(), "alias/minter", tmp_path / "kms", seconds=1)
+    with pytest.raises(KeyServiceBusy):
+        mint(guarded_journal(studio.catalog, studio.contract, signer), studio.contract, studio.drop, 5, 5)
+    assert studio.supply() == 0
+    late.set()
+    patient = KmsSigner(Slow(), "alias/minter", tmp_path / "kms", seconds=60)
+    sent = mint(guarded_journal(studio.catalog, studio.contract, patient), studio.contract, studio.drop, 5, 5)
+    assert studio.supply() == 16
+    assert [one.nonce for one in sent] == list(range(len(sent)))
+    assert not any(one.state != "confirmed" for one in studio.minter.transactions())
+
+
 # Several parties
 
 
@@ -429,3 +522,14 @@ def test_a_key_that_no_single_party_has_mints_a_drop_within_its_policy(tmp_path,
     assert requests.post(parties, json=asked).json()["result"] == [[0, 1], [0, 2], [1, 2], [0, 1]]
     with pytest.raises(BlockedByPolicy, match="a transaction to"):
         journal.signer.sign({**FIELDS, "from": minter, "gas": 21_000})
+
+
+def test_a_role_that_no_studio_has_is_named_and_no_file_of_its_name_is_looked_for(tmp_path):
+    "Roles are typed (--by, --key, --signer): a path would lead out of keys/."
+    new_keystore(tmp_path / "x.json", "word", FAST)
+    for role in ("nobody", "../x", ""):
+        for ask in (room.custody_of, room.has_key, room.lock_of_role):
+            with pytest.raises(room.NoSuchRole, match="admin, deployer, minter"):
+                ask(tmp_path, role)
+        with pytest.raises(room.NoSuchRole):
+            room.open_signer(tmp_path, role, {"ARTMINT_PASSPHRASE": "word"})

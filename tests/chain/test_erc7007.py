@@ -242,13 +242,12 @@ def pixels_of(token: int) -> bytes:
 def test_a_drawn_token_is_verified_by_drawing_it_again(drawing):
     replayed = encode(["uint256", "uint256", "uint256"], [2, 3, 0])
     do = drawing.adapter.functions
-    call = do.addAigcData(3, b"rings, ocean", pixels_of(3), replayed)
     ask = do.verify
-    assert not ask(b"rings, ocean", pixels_of(3), replayed).call()  # nobody has given it this prompt yet
-    with pytest.raises(ContractCustomError):
-        call.call({"from": drawing.studio.who.minter.address})  # the prompt is the admin's word
-    drawing.send(call, drawing.admin)
-    assert ask(b"rings, ocean", pixels_of(3), replayed).call()
+    assert ask(b"rings, ocean", pixels_of(3), replayed).call()  # nobody needs to have added it
+    assert not ask(b"rings, ocean", pixels_of(3), b"").call()
+    refuses(drawing, "InvalidProof", do.addAigcData(3, b"rings, sea", pixels_of(3), replayed))
+    drawing.send(do.addAigcData(3, b"rings, ocean", pixels_of(3), replayed))  # anybody may: the chain says it
+    assert ask(b"rings, ocean", pixels_of(3), b"").call()
     assert not ask(b"waves, ocean", pixels_of(3), replayed).call()
     assert not ask(b"rings, ocean", pixels_of(2), replayed).call()
     assert not ask(b"rings, ocean", pixels_of(3), encode(["uint256"] * 3, [2, 2, 0])).call()
@@ -263,6 +262,23 @@ def test_other_pixels_than_are_drawn_are_refused(drawing):
     refuses(drawing, "InvalidProof", call)
     attested = drawing.adapter.functions.addAigcData(1, *drawing.data(1), drawing.proof(1))
     refuses(drawing, "InvalidProof", attested)  # there is no gate
+
+
+@pytest.mark.slow
+def test_too_little_gas_is_no_no(drawing):
+    "A renderer that runs out of gas says nothing of the token; one that refuses with a reason does."
+    replayed = encode(["uint256", "uint256", "uint256"], [2, 3, 0])
+    call = drawing.adapter.functions.verify(b"rings, ocean", pixels_of(3), replayed)
+    answers = set()
+    for gas in range(23_000, 60_000, 500):
+        try:
+            answers.add(call.call({"gas": gas}))
+        except Exception as error:
+            answers.add(type(error).__name__)
+    assert True in answers
+    assert False not in answers
+    beyond = encode(["uint256", "uint256", "uint256"], [2, 101, 0])
+    assert not drawing.adapter.functions.verify(b"", pixels_of(1), beyond).call()
 
 
 def test_without_a_renderer_nothing_is_replayed(gated):

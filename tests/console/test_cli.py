@@ -121,6 +121,11 @@ def test_doctor_names_a_key_that_others_can_read(tmp_path):
     assert checks["keys/minter.json"]["status"] == "failed"
     assert checks["keys/minter.json"]["evidence"].startswith("readable by others (mode 644)")
     key.chmod(0o600)
+    (tmp_path / "keys" / "stores").mkdir()
+    (tmp_path / "keys" / "stores").chmod(0o755)
+    done = artmint("doctor", "--studio", str(tmp_path))
+    assert done.returncode == 1 and "chmod 700" in done.stdout
+    (tmp_path / "keys" / "stores").chmod(0o700)
     assert artmint("doctor", "--studio", str(tmp_path)).returncode == 0
 
 

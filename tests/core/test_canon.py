@@ -170,3 +170,16 @@ def test_toml_that_no_person_writes_is_refused_in_our_words_and_at_once(data):
 
 def test_toml_is_read_as_editors_save_it():
     assert read_toml("\ufeffname = 'tiny'\r\nlist = [\r\n 1]\r\n".encode()) == {"name": "tiny", "list": [1]}
+
+
+def test_a_file_that_never_ends_is_read_to_a_limit(tmp_path, monkeypatch):
+    "A device, or a file that is larger than memory."
+    from artmint.core import canon
+
+    monkeypatch.setattr(canon, "TEXT_FILE_LIMIT", 1000)
+    (tmp_path / "whole").write_bytes(bytes(1000))
+    assert len(canon.file_bytes(tmp_path / "whole")) == 1000
+    (tmp_path / "more").write_bytes(bytes(1001))
+    for path in (tmp_path / "more", "/dev/zero"):
+        with pytest.raises(OSError, match="larger than 1000 bytes"):
+            canon.file_bytes(path)

@@ -147,3 +147,14 @@ def test_who_is_meant_twice_is_let_through(tmp_path):
 
 def test_addresses_without_a_checksum_are_counted(tmp_path):
     assert "1 addresses are in lower case" in " ".join(read(tmp_path, f"{A.lower()}\n{B}\n").notes)
+
+
+def test_a_spreadsheet_s_own_file_and_foreign_titles_are_told_once(tmp_path):
+    for magic in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1"):
+        (tmp_path / "list.xlsx").write_bytes(magic + bytes(50))
+        with pytest.raises(room.BadRecipients, match="save it as CSV"):
+            room.read_recipients(tmp_path / "list.xlsx")
+    rows = "".join(f"{A};{n}\r\n" for n in range(1, 50))
+    (tmp_path / "list.csv").write_bytes(f"\ufeffAdresse;Anzahl\r\n{rows}".encode())
+    found = room.read_recipients(tmp_path / "list.csv")
+    assert found.recipients == [] and len(found.problems) == 3

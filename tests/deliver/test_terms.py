@@ -136,3 +136,15 @@ def test_a_payee_in_small_letters_is_the_same_payee(tmp_path):
     more = {"gate": payee.lower(), "gate_root": "0x" + "12" * 32}
     terms = read(tmp_path, OPEN, payee=payee.lower(), **more)
     assert (terms.payee, terms.gate) == (payee, payee)
+
+
+@pytest.mark.parametrize("text", ["50000000000000000", "5e16", "5 gwei", "0,05", "1_000", "0.05 ether"])
+def test_a_price_in_another_unit_is_none_or_is_looked_at(text):
+    price = room.wei_of(text)
+    assert "is no price" in price if isinstance(price, str) else room.odd_price(price)
+
+
+def test_odd_prices_are_told_and_usual_ones_are_not():
+    assert [bool(room.odd_price(one)) for one in (0, 1, 10**12 - 1, 10**12, 10**16, 10**21 - 1, 10**21)] == [
+        False, True, True, False, False, False, True
+    ]  # fmt: skip

@@ -11,7 +11,7 @@ from tests.verbs import VERBS
 from .house import MODULES, NOTEBOOKS, cells_of, tree_of
 
 GROUPS = {words.split()[0] for words in VERBS if " " in words}
-NAMED = re.compile(r"\bartmint ([a-z][a-z-]+)((?: (?!artmint\b)[^\s`;]+)*)")
+NAMED = re.compile(r"\bartmint ([a-z][a-z0-9-]+)((?: (?!artmint\b)[^\s`;]+)*)")
 
 
 def strings_of(module: str) -> list[str]:

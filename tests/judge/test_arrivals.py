@@ -1,5 +1,7 @@
 "Pictures as other programs write them: what is read of each, what is refused, and for which slot it is."
 
+import os
+
 import pytest
 
 from artmint.judge.arrivals import look_at
@@ -33,3 +35,12 @@ def test_each_layout_is_read_as_its_program_writes_it(case, tmp_path):
         if name == "further":
             value = {key: value.get(key) for key in expected}
         assert value == expected, name
+
+
+def test_a_pipe_in_a_folder_is_no_picture_and_nobody_waits_for_it(tmp_path):
+    from artmint.judge.arrivals import NothingToImport, arrival_files
+
+    for name in ("pipe.csv", "pipe.png"):
+        os.mkfifo(tmp_path / name)
+    with pytest.raises(NothingToImport, match="2 other files"):
+        arrival_files(tmp_path)

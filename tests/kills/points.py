@@ -6,6 +6,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 VARIABLE = "ARTMINT_TEST_KILLS"  # of the environment: FOLDER|ROLE|NUMBER
@@ -79,7 +80,13 @@ def counted(folder: Path, role: str) -> int:
 def own_role() -> str:
     "What this interpreter is, by how it was started."
     words = " ".join(sys.orig_argv)
-    marks = {"ipykernel": "kernel", "serve_worker": "worker", "serve_run": "run", "tests.kills.act": "driver"}
+    marks = {
+        "ipykernel": "kernel",
+        "run.kernels": "nursery",
+        "serve_worker": "worker",
+        "serve_run": "run",
+        "tests.kills.act": "driver",
+    }
     return next((role for mark, role in marks.items() if mark in words), "")
 
 
@@ -87,8 +94,13 @@ def arm_from_environment() -> None:
     "What an interpreter does when it starts."
     told = os.environ.get(VARIABLE, "")
     role = own_role()
-    if told and role:
-        folder, who, number = told.split("|")
+    if not (told and role):
+        return
+    folder, who, number = told.split("|")
+    if role == "nursery":  # it changes nothing itself; its forks are kernels
+        kernel = partial(arm, Path(folder), "kernel", int(number) if who == "kernel" else 0)
+        os.register_at_fork(after_in_child=kernel)
+    else:
         arm(Path(folder), role, int(number) if who == role else 0)
 
 

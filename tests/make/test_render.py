@@ -13,7 +13,7 @@ import torch
 from artmint.core.picture import pixel_digest
 from artmint.core.records import AdapterUse, Recipe, SecondPass
 from artmint.make.base import load_base
-from artmint.make.schedulers import UnknownChoice
+from artmint.make.schedulers import EXACT, UnknownChoice
 from artmint.make.render import render
 from artmint.train.drawings import subjects
 
@@ -117,6 +117,14 @@ def test_another_process_makes_the_same_pixels(family, profile, cap):
     assert pixels_elsewhere(recipes, CAPS[cap]) == expected
 
 
+@pytest.mark.parametrize("scheduler", [pytest.param("DDIM", marks=pytest.mark.slow), "UniPC"])
+def test_every_scheduler_of_portable_gives_equal_bytes_alone_and_on_another_instruction_set(base, scheduler):
+    recipes = [recipe(i, base.digest, scheduler=scheduler, width=64, height=64) for i in (1, 2, 5)]
+    expected = [pixel_digest(image) for image in render(base, recipes)]
+    assert [pixel_digest(render(base, [one])[0]) for one in recipes] == expected
+    assert pixels_elsewhere(recipes, CAPS["SSE4"]) == expected
+
+
 MORE_CAPS = CAPS | {
     "restart": {},
     "MKL's compatible mode": {"MKL_CBWR": "COMPATIBLE"},
@@ -143,6 +151,7 @@ def two_hundred(base):
         facts = {"prompt": caption(rng.choice(subjects()), i), "seed": rng.randrange(2**32)}
         facts |= {"steps": rng.choice((2, 5, 12)), "guidance": rng.choice((1.0, 3.0, 7.5))}
         facts |= {"width": rng.choice((64, 96, 128)), "height": rng.choice((64, 128))}
+        facts |= {"scheduler": EXACT[i % len(EXACT)]}
         if i % 20 == 0:
             facts |= {"hires": SecondPass(scale=1.5, steps=2), "width": 64, "height": 64}
         recipes.append(recipe(i, base.digest, **facts))

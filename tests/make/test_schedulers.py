@@ -14,7 +14,7 @@ from artmint.core.picture import pixel_digest
 from artmint.core.records import Recipe, SecondPass
 from artmint.make.base import load_base
 from artmint.make.engine import noise
-from artmint.make.render import check_new, render
+from artmint.make.render import check, check_new, render
 from artmint.make.schedulers import (
     RESUMABLE,
     SCHEDULERS,
@@ -466,3 +466,28 @@ def test_noise_between_the_steps_as_other_programs_draw_it():
     assert step_generators([asked[0].model_copy(update={"scheduler": "Euler"})], 16, "restarted") is None
     with pytest.raises(UnknownChoice, match="restarted"):
         step_generators(asked, 16, "elsewhere")
+
+
+def test_unipc_in_portable_computes_in_float64_what_fast_computes_in_float32():
+    base = load_base()
+    asked = [recipe(base, scheduler="UniPC", steps=6, profile=profile) for profile in ("portable", "fast")]
+    exact, rounded = (scheduler_of(base.pipeline.scheduler, one) for one in asked)
+    assert exact.sigmas.dtype == torch.float64
+    assert torch.allclose(exact.sigmas.float(), rounded.sigmas, rtol=1e-4)
+    assert torch.equal(exact.timesteps, rounded.timesteps)
+    pictures = [render(base, [one])[0] for one in asked]
+    assert far(*pictures) <= 1
+
+
+@pytest.mark.parametrize("change", [{"use_karras_sigmas": True}, {"final_sigmas_type": "sigma_min"}])
+def test_portable_refuses_a_base_whose_own_spacing_it_has_no_float64_for(tmp_path, change):
+    base = changed(tmp_path, "sd1", {SCHEDULER: change})
+    with pytest.raises(UnknownChoice, match="own spacing"):
+        scheduler_of(base.pipeline.scheduler, recipe(base, scheduler="UniPC", profile="portable"))
+
+
+def test_portable_refuses_other_spacings_in_words():
+    base = load_base()
+    asked = recipe(base, scheduler="UniPC", schedule="karras", profile="portable")
+    with pytest.raises(UnknownChoice, match=r"schedule \(profile portable\)"):
+        check(base, [asked])

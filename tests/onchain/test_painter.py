@@ -11,18 +11,26 @@ from eth_abi import encode
 from eth_utils import keccak
 from PIL import Image
 
-from artmint.chain.admin import CommittedElsewise, EarlierDropOpen, authorize, parties
+from artmint.chain.admin import CommittedElsewise, EarlierDropOpen, OtherFacts, authorize, parties
 from artmint.chain.connect import connect
 from artmint.chain.contract import ForeignCode, artifact
 from artmint.chain.journal import Journal
 from artmint.chain.transaction import RefusedByContract
-from artmint.onchain.model import bundled_model, drawn_png, drawn_uri, split_code, written_recipes
+from artmint.onchain.model import (
+    ChainModel,
+    bundled_model,
+    drawn_png,
+    drawn_uri,
+    split_code,
+    written_recipes,
+)
 from artmint.onchain.network import WEIGHTS_SIZE
 from artmint.onchain.painter import (
     CHAIN_PRICES,
     DRAWN,
     PAINTER,
     OtherModel,
+    OtherPage,
     check_drawn,
     code_gas,
     commit_drawn,
@@ -32,7 +40,11 @@ from artmint.onchain.painter import (
     drawn_at,
     drawn_code,
     drawn_gas,
+    drawn_model_of,
+    drawn_of,
     drawn_version,
+    find_drawn,
+    make_drawn,
     mint_drawn,
     model_on_chain,
     money_of,
@@ -100,6 +112,50 @@ def test_all_of_it_is_made_once(place):
     assert commit_drawn(place.admin, contract, place.model, 1, place.recipes) is None
     assert (painter.address, contract.address) == (place.painter.address, place.contract.address)
     assert len(place.admin.transactions()) == before
+
+
+def test_a_lost_catalog_makes_nothing_again(place, tmp_path):
+    "The chain is asked: every contract that the key can have made."
+    before = place.web3.eth.get_transaction_count(place.who.admin.address)
+    lost = Journal(Catalog(tmp_path), place.web3, place.who.admin)
+    assert drawn_of(lost.catalog, place.web3, COLLECTION.name) is None
+    assert deploy_painter(lost, place.model).address == place.painter.address
+    made = make_drawn(lost, COLLECTION, place.model, place.who.treasury, 4)
+    assert made.address == place.contract.address
+    assert drawn_of(lost.catalog, place.web3, COLLECTION.name).address == made.address
+    assert place.web3.eth.get_transaction_count(place.who.admin.address) == before
+
+
+def test_a_changed_mind_is_told_before_anything_is_paid(place, tmp_path):
+    before = place.web3.eth.get_transaction_count(place.who.admin.address)
+
+    def asked(treasury: str = place.who.treasury, model: ChainModel = place.model, **change):
+        return make_drawn(place.admin, COLLECTION.model_copy(update=change), model, treasury, 4)
+
+    assert asked().address == place.contract.address
+    with pytest.raises(OtherFacts, match="title Twelve Bytes there, Thirteen asked for"):
+        asked(title="Thirteen")
+    with pytest.raises(OtherFacts, match="treasury"):
+        asked(treasury=place.who.minter.address)
+    with pytest.raises(OtherFacts, match="supply"):
+        asked(supply=99)
+    with pytest.raises(OtherPage, match="can't be changed"):
+        asked(description="Other words.")
+    with pytest.raises(OtherModel):
+        asked(model=thrown_model(np.random.default_rng(1)))
+    elsewhere = Journal(Catalog(tmp_path), place.web3, place.who.admin)
+    new = COLLECTION.model_copy(update={"name": "new", "title": "New"})
+    assert find_drawn(elsewhere, new, place.who.treasury) is None
+    with pytest.raises(EarlierDropOpen, match="committed"):
+        make_drawn(elsewhere, new, place.model, place.who.treasury, 17)
+    assert place.web3.eth.get_transaction_count(place.who.admin.address) == before
+
+
+def test_a_later_version_s_page_changes_nothing_of_a_collection(place):
+    "The page's program is artmint's and may change; the network is the collection's."
+    later = ChainModel(place.model.network, place.model.program + b" ")
+    assert later.digest != place.model.digest
+    assert drawn_model_of(place.contract, later) == place.model
 
 
 def test_recipes_are_what_was_committed(place):
@@ -182,6 +238,7 @@ def test_nothing_can_be_set_that_draws():
         if one["type"] == "function" and one["stateMutability"] == "nonpayable"
     }
     assert not {verb for verb in verbs if "ainter" in verb or "URI" in verb or "cancelDrop" in verb}
+    assert not {verb for verb in verbs if "escription" in verb}
     assert "commitDrawn" in verbs
 
 
@@ -194,7 +251,7 @@ def test_foreign_code_is_refused(place):
 
 def test_what_it_costs_is_said_before(place):
     "The forecast against what the transactions took."
-    gas = drawn_gas(place.model, 3)
+    gas = drawn_gas(place.model, 3, COLLECTION.description)
     paid = {}
     for transaction in (*place.admin.transactions(), *place.minter.transactions()):
         verb = str(transaction.purpose["verb"])
@@ -276,8 +333,8 @@ def test_a_drawn_token_is_drawn_again_on_chain_for_erc_7007(node):
 
     painter = painter_on(web3, account, model)
     treasury = web3.eth.accounts[1]
-    who = (account, 0, treasury, treasury, 500)
-    collection = made(DRAWN, "Drawn", "DRWN", 3, *who, painter.address)
+    terms = ("Drawn", "DRWN", "Three.", 3, account, 0, treasury, treasury, 500)
+    collection = made(DRAWN, terms, painter.address)
     sent(collection.functions.commitDrawn(1, 3, bytes.fromhex(model.digest), b"".join(recipes)))
     sent(collection.functions.grantRole(keccak(text="MINTER_ROLE"), account))
     sent(collection.functions.setAllowance(account, 3, 0, 0))
@@ -293,7 +350,11 @@ def test_a_drawn_token_is_drawn_again_on_chain_for_erc_7007(node):
     refused = adapter.functions.addAigcData(2, prompt, pixels[0], proof)
     with pytest.raises(Exception, match=keccak(text="InvalidProof(uint256)")[:4].hex()):
         refused.call({"from": account, **GAS})
+    assert adapter.functions.verify(prompt, pixels[1], proof).call(GAS)
     sent(adapter.functions.addAigcData(2, prompt, pixels[1], proof))
+    assert adapter.functions.verify(prompt, pixels[1], b"").call()
+    with pytest.raises(Exception, match=keccak(text="NoAnswer(uint256)")[:4].hex()):
+        adapter.functions.verify(prompt, pixels[1], proof).call({"gas": 20_000_000})
     assert adapter.functions.verify(prompt, pixels[1], proof).call(GAS)
     assert not adapter.functions.verify(prompt, pixels[2], proof).call(GAS)
 
@@ -301,3 +362,44 @@ def test_a_drawn_token_is_drawn_again_on_chain_for_erc_7007(node):
 def pixels_of_png(data: bytes) -> bytes:
     "SHA-256 of a picture's pixels, RGB, row by row."
     return hashlib.sha256(Image.open(io.BytesIO(data)).convert("RGB").tobytes()).digest()
+
+
+@pytest.mark.slow
+def test_the_page_of_a_collection_is_on_chain(node):
+    "ERC-7572: words that JSON wouldn't take as they are, and the first token's picture once there is one."
+    import base64
+
+    from web3 import HTTPProvider, Web3
+
+    from artmint.onchain.painter import drawn_call
+
+    web3, model = Web3(HTTPProvider(node.url, request_kwargs={"timeout": 300})), bundled_model()
+    account = web3.eth.accounts[0]
+    painter = painter_on(web3, account, model)
+    said = 'Two "lines"\n\tand a \\ — ünï \x07.'
+    collection = COLLECTION.model_copy(update={"description": said})
+
+    def sent(call):
+        receipt = web3.eth.wait_for_transaction_receipt(call.transact({"from": account, "gas": 16_000_000}))
+        assert receipt["status"] == 1
+        return receipt
+
+    place = sent(drawn_call(web3, collection, painter.address, account, account, 0))["contractAddress"]
+    contract = web3.eth.contract(place, abi=artifact(DRAWN)["abi"])
+
+    def page() -> dict:
+        uri = contract.functions.contractURI().call(GAS)
+        assert uri.startswith("data:application/json;base64,")
+        return json.loads(base64.b64decode(uri.split(",")[1], validate=True))
+
+    words = {
+        "name": COLLECTION.title,
+        "symbol": COLLECTION.symbol,
+        "description": said,
+        "model": model.digest,
+    }
+    assert page() == words
+    recipe = thrown_recipe(model, np.random.default_rng(4))
+    sent(contract.functions.commitDrawn(1, 1, bytes.fromhex(model.digest), recipe))
+    image = "data:image/png;base64," + base64.b64encode(drawn_png(model, recipe)).decode()
+    assert page() == words | {"image": image}

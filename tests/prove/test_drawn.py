@@ -89,6 +89,28 @@ def test_a_chain_that_is_slow_draws_some(claim):
     assert len(cards) == 4
 
 
+def test_a_node_with_too_little_gas_for_a_question_leaves_the_rest_unchecked(claim):
+    "What was found before stays found: the model, the recipes, the tokens that were drawn."
+    from web3.exceptions import Web3RPCError
+
+    class Spent(Answers):
+        def tokenURI(self, token: int):
+            if token > 2:
+                raise Web3RPCError("out of gas: gas required exceeds allowance (25000000)")
+            return super().tokenURI(token)
+
+    steps, cards = prove_drawn(replace(claim, contract=Spent(claim.contract.uris)), range(1, 5))
+    proof = Proof("x:0x" + "0" * 40, tuple(steps), cards)
+    assert proof.exit_code == 3
+    assert not failed(steps)
+    assert {step.name for step in steps if step.status == "held"} >= {"content", "recipe", "traits"}
+    assert any(
+        step.name == "chain" and "token 3: the node gives no answer, or no 50,000,000" in step.evidence
+        for step in steps
+    )
+    assert proof.levels["regenerated"] == "unchecked"
+
+
 @quick_and_long
 def test_fifty_changed_bits_of_the_model(claim, share):
     "A chunk with another bit hashes to something else than what was committed."

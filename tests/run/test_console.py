@@ -229,4 +229,20 @@ def test_a_batch_that_is_not_there_names_its_neighbours(tmp_path, capsys):
     (tmp_path / "demo.toml").write_text("")
     with pytest.raises(SystemExit):
         cli.main(["run", str(tmp_path / "dmeo.toml")])
-    assert "there are ['demo.toml'] in its folder" in capsys.readouterr().err
+    assert "in its folder there are demo.toml" in capsys.readouterr().err
+
+
+def test_what_cannot_be_written_is_refused_before_the_work(tmp_path):
+    "Also to an administrator, whom rights allow everything."
+    from artmint.run.console import NoFolderFor, NoPlaceFor, folder_for, place_for
+
+    (tmp_path / "file").write_text("x")
+    for path in (Path("/proc/x"), tmp_path / "file", tmp_path / "file/x"):
+        with pytest.raises(NoFolderFor):
+            folder_for("--to", path)
+    for path in (Path("/proc/x"), tmp_path / "none/x", tmp_path):
+        with pytest.raises(NoPlaceFor):
+            place_for("--to", path)
+    folder_for("--to", tmp_path / "a/b/c")
+    place_for("--to", tmp_path / "x")
+    assert [one.name for one in tmp_path.iterdir()] == ["file"]

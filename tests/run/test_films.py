@@ -1,5 +1,6 @@
 "The command `artmint films`."
 
+import json
 import os
 
 import pytest
@@ -8,6 +9,7 @@ from artmint.publish.waves import release_drop
 from artmint.studio.catalog import Catalog
 from tests.conftest import TINY
 from tests.safes import artmint
+from tests.workflows import SERVED, SIMPLE
 
 pytest.importorskip("imageio_ffmpeg", reason="ffmpeg comes with the extra artmint[films]")
 
@@ -50,3 +52,27 @@ def test_what_is_not_there_is_refused_before_anything_is_painted(batch, capsys):
     words = ("films", path, "--studio", studio)
     assert "none of mp4, av1, webp, gif" in artmint(capsys, *words, "--format", "avi", code=2)
     assert "isn't in" in artmint(capsys, *words, "--slot", 4, code=2)
+
+
+@pytest.mark.parametrize("engine", ["comfyui", "a1111", "generator"])
+def test_an_engine_that_does_not_give_its_steps_is_named_at_once(engine):
+    from artmint.publish.films import NoFilms, refuse_films
+    from artmint.seeds import load_collection
+
+    tiny = load_collection(TINY)
+    refuse_films(tiny)
+    other = tiny.model_copy(update={"generation": tiny.generation.model_copy(update={"engine": engine})})
+    with pytest.raises(NoFilms, match=f"painted by the engine {engine}, .* animation_url of their own"):
+        refuse_films(other)
+
+
+def test_a_collection_of_another_engine_has_no_films(batch, capsys):
+    path, studio = batch
+    file = path.parent / "tiny" / "collection.toml"
+    (path.parent / "tiny" / "w.json").write_text(json.dumps(SIMPLE))
+    own = 'steps = 2\nwidth = 64\nheight = 64\nprofile = "portable"'
+    assert own in file.read_text()
+    served = file.read_text().replace(own, 'engine = "comfyui"\nwidth = 64\nheight = 64') + SERVED
+    file.write_text(served)
+    said = artmint(capsys, "films", path, "--studio", studio, "--dry-run", code=2)
+    assert "painted by the engine comfyui" in said

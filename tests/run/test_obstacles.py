@@ -16,7 +16,7 @@ from artmint.run.obstacles import QUESTIONS, obstacles
 from artmint.seeds import frozen_slots, load_collection
 from artmint.studio.catalog import Catalog
 from tests.conftest import TINY
-from tests.workflows import SIMPLE
+from tests.workflows import SERVED, SIMPLE
 
 STAGES = ["00_seeds", "15_generate", "20_curate", "25_metadata", "27_pin", "30_mint", "35_verify"]
 
@@ -71,6 +71,15 @@ def test_what_a_later_stage_refuses_is_in_the_plan(order, tmp_path, stage, old, 
     seen = failures(order(old, new, extra), tmp_path / "studio")
     assert words in seen[stage]
     assert not (tmp_path / "studio").exists()
+
+
+def test_films_that_tokens_are_to_name_are_looked_at_before_anything_is_painted(order, tmp_path):
+    pytest.importorskip("imageio_ffmpeg", reason="ffmpeg comes with the extra artmint[films]")
+    file = tmp_path / "tiny" / "collection.toml"
+    batch = order()
+    file.write_text(file.read_text() + '[films]\nanimation = "mp4"\n')
+    rows = list(obstacles(batch, tmp_path / "studio", {}))
+    assert ["held"] == [row["status"] for row in rows if "4 tokens name a film" in row["evidence"]]
 
 
 def test_more_slots_than_there_are(order, tmp_path):
@@ -173,19 +182,6 @@ scorer = "anatomy"
     assert "anatomy: " in evidence and " calls, " in evidence and " money for the " in evidence
 
 
-SERVED = """
-[workflow]
-file = "w.json"
-
-[workflow.inputs]
-prompt = ["6.text"]
-seed = ["3.seed"]
-scheduler = ["3.sampler_name"]
-width = ["5.width"]
-height = ["5.height"]
-"""
-
-
 def test_a_collection_for_comfyui_is_looked_at_and_a_server_that_is_away_is_no_failure(order, tmp_path):
     (tmp_path / "tiny" / "w.json").write_text(json.dumps(SIMPLE))
     file = tmp_path / "tiny" / "collection.toml"
@@ -200,6 +196,23 @@ def test_a_collection_for_comfyui_is_looked_at_and_a_server_that_is_away_is_no_f
     (studio / "studio.toml").write_text('[engines.gpu]\nkind = "comfyui"\nurl = "http://127.0.0.1:9"\n')
     rows = list(obstacles(batch, studio, {}))
     (away,) = [row for row in rows if "gives no answer" in row["evidence"]]
+    plain = file.read_text()
+    file.write_text(plain + '[films]\nanimation = "mp4"\n')
+    assert "painted by the engine comfyui" in failures(batch, studio)["25_metadata"]
+    file.write_text(plain)
     assert (away["name"], away["status"]) == ("15_generate", "unchecked")
     file.write_text(file.read_text().replace("6.text", "66.text"))
     assert "no node '66'" in failures(batch, studio)["15_generate"]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"), [('keep = "/proc/x"', "takes no files"), ('picture = "b.toml"', "none of PNG")]
+)
+def test_a_seal_that_would_be_refused_is_planned_as_refused(order, tmp_path, line, words):
+    "The folder of salts is tried, and the picture of sealed tokens is read."
+    extra = f"[reveal]\n{line}\n[[reveal.waves]]\ndrops = [1]\nat = 2027-01-01T00:00:00Z\n"
+    found = [
+        row for row in obstacles(order(extra=extra), tmp_path / "studio", {}) if row["name"] == "30_mint"
+    ]
+    assert [row["status"] for row in found] == ["held", "failed"]
+    assert words in found[1]["evidence"]

@@ -3,14 +3,17 @@
 import json
 
 import pytest
+from eth_account import Account
+from eth_account.messages import encode_defunct, encode_typed_data
 from web3.exceptions import ContractCustomError, Web3Exception
 
 from artmint.core.collection import example
-from artmint.deliver.seaport import ListingRefused, price_at
+from artmint.deliver.seaport import ListingRefused, OwnersListing, price_at, read_owners_listing
 from artmint.run.offers import listing_ask
 from tests.delivered import PASSPHRASE, Collected, friend
 from tests.offered import LARGE, RealSeaport
-from tests.safes import artmint
+from tests.safes import Owners, acted, artmint
+from tests.studios import FAST
 
 NOW = 1_800_000_000
 LATER = "2060-01-01T00:00:00Z"
@@ -74,8 +77,8 @@ def test_refused_before_a_key_is_opened(stall, capsys, monkeypatch):
     settings.write_text('[signers.treasury]\nkind = "web3signer"\nurl = "http://127.0.0.1:1"\naddress = "%s"\n' % stall.treasury)  # fmt: skip
     assert "signs transactions and nothing else" in say("list", stall.path, "1", "--price", "1")
     settings.write_text(f'[signers.treasury]\nkind = "safe"\naddress = "{stall.treasury}"\n')
-    said = say("list", stall.path, "1", "--price", "1")
-    assert "EIP-1271" in said and stall.treasury in said
+    assert f"{stall.treasury} isn't a Safe" in say("list", stall.path, "1", "--price", "1")
+    assert "--at goes with --seaport" in say("approve", stall.path, "--at", stall.treasury)
     assert not list(stall.folder.glob("sales/**/*.json"))
 
 
@@ -189,6 +192,139 @@ class TestWithSeaport:
         assert "look at --dry-run, then say --yes" in self.say("list", "1", "--price", "1", code=2)
         assert not (studio.folder / "sales").exists()
         assert "written" in self.say("list", "1", "--price", "1", "--yes")
+
+
+@pytest.mark.slow
+class TestWithSafe:
+    "A treasury that is a real Safe of three owners, two of whom decide, and Seaport's own contracts."
+
+    @pytest.fixture
+    def vault(self, tmp_path, start_anvil, monkeypatch, capsys):
+        monkeypatch.setenv("ARTMINT_PASSPHRASE", PASSPHRASE)
+        node = start_anvil(*LARGE)
+        (tmp_path / "studio").mkdir()
+        self.capsys, self.owners = capsys, Owners(tmp_path / "studio", node)
+        studio = Collected(tmp_path / "studio", node, 6, treasury=self.owners.safe)
+        settings = f'[signers.treasury]\nkind = "safe"\naddress = "{self.owners.safe}"\n'
+        (studio.folder / "studio.toml").write_text(settings)
+        self.studio, self.real = studio, RealSeaport(studio)
+        studio.path = studio.batch(example(), 6)
+        for number in (1, 2):
+            node.fund(friend(number).address)
+        return studio
+
+    def say(self, verb, *words, code=0):
+        where = ("--studio", self.studio.folder, "--chain", self.studio.node.url)
+        at = () if verb == "sign" else (self.studio.path,)
+        more = ("--at", self.real.address) if verb in ("list", "unlist", "approve", "end") else ()
+        return artmint(self.capsys, "sale", verb, *at, *words, *where, *more, code=code)
+
+    def proposed(self):
+        (path,) = self.studio.folder.glob("proposals/*.safe-wallet.json")
+        return path
+
+    def keystore(self, number):
+        wallet = self.owners.wallets[number]
+        path = self.studio.folder.parent / f"owner-{number}.json"
+        path.write_text(json.dumps(Account.encrypt(wallet.key, PASSPHRASE, "scrypt", FAST)))
+        return path
+
+    def test_its_owners_list_sell_and_take_back(self, vault):
+        words = ("1-3", "--price", "0.5", "--from", SINCE, "--until", LATER)
+        anna, ben, cleo = self.owners.wallets
+        assert "doesn't answer whether it has signed" in self.say("list", *words, code=2)
+        self.owners.give_word()
+        assert "nothing was written" in self.say("list", *words, "--dry-run")
+        assert "owners of a Safe" in self.say("list", *words, "--out", vault.folder / "x.json", code=2)
+        said = self.say("list", *words, code=4)
+        assert "isn't approved" in said and "sale sign" in said
+        files = sorted(vault.folder.glob("sales/*/*.owners.json"))
+        assert len(files) == 3 and not list(vault.folder.glob("sales/*/[0-9]-????????.json"))
+        offline = artmint(self.capsys, "sale", "sign", *files, "--keystore", self.keystore(0))
+        assert offline.count(f"signed   {anna.address}") == 3 and "0.475 to" in offline
+        assert self.say("list", *words, code=4) and anna.address in files[0].read_text()  # nothing is lost
+        assert "Owners who have signed" in self.say("sign", *files, code=4)
+        first = read_owners_listing(files[0])
+        shown = ben.sign_message(typed_word(first)).signature.hex()  # as a wallet shows it
+        assert "name where it is" in artmint(
+            self.capsys, "sale", "sign", files[0], "--signature", shown, code=2
+        )
+        assert "counts for nobody" in self.say("sign", files[1], "--signature", shown, code=2)
+        done = json.loads(self.say("sign", files[0], "--signature", shown, "--json"))["listings"][0]
+        other = files[1].with_name("bens-copy.json")
+        other.write_text(
+            OwnersListing(**json.loads(files[1].read_text()) | {"signatures": {}}).model_dump_json()
+        )
+        artmint(self.capsys, "sale", "sign", other, "--keystore", self.keystore(1))
+        two = json.loads(self.say("sign", files[1], other, "--json"))["listings"][0]
+        marked = cleo.sign_message(encode_defunct(read_owners_listing(files[2]).digest())).signature.hex()
+        three = json.loads(self.say("sign", files[2], "--signature", marked, "--json"))["listings"][0]
+        one, two, three = (json.loads(open(row["file"]).read()) for row in (done, two, three))
+        with pytest.raises(Web3Exception):  # not approved
+            self.real.bought(one, friend(1), 5 * 10**17)
+        assert "Transaction Builder" in self.say("approve", "--seaport", code=4)
+        acted(self.owners, self.proposed())
+        assert "it is so already" in self.say("approve", "--seaport")
+        forged = one | {"signature": one["signature"][:-4] + "ffff"}
+        with pytest.raises(Web3Exception):
+            self.real.bought(forged, friend(1), 5 * 10**17)
+        for wrong in (5 * 10**17 - 1, 0):
+            with pytest.raises(Web3Exception):
+                self.real.bought(one, friend(1), wrong)
+        before = vault.web3.eth.get_balance(self.owners.safe)
+        self.real.bought(one, friend(1), 5 * 10**17)
+        self.real.bought_by_library(two, friend(2))
+        owners = [vault.contract.functions.ownerOf(token).call() for token in (1, 2, 3)]
+        assert owners == [friend(1).address, friend(2).address, self.owners.safe]
+        assert vault.web3.eth.get_balance(self.owners.safe) - before == 10**18  # it is its own artist here
+        self.say("unlist", files[2], code=4)
+        self.say("unlist", "--all", code=4)
+        both = sorted(vault.folder.glob("proposals/*.safe-wallet.json"))
+        assert len(both) == 2  # the second hasn't replaced the first
+        acted(self.owners, both[0])
+        with pytest.raises(Web3Exception):
+            self.real.bought(three, friend(1), 5 * 10**17)
+        assert "was cancelled" in self.say("sign", files[2], code=2)
+        assert "and not the treasury's" in self.say("list", *words, code=2)
+        acted(self.owners, both[1])
+        assert "raised the counter" in self.say("sign", files[2], code=2)
+
+    def test_what_an_owner_should_not_sign_is_refused(self, vault):
+        self.owners.give_word()
+        self.say("list", "4", "--price", "0.5", "--from", SINCE, "--until", LATER, code=4)
+        (path,) = vault.folder.glob("sales/*/*.owners.json")
+        sound = json.loads(path.read_text())
+        order = sound["parameters"]
+        gift = [{**order["consideration"][0], "startAmount": "1", "endAmount": "1"}]
+        more = [{**order["offer"][0], "identifierOrCriteria": "5"}]
+        thief = [{**order["consideration"][0], "recipient": friend(9).address}]
+        for odd in (
+            {"consideration": gift},  # the salt doesn't fit
+            {"offer": order["offer"] + more},
+            {"consideration": thief},
+            {"zone": friend(9).address},
+            {"offerer": friend(9).address},
+            {"consideration": [{**order["consideration"][0], "itemType": 1}]},
+        ):
+            path.write_text(json.dumps(sound | {"parameters": order | odd}))
+            said = self.say("sign", path, "--keystore", self.keystore(0), code=2)
+            assert "Nothing was signed" in said, odd
+            assert json.loads(path.read_text())["signatures"] == {}
+        usual = OwnersListing(**sound).meaning()
+        assert usual.startswith("ATTENTION, not the usual Seaport") and "token 4" in usual
+
+
+def typed_word(listing):
+    "A Safe's message as a wallet shows it (eth_signTypedData_v4)."
+    domain = [{"name": "chainId", "type": "uint256"}, {"name": "verifyingContract", "type": "address"}]
+    return encode_typed_data(
+        full_message={
+            "types": {"EIP712Domain": domain, "SafeMessage": [{"name": "message", "type": "bytes"}]},
+            "primaryType": "SafeMessage",
+            "domain": {"chainId": listing.chain_id, "verifyingContract": listing.safe},
+            "message": {"message": listing.asked},
+        }
+    )
 
 
 def stamp(seconds):

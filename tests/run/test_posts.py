@@ -64,6 +64,10 @@ def test_from_a_draft_to_a_post(posted, capsys, monkeypatch, tmp_path):
         code, out, err = run(capsys, *asked(posted, "send"))
         assert code == 0 and "sent to bluesky: https://bsky.app/profile/did:plc:ada/post/" in out
         assert len(world.records) == 1 and world.password not in out + err
+        code, out, _ = run(capsys, *asked(posted, "export", "--to", tmp_path / "out", "--dry-run"))
+        assert code == 0 and out.startswith("would write") and not (tmp_path / "out").exists()
+        code, _, err = run(capsys, *asked(posted, "export", "--to", "/proc/x"))
+        assert code == 2 and "takes no files" in err
         code, out, _ = run(capsys, *asked(posted, "export", "--to", tmp_path / "out"))
         assert code == 0 and (tmp_path / "out" / out.strip().rsplit("/", 1)[1] / "text.txt").exists()
         code, out, _ = run(capsys, *asked(posted, "list", "--json"))
@@ -133,3 +137,14 @@ def test_programs_are_told_that_nothing_may_leave_yet(posted, capsys):
     run(capsys, *asked(posted, "approve", one.id, "--by", "Ada"))
     code, out, _ = run(capsys, *asked(posted, "send", "--dry-run", "--json"))
     assert code == 0 and [post["id"] for post in json.loads(out)["would_send"]] == [one.id]
+
+
+def test_a_word_that_nobody_can_have_said_is_refused_in_words(posted, capsys):
+    code, _, _ = run(capsys, *asked(posted, "draft", "--platform", "press", "--count", "1"))
+    assert code == 0
+    post = list_posts(posted.catalog, "demo")[-1].id
+    for name in ("machine", "x" * 2000):
+        code, _, err = run(capsys, *asked(posted, "approve", post, "--by", name))
+        assert code == 2 and "Nothing was recorded" in err
+    code, _, err = run(capsys, *asked(posted, "approve", post, "--by", "Ada", "--note", "x" * 600))
+    assert code == 2 and "500" in err

@@ -3,13 +3,18 @@
 import json
 
 import pytest
+from PIL import Image
 
 from artmint import reveal as room
 from artmint.chain.admin import deploy
-from artmint.publish.waves import Wave
+from artmint.chain.connect import connect
+from artmint.chain.contract import contract_of
+from artmint.publish.waves import Wave, is_held_back, record_plan
+from artmint.run.batch import load_batch
 from artmint.studio.catalog import Catalog
+from artmint.verify import verify
 from tests.conftest import TINY
-from tests.safes import artmint
+from tests.safes import Owners, artmint, executed
 from tests.sealed import FUTURE, Line
 
 
@@ -87,6 +92,20 @@ def test_a_worker_asks_a_silent_node_again_and_a_safe_once(sealed, capsys, monke
     assert told == [1] and naps == [5.0] * 4
 
 
+def test_a_picture_that_was_replaced_after_the_seal_is_told(sealed, capsys):
+    "It changes nothing of what tokens show, and nobody should believe that it does."
+    text, shown = sealed.batch.read_text(), sealed.uris()[1]
+    cover = sealed.batch.parent / "cover.png"
+    Image.new("RGB", (64, 64), "red").save(cover)
+    sealed.batch.write_text(text.replace("[reveal]\n", '[reveal]\npicture = "cover.png"\n'))
+    said = sealed(capsys)
+    assert "names another picture than before" in said and "admin placeholder" in said and ": told" in said
+    assert sealed.uris()[1] == shown
+    assert "another picture" not in sealed(capsys, code=4)
+    sealed.batch.write_text(text.replace(f"at = {FUTURE}", "at = 2199-01-01"))
+    assert "write 2199-01-01T00:00:00Z for UTC" in sealed(capsys, code=2)
+
+
 def safe_desk(line):
     "The waves of a batch as a studio with a Safe has them."
     from artmint.run.admin import Desk
@@ -120,3 +139,70 @@ def test_a_dry_run_doesnt_print_the_salt(sealed, capsys):
     said = sealed(capsys, "--wave", 2, "--early", "--dry-run")
     assert "contentRoot 0x" in said and "salt (a secret until it is mined)" in said
     assert secrets and not any(secret in said for secret in secrets)
+
+
+class SafeLine(Line):
+    "The same, on a node, with an admin that is a real Safe of three owners, two of whom decide."
+
+    def __init__(self, folder, node, capsys):
+        super().__init__(folder, two=FUTURE)
+        self.owners, self.capsys = Owners(folder, node), capsys
+        self.batch.write_text(f'chain = "{node.url}"\n' + self.batch.read_text())
+
+    def open(self):
+        self.catalog, self.web3 = Catalog(self.folder), connect(self.owners.node.url, self.folder)
+        self.contract = contract_of(self.catalog, self.web3, "tiny")
+        return self
+
+    def say(self, *words, code=0):
+        return artmint(
+            self.capsys, *words, "--studio", self.folder, "--chain", self.owners.node.url, code=code
+        )
+
+    def execute(self, proposed):
+        "Have the Safe do what the JSON of a verb proposes; what was proposed, in words."
+        rows = json.loads(proposed[: proposed.rindex("}") + 1])["proposals"]
+        executed(self.capsys, self.owners, *(row["file"] for row in rows))
+        return [row["meaning"].split("(")[0] for row in rows]
+
+    def sealed_and_minted(self):
+        self.say("admin", "deploy", TINY, "--treasury", self.owners.wallets[2].address)
+        order = load_batch(self.batch)
+        record_plan(Catalog(self.folder), "tiny", order.name, 1, order.reveal, self.batch.parent)
+        for drop in (1, 2):
+            self.execute(self.say("admin", "seal", TINY, "--drop", drop, "--safe", "--json", code=4))
+        self.execute(self.say("admin", "allow", TINY, "--total", 4, "--safe", "--json", code=4))
+        for drop in (1, 2):
+            self.say("mint", TINY, "--drop", drop)
+        return self.open()
+
+
+@pytest.mark.slow
+def test_the_owners_of_a_safe_tell_the_waves(packed, node, capsys, monkeypatch):
+    """Proposed, signed and executed; what is left is done by the next run: content to the stores after owners told a wave
+    early, and the collection's page."""
+    monkeypatch.setenv("ARTMINT_PASSPHRASE", "word")
+    line = SafeLine(packed, node, capsys).sealed_and_minted()
+    secret = line.catalog.all("salt")
+
+    def held():
+        return [is_held_back(Catalog(line.folder), "tiny", drop) for drop in (1, 2)]
+
+    said = line(capsys, "--dry-run")
+    assert "would send reveal" in said and "the Safe" in said and held() == [True, True]
+    first = line(capsys, "--json", code=4)
+    assert held() == [False, True] and line.stages() == ["sealed", "sealed"]
+    assert line(capsys, "--json", code=4) == first  # the same again
+    assert line.execute(first) == ["reveal", "setContractURI"]
+    assert line.stages() == ["told", "sealed"]
+    assert "the chain's clock says" in line(capsys, code=4) and held() == [False, True]
+    early = line(capsys, "--early", "--json", code=4)
+    assert held() == [False, True]  # only the proposal
+    assert line.execute(early) == ["reveal"]
+    assert line.stages() == ["told", "told"] and held() == [False, True]
+    assert "is in every store" in line(capsys) and held() == [False, False]
+    assert "every wave is told" in line(capsys)
+    assert not any(body["salt"] in early for body in secret.values())
+    proof = verify(f"31337:{line.contract.address}", line.folder, rpc=node.url)
+    seals = [step.status for step in proof.steps if step.name == "seal"]
+    assert seals == ["held", "held"]

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import stat
 from contextlib import closing
 
 import pytest
@@ -110,7 +111,16 @@ def test_a_damaged_blob_is_put_aside_and_a_secret_is_its_owners(studio):
     (studio / "keys").mkdir()
     (studio / "keys" / "minter.json").write_text("{}")
     (studio / "keys" / "minter.json").chmod(0o644)
-    assert repair(studio, print) == 2
+    (studio / "keys" / "stores").mkdir()
+    (studio / "keys" / "stores").chmod(0o755)
+    (studio / "keys" / "stores" / "pinata").write_text("key")
+    (studio / "keys" / "stores" / "pinata").chmod(0o640)
+    (studio / "keys" / "gone").symlink_to(studio / "nowhere")
+    assert repair(studio, print) == 4
+    assert (
+        stat.S_IMODE((studio / "keys" / "stores").stat().st_mode) == 0o700
+    )  # a folder of mode 600 opens for nobody
+    assert stat.S_IMODE((studio / "keys" / "stores" / "pinata").stat().st_mode) == 0o600
     assert (studio / "damaged" / blob.name).read_bytes() == b"a pictura"
     assert not blob.exists()
     assert (studio / "keys" / "minter.json").stat().st_mode & 0o077 == 0

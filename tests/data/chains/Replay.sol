@@ -4,6 +4,12 @@ pragma solidity 0.8.37;
 /// @title TinyReplay
 /// @notice The smallest renderer there is, for tests: four grey pixels that follow from a token's number.
 contract TinyReplay {
+    /// @notice What a token is drawn from, in words.
+    function prompt(uint256 tokenId) external pure returns (string memory) {
+        require(tokenId <= 100, "not drawn");
+        return tokenId == 3 ? "rings, ocean" : "";
+    }
+
     /// @notice SHA-256 of a token's pixels.
     /// @param tokenId the token; above a hundred nothing is drawn
     function pixelDigest(uint256 tokenId) external pure returns (bytes32) {
