@@ -4,15 +4,15 @@
 
 # %% auto #0
 __all__ = ['OUTCOMES', 'GOOD', 'DELIVERY', 'LEGS', 'GAS_TOKEN', 'GAS_DROP', 'AttemptOutcome', 'BatchHistory', 'batch_history',
-           'interval', 'Velocity', 'velocities', 'waterfall', 'quantiles', 'KPIs', 'gas_price', 'kpis', 'duration',
-           'byte_words', 'coins', 'spoken']
+           'BatchColumns', 'history_columns', 'batch_columns', 'interval', 'Velocity', 'velocities', 'waterfall',
+           'quantiles', 'KPIs', 'gas_price', 'kpis', 'duration', 'byte_words', 'coins', 'spoken']
 
 # %% ../nbs/40_metrics.ipynb #2b47ae02
 import json
 import math
 import re
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -21,12 +21,23 @@ from typing import Any
 import numpy as np
 
 # %% ../nbs/40_metrics.ipynb #2ef5dae1
-from .core.canon import digest
 from .core.collection import Collection
 from .judge.decisions import MACHINE, PEOPLE, effective_decision
 from .studio.catalog import Catalog
+from .studio.columns import PackedColumn, name_code, prompt_set
 from .studio.editions import editions_of
-from .studio.ledger import Bill, LedgerLine, Money, bill, ledger_lines, looking_seconds
+from artmint.studio.ledger import (
+    Bill,
+    LedgerColumns,
+    LedgerLine,
+    Money,
+    bill,
+    column_bill,
+    in_columns,
+    ledger_lines,
+    looking_seconds,
+    sums_in_order,
+)
 
 # %% ../nbs/40_metrics.ipynb #2f444477
 OUTCOMES = ("minted", "chosen", "accepted", "review", "rejected", "stopped", "open")  # the first that holds
@@ -94,6 +105,9 @@ def _seconds(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 # %% ../nbs/40_metrics.ipynb #1946e3d2
+_VERDICTS = {"accept": "accepted", "reject": "rejected", "review": "review"}
+
+
 @dataclass(frozen=True)
 class _Ends:
     "What tells how attempts ended."
@@ -111,17 +125,7 @@ def _outcome(dna: str, slot: int, decision: dict | None, ends: _Ends) -> str:
         return "stopped"
     if not decision:
         return "open"
-    return {"accept": "accepted", "reject": "rejected", "review": "review"}[decision["decision"]]
-
-
-def _prompt_set(recipe: dict[str, Any], seen: dict[str, str]) -> str:
-    """The digest of a recipe without prompt and seed; each is computed once, because that takes far longer
-    than finding it again."""
-    own = {name: value for name, value in recipe.items() if name not in ("prompt", "seed")}
-    text = json.dumps(own)
-    if text not in seen:
-        seen[text] = digest(own)
-    return seen[text]
+    return _VERDICTS[decision["decision"]]
 
 
 def _waited(decision: dict | None, judged: float | None) -> float | None:
@@ -144,9 +148,9 @@ def _outcomes(
         judged = max((at for at, row in decisions if row["by"] == MACHINE), default=None)
         decision = effective_decision([row for _, row in decisions], collection)
         outcome = _outcome(dna, slot, decision, ends)
-        prompt_set = _prompt_set(body["recipe"], prompt_sets)
+        own_set = prompt_set(body["recipe"], prompt_sets)
         waited = _waited(decision, judged)
-        outcomes.append(AttemptOutcome(slot, attempt, dna, outcome, prompt_set, begun, judged, waited))
+        outcomes.append(AttemptOutcome(slot, attempt, dna, outcome, own_set, begun, judged, waited))
     return sorted(outcomes, key=lambda each: (each.attempt, each.slot))
 
 # %% ../nbs/40_metrics.ipynb #b94a0095
@@ -156,13 +160,16 @@ def _transaction_shares(
     """Transactions by their hash, and the batch's share of each: a drop's by its slots, a collection's by all
     of them."""
     contracts = {body["address"] for _, body, _ in _bodies(catalog.rows("contract", f"{name}@"))}
-    every = range(1, len(catalog.keys("slot", f"{name}/")) + 1)
+    every = None
     shares = {}
     for _, body, _ in _bodies(catalog.rows("transaction")):
         purpose = body["purpose"]
         if purpose.get("collection") != name and purpose.get("contract") not in contracts:
             continue
-        of = drops.get(purpose.get("drop"), every)
+        of = drops.get(purpose.get("drop"))
+        if of is None:  # the whole collection's
+            every = every or range(1, len(catalog.keys("slot", f"{name}/")) + 1)
+            of = every
         if "first" in purpose:
             of = range(purpose["first"], purpose["first"] + purpose["quantity"])
         elif isinstance(purpose.get("token"), int):  # an airdrop's
@@ -256,6 +263,32 @@ def _last_drop(drops: dict[str, tuple[range, float]], slots: range) -> tuple[str
     return "", 0.0
 
 # %% ../nbs/40_metrics.ipynb #3fc2403f
+def _tokens_of(rows: Iterable[tuple[int, bool, float]]) -> dict[int, float]:
+    "When each slot's token was first known to be minted, from what was told of it (slot, whether it is gone, when)."
+    tokens: dict[int, float] = {}
+    for slot, gone, at in rows:
+        if gone:  # a reorg took it
+            tokens.pop(slot, None)
+        else:
+            tokens.setdefault(slot, at)
+    return tokens
+
+
+def _shares(catalog: Catalog, name: str, slots: range) -> dict[str, float]:
+    "What is borne with others: stretches of slots and transactions, and the batch's share of each."
+    numbered = {int(key.split("/")[1]): own for key, (own, _) in _drops(catalog, name).items()}
+    shares = _stretch_shares(catalog, name, slots)
+    return shares | _transaction_shares(catalog, name, slots, numbered)
+
+
+def _drop_facts(catalog: Catalog, name: str, slots: range, tokens: dict[int, float]) -> dict[str, Any]:
+    "How far a batch's drop came, what its last audit said, and what was sold of it."
+    packed = _last_drop(_drops(catalog, name), slots)
+    marks = _marks(catalog, packed, f"{name}/{slots[0]}-{slots[-1]}", tokens)
+    audit = catalog.find("audit", packed[0]) if packed[0] else None
+    return {"marks": marks, "audit": audit, "sold": _sold_lines(catalog, name, slots)}
+
+# %% ../nbs/40_metrics.ipynb #9833b2c0
 def batch_history(
     catalog: Catalog,  # the studio's
     collection: Collection,  # whose batch
@@ -264,35 +297,238 @@ def batch_history(
     """Read all that the catalog holds of a batch, and little else: however much a studio has made, a small
     drop is read quickly."""
     name = collection.name
-    stretch = f"{name}/{slots[0]}-{slots[-1]}"
     attempts = _standing(_of_slots(catalog, "attempt", name, slots))
     dnas = {body["dna"] for _, body, _ in attempts}
     decided = defaultdict(list)
     for dna, row, at in _bodies(catalog.rows_of("decision", dnas)):
         decided[dna].append((at, row))
-    tokens: dict[int, float] = {}
-    for key, body, at in _of_slots(catalog, "token", name, slots):
-        slot = int(key.split("/")[1])
-        if "gone" in body:  # a reorg took it
-            tokens.pop(slot, None)
-        else:
-            tokens.setdefault(slot, at)
-    drops = _drops(catalog, name)
-    numbered = {int(key.split("/")[1]): own for key, (own, _) in drops.items()}
-    shares = dict.fromkeys(dnas, 1.0)
-    shares |= _stretch_shares(catalog, name, slots)
-    shares |= _transaction_shares(catalog, name, slots, numbered)
+    rows = _of_slots(catalog, "token", name, slots)
+    tokens = _tokens_of((int(key.split("/")[1]), "gone" in body, at) for key, body, at in rows)
+    lines = _shared_lines(catalog, dict.fromkeys(dnas, 1.0) | _shares(catalog, name, slots))
     opinions = looking_seconds(_decision_times(decided))
-    lines = _shared_lines(catalog, shares)
     lines += [LedgerLine("review", dna, seconds, "people", at) for dna, seconds, at in opinions]
-    packed = _last_drop(drops, slots)
     editions = editions_of(catalog, name)
     chosen = {slot: body["dna"] for slot, body in editions.items() if slot in slots}
     stopped = {row.key for row in catalog.rows_of("stopped", [body["dna"] for _, body, _ in attempts])}
     tries = _outcomes(attempts, decided, collection, _Ends(chosen, stopped, tokens))
-    marks = _marks(catalog, packed, stretch, tokens)
-    audit = catalog.find("audit", packed[0]) if packed[0] else None
-    return BatchHistory(tries, lines, opinions, tokens, marks, audit, _sold_lines(catalog, name, slots))
+    facts = _drop_facts(catalog, name, slots, tokens)
+    return BatchHistory(tries=tries, lines=lines, opinions=opinions, tokens=tokens, **facts)
+
+# %% ../nbs/40_metrics.ipynb #1c63d057
+@dataclass(frozen=True, eq=False)
+class BatchColumns:
+    "What a batch's numbers are made of: a row for each attempt (n,), attempt by attempt and slot by slot."
+
+    slot: np.ndarray  # int
+    outcome: np.ndarray  # int, places in OUTCOMES
+    prompt_set: np.ndarray  # int, places in `prompt_sets`
+    begun: np.ndarray  # seconds since 1970
+    judged: np.ndarray  # the same; no number where nobody judged
+    asked: np.ndarray  # seconds; no number where people didn't decide
+    compute: np.ndarray  # processor and device seconds of its dna
+    wall: np.ndarray  # seconds on the clock of its dna
+    seconds: float  # compute of all that the batch bears
+    prompt_sets: list[str]  # digests
+    lines: LedgerColumns
+    tokens: dict[int, float]  # as in BatchHistory
+    marks: dict[str, float]
+    audit: dict[str, Any] | None
+    sold: tuple[LedgerLine, ...] = ()
+
+    def ended(self, *outcomes: str) -> np.ndarray:
+        "Which attempts ended in one of these ways (n,)."
+        return np.isin(self.outcome, [OUTCOMES.index(outcome) for outcome in outcomes])
+
+# %% ../nbs/40_metrics.ipynb #afce4353
+def _added(amounts: np.ndarray) -> float:
+    "Amounts added up one after the other."
+    return float(np.cumsum(amounts)[-1]) if len(amounts) else 0.0
+
+
+def _used_by(lines: LedgerColumns, of: np.ndarray, own: np.ndarray) -> dict[str, Any]:
+    """Compute and wall seconds of names, and the compute of all. `of`: whose each line is, as a number from 0; `own`: the
+    numbers of the names (n,), -1 for one without lines."""
+    used: dict[str, Any] = {}
+    for clock, units in (("compute", ("cpu", "gpu")), ("wall", ("wall",))):
+        counted = lines.of_units(units)
+        names, sums = sums_in_order(of[counted], lines.amount[counted])
+        table = np.zeros(max(of.max(initial=0), own.max(initial=0)) + 2)
+        table[names] = sums
+        used[clock] = table[own]  # the last one belongs to nobody
+        used.setdefault("seconds", _added(sums))
+    return used
+
+
+def _numbers(values: Iterable[float | None]) -> np.ndarray:
+    "Numbers, some of which aren't known."
+    return np.array([np.nan if value is None else value for value in values], float)
+
+# %% ../nbs/40_metrics.ipynb #87fbbe84
+def history_columns(
+    history: BatchHistory,  # a batch
+) -> BatchColumns:
+    "A history's attempts and lines in columns."
+    tries = history.tries
+    names = {key: i for i, key in enumerate(dict.fromkeys(line.key for line in history.lines))}
+    sets = {name: i for i, name in enumerate(dict.fromkeys(each.prompt_set for each in tries))}
+    lines = in_columns(history.lines)
+    of = np.array([names[line.key] for line in history.lines], int)
+    own = np.array([names.get(each.dna, -1) for each in tries], int)
+    columns: dict[str, Any] = {
+        "slot": np.array([each.slot for each in tries], int),
+        "outcome": np.array([OUTCOMES.index(each.outcome) for each in tries], int),
+        "prompt_set": np.array([sets[each.prompt_set] for each in tries], int),
+    }
+    for name in ("begun", "judged", "asked"):
+        columns[name] = _numbers(getattr(each, name) for each in tries)
+    for name in ("tokens", "marks", "audit", "sold"):
+        columns[name] = getattr(history, name)
+    return BatchColumns(**columns, **_used_by(lines, of, own), prompt_sets=list(sets), lines=lines)
+
+# %% ../nbs/40_metrics.ipynb #a8cef13b
+def _own_rows(column: PackedColumn, name: str, slots: range) -> np.ndarray:
+    "A column's rows of a collection's slots."
+    rows = column.rows
+    inside = (rows["slot"] >= slots.start) & (rows["slot"] < slots.stop)
+    return rows[inside & (rows["collection"] == name_code(name))]
+
+
+def _standing_rows(column: PackedColumn, name: str, slots: range) -> np.ndarray:
+    "Attempts as they stand, attempt by attempt and slot by slot."
+    rows = _own_rows(column, name, slots)
+    rows = rows[np.lexsort((rows["id"], rows["slot"], rows["attempt"]))]
+    last = np.ones(len(rows), bool)
+    last[:-1] = (np.diff(rows["slot"]) != 0) | (np.diff(rows["attempt"]) != 0)
+    return rows[last & ~rows["withdrawn"]]
+
+
+def _places(names: np.ndarray, of: np.ndarray) -> np.ndarray:
+    "Where each of some numbers stands among names, which are in order; -1 where it isn't among them."
+    if not len(names) or not len(of):
+        return np.full(len(of), -1)
+    begins = np.ones(len(of), bool)  # of a stretch of equal ones: a picture's lines stand together
+    begins[1:] = of[1:] != of[:-1]
+    some = of[begins]
+    at = np.searchsorted(names, some)
+    at[at == len(names)] = 0
+    return np.where(names[at] == some, at, -1)[np.cumsum(begins) - 1]
+
+# %% ../nbs/40_metrics.ipynb #b6891cee
+@dataclass(frozen=True, eq=False)
+class _Decided:
+    "What was decided about dnas (n,), and the times of people."
+
+    outcome: np.ndarray  # places in OUTCOMES
+    judged: np.ndarray
+    asked: np.ndarray
+    times: dict[str, list[tuple[float, str]]]
+
+
+def _decided(catalog: Catalog, column: PackedColumn, dnas: np.ndarray, collection: Collection) -> _Decided:
+    "What was decided about dnas, whose names are in order."
+    place = _places(dnas, column.rows["dna"])
+    rows, place = column.rows[place >= 0], place[place >= 0]
+    machines = rows["by"] == name_code(MACHINE)
+    judged = np.full(len(dnas), -np.inf)
+    np.maximum.at(judged, place[machines], rows["at"][machines])
+    judged[np.isinf(judged)] = np.nan
+    own = machines & ~rows["dated"]
+    words = np.zeros(len(dnas), np.uint64)
+    words[place[own]] = rows["decision"][own]  # the last one stays
+    ends = np.full(len(dnas), OUTCOMES.index("open"))
+    for word in np.unique(words[words != 0]):
+        ends[words == word] = OUTCOMES.index(_VERDICTS[column.words[int(word)]])
+    decided = _Decided(ends, judged, np.full(len(dnas), np.nan), {})
+    spoken_of = rows["id"][np.isin(place, place[~own])]
+    _people_decided(catalog, spoken_of.tolist(), dnas, collection, decided)
+    return decided
+
+# %% ../nbs/40_metrics.ipynb #513edc3b
+def _people_decided(
+    catalog: Catalog, numbers: list[int], dnas: np.ndarray, collection: Collection, into: _Decided
+) -> None:
+    "Enter what people decided, from the records with these numbers: all that were written of some dnas."
+    decided = defaultdict(list)
+    for dna, row, at in _bodies(catalog.rows_numbered(numbers)):
+        decided[dna].append((at, row))
+    for dna, rows in decided.items():
+        i = np.searchsorted(dnas, name_code(dna))
+        judged = None if np.isnan(into.judged[i]) else float(into.judged[i])
+        decision = effective_decision([row for _, row in rows], collection)
+        into.outcome[i] = OUTCOMES.index(_VERDICTS[decision["decision"]] if decision else "open")
+        waited = _waited(decision, judged)
+        into.asked[i] = np.nan if waited is None else waited
+    into.times.update(_decision_times(decided))
+
+# %% ../nbs/40_metrics.ipynb #48d62a1a
+def _ended(
+    catalog: Catalog, columns: dict[str, PackedColumn], name: str, slots: range, attempts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, dict[int, float]]:
+    "Which attempts are their slots' editions, which were stopped on their way, and when tokens were minted."
+    chosen = np.zeros(len(slots), np.uint64)
+    editions = _own_rows(columns["edition"], name, slots)
+    chosen[editions["slot"] - slots.start] = editions["dna"]  # the last one stays; of a felled one it is 0
+    rows = _own_rows(columns["token"], name, slots)
+    tokens = _tokens_of(zip(*(rows[field].tolist() for field in ("slot", "gone", "at"))))
+    codes = np.array([name_code(dna) for dna in catalog.keys("stopped")], np.uint64)
+    stopped = np.isin(attempts["dna"], codes)
+    return chosen[attempts["slot"] - slots.start] == attempts["dna"], stopped, tokens
+
+# %% ../nbs/40_metrics.ipynb #cf611181
+def _borne_lines(
+    catalog: Catalog, column: PackedColumn, dnas: np.ndarray, shares: dict[str, float], opinions: list[tuple]
+) -> tuple[LedgerColumns, np.ndarray, np.ndarray]:
+    """The lines of dnas and of what is borne with others, each with the batch's share of it, then people's; whose each is;
+    and the names, in order."""
+    borne = {name_code(key): share for key, share in shares.items() if share}
+    names = np.union1d(dnas, np.array(list(borne), np.uint64))
+    part = np.ones(len(names))
+    part[np.searchsorted(names, np.array(list(borne), np.uint64))] = list(borne.values())
+    place = _places(names, column.rows["of"])
+    rows, place = column.rows[place >= 0], place[place >= 0]
+    share = part[place]
+    texts = sorted(column.words)
+    words = [column.words[code] for code in texts] + ["deliver", "review", "people"]
+    stage, unit = (_places(np.array(texts, np.uint64), rows[field]) for field in ("stage", "unit"))
+    delivering = np.array([name_code(name) for name in _delivering(catalog)], np.uint64)
+    stage[np.isin(names, delivering)[place]] = len(texts)  # the journal books all gas as minting's
+    amount = np.where(share < 1, rows["amount"] * share, rows["amount"])
+    looked = np.array([(seconds, at) for _, seconds, at in opinions], float).reshape(-1, 2)
+    stage = np.concatenate([stage, np.full(len(looked), len(texts) + 1)])
+    unit = np.concatenate([unit, np.full(len(looked), len(texts) + 2)])
+    amount = np.concatenate([amount, looked[:, 0]])
+    lines = LedgerColumns(stage, unit, amount, np.concatenate([rows["at"], looked[:, 1]]), words, words)
+    whose = np.array([name_code(dna) for dna, _, _ in opinions], np.uint64)
+    return lines, np.concatenate([place, _places(names, whose)]), names
+
+# %% ../nbs/40_metrics.ipynb #244ad8ee
+def batch_columns(
+    catalog: Catalog,  # the studio's
+    collection: Collection,  # whose batch
+    slots: range,  # its slots
+) -> BatchColumns:
+    "What a batch's numbers are made of, from the catalog's columns; from its records where one of them fits no column."
+    packed = catalog.columns()
+    if None in packed.values():
+        return history_columns(batch_history(catalog, collection, slots))
+    name = collection.name
+    attempts = _standing_rows(packed["attempt"], name, slots)
+    dnas, place = np.unique(attempts["dna"], return_inverse=True)
+    decided = _decided(catalog, packed["decision"], dnas, collection)
+    chosen, stopped, tokens = _ended(catalog, packed, name, slots, attempts)
+    outcome = np.where(stopped, OUTCOMES.index("stopped"), decided.outcome[place])
+    minted = np.isin(attempts["slot"], list(tokens))
+    best = np.where(minted, OUTCOMES.index("minted"), OUTCOMES.index("chosen"))
+    opinions = looking_seconds(decided.times)
+    shares = _shares(catalog, name, slots)
+    lines, of, names = _borne_lines(catalog, packed["cost"], dnas, shares, opinions)
+    sets, own_set = np.unique(attempts["prompt_set"], return_inverse=True)
+    columns: dict[str, Any] = {"slot": attempts["slot"], "outcome": np.where(chosen, best, outcome)}
+    columns |= {"prompt_set": own_set, "begun": attempts["at"], "lines": lines, "tokens": tokens}
+    columns |= {"judged": decided.judged[place], "asked": decided.asked[place]}
+    columns["prompt_sets"] = [packed["attempt"].words[code] for code in sets.tolist()]
+    columns |= _used_by(lines, of, _places(names, attempts["dna"]))
+    return BatchColumns(**columns, **_drop_facts(catalog, name, slots, tokens))
 
 # %% ../nbs/40_metrics.ipynb #18db525d
 def interval(
@@ -322,63 +558,63 @@ class Velocity:
 
 
 def velocities(
-    tries: list[AttemptOutcome],  # of a batch
-    wall: dict[str, float],  # seconds for each dna
+    batch: BatchColumns,  # whose attempts
 ) -> list[Velocity]:
     "The velocity of every prompt set, the largest set first."
+    own = np.split(np.argsort(batch.prompt_set, kind="stable"), np.cumsum(np.bincount(batch.prompt_set)))
+    judged, good = ~batch.ended("open", "review"), batch.ended(*GOOD)
     rows = []
-    for prompt_set, count in Counter(each.prompt_set for each in tries).most_common():
-        own = [each for each in tries if each.prompt_set == prompt_set]
-        judged = [each for each in own if each.outcome not in ("open", "review")]
-        hours = sum(wall.get(each.dna, 0.0) for each in own) / 3600
-        if not judged or not hours:
+    for tries in sorted((tries for tries in own if len(tries)), key=lambda tries: (-len(tries), tries[0])):
+        hours = _added(batch.wall[tries]) / 3600
+        of = int(judged[tries].sum())
+        if not of or not hours:
             continue
-        good = sum(each.outcome in GOOD for each in judged)
-        low, high = (share * len(judged) / hours for share in interval(good, len(judged)))
-        rows.append(Velocity(prompt_set, count, good, hours, good / hours, low, high))
+        hits = int(good[tries].sum())
+        low, high = (share * of / hours for share in interval(hits, of))
+        name = batch.prompt_sets[batch.prompt_set[tries[0]]]
+        rows.append(Velocity(name, len(tries), hits, hours, hits / hours, low, high))
     return rows
 
 # %% ../nbs/40_metrics.ipynb #7a977bf6
 LEGS = ("make and judge", "wait for people", "pack", "pin", "mint", "prove")
 
 
-def _way(attempt: AttemptOutcome, first: float, history: BatchHistory) -> dict[str, float]:
-    "Seconds of each leg of a chosen attempt's way; `first` is when the slot's first attempt was planned."
-    asked = attempt.asked or 0.0
-    judged = attempt.begun if attempt.judged is None else attempt.judged
-    way = {LEGS[0]: max(judged - first, 0.0), LEGS[1]: asked}
+def waterfall(
+    batch: BatchColumns,  # its attempts
+) -> dict[
+    str, np.ndarray
+]:  # leg -> seconds for each chosen attempt (m,); no number where it didn't come so far
+    "Seconds of each leg of chosen attempts' ways from concept to finality, counted from their slots' first attempts."
+    chosen = batch.ended("minted", "chosen")
+    slots, place = np.unique(batch.slot, return_inverse=True)
+    first = np.full(len(slots), np.inf)
+    np.minimum.at(first, place, batch.begun)
+    judged = np.where(np.isnan(batch.judged), batch.begun, batch.judged)[chosen]
+    asked = np.nan_to_num(batch.asked[chosen])
+    ways = {LEGS[0]: np.maximum(judged - first[place[chosen]], 0.0), LEGS[1]: asked}
     at = judged + asked
     for leg, mark in zip(LEGS[2:], ("packed", "pinned", "minted", "proven")):
-        when = history.tokens.get(attempt.slot) if mark == "minted" else history.marks.get(mark)
-        if when is None:
-            break
-        way[leg] = max(when - at, 0.0)
-        at = max(when, at)
-    return way
-
-
-def waterfall(
-    history: BatchHistory,  # a batch
-) -> dict[int, dict[str, float]]:  # slot -> seconds by leg, as far as it came
-    "Seconds of each leg of a slot's way from concept to finality."
-    first: dict[int, float] = {}
-    for attempt in history.tries:
-        first[attempt.slot] = min(first.get(attempt.slot, attempt.begun), attempt.begun)
-    chosen = [attempt for attempt in history.tries if attempt.outcome in ("minted", "chosen")]
-    return {attempt.slot: _way(attempt, first[attempt.slot], history) for attempt in chosen}
+        when = np.full(len(at), batch.marks.get(mark, np.nan))
+        if mark == "minted":
+            when = _numbers(map(batch.tokens.get, batch.slot[chosen].tolist()))
+        ways[leg] = np.maximum(when - at, 0.0)  # no number where one of both is none, and so on to the end
+        at = np.maximum(when, at)
+    return ways
 
 # %% ../nbs/40_metrics.ipynb #be7b670e
 def quantiles(
-    ways: dict[int, dict[str, float]],  # as `waterfall` gives them
+    ways: dict[str, np.ndarray],  # as `waterfall` gives them
 ) -> dict[str, dict[str, float]]:  # leg, "total" or "total without people" -> p50 and p95 in seconds
     "Medians and 95th percentiles of every leg and of the whole way."
-    rows = {leg: [way[leg] for way in ways.values() if leg in way] for leg in LEGS}
-    rows["total"] = [sum(way.values()) for way in ways.values()]
-    rows["total without people"] = [sum(way.values()) - way[LEGS[1]] for way in ways.values()]
+    total = np.zeros(len(ways[LEGS[0]]))
+    for leg in LEGS:
+        total = total + np.nan_to_num(ways[leg])
+    rows = {leg: seconds[~np.isnan(seconds)] for leg, seconds in ways.items()}
+    rows |= {"total": total, "total without people": total - ways[LEGS[1]]}
     return {
         leg: {"p50": float(np.quantile(row, 0.5)), "p95": float(np.quantile(row, 0.95))}
         for leg, row in rows.items()
-        if row
+        if len(row)
     }
 
 # %% ../nbs/40_metrics.ipynb #3fde8cd0
@@ -432,13 +668,14 @@ def gas_price(
     return gas * rates.gas_gwei * 1e-9 * rates.ether
 
 
-def _saved(history: BatchHistory, money: Money, at: float, refused: int, made: int) -> dict[str, float]:
+def _saved(batch: BatchColumns, money: Money, at: float, refused: int, made: int) -> dict[str, float]:
     """What refused candidates would have used from packing on, had they gone on like the editions: gas, and
     bytes packed and pinned."""
     saved = {"gas": float(refused * GAS_TOKEN)}
-    later = [line for line in history.lines if line.stage in ("pack", "pin")]
+    lines = batch.lines
+    later = np.isin(lines.stage, [i for i, name in enumerate(lines.stages) if name in ("pack", "pin")])
     for unit in ("bytes", "pinned"):
-        amount = sum(line.amount for line in later if line.unit == unit)
+        amount = _added(lines.amount[later & lines.of_units((unit,))])
         saved[unit] = amount / made * refused if made else 0.0
     kept = bill([LedgerLine("saved", "", saved[unit], unit, at) for unit in ("bytes", "pinned")], money)
     worth = gas_price(saved["gas"], money, at)
@@ -457,10 +694,10 @@ def _by_stage(spent: Bill) -> dict[str, dict[str, float]]:
     return dict(table)
 
 # %% ../nbs/40_metrics.ipynb #ad168a4e
-def _costs(history: BatchHistory, money: Money, at: float, made: int) -> dict[str, Any]:
+def _costs(batch: BatchColumns, money: Money, at: float, made: int) -> dict[str, Any]:
     "The numbers that are money, and what they lack."
-    spent = bill(history.lines, money)
-    unminted = sum(attempt.outcome == "chosen" for attempt in history.tries)
+    spent = column_bill(batch.lines, money)
+    unminted = int(batch.ended("chosen").sum())
     gas = unminted * GAS_TOKEN + GAS_DROP * bool(unminted)
     expected = gas_price(gas, money, at)
     before_minting = sum(
@@ -479,25 +716,13 @@ def _costs(history: BatchHistory, money: Money, at: float, made: int) -> dict[st
     return costs
 
 # %% ../nbs/40_metrics.ipynb #3f48fb3e
-def _revenue(history: BatchHistory, money: Money) -> dict[str, Any]:
+def _revenue(batch: BatchColumns, money: Money) -> dict[str, Any]:
     "What was sold, for how much. A test network's money is counted as tokens only."
-    real = [line for line in history.sold if line.unit == "wei"]
+    real = [line for line in batch.sold if line.unit == "wei"]
     worth = bill(real, money)
     paid = str(sum(int(line.amount) for line in real))
     revenue = worth.total if real and money.rates and not worth.missing else None
-    return {"sold": len(history.sold), "paid": paid, "revenue": revenue}
-
-
-def _compute(lines: list[LedgerLine]) -> tuple[dict[str, float], dict[str, float]]:
-    "Processor and device seconds by key, and wall seconds by key."
-    compute: dict[str, float] = defaultdict(float)
-    wall: dict[str, float] = defaultdict(float)
-    for line in lines:
-        if line.unit in ("cpu", "gpu"):
-            compute[line.key] += line.amount
-        if line.unit == "wall":
-            wall[line.key] += line.amount
-    return compute, wall
+    return {"sold": len(batch.sold), "paid": paid, "revenue": revenue}
 
 
 def _each(amount: float, count: int) -> float | None:
@@ -505,48 +730,46 @@ def _each(amount: float, count: int) -> float | None:
     return amount / count if count else None
 
 
-def _utilisation(tries: list[AttemptOutcome], compute: dict[str, float]) -> float | None:
+def _utilisation(batch: BatchColumns) -> float | None:
     "RUR: compute of chosen candidates over that of all candidates; None while nothing was rendered."
-    rendered = sum(compute[attempt.dna] for attempt in tries if attempt.outcome in OUTCOMES)
-    kept = sum(compute[attempt.dna] for attempt in tries if attempt.outcome in ("minted", "chosen"))
+    rendered = _added(batch.compute)
+    kept = _added(batch.compute[batch.ended("minted", "chosen")])
     return kept / rendered if rendered else None
 
 # %% ../nbs/40_metrics.ipynb #fed097b6
 def kpis(
-    history: BatchHistory,  # a batch
+    batch: BatchHistory | BatchColumns,  # what the numbers are made of
     money: Money,  # how the studio counts
     at: float | None = None,  # now, seconds since 1970: for what is expected
 ) -> KPIs:
     "The numbers of a batch, by the formulas above."
     at = time.time() if at is None else at
-    counts = Counter(attempt.outcome for attempt in history.tries)
-    compute, wall = _compute(history.lines)
-    seconds = sum(compute.values())
+    batch = history_columns(batch) if hasattr(batch, "tries") else batch
+    counts = dict(zip(OUTCOMES, np.bincount(batch.outcome, minlength=len(OUTCOMES)).tolist()))
     made = counts["minted"] + counts["chosen"]
     good = sum(counts[outcome] for outcome in GOOD)
     judged = good + counts["rejected"] + counts["stopped"]
-    refused = len(history.tries) - made - counts["open"] - counts["review"]
+    refused = len(batch.slot) - made - counts["open"] - counts["review"]
     counted = {
-        "attempts": len(history.tries),
-        "fates": {outcome: counts[outcome] for outcome in OUTCOMES},
+        "attempts": len(batch.slot),
+        "fates": counts,
         "editions": made,
-        "tokens": len(history.tokens),
+        "tokens": len(batch.tokens),
+        "seconds": batch.seconds,
     }
     acceptance = (good / judged, *interval(good, judged)) if judged else None
     ratios = {
-        "seconds_per_asset": _each(seconds, made),
-        "rur": _utilisation(history.tries, compute),
+        "seconds_per_asset": _each(batch.seconds, made),
+        "rur": _utilisation(batch),
         "acceptance": acceptance,
-        "mia": history.audit["mia"] if history.audit else None,
+        "mia": batch.audit["mia"] if batch.audit else None,
         "discipline": _each(refused, made),
     }
-    velocity = tuple(velocities(history.tries, wall))
-    latency = quantiles(waterfall(history))
-    saved = _saved(history, money, at, refused, made)
-    costs = _costs(history, money, at, made) | _revenue(history, money)
-    return KPIs(
-        **counted, **ratios, **costs, seconds=seconds, velocity=velocity, latency=latency, saved=saved
-    )
+    velocity = tuple(velocities(batch))
+    latency = quantiles(waterfall(batch))
+    saved = _saved(batch, money, at, refused, made)
+    costs = _costs(batch, money, at, made) | _revenue(batch, money)
+    return KPIs(**counted, **ratios, **costs, velocity=velocity, latency=latency, saved=saved)
 
 # %% ../nbs/40_metrics.ipynb #36d0939d
 _UNITS = ((90, 1, ".1f", "s"), (5400, 60, ".0f", "min"), (172_800, 3600, ".1f", "h"))  # up to, seconds

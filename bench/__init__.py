@@ -18,6 +18,7 @@ taken in one run, against an alternative measured beside it: machines are noisy,
     pruning.py     candidates stopped on their way
     metrics.py     a batch's numbers
     events.py      from a record to its message
+    auditing.py    a drop before it is published
 """
 
 import os

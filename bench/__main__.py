@@ -8,6 +8,7 @@ the exit code is 1 then.
 import argparse
 import json
 import sys
+import time
 import traceback
 from importlib import import_module
 from pathlib import Path
@@ -31,6 +32,7 @@ SUBJECTS = (
     "metrics",
     "board",
     "proving",
+    "auditing",
     "events",
     "serving",
 )
@@ -100,8 +102,10 @@ def main() -> int:
     failed = []
     try:
         for subject in subjects:
+            begun = time.perf_counter()
             if not measured(subject, options.rounds, report):
                 failed.append(subject)
+            print(f"{subject}: {time.perf_counter() - begun:.0f} s", file=sys.stderr, flush=True)
     except KeyboardInterrupt:
         print(f"Interrupted; what was measured is in {options.into}.", file=sys.stderr)
         return 130

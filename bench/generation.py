@@ -12,7 +12,7 @@ from artmint.make.render import render
 from .measure import ratio, row
 from .samples import Forwards, recipe
 
-COUNT, STEPS = 16, 20
+COUNT, STEPS, FEW = 16, 20, 8
 
 
 def plain(base: Base, recipes: list[Recipe]) -> None:
@@ -29,7 +29,7 @@ def plain(base: Base, recipes: list[Recipe]) -> None:
 
 
 def measure(rounds: int) -> Iterator[dict]:
-    "generate_vs_plain, generate_vs_arithmetic."
+    "generate_vs_plain, generate_vs_arithmetic, generate_few_steps."
     base = load_base()
     recipes = [recipe(base, seed, STEPS) for seed in range(COUNT)]
     forwards = Forwards(engine(base, recipes[0]), STEPS)
@@ -56,3 +56,8 @@ def measure(rounds: int) -> Iterator[dict]:
     _, bare_time, share = ratio(ours, arithmetic, rounds)
     against = f"bare UNet and VAE forwards at the same batch shape: {bare_time:.2f} s"
     yield row("generate_vs_arithmetic", round(share, 3), "share", against, ">= 0.95", how)
+    fewer = [recipe(base, seed, FEW) for seed in range(COUNT)]
+    _, _, times = ratio(lambda: render(base, fewer), ours, rounds)
+    against = f"{STEPS} steps"
+    how = f"{how}; what {FEW} steps give by themselves, beside the ratios at equal steps"
+    yield row("generate_few_steps", round(times, 3), "times", against, "", how)

@@ -18,8 +18,11 @@ from artmint.metrics import (
     byte_words,
     GAS_DROP,
     GAS_TOKEN,
+    LEGS,
     BatchHistory,
+    batch_columns,
     batch_history,
+    history_columns,
     interval,
     kpis,
     quantiles,
@@ -27,6 +30,7 @@ from artmint.metrics import (
     waterfall,
 )
 from artmint.seeds import load_collection
+from artmint.studio import catalog as module
 from artmint.studio.catalog import Catalog
 from artmint.studio.ledger import (
     Money,
@@ -35,6 +39,7 @@ from artmint.studio.ledger import (
     metered,
 )
 from tests.batches import FOLDER, TINY, a_try, made
+from tests.loops import loop_kpis
 
 # The numbers, computed again by other means.
 
@@ -457,8 +462,9 @@ def test_waiting_for_people_stands_apart():
         {"packed": 120.0, "pinned": 130.0, "proven": 160.0},
         None,
     )
-    ways = waterfall(batch)
-    assert ways[1] == {
+    ways = waterfall(history_columns(batch))
+    first, second = zip(*(ways[leg].tolist() for leg in LEGS))
+    assert dict(zip(LEGS, first)) == {
         "make and judge": 12.0,
         "wait for people": 100.0,
         "pack": 8.0,
@@ -466,9 +472,139 @@ def test_waiting_for_people_stands_apart():
         "mint": 20.0,
         "prove": 10.0,
     }
-    assert sum(ways[2].values()) == 160.0
-    assert ways[2]["pack"] == 115.0
+    assert sum(second) == 160.0
+    assert ways["pack"][1] == 115.0
     assert quantiles(ways)["total without people"]["p50"] == pytest.approx((60 + 160) / 2)
+
+
+# columns
+
+DEMO = load_collection(example())
+WEEK = (
+    Rates(since=date(2026, 1, 1), cpu_hour=0.07, people_hour=31.1),
+    Rates(since=date(2026, 1, 3), cpu_hour=0.0513, gpu_hour=1.9, ether=2503.7, gas_gwei=0.017),
+    Rates(since=date(2026, 1, 6), cpu_hour=0.061, people_hour=30, storage_gb_month=0.023, pin_gb_month=0.1),
+)
+RATED = Money(currency="EUR", months=7.3, rates=WEEK)
+PURPOSES = (
+    {"collection": "demo", "drop": 1, "first": 2, "quantity": 3, "verb": "mint"},
+    {"contract": "0xc", "token": 4, "verb": "safeTransferFrom"},
+    {"contract": "0xc", "verb": "setAllowance"},
+    {"contract": "0xother", "verb": "mint"},
+    {"collection": "demo", "drop": 2, "verb": "commit"},
+)
+
+
+class Studio:
+    "A studio's records, at random, over a week."
+
+    def __init__(self, folder: Path, rng: np.random.Generator):
+        self.catalog, self.rng = Catalog(folder), rng
+        self.dnas: dict[str, str] = {}
+
+    def one_of(self, *choices):
+        return choices[self.rng.integers(len(choices))]
+
+    def attempt(self) -> None:
+        key = f"{self.one_of('demo', 'demo', 'other')}/{self.rng.integers(1, 9)}/{self.rng.integers(1, 4)}"
+        recipe = {"prompt": "p", "seed": int(self.rng.integers(99)), "steps": int(self.rng.integers(1, 3))}
+        body = {"dna": digest([key, len(self.dnas)]), "recipe": recipe}
+        self.dnas[key] = body["dna"]
+        self.catalog.append("attempt", key, body | ({"withdrawn": True} if self.rng.random() < 0.1 else {}))
+
+    def cost(self) -> None:
+        keys = [*self.dnas.values(), "demo/1-8", "demo/3-12", "other/1-4", *(f"0x{i}" for i in range(5))]
+        stage = self.one_of("generate", "curate", "pack", "pin", "mint", "verify")
+        unit = self.one_of(
+            "cpu", "wall", "gpu", "bytes", "pinned", "wei", "l1-wei", "gas", "money", "winston"
+        )
+        lines = [
+            (key, self.rng.random() * 10.0 ** self.rng.integers(-3, 9)) for key in self.rng.choice(keys, 9)
+        ]
+        bodies = [{"stage": stage, "key": str(key), "amount": amount, "unit": unit} for key, amount in lines]
+        if unit == "wei":
+            bodies = [body | {"amount": str(int(body["amount"]))} for body in bodies]
+        self.catalog.append_all("cost", [(f"{stage}/{body['key']}", body) for body in bodies])
+
+    def decision(self) -> None:
+        for dna in self.dnas.values():
+            if self.rng.random() < 0.3:
+                verdict = self.one_of("accept", "reject", "review")
+                body = {"by": "machine", "decision": verdict, "reasons": [], "scores": {}}
+                self.catalog.append("decision", dna, body)
+        if self.dnas:
+            at = datetime.fromtimestamp(module.time.time() + self.rng.integers(200)).astimezone().isoformat()
+            verdict = self.one_of("accept", "reject", "review", "withdrawn")
+            body = {"by": self.one_of("mira", "noor", "ada"), "decision": verdict, "at": at}
+            body |= {"blind": True} if self.rng.random() < 0.2 else {}
+            self.catalog.append("decision", self.one_of(*self.dnas.values()), body)
+
+    def end(self) -> None:
+        if not self.dnas:
+            return
+        key = self.one_of(*self.dnas)
+        name, slot, _ = key.split("/")
+        chosen = {"slot": int(slot), "dna": self.dnas[key]}
+        if self.rng.random() < 0.2:
+            chosen = {"slot": int(slot), "felled": True}
+        self.catalog.append("edition", f"{name}/{slot}", chosen)
+        if self.rng.random() < 0.5:
+            gone = {"gone": True} if self.rng.random() < 0.3 else {"id": int(slot)}
+            self.catalog.append("token", f"{name}/{slot}", gone)
+        if self.rng.random() < 0.2:
+            self.catalog.append("stopped", self.one_of(*self.dnas.values()), {"step": 3})
+
+    def drop(self) -> None:
+        number = int(self.rng.integers(1, 3))
+        self.catalog.append("drop", f"demo/{number}", {"first": 1 + 4 * (number - 1), "quantity": 4})
+        self.catalog.append("pin", f"demo/{number}", {})
+        self.catalog.append("proof", "demo/1-8", {})
+        self.catalog.append("audit", f"demo/{number}", {"mia": self.rng.random()})
+        self.catalog.append("contract", "demo@1", {"address": "0xc"})
+        i = int(self.rng.integers(len(PURPOSES)))
+        self.catalog.append("transaction", f"{i}", {"hash": f"0x{i}", "purpose": PURPOSES[i]})
+        self.catalog.append("slot", f"demo/{self.rng.integers(1, 40)}", {})
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_numbers_from_columns_are_those_of_loops_over_records_to_the_last_digit(tmp_path, monkeypatch, seed):
+    rng = np.random.default_rng(seed)
+    clock = [datetime(2025, 12, 31).timestamp()]
+
+    def later() -> float:
+        clock[0] += float(rng.exponential(3_000))
+        return clock[0]
+
+    monkeypatch.setattr(module.time, "time", later)
+    monkeypatch.setattr(module, "PAGE_RECORDS", 40)  # what is packed, and what isn't yet
+    monkeypatch.setattr(module, "_PACK_MOST", 70)
+    studio = Studio(tmp_path, rng)
+    for _ in range(60):
+        studio.one_of(studio.attempt, studio.cost, studio.cost, studio.decision, studio.end, studio.drop)()
+    monkeypatch.undo()
+    for slots in (range(1, 9), range(3, 6), range(20, 30)):
+        history = batch_history(studio.catalog, DEMO, slots)
+        numbers = [kpis(batch_columns(studio.catalog, DEMO, slots), RATED, clock[0]) for _ in range(2)]
+        assert numbers[0] == numbers[1] == kpis(history, RATED, clock[0])
+        assert numbers[0].to_dict() == loop_kpis(history, RATED, clock[0]).to_dict()
+        assert list(numbers[0].missing) == list(loop_kpis(history, RATED, clock[0]).missing)
+    packed = studio.catalog.columns()
+    assert {kind: len(column.rows) for kind, column in packed.items()} == {
+        kind: len(studio.catalog.rows(kind)) for kind in packed
+    }
+
+
+def test_a_record_that_fits_no_column_is_read_itself(tmp_path):
+    "Nothing is guessed: the numbers are those of the records, only slower."
+    studio = Studio(tmp_path, np.random.default_rng(1))
+    for _ in range(5):
+        studio.attempt()
+        studio.cost()
+    fitting = kpis(batch_columns(studio.catalog, DEMO, range(1, 9)), RATED, 0.0)
+    studio.catalog.append("token", "other/of/long/ago", {"id": 1})
+    assert studio.catalog.columns()["token"] is None
+    assert kpis(batch_columns(studio.catalog, DEMO, range(1, 9)), RATED, 0.0) == fitting
+    assert fitting.attempts and fitting.seconds
 
 
 # what was sold

@@ -59,12 +59,33 @@ class NotPlainJSON(Refusal):
     )
     exit_code = 2
 
+# %% ../../nbs/core/canon.ipynb #56231b3c
+_as_python_writes = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
+
+
+def _simple(value: Any) -> bool:
+    "Whether Python's own writer, which is ten times as fast, writes a value as RFC 8785 does: most are so."
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return True
+    if kind is int:
+        return -(2**53) < value < 2**53
+    if (
+        kind is float
+    ):  # such are written with their shortest digits and no exponent; whole ones without a point
+        return 1e-4 <= abs(value) < 1e16 and not value.is_integer()
+    if kind is dict:  # keys beyond ASCII are in another order there
+        return all(type(key) is str and key.isascii() and _simple(inner) for key, inner in value.items())
+    return (kind is list or kind is tuple) and all(map(_simple, value))
+
 
 def canonical(
     value: Any,  # plain JSON types
 ) -> bytes:
     "The canonical JSON (RFC 8785) of plain JSON types, as UTF-8. Raises NotPlainJSON."
     try:
+        if _simple(value):
+            return _as_python_writes(value).encode()
         return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
         raise NotPlainJSON(str(error)) from error

@@ -4,20 +4,24 @@
 
 # %% auto #0
 __all__ = ['PROFILE', 'RAW', 'DAG_PB', 'PIECE', 'LINKS', 'DIRECTORY_LIMIT', 'FANOUT', 'NODE_KINDS', 'MURMUR', 'BlockPlace',
-           'TakeBlock', 'ContentError', 'BadCID', 'BadName', 'MissingBlock', 'CID', 'read_cid', 'varint', 'read_varint',
-           'Link', 'Node', 'encode', 'decode', 'name_hash', 'Built', 'build', 'cid']
+           'TakeBlock', 'TOGETHER', 'AHEAD_FILES', 'ContentError', 'BadCID', 'BadName', 'MissingBlock', 'CID',
+           'read_cid', 'varint', 'read_varint', 'Link', 'Node', 'encode', 'decode', 'name_hash', 'Built', 'build',
+           'cid']
 
 # %% ../../nbs/ipfs/cid.ipynb #70bce6fc
 import base64
 import hashlib
-import io
 import os
 import re
 import stat
 import unicodedata
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 # %% ../../nbs/ipfs/cid.ipynb #c6d642e7
 PROFILE = "unixfs-v1-2025"
@@ -65,6 +69,9 @@ class MissingBlock(ContentError):
             "Fetch it again, or from another store."
         )
 
+# %% ../../nbs/ipfs/cid.ipynb #dd3b8d6e
+_CID_BEGINS = {codec: bytes((1, codec, 0x12, 0x20)) for codec in (RAW, DAG_PB)}
+
 # %% ../../nbs/ipfs/cid.ipynb #3d000603
 @dataclass(frozen=True)
 class CID:
@@ -102,7 +109,7 @@ class CID:
     @property
     def bytes(self) -> bytes:
         "The binary form, 36 bytes."
-        return bytes((1, self.codec, 0x12, 0x20)) + self.digest
+        return _CID_BEGINS[self.codec] + self.digest
 
 # %% ../../nbs/ipfs/cid.ipynb #ac0699ee
 _BASES = {
@@ -135,10 +142,15 @@ def read_cid(
         raise BadCID(text, "other length") from None
 
 # %% ../../nbs/ipfs/cid.ipynb #fb8a1e0c
+_SMALL = tuple(bytes((number,)) for number in range(128))
+
+
 def varint(
     number: int,  # 0 or more
 ) -> bytes:
     "A number in seven bits a byte, low bits first."
+    if number < 128:
+        return _SMALL[number]
     out = bytearray()
     while number > 127:
         out.append(number & 127 | 128)
@@ -216,8 +228,14 @@ def encode(
     "The node as a dag-pb block with UnixFS data."
     parts = []
     for link in node.links:
+        name = link.name.encode()
         parts.append(
-            _field(2, _field(1, link.cid.bytes) + _field(2, link.name.encode()) + _field(3, link.size))
+            _field(
+                2,
+                b"".join(
+                    (b"\n$", link.cid.bytes, b"\x12", varint(len(name)), name, b"\x18", varint(link.size))
+                ),
+            )
         )
     if node.kind == "directory":
         facts = [_field(1, 1)]
@@ -273,6 +291,8 @@ def _name_fault(name: str) -> str:
         return "is not a name"
     if "/" in name or "\0" in name:
         return "has a slash or a zero in it"
+    if name.isascii() and name.isprintable():
+        return ""
     if any("\ud800" <= letter <= "\udfff" for letter in name):
         return "is not valid Unicode"
     if any(
@@ -281,7 +301,7 @@ def _name_fault(name: str) -> str:
         return "has control or invisible characters in it"
     return ""
 
-
+# %% ../../nbs/ipfs/cid.ipynb #2fde68f4
 def _node_fault(node: Node) -> str:
     "What a node of the right spelling says that no tree of ours does; empty when nothing."
     if node.kind == "file":
@@ -348,7 +368,7 @@ def name_hash(
     return ((_finalize(a) + _finalize(b)) & _ALL).to_bytes(8, "big")
 
 # %% ../../nbs/ipfs/cid.ipynb #4d661130
-BlockPlace = tuple[Path, int, int]  # a file, where the block begins in it, and its length
+BlockPlace = tuple[Path | str, int, int]  # a file, where the block begins in it, and its length
 TakeBlock = Callable[[CID, bytes | memoryview], None]
 
 
@@ -376,15 +396,15 @@ class Built:
 # %% ../../nbs/ipfs/cid.ipynb #2230f04b
 @dataclass(frozen=True)
 class _Builder:
-    "A tree that is being built: its paths and blocks so far, and who takes the blocks."
+    "A tree that is being built: its paths and blocks so far, who takes the blocks, and who hashes ahead."
 
     take: TakeBlock
+    pool: Executor | None = None
     paths: dict[str, CID] = field(default_factory=dict)
     blocks: dict[CID, bytes | BlockPlace] = field(default_factory=dict)
 
-    def add(self, codec: int, block: bytes | memoryview, place: BlockPlace | None = None) -> CID:
-        "Name a block, and pass it on unless it was there before."
-        cid = CID.of(codec, block)
+    def add(self, cid: CID, block: bytes | memoryview, place: BlockPlace | None = None) -> CID:
+        "Pass a block on unless it was there before."
         if cid not in self.blocks:
             self.blocks[cid] = place or bytes(block)
             self.take(cid, block)
@@ -393,54 +413,147 @@ class _Builder:
     def add_node(self, node: Node) -> Link:
         "Add a node and give the link to it."
         block = encode(node)
-        return Link("", self.add(DAG_PB, block), len(block) + sum(link.size for link in node.links))
+        cid = self.add(CID.of(DAG_PB, block), block)
+        return Link("", cid, len(block) + sum(link.size for link in node.links))
 
 # %% ../../nbs/ipfs/cid.ipynb #25ac6841
-def _pieces(data: bytes | Path) -> Iterator[tuple[memoryview, BlockPlace | None]]:
-    "The pieces of a file and their places on disk. An empty file is one empty piece. Raises BadName."
-    if isinstance(data, Path):
-        yield from _pieces_on_disk(data)
-        return
-    for at in range(0, len(data) or 1, PIECE):
-        yield memoryview(data)[at : at + PIECE], None
+class _Piece(NamedTuple):
+    "A piece of a file with its name, and where it lies on disk."
+
+    cid: CID
+    data: bytes | memoryview
+    place: BlockPlace | None
 
 
-def _pieces_on_disk(path: Path) -> Iterator[tuple[memoryview, BlockPlace]]:
-    "The pieces of a file on disk and where they lie. Raises BadName for what is no plain file."
+class _Opened(NamedTuple):
+    "A file whose first piece was read: all of it, unless there is a handle to read on from."
+
+    first: _Piece
+    handle: int | None = None
+    room: int = 0  # bytes of a piece
+
+
+_FOLDER = object()  # in place of an opened file
+
+
+def _fill(handle: int, room: int) -> bytes:
+    "Read until there is no more room, or no more to read."
+    data = os.read(handle, room)
+    while 0 < len(data) < room and (more := os.read(handle, room - len(data))):
+        data += more
+    return data
+
+# %% ../../nbs/ipfs/cid.ipynb #bc548f09
+def _open_file(path: Path | str) -> _Opened | object:
+    "Open a file and read its first piece. Raises BadName for what is neither a plain file nor a folder."
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise BadName(str(path), "is a link, or no file at all") from error
-    with open(handle, "rb", buffering=0) as file:
+    keep = False
+    try:
         status = os.fstat(handle)
+        if stat.S_ISDIR(status.st_mode):
+            return _FOLDER
         if not stat.S_ISREG(status.st_mode):
             raise BadName(str(path), "is a link, or no file at all")
         room = min(PIECE, status.st_size + 1)
-        size = room
-        at = 0
-        while size == room:
-            piece = memoryview(bytearray(room))  # its own memory: the one before may still be being written
-            size = _fill(file, piece)
-            if size or not at:
-                yield piece[:size], (path, at, size)
-            at += size
+        data = _fill(handle, room)
+        keep = len(data) == room
+        first = _Piece(CID.of(RAW, data), data, (path, 0, len(data)))
+        return _Opened(first, handle if keep else None, room)
+    finally:
+        if not keep:
+            os.close(handle)
+
+# %% ../../nbs/ipfs/cid.ipynb #a10c8ff7
+def _begin(item: bytes | Path | str | Mapping) -> _Opened | BadName | object:
+    "What a file begins with, or why there is none; a folder's mark."
+    if isinstance(item, Mapping):
+        return _FOLDER
+    if not isinstance(item, str | Path):
+        first = memoryview(item)[:PIECE]
+        return _Opened(_Piece(CID.of(RAW, first), first, None))
+    try:
+        return _open_file(item)
+    except BadName as refusal:  # it is raised when its turn comes
+        return refusal
+
+# %% ../../nbs/ipfs/cid.ipynb #9c6e9411
+TOGETHER, AHEAD_FILES = 8, 4  # files that a thread begins at once, and how often so many are begun ahead
 
 
-def _fill(file: io.RawIOBase, room: memoryview) -> int:
-    "Read until there is no more room, or no more to read. Gives the bytes read."
-    size = 0
-    while size < len(room) and (count := file.readinto(room[size:])):
-        size += count
-    return size
+def _begun(
+    items: list[bytes | Path | str | Mapping], builder: _Builder
+) -> Iterator[_Opened | BadName | object]:
+    "What files begin with, in their order, some of them begun ahead."
+    groups = [items[at : at + TOGETHER] for at in range(0, len(items), TOGETHER)]
+    if builder.pool is None or len(groups) < 2:
+        yield from map(_begin, items)
+        return
+    waiting: deque[Future] = deque()
+    try:
+        for group in groups:
+            waiting.append(builder.pool.submit(lambda group: list(map(_begin, group)), group))
+            if len(waiting) > AHEAD_FILES:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+    finally:
+        for left in waiting:  # after a refusal
+            for opened in left.result():
+                if isinstance(opened, _Opened) and opened.handle is not None:
+                    os.close(opened.handle)
+
+# %% ../../nbs/ipfs/cid.ipynb #b7f8d1a2
+def _named(
+    pieces: Iterator[tuple[bytes | memoryview, BlockPlace | None]], builder: _Builder
+) -> Iterator[_Piece]:
+    "Pieces with their names, some of which are hashed ahead."
+    waiting: deque[tuple] = deque()
+    for data, place in pieces:
+        if builder.pool is None:
+            yield _Piece(CID.of(RAW, data), data, place)
+            continue
+        waiting.append((builder.pool.submit(CID.of, RAW, data), data, place))
+        if len(waiting) > AHEAD_FILES:
+            cid, *rest = waiting.popleft()
+            yield _Piece(cid.result(), *rest)
+    for cid, *rest in waiting:
+        yield _Piece(cid.result(), *rest)
+
+
+def _pieces(data: bytes | Path | str, opened: _Opened, builder: _Builder) -> Iterator[_Piece]:
+    "The pieces of a file and their places on disk. An empty file is one empty piece."
+    yield opened.first
+    if not isinstance(data, str | Path):
+        rest = range(PIECE, len(data), PIECE)
+        yield from _named(((memoryview(data)[at : at + PIECE], None) for at in rest), builder)
+    elif opened.handle is not None:
+        with open(opened.handle, "rb", buffering=0):  # closes it
+            yield from _named(_pieces_on_disk(data, opened), builder)
+
+
+def _pieces_on_disk(path: Path | str, opened: _Opened) -> Iterator[tuple[bytes, BlockPlace]]:
+    "The pieces of a file after its first, and where they lie."
+    at = opened.room
+    while data := _fill(opened.handle, opened.room):
+        yield data, (path, at, len(data))
+        at += len(data)
+        if len(data) < opened.room:
+            break
 
 # %% ../../nbs/ipfs/cid.ipynb #24a4b0a9
-def _add_file(data: bytes | Path, builder: _Builder) -> Link:
+def _add_file(data: bytes | Path | str, opened: _Opened, builder: _Builder) -> Link:
     "Cut a file into pieces and join them, 1024 at a time, until one block stands for all."
+    size = len(opened.first.data)
+    if opened.handle is None and size < PIECE:  # most files are one piece
+        return Link("", builder.add(*opened.first), size)
     links = []
     sizes = []
-    for piece, place in _pieces(data):
-        links.append(Link("", builder.add(RAW, piece, place), len(piece)))
-        sizes.append(len(piece))
+    for piece in _pieces(data, opened, builder):
+        links.append(Link("", builder.add(*piece), len(piece.data)))
+        sizes.append(len(piece.data))
     while len(links) > 1:
         starts = range(0, len(links), LINKS)
         nodes = [Node("file", tuple(links[at : at + LINKS]), tuple(sizes[at : at + LINKS])) for at in starts]
@@ -461,30 +574,41 @@ def _add_shard(entries: list[tuple[bytes, Link]], depth: int, builder: _Builder)
     links = []
     for place, inside in sorted(places.items()):
         link = inside[0][1] if len(inside) == 1 else _add_shard(inside, depth + 1, builder)
-        links.append(replace(link, name=f"{place:02X}{link.name}"))
+        links.append(Link(f"{place:02X}{link.name}", link.cid, link.size))
     return builder.add_node(Node("shard", tuple(links)))
 
-
+# %% ../../nbs/ipfs/cid.ipynb #06fa538e
 def _add_directory(tree: Mapping, path: str, builder: _Builder) -> Link:
     "Add a directory and all below it. Raises BadName."
     for name in tree:
         if why := _name_fault(name):
             raise BadName(f"{path}/{name}", why)
+    names = sorted(tree, key=str.encode)
     links = []
-    for name in sorted(tree, key=str.encode):
-        below = _add(tree[name], f"{path}/{name}".lstrip("/"), builder)
-        links.append(replace(below, name=name))
+    begun = _begun([tree[name] for name in names], builder)
+    with closing(begun):
+        for name, opened in zip(names, begun):
+            below = _add(tree[name], f"{path}/{name}".lstrip("/"), builder, opened)
+            links.append(Link(name, below.cid, below.size))
     node = Node("directory", tuple(links))
-    if len(encode(node)) > DIRECTORY_LIMIT:
+    least = sum(44 + len(link.name) for link in links)  # bytes of its block, and some more for each link
+    if least > DIRECTORY_LIMIT or len(encode(node)) > DIRECTORY_LIMIT:
         return _add_shard([(name_hash(link.name), link) for link in links], 0, builder)
     return builder.add_node(node)
 
 
-def _add(tree: bytes | Path | Mapping, path: str, builder: _Builder) -> Link:
+def _add(
+    tree: bytes | Path | str | Mapping, path: str, builder: _Builder, opened: _Opened | BadName | object
+) -> Link:
     "Add a file, a folder or a mapping, and all below it. Raises BadName."
-    if isinstance(tree, Path) and tree.is_dir() and not tree.is_symlink():
-        tree = {entry.name: tree / entry.name for entry in os.scandir(tree)}
-    link = _add_directory(tree, path, builder) if isinstance(tree, Mapping) else _add_file(tree, builder)
+    if isinstance(opened, BadName):
+        raise opened
+    if opened is _FOLDER and isinstance(tree, str | Path):
+        tree = {entry.name: entry.path for entry in os.scandir(tree)}
+    if isinstance(opened, _Opened):
+        link = _add_file(tree, opened, builder)
+    else:
+        link = _add_directory(tree, path, builder)
     builder.paths[path] = link.cid
     return link
 
@@ -497,11 +621,12 @@ def build(
     tree: bytes
     | Path
     | Mapping,  # bytes, a file, a folder (hidden files too), or names mapped to any of them
-    take: TakeBlock = _discard,  # gets every block once, children first; its bytes are good during the call
+    take: TakeBlock = _discard,  # gets every block once, children first; what it gets isn't changed afterwards
 ) -> Built:
     "Give a tree its CID, reading every byte once. Raises BadName."
-    builder = _Builder(take)
-    link = _add(tree, "", builder)
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, 4), "hashing") as pool:
+        builder = _Builder(take, pool)
+        link = _add(tree, "", builder, _begin(tree))
     return Built(link.cid, link.size, builder.paths, builder.blocks)
 
 
@@ -509,4 +634,4 @@ def cid(
     data: bytes | Path,  # a file, or its bytes
 ) -> CID:
     "The CID of a file."
-    return build(data).root
+    return _add(data, "", _Builder(_discard), _begin(data)).cid

@@ -34,7 +34,7 @@ from ..judge.decisions import ReviewSession, attempts_by_slot, slots_awaiting_re
 from ..metadata import refuse_unaccepted
 
 
-from ..metrics import batch_history, kpis
+from ..metrics import batch_columns, kpis
 
 
 from ..publish.approve import require_approval
@@ -597,6 +597,6 @@ def _read_kpis(
     chosen = here.shelf.collection(collection)
     end = min(first + quantity, chosen.supply + 1) if quantity else chosen.supply + 1
     money = load_money(here.catalog.folder)
-    numbers = kpis(batch_history(here.catalog, chosen, range(first, end)), money)
+    numbers = kpis(batch_columns(here.catalog, chosen, range(first, end)), money)
     own = {"revenue_per_token": money.revenue_per_token, "cost_share": money.cost_share}
     return KpisAnswer(**numbers.to_dict() | own)

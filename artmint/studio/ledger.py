@@ -4,23 +4,27 @@
 
 # %% auto #0
 __all__ = ['PRICED', 'PAID', 'PAUSE', 'LOOK_SECONDS', 'LedgerLine', 'ledger_lines', 'spend_on', 'Meter', 'metered', 'Rates',
-           'Money', 'BadRates', 'load_money', 'price', 'Bill', 'bill', 'looking_seconds']
+           'Money', 'BadRates', 'load_money', 'price', 'Bill', 'LedgerColumns', 'in_columns', 'sums_in_order',
+           'column_bill', 'bill', 'looking_seconds']
 
 # %% ../../nbs/studio/ledger.ipynb #f314f5dd
 import json
 import time
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import Field, ValidationError
 
 # %% ../../nbs/studio/ledger.ipynb #a74a9ff2
+if TYPE_CHECKING:
+    import numpy as np
+
+# %% ../../nbs/studio/ledger.ipynb #e8096c6b
 from ..core.canon import Record, Refusal, error_lines
 from .catalog import Catalog
 from .files import BadSettings, studio_document
@@ -233,23 +237,117 @@ class Bill:
         "The amount of a unit, over all stages."
         return sum(amount for (_, used_unit), amount in self.used.items() if used_unit == unit)
 
+# %% ../../nbs/studio/ledger.ipynb #3e3af245
+@dataclass(frozen=True, eq=False)
+class LedgerColumns:
+    "Lines of the ledger in columns: (n,) each, in their order."
+
+    stage: "np.ndarray"  # int, places in `stages`
+    unit: "np.ndarray"  # int, places in `units`
+    amount: "np.ndarray"  # float
+    at: "np.ndarray"  # float
+    stages: list[str]
+    units: list[str]
+
+    def of_units(self, names: Iterable[str]) -> "np.ndarray":
+        "Which lines have one of these units (n,)."
+        import numpy as np
+
+        return np.isin(self.unit, [i for i, name in enumerate(self.units) if name in names])
+
+
+def in_columns(
+    lines: Iterable[LedgerLine],  # of the ledger
+) -> LedgerColumns:
+    "Lines as columns."
+    import numpy as np
+
+    lines = list(lines)
+    stages = {name: i for i, name in enumerate(dict.fromkeys(line.stage for line in lines))}
+    units = {name: i for i, name in enumerate(dict.fromkeys(line.unit for line in lines))}
+    stage = np.array([stages[line.stage] for line in lines], int)
+    unit = np.array([units[line.unit] for line in lines], int)
+    amount = np.array([line.amount for line in lines], float)
+    at = np.array([line.at for line in lines], float)
+    return LedgerColumns(stage, unit, amount, at, list(stages), list(units))
+
+# %% ../../nbs/studio/ledger.ipynb #7f9a01df
+def sums_in_order(
+    codes: "np.ndarray",  # (n,) int, from 0
+    amounts: "np.ndarray",  # (n,) float
+) -> tuple["np.ndarray", "np.ndarray"]:  # codes in the order in which they first come, and their sums
+    "Amounts added up for each code, one after the other: what a loop over them gives, to the last digit."
+    import numpy as np
+
+    if not len(codes):
+        return codes, amounts
+    sums = np.bincount(codes, weights=amounts)
+    first = np.full(len(sums), len(codes))
+    first[codes[::-1]] = np.arange(len(codes))[::-1]
+    there = np.flatnonzero(first < len(codes))
+    there = there[np.argsort(first[there])]
+    return there, sums[there]
+
+# %% ../../nbs/studio/ledger.ipynb #1bc63d59
+def _rates_of(at: "np.ndarray", field: str, money: Money) -> "np.ndarray":
+    "The rate in force at each time; no number where nobody gave one."
+    import numpy as np
+
+    days, place = np.unique(np.rint(at * 1e6) // 86_400e6, return_inverse=True)
+    known = [money.at(day * 86_400.0) for day in days.tolist()]
+    rates = [getattr(rates, field) if rates else None for rates in known]
+    return np.array([np.nan if rate is None else rate for rate in rates], float)[place]
+
+
+def _line_costs(lines: LedgerColumns, money: Money) -> "np.ndarray":
+    "What each line costs, as `price` has it; no number where nobody gave a rate."
+    import numpy as np
+
+    costs = np.zeros(len(lines.amount))
+    for i, unit in enumerate(lines.units):
+        own = (lines.unit == i) & (lines.amount != 0)
+        if unit == PAID:
+            costs[own] = lines.amount[own]
+        elif unit in PRICED:
+            rates = _rates_of(lines.at[own], PRICED[unit], money)
+            costs[own] = lines.amount[own] * rates * _scale(unit, money.months)
+    return costs
+
+# %% ../../nbs/studio/ledger.ipynb #6799aecd
+def _by_code(codes: "np.ndarray", amounts: "np.ndarray") -> dict[int, float]:
+    "As `sums_in_order`, of few codes."
+    names, sums = sums_in_order(codes, amounts)
+    return dict(zip(names.tolist(), sums.tolist()))
+
+
+def column_bill(
+    lines: LedgerColumns,  # of the ledger
+    money: Money,  # how it is counted
+) -> Bill:
+    "Add lines up that are held in columns."
+    import numpy as np
+
+    width = max(len(lines.units), 1)
+    used = {}
+    for pair, amount in _by_code(lines.stage * width + lines.unit, lines.amount).items():
+        used[lines.stages[pair // width], lines.units[pair % width]] = amount
+    costs = _line_costs(lines, money)
+    unknown = np.isnan(costs)
+    known = _by_code(lines.stage[~unknown], costs[~unknown])
+    stages = {lines.stages[stage]: cost for stage, cost in known.items()}
+    names = list(dict.fromkeys(PRICED.values()))
+    rates = np.array([names.index(PRICED[unit]) if unit in PRICED else 0 for unit in lines.units], int)
+    waits = _by_code(rates[lines.unit[unknown]], lines.amount[unknown])
+    missing = {names[rate]: amount for rate, amount in waits.items()}
+    return Bill(used, stages, sum(stages.values()), missing)
+
 
 def bill(
     lines: Iterable[LedgerLine],  # of the ledger
     money: Money,  # how it is counted
 ) -> Bill:
     "Add lines up."
-    used = defaultdict(float)
-    stages = defaultdict(float)
-    missing = defaultdict(float)
-    for line in lines:
-        used[line.stage, line.unit] += line.amount
-        cost = price(line, money) if line.amount else 0.0
-        if cost is None:
-            missing[PRICED[line.unit]] += line.amount
-        else:
-            stages[line.stage] += cost
-    return Bill(dict(used), dict(stages), sum(stages.values()), dict(missing))
+    return column_bill(in_columns(lines), money)
 
 # %% ../../nbs/studio/ledger.ipynb #4e2b444f
 PAUSE = 120.0  # seconds; a longer gap between two decisions isn't work

@@ -5,6 +5,7 @@ import sys
 import time
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,6 +53,43 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 NUMBERS = st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 SCALARS = st.none() | st.booleans() | NUMBERS | TEXT
 JSON = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner), max_leaves=8)
+
+
+EDGES = [
+    1e-4,
+    9.999e-5,
+    1e16,
+    9007199254740993.5,
+    1e15 + 0.5,
+    0.0,
+    -0.0,
+    7.0,
+    1e21,
+    1e-7,
+    -0.1,
+    5e-324,
+    2**53 - 1,
+]
+
+
+@given(JSON | st.sampled_from(EDGES) | st.lists(st.sampled_from(EDGES)) | st.tuples(TEXT, NUMBERS))
+def test_what_python_s_own_writer_writes_is_what_rfc8785_says(value):
+    "The fast way and the plain one give the same bytes, whatever is written."
+    assert canonical(value) == rfc8785.dumps(value)
+    assert canonical({"a": value, "b": [value]}) == rfc8785.dumps({"a": value, "b": [value]})
+
+
+@given(st.text())
+def test_a_text_is_written_or_refused_as_rfc8785_says(text):
+    "Halves of surrogate pairs too."
+    for value in (text, {text: 1}, [text]):
+        try:
+            expected = rfc8785.dumps(value)
+        except (rfc8785.CanonicalizationError, UnicodeEncodeError):
+            with pytest.raises(NotPlainJSON):
+                canonical(value)
+        else:
+            assert canonical(value) == expected
 
 
 @given(JSON)

@@ -36,7 +36,7 @@ FACE = {
     "posts": "report",
 }
 ROOMS = """core: allocation canon collection containers films formats graphs infotexts inscriptions intake manifest market media origins picture records texts
-studio: blobs catalog editions files ledger maintenance repair team thumbnails web
+studio: blobs catalog columns editions files ledger maintenance repair team thumbnails web
 ipfs: arweave car cid health http services sources stores
 make: a1111 adapters base comfyui comparison control embeddings engine engines generators graphs ip_adapters judges layouts listening merging prompts regions render rounds schedulers upscalers workflows
 train: drawings examples families settings style
