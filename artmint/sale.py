@@ -318,42 +318,6 @@ def deploy_sale(
         )
         return record
 
-# %% ../nbs/32_sale.ipynb #4e45202b
-def deploy_sale(
-    journal: Journal,  # of whoever pays for it; it gets no power
-    contract: "Contract",  # the collection's
-    collection: str,  # its name
-    terms: SaleTerms,  # of the sale
-    about: dict[str, str | int] = {},  # what it is for besides, such as the drop
-) -> SaleRecord:
-    "A sale, deployed when it isn't there yet. Raises OtherSale and the journal's refusals."
-    web3, token = journal.web3, contract.address
-    purpose = _sale_purpose(collection, token, terms)
-    with journal:
-        journal.reconcile()
-        before = find_sale(journal.catalog, web3, collection, token, terms.name)
-        if before:
-            check_sale(before[0], token, terms)
-            return before[1]
-        place = _place_of(journal, token, terms, purpose)
-        if place is None:
-            purpose |= {"terms": digest(asked_facts(token, terms)), **about}
-            sent = journal.send(sale_call(web3, token, terms), purpose)
-            place = (created_address(sent.sender, sent.nonce), sent.hash, sent.block or 0)
-        check_sale(sale_at(web3, place[0]), token, terms)
-        facts = {"collection": collection, "name": terms.name, "chain_id": web3.eth.chain_id, "token": token}
-        facts |= {
-            "genesis": genesis_of(web3),
-            "address": place[0],
-            "transaction": place[1],
-            "block": place[2],
-        }
-        record = SaleRecord(**facts)
-        journal.catalog.put(
-            "sale", sale_key(collection, record.chain_id, token, terms.name), record.model_dump()
-        )
-        return record
-
 # %% ../nbs/32_sale.ipynb #33db7d3f
 def approval_calls(
     contract: "Contract",  # the collection's

@@ -252,23 +252,6 @@ def _plan_document(counter: Counter, row: dict[str, Any]) -> dict:
         **row,
     }
 
-# %% ../../nbs/run/sales.ipynb #a8224607
-def _plan_document(counter: Counter, row: dict[str, Any]) -> dict:
-    "The same for programs."
-    from artmint.deliver.terms import odd_terms
-    from artmint.sale import asked_facts
-
-    now = counter.contract.w3.eth.get_block("latest")["timestamp"]
-    facts = asked_facts(counter.contract.address, counter.terms)
-    over = [str(SaleOver(counter.terms.name))] if _is_over(counter) else []
-    return {
-        **facts,
-        "name": counter.terms.name,
-        "attention": odd_terms(counter.terms, now),
-        "problems": over,
-        **row,
-    }
-
 # %% ../../nbs/run/sales.ipynb #a3d84189
 @sale_app.command("plan")
 def sale_plan(
