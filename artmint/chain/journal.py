@@ -42,6 +42,7 @@ from artmint.chain.transaction import (
     KeyUsedElsewhere,
     NeverTaken,
     NodeBehind,
+    NotWritten,
     NotYetMined,
     OutOfGasMoney,
     QuestionRefused,
@@ -484,6 +485,8 @@ def _send_raw(journal: Journal, transaction: Transaction) -> str:
     try:
         journal.web3.eth.send_raw_transaction(transaction.raw)
     except Exception as error:
+        if isinstance(refusal := as_refusal(error), NotWritten):  # the studio's own chain has no room
+            raise refusal from None
         return classify_error(error)
     return "taken"
 
