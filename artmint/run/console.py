@@ -458,7 +458,7 @@ def _unwritable(folder: Path) -> str:
         return error.strerror or type(error).__name__
     return ""
 
-
+# %% ../../nbs/run/console.ipynb #aa7f6a4a
 def folder_for(
     option: str,  # that names it
     path: Path | None,  # a folder, made when missing; None: none is asked for
