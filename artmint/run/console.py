@@ -495,21 +495,6 @@ def place_for(
     if why:
         raise NoPlaceFor(option, near_path(path), why)
 
-# %% ../../nbs/run/console.ipynb #aa7f6a4a
-def folder_for(
-    option: str,  # that names it
-    path: Path | None,  # a folder, made when missing; None: none is asked for
-) -> None:
-    "Refuse a folder that nothing could be written into, before the work that it should hold. Raises NoFolderFor."
-    if path is None:
-        return
-    there = next(one for one in (path.absolute(), *path.absolute().parents) if os.path.lexists(one))
-    why = "" if there.is_dir() else f"{near_path(there)} is no folder"
-    if there.is_dir() and (cause := _unwritable(there)):
-        why = f"{near_path(there)} takes no files ({cause})"
-    if why:
-        raise NoFolderFor(option, near_path(path), why)
-
 # %% ../../nbs/run/console.ipynb #548f0a18
 def program_name() -> str:
     "How this script is called from here."
