@@ -505,7 +505,7 @@ def send_flight(
     journal._keep_all([transaction for transaction in flight if transaction.state == "sent"])
     return flight
 
-
+# %% ../../nbs/chain/journal.ipynb #4ed9151c
 def _broadcast(journal: Journal, transaction: Transaction) -> Transaction:
     "Send bytes that the chain doesn't know (any more). Raises WrongChain, OutOfGasMoney."
     _same_chain(journal)
