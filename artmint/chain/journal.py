@@ -61,6 +61,8 @@ from artmint.chain.transaction import (
     hash_of,
     most_of,
 )
+
+# %% ../../nbs/chain/journal.ipynb #3549e5e7
 from ..core.canon import Refusal
 from ..studio.files import refuse_read_only
 from ..studio.catalog import Catalog
