@@ -61,6 +61,8 @@ from artmint.chain.transaction import (
     hash_of,
     most_of,
 )
+
+# %% ../../nbs/chain/journal.ipynb #3549e5e7
 from ..core.canon import Refusal
 from ..studio.files import refuse_read_only
 from ..studio.catalog import Catalog
@@ -505,7 +507,7 @@ def send_flight(
     journal._keep_all([transaction for transaction in flight if transaction.state == "sent"])
     return flight
 
-
+# %% ../../nbs/chain/journal.ipynb #4ed9151c
 def _broadcast(journal: Journal, transaction: Transaction) -> Transaction:
     "Send bytes that the chain doesn't know (any more). Raises WrongChain, OutOfGasMoney."
     _same_chain(journal)
