@@ -36,6 +36,19 @@ FLIGHT = (
     16  # transactions of one sender that every node takes (geth's AccountSlots, Reth's max-account-slots)
 )
 
+# %% ../nbs/30_mint.ipynb #c95fa77f
+def _take_back(journal: Journal, contract: "Contract", manifest: Manifest) -> None:
+    "Write down which tokens of a drop are on record and no longer on the chain: a reorg took them, and nothing brought them back."
+    following = contract.functions.nextToken().call()
+    last = manifest.first + manifest.quantity - 1
+    gone = []
+    for id in range(max(following, manifest.first), last + 1):
+        body = token_of(journal.catalog, manifest.collection, id)
+        if body and (body["chain_id"], body["contract"]) == (journal.chain_id, contract.address):
+            gone.append((slot_key(manifest.collection, id), {**body, "gone": "with its block"}))
+    if gone:
+        journal.catalog.append_all("token", gone)
+
 # %% ../nbs/30_mint.ipynb #7cf1340f
 def mint(
     journal: Journal,  # the minter's
@@ -329,19 +342,6 @@ def _waiting(journal: Journal, manifest: Manifest, block: int) -> int:
     return waiting
 
 # %% ../nbs/30_mint.ipynb #51186c5c
-def _take_back(journal: Journal, contract: "Contract", manifest: Manifest) -> None:
-    "Write down which tokens of a drop are on record and no longer on the chain: a reorg took them, and nothing brought them back."
-    following = contract.functions.nextToken().call()
-    last = manifest.first + manifest.quantity - 1
-    gone = []
-    for id in range(max(following, manifest.first), last + 1):
-        body = token_of(journal.catalog, manifest.collection, id)
-        if body and (body["chain_id"], body["contract"]) == (journal.chain_id, contract.address):
-            gone.append((slot_key(manifest.collection, id), {**body, "gone": "with its block"}))
-    if gone:
-        journal.catalog.append_all("token", gone)
-
-
 def _current_stamp(journal: Journal, contract: "Contract", manifest: Manifest, depth: str) -> Stamp:
     "How deep a drop's tokens lie now."
     block = horizon(journal.web3).newest(depth)
