@@ -712,9 +712,16 @@ def forge(
 
 
 def test_forge():
-    got = forge()
+    "But for the drawing contracts, whose hundreds of pictures take as long as all the others' tests."
+    got = forge("default", ROOT / "contracts", "--no-match-path", "test/Drawn.t.sol")
     assert got.returncode == 0, got.stdout[-3000:]
     assert "0 failed" in got.stdout and "CloneInvariants" in got.stdout, got.stdout[-3000:]
+
+
+@pytest.mark.slow
+def test_forge_of_the_drawing_contracts():
+    got = forge("default", ROOT / "contracts", "--match-path", "test/Drawn.t.sol")
+    assert got.returncode == 0, got.stdout[-3000:]
 
 
 @pytest.mark.slow

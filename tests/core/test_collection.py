@@ -34,7 +34,7 @@ CHANGES = {
     "First Light": ("First <script>", "markup '<s'"),
     "Sixteen": ("Six\u202eteen", "invisible character U+202E"),
     "unique = true": ("unikue = true", "unikue: unknown key, is it unique?"),
-    "steps = 16": ("stepz = 16", "generation.stepz: unknown key, is it steps?"),
+    "steps = 8": ("stepz = 8", "generation.stepz: unknown key, is it steps?"),
     "guidance = 3.0": ("guidance = nan", "generation.guidance"),
     "{placement}": ("{mood}", "template: {mood} has no trait"),
     ", {placement}": ("", "traits.placement: not in the template"),
@@ -380,7 +380,7 @@ def test_a_one_of_ones_values_are_told_apart_from_those_of_traits():
 def test_a1111_syntax_may_be_used_where_it_is_asked_for(tmp_path):
     asked = (
         ("{density} {motif}", "({density} {motif}:1.2)"),
-        ("steps = 16", 'steps = 16\nprompt_syntax = "a1111"'),
+        ("steps = 8", 'steps = 8\nprompt_syntax = "a1111"'),
     )
     assert problems(tmp_path, *asked) == []
 

