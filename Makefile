@@ -14,7 +14,7 @@ demo: .venv/demo studio/studio.toml  ## a small collection: generated, judged, d
 	$(BIN)/artmint run batches/demo.toml
 
 test: .venv/dev  ## what must hold before anything lands
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 test-full: .venv/dev  ## the long suites as well
 	$(BIN)/python -m pytest -m ""
