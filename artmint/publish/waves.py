@@ -253,7 +253,7 @@ def moved_drops(
                 moved[drop] = _change(drop, before, after)
     return moved
 
-
+# %% ../../nbs/publish/waves.ipynb #6a39f70c
 def require_unmoved(
     catalog: Catalog,  # the studio's
     collection: str,  # its name
@@ -289,7 +289,7 @@ def _refuse_forgotten(catalog: Catalog, collection: str, batch: str, drop: int) 
     if held and not is_released(catalog, collection, drop):
         raise PlanForgotten(drop, batch)
 
-
+# %% ../../nbs/publish/waves.ipynb #6bc3a3f6
 def record_plan(
     catalog: Catalog,  # the studio's
     collection: str,  # its name

@@ -275,7 +275,7 @@ def _waves(outlook: Outlook) -> str:
     require_unmoved(outlook.catalog, outlook.collection.name, batch.name, planned)
     return f"{len(planned)} drops are told as was on record, or aren't sealed yet"
 
-
+# %% ../../nbs/run/obstacles.ipynb #d5f4a72a
 def _seals(outlook: Outlook) -> str:
     "Whether the drop is sealed, and where the copy of the salt will be that has to be there first."
     plan = outlook.batch.reveal

@@ -42,22 +42,32 @@ if TYPE_CHECKING:
 WaveNumber = Annotated[
     int, typer.Option("--wave", min=0, help="Which wave; 0: the first that isn't told yet.")
 ]
+
+
 Early = Annotated[bool, typer.Option("--early", help="Although its time hasn't come.")]
+
+
 BySafeToo = Annotated[
     bool,
     typer.Option(
         "--safe", help="Write a proposal for the Safe's owners, as studios whose admin is a Safe always do."
     ),
 ]
+
+
 WatchWaves = Annotated[
     bool,
     typer.Option(
         "--watch", help="Tell every wave when its time comes, by the chain's clock, until all are told."
     ),
 ]
+
+
 LookEvery = Annotated[
     float, typer.Option("--every", min=1, help="With --watch: seconds between two looks, at most.")
 ]
+
+# %% ../../nbs/run/reveal.ipynb #3365ccec
 KeepSalts = Annotated[
     Path | None,
     typer.Option(
@@ -65,12 +75,18 @@ KeepSalts = Annotated[
         help="Write a copy of every salt of the batch's drops into this folder, read it back, and end.",
     ),
 ]
+
+
 SaltFile = Annotated[
     Path | None, typer.Option("--salt", help="Bring a lost salt back from this copy, and end.")
 ]
+
+
 WithoutSaltCopy = Annotated[
     str, typer.Option("--without-copy", help="Put on record why there is no copy of the salts, and end.")
 ]
+
+
 MovedWaves = Annotated[
     str,
     typer.Option(
@@ -79,6 +95,8 @@ MovedWaves = Annotated[
         help="Put on record that waves are moved after their seal, as the batch file now says, and end.",
     ),
 ]
+
+# %% ../../nbs/run/reveal.ipynb #8757ffda
 TellRefresh = Annotated[
     bool,
     typer.Option("--refresh", help="Also print the calls that make markets look again; they aren't made."),
@@ -351,6 +369,15 @@ def _drop_of(salt: Path) -> int:
 
     return read_salt_copy(salt).drop
 
+# %% ../../nbs/run/reveal.ipynb #6ab226b3
+def _tell_in_turn(here: WaveDesk, number: int, say: Callable[[str], None]) -> None:
+    "Tell a wave whose time has come, and say so."
+    document = _tell(here, number, False, say)
+    if here.desk.json:
+        print_line(document)
+    else:
+        _show_wave(document)
+
 # %% ../../nbs/run/reveal.ipynb #8ac8d4d5
 def _watch(here: WaveDesk, every: float, say: Callable[[str], None], live: Callable[[str], None]) -> None:
     "Tell every wave when its time comes. Raises what _looked_again raises where the table was changed meanwhile."
@@ -358,6 +385,7 @@ def _watch(here: WaveDesk, every: float, say: Callable[[str], None], live: Calla
     from artmint.run.batch import BadBatch
 
     proposed: set[tuple[int, bool]] = set()  # waves, and whether they were told by then
+
     while True:
         pause = every
         try:
@@ -371,11 +399,7 @@ def _watch(here: WaveDesk, every: float, say: Callable[[str], None], live: Calla
                 live(f"wave {number} waits for the Safe's owners")
             elif now >= wave.second or state[1]:
                 proposed |= {state} if here.desk.safe else set()
-                document = _tell(here, number, False, say)
-                if here.desk.json:
-                    print_line(document)
-                else:
-                    _show_wave(document)
+                _tell_in_turn(here, number, say)
                 continue
             else:
                 pause = min(every, wave.second - now)
