@@ -80,8 +80,7 @@ class NotAnErcAdapter(Refusal):
 # %% ../../nbs/run/erc7007.ipynb #fb107fbb
 def _over(web3: "Web3", contract: str, gate: str) -> tuple[str, bool]:
     "The collection's address, and whether the chain draws it. Raises ForeignCode, NotAGate, OtherGate, NothingProves."
-    from artmint.chain.contract import contract_at
-    from artmint.onchain.painter import drawn_at, drawn_version
+    from artmint.chain.contract import contract_at, drawn_at, drawn_version
     from artmint.prove.gates import gate_at
 
     drawn = bool(drawn_version(web3, contract))
@@ -173,8 +172,7 @@ def _tell_plan(rows: list[dict[str, Any]], json: bool) -> None:
 # %% ../../nbs/run/erc7007.ipynb #cfd3fcd1
 def _drawing_adapter(web3: "Web3", address: str) -> "tuple[Contract, Contract]":
     "An adapter and the collection that its renderer draws again. Raises NotAnErcAdapter, ForeignCode."
-    from artmint.chain.contract import artifact
-    from artmint.onchain.painter import drawn_at
+    from artmint.chain.contract import artifact, drawn_at
     from artmint.prove.gates import replay_facts, seven_facts
 
     facts = seven_facts(web3, address)
@@ -232,7 +230,8 @@ def _replayed(adapter: "Contract", collection: "Contract", token: int) -> tuple[
     from web3.exceptions import Web3Exception
 
     from artmint.onchain.model import drawn_pixels, prompt_text
-    from artmint.onchain.painter import model_on_chain, painter_of
+    from artmint.chain.contract import painter_of
+    from artmint.onchain.painter import model_on_chain
     from artmint.prove.drawn import CALL_GAS
     from artmint.prove.gates import replay_proof
 
