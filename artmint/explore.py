@@ -34,7 +34,7 @@ from artmint.core.collection import (
     InconsistentCollection,
     contradictions,
 )
-from .core.records import Artifact, Attempt, Candidate, Slot
+from .core.records import Artifact, Attempt, Candidate, Slot, Trace
 from .generate import broken_recipes, generate, lacking
 from .judge.decisions import decide
 from .judge.checks import check_rules
@@ -118,10 +118,12 @@ def settings_to_explore(
 ) -> dict[str, tuple[str, ...]]:  # place in the collection's record, by name
     "The settings that recipes depend on."
     names = {name: ("generation", name) for name in Generation.model_fields if name not in UNPAINTED}
-    names.pop("hires")
+    for table in ("hires", "trace"):
+        names.pop(table)
     if collection.generation.init is None:
         names.pop("strength")  # of what is painted over a picture
     names |= {f"hires.{name}": ("generation", "hires", name) for name in ("scale", "strength", "steps")}
+    names |= {f"trace.{name}": ("generation", "trace", name) for name in Trace.model_fields}
     names |= {f"base.{name}": ("base", name) for name in type(collection.base).model_fields}
     adapters = {f"adapters.{use.name}": ("adapters", use.name) for use in collection.adapters}
     return names | {"template": ("template",)} | adapters

@@ -152,7 +152,7 @@ def _preview_trial(trials: _Trials, at: int) -> Trial | None:
     now = [recipe for _, recipe in trials.sample]
     first = now[0]
     can_pause = first.scheduler in ("DDIM", "Euler") and first.steps > 1
-    if not can_pause or first.init or first.hires or first.upscale:
+    if not can_pause or first.init or first.hires or first.upscale or first.trace:
         return None
 
     def judge_and_stop(part: list[int], previews: list) -> list[bool]:

@@ -567,7 +567,8 @@ def _common(collection: Collection, base: str, adapter_digests: Mapping[str, str
     generation = collection.generation
     fields = {"scheduler", "steps", "guidance", "width", "height", "profile", "init", "strength"}
     fields |= {"schedule", "clip_skip", "guidance_rescale", "prompt_syntax", "mask", "engine"}
-    shared = {name: getattr(generation, name) for name in ("hires", "controls", "picture_prompts", "upscale")}
+    whole = ("hires", "controls", "picture_prompts", "upscale", "trace")
+    shared = {name: getattr(generation, name) for name in whole}
     return {
         "base": base,
         "negative_prompt": collection.negative_prompt,

@@ -19,7 +19,9 @@ DEMO = load_collection(Path(__file__).parents[1] / "collections" / "demo")
 
 # Its recipes' dna, and with them what chance puts before people, don't change with how the demo is painted.
 DRAWN = DEMO.model_copy(
-    update={"generation": DEMO.generation.model_copy(update={"scheduler": "DDIM", "steps": 16})}
+    update={
+        "generation": DEMO.generation.model_copy(update={"scheduler": "DDIM", "steps": 16, "trace": None})
+    }
 )
 
 

@@ -25,7 +25,7 @@ def fill(folder: Path, quantity: int, collection=DEMO) -> Catalog:
     catalog = Catalog(folder)
     for slot in frozen_slots(catalog, collection, collection.salt)[:quantity]:
         recipe = recipes(collection, [slot], collection.salt, range(2, 3), BASE.digest)[0].recipe
-        image = draw(Subject(**slot.traits), recipe.seed, recipe.width)
+        image = draw(Subject(**slot.traits), recipe.seed, recipe.width).resize(recipe.size)
         kept = {
             "dna": recipe.dna,
             "pixel_digest": pixel_digest(image),

@@ -186,6 +186,7 @@ def file(tmp_path):
             "guidance": st.sampled_from([1.0, 2.5, 7]),
             "scheduler": st.sampled_from(["DDIM", "Euler"]),
             "hires.scale": st.sampled_from([1.5, 2]),
+            "trace.inks": st.integers(2, 64),
             "template": st.just("{motif} {palette} {ground} {density} {placement}"),
             "base.prediction_type": st.just("v_prediction"),
         },

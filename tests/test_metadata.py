@@ -89,7 +89,7 @@ def test_publishing_needs_no_torch():
 def test_one_picture_is_not_sold_twice(tmp_path):
     catalog = fill(tmp_path, 2)
     bodies = catalog.all("edition", "demo/")
-    image = draw(Subject("rings", "ocean", "night", "dense", "centred"), 7, DEMO.generation.width)
+    image = draw(Subject("rings", "ocean", "night", "dense", "centred"), 7, 512)
     for key, body in bodies.items():
         recipe = recipes(
             DEMO,

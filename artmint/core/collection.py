@@ -51,6 +51,7 @@ from artmint.core.records import (
     ScheduleName,
     SecondPass,
     SyntaxName,
+    Trace,
     Upscale,
 )
 from artmint.core.texts import (
@@ -243,6 +244,7 @@ class Generation(Record):
     controls: tuple[ControlUse, ...] = ()
     picture_prompts: tuple[PicturePrompt, ...] = ()
     upscale: Upscale | None = None
+    trace: Trace | None = None
     engine: EngineName = "diffusers"  # the program that paints
     attempts: int = Field(3, gt=0, le=10_000)  # for every open slot in a round
     rounds: int = Field(4, gt=0, le=1000)  # before people are asked

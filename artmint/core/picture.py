@@ -94,7 +94,7 @@ def _unit(module: str, model: str, weight: float, start: float, end: float) -> s
 
 
 def _added_networks(recipe: Recipe) -> dict[str, object]:
-    "ControlNets, IP-Adapters and upscalers as A1111 and its extensions write them; regions, which none of them does."
+    "ControlNets, IP-Adapters and upscalers as A1111 and its extensions write them; regions and tracing, which none of them does."
     units = [_unit("none", c.digest, c.weight, c.start, c.end) for c in recipe.controls]
     units += [_unit("ip-adapter", p.adapter, p.weight, 0.0, 1.0) for p in recipe.picture_prompts]
     pairs: dict[str, object] = {f"ControlNet {i}": unit for i, unit in enumerate(units)}
@@ -106,6 +106,8 @@ def _added_networks(recipe: Recipe) -> dict[str, object]:
     if recipe.upscale:
         pairs["Postprocess upscale by"] = recipe.upscale.scale
         pairs["Postprocess upscaler"] = recipe.upscale.digest[:12]
+    if recipe.trace:
+        pairs["Trace"] = f"{recipe.trace.inks} inks x{recipe.trace.scale:g} detail {recipe.trace.detail:g}"
     return pairs
 
 # %% ../../nbs/core/picture.ipynb #f4bb4207

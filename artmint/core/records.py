@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['EngineName', 'ProfileName', 'ScheduleName', 'MimeType', 'SyntaxName', 'FileRole', 'SCHEMA', 'SourceKind', 'Slot',
-           'AdapterUse', 'SecondPass', 'ControlUse', 'PicturePrompt', 'Region', 'Upscale', 'NotARecipe', 'PictureFacts',
-           'Recipe', 'recipe_files', 'UnreadFields', 'refuse_unread', 'Attempt', 'KeptFile', 'Work', 'StatedLora',
-           'Stated', 'is_stated', 'parse_facts', 'Artifact', 'Candidate', 'Edition', 'Finding']
+           'AdapterUse', 'SecondPass', 'ControlUse', 'PicturePrompt', 'Region', 'Upscale', 'Trace', 'NotARecipe',
+           'PictureFacts', 'Recipe', 'recipe_files', 'UnreadFields', 'refuse_unread', 'Attempt', 'KeptFile', 'Work',
+           'StatedLora', 'Stated', 'is_stated', 'parse_facts', 'Artifact', 'Candidate', 'Edition', 'Finding']
 
 # %% ../../nbs/core/records.ipynb #886f5496
 from collections.abc import Mapping
@@ -114,6 +114,14 @@ class Upscale(Record):
     digest: Hex64  # of the upscaler's file
     scale: float = Field(gt=1, le=8)  # times the width and the height; at most the network's own
 
+
+class Trace(Record):
+    "The finished picture in flat inks, with edges that are sharp at its new size; make.tracing says how."
+
+    inks: int = Field(8, ge=2, le=64)  # colours at most
+    scale: float = Field(4.0, ge=1, le=16)  # times the width and the height
+    detail: float = Field(1.0, ge=0.5, le=8)  # pixels; what is smaller melts into what is around it
+
 # %% ../../nbs/core/records.ipynb #56df586d
 SCHEMA = 1
 
@@ -183,6 +191,7 @@ class Recipe(PictureFacts):
     controls: tuple[ControlUse, ...] = ()
     picture_prompts: tuple[PicturePrompt, ...] = ()
     upscale: Upscale | None = None
+    trace: Trace | None = None
     engine: EngineName = "diffusers"
 
     @model_validator(mode="after")
@@ -201,10 +210,17 @@ class Recipe(PictureFacts):
         return round(self.width * scale / 8) * 8, round(self.height * scale / 8) * 8
 
     @property
-    def size(self) -> tuple[int, int]:
-        "Width and height of the finished picture, in pixels."
+    def enlarged_size(self) -> tuple[int, int]:
+        "Width and height in pixels, as an upscaler leaves the picture, before it is traced."
         width, height = self.painted_size
         scale = self.upscale.scale if self.upscale else 1
+        return round(width * scale), round(height * scale)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        "Width and height of the finished picture, in pixels."
+        width, height = self.enlarged_size
+        scale = self.trace.scale if self.trace else 1
         return round(width * scale), round(height * scale)
 
 # %% ../../nbs/core/records.ipynb #fe1f6774

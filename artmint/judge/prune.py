@@ -49,9 +49,9 @@ def _check_stoppable(base: Base, recipes: list[Recipe], step: int) -> None:
             raise UnknownChoice("pruning with", type(base.pipeline).__name__, ("a base with a UNet",))
         if recipe.scheduler not in RESUMABLE:
             raise UnknownChoice("pruning with scheduler", recipe.scheduler, RESUMABLE)
-        if recipe.init or recipe.hires or recipe.upscale:
+        if recipe.init or recipe.hires or recipe.upscale or recipe.trace:
             possible = ("recipes from noise, in one pass",)
-            what = "a picture to start from, a second pass, or an upscaler"
+            what = "a picture to start from, a second pass, an upscaler, or tracing"
             raise UnknownChoice("pruning with", what, possible)
         if not 0 < step < recipe.steps:
             raise UnknownChoice("the step to look at", step, tuple(range(1, recipe.steps)))
@@ -247,6 +247,7 @@ _LATER_GENERATION = (
     "controls",
     "picture_prompts",
     "upscale",
+    "trace",
 )
 
 

@@ -94,6 +94,7 @@ def _pixel_scorer(collection: Collection, name: str) -> FormulaScorer:
     as_ever = (
         generation.hires is None
         and generation.upscale is None
+        and generation.trace is None
         and max(generation.width, generation.height) == MEASURED_AT
     )
     settings = {} if as_ever else {"longer_side": MEASURED_AT}

@@ -32,6 +32,7 @@ from artmint.make.engine import (
 from .prompts import chunk_count, readers, refuse_markup
 from .regions import fitted, read_pictures, refuse_shape, region_places, region_variants
 from .schedulers import UnknownChoice, guidance_problems, scheduler_of
+from .tracing import refuse_trace, trace
 from .upscalers import Upscaler, enlarge, load_upscaler, refuse_scale
 
 # %% ../../nbs/make/render.ipynb #dcaaaa8f
@@ -131,7 +132,7 @@ def _kinds(recipes: list[Recipe]) -> list[Recipe]:
 def _prepared(recipe: Recipe) -> tuple:
     "Equal for recipes that need the same networks and pictures."
     networks = (recipe.profile, recipe.adapters, recipe.embeddings, recipe.controls, recipe.picture_prompts)
-    size = (recipe.width, recipe.height, recipe.hires, recipe.upscale)
+    size = (recipe.width, recipe.height, recipe.hires, recipe.upscale, recipe.trace)
     return (*networks, *size, recipe.init, recipe.mask, region_places(recipe))
 
 
@@ -160,7 +161,7 @@ def check(
     blob: Callable[[str], bytes] | None = None,  # gives the files that recipes name by digest
 ) -> None:
     """Refuse before anything is rendered. Raises UnknownChoice, PromptTooLong, UnreadableWeight, NotAnAdapter,
-    NotANetwork, NotAnUpscaler, UnfitPicture and BadPicture."""
+    NotANetwork, NotAnUpscaler, TracedTooLarge, UnfitPicture and BadPicture."""
     for recipe in recipes:
         _refuse_files(recipe, blob)
         refuse(base, recipe, blob)
@@ -171,6 +172,7 @@ def check(
         refuse_pictures(ready, recipe)
         _refuse_start(recipe, blob)
         _refuse_upscalers(base, recipe, blob)
+        refuse_trace(recipe)
 
 
 def check_new(
@@ -200,7 +202,7 @@ def _starts(
     base: Base, recipes: list[Recipe], blob: _Blob | None, broken: _Broken
 ) -> list[Image.Image | None]:
     "What each recipe's last pass starts from, in its size; None: from noise."
-    plain = {"hires": None, "upscale": None}
+    plain = {"hires": None, "upscale": None, "trace": None}
     firsts = {i: r.model_copy(update=plain) for i, r in enumerate(recipes) if r.hires}
     indices = list(firsts)
 
@@ -259,15 +261,18 @@ def _completed(
     start: Image.Image | None,
     blob: _Blob | None,
 ) -> tuple[Image.Image, str]:
-    "A painted picture as its recipe ends: put back into what its mask keeps, and enlarged; and what is wrong with it."
+    "A painted picture as its recipe ends: within its mask, enlarged, traced; and what is wrong with it."
     if recipe.mask:
         mask = fitted(ready.pictures[recipe.mask], painted.size).convert("L")
         painted = Image.composite(painted, start, mask)
-    if recipe.upscale is None:
-        return painted, ""
-    upscaler = _upscaler(base, recipe, recipe.upscale.digest, blob)
-    larger, sound = enlarge(upscaler, painted, recipe.size)
-    return larger, "" if sound else _UNSOUND
+    fault = ""
+    if recipe.upscale:
+        upscaler = _upscaler(base, recipe, recipe.upscale.digest, blob)
+        painted, sound = enlarge(upscaler, painted, recipe.enlarged_size)
+        fault = "" if sound else _UNSOUND
+    if recipe.trace:
+        painted = trace(painted, recipe.trace.inks, recipe.size, recipe.trace.detail)
+    return painted, fault
 
 # %% ../../nbs/make/render.ipynb #03880020
 def render(
@@ -332,7 +337,7 @@ def _path_batch(
     for i, (recipe, start) in enumerate(zip(passes, starts)):
         if faults[i]:
             raise BrokenPicture(recipe.dna, recipe.prompt, faults[i])
-        plain = recipe.model_copy(update={"upscale": None})
+        plain = recipe.model_copy(update={"upscale": None, "trace": None})
         guesses = [_completed(base, plain, ready, Image.fromarray(one[i]), start, blob)[0] for one in way]
         told.append([*guesses, Image.fromarray(pixels[i])])
     return told
@@ -348,9 +353,8 @@ def picture_paths(
     if not hasattr(base.pipeline, "unet"):
         raise NoGuesses(f"pictures of a base of the family {type(base.pipeline).__name__}")
     check(base, recipes, blob)
-    firsts = [
-        recipe.model_copy(update={"hires": None, "upscale": None}) for recipe in recipes if recipe.hires
-    ]
+    plain = {"hires": None, "upscale": None, "trace": None}
+    firsts = [recipe.model_copy(update=plain) for recipe in recipes if recipe.hires]
     before = iter(picture_paths(base, firsts, blob, most) if firsts else [])
     ways = [next(before)[:-1] if recipe.hires else [] for recipe in recipes]
     passes, starts = [_final(recipe) for recipe in recipes], _starts(base, recipes, blob, _raise)

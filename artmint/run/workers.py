@@ -143,6 +143,7 @@ def _canary(recipe: Recipe) -> Recipe:
         "controls": (),
         "picture_prompts": (),
         "upscale": None,
+        "trace": None,
     }
     # A base for inpainting paints nothing without a picture and its mask.
     start = {"strength": 1.0} if recipe.mask else {"init": None, "strength": 0.6}

@@ -38,7 +38,7 @@ FACE = {
 ROOMS = """core: allocation canon collection containers films formats graphs infotexts inscriptions intake manifest market media origins picture records texts
 studio: blobs catalog columns editions files ledger maintenance repair team thumbnails web
 ipfs: arweave car cid health http services sources stores
-make: a1111 adapters base comfyui comparison control embeddings engine engines generators graphs ip_adapters judges layouts listening merging prompts regions render rounds schedulers upscalers workflows
+make: a1111 adapters base comfyui comparison control embeddings engine engines generators graphs ip_adapters judges layouts listening merging prompts regions render rounds schedulers tracing upscalers workflows
 train: drawings examples families settings style
 judge: arrivals boards checks curator datasets decisions duplicates exchange heads imports pixels plugins predictors prune scores sheets sidecars thresholds tuning vision
 publish: approve audit credentials films marks placeholder renditions tokens waves weights

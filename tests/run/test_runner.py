@@ -10,10 +10,13 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from PIL import Image
 
+from artmint.core.records import Slot
 from artmint.run import runner
 from artmint.studio.catalog import Catalog
 from artmint.studio.files import StudioBusy, hold_studio
+from tests.drawn import DRAWN, PICTURES, enter
 from tests.small import FILL, ROUND, STUDIO, WRITE, notebook, traces
 
 
@@ -293,3 +296,24 @@ cli.main(['run', 'small.toml', '--studio', {str(studio)!r}, '--to', 'generate'])
     assert (runner.run_folder(studio, order()) / "15_generate.interrupted.ipynb").exists()
     ran = runner.run_batch(order(), studio, print, last="generate")
     assert [(stage.name, stage.skipped) for stage in ran] == [("00_seeds", True), ("15_generate", False)]
+
+
+def test_what_is_painted_so_far_lies_on_a_sheet_that_grows_and_is_told_once(
+    books, order, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(runner, "HEARTBEAT", 0.0)
+    one = order(stages=("15_generate",), quantity=2)
+    said = []
+    catalog = Catalog(tmp_path)
+    context = runner.RunContext(one, DRAWN, tmp_path, catalog, said.append, print)
+    stage = runner.plan(one, tmp_path)[0]
+    sheet = runner.run_folder(tmp_path, one) / runner.PAINTED_SO_FAR
+    context.painted(stage)
+    assert not sheet.exists() and not said
+    widths = []
+    for slot, (subject, image) in zip(context.slots(), PICTURES):
+        enter(catalog, Slot(id=slot.id, traits=vars(subject)), 1, image)
+        context.painted(stage)
+        widths.append(Image.open(sheet).width)
+    assert widths == [192, 2 * 192 + 4]
+    assert len(said) == 1 and str(sheet) in said[0]
