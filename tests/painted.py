@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from artmint.chain.contract import artifact
+from artmint.chain.contract import PAINTER, artifact
 from artmint.onchain.model import (
     ChainModel,
     bundled_model,
@@ -23,7 +23,6 @@ from artmint.onchain.model import (
     split_code,
 )
 from artmint.onchain.network import WEIGHTS_SIZE
-from artmint.onchain.painter import PAINTER
 
 GAS = {"gas": 50_000_000}
 PROGRAM = """

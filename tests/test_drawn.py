@@ -12,6 +12,7 @@ from artmint.drawn import (
     NoModelFile,
     NotForDrawn,
     NothingShown,
+    OwnersFirst,
     _shows,
     drawn_model,
     drawn_slots,
@@ -160,6 +161,75 @@ def test_its_kernel_is_told_the_passphrase_of_the_keys():
     signs = [path.stem for path in (ROOT / "nbs").glob("*.ipynb") if "guarded_journal(" in path.read_text()]
     assert "37_drawn" in signs
     assert "37_drawn" in SIGNING
+
+
+def test_owners_are_told_what_lies_where():
+    refusal = OwnersFirst(
+        "0xSafe", "onchain", 1, [("a.json", "commitDrawn(…)"), ("b.json", "setAllowance(…)")], "c.json"
+    )
+    assert refusal.exit_code == 4
+    assert "a.json is commitDrawn(…); b.json is setAllowance(…)" in str(refusal)
+
+
+@pytest.fixture
+def owners(tmp_path, start_anvil):
+    from tests.safes import Owners
+
+    (tmp_path / "studio").mkdir()
+    return Owners(tmp_path / "studio", start_anvil("--gas-limit", "60000000"))
+
+
+@pytest.mark.slow
+def test_a_safe_s_owners_commit_a_drawn_drop(owners, capsys, monkeypatch, tmp_path):
+    "artmint run makes painter and contract by the deployer's key, proposes the rest, waits with 4, and mints when it is executed."
+    from eth_account import Account
+
+    from artmint.onchain.painter import drawn_of
+    from tests.safes import artmint as typed_here
+    from tests.safes import executed
+
+    monkeypatch.setenv("ARTMINT_PASSPHRASE", "word")
+    batch = ordered(tmp_path, f'treasury = "{Account.create().address}"\n')
+    words = batch.read_text().replace("quantity = 16", "quantity = 3")
+    batch.write_text(words.replace('chain = "embedded"', f'chain = "{owners.node.url}"'))
+    run = ("run", batch, "--studio", owners.folder)
+    said = typed_here(capsys, *run, code=4)
+    assert owners.safe in said and "commitDrawn(firstTokenId 1, quantity 3" in said
+    assert "36 bytes with the SHA-256 0x" in said
+    contract = drawn_of(Catalog(owners.folder), owners.web3, "onchain")
+    assert contract.functions.owner().call() == owners.safe
+    deployer = Catalog(owners.folder).all("transaction")
+    typed_here(capsys, *run, code=4)
+    assert Catalog(owners.folder).all("transaction") == deployer  # nothing is paid for twice
+    files = sorted((owners.folder / "proposals").glob("*.proposal.json"))
+    assert [path.name.split("-")[-1].split(".")[0] for path in files] == [
+        "commitDrawn",
+        "grantRole",
+        "setAllowance",
+    ]
+    executed(capsys, owners, *files)
+    typed_here(capsys, *run)
+    typed_here(capsys, *run)
+    ask = contract.functions
+    assert (ask.totalSupply().call(), ask.nextUncommitted().call()) == (3, 4)
+    purposes = [body["purpose"] for body in Catalog(owners.folder).all("transaction").values()]
+    assert [one["collection"] for one in purposes if one.get("does") == "commitDrawn"] == ["onchain"]
+
+
+@pytest.mark.slow
+def test_nothing_is_paid_for_where_the_admin_is_no_safe(owners, capsys, monkeypatch, tmp_path):
+    from eth_account import Account
+
+    from tests.safes import artmint as typed_here
+
+    monkeypatch.setenv("ARTMINT_PASSPHRASE", "word")
+    nobody = Account.create().address
+    (owners.folder / "studio.toml").write_text(f'[signers.admin]\nkind = "safe"\naddress = "{nobody}"\n')
+    batch = ordered(tmp_path, f'treasury = "{nobody}"\n')
+    batch.write_text(batch.read_text().replace('chain = "embedded"', f'chain = "{owners.node.url}"'))
+    said = typed_here(capsys, "run", batch, "--studio", owners.folder, code=2)
+    assert "isn't a Safe on this chain" in said
+    assert Catalog(owners.folder).all("transaction") == {}
 
 
 @pytest.mark.slow

@@ -35,8 +35,8 @@ class NodeSilent(Refusal):
     where: str
     why: str
     says = (
-        "{where} gives no answer ({why}). Whether a transaction that was on its way has arrived isn't "
-        "known; the next run asks. Check the connection, or name another node."
+        "{where} gives no answer ({why}), so what was asked of it isn't known. Check the connection, or name another "
+        "node. If something was being sent, the next run finds out first whether it has arrived."
     )
     exit_code = 3
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # %% ../../nbs/chain/controls.ipynb #0b440c38
 from .admin import RoleMissing
-from .contract import artifact, revert_reason
+from .contract import artifact, collection_abi, revert_reason
 from .journal import Journal, landed_before
 from .networks import GasForecast, forecast_gas
 from .signers import Policy
@@ -315,7 +315,8 @@ def delay_calls(
 
 # %% ../../nbs/chain/controls.ipynb #7821592c
 ADMIN_VERBS = (
-    *("commitDrop", "commitSealedDrop", "reveal", "cancelDrop", "setAllowance", "grantRole", "revokeRole"),
+    *("commitDrop", "commitSealedDrop", "commitDrawn", "reveal", "cancelDrop"),
+    *("setAllowance", "grantRole", "revokeRole"),
     *(
         "setTreasury",
         "setRoyalty",
@@ -345,7 +346,7 @@ def admin_policy(
 
     entries = [
         entry
-        for entry in artifact()["abi"]
+        for entry in collection_abi()
         if entry.get("name") in ADMIN_VERBS and entry["type"] == "function"
     ]
     selectors = tuple("0x" + function_abi_to_4byte_selector(entry).hex() for entry in entries)

@@ -10,7 +10,7 @@ __all__ = ['ContractThere', 'BadListedAddress', 'NoContractYet', 'ChainContract'
            'require_contract']
 
 # %% ../../nbs/chain/deployments.ipynb #e0cf089c
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -188,13 +188,15 @@ def deployed_by(
     sender: str,  # address of a key
     but: Iterable[int] = (),  # nonces that needn't be asked for
     say: Callable[[int, int], None] = lambda done, total: None,  # called with addresses asked for, and all
+    code: Container[str] | None = None,  # hashes of code that is looked for; none: ArtMint's
 ) -> dict[int, str]:  # addresses, by nonce
-    "The ArtMint contracts that a key has deployed by itself, its own transactions taken one by one."
+    "The contracts that a key has deployed by itself, its own transactions taken one by one."
+    wanted = known_code() if code is None else code
     nonces = sorted(set(range(web3.eth.get_transaction_count(sender))) - set(but))
     found = {}
     for done, nonce in enumerate(nonces, 1):
         address = created_address(sender, nonce)
-        if code_hash(web3, address) in known_code():
+        if code_hash(web3, address) in wanted:
             found[nonce] = address
         say(done, len(nonces))
     return found
@@ -282,10 +284,12 @@ def _addresses(web3: "Web3", topics: list, contract: str = "") -> tuple[set[str]
 def named_contracts(
     web3: "Web3",  # the chain
     people: Iterable[str],  # addresses of ours: keys, a Safe, the treasury
+    code: Container[str] | None = None,  # hashes of code that is looked for; none: ArtMint's
 ) -> tuple[set[str], str]:  # addresses; and why it couldn't be asked, if so
-    """The ArtMint contracts whose events name one of these addresses: as admin, minter, pauser, deployer or
+    """The contracts whose events name one of these addresses: as admin, minter, pauser, deployer or
     treasury."""
     ours = _words(people)
+    wanted = known_code() if code is None else code
     found = set()
     if not ours:
         return found, ""
@@ -297,7 +301,7 @@ def named_contracts(
         addresses, why = _addresses(web3, topics)
         if why:
             return found, why
-        found |= {one for one in addresses - found if code_hash(web3, one) in known_code()}
+        found |= {one for one in addresses - found if code_hash(web3, one) in wanted}
     return found, ""
 
 # %% ../../nbs/chain/deployments.ipynb #7c3cd07e

@@ -9,6 +9,7 @@ __all__ = ['SAFE_TX', 'SAFE_DOMAIN', 'ZERO', 'OWNERS_ABI', 'SAFE_ABI', 'NotASafe
            'SilentSafe', 'message_digest', 'safe_agrees', 'builder_file']
 
 # %% ../../nbs/chain/safe.ipynb #a0601ffd
+import hashlib
 import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from web3.contract.contract import ContractFunction
 
 # %% ../../nbs/chain/safe.ipynb #062ec766
-from .contract import artifact, revert_reason
+from .contract import collection_abi, revert_reason
 from .journal import Journal
 from .signers import Signer
 from .transaction import RefusedByContract, Transaction
@@ -161,9 +162,16 @@ def read_call(
         return None
     words = []
     for name, value in values.items():
-        shown = "0x" + value.hex() if isinstance(value, bytes) else value
+        shown = _shown_bytes(value) if isinstance(value, bytes) else value
         words.append(f"{name} {'(a secret until it is mined)' if name == 'salt' else shown}")
     return function.fn_name, ", ".join(words)
+
+
+def _shown_bytes(value: bytes) -> str:
+    "Bytes in words: what is longer than a word of the chain by its digest, as recipes are committed."
+    if len(value) <= 32:
+        return "0x" + value.hex()
+    return f"{len(value):,} bytes with the SHA-256 0x{hashlib.sha256(value).hexdigest()}"
 
 # %% ../../nbs/chain/safe.ipynb #656828a9
 class Proposal(Record):
@@ -186,7 +194,7 @@ class Proposal(Record):
     @property
     def verb(self) -> str:
         "The function that is called, or the first four bytes of a call that isn't known here."
-        abi = OWNERS_ABI if self.about_itself else artifact()["abi"]
+        abi = OWNERS_ABI if self.about_itself else collection_abi()
         return (read_call(self.data, abi) or (self.data[:10], ""))[0]
 
     @property
@@ -200,7 +208,7 @@ class Proposal(Record):
         if self.about_itself:
             verb, values = read_call(self.data, OWNERS_ABI) or (f"the call {self.data[:10]}", "unknown here")
             return f"ATTENTION, the Safe changes itself: {verb}({values}) {where}. It is no act of the collection"
-        known = read_call(self.data, artifact()["abi"])
+        known = read_call(self.data, collection_abi())
         if known:
             return f"{known[0]}({known[1]}) {where}"
         size = len(self.data) // 2 - 1

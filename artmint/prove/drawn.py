@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from web3.contract import Contract
 
 # %% ../../nbs/prove/drawn.ipynb #0b81b04b
-from ..chain.contract import ForeignCode
+from ..chain.contract import ForeignCode, drawn_at, drawn_version, painter_of
 from ..core.canon import Refusal, digest
 from ..core.picture import pixel_digest
 from ..core.records import Finding
@@ -38,7 +38,7 @@ from artmint.onchain.model import (
     traits_of,
     written_recipes,
 )
-from ..onchain.painter import drawn_at, drawn_version, model_on_chain, painter_of
+from ..onchain.painter import model_on_chain
 from .evidence import Target, chain_of_target
 from .proof import ProofCard, Step, tally
 

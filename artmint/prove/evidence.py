@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['TOKENS', 'URIS', 'FOREIGN', 'NO_PAST', 'JSON_LIMIT', 'PNG_LIMIT', 'NOBODY', 'NO_PLACEHOLDER', 'BadAddress', 'Target',
            'parse_address', 'ChainDrop', 'Seal', 'ChainClaim', 'Unreachable', 'StillSealed', 'NotMinted',
-           'chain_of_target', 'known_contract', 'ask_chain', 'check_uris', 'check_seals', 'Archive', 'most_false',
-           'check_sample', 'give_archive', 'not_had', 'open_archives', 'check_placeholder', 'Leaf', 'leaf_of',
-           'check_content_roots', 'check_provenance']
+           'drop_of_token', 'chain_of_target', 'known_contract', 'ask_chain', 'check_uris', 'check_seals', 'Archive',
+           'most_false', 'check_sample', 'give_archive', 'not_had', 'open_archives', 'check_placeholder', 'Leaf',
+           'leaf_of', 'check_content_roots', 'check_provenance']
 
 # %% ../../nbs/prove/evidence.ipynb #1c5fd9dd
 import hashlib
@@ -204,16 +204,23 @@ def _asked_tokens(contract: "Contract", target: Target) -> Sequence[int]:
     return tokens
 
 # %% ../../nbs/prove/evidence.ipynb #b78cefce
+def drop_of_token(
+    contract: "Contract",  # an ArtMint
+    token: int,  # a committed one
+) -> ChainDrop:
+    "The drop that a token belongs to. Raises StillSealed."
+    content, digest, first, quantity = contract.functions.dropOf(token).call()
+    if digest == bytes(32):
+        raise StillSealed(first, first + quantity - 1, contract.functions.placeholderURI().call())
+    return ChainDrop(first, quantity, content, CID(DAG_PB, digest))
+
+# %% ../../nbs/prove/evidence.ipynb #9a1832f4
 def _drops_of(contract: "Contract", tokens: Sequence[int]) -> list[ChainDrop]:
     "The drops that tokens belong to. Raises StillSealed."
     drops: list[ChainDrop] = []
     for token in tokens:
-        if drops and token in drops[-1].tokens:
-            continue
-        content, digest, first, quantity = contract.functions.dropOf(token).call()
-        if digest == bytes(32):
-            raise StillSealed(first, first + quantity - 1, contract.functions.placeholderURI().call())
-        drops.append(ChainDrop(first, quantity, content, CID(DAG_PB, digest)))
+        if not (drops and token in drops[-1].tokens):
+            drops.append(drop_of_token(contract, token))
     return drops
 
 

@@ -4,10 +4,13 @@
 
 # %% auto #0
 __all__ = ['ZERO_GATE', 'NotAGate', 'gate_at', 'gate_facts', 'gate_call', 'gate_calls', 'fact_proof', 'replay_proof',
-           'adapter_call', 'replay_call', 'replay_facts', 'seven_facts', 'add_call']
+           'adapter_call', 'replay_call', 'replay_facts', 'seven_facts', 'add_call', 'TokenProof', 'attested_proofs']
 
 # %% ../../nbs/prove/gates.ipynb #79af6843
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,8 +21,12 @@ if TYPE_CHECKING:
 # %% ../../nbs/prove/gates.ipynb #4b042e5c
 from ..chain.contract import artifact, holds_code
 from ..core.canon import Refusal
+from ..ipfs.stores import Store
 from .attestations import AttestationFile, DropFact
-from .verifiers import MoreThanThereAre, Verifiers
+from .evidence import Archive, ChainClaim, ChainDrop, StillSealed, drop_of_token, open_archives
+from .proof import Step
+from .tokens import check_token_files
+from .verifiers import MoreThanThereAre, Verifiers, fact_of, facts_tree
 
 # %% ../../nbs/prove/gates.ipynb #48eda6b0
 ZERO_GATE = "0x" + "00" * 20  # no gate, or no renderer
@@ -175,3 +182,81 @@ def add_call(
     return adapter.functions.addAigcData(
         fact.token, fact.prompt.encode(), bytes.fromhex(fact.file_digest), proof
     )
+
+# %% ../../nbs/prove/gates.ipynb #f91aa0c3
+@dataclass(frozen=True)
+class TokenProof:
+    "What proves a token's prompt and picture by attestation, or why nothing does."
+
+    token: int
+    fact: DropFact | None = None
+    siblings: tuple[bytes, ...] = ()
+    why: str = ""  # nothing does; empty: it is proven
+    exit_code: int = 0
+
+    @property
+    def words(self) -> tuple[bytes, bytes, bytes]:
+        "Prompt, content and proof, as ERC-7007's `verify` takes them."
+        content = bytes.fromhex(self.fact.file_digest)
+        return self.fact.prompt.encode(), content, fact_proof(self.fact, self.siblings)
+
+
+def _unproven(tokens: Iterable[int], why: str, exit_code: int) -> dict[int, TokenProof]:
+    "Tokens that nothing is proven of, and why."
+    return {token: TokenProof(token, why=why, exit_code=exit_code) for token in tokens}
+
+
+def _proofs_in(archive: Archive, signed: bytes) -> dict[int, TokenProof]:
+    "The proofs of a drop's tokens, from its files, against what was signed."
+    reports = [check_token_files(archive, token) for token in archive.drop.tokens]
+    root, siblings = facts_tree(archive, reports)
+    if not root:
+        return _unproven(archive.drop.tokens, "not all of its drop's files can be read", 1)
+    if root != signed:
+        why = (
+            f"its drop's files give the facts 0x{root.hex()}, and the verifiers have signed 0x{signed.hex()}"
+        )
+        return _unproven(archive.drop.tokens, why, 1)
+    facts = [fact_of(archive, report) for report in reports]
+    return {fact.token: TokenProof(fact.token, fact, tuple(siblings[fact.token])) for fact in facts}
+
+# %% ../../nbs/prove/gates.ipynb #35604509
+def _drop_proofs(
+    gate: "Contract", collection: "Contract", drop: ChainDrop, stores: list[Store]
+) -> dict[int, TokenProof]:
+    "The proofs of a drop's tokens."
+    signed = bytes(gate.functions.factsOf(drop.content_root).call())
+    if not any(signed):
+        needed = gate.functions.needed().call()
+        why = f"fewer than {needed} of the gate's verifiers agree on drop 0x{drop.content_root.hex()} yet"
+        return _unproven(drop.tokens, why, 4)
+    steps: list[Step] = []
+    claim = ChainClaim(collection.w3.eth.chain_id, collection.address, drop.tokens, {}, (drop,))
+    with TemporaryDirectory() as scratch:
+        archives = open_archives(claim, stores, Path(scratch), steps)
+        if archives:
+            return _proofs_in(archives[0], signed)
+    failed = any(step.status == "failed" for step in steps)
+    return _unproven(drop.tokens, "; ".join(step.evidence for step in steps), 1 if failed else 3)
+
+
+def attested_proofs(
+    gate: "Contract",  # whose verifiers are believed
+    collection: "Contract",  # an ArtMint
+    tokens: Iterable[int],  # about which; each once
+    stores: list[Store],  # who may have the files
+) -> dict[int, TokenProof]:  # by token
+    "What proves each token's prompt and picture by attestation, or why nothing does."
+    known: dict[int, TokenProof] = {}
+    asked, minted = list(tokens), collection.functions.nextToken().call()
+    for token in asked:
+        if token in known:
+            continue
+        if token >= minted:
+            known |= _unproven([token], "it isn't minted yet", 4)
+            continue
+        try:
+            known |= _drop_proofs(gate, collection, drop_of_token(collection, token), stores)
+        except StillSealed as refusal:
+            known |= _unproven(range(refusal.first, refusal.last + 1), str(refusal), 4)
+    return {token: known[token] for token in asked}

@@ -7,11 +7,12 @@ __all__ = ['ByASafe', 'admin_app', 'Treasury', 'AdminAddress', 'Delay', 'Pauser'
            'WithoutCopy', 'Minter', 'Total', 'PerWindow', 'Window', 'Granted', 'Revoked', 'NewTreasury', 'Receiver',
            'Share', 'PageOfDrop', 'PageAddress', 'Lowered', 'NextAdmin', 'Accept', 'TakeBack', 'NewDelay',
            'ProposalFiles', 'OwnerKey', 'OwnerPassphrase', 'WalletSignature', 'Sender', 'EXPLORER_CALLS', 'CLONE_CALL',
-           'CONTRACT_NAME', 'NotDeployed', 'DrawnOnChain', 'Desk', 'open_desk', 'role_journal', 'open_proposals', 'act',
-           'desk_verb', 'admin_deploy', 'PlannedToSeal', 'admin_commit', 'admin_seal', 'ToldByWave', 'admin_reveal',
-           'admin_cancel', 'admin_allow', 'admin_roles', 'role_rows', 'admin_pause', 'admin_unpause', 'admin_treasury',
-           'admin_royalty', 'admin_contract_uri', 'admin_placeholder', 'admin_supply', 'admin_hand_over', 'NoProposal',
-           'owners_signer', 'admin_sign', 'admin_execute', 'NotOurDeployment', 'admin_explorer', 'custody_checks']
+           'CONTRACT_NAME', 'NotDeployed', 'DrawnOnChain', 'Desk', 'open_desk', 'role_journal', 'open_proposals',
+           'write_proposals', 'act', 'desk_verb', 'admin_deploy', 'PlannedToSeal', 'admin_commit', 'admin_seal',
+           'ToldByWave', 'admin_reveal', 'admin_cancel', 'admin_allow', 'admin_roles', 'role_rows', 'admin_pause',
+           'admin_unpause', 'admin_treasury', 'admin_royalty', 'admin_contract_uri', 'admin_placeholder',
+           'admin_supply', 'admin_hand_over', 'NoProposal', 'owners_signer', 'admin_sign', 'admin_execute',
+           'NotOurDeployment', 'admin_explorer', 'custody_checks']
 
 # %% ../../nbs/run/admin.ipynb #6f9f63f2
 import sys
@@ -156,10 +157,10 @@ def _manifest(desk: Desk, drop: int) -> "Manifest":
 # %% ../../nbs/run/admin.ipynb #c1e48d8e
 def _call_line(call: "ContractFunction") -> str:
     "A call in words."
-    from artmint.chain.contract import artifact
+    from artmint.chain.contract import collection_abi
     from artmint.chain.safe import read_call
 
-    verb, values = read_call(call._encode_transaction_data(), artifact()["abi"]) or ("a call", "unknown")
+    verb, values = read_call(call._encode_transaction_data(), collection_abi()) or ("a call", "unknown")
     return f"{verb}({values})"
 
 
@@ -246,50 +247,58 @@ def open_proposals(
     return found
 
 
-def _write_proposal(desk: Desk, safe: str, call: "ContractFunction") -> tuple[Path, "Proposal"]:
+def _write_proposal(
+    studio: Path, web3: "Web3", collection: str, safe: str, call: "ContractFunction"
+) -> tuple[Path, "Proposal"]:
     "The file of a call, and what it proposes."
     from artmint.chain.safe import propose, safe_at
     from artmint.studio.files import write_whole
 
-    there = open_proposals(desk.studio, desk.web3, safe)
+    there = open_proposals(studio, web3, safe)
     data = call._encode_transaction_data()
     for path, proposal in there.items():
         if (proposal.to, proposal.data) == (call.address, data):
             return path, proposal
-    nonce = safe_at(desk.web3, safe).functions.nonce().call()
+    nonce = safe_at(web3, safe).functions.nonce().call()
     later = max((proposal.nonce + 1 for proposal in there.values()), default=nonce) - nonce
-    proposal = propose(desk.web3, safe, call, later)
-    folder = desk.studio / "proposals"
+    proposal = propose(web3, safe, call, later)
+    folder = studio / "proposals"
     folder.mkdir(exist_ok=True)
-    path = (
-        folder
-        / f"{desk.collection.name}-{proposal.chain_id}-{proposal.nonce:04}-{call.fn_name}.proposal.json"
-    )
+    name = f"{collection}-{proposal.chain_id}-{proposal.nonce:04}-{call.fn_name}.proposal.json"
+    path = folder / name
     write_whole(path, proposal.model_dump_json(indent=1).encode())
     return path, proposal
 
 # %% ../../nbs/run/admin.ipynb #42ce9999
-def _propose_all(desk: Desk, contract: "Contract", calls: Sequence["ContractFunction"]) -> None:
-    "Write proposals for a Safe's owners, and end with 4: it waits for people."
+def write_proposals(
+    studio: Path,  # the studio's folder
+    collection: "Collection",  # whose contract
+    contract: "Contract",  # the contract
+    calls: Sequence["ContractFunction"],  # what its Safe shall do, one at least, in this order
+) -> tuple[str, dict[Path, "Proposal"], Path]:  # the Safe, what is proposed by file, their application's file
+    "Write proposals for the owners of a contract's Safe; those that are open stay as they are. Raises NotASafe, RoleMissing, RefusedByContract."
     from artmint.chain.controls import check_sender, sender_of
     from artmint.chain.safe import builder_file
     from artmint.studio.files import write_whole
 
     safe = sender_of(contract, calls[0])[1] or contract.functions.owner().call()
     check_sender(contract, calls, safe)
-    written = [_write_proposal(desk, safe, call) for call in calls]
-    first = written[0][1]
-    batch = (
-        desk.studio
-        / "proposals"
-        / f"{desk.collection.name}-{first.chain_id}-{first.nonce:04}.safe-wallet.json"
-    )
-    proposals = [proposal for _, proposal in written]
+    asked = (studio, contract.w3, collection.name, safe)
+    written = dict(_write_proposal(*asked, call) for call in calls)
+    proposals = [*written.values()]
+    first = proposals[0]
+    batch = studio / f"proposals/{collection.name}-{first.chain_id}-{first.nonce:04}.safe-wallet.json"
     names = ", ".join(proposal.verb for proposal in proposals)
-    write_whole(batch, builder_file(proposals, f"{desk.collection.title}: {names}", int(time.time() * 1000)))
+    write_whole(batch, builder_file(proposals, f"{collection.title}: {names}", int(time.time() * 1000)))
+    return safe, written, batch
+
+
+def _propose_all(desk: Desk, contract: "Contract", calls: Sequence["ContractFunction"]) -> None:
+    "Write proposals for a Safe's owners, and end with 4: it waits for people."
+    safe, written, batch = write_proposals(desk.studio, desk.collection, contract, calls)
     rows = [
         {"file": near_path(path), "meaning": proposal.meaning(), "digest": "0x" + proposal.digest().hex()}
-        for path, proposal in written
+        for path, proposal in written.items()
     ]
     if desk.json:
         print_json({"safe": safe, "proposals": rows, "safe_wallet": near_path(batch), "exit_code": 4})
@@ -1052,13 +1061,13 @@ def admin_sign(
 # %% ../../nbs/run/admin.ipynb #59c21cb1
 def _purpose_of(catalog: "Catalog", proposal: "Proposal") -> dict[str, str | int]:
     "Which collection's drop a proposal is about, where the studio knows it."
-    from artmint.chain.contract import artifact
+    from artmint.chain.contract import collection_abi
     from artmint.chain.safe import read_call
 
     key = f"@{proposal.chain_id}"
-    contracts = catalog.all("contract").items()
+    contracts = (*catalog.all("contract").items(), *catalog.all("drawn").items())
     names = [name for name, body in contracts if name.endswith(key) and body["address"] == proposal.to]
-    verb, values = read_call(proposal.data, artifact()["abi"]) or ("", "")
+    verb, values = read_call(proposal.data, collection_abi()) or ("", "")
     if not names or not values.startswith("firstTokenId "):
         return {}
     collection, first = names[0].removesuffix(key), int(values.split(",")[0].split()[1])

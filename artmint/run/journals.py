@@ -7,7 +7,7 @@ __all__ = ['journal_app', 'OnChain', 'Collections', 'ChosenContract', 'WriteDown
            'list_journals', 'Rebuilding', 'find_missing', 'rebuild_journals', 'write_missing']
 
 # %% ../../nbs/run/journals.ipynb #afb8c795
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from web3 import Web3
 
     from artmint.chain.rebuild import KeyHistory
+    from artmint.core.collection import Collection
+    from artmint.core.manifest import Manifest
     from artmint.studio.catalog import Catalog
 
 # %% ../../nbs/run/journals.ipynb #e2e6b050
@@ -180,31 +182,54 @@ def find_missing(
     wanted: set[str],  # contracts that were chosen
 ) -> Rebuilding:
     "What the chain has of a studio, and its catalog doesn't. Writes nothing."
-    from artmint.chain.contract import contract_at
+    from artmint.chain.contract import drawn_at
     from artmint.chain.custody import lock_of_role
     from artmint.chain.journal import Journal
-    from artmint.chain.rebuild import collection_of, key_history, packed_drops, studio_contracts
+    from artmint.chain.rebuild import drawn_contracts, drawn_drops, drawn_parts, key_history, packed_drops
     from artmint.chain.stuck import ClosedKey
     from artmint.seeds import load_collection
 
     say = console_voice()[1]
     manifests = packed_drops(studio)
     collections = [load_collection(folder) for folder in folders]
-    looked = [catalog, web3, keys.values(), manifests, collections]
-    contracts, why = studio_contracts(*looked, lambda done, total: say(f"{done} of {total} addresses"))
-    for address in wanted - set(contracts):
-        contracts[address] = collection_of(contract_at(web3, address), manifests, collections)
     drops = {(manifest.collection, manifest.first): manifest.drop for manifest in manifests}
+    drawn = drawn_contracts(catalog, web3, keys.values(), collections, wanted)
+    for address, name in drawn.items():
+        drops |= drawn_drops(drawn_at(web3, address), name)
+    parts = drawn_parts(web3, drawn, keys.values())
+    looked = (catalog, web3, keys.values(), manifests, collections)
+    contracts, why = _files_contracts(*looked, wanted - set(drawn))
+    contracts |= drawn
     histories = {}
     for role, address in keys.items():
         closed = Journal(catalog, web3, ClosedKey(address, lock_of_role(studio, role)))
         histories[role] = key_history(
-            closed, contracts, drops, lambda done, total: say(f"{done} of {total} found")
+            closed, contracts, drops, lambda done, total: say(f"{done} of {total} found"), parts
         )
     say("")
-    records = catalog.all("contract").items()
+    records = (*catalog.all("contract").items(), *catalog.all("drawn").items())
     recorded = {body["address"] for key, body in records if key.endswith(f"@{web3.eth.chain_id}")}
     return Rebuilding(histories, *_chosen(contracts, recorded, wanted), why)
+
+# %% ../../nbs/run/journals.ipynb #2a1dba1a
+def _files_contracts(
+    catalog: "Catalog",
+    web3: "Web3",
+    keys: Iterable[str],
+    manifests: "Sequence[Manifest]",
+    collections: "Sequence[Collection]",
+    wanted: set[str],
+) -> tuple[dict[str, str], str]:
+    "The studio's contracts whose pictures are files, those that were named among them, and why it may not be all."
+    from artmint.chain.contract import contract_at
+    from artmint.chain.rebuild import collection_of, studio_contracts
+
+    say = console_voice()[1]
+    looked = (catalog, web3, keys, manifests, collections)
+    contracts, why = studio_contracts(*looked, lambda done, total: say(f"{done} of {total} addresses"))
+    for address in wanted - set(contracts):
+        contracts[address] = collection_of(contract_at(web3, address), manifests, collections)
+    return contracts, why
 
 # %% ../../nbs/run/journals.ipynb #b3258d6e
 Collections = Annotated[
@@ -255,15 +280,19 @@ def write_missing(
     missing: Rebuilding,  # what to write down
 ) -> None:
     "Write down what the chain has. Raises the journal's refusals."
-    from artmint.chain.contract import contract_at
+    from artmint.chain.contract import contract_at, drawn_at, drawn_version
     from artmint.chain.custody import lock_of_role
     from artmint.chain.deployments import record_contract
     from artmint.chain.journal import Journal
     from artmint.chain.rebuild import write_history
     from artmint.chain.stuck import ClosedKey
+    from artmint.onchain.painter import record_drawn
 
     for address, name in missing.contracts.items():
-        record_contract(catalog, contract_at(web3, address), name)
+        if drawn_version(web3, address):
+            record_drawn(catalog, drawn_at(web3, address), name)
+        else:
+            record_contract(catalog, contract_at(web3, address), name)
     for role, history in missing.histories.items():
         if not history.whole:
             closed = ClosedKey(history.address, lock_of_role(studio, role))

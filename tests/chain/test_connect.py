@@ -50,6 +50,14 @@ def test_when_all_nodes_are_silent(between):
         assert "canary" not in str(caught.value)
 
 
+def test_a_silent_node_s_words_fit_reading_and_sending():
+    "Verbs that only read raise it, too: what is sure is said, and of a transaction only what holds if there was one."
+    words = str(NodeSilent("node.example", "HTTP 503"))
+    sure, _, conditional = words.partition("If something was being sent")
+    assert "what was asked of it isn't known" in sure and "transaction" not in sure
+    assert "the next run finds out first" in conditional
+
+
 def test_a_lying_node_is_outvoted(tmp_path, node, between):
     studio = Studio(tmp_path, node)
     liar = between(answering("eth_call", "0x" + "77" * 32))

@@ -177,6 +177,18 @@ def test_the_bytes_of_a_mined_transaction_are_put_together_again(minted):
     assert purpose_of(minted.web3, eth.get_transaction(sent["hash"]), {}, {}) is None
 
 
+def test_a_mint_is_the_newest_begun_drop_s(minted):
+    "Of three drops, a batch belongs to the last one that begins at it or before it."
+    drops = {("demo", 1): 1, ("demo", 5): 2, ("demo", 99): 3, ("other", 2): 4}
+    contracts = {minted.contract.address: "demo"}
+    sent = [minted.web3.eth.get_transaction(one.hash) for one in minted.minter.transactions()]
+    told = [purpose_of(minted.web3, one, contracts, drops) for one in sent]
+    assert [(one["first"], one["drop"]) for one in told] == [
+        (first, 1 if first < 5 else 2) for first in (one["first"] for one in told)
+    ]
+    assert {one["drop"] for one in told} == {1, 2}
+
+
 def test_whose_contract_it_is_is_said_by_its_drops(minted, tmp_path):
     drops = [Drop(word="another"), minted.drop]
     assert collection_of(minted.contract, drops) == "demo"

@@ -13,7 +13,17 @@ from PIL import Image
 
 from artmint.chain.admin import CommittedElsewise, EarlierDropOpen, OtherFacts, authorize, parties
 from artmint.chain.connect import connect
-from artmint.chain.contract import ForeignCode, artifact
+from artmint.chain.contract import (
+    DRAWN,
+    PAINTER,
+    ForeignCode,
+    artifact,
+    collection_abi,
+    drawn_at,
+    drawn_code,
+    drawn_version,
+    painter_of,
+)
 from artmint.chain.journal import Journal
 from artmint.chain.transaction import RefusedByContract
 from artmint.onchain.model import (
@@ -27,8 +37,6 @@ from artmint.onchain.model import (
 from artmint.onchain.network import WEIGHTS_SIZE
 from artmint.onchain.painter import (
     CHAIN_PRICES,
-    DRAWN,
-    PAINTER,
     OtherModel,
     OtherPage,
     check_drawn,
@@ -37,18 +45,14 @@ from artmint.onchain.painter import (
     cost_lines,
     deploy_drawn,
     deploy_painter,
-    drawn_at,
-    drawn_code,
     drawn_gas,
     drawn_model_of,
     drawn_of,
-    drawn_version,
     find_drawn,
     make_drawn,
     mint_drawn,
     model_on_chain,
     money_of,
-    painter_of,
 )
 from artmint.seeds import load_collection
 from artmint.studio.catalog import Catalog
@@ -226,6 +230,43 @@ def test_nobody_else_may_mint_or_commit(place):
     assert place.refused(place.ask.mintBatch(4, 1, 0))
 
 
+def test_an_admin_s_calls_are_what_is_missing(place):
+    "For a Safe's owners: nothing where all holds, the allowance where it is too small, and a larger one stays."
+    from artmint.drawn import admin_calls
+
+    minter, asked = place.who.minter.address, (place.contract, place.model)
+    assert admin_calls(*asked, 1, place.recipes, minter) == []
+    both = admin_calls(*asked, 4, place.recipes[:2], minter)
+    assert [call.fn_name for call in both] == ["commitDrawn", "setAllowance"]
+    assert both[1].args[1] == 5
+    stranger = place.who.treasury
+    calls = admin_calls(*asked, 1, place.recipes, stranger)
+    left = 4 - place.ask.nextToken().call()
+    assert [call.fn_name for call in calls] == ["grantRole"] + (["setAllowance"] if left else [])
+
+
+def test_a_commitment_is_read_by_whoever_signs_it(place):
+    "A Safe's proposal says of the recipes what the contract keeps of them."
+    from artmint.chain.safe import Proposal
+    from artmint.onchain.painter import commitment_call
+
+    call = commitment_call(place.contract, place.model, 4, place.recipes)
+    proposal = Proposal(
+        chain_id=1,
+        safe=place.who.treasury,
+        to=place.contract.address,
+        data=call._encode_transaction_data(),
+        nonce=0,
+    )
+    assert proposal.verb == "commitDrawn"
+    root = written_recipes(place.recipes)[1]
+    assert f"recipes 36 bytes with the SHA-256 0x{root}" in proposal.meaning()
+    assert place.model.digest in proposal.meaning()
+    names = [entry["name"] for entry in collection_abi() if entry["type"] == "function"]
+    assert {"commitDrop", "commitDrawn", "reveal"} <= set(names)
+    assert len(names) == len({str(entry) for entry in collection_abi() if entry["type"] == "function"})
+
+
 def test_nothing_can_be_set_that_draws():
     "No function of the painter's changes anything, and none of the collection's names a painter or a recipe but the commitment."
     changing = [
@@ -254,6 +295,8 @@ def test_what_it_costs_is_said_before(place):
     gas = drawn_gas(place.model, 3, COLLECTION.description)
     paid = {}
     for transaction in (*place.admin.transactions(), *place.minter.transactions()):
+        if transaction.purpose.get("collection") == "safe":
+            continue
         verb = str(transaction.purpose["verb"])
         paid[verb] = paid.get(verb, 0) + transaction.gas
     for name, verb in (
@@ -267,6 +310,21 @@ def test_what_it_costs_is_said_before(place):
     assert [line.split(" at ")[0] for line in lines[1:]] == [price.chain for price in CHAIN_PRICES]
     assert money_of(10**9, 0, CHAIN_PRICES[0], 2500) == 2500
     assert code_gas(b"\1" * 100) > code_gas(b"\0" * 100)
+
+
+def test_a_deployer_s_key_makes_it_for_a_safe(place, tmp_path):
+    "The key that pays gets no power; a lost catalog finds the contract by the Safe that it names."
+    from artmint.chain.signers import Guarded
+    from artmint.onchain.painter import drawn_policy
+
+    guarded = Guarded(place.who.admin, drawn_policy(place.web3.eth.chain_id, place.model))
+    own, safe = Journal(place.catalog, place.web3, guarded), "0x" + "11" * 20
+    second = COLLECTION.model_copy(update={"name": "safe", "title": "Safe"})
+    made = make_drawn(own, second, place.model, place.who.treasury, 1, admin=safe)
+    assert made.functions.owner().call() == safe
+    other = Journal(Catalog(tmp_path), place.web3, place.who.minter)
+    assert find_drawn(other, second, place.who.treasury) is None
+    assert find_drawn(other, second, place.who.treasury, [safe]).address == made.address
 
 
 # on a node

@@ -1,6 +1,7 @@
 "`artmint erc7007`, as it is typed."
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -112,8 +113,115 @@ def test_an_adapter_over_files_needs_a_gate_of_this_collection(tmp_path, capsys)
     assert json.loads(artmint(capsys, *deploy))["made"] == [
         {"ArtMint7007": row["ArtMint7007"], "there": True}
     ]
-    said = artmint(capsys, "erc7007", "ask", row["ArtMint7007"], 1, *where[:2], code=2)
-    assert "proves by attestation" in said
+    said = artmint(capsys, "erc7007", "ask", row["ArtMint7007"], 1, *where[:2], code=4)
+    assert "fewer than 2 of the gate's verifiers agree" in said
+    gated.opened()
+    said = artmint(capsys, "erc7007", "ask", row["ArtMint7007"], 1, *where[:2], code=3)
+    assert "couldn't be asked about" in said  # the studio has no files of these tokens
+    said = json.loads(artmint(capsys, "erc7007", "add", row["ArtMint7007"], *where, "--json", code=3))
+    assert (said["added"], sorted(said["left"])) == ([], ["1", "2", "3", "4"])
+
+
+@pytest.fixture
+def attested_studio(minted, tmp_path, capsys, monkeypatch):
+    "A studio with a drop of files that a verifier has rendered and signed, a gate over it, and an adapter: folder, adapter, words."
+    monkeypatch.setattr("artmint.chain.signers.new_keystore.__defaults__", (2**4,))
+    folder = shutil.copytree(minted[0], tmp_path / "studio", ignore=shutil.ignore_patterns("*.lock"))
+    where = ["--studio", folder, "--by", "admin"]
+    artmint(capsys, "attest", f"embedded:{minted[1]}", "--studio", folder)
+    files = sorted((folder / "attestations").glob("*.json"))
+    attester = json.loads(files[0].read_text())["attester"]
+    (tmp_path / "mine.toml").write_text(f'[verifiers]\nAda = "{attester}"\n')
+    named = ["--verifiers", tmp_path / "mine.toml", "--needed", 1]
+    gate = json.loads(artmint(capsys, "gate", "deploy", minted[1], *named, *where, "--json"))["gate"]
+    artmint(capsys, "gate", "send", gate, files[0], *where)
+    deploy = ["erc7007", "deploy", minted[1], "--gate", gate, *where, "--json"]
+    [row] = json.loads(artmint(capsys, *deploy))["made"]
+    return folder, row["ArtMint7007"], where, (gate, files)
+
+
+@pytest.mark.slow
+def test_attested_prompts_are_added_once_and_verify_says_yes(attested_studio, capsys):
+    "From files that were rendered again to ERC-7007's own answers; what waits for verifiers is named, costs nothing, and follows."
+    folder, place, where, (gate, files) = attested_studio
+    web3 = connect("embedded", folder / "chain")
+    before = web3.eth.block_number
+    add = ["erc7007", "add", place, *where]
+    planned = json.loads(artmint(capsys, *add, "--dry-run", "--json", code=4))
+    assert [row["token"] for row in planned["added"]] == [1, 2]
+    assert sorted(planned["left"]) == ["3", "4"] and "agree on drop" in planned["left"]["3"]
+    assert web3.eth.block_number == before
+    said = artmint(capsys, *add, code=4)
+    assert "token 1 was added for" in said and "token 3 isn't added: fewer than 1" in said
+    adapter = web3.eth.contract(place, abi=artifact("ArtMint7007")["abi"])
+    ask = ["erc7007", "ask", place]
+    told = json.loads(artmint(capsys, *ask, 1, *where[:2], "--json"))
+    assert told["verified"] is True and told["prompt"]
+    words = (told["prompt"].encode(), bytes.fromhex(told["file_digest"]))
+    assert adapter.functions.verify(*words, bytes.fromhex(told["proof"][2:])).call()
+    assert adapter.functions.verify(*words, b"").call()
+    assert not adapter.functions.verify(b"another prompt", words[1], b"").call()
+    assert adapter.functions.prompt(1).call() == told["prompt"]
+    height = web3.eth.block_number
+    again = json.loads(artmint(capsys, *add, "--json", code=4))
+    assert (again["added"], again["there"]) == ([], [1, 2])
+    assert web3.eth.block_number == height
+    artmint(capsys, "gate", "send", gate, files[1], *where)
+    last = json.loads(artmint(capsys, *add, "--token", 4, "--json"))
+    assert [row["token"] for row in last["added"]] == [4]
+    assert abs(last["added"][0]["gas"] / 195_000 - 1) < 0.2
+    artmint(capsys, *add)
+    purposes = [body["purpose"] for body in Catalog(folder).all("transaction").values()]
+    assert sorted(one["token"] for one in purposes if one["verb"] == "addAigcData") == [1, 2, 3, 4]
+
+
+@pytest.mark.slow
+def test_what_cant_be_proven_is_refused_in_words(attested_studio, capsys, tmp_path):
+    folder, place, where, _ = attested_studio
+    height = connect("embedded", folder / "chain").eth.block_number
+    add = ["erc7007", "add", place, *where]
+    said = artmint(capsys, *add, "--token", 1, "--store", tmp_path / "nothing", code=3)
+    assert "token 1 isn't added" in said and "That speaks of the stores" in said
+    assert "token 99 isn't added: it isn't minted yet" in artmint(capsys, *add, "--token", 99, code=4)
+    gate = attested_studio[3][0]
+    said = artmint(capsys, "erc7007", "add", gate, *where, code=2)
+    assert "holds no ArtMint7007" in said
+    assert connect("embedded", folder / "chain").eth.block_number == height
+
+
+@pytest.mark.slow
+def test_other_facts_than_the_files_give_prove_nothing(minted, tmp_path, capsys):
+    "Verifiers who signed something else than the drop's files: said, with both roots, and nothing is sent."
+    from artmint.chain.contract import contract_at
+    from artmint.prove.attestations import DropFindings, sign_findings
+    from artmint.prove.evidence import drop_of_token
+    from tests.attested import EAS, NOW, Key, statements
+
+    folder = shutil.copytree(minted[0], tmp_path / "studio", ignore=shutil.ignore_patterns("*.lock"))
+    where, key = ["--studio", folder, "--by", "admin"], Key(11)
+    drop = drop_of_token(contract_at(connect("embedded", folder / "chain"), minted[1]), 1)
+    found = DropFindings(drop, statements("equal", "equal"), facts=b"\7" * 32)
+    (tmp_path / "lie.json").write_bytes(sign_findings(key, EAS, minted[1], found, NOW).data)
+    (tmp_path / "mine.toml").write_text(f'[verifiers]\nAda = "{key.address}"\n')
+    named = ["--verifiers", tmp_path / "mine.toml", "--needed", 1]
+    gate = json.loads(artmint(capsys, "gate", "deploy", minted[1], *named, *where, "--json"))["gate"]
+    artmint(capsys, "gate", "send", gate, tmp_path / "lie.json", *where)
+    deploy = ["erc7007", "deploy", minted[1], "--gate", gate, *where, "--json"]
+    [row] = json.loads(artmint(capsys, *deploy))["made"]
+    height = connect("embedded", folder / "chain").eth.block_number
+    said = artmint(capsys, "erc7007", "add", row["ArtMint7007"], "--token", 1, *where, code=1)
+    assert "have signed 0x" + "07" * 32 in said
+    artmint(capsys, "erc7007", "ask", row["ArtMint7007"], 1, *where[:2], code=1)
+    assert connect("embedded", folder / "chain").eth.block_number == height
+
+
+@pytest.mark.slow
+def test_a_drawn_collection_s_adapter_needs_nothing_added(tmp_path, capsys):
+    admin, contract = drawn_studio(tmp_path / "s")
+    where = ["--studio", tmp_path / "s", "--by", "admin"]
+    made = json.loads(artmint(capsys, "erc7007", "deploy", contract.address, *where, "--json"))["made"]
+    said = artmint(capsys, "erc7007", "add", made[1]["ArtMint7007"], *where, code=2)
+    assert "needs nothing added" in said
 
 
 def test_what_is_no_address_is_refused_before_a_chain_is_asked(tmp_path, capsys):
@@ -121,6 +229,7 @@ def test_what_is_no_address_is_refused_before_a_chain_is_asked(tmp_path, capsys)
         ["deploy", "0x123"],
         ["deploy", "0x" + "11" * 20, "--gate", "gate.eth"],
         ["ask", "0x12", 1],
+        ["add", "0x12"],
     ):
         said = artmint(capsys, "erc7007", *words, "--studio", tmp_path, code=2).replace("│", " ")
         assert "is no address here" in " ".join(said.split())

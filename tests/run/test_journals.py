@@ -119,3 +119,85 @@ def test_no_chain_and_no_key_are_made(tmp_path):
 def test_a_strangers_command_names_a_node_and_no_key(tmp_path, chain, rpc):
     assert verify_command("424242:0xAb", tmp_path, chain).endswith(f"--regenerate --rpc {rpc}")
     assert "--rpc" not in verify_command("embedded:0xAb", tmp_path)
+
+
+# drawn on chain
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    "A studio whose collection the chain draws: three tokens committed, two of them minted."
+    from artmint.chain.admin import authorize, parties
+    from artmint.chain.connect import connect
+    from artmint.chain.journal import Journal
+    from artmint.drawn import drawn_slots
+    from artmint.onchain.model import bundled_model
+    from artmint.onchain.painter import commit_drawn, make_drawn, mint_drawn
+    from artmint.seeds import frozen_slots, load_collection
+
+    folder = tmp_path_factory.mktemp("drawn")
+    chosen, model = load_collection(ROOT / "collections/onchain"), bundled_model()
+    catalog, web3 = Catalog(folder), connect("embedded", folder / "chain")
+    who = parties(web3, folder / "keys", rounds=2**10)
+    admin, minter = Journal(catalog, web3, who.admin), Journal(catalog, web3, who.minter)
+    recipes = [
+        one.recipe
+        for one in drawn_slots(chosen, chosen.salt, frozen_slots(catalog, chosen, chosen.salt)[:3], model)
+    ]
+    contract = make_drawn(admin, chosen, model, who.treasury, 1)
+    commit_drawn(admin, contract, model, 1, recipes)
+    authorize(admin, contract, who.minter.address, 3)
+    mint_drawn(minter, contract, chosen.name, 1, range(1, 3))
+    return folder, contract, catalog
+
+
+def test_a_drawn_collection_s_lost_catalog_is_rebuilt_and_nothing_is_minted_twice(drawn, tmp_path, capsys):
+    "Painter, contract, commitment and mints are read back with what they were for; the next run mints what is left, once."
+    from artmint.chain.admin import parties
+    from artmint.chain.connect import connect
+    from artmint.chain.journal import Journal, JournalBehind
+    from artmint.onchain.painter import mint_drawn
+
+    folder, contract, kept = drawn
+    lost = tmp_path / "lost"
+    shutil.copytree(folder, lost, ignore=shutil.ignore_patterns("catalog.sqlite*"))
+    web3 = connect("embedded", lost / "chain")
+    here = web3.eth.contract(contract.address, abi=contract.abi)
+    who = parties(web3, lost / "keys")
+
+    def mint():
+        return mint_drawn(Journal(Catalog(lost), web3, who.minter), here, "onchain", 1, range(1, 4))
+
+    with pytest.raises(JournalBehind):
+        mint()
+    command = ["journal", "rebuild", ROOT / "collections/onchain", "--studio", lost]
+    code, said = typed(capsys, *command)
+    assert code == 1, said
+    assert f"contract {contract.address} is onchain's" in said
+    for verb in ("deploy chunk", "deploy painter", "deploy drawn", "commitDrawn", "mintBatch"):
+        assert f": {verb}, " in said, said
+    assert "outside of artmint" not in said
+    code, said = typed(capsys, *command, "--really")
+    assert (code, said.splitlines()[-1]) == (0, "written down"), said
+    again = Catalog(lost)
+    assert again.all("drawn") == kept.all("drawn")
+    assert told_of(again) == told_of(kept)
+    assert len(mint()) == 1
+    assert mint() == []
+    assert (here.functions.totalSupply().call(), here.functions.nextToken().call()) == (3, 4)
+    code, said = typed(capsys, *command)
+    assert (code, said.splitlines()[-1]) == (0, "nothing is missing"), said
+
+
+def told_of(catalog):
+    "What a catalog's transactions were for, by key."
+    return {key: body["purpose"] for key, body in catalog.all("transaction").items()}
+
+
+def test_a_drawn_collection_that_nobody_names_is_nobody_s(drawn, tmp_path, capsys):
+    folder, contract, _ = drawn
+    lost = tmp_path / "lost"
+    shutil.copytree(folder, lost, ignore=shutil.ignore_patterns("catalog.sqlite*"))
+    code, said = typed(capsys, "journal", "rebuild", "--studio", lost)
+    assert code == 1
+    assert f"no collection that is known here: {contract.address}; name its folder" in said
