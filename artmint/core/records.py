@@ -184,9 +184,7 @@ class Recipe(PictureFacts):
     clip_skip: int = Field(1, ge=1, le=12)  # A1111's counting; 1: the layer that the base itself reads
     guidance_rescale: float = Field(0.0, ge=0, le=1)  # Lin et al., 2024, section 3.4
     prompt_syntax: SyntaxName = "plain"
-    mask: Hex64 | None = (
-        None  # digest of a grey picture file: what is white is painted over, what is black stays
-    )
+    mask: Hex64 | None = None  # digest of a grey picture file: white is painted over, black stays
     regions: tuple[Region, ...] = ()
     controls: tuple[ControlUse, ...] = ()
     picture_prompts: tuple[PicturePrompt, ...] = ()

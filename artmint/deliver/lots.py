@@ -124,7 +124,7 @@ class OtherChain(Refusal):
     says = "These lots are drawn on chain {wanted}, and the node's is {found}. Name that chain with --chain."
     exit_code = 2
 
-
+# %% ../../nbs/deliver/lots.ipynb #265ba9dc
 def final_block(
     web3: "Web3",  # the chain
 ) -> int:
