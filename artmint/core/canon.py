@@ -52,7 +52,7 @@ def spoken_value(
         return ("; " if any(", " in one for one in words) else ", ").join(words)
     return str(value)
 
-
+# %% ../../nbs/core/canon.ipynb #fe9b4746
 class _Speech(string.Formatter):
     "Python's formatting of messages, in which no value stands as Python would write it."
 
