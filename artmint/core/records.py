@@ -16,7 +16,16 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 # %% ../../nbs/core/records.ipynb #ccacacb9
-from .canon import Hex64, Record, Refusal, canonical, digest, error_lines, shown_text
+from artmint.core.canon import (
+    Hex64,
+    Record,
+    Refusal,
+    canonical,
+    digest,
+    error_lines,
+    shown_text,
+    spoken_value,
+)
 
 # %% ../../nbs/core/records.ipynb #62a31f12
 class Slot(Record):
@@ -104,7 +113,7 @@ class Region(Record):
         if (self.box is None) == (self.mask is None):
             raise ValueError("a region has a box or a mask, and not both")
         if self.box and (self.box[2] <= self.box[0] or self.box[3] <= self.box[1]):
-            raise ValueError(f"the box {list(self.box)} (left, top, right, bottom) has no inside")
+            raise ValueError(f"the box {spoken_value(self.box)} (left, top, right, bottom) has no inside")
         return self
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 # %% ../../nbs/publish/waves.ipynb #e440cabf
-from ..core.canon import Record, Refusal, canonical
+from ..core.canon import Record, Refusal, canonical, spoken_value
 from .placeholder import cover_of
 from ..studio.catalog import Catalog
 from ..studio.files import drop_key
@@ -63,7 +63,7 @@ def _order_fault(waves: tuple[Wave, ...]) -> str:
     "What is wrong with waves that follow each other; empty: nothing."
     named = Counter(drop for wave in waves for drop in wave.drops)
     if twice := sorted(drop for drop, count in named.items() if count > 1):
-        return f"drops {twice} are told twice"
+        return f"drops {spoken_value(twice)} are told twice"
     if len(waves) > 1 and not all(wave.drops for wave in waves):
         return "of several waves each says its drops (drops = [1, 2])"
     times = [wave.second for wave in waves if wave.at]
