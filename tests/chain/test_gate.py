@@ -101,3 +101,18 @@ def test_it_has_no_owner_and_no_way_to_change_anything(gated):
     }
     assert writes == {"attest"}
     assert gated.gate.functions.verifiers().call() == [key.address for key in gated.keys]
+
+
+def test_nobody_s_address_is_no_verifier_and_bytes_are_nobody_s_signature(gated):
+    "What the recovery gives for bytes that are no signature is the zero address; no gate can have it among its verifiers."
+    from eth_utils import keccak
+
+    made = artifact("AttestationGate")
+    factory = gated.web3.eth.contract(abi=made["abi"], bytecode=made["bytecode"])
+    for some in (["0x" + "00" * 20], [gated.keys[0].address] * 2):
+        with pytest.raises(ContractCustomError) as caught:
+            factory.constructor(gated.contract.address, some, 1).estimate_gas({"from": gated.admin.address})
+        assert caught.value.data.startswith("0x" + keccak(text="BadVerifier(address)")[:4].hex())
+    facts, attestations, _ = gated.signed(gated.keys[0])
+    for bytes_ in (b"", bytes(65), b"\xff" * 65, bytes(64)):
+        refuses(gated, "NotAVerifier", (facts, attestations, bytes_))
