@@ -360,6 +360,10 @@ def _networks(folder: Path) -> list[Path]:
     for name, value in named.items():
         if name.startswith("_") or not isinstance(value, list) or not value or value[0] is None:
             continue
+        if not re.fullmatch(r"\w{1,64}", name):
+            raise NoSuchBase(
+                str(folder), f"its model_index.json names a part {name[:40]!r}, which no folder is called"
+            )
         if value[0] not in LIBRARIES and not hasattr(pipelines, str(value[0])):
             raise NoSuchBase(str(folder), f"its {name} is of a class of its own, {value}")
         networks.append(folder / name)
@@ -748,7 +752,9 @@ def _settings(component: Any) -> dict[str, Any]:
     "The class of a model or scheduler, and what its configuration sets beyond the defaults."
     has_own_diff = hasattr(component.config, "to_diff_dict")  # transformers' configurations
     given = component.config.to_diff_dict() if has_own_diff else _beyond_defaults(component)
-    relevant = {key: value for key, value in given.items() if key[0] != "_" and key not in NOT_PIXELS}
+    relevant = {
+        key: value for key, value in given.items() if not key.startswith("_") and key not in NOT_PIXELS
+    }
     return {"class": type(component).__name__} | relevant
 
 # %% ../../nbs/make/base.ipynb #0fcc43df
