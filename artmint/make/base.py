@@ -188,6 +188,13 @@ def _most(key: str) -> int:
     return LAYER_LIMIT if "layers" in key or "blocks" in key else NUMBER_LIMIT
 
 
+def _exceeds(key: str, value: Any) -> bool:
+    "Whether a number is larger than a configuration's may be; whole ones beyond 2^53 are read as floats here, and whole by libraries."
+    if isinstance(value, float):
+        return abs(value) > 2**53
+    return isinstance(value, int) and abs(value) > _most(key)
+
+
 def excess(
     config: Any,  # of a network
 ) -> str:  # empty: there is none
@@ -195,7 +202,7 @@ def excess(
     for key, value in _entries_in(config):
         values = value if isinstance(value, list) else [value]
         many = "block" in key and len(values) > ROW_LIMIT
-        if many or any(isinstance(each, int) and abs(each) > _most(key) for each in values):
+        if many or any(_exceeds(key, each) for each in values):
             return f"{key} = {json.dumps(value):.60}, more than any model has"
     return ""
 
