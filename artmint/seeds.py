@@ -26,7 +26,7 @@ from artmint.core.allocation import (
     allocated_rows,
     require_allocation,
 )
-from .core.canon import Refusal, digest
+from .core.canon import Refusal, digest, spoken_value
 from artmint.core.collection import (
     ONE_OF_ONE,
     WILDCARD,
@@ -324,7 +324,7 @@ class AllocationChanged(Refusal):
         if not self.kept:
             return "No slot has an edition yet: 00_seeds or 15_generate allocate them anew."
         return (
-            f"Slots {self.kept} have editions and keep their traits: give each of their values at least as "
+            f"Slots {spoken_value(self.kept)} have editions and keep their traits: give each of their values at least as "
             "many slots as these take, and 00_seeds or 15_generate allocate the others anew."
         )
 
@@ -340,7 +340,7 @@ class TraitsRemoved(AllocationChanged):
     def advice(self) -> str:
         "What can be done."
         return (
-            f"Slots {self.kept} have editions with these traits and keep them: put the traits back. `silent` "
+            f"Slots {spoken_value(self.kept)} have editions with these traits and keep them: put the traits back. `silent` "
             "keeps one out of the prompts, and `absent` keeps its values out of what is published."
         )
 
@@ -356,7 +356,7 @@ class ConstraintBroken(AllocationChanged):
     def advice(self) -> str:
         "What can be done."
         return (
-            f"Slots {self.kept} have editions that break it, and keep their traits: take the constraint back, "
+            f"Slots {spoken_value(self.kept)} have editions that break it, and keep their traits: take the constraint back, "
             "or ease it so that these slots keep it."
         )
 

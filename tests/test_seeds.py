@@ -530,7 +530,7 @@ def test_a_recipe_says_what_the_collection_says():
         "a" * 64,
         0.4,
         SecondPass(scale=2.0),
-        (256, 256),
+        (1024, 1024),  # painted twice as large, and traced four times
         recipe.seed,
     )
     assert (

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 from pydantic import Field, ValidationError
 
 # %% ../../nbs/chain/signers.ipynb #70c1258d
-from ..core.canon import Record, Refusal, error_lines
+from ..core.canon import Record, Refusal, error_lines, spoken_value
 from ..studio.files import BadSettings, read_settings, write_new
 
 # %% ../../nbs/chain/signers.ipynb #1e6d5be9
@@ -560,7 +560,7 @@ class Policy(Record):
         if self.price and price > self.price:
             problems.append(f"{price} wei for a unit of gas, above {self.price}")
         if strange:
-            problems.append(f"fields that nobody reads: {strange}")
+            problems.append(f"fields that nobody reads: {spoken_value(strange)}")
         return problems + self.over(transaction, past)
 
 # %% ../../nbs/chain/signers.ipynb #7cf2ee25

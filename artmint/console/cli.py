@@ -90,6 +90,7 @@ from ..run.sales import sale_app
 from ..run.attest import AttestationFiles, AttestedBy, VerifierFile, asked_verifiers, attest_drop
 from ..run.gates import gate_app
 from ..run.erc7007 import seven_app
+from ..run.lots import lots_app
 from ..run.imports import import_folder
 from ..run.posts import posts_app
 from ..run.preview import preview_drop
@@ -166,6 +167,7 @@ GROUPS = {
     "admin": admin_app,
     "gate": gate_app,
     "erc7007": seven_app,
+    "lots": lots_app,
     "journal": journal_app,
     "tx": tx_app,
     "sale": sale_app,

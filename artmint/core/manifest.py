@@ -15,7 +15,16 @@ from typing import Any, Literal, TypeVar
 from pydantic import ConfigDict, Field, ValidationError
 
 # %% ../../nbs/core/manifest.ipynb #8df3ef33
-from .canon import Hex64, NotPlainJSON, Record, Refusal, canonical, error_lines, read_json
+from artmint.core.canon import (
+    Hex64,
+    NotPlainJSON,
+    Record,
+    Refusal,
+    canonical,
+    error_lines,
+    read_json,
+    spoken_value,
+)
 from .formats import MIME_FORMATS
 from .records import FileRole, MimeType
 
@@ -125,7 +134,7 @@ def read_manifest(
     ids = [token.id for token in manifest.tokens]
     quantity = min(manifest.quantity, len(ids) + 1)  # it may name a range that is longer than memory
     if ids != list(range(manifest.first, manifest.first + quantity)):
-        reason = f"tokens {ids[:3]}... are not {manifest.quantity} from {manifest.first}"
+        reason = f"tokens {spoken_value(ids[:3])}... are not {manifest.quantity} from {manifest.first}"
         raise BadMetadata("drop.json", [reason])
     return manifest
 

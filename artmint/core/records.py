@@ -16,7 +16,16 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 # %% ../../nbs/core/records.ipynb #ccacacb9
-from .canon import Hex64, Record, Refusal, canonical, digest, error_lines, shown_text
+from artmint.core.canon import (
+    Hex64,
+    Record,
+    Refusal,
+    canonical,
+    digest,
+    error_lines,
+    shown_text,
+    spoken_value,
+)
 
 # %% ../../nbs/core/records.ipynb #62a31f12
 class Slot(Record):
@@ -104,7 +113,7 @@ class Region(Record):
         if (self.box is None) == (self.mask is None):
             raise ValueError("a region has a box or a mask, and not both")
         if self.box and (self.box[2] <= self.box[0] or self.box[3] <= self.box[1]):
-            raise ValueError(f"the box {list(self.box)} (left, top, right, bottom) has no inside")
+            raise ValueError(f"the box {spoken_value(self.box)} (left, top, right, bottom) has no inside")
         return self
 
 
@@ -184,9 +193,7 @@ class Recipe(PictureFacts):
     clip_skip: int = Field(1, ge=1, le=12)  # A1111's counting; 1: the layer that the base itself reads
     guidance_rescale: float = Field(0.0, ge=0, le=1)  # Lin et al., 2024, section 3.4
     prompt_syntax: SyntaxName = "plain"
-    mask: Hex64 | None = (
-        None  # digest of a grey picture file: what is white is painted over, what is black stays
-    )
+    mask: Hex64 | None = None  # digest of a grey picture file: white is painted over, black stays
     regions: tuple[Region, ...] = ()
     controls: tuple[ControlUse, ...] = ()
     picture_prompts: tuple[PicturePrompt, ...] = ()

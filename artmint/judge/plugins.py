@@ -29,7 +29,7 @@ from PIL import Image
 from pydantic import BaseModel, ValidationError
 
 # %% ../../nbs/judge/plugins.ipynb #77865ce0
-from ..core.canon import Refusal, digest, error_lines
+from ..core.canon import Refusal, digest, error_lines, spoken_value
 from ..core.collection import Collection, ScorerChoice, example, read_collection
 from ..core.picture import pixel_digest
 from ..core.records import Artifact, Candidate, Slot
@@ -439,7 +439,7 @@ def _mode_faults(measure: Measure, images: list[Image.Image], near: float) -> li
     values = [float(measure([0], [image])[0]) for image in modes]
     if np.ptp(values) <= near:
         return []
-    return [f"one picture as RGB, L and RGBA gives {values}"]
+    return [f"one picture as RGB, L and RGBA gives {spoken_value(values)}"]
 
 
 def _size_faults(measure: Measure, images: list[Image.Image], size: int | None) -> list[str]:

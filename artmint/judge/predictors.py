@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import torch
 
 # %% ../../nbs/judge/predictors.ipynb #2df416fb
-from ..core.canon import NotPlainJSON, Record, Refusal, digest, read_json
+from ..core.canon import NotPlainJSON, Record, Refusal, digest, read_json, spoken_value
 from ..core.records import Candidate
 from .heads import BadHead, aesthetic_weights
 from ..make.base import PICKLES, quiet, refuse_code
@@ -288,8 +288,11 @@ def _aesthetic_head(name: str, data: bytes, source: str, widths: tuple[int, ...]
     except BadHead as refusal:
         raise BadPredictor(name, source, refusal.reason) from refusal
     shapes = [tuple(part.shape) for key, part in load(data).items() if key.endswith("weight")]
-    if sorted(shapes) != sorted(zip(widths, (len(vector), *widths))):
-        reason = f"its layers have the shapes {shapes}, and this kind has {list(zip(widths, (len(vector), *widths)))}"
+    wanted = list(zip(widths, (len(vector), *widths)))
+    if sorted(shapes) != sorted(wanted):
+        reason = (
+            f"its layers have the shapes {spoken_value(shapes)}, and this kind has {spoken_value(wanted)}"
+        )
         raise BadPredictor(name, source, reason)
     return vector, constant
 

@@ -28,7 +28,7 @@ class NotOneSize(Refusal):
 
     one: tuple
     other: tuple
-    says = "A picture of {one} pixels and one of {other} can't be compared: engines that were asked for one size gave two."
+    says = "A picture of {one[0]} x {one[1]} pixels and one of {other[0]} x {other[1]} can't be compared: engines that were asked for one size gave two."
 
 
 @dataclass(frozen=True)

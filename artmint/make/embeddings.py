@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
 
 # %% ../../nbs/make/embeddings.ipynb #c08eb176
-from ..core.canon import Refusal
+from ..core.canon import Refusal, spoken_value
 from .adapters import NotAnAdapter, header_of, pack_tensors, unpack_tensors
 from .base import PICKLES, quiet
 from ..studio.catalog import Catalog
@@ -43,7 +43,9 @@ def _vectors(name: str, tensor: "torch.Tensor") -> "torch.Tensor":
 
     vectors = tensor[None] if tensor.dim() == 1 else tensor
     if vectors.dim() != 2 or not vectors.numel() or not vectors.is_floating_point():
-        raise NotAnEmbedding(f"{name!r} is a tensor of shape {tuple(tensor.shape)}, no list of vectors")
+        raise NotAnEmbedding(
+            f"{name!r} is a tensor of shape {spoken_value(tuple(tensor.shape))}, no list of vectors"
+        )
     if not torch.isfinite(vectors.float()).all():
         raise NotAnEmbedding(f"{name!r} holds infinities or NaN")
     return vectors
@@ -66,7 +68,7 @@ def pack_word(
         vectors = {ENCODERS[name]: _vectors(name, tensor) for name, tensor in tensors.items()}
         counts = {name: len(rows) for name, rows in vectors.items()}
         if len(set(counts.values())) > 1:
-            raise NotAnEmbedding(f"its encoders have different numbers of vectors ({counts})")
+            raise NotAnEmbedding(f"its encoders have different numbers of vectors ({spoken_value(counts)})")
         facts = facts | {WORD: word or ""}
     elif len(tensors) == 1:
         ((name, tensor),) = tensors.items()

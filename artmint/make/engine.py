@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import torch
 
 # %% ../../nbs/make/engine.ipynb #e5be9891
-from ..core.canon import Refusal
+from ..core.canon import Refusal, spoken_value
 from ..core.records import Recipe
 from .base import Base, quiet
 from .control import Control, control_network, control_residuals, network_config, refuse_misfit
@@ -594,7 +594,7 @@ def picture_faults(
         if not sound:
             faults.append("numbers that are none (NaN or infinite)")
         elif (picture == picture[:1, :1]).all():
-            faults.append(f"one flat colour, {tuple(int(value) for value in picture[0, 0])}")
+            faults.append(f"one flat colour, {spoken_value([int(value) for value in picture[0, 0]])}")
         else:
             faults.append("")
     return faults

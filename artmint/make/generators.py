@@ -27,7 +27,16 @@ if TYPE_CHECKING:
     import torch
 
 # %% ../../nbs/make/generators.ipynb #57adb832
-from ..core.canon import NotPlainJSON, Record, Refusal, canonical, error_lines, read_json, unsafe_text
+from artmint.core.canon import (
+    NotPlainJSON,
+    Record,
+    Refusal,
+    canonical,
+    error_lines,
+    read_json,
+    spoken_value,
+    unsafe_text,
+)
 from ..core.picture import infotext
 from ..core.records import Recipe, refuse_unread
 from artmint.make.base import (
@@ -409,7 +418,8 @@ def _graph_inputs(generator: "Generator", latent: np.ndarray, condition: np.ndar
         sizes = (1, len(values), *(1 for _ in shape[2:])) if len(shape) > 1 else (len(values),)
         if any(isinstance(asked, int) and asked != size for asked, size in zip(shape, sizes)):
             raise NotAGenerator(
-                generator.origin, f"its graph wants {name} in the shape {shape}, and it has {sizes}"
+                generator.origin,
+                f"its graph wants {name} in the shape {spoken_value(shape)}, and it has {spoken_value(sizes)}",
             )
         given[name] = values.reshape(sizes)
     return given

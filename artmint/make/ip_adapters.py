@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import torch
 
 # %% ../../nbs/make/ip_adapters.ipynb #32b10974
+from ..core.canon import spoken_value
 from ..core.records import PicturePrompt
 from .adapters import NotAnAdapter, unpack_tensors
 from .base import CodeInModel, excess, library_words, quiet, refuse_pickles
@@ -152,7 +153,7 @@ def refuse_other_family(
                 shape = "missing" if given is None else tuple(given.shape)
                 raise NotANetwork(
                     IP_ADAPTER,
-                    f"it is for a base of another family: {name} wants {wanted}, and it is {shape}",
+                    f"it is for a base of another family: {name} wants {spoken_value(wanted)}, and it is {spoken_value(shape)}",
                 )
 
 

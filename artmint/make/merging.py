@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import torch
 
 # %% ../../nbs/make/merging.ipynb #5a64b830
+from ..core.canon import spoken_value
 from artmint.make.adapters import (
     PARTS,
     NotAnAdapter,
@@ -230,7 +231,9 @@ def _algorithm_of(layer: str, roles: set[str]) -> Algorithm | None:
     for algorithm in ALGORITHMS:
         if set(algorithm.needed) <= roles <= set(algorithm.needed + algorithm.may):
             return algorithm
-    raise NotAnAdapter(f"layer {layer!r} is no whole LoRA, LoHa, LoKr, IA3 or difference: {sorted(roles)}")
+    raise NotAnAdapter(
+        f"layer {layer!r} is no whole LoRA, LoHa, LoKr, IA3 or difference: {spoken_value(sorted(roles))}"
+    )
 
 
 def _refuse_halves(layers: dict[str, Sides]) -> None:
@@ -357,7 +360,7 @@ def _placed(
                 fitting[place] = changes
         if len(fitting) > 1:
             raise NotAnAdapter(
-                f"layer {name!r} could be any of {sorted(fitting)}; its name doesn't say which"
+                f"layer {name!r} could be any of {spoken_value(sorted(fitting))}; its name doesn't say which"
             )
         if not fitting:
             strangers.append(name)

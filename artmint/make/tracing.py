@@ -19,7 +19,8 @@ from ..core.records import Recipe
 # %% ../../nbs/make/tracing.ipynb #051a1492
 def _sum_squares(x: np.ndarray) -> np.ndarray:
     "The squared length of the last axis, of three."
-    return x[..., 0] * x[..., 0] + x[..., 1] * x[..., 1] + x[..., 2] * x[..., 2]
+    first, second, third = x[..., 0], x[..., 1], x[..., 2]
+    return first * first + second * second + third * third
 
 
 def _opponent(rgb: np.ndarray) -> np.ndarray:
@@ -114,7 +115,7 @@ def _mixed(colours: np.ndarray, weights: np.ndarray, most: int, enough: float) -
         cost[kept] = cost[:, kept] = row
     return colours[weights > 0]
 
-
+# %% ../../nbs/make/tracing.ipynb #631732a9
 def _nearest(x: np.ndarray, inks: np.ndarray) -> np.ndarray:
     "The index of the nearest ink at every place; of equals the first."
     least = np.full(x.shape[:-1], np.inf)
@@ -186,7 +187,7 @@ def _printed_colours(index: np.ndarray, fine: np.ndarray, count: int) -> np.ndar
             colours[k] = places[len(places) // 2]
     return colours
 
-
+# %% ../../nbs/make/tracing.ipynb #92194705
 def _cut(index: np.ndarray, colours: np.ndarray, size: tuple[int, int], sigma: float) -> np.ndarray:
     "Inks by place, as a picture of another size with clean edges: (height, width, 3) uint8."
     above, below = (np.full(size[::-1], -1, np.int16) for _ in range(2))

@@ -22,7 +22,7 @@ from importlib.resources import files
 import numpy as np
 
 # %% ../../nbs/onchain/model.ipynb #4e47cc2d
-from ..core.canon import Refusal
+from ..core.canon import Refusal, spoken_value
 from artmint.onchain.network import (
     CLASSES,
     MOST_LAYERS,
@@ -94,7 +94,7 @@ class Vocabulary:
         if len(self.traits) > 8 or roles != [PALETTE, GROUND]:
             return "it needs one trait for the palette, one for the ground, and at most eight in all"
         if broken or max(len(text.encode()) for text in texts) > 255:
-            return f"a word is empty, longer than 255 bytes, or has a quote, a backslash or a control character ({broken[:3]})"
+            return f"a word is empty, longer than 255 bytes, or has a quote, a backslash or a control character ({spoken_value(broken[:3])})"
         if self.combinations() * VARIANTS > CLASSES or len(self.flags) != self.combinations():
             room = CLASSES // VARIANTS
             return f"it has {self.combinations()} combinations of shapes, and the network has room for {room}"

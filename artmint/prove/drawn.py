@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # %% ../../nbs/prove/drawn.ipynb #0b81b04b
 from ..chain.contract import ForeignCode, drawn_at, drawn_version, painter_of
-from ..core.canon import Refusal, digest
+from ..core.canon import Refusal, digest, spoken_value
 from ..core.picture import pixel_digest
 from ..core.records import Finding
 from artmint.onchain.model import (
@@ -108,7 +108,7 @@ def _model_steps(claim: DrawnClaim) -> Iterator[Step]:
         size = f"{len(claim.model.network):,} bytes of network, {len(claim.model.program):,} of page"
         yield Step("content", "held", f"{size}; their SHA-256 is what every drop was committed with: {got}")
     else:
-        evidence = f"the painter's bytes hash to {got}, it says {claim.digest}, and drops were committed with {sorted(committed)}"
+        evidence = f"the painter's bytes hash to {got}, it says {claim.digest}, and drops were committed with {spoken_value(sorted(committed))}"
         yield Step("content", "failed", f"model: {evidence}")
 
 

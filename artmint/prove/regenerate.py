@@ -302,7 +302,7 @@ def _difference(one: Image.Image, other: Image.Image) -> str:
     from skimage.metrics import structural_similarity
 
     if one.size != other.size:
-        return f"sizes {one.size} and {other.size}"
+        return f"sizes {one.width} x {one.height} and {other.width} x {other.height}"
     a, b = (np.asarray(image.convert("RGB"), float) for image in (one, other))
     error = max(np.mean((a - b) ** 2), 1e-12)
     psnr = 10 * np.log10(255**2 / error)

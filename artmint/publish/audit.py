@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 # %% ../../nbs/publish/audit.ipynb #47cb3a74
-from ..core.canon import canonical, read_json, unsafe_text
+from ..core.canon import canonical, read_json, spoken_value, unsafe_text
 from ..core.collection import Collection, TokenWords
 from ..core.manifest import BadMetadata, Manifest, Token
 from ..core.market import media_of, token_texts
@@ -147,7 +147,9 @@ def _unnamed_traits(token: int, metadata: TokenMetadata) -> list[Finding]:
     it, and words for no trait."""
     words = dict(metadata.artmint.words or {})
     if "prompt" not in metadata.artmint.recipe:
-        return [Finding(token, "artmint.words", "none without a prompt", f"{words}")] if words else []
+        return (
+            [Finding(token, "artmint.words", "none without a prompt", spoken_value(words))] if words else []
+        )
     prompt = str(metadata.artmint.recipe["prompt"])
     findings = []
     for entry in metadata.attributes:

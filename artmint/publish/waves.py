@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['Wave', 'RevealPlan', 'plain_times', 'plan_of', 'PlannedDrop', 'PlansDiffer', 'PlanForgotten', 'planned_drop',
-           'record_plan', 'is_released', 'is_held_back', 'release_drop', 'stay_inside']
+           'WaveMoved', 'planned_drops', 'moved_drops', 'require_unmoved', 'record_plan', 'is_released', 'is_held_back',
+           'release_drop', 'stay_inside']
 
 # %% ../../nbs/publish/waves.ipynb #231a9a8b
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from datetime import time as clock
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 # %% ../../nbs/publish/waves.ipynb #e440cabf
-from ..core.canon import Record, Refusal, canonical
+from ..core.canon import Record, Refusal, canonical, spoken_value
 from .placeholder import cover_of
 from ..studio.catalog import Catalog
 from ..studio.files import drop_key
@@ -62,7 +63,7 @@ def _order_fault(waves: tuple[Wave, ...]) -> str:
     "What is wrong with waves that follow each other; empty: nothing."
     named = Counter(drop for wave in waves for drop in wave.drops)
     if twice := sorted(drop for drop, count in named.items() if count > 1):
-        return f"drops {twice} are told twice"
+        return f"drops {spoken_value(twice)} are told twice"
     if len(waves) > 1 and not all(wave.drops for wave in waves):
         return "of several waves each says its drops (drops = [1, 2])"
     times = [wave.second for wave in waves if wave.at]
@@ -166,7 +167,129 @@ def _spoken_time(planned: PlannedDrop) -> str:
         return "openly, without a seal"
     return f"in wave {planned.wave}, {'from ' + planned.at if planned.at else 'at any time'}"
 
+# %% ../../nbs/publish/waves.ipynb #215bafac
+class WaveMoved(Refusal):
+    "Waves that were changed after a seal under them was begun."
+
+    batch: str
+    changes: list[str]
+    says = (
+        "The waves of batch {batch} were changed after a seal was begun: {self.listed}. Nothing was run and nothing was told, because "
+        "what is told can't be taken back, and a time that is over is told at the next run. Put the table back, or say that it is "
+        "meant: artmint reveal BATCH --moved REASON, which tells nothing by itself."
+    )
+    exit_code = 4
+
+    @property
+    def listed(self) -> str:
+        "The changes, one after the other."
+        return "; ".join(self.changes)
+
+
+def planned_drops(
+    plan: RevealPlan,  # what a batch says
+    batch: str,  # its name
+    drop: int,  # its own drop
+    picture: str = "",  # what sealed tokens show, a blob
+    keep: str = "",  # a folder for copies of salts
+) -> dict[int, PlannedDrop]:  # by drop
+    "A plan as it is for each drop."
+    facts = {"batch": batch, "picture": picture, "keep": keep, "open": plan.open}
+    facts["salt_is_known"] = plan.salt_is_known
+    return {
+        one: PlannedDrop(wave=number, at=wave.at, **facts)
+        for number, wave in enumerate(plan.told_with(drop), 1)
+        for one in wave.drops
+    }
+
+# %% ../../nbs/publish/waves.ipynb #0bb3ace6
+def _places(plans: Mapping[int, PlannedDrop]) -> dict[int, int]:
+    "By drop: the how-manieth of their waves tells it."
+    waves = sorted({one.wave for one in plans.values()})
+    return {drop: waves.index(one.wave) for drop, one in plans.items()}
+
+
+def _begun(catalog: Catalog, collection: str) -> dict[int, PlannedDrop]:
+    "What is on record for drops whose salt is drawn and that aren't told."
+    keys = catalog.keys("salt", f"{collection}/")
+    drops = sorted({int(key.removeprefix(f"{collection}/").partition("@")[0]) for key in keys})
+    plans = {drop: planned_drop(catalog, collection, drop) for drop in drops}
+    left = {drop: one for drop, one in plans.items() if one and not one.open}
+    return {drop: one for drop, one in left.items() if not is_released(catalog, collection, drop)}
+
+
+def _change(drop: int, before: PlannedDrop, now: PlannedDrop | None) -> str:
+    "A change in words."
+    was = f"drop {drop} was to be told {_spoken_time(before)}"
+    if now is None:
+        return f"{was}, and is in no wave any more"
+    if now.open:
+        return f"{was}, and is now to be committed openly"
+    way = "at another place in the order"
+    if before.at != now.at:
+        way = "later" if Wave(at=before.at).second < Wave(at=now.at).second else "earlier"
+    return f"{was}, and is now to be told {_spoken_time(now)}, which is {way}"
+
+# %% ../../nbs/publish/waves.ipynb #a6a03c55
+def moved_drops(
+    catalog: Catalog,  # the studio's
+    collection: str,  # its name
+    batch: str,  # a batch's name
+    planned: Mapping[int, PlannedDrop],  # what it says now, by drop
+) -> dict[int, str]:  # by drop, in words; empty: nothing was moved
+    "What a batch says now of drops whose seal was begun otherwise."
+    moved: dict[int, str] = {}
+    begun = _begun(catalog, collection)
+    for owner in sorted({one.batch for one in begun.values()}):
+        own = {drop: one for drop, one in begun.items() if one.batch == owner}
+        kept = {drop: one for drop, one in own.items() if drop in planned}
+        was, now = _places(kept), _places({drop: planned[drop] for drop in kept})
+        for drop, before in own.items():
+            after = planned.get(drop)
+            if after is None and owner != batch:
+                continue  # another batch tells it
+            facts = (before.at, before.open, was.get(drop))
+            if after is None or facts != (after.at, after.open, now[drop]):
+                moved[drop] = _change(drop, before, after)
+    return moved
+
+# %% ../../nbs/publish/waves.ipynb #6a39f70c
+def require_unmoved(
+    catalog: Catalog,  # the studio's
+    collection: str,  # its name
+    batch: str,  # a batch's name
+    planned: Mapping[int, PlannedDrop],  # what it says now, by drop
+) -> None:
+    "Raise WaveMoved where a batch says something else than when a seal was begun."
+    if moved := moved_drops(catalog, collection, batch, planned):
+        raise WaveMoved(batch, list(moved.values()))
+
+
+def _record_moves(
+    catalog: Catalog, collection: str, batch: str, planned: Mapping[int, PlannedDrop], why: str
+) -> None:
+    "Put on record that waves are moved on purpose. Raises PlansDiffer for drops that another batch plans."
+    for drop, words in moved_drops(catalog, collection, batch, planned).items():
+        before, after = planned_drop(catalog, collection, drop), planned.get(drop)
+        if before.batch not in ("", batch):
+            raise PlansDiffer(drop, before.batch, _spoken_time(before), _spoken_time(after))
+        free = after or before.model_copy(
+            update={"batch": ""}
+        )  # it stays sealed, and any batch may take it up
+        key = drop_key(collection, drop)
+        with catalog.together() as connection:
+            catalog.add(connection, "moved_wave", key, {"words": words, "why": why})
+            catalog.add(connection, "wave", key, free.model_dump(mode="json"))
+
 # %% ../../nbs/publish/waves.ipynb #06a3ff71
+def _refuse_forgotten(catalog: Catalog, collection: str, batch: str, drop: int) -> None:
+    "Raise PlanForgotten where a batch that sealed its drop says nothing of it any more."
+    before = planned_drop(catalog, collection, drop)
+    held = before and before.batch == batch and not before.open
+    if held and not is_released(catalog, collection, drop):
+        raise PlanForgotten(drop, batch)
+
+# %% ../../nbs/publish/waves.ipynb #6bc3a3f6
 def record_plan(
     catalog: Catalog,  # the studio's
     collection: str,  # its name
@@ -174,34 +297,28 @@ def record_plan(
     drop: int,  # its own drop
     plan: RevealPlan | None,  # what it says; none: nothing
     folder: Path,  # the batch file's, from where paths are read
+    moved: str = "",  # why waves were moved after a seal was begun; empty: such are refused
 ) -> dict[int, PlannedDrop]:  # by drop
-    "Put on record what a batch says of its sealed drops. Raises PlansDiffer, PlanForgotten, UnreadablePicture."
+    "Put on record what a batch says of its sealed drops. Raises PlansDiffer, PlanForgotten, WaveMoved, UnreadablePicture."
     if plan is None:
-        before = planned_drop(catalog, collection, drop)
-        if (
-            before
-            and before.batch == batch
-            and not before.open
-            and not is_released(catalog, collection, drop)
-        ):
-            raise PlanForgotten(drop, batch)
+        _refuse_forgotten(catalog, collection, batch, drop)
         return {}
     picture = ""
     if plan.picture:
         picture = catalog.keep_blob(cover_of(folder / plan.picture), "what sealed tokens show")
     keep = str((folder / plan.keep).resolve()) if plan.keep else ""
-    planned = {}
-    for number, wave in enumerate(plan.told_with(drop), 1):
-        facts = {"at": wave.at, "batch": batch, "picture": picture, "keep": keep, "open": plan.open}
-        facts["salt_is_known"] = plan.salt_is_known
-        planned |= {one: PlannedDrop(wave=number, **facts) for one in wave.drops}
+    planned = planned_drops(plan, batch, drop, picture, keep)
     rows = []
     for one, body in planned.items():
         before = planned_drop(catalog, collection, one)
-        if before and before.batch != batch and (before.at, before.open) != (body.at, body.open):
+        elsewhere = before is not None and before.batch not in ("", batch)
+        if elsewhere and (before.at, before.open) != (body.at, body.open):
             raise PlansDiffer(one, before.batch, _spoken_time(before), _spoken_time(body))
-        if before is None or (before != body and before.batch == batch):
+        if before != body and not elsewhere:
             rows.append((drop_key(collection, one), body.model_dump(mode="json")))
+    if moved:
+        _record_moves(catalog, collection, batch, planned, moved)
+    require_unmoved(catalog, collection, batch, planned)
     if rows:
         catalog.append_all("wave", rows)
     return planned

@@ -34,6 +34,7 @@ class WriterSettings(Record):
 
     url: str = ""  # of an interface as OpenAI's, up to /v1; empty: weights
     weights: str = ""  # a GGUF file, relative to the studio; run with the extra llm
+    adapter: str = ""  # a LoRA over the weights, as `artmint posts voice` writes it; relative to the studio
     model: str = ""  # as the endpoint calls it
     api: Literal["chat", "completions"] = "chat"  # base models have no chat
     grammar: Literal["gbnf", "json-schema", "none"] = "gbnf"  # how the endpoint is held to words
@@ -108,6 +109,8 @@ def account_settings(
         raise BadAccount(table, "; ".join(lines)) from error
     if isinstance(settings, WriterSettings) and bool(settings.url) == bool(settings.weights):
         raise BadAccount(table, "it says where a model is: url, or weights, one of them")
+    if isinstance(settings, WriterSettings) and settings.adapter and settings.url:
+        raise BadAccount(table, "adapter goes with weights; whoever serves url loads its own")
     if settings.url:
         check_account_url(table, settings.url)
     return settings

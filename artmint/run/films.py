@@ -6,7 +6,7 @@
 __all__ = ['FilmSlots', 'FilmFormats', 'WithSheet', 'FilmsOut', 'DryFilms', 'NotToldYet', 'film_formats', 'film_batch']
 
 # %% ../../nbs/run/films.ipynb #74ee4f66
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -134,12 +134,29 @@ def _past_seconds(catalog: "Catalog") -> float | None:
     return sum(line.amount for line in spent) / len(spent) if spent else None
 
 
-def _forecast(here: _FilmDesk) -> dict[str, Any]:
-    "What would be made, how long it takes, how large it is."
+def _refuse_unmakable(here: _FilmDesk, environment: Mapping[str, str]) -> str:
+    "What making would refuse: no ffmpeg, a base without a UNet. In words what can't be looked at without fetching it."
+    from artmint.publish.films import film_encoder, refuse_films
+    from artmint.run.obstacles import NotLooked, Outlook
+
+    film_encoder()
+    try:
+        painter = Outlook(
+            here.batch, here.collection, here.catalog.folder, here.catalog, environment
+        ).painter()
+    except NotLooked as refusal:
+        return str(refusal)
+    refuse_films(here.collection, painter)
+    return ""
+
+# %% ../../nbs/run/films.ipynb #3edbacac
+def _forecast(here: _FilmDesk, environment: Mapping[str, str]) -> dict[str, Any]:
+    "What would be made, how long it takes, how large it is. Raises what making would refuse."
     from artmint.publish.films import missing_films
 
     settings = here.collection.films
     missing = [order for order in here.orders if missing_films(here.catalog, settings, [order], here.formats)]
+    unknown = _refuse_unmakable(here, environment) if missing or here.sheet else ""
     each = _past_seconds(here.catalog)
     sizes: dict[str, int | None] = {}
     for kind in here.formats:
@@ -149,6 +166,7 @@ def _forecast(here: _FilmDesk) -> dict[str, Any]:
     return {
         "films": len(here.orders) * len(here.formats),
         "missing_tokens": [order.slot for order in missing],
+        "not_looked": unknown,
         "cpu_seconds": None if each is None else round(each * len(missing), 1),
         "bytes_each": sizes,
     }
@@ -161,6 +179,8 @@ def _show_forecast(here: _FilmDesk, forecast: dict[str, Any]) -> None:
     typer.echo(
         f"{settings.template}, {width} x {height}, {settings.length:g} s at {settings.fps} frames a second"
     )
+    if forecast["not_looked"]:
+        typer.echo(f"attention: {forecast['not_looked']}", err=True)
     missing = forecast["missing_tokens"]
     if not missing:
         return typer.echo("every token's film is there; nothing would be made")
@@ -180,7 +200,7 @@ def _show_forecast(here: _FilmDesk, forecast: dict[str, Any]) -> None:
 def _make_all(here: _FilmDesk) -> None:
     "Make what is missing, and say how far it is."
     from artmint.make.engines import collection_painter
-    from artmint.publish.films import make_films, make_sheet, missing_films
+    from artmint.publish.films import film_encoder, make_films, make_sheet, missing_films, refuse_films
 
     settings = here.collection.films
     lacks = any(missing_films(here.catalog, settings, [order], here.formats) for order in here.orders)
@@ -190,7 +210,9 @@ def _make_all(here: _FilmDesk) -> None:
     if not lacks and not lacks_sheet:
         return
     _, live = console_voice()
+    film_encoder()  # or refuse, before a base is loaded
     painter = collection_painter(here.collection, here.catalog.folder)
+    refuse_films(here.collection, painter)
     if lacks:
         make_films(here.catalog, painter, settings, here.orders, here.formats, progress_of("films", live))
     if lacks_sheet:
@@ -220,6 +242,7 @@ def _copy_out(here: _FilmDesk, out: Path) -> None:
 
 # %% ../../nbs/run/films.ipynb #d6c579d6
 def film_batch(
+    context: typer.Context,  # its `obj` is the environment of the process
     batch: BatchFile,  # whose tokens
     slot: FilmSlots = None,  # which of them
     format: FilmFormats = None,  # in which
@@ -239,7 +262,7 @@ def film_batch(
     if out and is_held_back(here.catalog, here.collection.name, here.batch.drop):
         raise NotToldYet(here.batch.drop)
     if dry_run:
-        forecast = _forecast(here)
+        forecast = _forecast(here, context.obj or {})
         return print_json(forecast) if json else _show_forecast(here, forecast)
     with hold_studio(here.catalog.folder, f"films {here.batch.name}", here.collection.name):
         _make_all(here)

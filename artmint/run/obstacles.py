@@ -34,6 +34,7 @@ from ..publish.films import NoFilmOf, film_encoder, filmed_slots, refuse_films
 from ..publish.marks import marks_sentence
 from ..publish.placeholder import cover_of
 from ..publish.tokens import BaseFacts
+from ..publish.waves import planned_drops, require_unmoved
 from .batch import Batch, drawn_file, existing_catalog
 from .console import folder_for
 from artmint.seeds import (
@@ -265,6 +266,16 @@ def _chain(outlook: Outlook) -> str:
     return "the studio's own chain" if urls == "embedded" else "a node is named"
 
 
+def _waves(outlook: Outlook) -> str:
+    "Whether the waves are those that were on record when a seal was begun."
+    batch = outlook.batch
+    if batch.reveal is None or outlook.catalog is None:
+        return ""
+    planned = planned_drops(batch.reveal, batch.name, batch.drop)
+    require_unmoved(outlook.catalog, outlook.collection.name, batch.name, planned)
+    return f"{len(planned)} drops are told as was on record, or aren't sealed yet"
+
+# %% ../../nbs/run/obstacles.ipynb #d5f4a72a
 def _seals(outlook: Outlook) -> str:
     "Whether the drop is sealed, and where the copy of the salt will be that has to be there first."
     plan = outlook.batch.reveal
@@ -315,8 +326,8 @@ QUESTIONS: dict[str, tuple[Callable[[Outlook], str], ...]] = {
     "20_curate": (_scorers,),
     "25_metadata": (_range, _bases, _credentials, _films),
     "27_pin": (_stores,),
-    "30_mint": (_chain, _seals),
-    "31_reveal": (_chain,),
+    "30_mint": (_chain, _seals, _waves),
+    "31_reveal": (_chain, _waves),
     "35_verify": (_chain,),
     "37_drawn": (_range, _drawable, _chain),
 }  # what each chapter is asked; one that isn't here has nothing that a plan could find out

@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['CODES_OF_POSTS', 'posts_app', 'PostIds', 'OnePost', 'NamedPosts', 'Approver', 'OnPlatforms', 'PostCount', 'ByModel',
-           'VoiceOf', 'SayOnly', 'PostNote', 'TextFile', 'Into', 'PostGroup', 'draft_verb', 'list_verb', 'show_verb',
-           'approve_verb', 'refuse_verb', 'edit_verb', 'send_verb', 'export_verb']
+           'VoiceOf', 'SayOnly', 'PostNote', 'TextFile', 'Into', 'EarlierPosts', 'VoiceBase', 'VoiceFolder',
+           'VoiceSteps', 'VoiceRank', 'VoiceRate', 'VoiceSeed', 'PostGroup', 'draft_verb', 'list_verb', 'show_verb',
+           'approve_verb', 'refuse_verb', 'edit_verb', 'send_verb', 'export_verb', 'voice_verb']
 
 # %% ../../nbs/run/posts.ipynb #dde1ecd8
 import getpass
@@ -19,13 +20,14 @@ from typer.core import TyperGroup
 
 # %% ../../nbs/run/posts.ipynb #c76b5ac6
 from ..core.canon import file_bytes
-from .console import BatchFile, Json, Studio, folder_for, near_path, print_json
+from .console import BatchFile, Json, Studio, console_voice, folder_for, near_path, print_json
 from .models import studio_catalog
 
 if TYPE_CHECKING:
     from artmint.core.collection import Collection
     from artmint.report.approvals import PostStanding
     from artmint.report.drafts import PostDraft
+    from artmint.report.voices import Lessons, TaughtVoice
     from artmint.report.wording import Writer
     from artmint.run.batch import Batch
     from artmint.studio.catalog import Catalog
@@ -96,7 +98,8 @@ ByModel = Annotated[
 VoiceOf = Annotated[
     Path | None,
     typer.Option(
-        "--voice", help="Earlier posts (.txt, .md, .jsonl) whose tone the model takes; implies --model."
+        "--voice",
+        help="Earlier posts (.txt, .md, .csv, .json, .jsonl) whose tone the model takes; implies --model.",
     ),
 ]
 
@@ -391,3 +394,98 @@ def export_verb(
             typer.echo(f"would write {near_path(post_folder(one, to))}")
         else:
             typer.echo(near_path(export_post(catalog, one.key, to)))
+
+# %% ../../nbs/run/posts.ipynb #df0a69b7
+EarlierPosts = Annotated[
+    Path,
+    typer.Argument(
+        metavar="POSTS", help="Earlier posts: a file or a folder of .txt, .md, .csv, .json or .jsonl."
+    ),
+]
+
+
+VoiceBase = Annotated[
+    Path,
+    typer.Option(
+        "--base",
+        help="The language model's folder, as transformers writes it: safetensors and tokenizer.json.",
+    ),
+]
+
+
+VoiceFolder = Annotated[
+    Path,
+    typer.Option(
+        "--to", help="The voice's folder, made when missing; a training that was stopped there goes on."
+    ),
+]
+
+
+VoiceSteps = Annotated[int, typer.Option("--steps", min=1, max=100_000, help="Steps of training.")]
+
+
+VoiceRank = Annotated[int, typer.Option("--rank", min=1, max=256, help="The LoRA's rank.")]
+
+
+VoiceRate = Annotated[float, typer.Option("--rate", help="The learning rate, above 0 and at most 1.")]
+
+
+VoiceSeed = Annotated[
+    int, typer.Option("--seed", min=0, max=2**31 - 1, help="What is drawn, is drawn by it.")
+]
+
+# %% ../../nbs/run/posts.ipynb #7b1a1147
+def _print_lessons(lessons: "Lessons") -> None:
+    "What a voice would be taught, for people."
+    typer.echo(f"{len(lessons.learnt)} posts are learnt, {len(lessons.held)} held back to measure by")
+    for line in lessons.left_out:
+        typer.echo(typer.style(f"    left out: {line}", dim=True))
+
+
+def _print_voice(voice: "TaughtVoice", to: Path) -> None:
+    "What a voice was taught, for people."
+    typer.echo(
+        f"perplexity of the posts held back: {voice.before:.1f} before, {voice.after:.1f} after; "
+        f"step {voice.kept_step} of {voice.settings.steps} was the best and is kept"
+    )
+    typer.echo(f"{near_path(to / 'voice.gguf')}  sha256 {voice.sha256}")
+    typer.echo(
+        "[posts.writer] in studio.toml: adapter names it, seen from the studio, beside weights of the same model"
+    )
+
+# %% ../../nbs/run/posts.ipynb #89557e17
+@posts_app.command("voice")
+def voice_verb(
+    posts: EarlierPosts,  # what is learnt
+    base: VoiceBase,  # what learns it
+    to: VoiceFolder,  # where to
+    steps: VoiceSteps = 120,  # how long
+    rank: VoiceRank = 8,  # how much
+    rate: VoiceRate = 3e-4,  # how fast
+    seed: VoiceSeed = 1,  # drawn by
+    dry_run: SayOnly = False,  # nothing is taught
+    json: Json = False,  # for programs
+) -> None:
+    "Teach a language model on this machine the voice of earlier posts, as a LoRA. Nothing leaves this machine."
+    from artmint.report.voices import VoiceSettings, lessons_of, open_language_model, teach_voice
+    from artmint.report.wording import voice_posts
+
+    if not 0 < rate <= 1:
+        raise typer.BadParameter("--rate is above 0 and at most 1")
+    folder_for("--to", to)
+    lessons = lessons_of(voice_posts(posts))
+    if not json:
+        _print_lessons(lessons)
+    if dry_run:
+        return print_json({"lessons": vars(lessons)}) if json else typer.echo("nothing was taught")
+    settings = VoiceSettings(steps=steps, rank=rank, rate=rate, seed=seed)
+    _, live = console_voice()
+
+    def progress(step: int, loss: float, held: float) -> None:
+        live(f"step {step} of {steps}: loss {loss:.2f} a token, perplexity of what is held back {held:.1f}")
+
+    voice = teach_voice(lessons, open_language_model(base), settings, to, progress)
+    live("")
+    if json:
+        return print_json({"voice": voice.model_dump(mode="json"), "left_out": lessons.left_out})
+    _print_voice(voice, to)

@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['WaveNumber', 'Early', 'BySafeToo', 'WatchWaves', 'LookEvery', 'KeepSalts', 'SaltFile', 'WithoutSaltCopy',
-           'TellRefresh', 'NoRevealTable', 'NoSuchWave', 'WaveDesk', 'reveal_batch']
+           'MovedWaves', 'TellRefresh', 'NoRevealTable', 'NoSuchWave', 'WaveDesk', 'reveal_batch']
 
 # %% ../../nbs/run/reveal.ipynb #c2fb9c91
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,22 +42,32 @@ if TYPE_CHECKING:
 WaveNumber = Annotated[
     int, typer.Option("--wave", min=0, help="Which wave; 0: the first that isn't told yet.")
 ]
+
+
 Early = Annotated[bool, typer.Option("--early", help="Although its time hasn't come.")]
+
+
 BySafeToo = Annotated[
     bool,
     typer.Option(
         "--safe", help="Write a proposal for the Safe's owners, as studios whose admin is a Safe always do."
     ),
 ]
+
+
 WatchWaves = Annotated[
     bool,
     typer.Option(
         "--watch", help="Tell every wave when its time comes, by the chain's clock, until all are told."
     ),
 ]
+
+
 LookEvery = Annotated[
     float, typer.Option("--every", min=1, help="With --watch: seconds between two looks, at most.")
 ]
+
+# %% ../../nbs/run/reveal.ipynb #3365ccec
 KeepSalts = Annotated[
     Path | None,
     typer.Option(
@@ -65,12 +75,28 @@ KeepSalts = Annotated[
         help="Write a copy of every salt of the batch's drops into this folder, read it back, and end.",
     ),
 ]
+
+
 SaltFile = Annotated[
     Path | None, typer.Option("--salt", help="Bring a lost salt back from this copy, and end.")
 ]
+
+
 WithoutSaltCopy = Annotated[
     str, typer.Option("--without-copy", help="Put on record why there is no copy of the salts, and end.")
 ]
+
+
+MovedWaves = Annotated[
+    str,
+    typer.Option(
+        "--moved",
+        metavar="REASON",
+        help="Put on record that waves are moved after their seal, as the batch file now says, and end.",
+    ),
+]
+
+# %% ../../nbs/run/reveal.ipynb #8757ffda
 TellRefresh = Annotated[
     bool,
     typer.Option("--refresh", help="Also print the calls that make markets look again; they aren't made."),
@@ -151,7 +177,7 @@ class WaveDesk:
 def _open_waves(context: typer.Context, batch: Path, studio: Path, **how: bool) -> WaveDesk:
     "A batch's waves, put on record. Raises NoRevealTable, and what open_desk and record_plan raise."
     from artmint.chain.custody import custody_of
-    from artmint.publish.waves import planned_drop, record_plan
+    from artmint.publish.waves import planned_drop, planned_drops, record_plan, require_unmoved
     from artmint.run.batch import load_batch
 
     order = load_batch(batch)
@@ -159,8 +185,10 @@ def _open_waves(context: typer.Context, batch: Path, studio: Path, **how: bool) 
         raise NoRevealTable(str(batch))
     held = custody_of(studio, "admin").kind == "safe"
     desk = open_desk(context, order.folder, studio, order.chain, **how | {"safe": how["safe"] or held})
-    if not desk.dry:
-        about = (desk.catalog, desk.collection.name)
+    about = (desk.catalog, desk.collection.name)
+    if desk.dry:
+        require_unmoved(*about, order.name, planned_drops(order.reveal, order.name, order.drop))
+    else:
         before = planned_drop(*about, order.drop)
         planned = record_plan(*about, order.name, order.drop, order.reveal, batch.parent)
         _mind_cover(desk, batch, before.picture if before else None, planned[order.drop].picture)
@@ -177,6 +205,42 @@ def _mind_cover(desk: Desk, batch: Path, before: str | None, now: str) -> None:
         f"{program_name()} admin placeholder {folder} --picture FILE changes it",
         err=True,
     )
+
+# %% ../../nbs/run/reveal.ipynb #52a2d8b1
+def _looked_again(here: WaveDesk) -> WaveDesk:
+    "The waves as the batch file has them now: who waits for months waits by what stands there. Raises WaveMoved, PlanForgotten."
+    from artmint.publish.waves import record_plan
+    from artmint.run.batch import load_batch
+
+    path = Path(here.batch.path)
+    order = load_batch(path)
+    if order.reveal == here.batch.reveal:
+        return here
+    about = (here.desk.catalog, here.desk.collection.name)
+    record_plan(*about, order.name, order.drop, order.reveal, path.parent)
+    if order.reveal is None or order.reveal.open:
+        raise NoRevealTable(str(path))
+    return replace(here, batch=order, waves=order.reveal.told_with(order.drop))
+
+
+def _move_waves(batch: Path, studio: Path, why: str, json: bool) -> None:
+    "Put on record that waves are moved after a seal was begun, and why. Needs no chain, and tells nothing."
+    from artmint.publish.waves import moved_drops, planned_drops, record_plan
+    from artmint.run.batch import load_batch
+    from artmint.run.models import studio_catalog
+    from artmint.seeds import load_collection
+
+    order = load_batch(batch)
+    if order.reveal is None:
+        raise NoRevealTable(str(batch))
+    about = (studio_catalog(studio), load_collection(order.folder).name)
+    words = moved_drops(*about, order.name, planned_drops(order.reveal, order.name, order.drop))
+    record_plan(*about, order.name, order.drop, order.reveal, batch.parent, why)
+    if json:
+        return print_json({"moved": words, "why": why, "exit_code": 0})
+    for line in words.values():
+        typer.echo(f"on record: {line}")
+    typer.echo("nothing was told" if words else "nothing was moved: the batch says what is on record")
 
 # %% ../../nbs/run/reveal.ipynb #e55010f7
 def _tell_by_key(here: WaveDesk, number: int, say: Callable[[str], None]) -> list[dict[str, Any]]:
@@ -305,15 +369,27 @@ def _drop_of(salt: Path) -> int:
 
     return read_salt_copy(salt).drop
 
+# %% ../../nbs/run/reveal.ipynb #6ab226b3
+def _tell_in_turn(here: WaveDesk, number: int, say: Callable[[str], None]) -> None:
+    "Tell a wave whose time has come, and say so."
+    document = _tell(here, number, False, say)
+    if here.desk.json:
+        print_line(document)
+    else:
+        _show_wave(document)
+
 # %% ../../nbs/run/reveal.ipynb #8ac8d4d5
 def _watch(here: WaveDesk, every: float, say: Callable[[str], None], live: Callable[[str], None]) -> None:
-    "Tell every wave when its time comes."
+    "Tell every wave when its time comes. Raises what _looked_again raises where the table was changed meanwhile."
     from artmint.reveal import chain_time, utc_text
+    from artmint.run.batch import BadBatch
 
     proposed: set[tuple[int, bool]] = set()  # waves, and whether they were told by then
+
     while True:
         pause = every
         try:
+            here = _looked_again(here)
             number = here.chosen(0)
             if not number:
                 break
@@ -323,11 +399,7 @@ def _watch(here: WaveDesk, every: float, say: Callable[[str], None], live: Calla
                 live(f"wave {number} waits for the Safe's owners")
             elif now >= wave.second or state[1]:
                 proposed |= {state} if here.desk.safe else set()
-                document = _tell(here, number, False, say)
-                if here.desk.json:
-                    print_line(document)
-                else:
-                    _show_wave(document)
+                _tell_in_turn(here, number, say)
                 continue
             else:
                 pause = min(every, wave.second - now)
@@ -335,7 +407,7 @@ def _watch(here: WaveDesk, every: float, say: Callable[[str], None], live: Calla
         except typer.Exit:
             continue  # it is proposed
         except Refusal as refusal:
-            if refusal.exit_code != 3:
+            if refusal.exit_code != 3 and not isinstance(refusal, BadBatch):  # it may be half saved
                 raise
             say(f"asked again in {every:g} s: {refusal}")
         time.sleep(pause)
@@ -367,11 +439,12 @@ def reveal_batch(
     salt: SaltFile = None,  # the way back
     without_copy: WithoutSaltCopy = "",  # on record
     refresh: TellRefresh = False,  # for markets
+    moved: MovedWaves = "",  # on record
     studio: Studio = Path("studio"),  # the studio
     json: Json = False,  # for programs
 ) -> None:
     """Tell the next wave of a batch's sealed drops: content to the stores, `reveal` on the contract, each once. Ends with 4
-    before its time, and where a Safe's owners have to act. The passphrase comes from ARTMINT_PASSPHRASE."""
+    before its time, where waves were moved after their seal, and where a Safe's owners have to act. The passphrase comes from ARTMINT_PASSPHRASE."""
     from artmint.chain.transaction import friendly_errors
 
     if watch and (dry_run or wave or early):
@@ -379,6 +452,8 @@ def reveal_batch(
             "--watch tells every wave at its time; leave --dry-run, --wave and --early out"
         )
     folder_for("--keep", keep)
+    if moved.strip():
+        return _move_waves(batch, studio, moved.strip(), json)
     with friendly_errors():
         here = _open_waves(context, batch, studio, dry=dry_run, safe=safe, json=json)
         if keep or salt or without_copy:

@@ -318,7 +318,7 @@ def _round_pictures(context: RunContext, stage: Stage) -> list[str | None]:
         keys += [attempt_key(collection.name, slot.id, number) for number in numbers]
     return [kept_picture(catalog, key) for key in keys]
 
-
+# %% ../../nbs/run/runner.ipynb #c7553323
 PAINTED_SO_FAR = "painted.png"  # in a batch's folder of runs
 _TILE = 192  # pixels of a picture's longer side on it
 _MOST_TILES = 96
@@ -340,7 +340,7 @@ def _draw_sheet(context: RunContext, stage: Stage, path: Path) -> bool:
         write_whole(path, sheet.getvalue())
     return path.exists()
 
-
+# %% ../../nbs/run/runner.ipynb #e11b669f
 def _pictures(context: RunContext, stage: Stage) -> list:
     "The round's pictures, and the works made by hand or elsewhere, which hold their slots."
     catalog, collection = context.catalog, context.collection

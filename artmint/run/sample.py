@@ -33,6 +33,7 @@ from ..seeds import frozen_slots, salt_of
 from ..studio.catalog import Catalog
 from ..studio.editions import edition_of, place_edition
 from ..studio.files import drop_folder
+from ..make.tracing import trace
 from ..train.drawings import Subject, draw
 
 # %% ../../nbs/run/sample.ipynb #66f7fc71
@@ -40,6 +41,8 @@ def _draw(catalog: Catalog, attempt: Attempt, slot: Slot) -> Artifact:
     "A drawing of a slot's traits, recorded as the attempt's artifact."
     recipe = attempt.recipe
     image = draw(Subject(**slot.traits), recipe.seed, recipe.width)
+    if recipe.trace:
+        image = trace(image, recipe.trace.inks, recipe.size, recipe.trace.detail)
     file_digest = catalog.put_blob(png_bytes(image, recipe, "drawings"))
     artifact = Artifact(
         dna=recipe.dna,

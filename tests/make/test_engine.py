@@ -253,7 +253,7 @@ NO_PICTURES = [
     ("sd1", "unet", float("nan"), "NaN"),
     ("sdxl", "unet", float("inf"), "NaN"),
     ("sd1", "vae", float("nan"), "NaN"),
-    ("sd1", "vae", -9.0, r"flat colour, \(0, 0, 0\)"),
+    ("sd1", "vae", -9.0, r"flat colour, 0, 0, 0"),
     ("sd1", "vae", 0.0, "flat colour"),
     ("flux", "vae", float("nan"), "NaN"),
     ("sd3", "vae", -9.0, "flat colour"),

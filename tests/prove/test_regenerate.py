@@ -46,7 +46,7 @@ def test_a_difference_is_measured():
     assert int(found[1]) > 100
     assert float(found[2]) < 20
     assert float(found[3]) < 0.8
-    assert _difference(image, image.resize((32, 32))) == "sizes (64, 64) and (32, 32)"
+    assert _difference(image, image.resize((32, 32))) == "sizes 64 x 64 and 32 x 32"
     assert (
         read_png(png_bytes(near, Recipe(base="0" * 64, prompt="x", seed=1, width=64, height=64), "m"))[
             0

@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import sys
 from io import BytesIO
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from artmint.publish.tokens import BaseFacts
 from artmint.seeds import frozen_slots, load_collection
 from artmint.studio.catalog import Catalog
 from tests.conftest import TINY, unminted
+from tests.families import saved
 
 pytest.importorskip("imageio_ffmpeg", reason="ffmpeg comes with the extra artmint[films]")
 TINY_FILMS = FilmSettings(seconds=0.4, fps=10, hold=0.2, side=64, animation="mp4")
@@ -190,6 +192,71 @@ def test_what_diffusers_did_not_paint_is_refused_by_name(minted, tmp_path):
     )
     with pytest.raises(films.NoFilmOf, match="slot 1, it was painted by the engine comfyui"):
         films.film_orders(catalog, collection, frozen_slots(catalog, collection, "tiny"))
+
+
+@pytest.mark.parametrize("family", ["sd3", "flux"])
+def test_a_base_without_a_unet_is_refused_by_its_family(family, tmp_path):
+    "As the plan asks it, and as the verb does; what has one passes."
+    tiny, base = load_collection(TINY), load_base(saved(family, tmp_path / family))
+    with pytest.raises(films.NoFilms, match=r"its base is of the family \w+, which has no UNet") as refused:
+        films.refuse_films(tiny, Diffusers(base))
+    assert type(base.pipeline).__name__ in str(refused.value) and refused.value.exit_code == 2
+    films.refuse_films(tiny, Diffusers(load_base(saved("sd1", tmp_path / "sd1"))))
+
+
+@pytest.fixture
+def encoder(tmp_path, monkeypatch):
+    "Put another program in ffmpeg's place, or none."
+
+    def put(script):
+        path = tmp_path / "ffmpeg"
+        if script is not None:
+            path.write_text(f"#!/bin/sh\n{script}\n")
+            path.chmod(0o755)
+        monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(path))
+        films.film_encoder.cache_clear()
+
+    yield put
+    films.film_encoder.cache_clear()
+
+
+@pytest.mark.parametrize("script, why", [(None, "FileNotFoundError"), ("exit 1", "CalledProcessError")])
+def test_an_ffmpeg_that_can_not_be_run_is_refused_before_anything_is_painted(
+    encoder, minted, tmp_path, script, why
+):
+    catalog, collection, orders = filmed(unminted(minted[0], tmp_path / "studio"))
+    encoder(script)
+    for make in (films.make_films, films.make_sheet):
+        with pytest.raises(films.NoFilmEncoder, match=why) as refused:
+            make(catalog, None, collection.films, orders, ("mp4",))  # no painter: none is needed
+        assert refused.value.exit_code == 2 and "artmint[films]" in str(refused.value)
+
+
+def test_ffmpeg_that_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    films.film_encoder.cache_clear()
+    with pytest.raises(films.NoFilmEncoder, match="imageio-ffmpeg isn't installed"):
+        films.film_encoder()
+    films.film_encoder.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "encodes, why",
+    [
+        ("echo no such codec >&2; exit 1", "no such codec"),
+        ("exit 3", "ended with 3"),
+        ("exit 0", "ended with 0"),
+    ],
+)
+def test_an_ffmpeg_that_gives_no_film_leaves_nothing_behind(encoder, made, painter, tmp_path, encodes, why):
+    catalog, collection, orders = made
+    studio = Catalog(shutil.copytree(catalog.folder, tmp_path / "studio"))
+    settings = collection.films.model_copy(update={"hold": 0.3})  # films that aren't there
+    encoder(f'[ "$1" = -version ] && exit 0\n{encodes}')
+    before = studio.all("film")
+    with pytest.raises(films.EncoderFailed, match=f"ffmpeg gave no gif: .*{why}"):
+        films.make_films(studio, painter, settings, orders[:1], ("gif",))
+    assert studio.all("film") == before
 
 
 def test_a_word_that_cannot_be_drawn_or_has_no_room_is_refused():

@@ -65,6 +65,66 @@ def test_what_two_batches_say_of_a_drop_has_to_agree(tmp_path):
     assert waves.planned_drop(catalog, "c", 2).at == "2030-01-01T00:00:00Z"
 
 
+ONE_AND_TWO = {"waves": [{"drops": [1]}, {"drops": [2]}]}
+AT = {"at": "2030-01-01T00:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    "before, now, moved",
+    [
+        (ONE_AND_TWO, {"waves": [{"drops": [1, 2]}]}, {2: "another place"}),
+        (ONE_AND_TWO, {"waves": [{"drops": [2]}, {"drops": [1]}]}, {1: "another place", 2: "another place"}),
+        (ONE_AND_TWO, {"waves": [{"drops": [1]}, {"drops": [3]}, {"drops": [2]}]}, {}),
+        (ONE_AND_TWO, ONE_AND_TWO | {"keep": "elsewhere"}, {}),
+        (ONE_AND_TWO, {"waves": [{"drops": [1]}, {"drops": [2]} | AT]}, {2: "which is later"}),
+        (TWO, {"waves": [{"drops": [1, 2]}]}, {1: "which is earlier", 2: "another place"}),
+        (ONE_AND_TWO, {"waves": [{"drops": [1]}]}, {2: "no wave any more"}),
+        (ONE_AND_TWO, ONE_AND_TWO | {"open": True}, {1: "committed openly", 2: "committed openly"}),
+    ],
+)
+def test_what_was_sealed_is_moved_by_a_yes_alone_and_until_then_everything_may_change(
+    tmp_path, before, now, moved
+):
+    catalog = Catalog(tmp_path / "studio")
+
+    def record(table, why=""):
+        return waves.record_plan(catalog, "c", "a", 1, waves.plan_of(table), tmp_path, why)
+
+    record(now)
+    record(before)
+    catalog.put("salt", "c/1@1/0xa", {"salt": "00"})
+    catalog.put("salt", "c/2@1", {"salt": "00"})
+    was = [waves.planned_drop(catalog, "c", drop) for drop in (1, 2)]
+    said = waves.moved_drops(catalog, "c", "a", waves.planned_drops(waves.plan_of(now), "a", 1))
+    assert said.keys() == moved.keys() and all(words in said[drop] for drop, words in moved.items())
+    if moved:
+        with pytest.raises(waves.WaveMoved) as refused:
+            record(now)
+        assert refused.value.exit_code == 4 and all(words in str(refused.value) for words in said.values())
+        assert [waves.planned_drop(catalog, "c", drop) for drop in (1, 2)] == was
+    record(now, "it snows")
+    record(now)
+    assert {body["why"] for body in catalog.all("moved_wave").values()} == ({"it snows"} if moved else set())
+
+
+def test_a_wave_that_another_batch_plans_is_moved_there_and_a_told_one_is_free(tmp_path):
+    catalog, both = Catalog(tmp_path / "studio"), waves.plan_of({"waves": [{"drops": [1, 2]}]})
+    waves.record_plan(catalog, "c", "a", 1, waves.plan_of(ONE_AND_TWO), tmp_path)
+    for drop in (1, 2):
+        catalog.put("salt", f"c/{drop}@1/0xa", {"salt": "00"})
+    with pytest.raises(waves.WaveMoved):
+        waves.record_plan(catalog, "c", "b", 2, both, tmp_path)
+    with pytest.raises(waves.PlansDiffer, match="batch a says it is told in wave 2"):
+        waves.record_plan(catalog, "c", "b", 2, both, tmp_path, "it snows")
+    waves.record_plan(
+        catalog, "c", "a", 1, waves.plan_of({"waves": [{"drops": [1]}]}), tmp_path, "to its own"
+    )
+    own = waves.plan_of({"waves": [{"drops": [2]}]})
+    assert waves.record_plan(catalog, "c", "b", 2, own, tmp_path) == {2: waves.planned_drop(catalog, "c", 2)}
+    waves.release_drop(catalog, "c", 2, "told")
+    waves.record_plan(catalog, "c", "b", 2, waves.plan_of({"waves": [{"drops": [2]} | AT]}), tmp_path)
+
+
 def test_a_plan_is_taken_back_by_saying_so_and_not_by_silence(tmp_path):
     catalog = Catalog(tmp_path / "studio")
     waves.record_plan(catalog, "c", "a", 1, waves.plan_of({}), tmp_path)

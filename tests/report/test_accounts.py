@@ -37,6 +37,7 @@ def test_an_account_is_read_as_it_is_written(tmp_path):
         ('[posts.writer]\nmodel = "m"\n', "writer", "url, or weights"),
         ('[posts.writer]\nurl = "https://m.example"\nweights = "a.gguf"\n', "writer", "one of them"),
         ('[posts.writer]\nurl = "https://m.example/v1?key=x"\n', "writer", "a query"),
+        ('[posts.writer]\nurl = "https://m.example/v1"\nadapter = "a.gguf"\n', "writer", "goes with weights"),
     ],
 )
 def test_what_can_not_be_used_is_refused(tmp_path, text, table, reason):

@@ -76,3 +76,34 @@ def test_a_collection_of_another_engine_has_no_films(batch, capsys):
     file.write_text(served)
     said = artmint(capsys, "films", path, "--studio", studio, "--dry-run", code=2)
     assert "painted by the engine comfyui" in said
+
+
+def test_no_unet_and_no_ffmpeg_are_said_before_anything_is_made(batch, capsys, monkeypatch, tmp_path):
+    "By the verb, by its dry run, and by the batch's plan."
+    from artmint.publish import films
+    from artmint.run.batch import load_batch
+    from artmint.run.obstacles import obstacles
+    from tests.families import saved
+
+    path, studio = batch
+    words = ("films", path, "--studio", studio, "--format", "gif")
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "nowhere"))
+    films.film_encoder.cache_clear()
+    for more in ((), ("--dry-run",)):
+        assert "artmint[films]" in artmint(capsys, *words, *more, code=2)
+    monkeypatch.delenv("IMAGEIO_FFMPEG_EXE")
+    films.film_encoder.cache_clear()
+    file = path.parent / "tiny" / "collection.toml"
+    base = f'base = "{saved("sd3", tmp_path / "sd3")}"\nprofile = "fast"'
+    text = (
+        file.read_text()
+        .replace('profile = "portable"', base)
+        .replace("[films]", '[films]\nanimation = "mp4"')
+    )
+    file.write_text(text)
+    for more in ((), ("--dry-run",)):
+        assert "which has no UNet" in artmint(capsys, *words, *more, code=2)
+    path.write_text(path.read_text().replace('"30_mint"', '"25_metadata"'))
+    said = [row["evidence"] for row in obstacles(load_batch(path), studio, {}) if row["status"] == "failed"]
+    assert any("which has no UNet" in words for words in said), said
+    assert Catalog(studio).all("film") == {}

@@ -148,3 +148,26 @@ def test_a_word_that_nobody_can_have_said_is_refused_in_words(posted, capsys):
         assert code == 2 and "Nothing was recorded" in err
     code, _, err = run(capsys, *asked(posted, "approve", post, "--by", "Ada", "--note", "x" * 600))
     assert code == 2 and "500" in err
+
+
+def test_a_voice_is_taught_by_a_command_and_stands_then(capsys, tmp_path):
+    from tests.voiced import EARLIER, small_model
+
+    (tmp_path / "earlier.txt").write_text("\n\n".join([*EARLIER, "https://shop.example #gm"]))
+    words = ("posts", "voice", tmp_path / "earlier.txt", "--base", small_model(tmp_path / "small"), "--to")
+    words = (*words, tmp_path / "voices/house", "--steps", 10, "--rate", 0.01)
+    code, out, _ = run(capsys, *words, "--dry-run")
+    assert code == 0 and "13 posts are learnt, 3 held back" in out and "post 17: links, names" in out
+    assert not (tmp_path / "voices").exists()
+    code, out, err = run(capsys, *words)
+    assert code == 0 and "step 10 of 10 was the best" in out, err
+    assert "voices/house/voice.gguf  sha256 " in out
+    code, again, _ = run(capsys, *words, "--json")
+    voice = json.loads(again)["voice"]
+    assert voice["sha256"] in out and voice["after"] < voice["before"]
+    code, _, err = run(capsys, *words, "--seed", 2)
+    assert code == 2 and "a voice of other posts, settings or weights" in err
+    code, _, err = run(capsys, *words, "--rate", 0)
+    assert code == 2 and "--rate is above 0" in err
+    code, _, err = run(capsys, *words[:4], tmp_path / "nowhere", "--to", tmp_path / "b")
+    assert code == 2 and "config.json can't be read" in err and not (tmp_path / "b").exists()

@@ -1,6 +1,7 @@
 "The command `artmint reveal`."
 
 import json
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -16,7 +17,7 @@ from artmint.studio.catalog import Catalog
 from artmint.verify import verify
 from tests.conftest import TINY
 from tests.safes import Owners, artmint, executed
-from tests.sealed import FUTURE, Line
+from tests.sealed import FUTURE, PAST, Line
 
 
 def test_doing_without_a_copy_is_a_decision_on_record(packed, capsys):
@@ -106,6 +107,66 @@ def test_a_picture_that_was_replaced_after_the_seal_is_told(sealed, capsys):
     assert "another picture" not in sealed(capsys, code=4)
     sealed.batch.write_text(text.replace(f"at = {FUTURE}", "at = 2199-01-01"))
     assert "write 2199-01-01T00:00:00Z for UTC" in sealed(capsys, code=2)
+
+
+def waves_of(line, one, two):
+    "Give a sealed studio's batch other times, as an editor would."
+    text = line.batch.read_text()
+    for drop, at in ((1, one), (2, two)):
+        text = re.sub(rf"(drops = \[{drop}\]\nat = )\S+", rf"\g<1>{at}", text)
+    line.batch.write_text(text)
+
+
+@pytest.mark.parametrize("two, way", [("2020-01-02T00:00:00Z", "earlier"), ("2199-02-01T00:00:00Z", "later")])
+def test_a_time_that_was_moved_after_the_seal_waits_for_a_yes(sealed, capsys, two, way):
+    "With old and new time in words, whichever way it went; the yes is put on record and tells nothing by itself."
+    sealed(capsys)
+    waves_of(sealed, PAST, two)
+    for words in ((), ("--dry-run",), ("--watch",), ("--early",)):
+        said = sealed(capsys, *words, code=4)
+        assert FUTURE in said and two in said and way in said and "--moved" in said
+    assert sealed.stages() == ["told", "sealed"]
+    assert f"on record: drop 2 was to be told in wave 2, from {FUTURE}" in sealed(capsys, "--moved", "snow")
+    assert sealed.stages() == ["told", "sealed"]
+    (row,) = Catalog(sealed.folder).all("moved_wave").values()
+    assert row["why"] == "snow" and two in row["words"]
+    assert "nothing was moved" in sealed(capsys, "--moved", "snow")
+    sealed(capsys, code=0 if way == "earlier" else 4)
+    assert sealed.stages() == ["told", "told" if way == "earlier" else "sealed"]
+
+
+def test_a_worker_tells_nothing_of_a_table_that_was_moved_while_it_slept(sealed, capsys, monkeypatch):
+    "Nor by the times that it began with; a file that can't be read for a moment is read again."
+    naps, text = [], sealed.batch.read_text()
+
+    def nap(seconds):
+        naps.append(seconds)
+        if len(naps) == 1:
+            sealed.batch.write_text("half a fi")
+        else:
+            sealed.batch.write_text(text)
+            waves_of(sealed, PAST, "2199-03-01T00:00:00Z")
+
+    monkeypatch.setattr("artmint.run.reveal.time", SimpleNamespace(sleep=nap))
+    real, due = room.chain_time, Wave(at=FUTURE).second
+    monkeypatch.setattr(room, "chain_time", lambda web3: due if naps else real(web3))
+    said = sealed(capsys, "--watch", "--every", "7", code=4)
+    assert len(naps) == 2 and "2199-03-01" in said and sealed.stages() == ["told", "sealed"]
+
+
+def test_a_batch_whose_waves_were_moved_runs_no_stage(sealed):
+    from artmint.publish.waves import WaveMoved
+    from artmint.run.obstacles import obstacles
+    from artmint.run.runner import run_batch
+
+    waves_of(sealed, "2020-01-01T00:00:01Z", FUTURE)
+    (row,) = [
+        row for row in obstacles(load_batch(sealed.batch), sealed.folder, {}) if row["status"] == "failed"
+    ]
+    assert "2020-01-01T00:00:01Z" in str(row)
+    with pytest.raises(WaveMoved, match="2020-01-01T00:00:01Z") as refused:
+        run_batch(load_batch(sealed.batch), sealed.folder, lambda line: None)
+    assert refused.value.exit_code == 4 and sealed.stages() == ["sealed", "sealed"]
 
 
 def safe_desk(line):
