@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['FEWEST_TAUGHT', 'SMALLEST_TAUGHT', 'TAUGHT_SIDE', 'Tensors', 'NotTeachable', 'words_of_collection', 'TooFewPictures',
            'UnfitPictures', 'TaughtPicture', 'teacher_pictures', 'Lessons', 'layers_of_picture', 'lessons_from',
-           'Rounded', 'Clamped', 'student_of', 'chain_parts', 'student_fields', 'begin_student', 'train_student',
-           'fit_trait_probe', 'measure_student', 'teacher_sheet']
+           'student_of', 'chain_parts', 'student_fields', 'begin_student', 'train_student', 'fit_trait_probe',
+           'measure_student', 'teacher_sheet']
 
 # %% ../../nbs/onchain/distil.ipynb #26402c18
 import hashlib
@@ -17,11 +17,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from PIL import Image
+
+# %% ../../nbs/onchain/distil.ipynb #041b67ec
+if TYPE_CHECKING:
+    import torch
 
 # %% ../../nbs/onchain/distil.ipynb #40a0ca6c
 from ..core.canon import Refusal
@@ -266,54 +269,38 @@ def lessons_from(
     return Lessons(words, traits, combinations, np.stack(seen), np.array(far))
 
 # %% ../../nbs/onchain/distil.ipynb #3f4f0823
-Tensors = dict[str, torch.Tensor]
+Tensors = dict[str, "torch.Tensor"]
 
 
-class Rounded(torch.autograd.Function):
-    "Rounded; a gradient passes."
-
-    @staticmethod
-    def forward(context: torch.autograd.function.FunctionCtx, values: torch.Tensor) -> torch.Tensor:
-        "Whole numbers."
-        return values.round()
-
-    @staticmethod
-    def backward(context: torch.autograd.function.FunctionCtx, gradient: torch.Tensor) -> torch.Tensor:
-        "As it came."
-        return gradient
+def _passing(whole: "torch.Tensor", values: "torch.Tensor") -> "torch.Tensor":
+    "Whole numbers, with the gradient of the values that they were rounded from."
+    return whole.detach() + (values - values.detach())  # what is added is exactly zero
 
 
-class Clamped(torch.autograd.Function):
-    "Rounded down and held within a byte; a gradient passes inside, and a little of it outside."
-
-    @staticmethod
-    def forward(context: torch.autograd.function.FunctionCtx, values: torch.Tensor) -> torch.Tensor:
-        "0 to 255."
-        context.save_for_backward(values)
-        return values.floor().clamp(0, 255)
-
-    @staticmethod
-    def backward(context: torch.autograd.function.FunctionCtx, gradient: torch.Tensor) -> torch.Tensor:
-        "A fiftieth outside."
-        (values,) = context.saved_tensors
-        inside = (values > 0) & (values < 256)
-        return torch.where(inside, gradient, gradient * 0.02)
+def _clamped(values: "torch.Tensor") -> "torch.Tensor":
+    "Rounded down and held within a byte; a gradient passes inside, and a fiftieth of it outside."
+    inside = (values > 0) & (values < 256)
+    return _passing(values.floor().clamp(0, 255), values.where(inside, values * 0.02))
 
 # %% ../../nbs/onchain/distil.ipynb #541ed166
-def _whole(values: torch.Tensor) -> torch.Tensor:
+def _whole(values: "torch.Tensor") -> "torch.Tensor":
     "Weights as the chain has them."
-    return Rounded.apply((values * 64).clamp(-127, 127))
+    held = (values * 64).clamp(-127, 127)
+    return _passing(held.round(), held)
 
 
-def _bias(values: torch.Tensor) -> torch.Tensor:
+def _bias(values: "torch.Tensor") -> "torch.Tensor":
     "Biases as the chain has them, times 16."
-    return Rounded.apply((values * 1024).clamp(-32_767, 32_767)) * 16
+    held = (values * 1024).clamp(-32_767, 32_767)
+    return _passing(held.round(), held) * 16
 
 
 def student_of(
     parts: dict[str, np.ndarray],  # of a network, as on chain
 ) -> Tensors:  # to be trained, by name
     "The numbers that a network on chain is rounded from."
+    import torch
+
     return {
         name: torch.nn.Parameter(torch.tensor(parts[name] / (1024 if size == 2 else 64), dtype=torch.float32))
         for name, _, size in NETWORK_PARTS
@@ -324,16 +311,17 @@ def chain_parts(
     student: Tensors,  # trained numbers
 ) -> dict[str, np.ndarray]:
     "A student as it lies on chain."
-    with torch.no_grad():
-        parts = {}
-        for name, _, size in NETWORK_PARTS:
-            values = _bias(student[name]) / 16 if size == 2 else _whole(student[name])
-            parts[name] = values.numpy().astype(np.int64)
-        return parts
+    parts = {}
+    for name, _, size in NETWORK_PARTS:
+        values = _bias(student[name]) / 16 if size == 2 else _whole(student[name])
+        parts[name] = values.detach().numpy().astype(np.int64)
+    return parts
 
 # %% ../../nbs/onchain/distil.ipynb #a0a6701a
-def _folded(weights: torch.Tensor) -> torch.Tensor:
+def _folded(weights: "torch.Tensor") -> "torch.Tensor":
     "A 3 x 3 convolution after doubling as four of 2 x 2, one for each place of a pixel among its four."
+    import torch
+
     a, b, c = weights.reshape(3, 3, *weights.shape[1:]).permute(3, 2, 0, 1).unbind(2)
     rows = (torch.stack([a, b + c], 2), torch.stack([a + b, c], 2))
     places = []
@@ -343,44 +331,57 @@ def _folded(weights: torch.Tensor) -> torch.Tensor:
     return torch.cat(places)
 
 
-def _doubled(x: torch.Tensor, weights: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
+def _doubled(x: "torch.Tensor", weights: "torch.Tensor", start: "torch.Tensor") -> "torch.Tensor":
     "Twice the side, convolved and clamped."
+    import torch
+    import torch.nn.functional as F
+
     count, _, side, _ = x.shape
     out = F.conv2d(F.pad(x, (1, 1, 1, 1)), _folded(weights))
     y = out.view(count, 2, 2, len(start), side + 1, side + 1)
     even = torch.stack([y[:, 0, 0, :, :side, :side], y[:, 0, 1, :, :side, 1:]], -1)
     odd = torch.stack([y[:, 1, 0, :, 1:, :side], y[:, 1, 1, :, 1:, 1:]], -1)
     together = torch.stack([even, odd], 3).reshape(count, len(start), 2 * side, 2 * side)
-    return Clamped.apply((together + start[:, None, None]) / 2**8)
+    return _clamped((together + start[:, None, None]) / 2**8)
 
 # %% ../../nbs/onchain/distil.ipynb #3d53b1c5
 def student_fields(
     student: Tensors,  # its numbers
-    rows: torch.Tensor,  # (n,) of the class table
-    numbers: torch.Tensor,  # (n, 32), 0 to 255
-) -> torch.Tensor:  # (n, 8, 32, 32), whole numbers: the highest layer first
+    rows: "torch.Tensor",  # (n,) of the class table
+    numbers: "torch.Tensor",  # (n, 32), 0 to 255
+) -> "torch.Tensor":  # (n, 8, 32, 32), whole numbers: the highest layer first
     "The fields of seeds."
+    import torch
+    import torch.nn.functional as F
+
     z = numbers.float() - 128
-    h = Clamped.apply((_whole(student["class"])[rows] * 256 + z @ _whole(student["dice"])) / 2**7)
-    h = Clamped.apply((h @ _whole(student["second"]) + _bias(student["second_bias"])) / 2**7)
+    h = _clamped((_whole(student["class"])[rows] * 256 + z @ _whole(student["dice"])) / 2**7)
+    h = _clamped((h @ _whole(student["second"]) + _bias(student["second_bias"])) / 2**7)
     x = (h @ _whole(student["third"]) + _bias(student["third_bias"])).view(-1, 16, 24)
     x = x + torch.einsum("npk,pkc->npc", z.view(-1, 16, 2), _whole(student["near"]))
-    x = Clamped.apply(x / 2**7).transpose(1, 2).reshape(-1, 24, 4, 4)
+    x = _clamped(x / 2**7).transpose(1, 2).reshape(-1, 24, 4, 4)
     for name in ("up1", "up2", "up3"):
         x = _doubled(x, _whole(student[name]), _bias(student[f"{name}_bias"]))
     return F.conv2d(x, _whole(student["out"]).T[:, :, None, None], _bias(student["out_bias"]))
 
 # %% ../../nbs/onchain/distil.ipynb #5ddc4d27
-def _surprise(fields: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+def _surprise(fields: "torch.Tensor", seen: "torch.Tensor") -> "torch.Tensor":
     "How surprised fields are by the layers that show, (n,); both of the same side."
+    import torch
+    import torch.nn.functional as F
+
     layer = torch.arange(MOST_LAYERS, 0, -1).view(1, MOST_LAYERS, 1, 1)
     shows = seen.long().unsqueeze(1)
     each = F.binary_cross_entropy_with_logits(fields / 2048, (layer == shows).float(), reduction="none")
     return (each * (layer >= shows)).sum(1).mean((1, 2))
 
 
-def _loss(student: Tensors, rows: torch.Tensor, numbers: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+def _loss(
+    student: Tensors, rows: "torch.Tensor", numbers: "torch.Tensor", seen: "torch.Tensor"
+) -> "torch.Tensor":
     "The mean surprise at full size, with straight lines between a field's points."
+    import torch.nn.functional as F
+
     fields = student_fields(student, rows, numbers)
     wide = F.interpolate(fields, scale_factor=2, mode="bilinear", align_corners=False)
     return _surprise(wide, seen).mean()
@@ -389,18 +390,20 @@ def _loss(student: Tensors, rows: torch.Tensor, numbers: torch.Tensor, seen: tor
 _TRIES = 16  # seeds that are drawn for a picture before the nearest is trained
 
 
-@torch.no_grad()
 def _nearest_seeds(
-    student: Tensors, combinations: torch.Tensor, seen: torch.Tensor, tries: int = _TRIES
-) -> tuple[torch.Tensor, torch.Tensor]:
+    student: Tensors, combinations: "torch.Tensor", seen: "torch.Tensor", tries: int = _TRIES
+) -> "tuple[torch.Tensor, torch.Tensor]":
     "For each picture the row and the numbers, of so many that dice throw, whose drawing comes nearest."
+    import torch
+
     small = seen[:, 1::2, 1::2]
     rows, numbers = [], []
     for some, shown in zip(combinations.split(16), small.split(16)):
         count = len(some) * tries
         row = some.repeat_interleave(tries) * VARIANTS + torch.randint(VARIANTS, (count,))
         number = torch.randint(256, (count, 32))
-        fields = student_fields(student, row, number)
+        with torch.no_grad():
+            fields = student_fields(student, row, number)
         far = _surprise(fields, shown.repeat_interleave(tries, 0)).view(len(some), tries)
         best = far.argmin(1) + torch.arange(len(some)) * tries
         rows.append(row[best])
@@ -408,15 +411,15 @@ def _nearest_seeds(
     return torch.cat(rows), torch.cat(numbers)
 
 # %% ../../nbs/onchain/distil.ipynb #e11cfbd6
-_BATCH, _PEAK, _ROUND = (
-    32,
-    2e-3,
-    100,
-)  # pictures in a step, the highest rate, steps between two draws of seeds
+_BATCH = 32  # pictures in a step
+_PEAK = 2e-3  # the highest rate
+_ROUND = 100  # steps between two draws of seeds
 
 
 def _checkpoint(path: Path, state: dict) -> None:
     "Keep a training, entirely or not at all."
+    import torch
+
     data = io.BytesIO()
     torch.save(state, data)
     with replacing(path) as file:
@@ -429,7 +432,7 @@ class _Course:
 
     student: Tensors
     mean: Tensors  # of late students: what is kept in the end
-    optimiser: torch.optim.Optimizer
+    optimiser: "torch.optim.Optimizer"
     path: Path  # of its checkpoint
     step: int = 0
     spent: float = 0.0  # seconds of earlier runs
@@ -452,6 +455,8 @@ def begin_student(
     words: Vocabulary,  # of the network to come
 ) -> Tensors:  # its numbers
     "The network that comes with artmint, its rows under the new words: by their names where both know them, else by dice."
+    import torch
+
     bundled = bundled_model()
     student, own = student_of(bundled.parts), _combinations(bundled.words)
     dice = torch.Generator().manual_seed(1)
@@ -466,6 +471,8 @@ def begin_student(
 # %% ../../nbs/onchain/distil.ipynb #d2b8d75b
 def _begun(path: Path, words: Vocabulary) -> _Course:
     "A training from its checkpoint, else from the network that comes with artmint."
+    import torch
+
     student = begin_student(words)
     mean = {name: values.detach().clone() for name, values in student.items()}
     course = _Course(student, mean, torch.optim.Adam(student.values(), lr=_PEAK, betas=(0.9, 0.99)), path)
@@ -479,9 +486,11 @@ def _begun(path: Path, words: Vocabulary) -> _Course:
 
 # %% ../../nbs/onchain/distil.ipynb #ec7b780a
 def _step(
-    course: _Course, rate: float, rows: torch.Tensor, numbers: torch.Tensor, seen: torch.Tensor
+    course: _Course, rate: float, rows: "torch.Tensor", numbers: "torch.Tensor", seen: "torch.Tensor"
 ) -> float:
     "One step; the loss."
+    import torch
+
     for group in course.optimiser.param_groups:
         group["lr"] = rate
     loss = _loss(course.student, rows, numbers, seen)
@@ -505,6 +514,8 @@ def train_student(
     say: Callable[[float, int, float], None] = lambda share, step, loss: None,  # how far it is
 ) -> bytes:  # weights and vocabulary, as they lie on chain
     "Train a network for the chain, going on from a checkpoint."
+    import torch
+
     folder.mkdir(parents=True, exist_ok=True)
     course = _begun(folder / "checkpoint.pt", lessons.words)
     taught, _ = lessons.split()
@@ -540,13 +551,16 @@ def fit_trait_probe(
     labels: Sequence[str],  # n
 ) -> Callable[[np.ndarray], list[str]]:  # guesses labels of more inputs
     "A multinomial regression with a little weight decay."
+    import torch
+    import torch.nn.functional as F
+
     names = sorted(set(labels))
     wanted = torch.tensor([names.index(label) for label in labels])
     given = torch.from_numpy(inputs).float()
     weights = torch.zeros(given.shape[1] + 1, len(names), requires_grad=True)
     optimiser = torch.optim.LBFGS([weights], max_iter=100, line_search_fn="strong_wolfe")
 
-    def loss() -> torch.Tensor:
+    def loss() -> "torch.Tensor":
         optimiser.zero_grad()
         total = F.cross_entropy(given @ weights[:-1] + weights[-1], wanted) + 1e-3 * weights.square().sum()
         total.backward()
