@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FEWEST_TAUGHT', 'SMALLEST_TAUGHT', 'TAUGHT_SIDE', 'Tensors', 'NotTeachable', 'words_of_collection', 'TooFewPictures',
-           'UnfitPictures', 'TaughtPicture', 'teacher_pictures', 'Lessons', 'layers_of_picture', 'lessons_from',
+           'UnfitPictures', 'TaughtPicture', 'teacher_pictures', 'TaughtLayers', 'layers_of_picture', 'lessons_from',
            'student_of', 'chain_parts', 'student_fields', 'begin_student', 'train_student', 'fit_trait_probe',
            'measure_student', 'teacher_sheet']
 
@@ -194,7 +194,7 @@ TAUGHT_SIDE = 64  # pixels at which pictures are taught
 
 
 @dataclass(frozen=True)
-class Lessons:
+class TaughtLayers:
     "Pictures as the network is taught them."
 
     words: Vocabulary
@@ -248,7 +248,7 @@ def lessons_from(
     words: Vocabulary,  # of the network
     pictures: Sequence[TaughtPicture],  # of the teacher's
     say: Callable[[int, int], None] = lambda done, total: None,  # told pictures read, and all
-) -> Lessons:
+) -> TaughtLayers:
     "Read pictures as layers. Raises UnfitPictures."
     problems, seen, far = [], [], []
     for done, picture in enumerate(pictures):
@@ -266,15 +266,15 @@ def lessons_from(
         raise UnfitPictures(problems)
     combinations = np.array([_combination(words, picture.traits) for picture in pictures])
     traits = tuple(picture.traits for picture in pictures)
-    return Lessons(words, traits, combinations, np.stack(seen), np.array(far))
+    return TaughtLayers(words, traits, combinations, np.stack(seen), np.array(far))
 
 # %% ../../nbs/onchain/distil.ipynb #3f4f0823
 Tensors = dict[str, "torch.Tensor"]
 
 
-def _passing(whole: "torch.Tensor", values: "torch.Tensor") -> "torch.Tensor":
+def _passing(rounded: "torch.Tensor", values: "torch.Tensor") -> "torch.Tensor":
     "Whole numbers, with the gradient of the values that they were rounded from."
-    return whole.detach() + (values - values.detach())  # what is added is exactly zero
+    return rounded.detach() + (values - values.detach())  # what is added is exactly zero
 
 
 def _clamped(values: "torch.Tensor") -> "torch.Tensor":
@@ -386,7 +386,7 @@ def _loss(
     wide = F.interpolate(fields, scale_factor=2, mode="bilinear", align_corners=False)
     return _surprise(wide, seen).mean()
 
-
+# %% ../../nbs/onchain/distil.ipynb #791fb870
 _TRIES = 16  # seeds that are drawn for a picture before the nearest is trained
 
 
@@ -508,7 +508,7 @@ def _step(
 
 # %% ../../nbs/onchain/distil.ipynb #78db9ae7
 def train_student(
-    lessons: Lessons,  # what is taught
+    lessons: TaughtLayers,  # what is taught
     folder: Path,  # where its checkpoint lies
     minutes: float,  # of training in all, earlier runs included
     say: Callable[[float, int, float], None] = lambda share, step, loss: None,  # how far it is
@@ -570,7 +570,7 @@ def fit_trait_probe(
     kept = weights.detach().numpy()
     return lambda more: [names[i] for i in (more @ kept[:-1] + kept[-1]).argmax(1)]
 
-
+# %% ../../nbs/onchain/distil.ipynb #857e630c
 def _spread(pictures: Sequence[np.ndarray], combinations: Sequence[int]) -> float | None:
     "How many pixels differ between two pictures of one combination; none: no combination has two."
     by_kind: dict[int, list[np.ndarray]] = {}
@@ -580,7 +580,7 @@ def _spread(pictures: Sequence[np.ndarray], combinations: Sequence[int]) -> floa
     return float(np.mean(differing)) if differing else None
 
 # %% ../../nbs/onchain/distil.ipynb #83070943
-def _drawn_alike(model: ChainModel, lessons: Lessons, places: np.ndarray) -> list[np.ndarray]:
+def _drawn_alike(model: ChainModel, lessons: TaughtLayers, places: np.ndarray) -> list[np.ndarray]:
     "What a network draws for the traits of some lessons, by seeds that dice throw."
     dice = np.random.default_rng(99)
     recipes = [recipe_bytes(model, lessons.traits[place], int(dice.integers(2**32))) for place in places]
@@ -589,7 +589,7 @@ def _drawn_alike(model: ChainModel, lessons: Lessons, places: np.ndarray) -> lis
 
 def measure_student(
     model: ChainModel,  # trained
-    lessons: Lessons,  # what it was taught from
+    lessons: TaughtLayers,  # what it was taught from
 ) -> dict[str, float | int | None]:  # by what was measured
     "A network against its teacher."
     taught, held = lessons.split()
@@ -621,7 +621,7 @@ def measure_student(
 # %% ../../nbs/onchain/distil.ipynb #b4b642e1
 def teacher_sheet(
     model: ChainModel,  # trained
-    lessons: Lessons,  # what it was taught from
+    lessons: TaughtLayers,  # what it was taught from
     count: int = 36,  # pictures of each
 ) -> Image.Image:
     "Pictures of the network's on the left, and of its teacher's with the same traits on the right, in the palettes' colours."
@@ -641,7 +641,7 @@ def teacher_sheet(
     return Image.fromarray(page)
 
 
-def _in_colours(lessons: Lessons, place: int) -> np.ndarray:
+def _in_colours(lessons: TaughtLayers, place: int) -> np.ndarray:
     "A lesson's layers in its colours, RGB."
     ground, palette = _painted_in(lessons.words, lessons.traits[place])
     table = np.array([list(bytes.fromhex(colour[1:])) for colour in (ground, *palette)], np.uint8)

@@ -17,7 +17,7 @@ from .console import Json, Studio, console_voice, near_path, place_for, print_js
 from .models import studio_catalog
 
 if TYPE_CHECKING:
-    from artmint.onchain.distil import Lessons
+    from artmint.onchain.distil import TaughtLayers
     from artmint.onchain.model import ChainModel
 
 # %% ../../nbs/run/distil.ipynb #1d9a34b8
@@ -38,7 +38,7 @@ TeacherSheet = Annotated[
 OnlyLook = Annotated[bool, typer.Option("--dry-run", help="Say what can teach, and train nothing.")]
 
 
-def _lesson_lines(lessons: "Lessons") -> list[str]:
+def _lesson_lines(lessons: "TaughtLayers") -> list[str]:
     "What is taught, for people."
     taught, held = lessons.split()
     missing = lessons.words.combinations() - len(set(lessons.combinations.tolist()))
@@ -51,7 +51,7 @@ def _lesson_lines(lessons: "Lessons") -> list[str]:
     return lines
 
 # %% ../../nbs/run/distil.ipynb #ae452334
-def _trained(lessons: "Lessons", studio: Path, name: str, minutes: float) -> "ChainModel":
+def _trained(lessons: "TaughtLayers", studio: Path, name: str, minutes: float) -> "ChainModel":
     "Train, and say how far it is."
     from artmint.onchain.distil import train_student
     from artmint.onchain.model import make_model
