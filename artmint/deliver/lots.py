@@ -134,6 +134,14 @@ def final_block(
     ends = horizon(web3)
     return ends.latest if network_at(web3).test else ends.newest(chosen_depth(web3))
 
+# %% ../../nbs/deliver/lots.ipynb #2cc33da8
+def _late_in_its_second(web3: "Web3", eas: "Eas", lots: Lots) -> bool:
+    "Whether a draw wasn't announced before its block, where both have the same second: the state before the block tells."
+    from artmint.chain.eas import eas_contract
+
+    ask = eas_contract(web3, eas.address).functions.getTimestamp(lots.mark)
+    return ask.call(block_identifier=lots.block - 1) == 0
+
 
 def seed_of(
     web3: "Web3",  # the chain
@@ -152,7 +160,9 @@ def seed_of(
     if latest < lots.block:
         raise NotYetDrawn(lots.block, latest)
     block = web3.eth.get_block(lots.block)
-    if announced >= block["timestamp"]:
+    if announced > block["timestamp"] or (
+        announced == block["timestamp"] and _late_in_its_second(web3, eas, lots)
+    ):
         raise AnnouncedLate(lots.block)
     return bytes(block["hash"])
 

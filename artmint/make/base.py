@@ -188,6 +188,13 @@ def _most(key: str) -> int:
     return LAYER_LIMIT if "layers" in key or "blocks" in key else NUMBER_LIMIT
 
 
+def _exceeds(key: str, value: Any) -> bool:
+    "Whether a number is larger than a configuration's may be; whole ones beyond 2^53 are read as floats here, and whole by libraries."
+    if isinstance(value, float):
+        return abs(value) > 2**53
+    return isinstance(value, int) and abs(value) > _most(key)
+
+
 def excess(
     config: Any,  # of a network
 ) -> str:  # empty: there is none
@@ -195,7 +202,7 @@ def excess(
     for key, value in _entries_in(config):
         values = value if isinstance(value, list) else [value]
         many = "block" in key and len(values) > ROW_LIMIT
-        if many or any(isinstance(each, int) and abs(each) > _most(key) for each in values):
+        if many or any(_exceeds(key, each) for each in values):
             return f"{key} = {json.dumps(value):.60}, more than any model has"
     return ""
 
@@ -360,6 +367,10 @@ def _networks(folder: Path) -> list[Path]:
     for name, value in named.items():
         if name.startswith("_") or not isinstance(value, list) or not value or value[0] is None:
             continue
+        if not re.fullmatch(r"\w{1,64}", name):
+            raise NoSuchBase(
+                str(folder), f"its model_index.json names a part {name[:40]!r}, which no folder is called"
+            )
         if value[0] not in LIBRARIES and not hasattr(pipelines, str(value[0])):
             raise NoSuchBase(str(folder), f"its {name} is of a class of its own, {value}")
         networks.append(folder / name)
@@ -748,7 +759,9 @@ def _settings(component: Any) -> dict[str, Any]:
     "The class of a model or scheduler, and what its configuration sets beyond the defaults."
     has_own_diff = hasattr(component.config, "to_diff_dict")  # transformers' configurations
     given = component.config.to_diff_dict() if has_own_diff else _beyond_defaults(component)
-    relevant = {key: value for key, value in given.items() if key[0] != "_" and key not in NOT_PIXELS}
+    relevant = {
+        key: value for key, value in given.items() if not key.startswith("_") and key not in NOT_PIXELS
+    }
     return {"class": type(component).__name__} | relevant
 
 # %% ../../nbs/make/base.ipynb #0fcc43df

@@ -29,13 +29,13 @@ from pkgutil import walk_packages
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from PIL import Image, ImageOps
+from PIL import ImageOps
 
 # %% ../../nbs/run/runner.ipynb #aa276830
 import artmint
 from ..core.canon import Refusal, digest
 from ..core.collection import Collection
-from ..core.picture import contact_sheet
+from ..core.picture import contact_sheet, read_png
 from ..core.records import Slot
 from ..generate import is_by_hand
 from ..judge.curator import expired_promises
@@ -329,8 +329,8 @@ def _draw_sheet(context: RunContext, stage: Stage, path: Path) -> bool:
     kept = [one for one in _round_pictures(context, stage) if one][-_MOST_TILES:]
     tiles = []
     for one in kept:
-        with Image.open(BytesIO(context.catalog.blob(one))) as image:
-            tiles.append(ImageOps.contain(image.convert("RGB"), (_TILE, _TILE)))
+        image, _ = read_png(context.catalog.blob(one))
+        tiles.append(ImageOps.contain(image, (_TILE, _TILE)))
     if not tiles:
         return False
     sheet = BytesIO()

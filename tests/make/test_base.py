@@ -536,3 +536,28 @@ def test_weights_that_are_no_numbers_are_refused_by_name(copy):
 def test_a_bases_source_says_which_program_painted_with_it(source, name, program):
     assert base_name(source) == name
     assert program_of(source)[1] == program
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "../vae", "", "unet/..", "unet\n", "a b"])
+def test_a_part_that_no_folder_is_called_is_refused_by_name(copy, name):
+    index = copy / "model_index.json"
+    index.write_text(
+        json.dumps(json.loads(index.read_text()) | {name: ["diffusers", "UNet2DConditionModel"]})
+    )
+    with pytest.raises(NoSuchBase, match="which no folder is called"):
+        load_base(copy)
+
+
+def test_an_empty_key_of_a_configuration_is_a_setting_like_others(copy):
+    settings = copy / "text_encoder" / "config.json"
+    settings.write_text(json.dumps(json.loads(settings.read_text()) | {"": 1}))
+    assert len(load_base(copy).digest) == 64
+
+
+@pytest.mark.parametrize("number", [10**30, -(10**30), 1e30, 2**60])
+def test_a_number_beyond_all_models_is_refused_before_a_library_builds_it(copy, number):
+    "A library reads a whole number of any size as it stands, and builds as many blocks until memory is out."
+    settings = copy / "vae" / "config.json"
+    settings.write_text(json.dumps(json.loads(settings.read_text()) | {"num_decoder_blocks": [1, number]}))
+    with pytest.raises(NoSuchBase, match="more than any model has"):
+        load_base(copy)

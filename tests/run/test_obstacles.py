@@ -101,7 +101,7 @@ def test_traits_that_editions_hold_are_named(order, tmp_path):
     file.write_text(file.read_text().replace("unique = true\n", ""))
     rows = obstacles(batch, tmp_path / "studio", {}, ("00_seeds",))
     seen = {row["name"]: row["evidence"] for row in rows}
-    assert "[1]" in seen["00_seeds"]
+    assert "Slots 1 have editions" in seen["00_seeds"]
     assert Catalog(tmp_path / "studio").all("slot") == before
 
 
