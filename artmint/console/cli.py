@@ -82,6 +82,7 @@ from ..run.models import adapter_app, base_app, embedding_app, engines_app
 from ..run.networks import control_app, encoder_app, ip_adapter_app, picture_app, upscaler_app
 
 # %% ../../nbs/console/cli.ipynb #79f388a5
+from ..run.distil import distil
 from ..run.films import film_batch
 from ..run.airdrops import airdrop
 from ..run.offers import sale_list, sale_sign, sale_unlist
@@ -143,6 +144,7 @@ for command in (run, work, explore, report, sweep, init, backup, restore, gc):
 app.command("open", epilog=CODES)(open_withheld)
 app.command("import", epilog=CODES)(import_folder)
 app.command("tune", epilog=CODES)(tune_batch)
+app.command("distil", epilog=CODES)(distil)
 app.command("train", epilog=CODES)(train_adapter)
 app.command("preview", epilog=CODES)(preview_drop)
 app.command("films", epilog=CODES)(film_batch)

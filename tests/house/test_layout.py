@@ -45,8 +45,8 @@ publish: approve audit credentials films marks placeholder renditions tokens wav
 chain: admin connect contract controls custody deployments eas embedded journal networks preflight rebuild safe salts signers stuck transaction
 prove: attestations collection drawn evidence gates opening proof regenerate tokens verifiers
 report: accounts approvals bluesky drafts exports facts lint listings mastodon outcomes page postboard preview sending signal voices wording
-run: admin airdrops attest batch commands console erc7007 exchange executors films gates health imports journals kernels lots models networks obstacles offers posts preview reveal runner sales sample sweep team training transactions tuning workers
-onchain: model network painter
+run: admin airdrops attest batch commands console distil erc7007 exchange executors films gates health imports journals kernels lots models networks obstacles offers posts preview reveal runner sales sample sweep team training transactions tuning workers
+onchain: distil model network painter
 deliver: airdrop claim lots recipients seaport terms
 service: access agents answers api door events finality gauges keys page problems queue reading runs webhooks work writing
 console: cli engines keys runs serving webhooks"""
