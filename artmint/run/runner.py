@@ -287,13 +287,14 @@ class RunContext:
 
     def painted(self, stage: Stage) -> None:
         "Show what a painting stage has painted so far; the first time a line says where."
-        path = run_folder(self.studio, self.batch) / PAINTED_SO_FAR
+        path = run_folder(self.catalog.folder, self.batch) / PAINTED_SO_FAR
         fresh = path.exists() and time.time() - path.stat().st_mtime < HEARTBEAT
         if stage.notebook != "15_generate" or fresh or not _draw_sheet(self, stage, path):
             return
         if stage.name not in self.told:
             self.told.add(stage.name)
-            self.say(f"{stage.name}: the first pictures are painted; {path} shows them, and grows")
+            shown = run_folder(self.studio, self.batch) / PAINTED_SO_FAR
+            self.say(f"{stage.name}: the first pictures are painted; {shown} shows them, and grows")
 
 # %% ../../nbs/run/runner.ipynb #5400a235
 def kept_picture(
@@ -734,7 +735,7 @@ def run_batch(
     results: list[StageResult] = []
     with hold_studio(studio, f"Batch {batch.name}", collection.name), ExitStack() as open_kernels:
         _tidy(here, say)
-        catalog = Catalog(Path(studio))
+        catalog = Catalog(Path(studio).absolute())  # papermill works in another folder while a stage runs
         expected = {one.stage: one.seconds for one in forecast_stages(batch, studio)}
         names = [one.notebook for one in stages]
         kernels = open_kernels.enter_context(nursery(names[names.index(begin) :]))

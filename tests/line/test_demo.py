@@ -14,6 +14,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 ARTMINT = str(Path(sys.executable).with_name("artmint"))
@@ -133,6 +134,13 @@ def test_no_secret_leaves_the_keys(studio):
         if path.is_file() and path.parent.name != "keys":
             assert not [secret for secret in secrets if secret in path.read_bytes()], path
     assert all(path.stat().st_mode & 0o077 == 0 for path in studio.glob("keys/*"))
+
+
+def test_what_was_painted_lies_on_a_sheet_though_the_studio_was_named_by_a_relative_path(home, studio):
+    "Papermill works in another folder while a stage runs."
+    with Image.open(studio / "runs/tiny/painted.png") as sheet:
+        assert sheet.width >= 64
+    assert "studio/runs/tiny/painted.png shows them" in home[1].stderr
 
 
 def test_the_report_is_complete_in_itself(studio):
