@@ -287,9 +287,11 @@ class RunContext:
 
     def painted(self, stage: Stage) -> None:
         "Show what a painting stage has painted so far; the first time a line says where."
+        if stage.notebook != "15_generate":
+            return
         path = run_folder(self.catalog.folder, self.batch) / PAINTED_SO_FAR
         fresh = path.exists() and time.time() - path.stat().st_mtime < HEARTBEAT
-        if stage.notebook != "15_generate" or fresh or not _draw_sheet(self, stage, path):
+        if fresh or not _draw_sheet(self, stage, path):
             return
         if stage.name not in self.told:
             self.told.add(stage.name)
