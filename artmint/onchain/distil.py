@@ -253,7 +253,9 @@ def lessons_from(
     problems, seen, far = [], [], []
     for done, picture in enumerate(pictures):
         say(done, len(pictures))
-        with Image.open(io.BytesIO(catalog.blob(picture.file_digest))) as opened:
+        with Image.open(
+            io.BytesIO(catalog.blob(picture.file_digest)), formats=["PNG", "JPEG", "WEBP"]
+        ) as opened:
             image = opened.convert("RGB")
         why = _unfit(image, picture, words)
         problems += [why] if why else []
