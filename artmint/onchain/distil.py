@@ -253,9 +253,8 @@ def lessons_from(
     problems, seen, far = [], [], []
     for done, picture in enumerate(pictures):
         say(done, len(pictures))
-        with Image.open(
-            io.BytesIO(catalog.blob(picture.file_digest)), formats=["PNG", "JPEG", "WEBP"]
-        ) as opened:
+        data = io.BytesIO(catalog.blob(picture.file_digest))
+        with Image.open(data, formats=["PNG", "JPEG", "WEBP"]) as opened:
             image = opened.convert("RGB")
         why = _unfit(image, picture, words)
         problems += [why] if why else []
