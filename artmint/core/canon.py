@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['VALUE_LIMIT', 'WORDS_MOST', 'DEPTH', 'TOML_LIMIT', 'TEXT_FILE_LIMIT', 'Hex64', 'spoken_value', 'Refusal',
            'NotPlainJSON', 'canonical', 'digest', 'read_json', 'read_loose_json', 'NotPlainTOML', 'file_bytes',
-           'read_toml', 'NotPlainYAML', 'read_yaml', 'unsafe_text', 'shown_text', 'Record', 'error_lines']
+           'unread_words', 'read_toml', 'NotPlainYAML', 'read_yaml', 'unsafe_text', 'shown_text', 'Record',
+           'error_lines']
 
 # %% ../../nbs/core/canon.ipynb #43605020
 import difflib
@@ -255,6 +256,15 @@ def file_bytes(
     if len(data) > TEXT_FILE_LIMIT:
         raise OSError(errno.EFBIG, f"it is larger than {TEXT_FILE_LIMIT} bytes", str(path))
     return data
+
+
+def unread_words(
+    error: BaseException,  # of reading a file, or of what is in it
+) -> str:
+    "Why a file can't be read: the system's words without its number and path, or what was found in it."
+    if isinstance(error, OSError):
+        return f"it can't be read ({error.strerror or type(error).__name__})"
+    return str(error)
 
 # %% ../../nbs/core/canon.ipynb #43ebb114
 def read_toml(

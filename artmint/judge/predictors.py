@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import torch
 
 # %% ../../nbs/judge/predictors.ipynb #2df416fb
-from ..core.canon import NotPlainJSON, Record, Refusal, digest, read_json, spoken_value
+from ..core.canon import NotPlainJSON, Record, Refusal, digest, read_json, spoken_value, unread_words
 from ..core.records import Candidate
 from .heads import BadHead, aesthetic_weights
 from ..make.base import PICKLES, quiet, refuse_code
@@ -157,7 +157,7 @@ def _json_of(folder: Path, file: str) -> dict[str, Any]:
     try:
         config = read_json(path.read_bytes()) if path.is_file() else {}
     except (OSError, NotPlainJSON) as error:
-        raise BadPredictor("of this folder", str(folder), f"its {file} can't be read ({error})") from error
+        raise BadPredictor("of this folder", str(folder), f"its {file}: {unread_words(error)}") from error
     if not isinstance(config, dict):
         raise BadPredictor("of this folder", str(folder), f"its {file} holds no table")
     return config

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
 
 # %% ../../nbs/make/judges.ipynb #80ab22d2
-from ..core.canon import NotPlainJSON, Refusal, read_json
+from ..core.canon import NotPlainJSON, Refusal, read_json, unread_words
 from ..core.collection import Collection, JudgeChoice
 from artmint.make.base import (
     BUNDLED,
@@ -127,7 +127,7 @@ def _model_type(path: Path) -> str:
     try:
         config = read_json(path.read_bytes())
     except (OSError, NotPlainJSON) as error:
-        raise NoSuchJudge(str(path.parent), f"its {path.name} can't be read ({error})") from error
+        raise NoSuchJudge(str(path.parent), f"its {path.name}: {unread_words(error)}") from error
     if not isinstance(config, dict):
         raise NoSuchJudge(str(path.parent), f"its {path.name} holds no table")
     return str(config.get("model_type"))

@@ -24,7 +24,16 @@ from pydantic import Field, ValidationError
 
 # %% ../../nbs/run/sweep.ipynb #b57c54fb
 import artmint
-from ..core.canon import Record, Refusal, canonical, digest, error_lines, file_bytes, read_toml
+from artmint.core.canon import (
+    Record,
+    Refusal,
+    canonical,
+    digest,
+    error_lines,
+    file_bytes,
+    read_toml,
+    unread_words,
+)
 from ..core.collection import Name
 from ..judge.exchange import escape_cell
 from ..judge.sheets import FRAMES, Sheet, Tile, picture_sheet
@@ -57,7 +66,7 @@ def load_sweep(
     except ValidationError as error:
         raise BadBatch(str(path), error_lines(error, Sweep)) from error
     except (OSError, Refusal) as error:
-        raise BadBatch(str(path), [str(error)]) from error
+        raise BadBatch(str(path), [unread_words(error)]) from error
 
 # %% ../../nbs/run/sweep.ipynb #33f667f5
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FEW_ITEMS', 'MOST_WORDS', 'MOST_PICTURE', 'INSTRUCTIONS', 'KEY_VARIABLE', 'AgentService', 'Verb', 'verbs_of',
            'OtherArguments', 'NoSuchTool', 'AnswerTooLarge', 'Agent', 'open_agent', 'tools_of', 'agent_server',
-           'speak_to_agent', 'OpenKeyFile', 'agent_key']
+           'NoPipe', 'speak_to_agent', 'OpenKeyFile', 'agent_key']
 
 # %% ../../nbs/service/agents.ipynb #01057ccc
 import base64
@@ -307,13 +307,27 @@ def agent_server(
     return Server("artmint", **facts, on_list_tools=list_tools, on_call_tool=call_tool)
 
 # %% ../../nbs/service/agents.ipynb #c7d1c6f0
+class NoPipe(Refusal):
+    "An agent's server whose standard input or output is closed."
+
+    says = (
+        "artmint mcp speaks with a program over its standard input and output, and one of them is closed. Nothing was begun: have "
+        "that program start it, as its settings for MCP servers say."
+    )
+    exit_code = 2
+
+
 def speak_to_agent(
     agent: Agent,  # who calls what
 ) -> None:
-    "Serve a caller over standard input and output, until they are closed."
+    "Serve a caller over standard input and output, until they are closed. Raises NoPipe."
+    import sys
+
     import anyio
     from mcp.server.stdio import stdio_server
 
+    if sys.stdin is None or sys.stdout is None:
+        raise NoPipe()
     server = agent_server(agent)
 
     async def speak() -> None:

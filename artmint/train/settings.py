@@ -33,6 +33,7 @@ from artmint.core.canon import (
     read_json,
     read_toml,
     read_yaml,
+    unread_words,
 )
 
 # %% ../../nbs/train/settings.ipynb #316d00eb
@@ -211,7 +212,7 @@ def load_training(
     try:
         entries = read_toml(file_bytes(path))
     except (OSError, NotPlainTOML) as error:
-        raise BadTraining(str(path), [str(error)]) from error
+        raise BadTraining(str(path), [unread_words(error)]) from error
     problems = []
     for key in entries:
         if key == "stages":
@@ -731,7 +732,7 @@ def read_foreign(
         data = file_bytes(path)
         entries = read_toml(data) if Path(path).suffix == ".toml" else read_yaml(data)
     except (OSError, NotPlainTOML, NotPlainYAML) as error:
-        raise BadTraining(str(path), [str(error)]) from error
+        raise BadTraining(str(path), [unread_words(error)]) from error
     if not isinstance(entries, dict) or not entries:
         raise BadTraining(str(path), ["it holds no table of settings"])
     try:

@@ -35,6 +35,7 @@ from artmint.core.canon import (
     error_lines,
     read_json,
     read_toml,
+    unread_words,
 )
 from artmint.core.intake import (
     BadGround,
@@ -223,7 +224,7 @@ def _read_text(listing: _Listing, place: str) -> str | None:
         encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
         text = data.decode(encoding)
     except OSError as error:
-        listing.faults.append(f"{place}: can't be read ({error})")
+        listing.faults.append(f"{place}: {unread_words(error)}")
         return None
     except UnicodeDecodeError as error:
         byte = (
