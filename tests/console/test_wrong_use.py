@@ -81,6 +81,7 @@ def _type_in(words: list[str], here: Path, said: Path) -> None:
         os.dup2(text.fileno(), 2)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         sys.stdout = sys.stderr = text
+        sys.stdin = open(0, encoding="utf-8")
         cli.main(words)
         code = 0
     except SystemExit as end:
