@@ -192,4 +192,8 @@ def kept(
     first: dict[int, str] = {}
     for log in contract.events.Transfer().get_logs(**begin):
         first.setdefault(log["args"]["tokenId"], log["args"]["to"])
+    owner = contract.functions.ownerOf
+    for _, token in rows:
+        if token not in first and (holder := owner(token).call()) != lots.treasury:
+            first[token] = holder
     return [Kept(address, token, first.get(token, "")) for address, token in rows]
