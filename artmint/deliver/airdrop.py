@@ -106,7 +106,7 @@ class NoAirdrop(Refusal):
     says = "{collection} has no airdrop called {name} on this chain. Nothing was ended: --name says which."
     exit_code = 2
 
-
+# %% ../../nbs/deliver/airdrop.ipynb #6d2452f2
 class TokensElsewhere(Refusal):
     "Tokens of a plan have left the treasury for somebody else."
 
@@ -132,7 +132,7 @@ def held_tokens(
     following = ask.nextToken().call()
     return [id for id in ids if id < following and ask.ownerOf(id).call() == owner]
 
-
+# %% ../../nbs/deliver/airdrop.ipynb #d6e4cde5
 def _others(catalog: Catalog, collection: str, chain_id: int, contract: str, name: str) -> list[Airdrop]:
     "The other airdrops of a contract."
     bodies = catalog.all("airdrop", airdrop_key(collection, chain_id, contract, "")).values()
@@ -523,7 +523,7 @@ class NotTheTreasury(Refusal):
     says = "{address} isn't {treasury}, which holds the tokens. Nothing was sent: name the treasury's key under [signers.treasury]."
     exit_code = 2
 
-
+# %% ../../nbs/deliver/airdrop.ipynb #c1834b08
 def _begin(catalog: Catalog, airdrop: Airdrop) -> None:
     "Write a plan down, once. Raises AirdropEnded."
     body = catalog.find("airdrop", airdrop.key)

@@ -140,7 +140,7 @@ def _refuse_taken(folder: Path, files: dict[str, bytes]) -> None:
         if path.exists() and not (path.is_file() and path.read_bytes() == data):
             raise FileTaken(f"{folder.name}/{name}")
 
-
+# %% ../../nbs/report/sending.ipynb #965e8428
 def post_folder(
     post: PostStanding,  # to be written
     into: Path,  # a folder

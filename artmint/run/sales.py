@@ -420,7 +420,7 @@ SeaportPlace = Annotated[
     str, typer.Option("--at", help="Where Seaport 1.6 is; left out: where it is on every chain that has it.")
 ]
 
-
+# %% ../../nbs/run/sales.ipynb #4eb5a144
 def _approval(
     environment: Mapping[str, str],
     batch: Path,
