@@ -421,7 +421,7 @@ def error_lines(
         *above, key = problem["loc"] or [""]
         place = ".".join(map(str, problem["loc"]))
         if problem["type"] != "extra_forbidden":
-            lines.append(f"{place}: {plain_problem(problem)}")
+            lines.append(f"{place}: {plain_problem(problem)}" if place else plain_problem(problem))
             continue
         fields = _fields(model, above)
         near = difflib.get_close_matches(str(key), fields, 1)

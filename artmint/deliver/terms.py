@@ -172,7 +172,7 @@ def wei_of(
         r"0*([0-9]*)\.?([0-9]*?)0*", text.strip()
     )  # counted as they stand: nothing is rounded
     if digits is None or not re.search("[0-9]", text):
-        return f"{text[:40]!r} is no price such as 0.05"
+        return f"{text[:40]!r} is no price such as 0.05: nought or more, in digits"
     whole, places = digits.groups()
     if len(places) > 18:
         return f"{text[:40]!r} is no price: nought or more, with 18 places at most"

@@ -7,7 +7,8 @@ __all__ = ['Studio', 'Json', 'BatchFile', 'Stores', 'Gateways', 'Rpc', 'HANGING'
            'IMPORTED_AS', 'UNWRITABLE', 'PlainStream', 'plain_streams', 'hanging_text', 'open_browser', 'print_json',
            'print_line', 'console_voice', 'heartbeat', 'progress_of', 'duration_words', 'exit_code_of', 'show_steps',
            'extras_of_package', 'console_words', 'own_lines', 'typed_address', 'near_path', 'NoPlaceFor', 'NoOwnName',
-           'NoFolderFor', 'folder_for', 'place_for', 'reason_of', 'own_name', 'program_name', 'verify_command']
+           'NoFolderFor', 'folder_for', 'place_for', 'reason_of', 'own_name', 'OtherFileThere', 'mind_other',
+           'program_name', 'verify_command']
 
 # %% ../../nbs/run/console.ipynb #ea910a1f
 import atexit
@@ -532,6 +533,25 @@ def own_name() -> str:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):
         raise NoOwnName from None
+
+# %% ../../nbs/run/console.ipynb #e85bbf99
+class OtherFileThere(Refusal):
+    "A file of other content in the place of one that is to be written."
+
+    path: str
+    what: str
+    says = "{path} is there and holds {what}. Nothing was written over it: name another file, or put that one aside."
+    exit_code = 2
+
+
+def mind_other(
+    path: Path,  # a file that is to be written
+    data: bytes,  # what it will hold
+    what: str = "something else",  # what it holds otherwise, in words
+) -> None:
+    "Refuse to write over a file that isn't the same. Raises OtherFileThere."
+    if os.path.lexists(path) and not (path.is_file() and path.read_bytes() == data):
+        raise OtherFileThere(near_path(path), what)
 
 # %% ../../nbs/run/console.ipynb #548f0a18
 def program_name() -> str:
