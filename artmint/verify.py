@@ -17,6 +17,7 @@ from typing import Any
 from .core.manifest import BadMetadata, Manifest, read_manifest
 from .ipfs.stores import FolderStore, Store
 from artmint.prove.evidence import (
+    BY_CHAIN,
     FOREIGN,
     Archive,
     ChainClaim,
@@ -191,7 +192,7 @@ def verify(
         stores = [FolderStore(studio / "store")]
     steps: list[Step] = []
     claim = ask_chain(target, studio, rpc, steps, stores)
-    if claim is None and steps[-1].evidence == FOREIGN:
+    if claim is None and steps[-1].evidence in (BY_CHAIN, FOREIGN):
         drawn = ask_drawn(target, studio, rpc, asked.get("say", _silent))
         if drawn:
             return Proof(address, *drawn)

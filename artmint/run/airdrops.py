@@ -299,13 +299,14 @@ def batch_contract(
     environment: Mapping[str, str],  # the process's
     catalog: "Catalog",  # the studio's
 ) -> "Contract":
-    "The contract of a batch's collection. Raises NotDeployed."
+    "The contract of a batch's collection, whose pictures are files or drawn by the chain. Raises NotDeployed."
     from artmint.chain.contract import contract_of
+    from artmint.onchain.painter import drawn_of
     from artmint.seeds import load_collection
 
     name = load_collection(order.folder).name
     web3 = open_chain(studio, chain, environment)
-    contract = contract_of(catalog, web3, name) if web3 else None
+    contract = (contract_of(catalog, web3, name) or drawn_of(catalog, web3, name)) if web3 else None
     if contract is None:
         raise NotDeployed(name, chain)
     return contract

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['KEYED_CHAIN', 'PACKAGE', 'MOVED', 'TYPES', 'TRAINING', 'DRAWING', 'ASSUMED', 'PAINTING', 'NoBatchFile', 'BadBatch',
            'Batch', 'load_batch', 'notebooks', 'chapters', 'working_copy', 'UnknownStage', 'UnknownParameter',
-           'WrongType', 'declared', 'checked', 'Stage', 'run_folder', 'drawn_file', 'plan', 'NoSuchPart',
-           'NothingChosen', 'stage_range', 'StageForecast', 'existing_catalog', 'forecast_stages', 'rate_of',
-           'forecast_line']
+           'WrongType', 'declared', 'checked', 'Stage', 'run_folder', 'NoFilesOf', 'need_files', 'drawn_file', 'plan',
+           'NoSuchPart', 'NothingChosen', 'stage_range', 'StageForecast', 'existing_catalog', 'forecast_stages',
+           'rate_of', 'forecast_line']
 
 # %% ../../nbs/run/batch.ipynb #fdb840f2
 import os
@@ -315,6 +315,28 @@ def _training_parameters(batch: Batch) -> dict[str, str]:
 
 # %% ../../nbs/run/batch.ipynb #900a4266
 DRAWING = "37_drawn"  # the chapter that may have a model of the studio's
+
+
+class NoFilesOf(Refusal):
+    "Files are asked for of a drop that the chain draws."
+
+    batch: str
+    what: str
+    says = (
+        "{batch} is drawn by the chain, so no files of its tokens are anywhere, and {what} is made of files. Nothing was done: "
+        "artmint verify CHAIN:CONTRACT --sheet PAGE draws every token."
+    )
+    exit_code = 2
+
+
+def need_files(
+    order: Batch,  # whose drop
+    what: str,  # is made of files
+) -> Batch:
+    "The batch. Raises NoFilesOf where the chain draws it."
+    if DRAWING in order.stages:
+        raise NoFilesOf(order.name, what)
+    return order
 
 
 def drawn_file(

@@ -23,6 +23,7 @@ from artmint.run.console import (
     Studio,
     console_voice,
     duration_words,
+    mind_other,
     near_path,
     print_json,
     progress_of,
@@ -108,11 +109,11 @@ def _open_films(
 ) -> _FilmDesk:
     "What is asked for. Raises NoFilms, NoFilmOf, and what load_batch raises."
     from artmint.publish.films import film_orders, refuse_films
-    from artmint.run.batch import load_batch
+    from artmint.run.batch import load_batch, need_files
     from artmint.run.models import studio_catalog
     from artmint.seeds import frozen_slots, load_collection, salt_of
 
-    order = load_batch(batch)
+    order = need_files(load_batch(batch), "a film")
     if strange := sorted(set(slots or ()) - set(order.slots)):
         raise typer.BadParameter(
             f"--slot {strange[0]} isn't in {batch}, which has {order.first} to {order.slots[-1]}"
@@ -231,14 +232,16 @@ def _copy_out(here: _FilmDesk, out: Path) -> None:
     "Write films and posters into a folder."
     from artmint.studio.files import make_folder, write_whole
 
-    make_folder(out)
+    files: dict[Path, str] = {}  # and the blob that each is
     for name, kind, film in here.films():
         if film:
-            write_whole(
-                out / f"{here.collection.name}-{name}.{FILM_ENDINGS[kind]}",
-                here.catalog.blob(film.file_digest),
-            )
-            write_whole(out / f"{here.collection.name}-{name}.poster.png", here.catalog.blob(film.poster))
+            files[out / f"{here.collection.name}-{name}.{FILM_ENDINGS[kind]}"] = film.file_digest
+            files[out / f"{here.collection.name}-{name}.poster.png"] = film.poster
+    for path, digest in files.items():
+        mind_other(path, here.catalog.blob(digest), "something else than this film")
+    make_folder(out)
+    for path, digest in files.items():
+        write_whole(path, here.catalog.blob(digest))
 
 # %% ../../nbs/run/films.ipynb #d6c579d6
 def film_batch(

@@ -243,7 +243,7 @@ def lots_draw(
     json: Json = False,  # for programs
 ) -> None:
     "Who gets which token, by the block that was announced, and whether they got it. Needs no studio and no key."
-    from artmint.chain.contract import contract_at
+    from artmint.chain.contract import contract_at, drawn_at, drawn_version
     from artmint.chain.eas import eas_at
     from artmint.chain.transaction import friendly_errors
     from artmint.deliver.lots import dealt, kept, seed_of
@@ -254,7 +254,8 @@ def lots_draw(
     with friendly_errors():
         web3 = gate_chain(context, studio, chain or str(drawn.chain_id))
         seed = seed_of(web3, eas_at(web3, eas), drawn)
-        rows = kept(contract_at(web3, drawn.contract), drawn, dealt(drawn, seed))
+        known = drawn_at if drawn_version(web3, drawn.contract) else contract_at
+        rows = kept(known(web3, drawn.contract), drawn, dealt(drawn, seed))
     path = out or lots.with_name(f"{lots.stem}-drawn.json")
     data = _drawn_list(rows)
     mind_other(path, data, "something else than what was drawn")

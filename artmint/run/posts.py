@@ -117,10 +117,10 @@ SayOnly = Annotated[bool, typer.Option("--dry-run", help="Say what would be done
 # %% ../../nbs/run/posts.ipynb #70bda884
 def _of(batch: Path, studio: Path) -> "tuple[Batch, Collection, Catalog]":
     "A batch with its collection, and the studio's catalog."
-    from artmint.run.batch import load_batch
+    from artmint.run.batch import load_batch, need_files
     from artmint.seeds import load_collection
 
-    order = load_batch(batch)
+    order = need_files(load_batch(batch), "a post")
     return order, load_collection(order.folder), studio_catalog(studio, made=True)
 
 

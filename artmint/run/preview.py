@@ -103,12 +103,12 @@ class PreviewPlace:
 # %% ../../nbs/run/preview.ipynb #9cb05b48
 def _of_batch(order: "Batch", studio: Path) -> PreviewPlace:
     "A batch's drop. Raises BatchNotPacked, and what reading its collection raises."
-    from artmint.run.batch import run_folder
+    from artmint.run.batch import need_files, run_folder
     from artmint.run.runner import batch_address
     from artmint.seeds import load_collection
     from artmint.studio.files import drop_folder
 
-    collection = load_collection(order.folder)
+    collection = load_collection(need_files(order, "a preview").folder)
     folder = drop_folder(studio, collection.name, order.drop)
     if not (folder / "drop.json").is_file():
         raise BatchNotPacked(folder.name)

@@ -181,3 +181,13 @@ def test_a_plan_refuses_slots_that_the_collection_has_not(tmp_path):
     one = batch.load_batch(tmp_path / "one.toml")
     with pytest.raises(runner.SlotsBeyond, match="1 to 17"):
         _plan_rows(one, tmp_path / "studio", ("00_seeds", "00_seeds"), {})
+
+
+@pytest.mark.parametrize("verb", ["films", "posts", "preview"])
+def test_files_of_a_drop_that_the_chain_draws_are_refused_by_that(tmp_path, capsys, verb):
+    from tests.conftest import TINY
+    from tests.safes import artmint
+
+    path = tmp_path / "drawn.toml"
+    path.write_text(f'name = "d"\ncollection = "{TINY}"\nquantity = 2\nstages = ["37_drawn"]\n')
+    assert "d is drawn by the chain" in artmint(capsys, verb, path, "--studio", tmp_path / "s", code=2)

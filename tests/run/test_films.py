@@ -45,6 +45,10 @@ def test_films_are_looked_at_made_once_and_given_out_when_the_drop_is_told(batch
     release_drop(Catalog(studio), "tiny", 1, "wave 1")
     artmint(capsys, *words, "--out", out)
     assert sorted(one.name for one in out.iterdir()) == ["tiny-2.poster.png", "tiny-2.webp"]
+    film = next(out.glob("*.webp"))
+    film.write_bytes(b"cut by hand")
+    assert "something else than this film" in artmint(capsys, *words, "--out", out, code=2)
+    assert film.read_bytes() == b"cut by hand"
 
 
 def test_what_is_not_there_is_refused_before_anything_is_painted(batch, capsys):
