@@ -265,7 +265,7 @@ def chain_of_target(
         raise Unreachable(f"there is no chain in {studio.name}/chain; give the address of a node")
     return connect("embedded", studio / "chain", number)
 
-
+# %% ../../nbs/prove/evidence.ipynb #1c43bd92
 def known_contract(
     target: Target,  # whose contract
     studio: Path,  # where an embedded chain is, if anywhere

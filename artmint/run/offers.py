@@ -539,8 +539,9 @@ def sale_list(
         counter = open_counter(context.obj, batch, studio, None, chain, safe, reads="nothing")
         _check_signer(counter, out)
         web3 = counter.contract.w3
-        now = web3.eth.get_block("latest")["timestamp"]
-        ask = listing_ask((price, to_price), (begin, until), fees or (), now)
+        ask = listing_ask(
+            (price, to_price), (begin, until), fees or (), web3.eth.get_block("latest")["timestamp"]
+        )
         odd, seaport = _odd_prices(ask), seaport_at(web3, at)
         orders = _orders(counter, seaport, tokens, ask)
         _refuse_over(out, orders)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 # %% ../../nbs/run/reveal.ipynb #c346267e
-from ..core.canon import Refusal
+from ..core.canon import Refusal, spoken_value
 from .admin import Desk, act, open_desk, role_journal
 from .commands import DryRun
 from artmint.run.console import (
@@ -338,13 +338,18 @@ def _tell(here: WaveDesk, number: int, early: bool, say: Callable[[str], None]) 
 def _mind_salts(here: WaveDesk, keep: Path | None, salt: Path | None, without: str) -> None:
     "Copy the salts of a batch's drops, bring one back, or put on record that there is no copy."
     from artmint.chain.admin import draw_salt
-    from artmint.chain.salts import keep_salt, recover_salt, salt_copies, waive_copy
+    from artmint.chain.salts import BadSaltCopy, keep_salt, recover_salt, salt_copies, waive_copy
     from artmint.core.manifest import NotPacked, packed_manifest
     from artmint.reveal import drop_stage
     from artmint.studio.files import drop_folder
 
     catalog, contract, rows = here.desk.catalog, here.contract, []
-    for drop in [one for wave in here.waves for one in wave.drops]:
+    drops = [one for wave in here.waves for one in wave.drops]
+    if salt and _drop_of(salt) not in drops:
+        raise BadSaltCopy(
+            str(salt), f"it is of drop {_drop_of(salt)}, and {here.batch.name} tells {spoken_value(drops)}"
+        )
+    for drop in drops:
         try:
             manifest = packed_manifest(drop_folder(here.desk.studio, here.desk.collection.name, drop))
         except NotPacked as refusal:

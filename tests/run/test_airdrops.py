@@ -144,30 +144,3 @@ def test_a_list_that_was_wrong_is_ended_and_another_one_served(given, capsys, mo
     assert "was ended (a typo)" in artmint(capsys, "airdrop", *given.words, code=2)
     given.list.write_text(f"address,count\n{friend(3).address},6\n")
     assert "6 tokens are delivered" in artmint(capsys, "airdrop", *given.words, "--name", "mended")
-
-
-@pytest.mark.slow
-def test_tokens_that_the_chain_draws_are_given_away_and_sold(tmp_path, capsys):
-    "What holds them is another contract, which the studio knows by another record."
-    from tests.run.test_erc7007 import ROOT, drawn_studio
-
-    _, contract = drawn_studio(tmp_path / "s")
-    batch, people = tmp_path / "drawn.toml", tmp_path / "list.csv"
-    stage = (
-        'name = "all"\nstart = "2020-01-01T00:00:00Z"\nend = "2060-01-01T00:00:00Z"\nprice = "1"\nlimit = 1\n'
-    )
-    head = f'name = "d"\ncollection = "{ROOT / "collections/onchain"}"\nquantity = 2\nstages = ["37_drawn"]\n'
-    batch.write_text(f"{head}[sale]\n[[sale.stages]]\n{stage}")
-    people.write_text(f"{friend(1).address}\n")
-    where = ["--studio", tmp_path / "s"]
-    assert "1 tokens are delivered" in artmint(capsys, "airdrop", batch, people, *where)
-    assert contract.functions.ownerOf(1).call() == friend(1).address
-    for verb, words in (
-        ("deploy", "sells nothing until"),
-        ("approve", "setApprovalForAll"),
-        ("status", "open now   all"),
-    ):
-        assert words in artmint(capsys, "sale", verb, batch, *where)
-    assert "ArtMintDrawn" in artmint(capsys, "attest", f"embedded:{contract.address}", *where, code=3)
-    for verb in ("films", "posts", "preview"):
-        assert "d is drawn by the chain" in artmint(capsys, verb, batch, *where, code=2)

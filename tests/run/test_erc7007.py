@@ -17,6 +17,7 @@ from artmint.prove.gates import replay_facts, seven_facts
 from artmint.run.erc7007 import deploy_seven
 from artmint.seeds import load_collection
 from artmint.studio.catalog import Catalog
+from tests.delivered import friend
 from tests.gates import Gated
 from tests.painted import thrown_recipe
 from tests.safes import artmint
@@ -234,3 +235,28 @@ def test_what_is_no_address_is_refused_before_a_chain_is_asked(tmp_path, capsys)
         said = artmint(capsys, "erc7007", *words, "--studio", tmp_path, code=2).replace("│", " ")
         assert "is no address here" in " ".join(said.split())
     assert artifact("DrawnReplay")["immutables"]
+
+
+@pytest.mark.slow
+def test_tokens_that_the_chain_draws_are_given_away_and_sold(tmp_path, capsys):
+    "What holds them is another contract, which the studio knows by another record."
+    _, contract = drawn_studio(tmp_path / "s")
+    batch, people = tmp_path / "drawn.toml", tmp_path / "list.csv"
+    stage = (
+        'name = "all"\nstart = "2020-01-01T00:00:00Z"\nend = "2060-01-01T00:00:00Z"\nprice = "1"\nlimit = 1\n'
+    )
+    head = f'name = "d"\ncollection = "{ROOT / "collections/onchain"}"\nquantity = 2\nstages = ["37_drawn"]\n'
+    batch.write_text(f"{head}[sale]\n[[sale.stages]]\n{stage}")
+    people.write_text(f"{friend(1).address}\n")
+    where = ["--studio", tmp_path / "s"]
+    assert "1 tokens are delivered" in artmint(capsys, "airdrop", batch, people, *where)
+    assert contract.functions.ownerOf(1).call() == friend(1).address
+    for verb, words in (
+        ("deploy", "sells nothing until"),
+        ("approve", "setApprovalForAll"),
+        ("status", "open now   all"),
+    ):
+        assert words in artmint(capsys, "sale", verb, batch, *where)
+    assert "ArtMintDrawn" in artmint(capsys, "attest", f"embedded:{contract.address}", *where, code=3)
+    for verb in ("films", "posts", "preview"):
+        assert "d is drawn by the chain" in artmint(capsys, verb, batch, *where, code=2)

@@ -135,6 +135,13 @@ def test_what_is_put_on_record_is_neither_tried_out_nor_told_besides(packed, cap
     assert [catalog.all(kind) for kind in ("wave", "moved_wave", "salt", "salt_waiver")] == [{}] * 4
 
 
+def test_a_copy_of_another_drop_s_salt_is_not_passed_over(sealed, capsys, tmp_path):
+    (mine, *_) = (sealed.batch.parent / "safe").glob("*.salt.json")
+    other = tmp_path / "other.salt.json"
+    other.write_text(re.sub(r'"drop":\d+', '"drop":7', mine.read_text()))
+    assert "it is of drop 7" in sealed(capsys, "--salt", other, code=2)
+
+
 @pytest.mark.parametrize("two, way", [("2020-01-02T00:00:00Z", "earlier"), ("2199-02-01T00:00:00Z", "later")])
 def test_a_time_that_was_moved_after_the_seal_waits_for_a_yes(sealed, capsys, two, way):
     "With old and new time in words, whichever way it went; the yes is put on record and tells nothing by itself."
