@@ -246,3 +246,14 @@ def test_what_cannot_be_written_is_refused_before_the_work(tmp_path):
     folder_for("--to", tmp_path / "a/b/c")
     place_for("--to", tmp_path / "x")
     assert [one.name for one in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_user_without_a_name_is_asked_for_one(monkeypatch):
+    import getpass
+    from artmint.run.console import NoOwnName, own_name
+
+    assert own_name() == getpass.getuser()
+    for fault in (KeyError("getpwuid(): uid not found"), OSError("No username set")):
+        monkeypatch.setattr(getpass, "getuser", lambda fault=fault: (_ for _ in ()).throw(fault))
+        with pytest.raises(NoOwnName, match="--by NAME"):
+            own_name()
