@@ -495,10 +495,10 @@ def _say_signed(rows: list[dict[str, Any]], json: bool) -> None:
         raise typer.Exit(4)
 
 # %% ../../nbs/run/offers.ipynb #c768cb78
-def _refuse_over(out: Path | None, orders: Sequence[dict[str, Any]]) -> None:
-    "Raise OtherFileThere for a file that isn't of these listings: those in it stay valid, and can be cancelled by it alone."
+def _refuse_over(out: Path | None, orders: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    "The orders. Raises OtherFileThere for a file that isn't of these listings: those in it stay valid, and can be cancelled by it alone."
     if out is None or not out.exists():
-        return
+        return orders
     try:
         there = read_json(file_bytes(out))
     except (NotPlainJSON, OSError):
@@ -509,6 +509,7 @@ def _refuse_over(out: Path | None, orders: Sequence[dict[str, Any]]) -> None:
         raise OtherFileThere(
             near_path(out), "something else, such as other signed listings, which stay valid"
         )
+    return orders
 
 # %% ../../nbs/run/offers.ipynb #fa2a40f3
 def sale_list(
@@ -539,12 +540,10 @@ def sale_list(
         counter = open_counter(context.obj, batch, studio, None, chain, safe, reads="nothing")
         _check_signer(counter, out)
         web3 = counter.contract.w3
-        ask = listing_ask(
-            (price, to_price), (begin, until), fees or (), web3.eth.get_block("latest")["timestamp"]
-        )
+        now = web3.eth.get_block("latest")["timestamp"]
+        ask = listing_ask((price, to_price), (begin, until), fees or (), now)
         odd, seaport = _odd_prices(ask), seaport_at(web3, at)
-        orders = _orders(counter, seaport, tokens, ask)
-        _refuse_over(out, orders)
+        orders = _refuse_over(out, _orders(counter, seaport, tokens, ask))
         if dry_run:
             return _dry(counter, seaport, orders, odd, json)
         advice = [*odd, *_advice(counter, seaport, batch, at)]

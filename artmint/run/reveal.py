@@ -369,7 +369,7 @@ def _mind_salts(here: WaveDesk, keep: Path | None, salt: Path | None, without: s
         copies = [f"{place}: {fault or 'whole, read back'}" for place, fault in row.get("copies", {}).items()]
         typer.echo(f"drop {row['drop']}: {row.get('note') or '; '.join(copies) or 'no copy'}")
 
-
+# %% ../../nbs/run/reveal.ipynb #04e1235a
 def _drop_of(salt: Path) -> int:
     "The drop that a copy says it is of. Raises BadSaltCopy."
     from artmint.chain.salts import read_salt_copy

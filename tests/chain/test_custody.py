@@ -180,8 +180,8 @@ def test_what_studio_toml_gets_wrong_is_named(tmp_path):
             '[signers.minter]\nkind = "pkcs11"\nlibrary = "/x"\ntoken = "t"\nlabel = "l"\npin = "1234"',
             "pin: unknown key",
         ),
-        ('[signers.minter]\nkind = "gcp-kms"\nkey = "minter"', "pattern"),
-        ('[signers.minter]\nkind = "azure"\nvault = "http://v"\nkey = "k"', "pattern"),
+        ('[signers.minter]\nkind = "gcp-kms"\nkey = "minter"', "isn't written as it has to be"),
+        ('[signers.minter]\nkind = "azure"\nvault = "http://v"\nkey = "k"', "isn't written as it has to be"),
         ("signers = 3", "[signers]"),
     ):
         (tmp_path / "studio.toml").write_text(text)
