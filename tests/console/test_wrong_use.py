@@ -1,6 +1,7 @@
 """Every verb of `artmint --help`, found by walking it, with arguments that are missing, odd, or of another kind: it ends with a
 documented code and words of its own, and no library's exception reaches whoever typed it."""
 
+import json
 import os
 import shutil
 import signal
@@ -9,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import typer
 
 from artmint.console import cli
 from tests.suites import some
@@ -148,3 +150,52 @@ def test_what_happened_what_it_means_and_what_to_do_have_lines_of_their_own(plac
     assert code == 2
     assert len(said.strip().splitlines()) >= 2
     assert said.splitlines()[1].startswith("  ")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["pin"],
+        ["status"],
+        ["doctor", "--no-such"],
+        ["gc", "--days", "1,5"],
+        ["no-such-verb"],
+        ["admin", "royalty"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_wrong_word_is_one_json_document_where_that_is_asked_for(words, capsys):
+    "The parser's refusals too: 2, what is wrong, that nothing was done, and whose help says more."
+    with pytest.raises(SystemExit) as end:
+        cli.main([*words, "--json"])
+    said = json.loads(capsys.readouterr().out)
+    assert end.value.code == said["exit_code"] == 2
+    assert "Nothing was done" in said["message"] and "--help" in said["message"]
+    assert "Input should be" not in said["message"]
+
+
+def ended(monkeypatch, ends: BaseException, words=("gc",)) -> int:
+    "The code of a command that ends so."
+
+    def ending(*_, **__):
+        raise ends
+
+    monkeypatch.setattr("artmint.run.commands.studio_catalog", ending)
+    with pytest.raises(SystemExit) as end:
+        cli.main(list(words))
+    return end.value.code
+
+
+def test_a_command_that_is_stopped_says_what_that_means(monkeypatch, capsys):
+    assert ended(monkeypatch, KeyboardInterrupt()) == 130
+    assert "type the same again" in capsys.readouterr().err
+
+
+def test_a_question_that_nobody_answers_is_wrong_use(monkeypatch, capsys):
+    assert ended(monkeypatch, typer.Abort()) == 2
+    assert "got no answer" in capsys.readouterr().err
+
+
+def test_debug_is_typed_after_what_went_wrong(monkeypatch):
+    with pytest.raises(cli.WrongWords):
+        cli.main(["people", "surplus", "--debug"])
