@@ -962,6 +962,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'artmint.console.cli._show_proof': ('console/cli.html#_show_proof', 'artmint/console/cli.py'),
                                      'artmint.console.cli._spoken': ('console/cli.html#_spoken', 'artmint/console/cli.py'),
                                      'artmint.console.cli._still_at_it': ('console/cli.html#_still_at_it', 'artmint/console/cli.py'),
+                                     'artmint.console.cli._stop_alike': ('console/cli.html#_stop_alike', 'artmint/console/cli.py'),
                                      'artmint.console.cli._told_since': ('console/cli.html#_told_since', 'artmint/console/cli.py'),
                                      'artmint.console.cli._unusable': ('console/cli.html#_unusable', 'artmint/console/cli.py'),
                                      'artmint.console.cli._verb': ('console/cli.html#_verb', 'artmint/console/cli.py'),

@@ -753,7 +753,7 @@ def _verb(context: Any) -> str:
     return " ".join(["artmint", *names])
 
 # %% ../../nbs/console/cli.ipynb #ebb6c77b
-STOPPED = "Stopped. What was finished before is kept; type the same again, and it goes on from there."
+STOPPED = "Stopped. What was finished before is kept; type the same again for the rest."
 
 
 def _spoken(step: Callable[..., Any], serving: bool) -> Callable[..., Any]:
@@ -793,6 +793,15 @@ def _without_debug(given: list[str]) -> list[str]:
     return [word for word in given[:end] if word != "--debug"] + given[end:]
 
 
+def _stop_alike() -> None:
+    "Has a command that is told to end, or whose terminal is closed, stop as at Ctrl-C."
+    if threading.current_thread() is not threading.main_thread():
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # nohup has it ignored
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
+
+# %% ../../nbs/console/cli.ipynb #1b3df33e
 def main(
     arguments: list[str] | None = None,  # what was typed after `artmint`; None: the process's own
 ) -> None:
@@ -801,9 +810,7 @@ def main(
     words = _without_debug(given)
     for name, value in (("OMP_WAIT_POLICY", "PASSIVE"), ("RAY_AUTH_MODE", "token")):
         os.environ.setdefault(name, value)
-    if threading.current_thread() is threading.main_thread():
-        # stopping is stopping, however it is asked for
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _stop_alike()
     with plain_streams():
         try:
             try:
@@ -811,6 +818,8 @@ def main(
                     _console(words)(words, obj=os.environ)
             finally:
                 sys.stdout.flush()
+        except KeyboardInterrupt:  # once more, while it was ending
+            sys.exit(_report_error(StoppedByHand(STOPPED), "--json" in given, given[:1] == ["run"]))
         except Exception as error:
             if words != given:
                 raise

@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -199,3 +200,60 @@ def test_a_question_that_nobody_answers_is_wrong_use(monkeypatch, capsys):
 def test_debug_is_typed_after_what_went_wrong(monkeypatch):
     with pytest.raises(cli.WrongWords):
         cli.main(["people", "surplus", "--debug"])
+
+
+def test_a_second_ctrl_c_while_the_first_ends_is_no_traceback(monkeypatch, capsys):
+    @contextmanager
+    def ending(*_):
+        try:
+            yield
+        finally:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "heartbeat", ending)
+    with pytest.raises(SystemExit) as end:
+        cli.main(["engines", "list"])
+    assert end.value.code == 130
+    assert "Stopped" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(["explore", "tiny", "--x", "steps=1", "--plan"], marks=pytest.mark.slow),
+        ["enter", "tiny.toml", "1", "--withdraw"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_what_makes_nothing_begins_no_studio(words, place, tmp_path, monkeypatch, capsys):
+    "A plan, and taking back what was never entered, where no studio is."
+    shutil.copytree(place / "collections" / "tiny", tmp_path / "tiny")
+    (tmp_path / "tiny.toml").write_text(
+        'name = "tiny"\ncollection = "tiny"\nquantity = 2\nstages = ["00_seeds"]\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    with suppress(SystemExit):
+        cli.main([*words, "--studio", "elsewhere"])
+    said = "".join(capsys.readouterr())
+    assert "nothing was painted" in said or "None was begun" in said
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_studio_that_begins_is_told(place, tmp_path, monkeypatch, capsys):
+    "By every verb that may begin one: another may have been meant."
+    from artmint.run.models import begun_catalog
+
+    begun_catalog(tmp_path / "typo").close()
+    assert f"A new studio begins in {tmp_path / 'typo'}" in capsys.readouterr().err
+    begun_catalog(tmp_path / "typo").close()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_folder_that_was_removed_is_said_to_be(tmp_path, monkeypatch, capsys):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(SystemExit) as end:
+        cli.main(["status", "batches/tiny.toml"])
+    assert end.value.code == 2
+    assert "isn't there any more" in capsys.readouterr().err
