@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from artmint.core.canon import canonical, read_json
-from artmint.core.manifest import BadMetadata
 from artmint.ipfs.cid import CID
 from artmint.ipfs.stores import FolderStore
 from artmint.metadata import NotAllPacked, NothingPacked, pack, provenance_record
