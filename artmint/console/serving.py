@@ -7,7 +7,6 @@ __all__ = ['ServePort', 'ServedHosts', 'OpenApiFile', 'ServedWorkers', 'BatchesF
            'need_batches', 'served_names', 'serve_studio']
 
 # %% ../../nbs/console/serving.ipynb #b133b000
-import getpass
 import json
 import re
 import sys
@@ -18,7 +17,7 @@ import typer
 
 # %% ../../nbs/console/serving.ipynb #c32e3b3c
 from ..core.canon import Refusal
-from ..run.console import Studio, place_for
+from ..run.console import Studio, own_name, place_for
 
 # %% ../../nbs/console/serving.ipynb #edb045b4
 ServePort = Annotated[
@@ -124,4 +123,4 @@ def serve_studio(
         sys.stdout.flush()
 
     with working(service.queue, workers, context.obj):
-        serve(service, port, announce, lead=getpass.getuser())
+        serve(service, port, announce, lead=own_name())

@@ -6,7 +6,7 @@
 __all__ = ['VALUE_LIMIT', 'WORDS_MOST', 'DEPTH', 'TOML_LIMIT', 'TEXT_FILE_LIMIT', 'Hex64', 'spoken_value', 'Refusal',
            'NotPlainJSON', 'canonical', 'digest', 'NotPlainText', 'written_text', 'read_json', 'read_loose_json',
            'NotPlainTOML', 'file_bytes', 'unread_words', 'read_toml', 'NotPlainYAML', 'read_yaml', 'unsafe_text',
-           'shown_text', 'Record', 'error_lines']
+           'shown_text', 'Record', 'plain_problem', 'error_lines']
 
 # %% ../../nbs/core/canon.ipynb #43605020
 import difflib
@@ -17,6 +17,7 @@ import math
 import re
 import string
 import tomllib
+from collections.abc import Mapping
 from inspect import get_annotations
 from typing import Annotated, Any
 
@@ -446,6 +447,41 @@ class Record(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
+# %% ../../nbs/core/canon.ipynb #ea43a82e
+_HAS_TO_BE = {
+    "missing": "is missing",
+    "string_type": "has to be a text, in quotes",
+    "int_type": "has to be a whole number",
+    "float_type": "has to be a number",
+    "finite_number": "has to be a number that isn't infinite",
+    "bool_type": "has to be true or false",
+    "list_type": "has to be a list",
+    "dict_type": "has to be a table",
+    "greater_than": "has to be more than {gt}",
+    "greater_than_equal": "has to be at least {ge}",
+    "less_than": "has to be less than {lt}",
+    "less_than_equal": "has to be at most {le}",
+    "literal_error": "has to be {expected}",
+    "too_short": "needs {min_length} or more entries",
+    "too_long": "takes {max_length} entries at most",
+    "string_too_short": "needs {min_length} or more letters",
+    "string_too_long": "takes {max_length} letters at most",
+    "string_pattern_mismatch": "isn't written as it has to be, which is {pattern}",
+}
+_LIKE = {"int_parsing": "int_type", "int_from_float": "int_type", "float_parsing": "float_type"}
+_LIKE |= {"bool_parsing": "bool_type", "tuple_type": "list_type", "set_type": "list_type"}
+_LIKE |= {"frozen_set_type": "list_type", "model_type": "dict_type", "model_attributes_type": "dict_type"}
+
+
+def plain_problem(
+    problem: Mapping[str, Any],  # one of `ValidationError.errors()`
+) -> str:
+    "What is wrong with a value, in words for who has written it."
+    kind = _LIKE.get(problem["type"], problem["type"])
+    if words := _HAS_TO_BE.get(kind):
+        return words.format_map(problem.get("ctx", {}))
+    return problem["msg"].removeprefix("Value error, ")
+
 # %% ../../nbs/core/canon.ipynb #25f0e0e2
 def error_lines(
     error: ValidationError,  # pydantic's
@@ -457,7 +493,7 @@ def error_lines(
         *above, key = problem["loc"] or [""]
         place = ".".join(map(str, problem["loc"]))
         if problem["type"] != "extra_forbidden":
-            lines.append(f"{place}: {problem['msg'].removeprefix('Value error, ')}")
+            lines.append(f"{place}: {plain_problem(problem)}" if place else plain_problem(problem))
             continue
         fields = _fields(model, above)
         near = difflib.get_close_matches(str(key), fields, 1)

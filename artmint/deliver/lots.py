@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # %% ../../nbs/deliver/lots.ipynb #5a407c6b
 from ..core.canon import Record, Refusal, digest
-from .airdrop import PlanRefused, held_tokens
+from .airdrop import PlanRefused, held_tokens, stranger_words
 from .recipients import Recipient
 
 # %% ../../nbs/deliver/lots.ipynb #cd2ef30f
@@ -64,6 +64,7 @@ def plan_lots(
     own = {contract.address: "the collection's own contract", facts["treasury"]: "the treasury itself"}
     problems = [f"{one.place}: names its tokens, and lots deal them out" for one in recipients if one.tokens]
     problems += [f"{one.place}: {own[one.address]}" for one in recipients if one.address in own]
+    problems += [words] if (words := stranger_words(contract, facts["treasury"])) else []
     if problems:
         raise PlanRefused(problems)
     tickets = [one.address for one in recipients for _ in range(one.count)]

@@ -9,6 +9,7 @@ __all__ = ['BURNT', 'LIST_COLUMNS', 'Recipient', 'RecipientList', 'BadRecipients
 # %% ../../nbs/deliver/recipients.ipynb #d988f495
 import csv
 import io
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -115,6 +116,11 @@ def _column(title: str) -> str:
     return next((name for name, titles in LIST_COLUMNS.items() if word in titles), "")
 
 
+def _said(value: Any) -> bool:
+    "Whether a field says anything: an empty cell doesn't, nor null; a nought, a false and an empty table do."
+    return not (value is None or isinstance(value, str) and not value.strip())
+
+
 def _whole(text: Any) -> int | None:
     "A whole number that is at least one; none: it isn't one."
     if isinstance(text, int) and not isinstance(text, bool):
@@ -133,19 +139,18 @@ def _line(place: str, fields: dict[str, Any]) -> Recipient | str:
         return f"{place}: no address"
     if problem := address_problem(address):
         return f"{place}: {problem}"
-    listed = fields.get("token", "")
-    ids = listed if isinstance(listed, list) else [listed] if listed != "" else []
-    tokens = [_whole(one) for one in ids]
-    count = _whole(fields.get("count") or 1)
-    if None in tokens or (listed == [] and "token" in fields):
+    said = {name: value for name, value in fields.items() if _said(value)}
+    listed = said.get("token", [])
+    tokens = [_whole(one) for one in (listed if isinstance(listed, list) else [listed])]
+    count = _whole(said.get("count", 1))
+    if None in tokens or ("token" in said and not tokens):
         return f"{place}: {str(listed)[:40]!r} is no token id"
     if count is None:
-        return f"{place}: {str(fields['count'])[:40]!r} is no number of tokens"
-    if tokens and fields.get("count") and count != len(tokens):
+        return f"{place}: {str(said['count'])[:40]!r} is no number of tokens"
+    if tokens and "count" in said and count != len(tokens):
         return f"{place}: says {count} tokens and names {len(tokens)}"
-    count = len(tokens) or count
-    facts = {"address": to_checksum_address(address), "count": count, "tokens": tuple(tokens)}
-    facts |= {"price": str(fields.get("price", "")).strip(), "counted": bool(fields.get("count"))}
+    facts = {"address": to_checksum_address(address), "count": len(tokens) or count, "tokens": tuple(tokens)}
+    facts |= {"price": str(said.get("price", "")).strip(), "counted": "count" in said}
     return Recipient(place=place, **facts)
 
 # %% ../../nbs/deliver/recipients.ipynb #cd690f6c
@@ -185,9 +190,9 @@ def _rows(text: str, problems: list[str]) -> Iterator[tuple[int, list[str]]]:
 # %% ../../nbs/deliver/recipients.ipynb #033805f7
 def _titles(row: list[str], problems: list[str]) -> list[str] | None:
     "The columns that a first line names; none: it is no line of titles."
-    if address_problem(row[0]) == "" or row[0].startswith("0x") or "." in row[0]:
-        return None
     titles = [_column(cell) for cell in row]
+    if not any(titles) and (row[0].startswith(("0x", "0X")) or re.search(r"\w\.\w", row[0])):
+        return None
     if "address" not in titles and len(row) == 1:
         return None
     for cell, name in zip(row, titles):
@@ -235,7 +240,12 @@ def _entry(place: str, value: Any) -> Recipient | str:
         return _line(place, {"address": value})
     if not isinstance(value, dict):
         return f"{place}: neither an address nor a table"
-    fields = {_column(str(key)) or str(key): one for key, one in value.items()}
+    keys = {str(key): _column(str(key)) or str(key) for key in value}
+    twice = [name for name, times in Counter(keys.values()).items() if times > 1]
+    if twice:
+        named = " and ".join(key for key, name in keys.items() if name == twice[0])
+        return f"{place}: two keys for {twice[0]}: {named[:80]}"
+    fields = {keys[str(key)]: one for key, one in value.items()}
     strange = [key for key in fields if key not in LIST_COLUMNS]
     if strange:
         return f"{place}: the key {strange[0][:40]!r} isn't known; keys are {', '.join(LIST_COLUMNS)}"

@@ -10,7 +10,7 @@ __all__ = ['StageTable', 'SaleTable', 'BadTerms', 'SaleStage', 'SaleTerms', 'buy
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from artmint.core.canon import (
 from ..core.collection import Name
 from ..core.texts import Account
 from .recipients import BadRecipients, Recipient, read_recipients
+from ..publish.waves import plain_times
 
 # %% ../../nbs/deliver/terms.ipynb #6962a49f
 class StageTable(Record):
@@ -167,18 +168,17 @@ def wei_of(
     text: str,  # an amount of the chain's coin, such as 0.05
 ) -> int | str:
     "An amount in wei, or what is wrong with it."
-    if len(text) > 100 or re.search(r"\de", text, re.IGNORECASE):  # powers of ten are longer than they look
+    digits = re.fullmatch(
+        r"0*([0-9]*)\.?([0-9]*?)0*", text.strip()
+    )  # counted as they stand: nothing is rounded
+    if digits is None or not re.search("[0-9]", text):
+        return f"{text[:40]!r} is no price such as 0.05: nought or more, in digits"
+    whole, places = digits.groups()
+    if len(places) > 18:
         return f"{text[:40]!r} is no price: nought or more, with 18 places at most"
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        return f"{text[:40]!r} is no price such as 0.05"
-    wei = amount.scaleb(18) if amount.is_finite() else Decimal(-1)
-    if wei < 0 or wei != int(wei):
-        return f"{text[:40]!r} is no price: nought or more, with 18 places at most"
-    if wei >= 10**30:
+    if len(whole) > 12:
         return f"{text[:40]!r} is no price: a million millions of the chain's coin or more; is it in wei?"
-    return int(wei)
+    return int(whole or 0) * 10**18 + int(places.ljust(18, "0"))
 
 # %% ../../nbs/deliver/terms.ipynb #d42a1d36
 def coins_of(
@@ -242,8 +242,8 @@ def _stage(table: StageTable, folder: Path, problems: list[str]) -> SaleStage:
     return SaleStage(**facts, limit=table.limit, price=price if isinstance(price, int) else 0)
 
 # %% ../../nbs/deliver/terms.ipynb #b3b2e97c
-def _table(path: Path, document: dict | None) -> SaleTable:
-    "A sale as it is written; without a table, in a file of its own. Raises BadTerms."
+def _document(path: Path, document: dict | None) -> dict:
+    "A sale's table as plain JSON has it; without one it is read: a file that is the table, or that has it under [sale]. Raises BadTerms."
     if document is None:
         try:
             document = read_toml(file_bytes(path))
@@ -251,23 +251,19 @@ def _table(path: Path, document: dict | None) -> SaleTable:
             raise BadTerms(str(path), [f"it can't be read ({error.strerror})"]) from None
         except NotPlainTOML as refusal:
             raise BadTerms(str(path), [str(refusal)]) from None
-    stages = document.get("stages", [])
-    plain = {**document, "stages": [*map(_plain_times, stages)] if isinstance(stages, list) else stages}
+        inner = document.get("sale")
+        document = inner if isinstance(inner, dict) and "stages" not in document else document
+    return plain_times(document)
+
+
+def _table(path: Path, document: dict) -> SaleTable:
+    "A sale as it is written. Raises BadTerms."
     try:
-        return SaleTable.model_validate_json(canonical(plain))
+        return SaleTable.model_validate_json(canonical(document))
     except ValidationError as error:
         raise BadTerms(str(path), error_lines(error, SaleTable)) from None
     except Refusal as refusal:
         raise BadTerms(str(path), [str(refusal)]) from None
-
-# %% ../../nbs/deliver/terms.ipynb #f46d8632
-def _plain_times(stage: Any) -> Any:
-    "A stage whose times are texts, where TOML has made them something else."
-    if not isinstance(stage, dict):
-        return stage
-    return {
-        name: value.isoformat() if isinstance(value, datetime) else value for name, value in stage.items()
-    }
 
 # %% ../../nbs/deliver/terms.ipynb #53e253ee
 def read_terms(
@@ -277,7 +273,7 @@ def read_terms(
     treasury: str,  # address of whoever holds them
 ) -> SaleTerms:
     "The terms of a sale, with their lists. Raises BadTerms with all that is wrong."
-    table = _table(path, document)
+    table = _table(path, _document(path, document))
     problems: list[str] = []
     stages = tuple(_stage(one, path.parent, problems) for one in table.stages)
     first, last = table.first or ids[0], table.last or ids[-1]
@@ -296,16 +292,26 @@ def read_terms(
     return SaleTerms(name=table.name, first=first, last=last, **facts)
 
 # %% ../../nbs/deliver/terms.ipynb #920e7389
+def _stage_names(stages: Any) -> list[str]:
+    "What stages are called, as far as they are stages."
+    tables = [one for one in stages if isinstance(one, dict)] if isinstance(stages, list) else []
+    return [str(one.get("name", "")) for one in tables]
+
+
 def named_terms(
     path: Path,  # a file of terms, or the batch that has a table of them
     document: dict | None,  # the batch's table; none: the file is read
     ids: Sequence[int],  # the batch's tokens
     treasury: str,  # address of whoever holds them
 ) -> SaleTerms:
-    """What finds a sale that is deployed: its name and its stages' names. Lists, prices and times aren't read, for what the
-    chain has can be looked at and ended whatever became of them. Raises BadTerms."""
-    table = _table(path, document)
-    stages = tuple(SaleStage(name=one.name, start=0, end=0, limit=0, price=0) for one in table.stages)
+    """What finds a sale that is deployed: its name and its stages' names. Nothing else of the table is read, for what the
+    chain has can be looked at and ended whatever became of it. Raises BadTerms."""
+    written = _document(path, document)
+    nothing = {"name": "stage", "start": "", "end": ""}
+    named = {"name": written["name"]} if "name" in written else {}
+    table = _table(path, {**named, "stages": [nothing]})
+    names = _stage_names(written.get("stages"))
+    stages = tuple(SaleStage(name=one, start=0, end=0, limit=0, price=0) for one in names)
     facts = {"first": ids[0], "last": ids[-1], "payee": treasury, "treasury": treasury, "stages": stages}
     return SaleTerms(name=table.name, gate="0x" + "0" * 40, gate_root="0x" + "0" * 64, **facts)
 

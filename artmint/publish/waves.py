@@ -43,7 +43,11 @@ class Wave(Record):
         if moment.tzinfo is None:
             plain = moment.isoformat()
             raise ValueError(f"{at} says no zone: write {plain}Z for UTC, or {plain}+01:00")
-        return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        try:
+            there = moment.astimezone(UTC)
+        except OverflowError:
+            raise ValueError(f"{at} is in a year that no calendar has in UTC") from None
+        return there.isoformat(timespec="seconds").replace("+00:00", "Z")
 
     @field_validator("drops")
     @classmethod

@@ -127,11 +127,20 @@ def _files_of(post: PostStanding, blob: Callable[[str], bytes]) -> dict[str, byt
         alts.append(f"{number}: {picture.alt}")
     if alts:
         files["alt.txt"] = "\n".join([*alts, ""]).encode()
-    about = {"id": post.id, "platform": draft.platform, "digest": draft.digest, "approved_by": post.sent.by}
+    about = {"id": post.id, "platform": draft.platform, "digest": draft.digest}
+    about["approved_by"] = post.sent.by if post.sent else post.word.by
     files["post.json"] = (json.dumps(about | {"wording": draft.wording}, indent=2) + "\n").encode()
     return files
 
 # %% ../../nbs/report/sending.ipynb #a0ca2142
+def _refuse_taken(folder: Path, files: dict[str, bytes]) -> None:
+    "Raise FileTaken where something else stands in a file's place."
+    for name, data in files.items():
+        path = folder / name
+        if path.exists() and not (path.is_file() and path.read_bytes() == data):
+            raise FileTaken(f"{folder.name}/{name}")
+
+# %% ../../nbs/report/sending.ipynb #965e8428
 def post_folder(
     post: PostStanding,  # to be written
     into: Path,  # a folder
@@ -146,13 +155,12 @@ def export_post(
     into: Path,  # a folder, made when missing
 ) -> Path:  # the post's own folder in it
     "Write an approved post as files to paste. Raises NotApproved, FileTaken."
-    post = begin_sending(catalog, key)
+    post = standing_of(catalog, key)
     folder = post_folder(post, into)
+    if post.word:  # looked at before it counts as sent, for then it can't be edited any more
+        _refuse_taken(folder, _files_of(post, catalog.blob))
+    post = begin_sending(catalog, key)
     files = _files_of(post, catalog.blob)
-    for name, data in files.items():
-        path = folder / name
-        if path.exists() and path.read_bytes() != data:
-            raise FileTaken(f"{folder.name}/{name}")
     make_folder(folder)
     for name, data in files.items():
         write_whole(folder / name, data)

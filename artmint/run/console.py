@@ -7,12 +7,13 @@ __all__ = ['Studio', 'Json', 'BatchFile', 'Stores', 'Gateways', 'Rpc', 'READER_G
            'SIGNS', 'IMPORTED_AS', 'UNWRITABLE', 'UntoldWords', 'PlainStream', 'plain_streams', 'hanging_text',
            'open_browser', 'print_json', 'print_line', 'console_voice', 'heartbeat', 'progress_of', 'duration_words',
            'exit_code_of', 'show_steps', 'extras_of_package', 'system_words', 'console_words', 'own_lines',
-           'typed_address', 'near_path', 'NoPlaceFor', 'NoFolderFor', 'folder_for', 'place_for', 'program_name',
-           'verify_command']
+           'typed_address', 'near_path', 'NoPlaceFor', 'NoOwnName', 'NoFolderFor', 'folder_for', 'place_for',
+           'reason_of', 'own_name', 'OtherFileThere', 'mind_other', 'program_name', 'verify_command']
 
 # %% ../../nbs/run/console.ipynb #ea910a1f
 import atexit
 import errno
+import getpass
 import html
 import io
 import json as json_format
@@ -28,7 +29,7 @@ import traceback
 import unicodedata
 import webbrowser
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from functools import cache
 from importlib import metadata
@@ -528,6 +529,16 @@ class NoPlaceFor(Refusal):
     exit_code = 2
 
 
+class NoOwnName(Refusal):
+    "A user that the computer has no name for."
+
+    says = (
+        "Your user has no name on this computer, as happens in containers, so what you say can't be put on record. Nothing was done: "
+        "say who you are, by --by NAME where the verb has it, else by USER=NAME in the environment."
+    )
+    exit_code = 2
+
+
 class NoFolderFor(Refusal):
     "Files are to be written into a folder where they can't be."
 
@@ -582,6 +593,52 @@ def place_for(
         why = f"its name has to end in {ending}"
     if why:
         raise NoPlaceFor(option, near_path(path), why)
+
+# %% ../../nbs/run/console.ipynb #72aec602
+def reason_of(
+    option: str,  # that puts something on record
+    text: str | None,  # as it was typed; none: the option was left out
+    beside: Mapping[str, Any] = {},  # other options, by name; those that say something don't go with it
+) -> str:  # without blanks around it; empty: the option was left out
+    "Why something is put on record. Raises typer.BadParameter where no reason is given, or beside what can't be meant with it."
+    if text is None:
+        return ""
+    if not text.strip():
+        raise typer.BadParameter(
+            f"{option} says no reason, and nothing was done: write one, or leave {option} out"
+        )
+    if strange := [name for name, value in beside.items() if value]:
+        raise typer.BadParameter(
+            f"{option} puts on record at once, and {', '.join(strange)} doesn't go with it; nothing was done"
+        )
+    return text.strip()
+
+
+def own_name() -> str:
+    "What this computer calls its user. Raises NoOwnName where it has no name, as in a container."
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        raise NoOwnName from None
+
+# %% ../../nbs/run/console.ipynb #e85bbf99
+class OtherFileThere(Refusal):
+    "A file of other content in the place of one that is to be written."
+
+    path: str
+    what: str
+    says = "{path} is there and holds {what}. Nothing was written over it: name another file, or put that one aside."
+    exit_code = 2
+
+
+def mind_other(
+    path: Path,  # a file that is to be written
+    data: bytes,  # what it will hold
+    what: str = "something else",  # what it holds otherwise, in words
+) -> None:
+    "Refuse to write over a file that isn't the same. Raises OtherFileThere."
+    if os.path.lexists(path) and not (path.is_file() and path.read_bytes() == data):
+        raise OtherFileThere(near_path(path), what)
 
 # %% ../../nbs/run/console.ipynb #548f0a18
 def program_name() -> str:

@@ -24,7 +24,7 @@ from artmint.run.airdrops import (
 )
 from .attest import EasAddress
 from .commands import DryRun
-from .console import BatchFile, Json, Studio, near_path, print_json
+from .console import BatchFile, Json, Studio, mind_other, near_path, place_for, print_json
 from .gates import GateSender, gate_chain, gate_journal, gate_payer, priced_call
 from .models import studio_catalog
 
@@ -250,12 +250,15 @@ def lots_draw(
     from artmint.studio.files import write_whole
 
     drawn = read_lots(lots)
+    place_for("--out", out)
     with friendly_errors():
         web3 = gate_chain(context, studio, chain or str(drawn.chain_id))
         seed = seed_of(web3, eas_at(web3, eas), drawn)
         rows = kept(contract_at(web3, drawn.contract), drawn, dealt(drawn, seed))
     path = out or lots.with_name(f"{lots.stem}-drawn.json")
-    write_whole(path, _drawn_list(rows))
+    data = _drawn_list(rows)
+    mind_other(path, data, "something else than what was drawn")
+    write_whole(path, data)
     _tell_drawn(drawn, seed, rows, path, json)
 
 # %% ../../nbs/run/lots.ipynb #a5269fb1

@@ -17,11 +17,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 # %% ../../nbs/run/offers.ipynb #81424eab
-from ..core.canon import Refusal
+from ..core.canon import NotPlainJSON, Refusal, file_bytes, read_json
 from .admin import ByASafe, OwnerKey, OwnerPassphrase, WalletSignature, owners_signer
 from .airdrops import AirdropChain
 from .commands import DryRun, open_chain
-from .console import BatchFile, Json, Studio, near_path, place_for, print_json
+from artmint.run.console import (
+    BatchFile,
+    Json,
+    OtherFileThere,
+    Studio,
+    near_path,
+    place_for,
+    print_json,
+)
 from artmint.run.sales import (
     Counter,
     SeaportPlace,
@@ -486,6 +494,22 @@ def _say_signed(rows: list[dict[str, Any]], json: bool) -> None:
     if waits:
         raise typer.Exit(4)
 
+# %% ../../nbs/run/offers.ipynb #c768cb78
+def _refuse_over(out: Path | None, orders: Sequence[dict[str, Any]]) -> None:
+    "Raise OtherFileThere for a file that isn't of these listings: those in it stay valid, and can be cancelled by it alone."
+    if out is None or not out.exists():
+        return
+    try:
+        there = read_json(file_bytes(out))
+    except (NotPlainJSON, OSError):
+        there = None
+    held = there if isinstance(there, list) else [there]
+    same = [one.get("parameters") if isinstance(one, dict) else None for one in held]
+    if json_format.dumps(same, sort_keys=True) != json_format.dumps(list(orders), sort_keys=True):
+        raise OtherFileThere(
+            near_path(out), "something else, such as other signed listings, which stay valid"
+        )
+
 # %% ../../nbs/run/offers.ipynb #fa2a40f3
 def sale_list(
     context: typer.Context,  # its `obj` is the environment of the process
@@ -519,6 +543,7 @@ def sale_list(
         ask = listing_ask((price, to_price), (begin, until), fees or (), now)
         odd, seaport = _odd_prices(ask), seaport_at(web3, at)
         orders = _orders(counter, seaport, tokens, ask)
+        _refuse_over(out, orders)
         if dry_run:
             return _dry(counter, seaport, orders, odd, json)
         advice = [*odd, *_advice(counter, seaport, batch, at)]

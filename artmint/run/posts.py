@@ -9,7 +9,6 @@ __all__ = ['CODES_OF_POSTS', 'posts_app', 'PostIds', 'OnePost', 'NamedPosts', 'A
            'approve_verb', 'refuse_verb', 'edit_verb', 'send_verb', 'export_verb', 'voice_verb']
 
 # %% ../../nbs/run/posts.ipynb #dde1ecd8
-import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,8 +18,17 @@ import typer
 from typer.core import TyperGroup
 
 # %% ../../nbs/run/posts.ipynb #c76b5ac6
-from ..core.canon import NotPlainText, file_bytes, written_text, unread_words
-from .console import BatchFile, Json, Studio, console_voice, folder_for, near_path, print_json
+from ..core.canon import NotPlainText, file_bytes, unread_words, written_text
+from artmint.run.console import (
+    BatchFile,
+    Json,
+    Studio,
+    console_voice,
+    folder_for,
+    near_path,
+    own_name,
+    print_json,
+)
 from .models import studio_catalog
 
 if TYPE_CHECKING:
@@ -254,7 +262,7 @@ def _decide(batch: Path, ids: list[str], studio: Path, by: str, decision: str, n
     from artmint.report.approvals import decide_post
 
     catalog, posts = _posts(batch, studio)
-    name = by or getpass.getuser()
+    name = by or own_name()
     for one in _chosen(posts, ids):
         _print_post(one)
         after = decide_post(catalog, one.key, decision, name, one.draft.digest, note)
@@ -308,7 +316,7 @@ def edit_verb(
         words = written_text(file_bytes(text))
     except (OSError, NotPlainText) as error:
         raise BadEdit(f"{text}: {unread_words(error)}") from error
-    _print_post(edit_post(catalog, one.key, words, {}, by or getpass.getuser(), one.draft.digest))
+    _print_post(edit_post(catalog, one.key, words, {}, by or own_name(), one.draft.digest))
 
 # %% ../../nbs/run/posts.ipynb #3d3e6869
 def _none_may(posts: "list[PostStanding]", verb: str, json: bool = False) -> None:

@@ -29,6 +29,7 @@ from artmint.run.console import (
     print_json,
     print_line,
     program_name,
+    reason_of,
 )
 
 if TYPE_CHECKING:
@@ -83,12 +84,13 @@ SaltFile = Annotated[
 
 
 WithoutSaltCopy = Annotated[
-    str, typer.Option("--without-copy", help="Put on record why there is no copy of the salts, and end.")
+    str | None,
+    typer.Option("--without-copy", help="Put on record why there is no copy of the salts, and end."),
 ]
 
 
 MovedWaves = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--moved",
         metavar="REASON",
@@ -425,6 +427,18 @@ def _show_refresh(here: WaveDesk) -> None:
     for step in refresh_steps(ask_refresh(f"{chain}:{here.contract.address}", here.desk.studio, rpc)):
         typer.echo(f"{step.title}\n  {step.why}\n{step.command}")
 
+# %% ../../nbs/run/reveal.ipynb #c35670a8
+def _reasons(
+    moved: str | None, without_copy: str | None, keep: Path | None, salt: Path | None, telling: dict[str, Any]
+) -> tuple[str, str]:
+    "Why waves were moved, and why there is no copy: options that put something on record and end, so that none goes with what tells or only looks."
+    salts = {"--keep": keep, "--salt": salt}
+    why = reason_of("--moved", moved, salts | {"--without-copy": without_copy} | telling)
+    without = reason_of("--without-copy", without_copy, salts | telling)
+    for option, path in salts.items():
+        reason_of(option, path and str(path), telling)
+    return why, without
+
 # %% ../../nbs/run/reveal.ipynb #95df6907
 def reveal_batch(
     context: typer.Context,  # its `obj` is the environment of the process
@@ -437,9 +451,9 @@ def reveal_batch(
     every: LookEvery = 30.0,  # seconds
     keep: KeepSalts = None,  # copies
     salt: SaltFile = None,  # the way back
-    without_copy: WithoutSaltCopy = "",  # on record
+    without_copy: WithoutSaltCopy = None,  # on record
     refresh: TellRefresh = False,  # for markets
-    moved: MovedWaves = "",  # on record
+    moved: MovedWaves = None,  # on record
     studio: Studio = Path("studio"),  # the studio
     json: Json = False,  # for programs
 ) -> None:
@@ -452,12 +466,14 @@ def reveal_batch(
             "--watch tells every wave at its time; leave --dry-run, --wave and --early out"
         )
     folder_for("--keep", keep)
-    if moved.strip():
-        return _move_waves(batch, studio, moved.strip(), json)
+    telling = {"--watch": watch, "--dry-run": dry_run, "--wave": wave, "--early": early, "--refresh": refresh}
+    why, without = _reasons(moved, without_copy, keep, salt, telling)
+    if why:
+        return _move_waves(batch, studio, why, json)
     with friendly_errors():
         here = _open_waves(context, batch, studio, dry=dry_run, safe=safe, json=json)
-        if keep or salt or without_copy:
-            return _mind_salts(here, keep, salt, without_copy)
+        if keep or salt or without:
+            return _mind_salts(here, keep, salt, without)
         say, live = console_voice()
         if watch:
             return _watch(here, every, say, live)

@@ -8,7 +8,6 @@ __all__ = ['WHOSE', 'By', 'Blind', 'Port', 'Browser', 'ForTeam', 'TeamAddress', 
            'people']
 
 # %% ../../nbs/run/team.ipynb #42f912a6
-import getpass
 import sys
 from collections import Counter
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 # %% ../../nbs/run/team.ipynb #84f197a1
-from .console import BatchFile, Json, Studio, open_browser, print_json
+from .console import BatchFile, Json, Studio, open_browser, own_name, print_json
 from .models import studio_catalog
 
 if TYPE_CHECKING:
@@ -193,7 +192,7 @@ def review(
     order = load_batch(batch)
     collection = load_collection(order.folder)
     session = ReviewSession(
-        studio_catalog(studio, made=True), collection, by or getpass.getuser(), blind, order.slots
+        studio_catalog(studio, made=True), collection, by or own_name(), blind, order.slots
     )
 
     def announce(line: str) -> None:

@@ -27,7 +27,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Mount, Route
 
 # %% ../../nbs/service/api.ipynb #2f9d5478
-from ..core.canon import Refusal
+from ..core.canon import Refusal, plain_problem
 from ..judge.boards import TeamBoards, team_app
 from ..judge.decisions import ReviewSession
 from ..publish.approve import Approved
@@ -266,7 +266,7 @@ def _invalid(request: Request, error: Exception) -> Response:
     problems = []
     for problem in error.errors()[:20]:
         place = ".".join(str(step) for step in problem["loc"][1:]) or "request"
-        problems.append(f"{place}: {problem['msg']}")
+        problems.append(f"{place}: {plain_problem(problem)}")
     return problem_response(BadBody(problems))
 
 

@@ -1,26 +1,31 @@
 "Canonical JSON, digests, refusals, text that is published."
 
+import json
 import pickle
 import sys
 import time
+from typing import Annotated, Literal
 
 import pytest
 import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import Field, StringConstraints, ValidationError
 
 from artmint.core.canon import (
     NotPlainJSON,
-    NotPlainText,
     NotPlainTOML,
+    NotPlainText,
     NotPlainYAML,
+    Record,
     Refusal,
     canonical,
-    written_text,
+    error_lines,
     read_json,
     read_toml,
     read_yaml,
     unsafe_text,
+    written_text,
 )
 from artmint.seeds import load_collection
 
@@ -227,3 +232,35 @@ def test_what_is_wrong_with_a_line_of_toml_is_said_as_people_see_it(line, said):
         read_toml(f"name = 'x'\n{line}\n".encode())
     assert "line 2" in str(refused.value)
     assert "Dawn" not in str(refused.value)
+
+
+def test_what_a_value_has_to_be_is_said_in_words_and_never_in_pydantic_s():
+    class Odd(Record):
+        text: str
+        many: int = Field(ge=0, le=9)
+        some: float = Field(gt=0)
+        way: Literal["up", "down"]
+        parts: tuple[int, ...] = Field(min_length=1)
+        table: dict[str, str]
+        name: Annotated[str, StringConstraints(pattern="^[a-z]+$", max_length=9)]
+        yes: bool = False
+
+    wrong = [
+        {},
+        {"text": 1, "many": 1.5, "some": "x", "way": "left", "parts": [], "table": [], "name": "A", "yes": 1},
+        {"many": -1, "some": 0, "parts": 7, "name": "a" * 10},
+        {"many": 10},
+    ]
+    lines = []
+    for entries in wrong:
+        with pytest.raises(ValidationError) as caught:
+            Odd.model_validate_json(json.dumps(entries))
+        lines += error_lines(caught.value, Odd)
+    words = "; ".join(lines)
+    for part in ("text: is missing", "text: has to be a text, in quotes", "many: has to be a whole number",
+                 "many: has to be at least 0", "many: has to be at most 9", "some: has to be more than 0",
+                 "way: has to be 'up' or 'down'", "parts: needs 1 or more entries", "parts: has to be a list",
+                 "table: has to be a table", "name: isn't written as it has to be, which is ^[a-z]+$",
+                 "name: takes 9 letters at most", "yes: has to be true or false"):  # fmt: skip
+        assert part in words
+    assert not any(one in words for one in ("Input", "should", "Field", "String", "valid "))

@@ -483,7 +483,7 @@ def test_numbers_that_no_studio_means_are_refused(tmp_path, key, value):
     text = re.sub(rf"(?m)^{key} *= *\d+", f"{key} = {value}", (example() / "collection.toml").read_text())
     assert str(value) in text
     path.write_text(text)
-    with pytest.raises(InconsistentCollection, match=f"{key}: Input should be less than or equal"):
+    with pytest.raises(InconsistentCollection, match=f"{key}: has to be at most"):
         read_collection(path)
 
 

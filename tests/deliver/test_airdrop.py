@@ -302,3 +302,40 @@ def check_receipt(studio, sound):
         receipt = studio.web3.eth.get_transaction_receipt(row["transaction"])
         assert receipt["blockNumber"] == int(row["block"])
         assert studio.contract.functions.ownerOf(int(row["token"])).call() == row["address"]
+
+
+def test_an_airdrop_that_was_ended_frees_what_it_did_not_deliver(collected):
+    wrong = planned(collected, people(8, 8)).airdrop
+    collected.catalog.put("airdrop", wrong.key, wrong.body)
+    away = room.transfer_call(collected.contract, collected.treasury, *wrong.rows[0])
+    collected.journal.send(away, {"verb": "safeTransferFrom"})  # a run that was killed after one
+    with pytest.raises(room.PlanRefused, match="--name friends --end REASON ends the airdrop friends"):
+        planned(collected, people(2, first=50), "mended")
+    ended = room.end_airdrop(collected.catalog, collected.contract, DEMO.name, "friends", "a typo")
+    assert ended.rows == wrong.rows[:1]
+    assert room.end_airdrop(collected.catalog, collected.contract, DEMO.name, "friends", "again") == ended
+    with pytest.raises(room.PlanRefused, match="in the airdrop friends already"):
+        planned(collected, people(2), "mended")
+    mended = planned(collected, people(2, first=1), "mended").airdrop
+    assert mended.tokens == [2, 3]
+
+
+def test_an_airdrop_that_was_ended_sends_nothing_more(collected):
+    plan = planned(collected, people(1, 1))
+    collected.catalog.put("airdrop", plan.airdrop.key, plan.airdrop.body)
+    room.end_airdrop(collected.catalog, collected.contract, DEMO.name, "friends", "a typo")
+    with pytest.raises(room.AirdropEnded, match="a typo"):
+        planned(collected, people(1, 1))
+    with pytest.raises(room.AirdropEnded):  # a run that had planned before
+        room.deliver(collected.journal, collected.contract, plan.airdrop)
+    assert collected.contract.functions.balanceOf(collected.treasury).call() == 16
+    with pytest.raises(room.NoAirdrop):
+        room.end_airdrop(collected.catalog, collected.contract, DEMO.name, "other", "x")
+
+
+def test_a_key_that_is_not_the_treasury_s_is_named(collected):
+    other = friend(77).address
+    with pytest.raises(room.PlanRefused, match=f"{other} holds no token.*is {collected.treasury}"):
+        room.plan_airdrop(
+            collected.catalog, collected.contract, other, DEMO.name, "x", range(1, 17), people(1)
+        )

@@ -131,6 +131,10 @@ def test_a_file_that_is_no_list_is_refused_in_words(tmp_path, content, words):
         (f'{{"{A}": []}}', "no token id"),
         (f'[{{"address": "{A}", "count": true}}]', "no number of tokens"),
         ("[7]", "neither an address nor a table"),
+        (f'{{"{A}": 0}}', "'0' is no number of tokens"),
+        (f'{{"{A}": false}}', "'False' is no number of tokens"),
+        (f'[{{"address": "{A}", "count": {{}}}}]', "'{}' is no number of tokens"),
+        (f'[{{"Address": "{A}", "wallet": "{B}"}}]', "two keys for address: Address and wallet"),
     ],
 )
 def test_json_that_means_nothing_is_refused_in_words(tmp_path, text, words):
@@ -139,6 +143,13 @@ def test_json_that_means_nothing_is_refused_in_words(tmp_path, text, words):
     except room.BadRecipients as refusal:
         problems = refusal.problems
     assert words in "; ".join(problems)
+
+
+@pytest.mark.parametrize("titles", ["No.;Address;Anzahl", "Nr.;Adresse;Anzahl", "wallet.address;count;x"])
+def test_titles_with_a_dot_are_titles_and_no_names(tmp_path, titles):
+    problems = read(tmp_path, f"{titles}\n1;{A};2\n").problems
+    assert any(f"the column {titles.split(';')[0]!r} isn't known" in one for one in problems)
+    assert not any("is a name" in one or "with a title" in one for one in problems)
 
 
 def test_who_is_meant_twice_is_let_through(tmp_path):

@@ -1,5 +1,7 @@
 "Terms that can't be changed later: read strictly, and all that is wrong said at once."
 
+from datetime import date, time
+
 import pytest
 from eth_utils import keccak
 
@@ -67,6 +69,11 @@ WRONG = [
     ({"price": "1e3"}, "is no price"),
     ({"price": "0.0000000000000000001"}, "18 places at most"),
     ({"price": "nan"}, "is no price"),
+    ({"price": "1.0000000000000000000000000001"}, "18 places at most"),
+    ({"price": "1_000"}, "is no price"),
+    ({"price": "\u0660.\u0665"}, "is no price"),
+    ({"start": date(2026, 12, 1)}, "'2026-12-01' has no zone"),
+    ({"end": time(12)}, "is no time such as"),
     ({"price": ""}, "says no price"),
     ({"limit": 0}, "no limit for a wallet"),
     ({"limit": -1}, "limit"),
@@ -108,6 +115,8 @@ def test_a_file_of_terms_says_the_same(tmp_path):
         '[[stages]]\nname = "everybody"\nstart = 2020-01-01T00:00:00Z\nend = "2060-01-01T01:00:00+01:00"\nprice = "0.08"\nlimit = 4\n'
     )
     assert room.read_terms(path, None, range(1, 17), TREASURY).stages == read(tmp_path, OPEN).stages
+    path.write_text("[sale]\n" + path.read_text().replace("[[stages", "[[sale.stages"))
+    assert room.read_terms(path, None, range(1, 17), TREASURY).stages == read(tmp_path, OPEN).stages
     path.write_text("[[stages")
     with pytest.raises(room.BadTerms):
         room.read_terms(path, None, range(1, 17), TREASURY)
@@ -148,3 +157,17 @@ def test_odd_prices_are_told_and_usual_ones_are_not():
     assert [bool(room.odd_price(one)) for one in (0, 1, 10**12 - 1, 10**12, 10**16, 10**21 - 1, 10**21)] == [
         False, True, True, False, False, False, True
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "change", [{"price": 0.08}, {"start": date(2026, 1, 1)}, {"limit": "x"}, {"prize": 1}, {"end": None}]
+)
+def test_a_deployed_sale_is_found_whatever_its_stages_say_now(change):
+    table = {"name": "first", "stages": [OPEN | change, "x"]}
+    found = room.named_terms(room.Path("batch.toml"), table, range(1, 17), TREASURY)
+    assert (found.name, [one.name for one in found.stages]) == ("first", ["everybody"])
+
+
+def test_a_sale_s_name_is_still_a_name():
+    with pytest.raises(room.BadTerms, match="name"):
+        room.named_terms(room.Path("batch.toml"), {"name": "../x", "stages": []}, range(1, 17), TREASURY)

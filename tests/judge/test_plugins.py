@@ -162,7 +162,7 @@ print([name for name in sys.modules if name.startswith(("artmint.judge.pred", "a
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"level": "dark"}, "valid integer"),
+        ({"level": "dark"}, "has to be a whole number"),
         ({"levle": 1}, "unknown key"),
         ({"level": 1, "": 2}, "unknown key"),
     ],

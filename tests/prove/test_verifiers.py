@@ -177,9 +177,9 @@ def test_a_chain_without_eas_is_said():
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "verifiers: Field required"),
-        ("[verifiers]\n", "at least 1 item"),
-        ('[verifiers]\nAda = "0x12"\n', "String should match pattern"),
+        ("", "verifiers: is missing"),
+        ("[verifiers]\n", "needs 1 or more entries"),
+        ('[verifiers]\nAda = "0x12"\n', "isn't written as it has to be"),
         ('[verifiers]\nAda = "0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf"\nBen = "0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf"\n', "two names have one address"),
         ('[verifiers]\nAda = "0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf"\n[verifier]\n', "is it verifiers?"),
         ('[verifiers]\n"A\\u202eda" = "0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf"\n', "invisible character U+202E"),

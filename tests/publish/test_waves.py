@@ -151,3 +151,9 @@ def test_a_release_is_for_good_and_once(tmp_path):
     assert len(catalog.history("release", "c/1")) == 1
     assert [waves.is_held_back(catalog, "c", drop) for drop in (1, 2)] == [False, True]
     assert waves.stay_inside(["folder store", "pinata", "folder /mnt"]) == ["folder store", "folder /mnt"]
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_in_a_year_that_no_calendar_has_is_refused_in_words(at):
+    with pytest.raises(ValidationError, match="no calendar has"):
+        waves.plan_of({"waves": [{"drops": [1], "at": at}]})

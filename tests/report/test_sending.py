@@ -257,3 +257,18 @@ def test_an_approved_post_is_written_as_it_was_approved(posted, tmp_path):
     with pytest.raises(FileTaken):
         export_post(posted.catalog, post.key, tmp_path)
     assert (folder / "text.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("there", ["file", "folder"])
+def test_a_post_that_could_not_be_written_can_still_be_edited(posted, tmp_path, there):
+    post = posted.approved("farcaster", {"file": 1, "folder": 2}[there])
+    taken = sending.post_folder(post, tmp_path) / "text.txt"
+    taken.mkdir(parents=True)
+    if there == "file":
+        taken.rmdir()
+        taken.write_text("mine")
+    with pytest.raises(FileTaken):
+        export_post(posted.catalog, post.key, tmp_path)
+    assert posted.standing(post.key).state == "approved"
+    edited = edit_post(posted.catalog, post.key, post.draft.text + "\nMore.", {}, "Ada")
+    assert edited.state == "waiting"

@@ -130,3 +130,17 @@ def executed_again(owners, studio, document):
     with pytest.raises(Exception, match="GS013|execution reverted"):
         executed(owners, studio, document)
     return studio.contract.functions.balanceOf(friend(1).address).call() - 2
+
+
+def test_a_list_that_was_wrong_is_ended_and_another_one_served(given, capsys, monkeypatch):
+    from artmint.chain.journal import Journal
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr(Journal, "send_all", lambda *rest: exit(9))
+        artmint(capsys, "airdrop", *given.words, code=9)
+    for more in (["--end", "  "], ["--end", "a typo", "--dry-run"]):
+        artmint(capsys, "airdrop", *given.words, *more, code=2)
+    assert "0 tokens are delivered" in artmint(capsys, "airdrop", *given.words, "--end", "a typo")
+    assert "was ended (a typo)" in artmint(capsys, "airdrop", *given.words, code=2)
+    given.list.write_text(f"address,count\n{friend(3).address},6\n")
+    assert "6 tokens are delivered" in artmint(capsys, "airdrop", *given.words, "--name", "mended")

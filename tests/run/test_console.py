@@ -334,3 +334,14 @@ def test_what_ends_a_notebook_is_said_as_what_ends_a_verb(message, said):
     words = _known_words(message)
     assert words.startswith(said) or said in words
     assert "[Errno" not in words and "SQL:" not in words
+
+
+def test_a_user_without_a_name_is_asked_for_one(monkeypatch):
+    import getpass
+    from artmint.run.console import NoOwnName, own_name
+
+    assert own_name() == getpass.getuser()
+    for fault in (KeyError("getpwuid(): uid not found"), OSError("No username set")):
+        monkeypatch.setattr(getpass, "getuser", lambda fault=fault: (_ for _ in ()).throw(fault))
+        with pytest.raises(NoOwnName, match="--by NAME"):
+            own_name()

@@ -55,6 +55,9 @@ def test_from_a_list_to_tokens_that_nobody_chose(ordered, capsys):
     assert drawn["hash"] == block["hash"].to_0x_hex()
 
     given = ordered.file.with_name("demo-31337-orders-drawn.json")
+    before = ordered.list.read_bytes()
+    artmint(capsys, "lots", "draw", ordered.file, *ordered.seen, "--out", ordered.list, code=2)
+    assert ordered.list.read_bytes() == before
     assert "3 tokens are delivered" in artmint(capsys, "airdrop", ordered.words[0], given, *ordered.where)
     assert "3 of 3 are delivered" in artmint(capsys, "lots", "draw", ordered.file, *ordered.seen)
     owners = ordered.owners()

@@ -9,6 +9,8 @@ from web3.exceptions import ContractCustomError, Web3Exception
 
 from artmint.core.collection import example
 from artmint.deliver.seaport import ListingRefused, OwnersListing, price_at, read_owners_listing
+from artmint.run import offers
+from artmint.run.console import OtherFileThere
 from artmint.run.offers import listing_ask
 from tests.delivered import PASSPHRASE, Collected, friend
 from tests.offered import LARGE, RealSeaport
@@ -60,6 +62,19 @@ def test_left_out_an_ask_is_the_same_all_day():
 def test_what_cant_be_read_is_said(prices, times, fees, words):
     with pytest.raises(ListingRefused, match=words):
         listing_ask(prices, times, fees, NOW)
+
+
+@pytest.mark.parametrize("text", ["mine", "[]", '{"parameters": {}}', '[{"parameters": {"salt": "2"}}]'])
+def test_listings_that_were_signed_before_are_not_written_over(tmp_path, text):
+    "They stay valid, and the file is what cancels them."
+    out, orders = tmp_path / "listings.json", [{"salt": "1"}]
+    offers._refuse_over(out, orders)
+    out.write_text(text)
+    with pytest.raises(OtherFileThere, match="stay valid"):
+        offers._refuse_over(out, orders)
+    for same in ({"parameters": orders[0]}, [{"parameters": orders[0], "signature": "0x"}]):
+        out.write_text(json.dumps(same))
+        offers._refuse_over(out, orders)
 
 
 def test_refused_before_a_key_is_opened(stall, capsys, monkeypatch):

@@ -118,6 +118,23 @@ def waves_of(line, one, two):
     line.batch.write_text(text)
 
 
+ALONE = [["--moved", "snow"], ["--without-copy", "a test"], ["--keep", "kept"], ["--salt", "a.salt.json"]]
+
+
+@pytest.mark.parametrize("acts", ALONE, ids=lambda words: words[0])
+def test_what_is_put_on_record_is_neither_tried_out_nor_told_besides(packed, capsys, acts):
+    "A dry run that writes, or a reason that is empty and tells a wave, would be the opposite of what was typed."
+    line = Line(packed)
+    line.open()
+    for more in (["--dry-run"], ["--watch"], ["--early"], ["--wave", "1"], ["--refresh"]):
+        assert acts[0] in line(capsys, *acts, *more, code=2)
+    if acts[0] in ("--moved", "--without-copy"):
+        for blank in ("", "  "):
+            assert "no reason" in line(capsys, acts[0], blank, code=2).replace("\n", " ")
+    catalog = Catalog(line.folder)
+    assert [catalog.all(kind) for kind in ("wave", "moved_wave", "salt", "salt_waiver")] == [{}] * 4
+
+
 @pytest.mark.parametrize("two, way", [("2020-01-02T00:00:00Z", "earlier"), ("2199-02-01T00:00:00Z", "later")])
 def test_a_time_that_was_moved_after_the_seal_waits_for_a_yes(sealed, capsys, two, way):
     "With old and new time in words, whichever way it went; the yes is put on record and tells nothing by itself."

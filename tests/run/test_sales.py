@@ -278,3 +278,24 @@ def test_the_owners_of_a_safe_begin_and_end_a_sale(tmp_path, node, monkeypatch, 
     assert "Transaction Builder" in say("end", code=4)
     acted(owners, *studio.folder.glob("proposals/*.safe-wallet.json"))
     assert "approved   no" in say("status") and studio.contract.functions.ownerOf(2).call() == buyer.address
+
+
+def test_a_sale_out_of_another_key_s_wallet_is_refused_before_it_costs_anything(shop, capsys):
+    there = shop.folder / "keys/treasury.json"
+    there.unlink()
+    new_keystore(there, PASSPHRASE, FAST)
+    for verb, code in (("plan", 1), ("deploy", 2)):
+        said = " ".join(artmint(capsys, "sale", verb, *shop.words, code=code).split())
+        assert f"isn't its treasury, which is {shop.treasury}" in said
+    assert shop.catalog.all("sale") == {}
+
+
+def test_stages_that_were_edited_into_nonsense_stop_no_sale_from_being_ended(shop, capsys):
+    for verb in ("deploy", "approve"):
+        artmint(capsys, "sale", verb, *shop.words)
+    path = shop.words[0]
+    path.write_text(
+        path.read_text().replace('"0.01"', "0.01").replace('"2060-01-01T00:00:00Z"', "2060-01-01")
+    )
+    assert "no longer those that are deployed" in artmint(capsys, "sale", "status", *shop.words)
+    assert "setApprovalForAll" in artmint(capsys, "sale", "end", *shop.words)
