@@ -538,10 +538,9 @@ def sale_list(
     with friendly_errors():
         counter = open_counter(context.obj, batch, studio, None, chain, safe, reads="nothing")
         _check_signer(counter, out)
-        web3 = counter.contract.w3
-        now = web3.eth.get_block("latest")["timestamp"]
+        now = counter.contract.w3.eth.get_block("latest")["timestamp"]
         ask = listing_ask((price, to_price), (begin, until), fees or (), now)
-        odd, seaport = _odd_prices(ask), seaport_at(web3, at)
+        odd, seaport = _odd_prices(ask), seaport_at(counter.contract.w3, at)
         orders = _orders(counter, seaport, tokens, ask)
         _refuse_over(out, orders)
         if dry_run:
@@ -549,7 +548,7 @@ def sale_list(
         advice = [*odd, *_advice(counter, seaport, batch, at)]
         if people_sign(counter):
             _ask_owners(counter, seaport, orders, advice, json)
-        _sure_listing(web3, sure)
+        _sure_listing(counter.contract.w3, sure)
         _listed(counter, seaport, orders, advice, out, json)
 
 # %% ../../nbs/run/offers.ipynb #c4ed750d
