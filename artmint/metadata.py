@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['UnfilledSlot', 'NoSuchSlots', 'RefusedByPeople', 'UndecidedByPeople', 'RefusedAfterPacking', 'MixedBases',
-           'NotAllPacked', 'OverlappingDrop', 'AuditFailed', 'refuse_unaccepted', 'check_range', 'refuse_mixed_bases',
-           'earlier_base', 'painted_by', 'is_complete', 'pack', 'provenance_record']
+           'NothingPacked', 'NotAllPacked', 'OverlappingDrop', 'AuditFailed', 'refuse_unaccepted', 'check_range',
+           'refuse_mixed_bases', 'earlier_base', 'painted_by', 'is_complete', 'pack', 'provenance_record']
 
 # %% ../nbs/25_metadata.ipynb #35755440
 import hashlib
@@ -159,6 +159,18 @@ class MixedBases(Refusal):
     )
 
 # %% ../nbs/25_metadata.ipynb #87f02094
+class NothingPacked(Refusal):
+    "A collection of which no token is packed in a studio."
+
+    collection: str
+    studio: str
+    says = (
+        "No drop of {collection} is packed in {studio}. Nothing was written: pack them first (artmint run, up to the stage "
+        "metadata), or name the studio that has them (--studio)."
+    )
+    exit_code = 2
+
+
 class NotAllPacked(Refusal):
     "A collection of which not every token is packed yet."
 
@@ -675,6 +687,8 @@ def provenance_record(
         manifest = read_manifest(path.read_bytes())
         if manifest.collection == collection.name:
             tokens += manifest.tokens
+    if not tokens:
+        raise NothingPacked(collection.name, str(studio))
     provenance = provenance_hash(tokens)
     first, last = provenance["first"], provenance["last"]
     if (first, last) != (1, collection.supply):

@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 # %% ../nbs/27_pin.ipynb #d026f868
-from .core.canon import Refusal
+from .core.canon import NotPlainText, Refusal, written_text, unread_words
 from .core.manifest import Manifest
 from .ipfs.arweave import ArweaveStore, ItemKey
 from .ipfs.car import BadCar, Car, Place, car_header, check_car, open_car, walk, write_car
@@ -260,9 +260,9 @@ def _read_key(studio: Path, number: int, name: Any) -> str:
             raise BadStore(number, f"{name} is a link to another place")
         if path.stat().st_mode & 0o077:
             raise BadStore(number, f"others can read {name}; chmod 600 it")
-        key = path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadStore(number, f"{name} can't be read ({type(error).__name__})") from None
+        key = written_text(path.read_bytes()).strip()
+    except (OSError, NotPlainText) as error:
+        raise BadStore(number, f"{name}: {unread_words(error)}") from None
     if not re.fullmatch(r"[\x21-\x7e]{1,8192}", key):
         raise BadStore(number, f"{name} holds something else than one key: no spaces, no second line")
     return key

@@ -496,7 +496,7 @@ def require_contract(
     contract = contract_of(catalog, web3, collection.name) if web3 else None
     if contract:
         return contract
-    hint = "Let the admin deploy one first: artmint run, or scripts/deploy.py."
+    hint = "Let the admin deploy one first: artmint admin deploy (artmint run does it where it has the key)."
     if web3:
         search = find_contracts(catalog, web3, collection, people=people)
         if search.found:

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['CODES', 'app', 'GROUPS', 'TargetAddress', 'Regenerate', 'BaseSource', 'ProvenanceHash', 'SampleSize', 'OpeningFile',
            'GatewayLimit', 'SheetFile', 'AgentBatches', 'KeyFile', 'PACKAGES', 'Deep', 'Repair', 'Agreed', 'LARGEST',
-           'SERVING', 'verify', 'NoAgents', 'serve_agents', 'doctor', 'UnusableWord', 'main']
+           'SERVING', 'WRONG_USE', 'STOPPED', 'verify', 'NoAgents', 'serve_agents', 'doctor', 'UnusableWord',
+           'WrongWords', 'NoAnswer', 'StoppedByHand', 'main']
 
 # %% ../../nbs/console/cli.ipynb #43ed7ff3
 import math
@@ -59,6 +60,7 @@ from artmint.run.console import (
     Studio,
     HEARTBEAT,
     PlainStream,
+    UntoldWords,
     console_voice,
     duration_words,
     heartbeat,
@@ -595,7 +597,7 @@ def doctor(
 def _report_error(error: Exception, json: bool, lines: bool = False) -> int:
     "Say what went wrong, in its own lines, as one JSON document or as the last of many lines, and give the exit code."
     message, code = console_words(error)
-    if json:
+    if json and not isinstance(error, UntoldWords):
         facts = {"error": type(error).__name__, "message": " ".join(message.split()), "exit_code": code}
         show = print_line if lines else print_json
         show({"event": "end", **facts} if lines else facts)
@@ -648,6 +650,16 @@ def _unusable(name: str, value: object, given: list[str]) -> str:
     return ""
 
 # %% ../../nbs/console/cli.ipynb #69a9e95d
+def _refuse_lost_folder() -> None:
+    "Raises UnusableWord where the working directory was removed: no relative path leads anywhere."
+    try:
+        os.getcwd()
+    except OSError:
+        raise UnusableWord(
+            "The folder in which this is typed", "isn't there any more (cd to another)"
+        ) from None
+
+
 def _refuse_unusable(command: Any, given: list[str]) -> None:
     "Has every command of a group look at its words before it begins. Raises UnusableWord when it is called."
     for inner in getattr(command, "commands", {}).values():
@@ -655,6 +667,7 @@ def _refuse_unusable(command: Any, given: list[str]) -> None:
     begin = command.invoke
 
     def invoke(context: Any) -> Any:
+        _refuse_lost_folder()
         for parameter in command.params:
             name = max(parameter.opts, key=len)
             if reason := _unusable(name, context.params.get(parameter.name), given):
@@ -687,25 +700,133 @@ def _still_at_it(given: list[str]) -> Callable[[float], None]:
 
     return tell
 
+# %% ../../nbs/console/cli.ipynb #b9b965e4
+WRONG_USE = typer.BadParameter.__mro__[1]  # click's UsageError, wherever typer has its click from
+
+
+class WrongWords(Refusal):
+    "A command line that its verb can't use."
+
+    reason: str
+    verb: str
+    says = "{reason}. Nothing was done: `{verb} --help` says what it takes."
+    exit_code = 2
+
+
+class NoAnswer(Refusal):
+    "A question that got no answer."
+
+    says = (
+        "A question got no answer, so what it asks about wasn't done. Answer it at a terminal; where nobody is at one, --help "
+        "names the option or the variable that says it beforehand."
+    )
+    exit_code = 2
+
+
+class StoppedByHand(Refusal):
+    "A command that was stopped."
+
+    words: str
+    says = "{words}"
+    exit_code = 130
+
+# %% ../../nbs/console/cli.ipynb #0ac00183
+_NUMBERS = {
+    "a valid integer": "it takes a whole number, such as 12, in digits alone",
+    "a valid number": "it takes a number, such as 0.5, with a point and without separators",
+}
+
+
+def _reason(error: Any) -> str:
+    "What is wrong with a command line, as the parser found it."
+    words = str(error.format_message()).removeprefix("Invalid value: ").rstrip(".")
+    head, asked, rest = words.partition("Input should be ")
+    return next((head + said for kind, said in _NUMBERS.items() if asked and rest.startswith(kind)), words)
+
+
+def _verb(context: Any) -> str:
+    "The words that call a verb."
+    names: list[str] = []
+    while context is not None and context.parent is not None:
+        names.insert(0, str(context.info_name))
+        context = context.parent
+    return " ".join(["artmint", *names])
+
+# %% ../../nbs/console/cli.ipynb #ebb6c77b
+STOPPED = "Stopped. What was finished before is kept; type the same again for the rest."
+
+
+def _spoken(step: Callable[..., Any], serving: bool) -> Callable[..., Any]:
+    "A step of a command whose ends are in the console's own words. Raises WrongWords, NoAnswer, StoppedByHand when it is called."
+
+    def spoken(*words: Any, **named: Any) -> Any:
+        try:
+            return step(*words, **named)
+        except WRONG_USE as error:
+            if type(error).__name__ == "NoArgsIsHelpError":
+                raise
+            raise WrongWords(_reason(error), _verb(getattr(error, "ctx", None))) from error
+        except typer.Abort:
+            raise NoAnswer() from None
+        except KeyboardInterrupt as error:
+            if serving:  # it served until it was stopped, and that is how it ends
+                raise
+            raise StoppedByHand(str(error) or STOPPED) from None
+
+    return spoken
+
 # %% ../../nbs/console/cli.ipynb #4a57bc90
+def _console(given: list[str]) -> Any:
+    "The console script as a command whose every end has words of its own. Raises UnusableWord."
+    _refuse_bytes(given)
+    command = get_command(app)
+    _refuse_unusable(command, given)
+    serving = bool(set(SERVING) & set(given))
+    for name in ("make_context", "invoke"):
+        setattr(command, name, _spoken(getattr(command, name), serving))
+    return command
+
+
+def _without_debug(given: list[str]) -> list[str]:
+    "A command line without --debug, wherever it stands: it is typed after what went wrong."
+    end = given.index("--") if "--" in given else len(given)
+    return [word for word in given[:end] if word != "--debug"] + given[end:]
+
+
+def _stop_alike() -> None:
+    "Has a command that is told to end, or whose terminal is closed, stop as at Ctrl-C."
+    if threading.current_thread() is not threading.main_thread():
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # nohup has it ignored
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
+
+# %% ../../nbs/console/cli.ipynb #1b3df33e
 def main(
     arguments: list[str] | None = None,  # what was typed after `artmint`; None: the process's own
 ) -> None:
     "The console script. Ends the interpreter with one of the documented codes."
     given = sys.argv[1:] if arguments is None else arguments
+    words = _without_debug(given)
     for name, value in (("OMP_WAIT_POLICY", "PASSIVE"), ("RAY_AUTH_MODE", "token")):
         os.environ.setdefault(name, value)
-    if threading.current_thread() is threading.main_thread():
-        # stopping is stopping, however it is asked for
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _stop_alike()
     with plain_streams():
         try:
-            _refuse_bytes(given)
-            command = get_command(app)
-            _refuse_unusable(command, given)
-            with heartbeat(_still_at_it(given)):
-                command(given, obj=os.environ)
+            try:
+                with heartbeat(_still_at_it(given)):
+                    _console(words)(words, obj=os.environ)
+            finally:
+                sys.stdout.flush()
+        except KeyboardInterrupt:  # once more, while it was ending
+            sys.exit(_report_error(StoppedByHand(STOPPED), "--json" in given, given[:1] == ["run"]))
         except Exception as error:
-            if "--debug" in given:
+            if words != given:
                 raise
-            sys.exit(_report_error(error, "--json" in given, given[0] == "run"))
+            sys.exit(_report_error(error, "--json" in given, given[:1] == ["run"]))
+
+# %% ../../nbs/console/cli.ipynb #998d99c6
+if (
+    __name__ == "__main__" and "__file__" in globals()
+):  # python -m artmint.console.cli; a notebook has no file
+    main()

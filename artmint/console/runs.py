@@ -19,7 +19,7 @@ import typer
 # %% ../../nbs/console/runs.ipynb #11e36919
 from .serving import need_batches
 from ..run.console import Json, Studio, duration_words, print_json, print_line
-from ..run.models import studio_catalog
+from ..run.models import begun_catalog, studio_catalog
 
 if TYPE_CHECKING:
     from artmint.service.queue import Queue, RunView
@@ -49,9 +49,8 @@ def open_queue(
 ) -> "Queue":
     "A studio's queue. Raises NoStudioHere."
     from artmint.service.queue import Queue
-    from artmint.studio.catalog import Catalog
 
-    return Queue(Catalog(studio) if begin else studio_catalog(studio), batches)
+    return Queue(begun_catalog(studio) if begin else studio_catalog(studio), batches)
 
 # %% ../../nbs/console/runs.ipynb #6c2ad8b6
 def _line(view: "RunView") -> str:

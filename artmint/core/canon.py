@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['VALUE_LIMIT', 'WORDS_MOST', 'DEPTH', 'TOML_LIMIT', 'TEXT_FILE_LIMIT', 'Hex64', 'spoken_value', 'Refusal',
-           'NotPlainJSON', 'canonical', 'digest', 'read_json', 'read_loose_json', 'NotPlainTOML', 'file_bytes',
-           'unread_words', 'read_toml', 'NotPlainYAML', 'read_yaml', 'unsafe_text', 'shown_text', 'Record',
-           'plain_problem', 'error_lines']
+           'NotPlainJSON', 'canonical', 'digest', 'NotPlainText', 'written_text', 'read_json', 'read_loose_json',
+           'NotPlainTOML', 'file_bytes', 'unread_words', 'read_toml', 'NotPlainYAML', 'read_yaml', 'unsafe_text',
+           'shown_text', 'Record', 'plain_problem', 'error_lines']
 
 # %% ../../nbs/core/canon.ipynb #43605020
 import difflib
@@ -197,23 +197,67 @@ def _too_deep(text: str) -> bool:
             return True
     return False
 
+# %% ../../nbs/core/canon.ipynb #20889185
+_ENCODINGS = (  # how files begin that are no UTF-8, and what they are
+    (b"PK\3\4", "it is a workbook or an archive, and no text; save it as text (CSV UTF-8)"),
+    (b"\xd0\xcf\x11\xe0", "it is a workbook, and no text; save it as text (CSV UTF-8)"),
+    (b"\xff\xfe", "it is UTF-16, as Windows saves 'Unicode' text; save it as UTF-8"),
+    (b"\xfe\xff", "it is UTF-16; save it as UTF-8"),
+)
+
+# %% ../../nbs/core/canon.ipynb #fc36a522
+class NotPlainText(Refusal):
+    "A file that is no UTF-8 text."
+
+    reason: str
+    says = "{reason}"
+    exit_code = 2
+
+
+def _encoding_fault(data: bytes) -> str:
+    "What a file is, when it is no UTF-8 text, and how it is saved; empty: it is."
+    for mark, what in _ENCODINGS:
+        if data.startswith(mark):
+            return what
+    if b"\0" in data[:200]:
+        return "it holds nulls, as UTF-16 without a mark does, or it is no text; save it as UTF-8"
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        return (
+            f"line {line} isn't UTF-8 but in another encoding (Windows' own, mostly); save the file as UTF-8"
+        )
+    return ""
+
+
+def written_text(
+    data: bytes,  # of a file
+) -> str:
+    "The text of a file that somebody wrote; a byte-order mark is passed over. Raises NotPlainText."
+    if fault := _encoding_fault(data):
+        raise NotPlainText(fault)
+    return data.decode("utf-8-sig")
+
 # %% ../../nbs/core/canon.ipynb #96de02f2
 def read_json(
     text: bytes | str,  # JSON; bytes are UTF-8
 ) -> Any:
     """Plain JSON types from JSON text; the inverse of `canonical`. Raises NotPlainJSON for anything ambiguous
     or broken."""
-    if isinstance(text, bytes):
+    written = text
+    if isinstance(written, bytes):
         try:
-            text = text.decode()
-        except UnicodeDecodeError as error:
-            raise NotPlainJSON(str(error)) from error
-    if _too_deep(text):
+            text = written.decode()
+        except UnicodeDecodeError:
+            raise NotPlainJSON(_encoding_fault(written)) from None
+    if _too_deep(str(text)):
         raise NotPlainJSON(f"it nests deeper than {DEPTH}")
     try:
         return json.loads(text, **_READING)
     except (json.JSONDecodeError, RecursionError) as error:
-        raise NotPlainJSON(str(error)) from error
+        fault = _encoding_fault(written) if isinstance(written, bytes) else ""
+        raise NotPlainJSON(fault or str(error)) from error
 
 
 def read_loose_json(
@@ -268,6 +312,34 @@ def unread_words(
     return str(error)
 
 # %% ../../nbs/core/canon.ipynb #43ebb114
+_SUSPECTS = (  # what a line of TOML holds that people don't see, or write as they do elsewhere, and what is meant
+    (
+        re.compile("[\u201c\u201d\u201e\u00ab\u00bb\u2018\u2019]"),
+        "its quotes are typographic; TOML takes \" and '",
+    ),
+    (
+        re.compile("[\u00a0\u202f\u2007\u3000]"),
+        "it holds a blank that is none, such as a no-break space; type blanks anew",
+    ),
+    (re.compile(r"=\s*[+-]?\d[\d.']*,\d"), "decimals have a point, and thousands an underscore or nothing"),
+    (re.compile(r"^\s*[\w-]+\s*:"), "a key and its value have = between them"),
+    (re.compile(r"=\s*(?:True|False|TRUE|FALSE|yes|no|Yes|No)\b"), "it is written true or false"),
+    (re.compile(r"=\s*[A-Za-z_./~]"), "text stands in quotes"),
+)
+
+
+def _toml_fault(text: str, reason: str) -> str:
+    "Where a text is no TOML, with the key of that line (its value may be secret), and what is mostly meant."
+    place = re.search(r"\(at line (\d+), column \d+\)", reason)
+    lines = text.split("\n")
+    if not place or int(place[1]) > len(lines):
+        return reason
+    line = lines[int(place[1]) - 1]
+    meant = next((f"; {words}" for sign, words in _SUSPECTS if sign.search(line)), "")
+    key = re.match(r"\s*([\w.-]{1,40})\s*=", line)
+    return f"{reason}{f', where {key[1]} is' if key else ''}{meant}"
+
+# %% ../../nbs/core/canon.ipynb #80708cd4
 def read_toml(
     data: bytes,  # of a file
 ) -> dict:
@@ -275,15 +347,15 @@ def read_toml(
     if len(data) > TOML_LIMIT:
         raise NotPlainTOML(f"it is larger than {TOML_LIMIT} bytes")
     try:
-        text = data.decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        raise NotPlainTOML(f"it is not UTF-8 ({error})") from error
+        text = written_text(data).replace("\r\n", "\n")
+    except NotPlainText as error:
+        raise NotPlainTOML(error.reason) from error
     if _too_deep(text) or _LONG_KEY.search(text):
         raise NotPlainTOML(f"it nests deeper than {DEPTH}")
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise NotPlainTOML(str(error)) from error
+        raise NotPlainTOML(_toml_fault(text, str(error))) from error
     except (ValueError, RecursionError) as error:  # numbers of thousands of digits, dates that are none
         raise NotPlainTOML(f"a number or a date in it can't be read ({type(error).__name__})") from None
 
@@ -318,11 +390,11 @@ def read_yaml(
     if len(data) > TOML_LIMIT:
         raise NotPlainYAML(f"it is larger than {TOML_LIMIT} bytes")
     try:
-        text = data.decode("utf-8-sig")
+        text = written_text(data)
         fault = _yaml_fault(text)
         value = None if fault else yaml.safe_load(text)
-    except UnicodeDecodeError as error:
-        raise NotPlainYAML(f"it is not UTF-8 ({error})") from error
+    except NotPlainText as error:
+        raise NotPlainYAML(error.reason) from error
     except yaml.YAMLError as error:
         raise NotPlainYAML(" ".join(str(error).split())) from error
     except (ValueError, TypeError, ArithmeticError, AttributeError, LookupError, RecursionError) as error:

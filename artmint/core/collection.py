@@ -32,14 +32,19 @@ import artmint
 from artmint.core.canon import (
     file_bytes,
     Hex64,
+    NotPlainText,
     NotPlainTOML,
     Record,
     Refusal,
     digest,
     error_lines,
+    written_text,
+    unread_words,
     read_toml,
     unsafe_text,
 )
+
+# %% ../../nbs/core/collection.ipynb #c0d1bf4b
 from .films import FilmSettings
 from .media import ANIMATIONS, PAGE_PICTURES, MediaFile, lies_in, read_media
 from artmint.core.records import (
@@ -1115,11 +1120,9 @@ def _text_beside(folder: Path, name: str) -> str:
     if not lies_in(folder, path):
         raise ValueError(f"{name!r} lies outside the collection's folder, or is a link to itself")
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ValueError(f"the file {name!r} can't be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise ValueError(f"the file {name!r} is no UTF-8 text") from error
+        return written_text(path.read_bytes())
+    except (OSError, NotPlainText) as error:
+        raise ValueError(f"the file {name!r}: {unread_words(error)}") from error
 
 
 def _lines(folder: Path, name: str) -> list[str]:

@@ -15,7 +15,15 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 # %% ../../nbs/report/accounts.ipynb #47368902
-from ..core.canon import Record, Refusal, canonical, error_lines
+from artmint.core.canon import (
+    NotPlainText,
+    Record,
+    Refusal,
+    canonical,
+    error_lines,
+    written_text,
+    unread_words,
+)
 from ..ipfs.http import UnreadableAddress, web_address
 from ..studio.files import read_settings
 
@@ -150,9 +158,9 @@ def account_key(
         try:
             if path.stat().st_mode & 0o077:
                 raise NoAccountKey(table, f"others can read keys/posts/{table}")
-            key = path.read_text(encoding="ascii").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise NoAccountKey(table, f"keys/posts/{table} can't be read ({type(error).__name__})") from None
+            key = written_text(path.read_bytes()).strip()
+        except (OSError, NotPlainText) as error:
+            raise NoAccountKey(table, f"keys/posts/{table}: {unread_words(error)}") from None
     if not re.fullmatch(r"[\x21-\x7e]{1,4096}", key):
         raise NoAccountKey(table, "it is something else than one word: no spaces, no second line")
     return key

@@ -20,7 +20,16 @@ from typing import Any
 
 # %% ../../nbs/report/wording.ipynb #81bef4d3
 import artmint
-from ..core.canon import NotPlainJSON, Refusal, canonical, read_json, read_loose_json
+from artmint.core.canon import (
+    NotPlainJSON,
+    NotPlainText,
+    Refusal,
+    canonical,
+    written_text,
+    read_json,
+    read_loose_json,
+    unread_words,
+)
 from ..ipfs.http import Request, request, with_retries
 from .accounts import WriterSettings
 from .drafts import PostWording
@@ -255,9 +264,9 @@ def _posts_in(path: Path) -> Iterator[str]:
     try:
         if path.stat().st_size > VOICE_BYTES:
             raise NoVoice(path.name, f"it is larger than {VOICE_BYTES:,} bytes")
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise NoVoice(path.name, f"it can't be read ({type(error).__name__})") from error
+        text = written_text(path.read_bytes())
+    except (OSError, NotPlainText) as error:
+        raise NoVoice(path.name, unread_words(error)) from error
     kinds = {".jsonl": _in_lines, ".json": _in_json, ".js": _in_json, ".csv": _in_table}
     if kind := kinds.get(path.suffix.lower()):
         yield from kind(path.name, text)

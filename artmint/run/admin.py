@@ -7,10 +7,10 @@ __all__ = ['ByASafe', 'admin_app', 'Treasury', 'AdminAddress', 'Delay', 'Pauser'
            'WithoutCopy', 'Minter', 'Total', 'PerWindow', 'Window', 'Granted', 'Revoked', 'NewTreasury', 'Receiver',
            'Share', 'PageOfDrop', 'PageAddress', 'Lowered', 'NextAdmin', 'Accept', 'TakeBack', 'NewDelay',
            'ProposalFiles', 'OwnerKey', 'OwnerPassphrase', 'WalletSignature', 'Sender', 'EXPLORER_CALLS', 'CLONE_CALL',
-           'CONTRACT_NAME', 'NotDeployed', 'DrawnOnChain', 'Desk', 'open_desk', 'role_journal', 'open_proposals',
-           'write_proposals', 'act', 'desk_verb', 'admin_deploy', 'PlannedToSeal', 'admin_commit', 'admin_seal',
-           'ToldByWave', 'admin_reveal', 'admin_cancel', 'admin_allow', 'admin_roles', 'role_rows', 'admin_pause',
-           'admin_unpause', 'admin_treasury', 'admin_royalty', 'admin_contract_uri', 'admin_placeholder',
+           'CONTRACT_NAME', 'NotDeployed', 'NoOwnChain', 'DrawnOnChain', 'Desk', 'open_desk', 'role_journal',
+           'open_proposals', 'write_proposals', 'act', 'desk_verb', 'admin_deploy', 'PlannedToSeal', 'admin_commit',
+           'admin_seal', 'ToldByWave', 'admin_reveal', 'admin_cancel', 'admin_allow', 'admin_roles', 'role_rows',
+           'admin_pause', 'admin_unpause', 'admin_treasury', 'admin_royalty', 'admin_contract_uri', 'admin_placeholder',
            'admin_supply', 'admin_hand_over', 'NoProposal', 'owners_signer', 'admin_sign', 'admin_execute',
            'NotOurDeployment', 'admin_explorer', 'custody_checks']
 
@@ -52,6 +52,17 @@ class NotDeployed(Refusal):
     says = (
         "{collection} has no contract on {chain} that this studio knows. Nothing was sent: `artmint admin deploy` makes "
         "one."
+    )
+    exit_code = 2
+
+# %% ../../nbs/run/admin.ipynb #6080de76
+class NoOwnChain(Refusal):
+    "A studio without the chain that it would keep itself."
+
+    studio: Path
+    says = (
+        "{studio} has no chain of its own yet, so nothing is on it. Nothing was sent: `artmint run BATCH` makes one when it mints; "
+        "--chain names another chain, and --studio another studio."
     )
     exit_code = 2
 
@@ -134,14 +145,14 @@ def open_desk(
     chain: str,  # as the user named it
     **how: bool,  # dry, safe, json
 ) -> Desk:
-    "Open what a verb works with. Makes no chain. Raises NotDeployed where the studio has none."
+    "Open what a verb works with. Makes no chain. Raises NoOwnChain."
     from artmint.run.models import studio_catalog
     from artmint.seeds import load_collection
 
     chosen = load_collection(collection)
     web3 = open_chain(studio, chain, context.obj)
     if web3 is None:
-        raise NotDeployed(chosen.name, "this studio's own chain, which isn't there yet")
+        raise NoOwnChain(studio)
     return Desk(chosen, studio_catalog(studio), web3, chain, context.obj, folder=collection, **how)
 
 
@@ -997,12 +1008,10 @@ def _read_proposal(path: Path) -> "Proposal":
 
 # %% ../../nbs/run/admin.ipynb #6a5bda4d
 def _chain_of(studio: Path, chain: str, environment: Mapping[str, str], proposal: "Proposal") -> "Web3":
-    "The chain that a proposal is for. Raises NotDeployed, and as open_chain."
+    "The chain that a proposal is for. Raises NoOwnChain, and as open_chain."
     web3 = open_chain(studio, chain, environment, proposal.chain_id)
     if web3 is None:
-        raise NotDeployed(
-            f"What {proposal.safe} is asked for", "this studio's own chain, which isn't there yet"
-        )
+        raise NoOwnChain(studio)
     return web3
 
 

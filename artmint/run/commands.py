@@ -14,7 +14,9 @@ __all__ = ['PlanOnly', 'From', 'To', 'JsonLines', 'ExportFolder', 'BoardAddress'
 
 # %% ../../nbs/run/commands.ipynb #3a7c052d
 import shlex
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,7 +40,7 @@ from artmint.run.console import (
     verify_command,
 )
 from ..core.canon import Refusal
-from .models import studio_catalog
+from .models import begun_catalog, studio_catalog
 from .team import dispute_lines
 
 if TYPE_CHECKING:
@@ -302,8 +304,21 @@ TakenCell = Annotated[
 WriteTaken = Annotated[bool, typer.Option("--write", help="With --take: write it.")]
 CountOnly = Annotated[bool, typer.Option("--plan", help="Say how many pictures that is, and paint none.")]
 
+# %% ../../nbs/run/commands.ipynb #68628f06
+def _exploration_studio(context: typer.Context, studio: Path, plan: bool) -> "tuple[Path, Catalog]":
+    "Where a grid is painted, and its catalog; a plan makes no studio, and uses one that goes with the command."
+    from artmint.run.batch import existing_catalog
+    from artmint.studio.catalog import Catalog
+
+    if not plan or existing_catalog(studio) is not None:
+        return studio, begun_catalog(studio)
+    home = Path(tempfile.mkdtemp(prefix="artmint-"))
+    context.call_on_close(lambda: shutil.rmtree(home, ignore_errors=True))
+    return home, Catalog(home)
+
 # %% ../../nbs/run/commands.ipynb #105c3b8c
 def explore(
+    context: typer.Context,  # closes what was opened
     collection: CollectionFolder,  # which collection
     x: AcrossAxis,  # the first axis
     y: DownAxis = "",  # another
@@ -321,15 +336,14 @@ def explore(
     "Paint a grid of settings over fixed slots and seeds, with scores. Nothing of it counts as an attempt."
     from artmint.explore import combinations, count_pictures, parse_axis, slots_named, varied
     from artmint.seeds import load_collection, planned_slots, salt_of
-    from artmint.studio.catalog import Catalog
 
     place_for("--png", png, ".png")
     if write and not take:
         raise typer.BadParameter("--write writes what --take N shows, and no cell is named")
     axes = [parse_axis(text) for text in (z, y, x) if text]
     chosen = load_collection(collection)
-    catalog = Catalog(studio)
-    everything, _ = planned_slots(catalog, chosen, salt_of(chosen, studio))
+    home, catalog = _exploration_studio(context, studio, plan)
+    everything, _ = planned_slots(catalog, chosen, salt_of(chosen, home))
     shown = slots_named(slots, everything)
     cells = [varied(chosen, changes) for changes in combinations(axes)]  # or refuse, before a model is loaded
     if take > len(cells):
@@ -599,7 +613,6 @@ def enter(
     from artmint.generate import Declaration
     from artmint.run.batch import load_batch
     from artmint.seeds import load_collection
-    from artmint.studio.catalog import Catalog
 
     words = Declaration(artist, medium, source, declared_by)
     if withdraw and (picture or any(vars(words).values()) or ground or dry_run):
@@ -607,7 +620,7 @@ def enter(
     if not withdraw and not (picture and artist):
         raise typer.BadParameter("name the picture's file and its --artist, or say --withdraw")
     collection = load_collection(load_batch(batch).folder)
-    catalog = Catalog(studio)
+    catalog = studio_catalog(studio, made=True) if withdraw else begun_catalog(studio)
     if withdraw:
         return _withdraw_work(catalog, collection, slot, json)
     outcome = _enter_work(catalog, collection, slot, picture, words, ground, dry_run)
@@ -912,8 +925,7 @@ def _stopped_in_words() -> Iterator[None]:
             "Stopped. What was signed stands in the journal and may still be mined; nothing is lost, and nothing will be "
             "minted twice. Run again to go on, or look with artmint tx list."
         )
-        typer.echo(words, err=True)
-        raise
+        raise KeyboardInterrupt(words) from None  # the console says them
 
 # %% ../../nbs/run/commands.ipynb #a8f12b94
 def _send_drop(

@@ -27,6 +27,7 @@ from artmint.run.console import (
     print_json,
     progress_of,
 )
+from .models import begun_catalog
 
 if TYPE_CHECKING:
     from artmint.core.collection import Collection
@@ -99,10 +100,9 @@ def _of_batch(batch: Path, studio: Path) -> "tuple[Batch, Collection, Catalog]":
     "A batch with its collection, and the studio's catalog."
     from artmint.run.batch import load_batch
     from artmint.seeds import load_collection
-    from artmint.studio.catalog import Catalog
 
     order = load_batch(batch)
-    return order, load_collection(order.folder), Catalog(studio)
+    return order, load_collection(order.folder), begun_catalog(studio)
 
 # %% ../../nbs/run/imports.ipynb #55f8f032
 def _places(

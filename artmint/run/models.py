@@ -6,9 +6,9 @@
 __all__ = ['adapter_app', 'NewFile', 'StudioName', 'ForBase', 'NameOrFile', 'InBase', 'embedding_app', 'WordFile', 'Word',
            'base_app', 'Source', 'Revision', 'ConfigFolder', 'Variant', 'Vae', 'Predicts', 'ZeroSnr',
            'ChangedCollection', 'engines_app', 'WorkflowFile', 'OutputNode', 'NoStudioHere', 'studio_catalog',
-           'open_base', 'read_base', 'add_base', 'adapter_lines', 'base_lines', 'adapter_add', 'NoAdapterOfThatName',
-           'adapter_bytes', 'adapter_facts_of', 'adapter_show', 'adapter_list', 'embedding_add', 'embedding_list',
-           'UnfitForBase', 'base_files', 'base_add', 'base_take', 'base_list', 'engines_workflow']
+           'begun_catalog', 'open_base', 'read_base', 'add_base', 'adapter_lines', 'base_lines', 'adapter_add',
+           'NoAdapterOfThatName', 'adapter_bytes', 'adapter_facts_of', 'adapter_show', 'adapter_list', 'embedding_add',
+           'embedding_list', 'UnfitForBase', 'base_files', 'base_add', 'base_take', 'base_list', 'engines_workflow']
 
 # %% ../../nbs/run/models.ipynb #83ed0f3d
 from pathlib import Path
@@ -18,9 +18,9 @@ import typer
 from pydantic import ValidationError
 
 # %% ../../nbs/run/models.ipynb #2d06a3e8
-from ..core.canon import Refusal, error_lines, file_bytes
+from ..core.canon import NotPlainText, Refusal, error_lines, file_bytes, written_text, unread_words
 from ..core.collection import BaseFiles
-from .console import Json, Studio, print_json
+from .console import Json, Studio, console_voice, print_json
 
 if TYPE_CHECKING:
     from artmint.make.base import Base
@@ -48,6 +48,19 @@ def studio_catalog(
 
     if not studio.is_dir() or (made and existing_catalog(studio) is None):
         raise NoStudioHere(studio)
+    return Catalog(studio)
+
+
+def begun_catalog(
+    studio: Path,  # its folder, which need not be there
+) -> "Catalog":
+    "The catalog of a studio, which begins where none is: that is said, for it may be another one that was meant."
+    from artmint.run.batch import existing_catalog
+    from artmint.studio.catalog import Catalog
+
+    if existing_catalog(studio) is None:
+        say, _ = console_voice()
+        say(f"A new studio begins in {studio.resolve()}; --studio names another.")
     return Catalog(studio)
 
 # %% ../../nbs/run/models.ipynb #c80830f1
@@ -446,10 +459,9 @@ def engines_workflow(
     )
 
     try:
-        text = file_bytes(file).decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no UTF-8"
-        raise BadWorkflow(file.name, f"it can't be read ({reason})") from error
+        text = written_text(file_bytes(file))
+    except (OSError, NotPlainText) as error:
+        raise BadWorkflow(file.name, unread_words(error)) from error
     graph = read_workflow(text, file.name)
     end = output_node(graph, file.name, output)
     table, remarks = guess_inputs(graph, end)

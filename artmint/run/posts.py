@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 # %% ../../nbs/run/posts.ipynb #c76b5ac6
-from ..core.canon import file_bytes
+from ..core.canon import NotPlainText, file_bytes, unread_words, written_text
 from artmint.run.console import (
     BatchFile,
     Json,
@@ -313,10 +313,9 @@ def edit_verb(
     catalog, posts = _posts(batch, studio)
     one = find_post(posts, post)
     try:
-        words = file_bytes(text).decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no UTF-8"
-        raise BadEdit(f"{text} can't be read ({reason})") from error
+        words = written_text(file_bytes(text))
+    except (OSError, NotPlainText) as error:
+        raise BadEdit(f"{text}: {unread_words(error)}") from error
     _print_post(edit_post(catalog, one.key, words, {}, by or own_name(), one.draft.digest))
 
 # %% ../../nbs/run/posts.ipynb #3d3e6869

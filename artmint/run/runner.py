@@ -65,7 +65,7 @@ from artmint.run.batch import (
     stage_range,
     working_copy,
 )
-from .console import HEARTBEAT, duration_words, heartbeat
+from .console import HEARTBEAT, duration_words, heartbeat, system_words
 from .kernels import SECRETS, nursery
 from ..seeds import load_collection
 from ..studio.catalog import Catalog
@@ -432,6 +432,7 @@ class Stopped(Refusal):
         "Stopped in {stage}. What it did until then is kept and can be read in {path}; "
         "run the same batch again to go on from there."
     )
+    exit_code = 130
 
 # %% ../../nbs/run/runner.ipynb #6ece5169
 class _Lines:
@@ -451,6 +452,24 @@ class _Lines:
         pass
 
 # %% ../../nbs/run/runner.ipynb #fe7bb1f4
+_SYSTEM = re.compile(r"\[Errno (\d+)\] ([^:\n]*)(?:: '([^\n]*)')?$")  # as Python writes an OSError
+_DATABASE = re.compile(
+    r"\((?:sqlite3|psycopg)[\w.]*\) ([^\n]*)"
+)  # as SQLAlchemy begins, before the statement and a link
+
+
+def _known_words(message: str) -> str:
+    "What a notebook's last error means, where it is the system's or the catalog's and no room's."
+    if found := _SYSTEM.match(message):
+        what, cure = system_words(int(found[1]), found[3] or "", found[2])
+        return f"{what} ({cure})."
+    if found := _DATABASE.match(message):
+        return (
+            f"the studio's catalog can't be used: {found[1]} (artmint doctor --deep says what is left of it)."
+        )
+    return message
+
+# %% ../../nbs/run/runner.ipynb #2a557ec1
 def _exit_code(error: str) -> int:
     "The exit code of a refusal of one of the rooms, by its class's name; 1 for any other error."
     names = (module.name for module in walk_packages(artmint.__path__, "artmint."))
@@ -525,7 +544,7 @@ def execute_stage(
             node = execute_notebook(running, running, stage.parameters, cwd=here, **streams, **how)
     except (PapermillExecutionError, DeadKernelError) as error:
         name = getattr(error, "ename", type(error).__name__)
-        message = getattr(error, "evalue", str(error)).strip()
+        message = _known_words(getattr(error, "evalue", str(error)).strip())
         message += "" if message.endswith((".", "!", "?")) else "."
         failed = _set_aside(running, "failed")
         raise StageFailed(stage.name, name, message, str(failed), _exit_code(name)) from error

@@ -7,6 +7,7 @@ __all__ = ['FileCheck', 'PACKING', 'AlreadyThere', 'NoCollectionName', 'init', '
            'NoPlaceForCopy', 'backup', 'restore', 'record_sources', 'Orphans', 'gc']
 
 # %% ../../nbs/studio/maintenance.ipynb #c3edfc49
+import errno
 import hashlib
 import os
 import re
@@ -131,7 +132,7 @@ def _catalog_to_copy(path: Path) -> sqlite3.Connection:
 
 
 def _copy_catalog(studio: Path, staging: Path) -> None:
-    "Copy the database as it is at one moment, while others write to it. Raises DamagedStudio."
+    "Copy the database as it is at one moment, while others write to it. Raises DamagedStudio, OSError."
     try:
         with (
             closing(_catalog_to_copy(studio / _CATALOG[0])) as source,
@@ -140,6 +141,10 @@ def _copy_catalog(studio: Path, staging: Path) -> None:
             source.backup(target)
             problems = [row[0] for row in target.execute("PRAGMA integrity_check(10)")]
     except sqlite3.Error as error:
+        if (
+            getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
+        ):  # of the copy's disk: the studio is sound
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(staging)) from error
         problems = [str(error)]
     if problems != ["ok"]:
         raise DamagedStudio([f"catalog.sqlite: {problem}" for problem in problems])

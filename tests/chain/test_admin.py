@@ -151,6 +151,15 @@ def test_a_lost_salt_is_said_and_no_new_one_is_drawn(studio, tmp_path):
     assert lost.all("salt") == {}
 
 
+def test_an_open_drop_has_no_salt_that_could_be_lost(studio):
+    "Who reveals what the chain tells already is told so, and not sent to look for a salt in copies."
+    studio.contract = admin_room.deploy(studio.admin, DEMO, studio.who.treasury)
+    admin_room.commit_drop(studio.admin, studio.contract, studio.drop)
+    with pytest.raises(admin_room.ToldAlready, match="nothing is left to seal or to reveal") as refused:
+        admin_room.reveal_drop(studio.admin, studio.contract, studio.drop)
+    assert refused.value.exit_code == 2
+
+
 def test_a_window_that_nobody_asks_about_stays(ready):
     minter = ready.who.minter.address
     admin_room.authorize(ready.admin, ready.contract, minter, 16, per_window=5, window=600)

@@ -841,7 +841,7 @@ def test_lock_file_names_no_registry():
 
 def test_foreign_code(ready):
     for address in (ready.who.treasury, "0x" + "11" * 20):
-        with pytest.raises(ForeignCode):
+        with pytest.raises(ForeignCode, match="There is no contract at .* its blocks are lost"):
             contract_at(ready.web3, address)
 
 

@@ -55,4 +55,6 @@ def test_what_is_refused_says_why_with_its_code(typed):
 
 
 def test_a_worker_that_finds_nothing_stops_when_told_to(typed):
-    assert typed("work", "--once") == (0, "", "")
+    code, out, err = typed("work", "--once")
+    assert (code, out) == (0, "")
+    assert err.startswith("A new studio begins in ") and "--studio names another" in err

@@ -1,14 +1,17 @@
 """Every verb of `artmint --help`, found by walking it, with arguments that are missing, odd, or of another kind: it ends with a
 documented code and words of its own, and no library's exception reaches whoever typed it."""
 
+import json
 import os
 import shutil
 import signal
 import sys
 import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+import typer
 
 from artmint.console import cli
 from tests.suites import some
@@ -148,3 +151,109 @@ def test_what_happened_what_it_means_and_what_to_do_have_lines_of_their_own(plac
     assert code == 2
     assert len(said.strip().splitlines()) >= 2
     assert said.splitlines()[1].startswith("  ")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["pin"],
+        ["status"],
+        ["doctor", "--no-such"],
+        ["gc", "--days", "1,5"],
+        ["no-such-verb"],
+        ["admin", "royalty"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_wrong_word_is_one_json_document_where_that_is_asked_for(words, capsys):
+    "The parser's refusals too: 2, what is wrong, that nothing was done, and whose help says more."
+    with pytest.raises(SystemExit) as end:
+        cli.main([*words, "--json"])
+    said = json.loads(capsys.readouterr().out)
+    assert end.value.code == said["exit_code"] == 2
+    assert "Nothing was done" in said["message"] and "--help" in said["message"]
+    assert "Input should be" not in said["message"]
+
+
+def ended(monkeypatch, ends: BaseException, words=("gc",)) -> int:
+    "The code of a command that ends so."
+
+    def ending(*_, **__):
+        raise ends
+
+    monkeypatch.setattr("artmint.run.commands.studio_catalog", ending)
+    with pytest.raises(SystemExit) as end:
+        cli.main(list(words))
+    return end.value.code
+
+
+def test_a_command_that_is_stopped_says_what_that_means(monkeypatch, capsys):
+    assert ended(monkeypatch, KeyboardInterrupt()) == 130
+    assert "type the same again" in capsys.readouterr().err
+
+
+def test_a_question_that_nobody_answers_is_wrong_use(monkeypatch, capsys):
+    assert ended(monkeypatch, typer.Abort()) == 2
+    assert "got no answer" in capsys.readouterr().err
+
+
+def test_debug_is_typed_after_what_went_wrong(monkeypatch):
+    with pytest.raises(cli.WrongWords):
+        cli.main(["people", "surplus", "--debug"])
+
+
+def test_a_second_ctrl_c_while_the_first_ends_is_no_traceback(monkeypatch, capsys):
+    @contextmanager
+    def ending(*_):
+        try:
+            yield
+        finally:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "heartbeat", ending)
+    with pytest.raises(SystemExit) as end:
+        cli.main(["engines", "list"])
+    assert end.value.code == 130
+    assert "Stopped" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(["explore", "tiny", "--x", "steps=1", "--plan"], marks=pytest.mark.slow),
+        ["enter", "tiny.toml", "1", "--withdraw"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_what_makes_nothing_begins_no_studio(words, place, tmp_path, monkeypatch, capsys):
+    "A plan, and taking back what was never entered, where no studio is."
+    shutil.copytree(place / "collections" / "tiny", tmp_path / "tiny")
+    (tmp_path / "tiny.toml").write_text(
+        'name = "tiny"\ncollection = "tiny"\nquantity = 2\nstages = ["00_seeds"]\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    with suppress(SystemExit):
+        cli.main([*words, "--studio", "elsewhere"])
+    said = "".join(capsys.readouterr())
+    assert "nothing was painted" in said or "None was begun" in said
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_studio_that_begins_is_told(place, tmp_path, monkeypatch, capsys):
+    "By every verb that may begin one: another may have been meant."
+    from artmint.run.models import begun_catalog
+
+    begun_catalog(tmp_path / "typo").close()
+    assert f"A new studio begins in {tmp_path / 'typo'}" in capsys.readouterr().err
+    begun_catalog(tmp_path / "typo").close()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_folder_that_was_removed_is_said_to_be(tmp_path, monkeypatch, capsys):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(SystemExit) as end:
+        cli.main(["status", "batches/tiny.toml"])
+    assert end.value.code == 2
+    assert "isn't there any more" in capsys.readouterr().err

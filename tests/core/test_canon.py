@@ -15,13 +15,17 @@ from pydantic import Field, StringConstraints, ValidationError
 from artmint.core.canon import (
     NotPlainJSON,
     NotPlainTOML,
+    NotPlainText,
+    NotPlainYAML,
     Record,
     Refusal,
     canonical,
     error_lines,
     read_json,
     read_toml,
+    read_yaml,
     unsafe_text,
+    written_text,
 )
 from artmint.seeds import load_collection
 
@@ -188,6 +192,46 @@ def test_a_file_that_never_ends_is_read_to_a_limit(tmp_path, monkeypatch):
     for path in (tmp_path / "more", "/dev/zero"):
         with pytest.raises(OSError, match="larger than 1000 bytes"):
             canon.file_bytes(path)
+
+
+@pytest.mark.parametrize(
+    "data, said",
+    [
+        ("Für".encode("utf-16"), "UTF-16, as Windows saves"),
+        ("Für".encode("utf-16-be"), "UTF-16"),
+        ("a = 1".encode("utf-16-le"), "UTF-16"),
+        ("a\nFür".encode("cp1252"), "line 2 isn't UTF-8"),
+        (b"PK\3\4 and so on", "workbook"),
+    ],
+)
+def test_a_text_in_another_encoding_is_told_by_its_marks(data, said):
+    "For texts, TOML, YAML and JSON alike, with the line or the program, and how it is saved anew."
+    for read in (written_text, read_toml, read_yaml, read_json):
+        with pytest.raises((NotPlainText, NotPlainTOML, NotPlainYAML, NotPlainJSON), match=said) as refused:
+            read(data)
+        assert "save" in str(refused.value)
+        assert "codec" not in str(refused.value)
+    assert written_text("\ufeffFür".encode()) == "Für"
+
+
+@pytest.mark.parametrize(
+    "line, said",
+    [
+        ("title = “Dawn”", "typographic"),
+        ("title\u00a0= 'Dawn'", "no-break"),
+        ("share = 0,5", "decimals have a point"),
+        ("supply = 1.000,5", "decimals have a point"),
+        ("title: 'Dawn'", "= between"),
+        ("unique = True", "true or false"),
+        ("title = Dawn", "text stands in quotes"),
+    ],
+)
+def test_what_is_wrong_with_a_line_of_toml_is_said_as_people_see_it(line, said):
+    "The line, its key and what is meant; its value stays unsaid, for it may be a secret."
+    with pytest.raises(NotPlainTOML, match=said) as refused:
+        read_toml(f"name = 'x'\n{line}\n".encode())
+    assert "line 2" in str(refused.value)
+    assert "Dawn" not in str(refused.value)
 
 
 def test_what_a_value_has_to_be_is_said_in_words_and_never_in_pydantic_s():

@@ -255,7 +255,11 @@ WRONG = {
         '[wildcards]\nweather = ["mist"]\n',
         "wildcards.weather: no prompt says __weather__",
     ),
-    "a missing file": ((), '[wildcards]\nweather = "weather.txt"\n', "the file 'weather.txt' can't be read"),
+    "a missing file": (
+        (),
+        '[wildcards]\nweather = "weather.txt"\n',
+        "the file 'weather.txt': it can't be read",
+    ),
     "a file elsewhere": (
         (),
         '[wildcards]\nweather = "../weather.txt"\n',

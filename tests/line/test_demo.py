@@ -199,14 +199,14 @@ def at_work_in(folder: Path) -> list[str]:
 
 @pytest.mark.slow
 def test_ctrl_c_stops_in_mid_stage_and_the_batch_goes_on(studio, tmp_path):
-    "A terminal sends SIGINT to the whole group. One sentence, code 1, nothing left running; then the same drop.json."
+    "A terminal sends SIGINT to the whole group. One sentence, code 130, nothing left running; then the same drop.json."
     folder = place(tmp_path / "elsewhere")
     for stage in ("15_generate", "25_metadata"):
         running = until(stage, folder)
         assert at_work_in(folder / "studio/runs/tiny")
         os.killpg(running.pid, signal.SIGINT)
         said = running.communicate(timeout=120)[1]
-        assert running.returncode == 1, said
+        assert running.returncode == 130, said
         assert f"Stopped in {stage}" in said, said
         assert "run the same batch again" in said, said
         assert "Traceback" not in said, said

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from artmint.core.canon import canonical, read_json
-from artmint.core.manifest import BadMetadata
 from artmint.ipfs.cid import CID
 from artmint.ipfs.stores import FolderStore
-from artmint.metadata import NotAllPacked, pack, provenance_record
+from artmint.metadata import NotAllPacked, NothingPacked, pack, provenance_record
 from artmint.pin import publish
 from artmint.prove.evidence import ChainClaim, Seal, ask_chain, check_provenance, check_seals, parse_address
 from artmint.console.cli import main
@@ -188,7 +187,7 @@ def test_a_collection_with_a_drop_missing_has_no_record(sold, tmp_path):
     (tmp_path / "drops/demo-2/drop.json").write_bytes((sold[0] / "drops/demo-2/drop.json").read_bytes())
     with pytest.raises(NotAllPacked, match="Tokens 11 to 16 of demo are packed, and it has 1 to 16"):
         provenance_record(tmp_path, DEMO)
-    with pytest.raises(BadMetadata):
+    with pytest.raises(NothingPacked, match="--studio"):
         provenance_record(Path(tmp_path / "none"), DEMO)
 
 

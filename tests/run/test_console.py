@@ -1,11 +1,18 @@
 "What the console says."
 
 import errno
+import io
 import json
+import os
 import re
+import shlex
+import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,7 +24,9 @@ from artmint.core.collection import example
 from artmint.core.records import Finding
 from artmint.prove.proof import ProofCard, Step
 from artmint.run.console import (
+    READER_GONE,
     NoPlaceFor,
+    UntoldWords,
     console_voice,
     heartbeat,
     own_lines,
@@ -31,7 +40,7 @@ from artmint.run.console import (
     show_steps,
     verify_command,
 )
-from artmint.run.runner import WaitingForPeople
+from artmint.run.runner import WaitingForPeople, _known_words
 from tests.studios import ROOT
 
 
@@ -246,6 +255,85 @@ def test_what_cannot_be_written_is_refused_before_the_work(tmp_path):
     folder_for("--to", tmp_path / "a/b/c")
     place_for("--to", tmp_path / "x")
     assert [one.name for one in tmp_path.iterdir()] == ["file"]
+
+
+class Refusing(io.TextIOWrapper):
+    "A stream that takes nothing, as a full disk and a reader that has gone do."
+
+    def __init__(self, number):
+        super().__init__(io.BytesIO(), encoding="ascii")
+        self.number = number
+
+    def write(self, text):
+        raise OSError(self.number, os.strerror(self.number))
+
+
+def told_into(monkeypatch, number: int) -> BaseException:
+    "What ends a command whose first line standard output doesn't take, and that goes on after it."
+    monkeypatch.setattr(sys, "stdout", Refusing(number))
+    with pytest.raises((UntoldWords, SystemExit)) as end, plain_streams():
+        with suppress(UntoldWords, SystemExit):
+            print("a line")
+        print("another")
+    return end.value
+
+
+def test_a_full_disk_under_the_output_is_not_the_studio_s_and_no_verdict(monkeypatch):
+    "The last words can't be told: it is said so, once more at the end, and the outcome counts as unchecked."
+    error = told_into(monkeypatch, errno.ENOSPC)
+    message, code = console_words(error)
+    assert code == 3
+    assert "standard output" in message and "No space left" in message and "studio" not in message
+
+
+def test_a_reader_that_has_gone_ends_a_command_without_a_verdict(monkeypatch):
+    assert told_into(monkeypatch, errno.EPIPE).code == READER_GONE == 128 + signal.SIGPIPE
+
+
+def test_a_log_that_takes_nothing_ends_nothing(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Refusing(errno.EIO))
+    with plain_streams():
+        print("on the way", file=sys.stderr)
+
+
+def test_closed_streams_are_no_numbers_for_files(tmp_path):
+    "A command whose output was closed writes nothing into the studio's files, and ends as it would."
+    program = "import os\nfrom artmint.run.console import plain_streams\nwith plain_streams():\n    print('words')\n"
+    program += f"    file = open({str(tmp_path / 'kept')!r}, 'w'); assert file.fileno() > 2\n    input() if 0 else None\n"
+    shell = f"{shlex.quote(sys.executable)} -c {shlex.quote(program)} <&- >&- 2>{shlex.quote(str(tmp_path / 'said'))}"
+    assert subprocess.run(["sh", "-c", shell], check=False).returncode == 0, (tmp_path / "said").read_text()
+    assert (tmp_path / "kept").read_text() == ""
+
+
+def test_json_has_the_letters_that_the_terminal_takes(monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stream)
+    print_json({"name": "nosüch"})
+    stream.flush()
+    assert json.loads(stream.buffer.getvalue()) == {"name": "nosüch"}
+
+
+@pytest.mark.parametrize(
+    "message, said",
+    [
+        ("[Errno 28] No space left on device", "The disk is full (make room)."),
+        (
+            "[Errno 13] Permission denied: '/s/x'",
+            "This user may not do that: /s/x (let this user write there",
+        ),
+        ("[Errno 5] Input/output error: '/s/x'", "Input/output error: /s/x (mend that)."),
+        (
+            "(sqlite3.OperationalError) disk is full\n[SQL: INSERT]\n(Background on",
+            "catalog can't be used: disk is full",
+        ),
+        ("Number of rows must be positive", "Number of rows must be positive"),
+    ],
+)
+def test_what_ends_a_notebook_is_said_as_what_ends_a_verb(message, said):
+    "The system's and the catalog's errors, in words to act on; a room's own words stay as they are."
+    words = _known_words(message)
+    assert words.startswith(said) or said in words
+    assert "[Errno" not in words and "SQL:" not in words
 
 
 def test_a_user_without_a_name_is_asked_for_one(monkeypatch):

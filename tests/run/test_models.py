@@ -310,7 +310,7 @@ def test_the_editors_format_a_missing_file_and_no_file_are_wrong_use(house, caps
     for name, words in (
         ("editor.json", "Export (API)"),
         ("none.json", "can't be read"),
-        ("bytes.json", "can't be read"),
+        ("bytes.json", "save it as UTF-8"),
     ):
         code, _, said = typed(capsys, "engines", "workflow", name)
         assert code == 2

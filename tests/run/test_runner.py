@@ -292,7 +292,7 @@ cli.main(['run', 'small.toml', '--studio', {str(studio)!r}, '--to', 'generate'])
         time.sleep(0.05)
     stopped.send_signal(signal.SIGTERM)
     said = stopped.communicate(timeout=300)[1]
-    assert stopped.returncode == 1, said
+    assert stopped.returncode == 130, said
     assert "Stopped in 15_generate" in said, said
     assert "Traceback" not in said, said
     assert (runner.run_folder(studio, order()) / "15_generate.interrupted.ipynb").exists()

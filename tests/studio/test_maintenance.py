@@ -1,7 +1,9 @@
 "A studio's folder: made, cleaned, kept."
 
+import errno
 import json
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -375,3 +377,22 @@ def test_a_studio_that_can_only_be_read_is_looked_at(named):
     from artmint.studio.catalog import Catalog
 
     assert Catalog(folder / "again").check() == Catalog(folder / "copy").check() == []
+
+
+def test_a_full_disk_under_a_copy_is_not_the_studio_s_damage(tmp_path, monkeypatch):
+    "What SQLite says of the copy's disk is said of that, and not of the records."
+    from artmint.studio.catalog import Catalog
+    from artmint.studio.maintenance import backup
+
+    Catalog(tmp_path / "studio").close()
+    error = sqlite3.OperationalError("database or disk is full")
+    error.sqlite_errorcode = sqlite3.SQLITE_FULL
+
+    def full(path):
+        raise error
+
+    monkeypatch.setattr("artmint.studio.maintenance._catalog_to_copy", full)
+    with pytest.raises(OSError) as refused:
+        backup(tmp_path / "studio", tmp_path / "copy")
+    assert refused.value.errno == errno.ENOSPC
+    assert str(tmp_path / "copy") in str(refused.value.filename)
