@@ -115,7 +115,7 @@ def test_every_token_is_valid_and_what_marketplaces_read(made):
         (b'"clip":0.31', b'"clip":3.1e-1', "canonical"),
         (b'"clip":0.31', b'"clip":NaN', "NaN"),
         (b"}", b"", "Expecting"),
-        (b"First", b"\xff", "decode"),
+        (b"First", b"\xff", "UTF-8"),
     ],
 )
 def test_a_token_is_read_strictly(made, old, new, why):
