@@ -182,6 +182,7 @@ class Tune {
   }
 
   update() {
+    this.turn = (this.turn ?? 0) + 1;
     const { facts, rules } = this;
     const by = facts.pictures.map((_, i) => rules.filter((rule) => rule.refuses(i)));
     const refused = by.map((some) => some.length > 0);
@@ -246,8 +247,11 @@ class Tune {
     this.update();
   }
   async propose() {
+    const turn = this.turn;
     try {
-      Object.assign(this.facts, await this.transport.call("propose", { keep: Number(this.keep.value) }));
+      const answer = await this.transport.call("propose", { keep: Number(this.keep.value) });
+      if (turn !== this.turn) return; // bounds were moved meanwhile, and the later word counts
+      Object.assign(this.facts, answer);
       this.rules.forEach((rule, i) => { rule.bound = this.facts.bounds[i]; });
       this.update();
     } catch (error) { this.unseen.textContent = error.message; }

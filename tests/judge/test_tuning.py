@@ -286,6 +286,24 @@ def test_a_share_is_proposed_and_today_comes_back(tuned, api):
     tuned.locator("dialog pre", has_text="The file says so already.").wait_for()
 
 
+def test_a_proposal_that_comes_late_moves_no_bound_that_was_moved_since(tuned, api):
+    held = []
+
+    def hold(route):
+        held.append(route) if '"propose"' in (route.request.post_data or "") else route.continue_()
+
+    tuned.route("**/call*", hold)
+    tuned.get_by_label("Keep at least").select_option("0.8")
+    while not held:
+        tuned.wait_for_timeout(20)
+    tuned.get_by_role("button", name="As it is today").click()
+    with tuned.expect_response("**/call*") as answer:
+        held[0].continue_()
+    answer.value.finished()
+    tuned.get_by_role("button", name="Show the change").click()
+    tuned.locator("dialog pre", has_text="The file says so already.").wait_for()
+
+
 @pytest.mark.parametrize("width", [360, 1440])
 def test_nothing_runs_out_of_the_page(tuned, width):
     tuned.set_viewport_size({"width": width, "height": 800})
