@@ -290,7 +290,11 @@ def test_a_proposal_that_comes_late_moves_no_bound_that_was_moved_since(tuned, a
     held = []
 
     def hold(route):
-        held.append(route) if '"propose"' in (route.request.post_data or "") else route.continue_()
+        asked = route.request.post_data or ""
+        if '"propose"' in asked:
+            held.append(route)
+        else:
+            route.continue_()
 
     tuned.route("**/call*", hold)
     tuned.get_by_label("Keep at least").select_option("0.8")
