@@ -24,7 +24,7 @@ from .core.formats import PICTURE_ENDINGS
 from .core.records import Recipe
 from .ipfs.car import Car, check_car, open_car, read_file
 from .ipfs.cid import CID, ContentError
-from .ipfs.stores import FolderStore, Store
+from .ipfs.stores import Store
 from .prove.attestations import AttestationFile, DropFindings, LeftOut, TokenStatement, sign_findings
 from artmint.prove.evidence import (
     JSON_LIMIT,

@@ -10,7 +10,6 @@ __all__ = ['SHEET_PICTURES', 'film_caption', 'UnfitCaption', 'film_pixels', 'NoF
 
 # %% ../../nbs/publish/films.ipynb #02af5500
 import hashlib
-import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
