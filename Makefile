@@ -8,6 +8,9 @@ THIS := $(PIP) --no-deps --no-build-isolation --editable .
 FACTS := settings.ini setup.py pyproject.toml constraints.txt
 NODE_MODULES := contracts/node_modules/.package-lock.json
 
+# A line starts dozens of processes, and the tests hundreds: where none may keep what it compiled, each compiles all of it.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test test-full test-lowest lab docs bench faults contracts locks sbom release export clean
 
 demo: .venv/demo studio/studio.toml  ## a small collection: generated, judged, described, minted on a local chain, proven

@@ -2,6 +2,7 @@
 
 from artmint.make.engines import Diffusers
 
+import gc
 import glob
 import http.server
 import os
@@ -28,6 +29,9 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("house")
 
+# A fifth of collecting ten thousand tests was the search for garbage among what stays.
+gc.set_threshold(100_000, 20, 20)
+
 TINY = Path(__file__).parent / "data" / "tiny"
 
 
@@ -44,6 +48,10 @@ def pytest_collection_modifyitems(items):
         for place, item in enumerate(own):
             if place not in quick:
                 item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish():
+    gc.freeze()
 
 
 @pytest.fixture

@@ -173,12 +173,14 @@ def undisturbed(tmp_path_factory, judge):
     return editions_of(catalog), dict(sorted(catalog.all("decision").items()))
 
 
+@pytest.mark.slow
 def test_two_rounds_fill_what_can_be_filled(undisturbed):
     editions, _ = undisturbed
     rounds = {key: 1 + (body["attempt"] - 1) // 3 for key, body in editions.items()}
     assert rounds == {"demo/1": 1, "demo/2": 2, "demo/3": 1, "demo/4": 2, "demo/5": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", some(range(3), [0]))
 def test_order_and_pieces_change_nothing(tmp_path, judge, undisturbed, seed):
     catalog = studio(tmp_path, PLAN)
@@ -191,6 +193,7 @@ def test_order_and_pieces_change_nothing(tmp_path, judge, undisturbed, seed):
     assert (editions_of(catalog), dict(sorted(catalog.all("decision").items()))) == undisturbed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("written", some(range(5), [3]))
 def test_killed_anywhere_and_run_again(tmp_path, judge, undisturbed, written, monkeypatch):
     catalog = studio(tmp_path, PLAN)
@@ -311,6 +314,7 @@ def test_a_pick_replaces_what_the_rules_chose(tmp_path, judge):
     assert choose(catalog, PLAIN, judge, SLOTS[:1], 1).editions[0] == first
 
 
+@pytest.mark.many(2)
 @pytest.mark.parametrize(
     "words, chosen",
     [
@@ -354,6 +358,7 @@ def test_a_packed_edition_stays_whatever_people_say(tmp_path, judge):
     assert choose(catalog, PLAIN, judge, SLOTS[:1], 1).editions == first
 
 
+@pytest.mark.slow
 def test_changed_decisions_settle_and_running_again_adds_nothing(tmp_path, judge):
     catalog = studio(tmp_path, PLAN)
     choose(catalog, PLAIN, judge, SLOTS[:6], 2)
@@ -420,6 +425,7 @@ WORDS = [
 ]
 
 
+@pytest.mark.many(3)
 @pytest.mark.parametrize("word, lead, words, chosen", some(WORDS, [WORDS[at] for at in (0, 1, 2, 5, 8, 9)]))
 def test_a_slot_is_filled_by_whose_word_counts_or_waits(tmp_path, judge, word, lead, words, chosen):
     "Words on the second attempt, which the rules refuse."

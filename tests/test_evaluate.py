@@ -89,6 +89,7 @@ def test_any_file_is_measured_whatever_its_layout(rule, files):
     assert figures(rule, files[4], 4)[0] == figures(rule, to_kohya(files[4]), 4)[0]
 
 
+@pytest.mark.slow
 def test_the_style_set_itself_is_near_and_known_by_heart(rule, parts, judge, monkeypatch):
     "Were the adapter to paint the training pictures, style would be near and memorised 1."
     learnt, held = parts

@@ -73,6 +73,7 @@ def test_every_cell_shows_the_same_slots_and_seeds(painted):
     assert len(set(dnas)) == len(dnas)
 
 
+@pytest.mark.slow
 def test_nothing_of_it_is_an_attempt_and_all_of_it_is_in_the_ledger(painted, tiny):
     catalog, slots, grid = painted
     assert catalog.all("attempt") == {} and catalog.all("edition") == {} and catalog.all("decision") == {}

@@ -176,6 +176,7 @@ def test_generate_makes_only_what_is_missing(base, tmp_path):
     assert [read_png(catalog.blob(a.file_digest))[0].size for a in again] == [(128, 128)] * 3
 
 
+@pytest.mark.slow
 def test_a_lost_file_is_painted_again_and_nothing_else(base, tmp_path):
     catalog = Catalog(tmp_path)
     seen = []

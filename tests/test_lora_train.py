@@ -128,6 +128,7 @@ def test_every_setting_trains_and_repeats(bases, style, trained, tmp_path, chang
     )
 
 
+@pytest.mark.slow
 def test_prior_and_predecessor_stand_in_the_lineage(bases, style, trained, tmp_path):
     prior = practice_style(tmp_path / "prior", 3, 64, seed=2)
     data = train(
@@ -297,6 +298,7 @@ def sd_version(header: dict) -> str:
     return "SD2" if header.get("ss_v2") == "True" else "SD1"
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize(
     "name, version, architecture, prediction",
     [

@@ -240,6 +240,7 @@ PLACES = [
 ]
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize("place, name, times", some(PLACES, [PLACES[1], PLACES[2], PLACES[5]]))
 def test_a_killed_packer_leaves_no_half_drop_and_the_next_gives_the_same_bytes(
     made, tmp_path, place, name, times

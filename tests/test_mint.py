@@ -75,6 +75,7 @@ def test_a_drop_is_minted_once(ready):
     assert ready.web3.eth.block_number == before
 
 
+@pytest.mark.slow
 def test_a_batch_that_somebody_else_minted(ready, monkeypatch):
     "Between plan and transaction the other operator's batch is mined: the contract refuses ours, and those behind it in the flight fit again."
     other = ready.web3.provider.chain
@@ -224,6 +225,7 @@ SHORT = [
 ]  # before the node has it and after; the other states are in the long suite
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize("place, nth", some(POINTS, SHORT), ids=lambda value: str(value))
 def test_killed_at_any_point_and_run_again(tmp_path, place, nth):
     "SIGKILL at every state, then an ordinary run: the planned supply, one contract, every nonce used once."
@@ -266,6 +268,7 @@ def foreseen(studio, journal, batch=4):
     return policy_foresight(journal, studio.contract, plan, 4), outlook_lines(journal, studio.contract, plan)
 
 
+@pytest.mark.slow
 def test_tokens_in_a_window_are_foreseen_and_kept(ready):
     hot = hot_of(ready, "tokens = 10\nwindow = 3600")
     foresight, lines = foreseen(ready, hot)

@@ -17,6 +17,7 @@ from tests.kills.points import arm, counted
 from tests.sealed import FUTURE, ONCE, Line
 
 
+@pytest.mark.slow
 def test_two_waves_are_told_each_at_its_time_and_proven(sealed, capsys):
     shown, placeholder = sealed.uris()
     assert set(shown) == {placeholder} and placeholder.endswith("/placeholder.json")

@@ -362,6 +362,7 @@ def alert(page) -> str:
     return page.locator(".board > .alert").inner_text()
 
 
+@pytest.mark.slow
 def test_a_board_that_is_shut_out_says_so_and_takes_no_more_decisions(browser, tmp_path):
     "Another board at its address answers 403: what was decided waits for the right one."
     catalog = table(tmp_path)
@@ -464,6 +465,7 @@ def test_what_an_earlier_copy_of_the_studio_lacks_is_told_and_said_again(browser
         served.kill()
 
 
+@pytest.mark.slow
 def test_leaving_is_asked_about_while_something_is_unsent(browser, tmp_path):
     catalog = table(tmp_path)
     served = Served(tmp_path)
@@ -496,6 +498,7 @@ def test_leaving_is_asked_about_while_something_is_unsent(browser, tmp_path):
         served.kill()
 
 
+@pytest.mark.slow
 def test_what_the_browser_cannot_keep_is_never_called_kept(browser, tmp_path):
     table(tmp_path)
     served = Served(tmp_path)
@@ -622,6 +625,7 @@ def swipe(page, start: int, end: int) -> None:
     finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
 
+@pytest.mark.slow
 def test_unflag_is_about_the_picture_at_hand_and_undo_about_the_last_action(desk):
     page, catalog, dnas = desk
     for key in ("p", "x", "Home", "u", "End", "Control+z"):
@@ -638,6 +642,7 @@ HELD = """([key, code]) => { const wall = document.querySelector('#board').shado
     for (const repeat of [false, true, true, true]) wall.dispatchEvent(new KeyboardEvent('keydown', { key, code, repeat, bubbles: true, composed: true, cancelable: true })); }"""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "key, code, word",
     some(
@@ -666,6 +671,7 @@ def test_a_key_never_acts_on_a_picture_out_of_sight(desk):
     assert said_of(catalog, dnas[:1]) == ["reject"]
 
 
+@pytest.mark.slow
 def test_a_choice_by_keyboard_keeps_the_focus(desk):
     page, _, _ = desk
     page.get_by_label("show").focus()
@@ -685,6 +691,7 @@ def shown(page) -> dict:
         return { natural: image.naturalWidth, width: box.width, left: box.left, top: box.top, crisp: image.classList.contains('crisp') }; }""")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [96, 1536])
 @pytest.mark.parametrize("dpr", some([1, 2], [2]))
 def test_full_size_is_true_to_the_pixels(browser, tmp_path, size, dpr):
@@ -721,6 +728,7 @@ def test_full_size_is_true_to_the_pixels(browser, tmp_path, size, dpr):
         served.kill()
 
 
+@pytest.mark.slow
 def test_two_attempts_side_by_side(desk):
     page, catalog, dnas = desk
     page.keyboard.press("c")
@@ -755,6 +763,7 @@ def test_many_are_asked_about_and_can_be_undone_after_a_reload(desk):
     assert set(people(catalog).values()) == {"withdrawn"}
 
 
+@pytest.mark.slow
 def test_what_is_selected_is_decided_together(desk):
     page, catalog, dnas = desk
     page.locator(".tile").nth(1).click()
@@ -790,6 +799,7 @@ def test_the_address_holds_the_view(desk):
     assert page.get_by_label("sort by").input_value() == "palette ↓"
 
 
+@pytest.mark.slow
 def test_a_packed_slot_is_shown_and_takes_no_decision(browser, tmp_path):
     catalog = table(tmp_path)
     catalog.put("drop", "demo/3", {"first": 1, "quantity": 1})
@@ -1138,6 +1148,7 @@ def test_no_decision_is_lost_when_a_notebooks_kernel_dies(browser, tmp_path):
         lab.wait()
 
 
+@pytest.mark.slow
 def test_a_notebook_shows_a_still_picture_where_no_kernel_answers(tmp_path):
     "As nbconvert, and with it GitHub, shows the cell's output."
     import base64

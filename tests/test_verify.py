@@ -78,6 +78,7 @@ def test_one_token_and_a_range(minted):
     assert status(proof, "content root") == {"held"}  # its other leaves are in drop.json
 
 
+@pytest.mark.slow
 def test_it_needs_no_model_stack_and_changes_nothing(minted):
     before = tree(minted[0])
     program = "import sys; sys.modules.update(dict.fromkeys(['torch', 'diffusers', 'transformers', 'open_clip'])); from artmint.verify import verify; p = verify(*sys.argv[1:]); print(p.exit_code)"

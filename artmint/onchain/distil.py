@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['FEWEST_TAUGHT', 'SMALLEST_TAUGHT', 'TAUGHT_SIDE', 'Tensors', 'NotTeachable', 'words_of_collection', 'TooFewPictures',
            'UnfitPictures', 'TaughtPicture', 'teacher_pictures', 'TaughtLayers', 'layers_of_picture', 'lessons_from',
-           'student_of', 'chain_parts', 'student_fields', 'begin_student', 'train_student', 'fit_trait_probe',
-           'measure_student', 'teacher_sheet']
+           'student_of', 'chain_parts', 'student_fields', 'student_loss', 'begin_student', 'train_student',
+           'fit_trait_probe', 'measure_student', 'teacher_sheet']
 
 # %% ../../nbs/onchain/distil.ipynb #26402c18
 import hashlib
@@ -377,10 +377,14 @@ def _surprise(fields: "torch.Tensor", seen: "torch.Tensor") -> "torch.Tensor":
     return (each * (layer >= shows)).sum(1).mean((1, 2))
 
 
-def _loss(
-    student: Tensors, rows: "torch.Tensor", numbers: "torch.Tensor", seen: "torch.Tensor"
-) -> "torch.Tensor":
-    "The mean surprise at full size, with straight lines between a field's points."
+def student_loss(
+    student: Tensors,  # its numbers
+    rows: "torch.Tensor",  # (n,) of the class table
+    numbers: "torch.Tensor",  # (n, 32), 0 to 255
+    seen: "torch.Tensor",  # (n, 64, 64), the layer that shows; 0 the ground
+) -> "torch.Tensor":  # one number
+    """How surprised a student is by pictures: each layer is asked for what shows it and for what shows that it is absent, and
+    for nothing where it is hidden. Fields are taken at full size, with straight lines between their points."""
     import torch.nn.functional as F
 
     fields = student_fields(student, rows, numbers)
@@ -494,7 +498,7 @@ def _step(
 
     for group in course.optimiser.param_groups:
         group["lr"] = rate
-    loss = _loss(course.student, rows, numbers, seen)
+    loss = student_loss(course.student, rows, numbers, seen)
     course.optimiser.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(course.student.values(), 1.0)

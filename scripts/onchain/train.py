@@ -14,125 +14,25 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from teacher import DENSITIES, DICE, LAYERS, MOTIFS, PLACEMENTS, VARIANTS, layers
+from teacher import DENSITIES, DICE, MOTIFS, PLACEMENTS, VARIANTS, layers
 
+from artmint.onchain.distil import Tensors, chain_parts, student_loss
 from artmint.onchain.model import GROUND, PALETTE, SHAPE, DrawnTrait, Vocabulary, pack_vocabulary
-from artmint.onchain.network import pack_weights
+from artmint.onchain.network import NETWORK_PARTS, pack_weights
 from artmint.train.drawings import GROUNDS, PALETTES
 
 SUBJECTS = (len(MOTIFS), len(DENSITIES), len(PLACEMENTS), VARIANTS)
-SHAPES = {
-    "class": (int(np.prod(SUBJECTS)), 40),
-    "dice": (40, DICE),
-    "second": (40, 40),
-    "second_bias": (40,),
-    "third": (384, 40),
-    "third_bias": (384,),
-    "near": (16, 2, 24),
-    "up1": (32, 24, 3, 3),
-    "up1_bias": (32,),
-    "up2": (32, 32, 3, 3),
-    "up2_bias": (32,),
-    "up3": (24, 32, 3, 3),
-    "up3_bias": (24,),
-    "out": (LAYERS, 24),
-    "out_bias": (LAYERS,),
-}
 BATCH, PEAK, HELD_OUT = 32, 4e-3, 512
-Tensors = dict[str, torch.Tensor]
 
 
-class Rounded(torch.autograd.Function):
-    "Rounded; a gradient passes."
-
-    @staticmethod
-    def forward(context, values):
-        return values.round()
-
-    @staticmethod
-    def backward(context, gradient):
-        return gradient
-
-
-class Clamped(torch.autograd.Function):
-    "Rounded down and held within a byte; a gradient passes inside, and a little of it outside."
-
-    @staticmethod
-    def forward(context, values):
-        context.save_for_backward(values)
-        return values.floor().clamp(0, 255)
-
-    @staticmethod
-    def backward(context, gradient):
-        (values,) = context.saved_tensors
-        inside = (values > 0) & (values < 256)
-        return torch.where(inside, gradient, gradient * 0.02)
-
-
-def whole(values: torch.Tensor) -> torch.Tensor:
-    "Weights as the chain has them."
-    return Rounded.apply((values * 64).clamp(-127, 127))
-
-
-def bias(values: torch.Tensor) -> torch.Tensor:
-    "Biases as the chain has them, times 16."
-    return Rounded.apply((values * 1024).clamp(-32_767, 32_767)) * 16
-
-
-def fresh() -> dict[str, torch.nn.Parameter]:
+def fresh() -> Tensors:
     "Weights to begin with."
     torch.manual_seed(1)
     tensors = {}
-    for name, shape in SHAPES.items():
+    for name, shape, _ in NETWORK_PARTS:
         spread = 0.0 if name.endswith("bias") else 0.3 if name in ("class", "out") else 0.35
         tensors[name] = torch.nn.Parameter(torch.randn(shape) * spread)
     return tensors
-
-
-def folded(kernel: torch.Tensor) -> torch.Tensor:
-    "A 3 x 3 convolution after doubling as four of 2 x 2, one for each place of a pixel among its four."
-    a, b, c = kernel.unbind(2)
-    rows = (torch.stack([a, b + c], 2), torch.stack([a + b, c], 2))
-    places = []
-    for row in rows:
-        a, b, c = row.unbind(3)
-        places += [torch.stack([a, b + c], 3), torch.stack([a + b, c], 3)]
-    return torch.cat(places)
-
-
-def doubled(x: torch.Tensor, kernel: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
-    "Twice the side, convolved and clamped."
-    count, _, side, _ = x.shape
-    out = F.conv2d(F.pad(x, (1, 1, 1, 1)), folded(kernel))
-    y = out.view(count, 2, 2, len(kernel), side + 1, side + 1)
-    even = torch.stack([y[:, 0, 0, :, :side, :side], y[:, 0, 1, :, :side, 1:]], -1)
-    odd = torch.stack([y[:, 1, 0, :, 1:, :side], y[:, 1, 1, :, 1:, 1:]], -1)
-    together = torch.stack([even, odd], 3).reshape(count, len(kernel), 2 * side, 2 * side)
-    return Clamped.apply((together + start[:, None, None]) / 2**8)
-
-
-def fields(net: Tensors, rows: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
-    "The fields of seeds, (n, 8, 32, 32): whole numbers, the first the lowest layer's."
-    z = numbers.float() - 128
-    h = Clamped.apply((whole(net["class"])[rows] * 256 + z @ whole(net["dice"]).T) / 2**7)
-    h = Clamped.apply((h @ whole(net["second"]).T + bias(net["second_bias"])) / 2**7)
-    x = (h @ whole(net["third"]).T + bias(net["third_bias"])).view(-1, 16, 24)
-    x = x + torch.einsum("npk,pkc->npc", z.view(-1, 16, 2), whole(net["near"]))
-    x = Clamped.apply(x / 2**7).transpose(1, 2).reshape(-1, 24, 4, 4)
-    for name in ("up1", "up2", "up3"):
-        x = doubled(x, whole(net[name]), bias(net[f"{name}_bias"]))
-    return F.conv2d(x, whole(net["out"])[:, :, None, None], bias(net["out_bias"]))
-
-
-def loss_of(net: Tensors, rows: torch.Tensor, numbers: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
-    "How surprised the fields are by what shows."
-    made = fields(net, rows, numbers) / 2048
-    made = F.interpolate(made, scale_factor=2, mode="bilinear", align_corners=False)
-    layer = torch.arange(1, LAYERS + 1).view(1, LAYERS, 1, 1)
-    shows = seen.long().unsqueeze(1)
-    surprise = F.binary_cross_entropy_with_logits(made, (layer == shows).float(), reduction="none")
-    return (surprise * (layer >= shows)).sum(1).mean()
 
 
 def drawn(work: Path, count: int) -> Tensors:
@@ -164,7 +64,7 @@ def train(work: Path, data: Tensors, minutes: float) -> Tensors:
         for group in optimiser.param_groups:
             group["lr"] = PEAK * min(1, (step + 1) / 200) * min(1, 2 * (1 - share))
         at = torch.randint(HELD_OUT, len(data["rows"]), (BATCH,))
-        loss = loss_of(net, *(data[name][at] for name in ("rows", "numbers", "seen")))
+        loss = student_loss(net, *(data[name][at] for name in ("rows", "numbers", "seen")))
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.values(), 1.0)
@@ -184,16 +84,6 @@ def train(work: Path, data: Tensors, minutes: float) -> Tensors:
 
 def packed(net: Tensors) -> bytes:
     "Weights and vocabulary as they lie on chain."
-    parts = {}
-    for name, values in net.items():
-        numbers = (bias(values) / 16 if name.endswith("bias") else whole(values)).numpy().astype(int)
-        if name in ("dice", "second", "third"):
-            numbers = numbers.T
-        if name in ("up1", "up2", "up3"):
-            numbers = numbers.transpose(2, 3, 1, 0).reshape(9, *numbers.shape[1::-1])
-        if name == "out":
-            numbers = numbers.T[:, ::-1]
-        parts[name] = numbers[::-1] if name == "out_bias" else numbers
     traits = (
         DrawnTrait("motif", SHAPE, MOTIFS),
         DrawnTrait("palette", PALETTE, tuple(PALETTES)),
@@ -204,7 +94,7 @@ def packed(net: Tensors) -> bytes:
     flags = bytes(1 if motif in ("mountains", "waves") else 3 for motif in MOTIFS for _ in range(4))
     template = "{density} {motif} in {palette} colours on {ground}, {placement}"
     words = Vocabulary(traits, template, tuple(PALETTES.values()), tuple(GROUNDS.values()), flags)
-    return pack_weights(parts) + pack_vocabulary(words)
+    return pack_weights(chain_parts(net)) + pack_vocabulary(words)
 
 
 def main() -> None:

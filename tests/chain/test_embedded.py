@@ -86,6 +86,7 @@ def test_a_missing_line_is_noticed(tmp_path):
         EmbeddedChain(tmp_path)
 
 
+@pytest.mark.slow
 def test_writers_in_several_processes_take_turns(tmp_path):
     EmbeddedChain(tmp_path)
     program = "import sys; from artmint.chain.embedded import EmbeddedChain\nchain = EmbeddedChain(sys.argv[1])\nfor _ in range(8): chain.fund('0x' + '44' * 20, 1)"

@@ -67,6 +67,7 @@ def test_costs_are_ledger_lines(ready):
     assert len(ready.catalog.costs()) == 2 * (4 + 4)
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize(
     "answer, means",
     [(ConnectionError, "silent"), (TimeoutError, "silent"), (TransactionRefused, "nonce used")],
@@ -104,6 +105,7 @@ def test_a_transaction_that_never_arrived_is_sent_again_unchanged(ready, monkeyp
     assert "canary" not in json.dumps(ready.catalog.history("transaction", f"{ready.minter._prefix}0"))
 
 
+@pytest.mark.slow
 def test_while_one_is_open_no_other_is_signed(ready, monkeypatch):
     def dead(raw):
         raise ConnectionError
@@ -124,6 +126,7 @@ def test_while_one_is_open_no_other_is_signed(ready, monkeypatch):
     assert [each.state for each in ready.minter.transactions()] == ["confirmed"] * 4
 
 
+@pytest.mark.slow
 def test_another_transaction_took_the_nonce(ready, monkeypatch):
     "Somebody used the key elsewhere while ours was on its way: ours is replaced, and nothing is minted twice."
     chain = ready.web3.provider.chain
@@ -151,6 +154,7 @@ def test_another_transaction_took_the_nonce(ready, monkeypatch):
     assert ready.supply() == 16
 
 
+@pytest.mark.slow
 def test_nonces_that_another_host_used_unseen_are_waited_for_together(ready, monkeypatch):
     "A flight is signed and not sent; the key is used elsewhere, on a node that doesn't tell by whom."
     from artmint.chain import journal as journal_room
@@ -187,6 +191,7 @@ def test_a_version_that_the_purse_is_too_small_for_stays_in_the_book(ready, monk
         assert bumped.versions == book.transactions()[0].versions and len(bumped.versions) == 2
 
 
+@pytest.mark.slow
 def test_two_operators(ready):
     program = textwrap.dedent("""
         import sys; sys.path.insert(0, sys.argv[2])
@@ -283,6 +288,7 @@ def test_what_is_open_counts_as_what_it_may_cost(ready, monkeypatch):
     assert hot.past(open_one.nonce) == []  # a dearer version takes its place
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("days", [400, -400])
 def test_no_jump_of_the_clock_changes_what_counts(ready, monkeypatch, days):
     hot = limited(ready, tokens=2, window=3600)

@@ -78,6 +78,7 @@ def test_where_nodes_are():
     assert (caught.value.exit_code, "canary" in str(caught.value)) == (2, False)
 
 
+@pytest.mark.slow
 def test_a_mint_on_an_op_stack_chain(tmp_path, start_anvil, predeploys):
     "The oracle that every OP-stack chain has is put in place; the forecast holds its L1 part and the operator's."
     node = start_anvil("--chain-id", "8453")

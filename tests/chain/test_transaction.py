@@ -199,6 +199,7 @@ def answers(web3, send, fund):
     return answer
 
 
+@pytest.mark.slow
 def test_what_anvil_says(start_anvil):
     node = start_anvil()
     web3 = connect(node.url, None)

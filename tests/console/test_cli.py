@@ -52,6 +52,7 @@ def test_wrong_use_is_2_and_one_sentence(words, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_debug_shows_the_traceback(tmp_path):
     assert "Traceback" in artmint("--debug", "run", "none.toml", cwd=tmp_path).stderr
 
@@ -94,6 +95,7 @@ def test_the_plan_runs_nothing(monkeypatch, capsys):
     assert str(ROOT) not in said
 
 
+@pytest.mark.slow
 def test_scripts_run_is_the_same(tmp_path):
     done = subprocess.run(
         [sys.executable, ROOT / "scripts/run.py", "none.toml", "--json"],

@@ -98,6 +98,7 @@ def _type_in(words: list[str], here: Path, said: Path) -> None:
 QUICK = ("webhook list",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", some(VERBS, QUICK))
 def test_no_wrong_use_ends_in_a_librarys_words(verb, place, tmp_path):
     bad = []

@@ -167,6 +167,7 @@ def test_what_is_taken_by_other_slots_is_not_given_again(task, data):
 # ------------------------------------------------------------------ the same everywhere
 
 
+@pytest.mark.slow
 def test_an_allocation_is_the_same_in_every_process():
     code = (
         "from tests.shapes import SHAPES; from artmint.core.canon import digest\n"

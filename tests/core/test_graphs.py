@@ -1,5 +1,6 @@
 "ComfyUI's graphs, followed from the picture back, whatever they are."
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -73,6 +74,7 @@ def test_a_muted_node_of_the_canvas_does_not_count():
     assert canvas_origin(table).prompt == PROMPT
 
 
+@pytest.mark.slow
 def test_graphs_have_a_limit():
     assert graph_origin({str(number): node("X") for number in range(NODES + 1)}) is None
     chain = {str(number): node("Reroute", value=[str(number + 1), 0]) for number in range(NODES - 1)}

@@ -53,6 +53,7 @@ def test_everybody_gets_what_the_list_says_once(collected):
     assert len(collected.journal.transactions()) == sent
 
 
+@pytest.mark.slow
 def test_the_studio_s_own_chain_does_the_same(tmp_path):
     studio = Studio(tmp_path).ready()
     studio.mint()

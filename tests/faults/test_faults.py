@@ -47,6 +47,7 @@ def test_on_the_chain_in_a_folder(number):
     assert_right(schedule(number, None, disks=False))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", some([25, 27], [27]))
 def test_on_a_node(number, proxy):
     assert_right(schedule(number, proxy, disks=False))
@@ -137,6 +138,7 @@ def test_a_higher_price_keeps_the_nonce(studio):
     assert len(studio.catalog.costs()) == 2 * (1 + 4)
 
 
+@pytest.mark.slow
 def test_no_price_above_the_ceiling(studio):
     waiting = left_behind(studio)
     with pytest.raises(NotYetMined):
@@ -178,6 +180,7 @@ def test_a_reorg_moves_a_transaction_back_and_it_is_sent_again(studio):
         assert recorded == receipt["gasUsed"] * receipt["effectiveGasPrice"]
 
 
+@pytest.mark.slow
 def test_a_drop_is_stamped_at_the_depth_that_was_chosen(studio):
     mint(studio.minter, studio.contract, studio.drop, 8)
     assert stamp_drop(studio.minter, studio.contract, studio.drop, "latest").proven

@@ -86,6 +86,7 @@ def test_a_state_that_is_behind_its_receipts_is_waited_for(tmp_path, lagging, se
     assert [one.earlier for one in sent] == [[]] * 10
 
 
+@pytest.mark.slow
 def test_with_several_nodes_too(tmp_path, lagging):
     first = lagging(0.3)
     second = Lagging(first.node, 0.6)
@@ -454,6 +455,7 @@ def test_a_chain_that_studio_toml_names(tmp_path, start_anvil):
 # Limits in mid-run
 
 
+@pytest.mark.slow
 def test_a_ration_smaller_than_the_drop_is_used_up(studio):
     ask, minter = studio.contract.functions, studio.minter.signer.address
     studio.admin.send(ask.setAllowance(minter, 7, 0, 0), {"verb": "setAllowance"})

@@ -2,6 +2,7 @@
 
 import logging
 import random
+import resource
 import sys
 import tempfile
 import time
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import tests.fuzz.wires  # noqa: F401 registers its gates
 from tests.fuzz.gates import GATES, OURS, Way, check_words
+
+MEMORY = 16 * 2**30  # bytes of addresses: an input that makes a library ask for more is told by its MemoryError
 
 
 def outcome(way: Way, data: bytes, folder: Path) -> str:
@@ -65,6 +68,7 @@ def main() -> None:
     gate, seconds, *more = sys.argv[1:] or ("", "0")
     if gate not in GATES:
         sys.exit(f"There is no gate {gate!r}; there are {', '.join(GATES)}.")
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     warnings.simplefilter("ignore")
     logging.disable()
     found = fuzz(gate, float(seconds), seed=int(more[0]) if more else 0)

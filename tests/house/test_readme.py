@@ -2,6 +2,7 @@
 that is named; every snippet is run; every link leads somewhere."""
 
 import configparser
+import functools
 import importlib
 import os
 import re
@@ -87,6 +88,7 @@ def commands(path: Path) -> list[str]:
     return [" ".join(line.split()) for line in [*bare, *INLINE.findall(prose)]]
 
 
+@functools.cache
 def console():
     "The console script, as click sees it, with commands that do nothing: what is left is the parser."
     from artmint.console.cli import app

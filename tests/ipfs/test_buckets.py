@@ -107,6 +107,7 @@ def cut_off(store, car, root, after: int):
     store.sent.clear()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("store", some(KINDS, ["encrypted, checked"]), indirect=True)
 def test_a_bucket_keeps_the_contract_whatever_its_etags_are(store, large, tmp_path):
     contract(store, *large, tmp_path)
@@ -150,7 +151,7 @@ def test_a_bucket_that_was_emptied_meanwhile_gets_everything(store, large):
     assert publish(car, built.root, [store])["stores"][0]["sent"]
 
 
-@pytest.mark.many(2)
+@pytest.mark.many(1)
 @pytest.mark.parametrize("error", [("NoSuchUpload", 404), ("500", 500)])
 def test_completing_twice_is_completing_once(store, large, monkeypatch, error):
     "The answer to the first request is lost, boto3 asks again, and the upload is gone because it is done: whatever the service says."
@@ -243,6 +244,7 @@ def test_an_answer_without_its_length_is_no_riddle(large, tmp_path):
             S3Store("drops", server.url, f"AKIA:{SECRET}").get(large[1].root, tmp_path)
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize("what", SLOW)
 def test_a_bucket_that_never_comes_to_its_end_is_given_up(large, tmp_path, what):
     "Not for its silence: a byte comes every now and then. An act has a time, boto3's further tries included."

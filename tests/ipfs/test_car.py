@@ -175,6 +175,7 @@ def test_kubo_s_vectors_of_a_gibibyte(tmp_path):
     assert str(cid(tmp_path / "stream")) == "bafybeibdsi225ugbkmpbdohnxioyab6jsqrmkts3twhpvfnzp77xtzpyhe"
 
 
+@pytest.mark.slow
 def test_a_directory_at_the_limit_and_one_byte_more_are_kubo_s():
     built = build(dict.fromkeys(kubo_names(21), b"x"))
     assert (str(built.root), len(built.block(built.root))) == (

@@ -129,6 +129,7 @@ def test_a_second_drop_with_the_same_weights_arrives_whole(server, tmp_path, loo
     assert server.sent < 13 * MIB < second[0].stat().st_size
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize("lost", [(0,), (5,), (-1,), (3, 9, 14)])
 def test_blocks_that_a_node_lost_after_they_were_sent_are_sent_again(server, tmp_path, lost):
     "A note says that a part was sent; what counts is what is there when the root is pinned."

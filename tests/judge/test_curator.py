@@ -124,6 +124,7 @@ def test_decisions_that_nobody_noted_the_way_to_promise_nothing(judge):
     assert "keeps at least" not in words
 
 
+@pytest.mark.slow
 def test_versions_follow_each_other_and_drift_is_reported(judge, tmp_path):
     images, good = simulated(60, 2)
     rows, scores = read(judge, images)

@@ -46,6 +46,7 @@ def test_sharpness_does_not_ask_how_bold_a_picture_is():
     assert sharpness(Image.new("RGB", (16, 16), "red")) == 0
 
 
+@pytest.mark.slow
 def test_every_planted_palette_is_found_and_no_true_one_is_refused():
     right, wrong = [], []
     for subject, image in PICTURES:

@@ -128,6 +128,7 @@ hps = studio_scorers:make
 }
 
 
+@pytest.mark.slow
 def test_an_installed_package_provides_kinds(tmp_path, monkeypatch, judge):
     for name, text in PACKAGE.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -186,6 +186,7 @@ def test_a_pruned_round_is_judged_without_the_stopped(base, studio, tmp_path):
     assert all(whole[a.dna] == a.pixel_digest for a in made)
 
 
+@pytest.mark.slow
 def test_stopped_ones_cost_and_are_not_made_again(base, studio):
     catalog, tiny, judge, slots, attempts, pruner, _ = studio
     spent = ledger_lines(catalog, "generate")

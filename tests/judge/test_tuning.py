@@ -64,6 +64,7 @@ def test_the_table_has_every_rule_that_refuses_and_says_how_pictures_were_looked
     assert "They speak for pictures that come the same way" in table.premise
 
 
+@pytest.mark.slow
 def test_words_count_what_is_lost_and_spared(api):
     proposal = api.load()
     effect = proposal.effect()

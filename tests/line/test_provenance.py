@@ -78,6 +78,7 @@ def test_a_stranger_computes_the_collectors_hash_from_the_published_pictures(sol
         assert ("as was published" in evidence) == bool(given)
 
 
+@pytest.mark.slow
 def test_another_hash_fails_the_proof_and_names_both(sold):
     folder, address, expected, _ = sold
     proof = verify(address, folder, provenance="ab" * 32)

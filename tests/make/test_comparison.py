@@ -83,6 +83,7 @@ def test_recipes_with_one_cause_are_one_kind():
     assert kinds_of(asked) == kinds
 
 
+@pytest.mark.slow
 def test_another_spacing_is_found_by_experiment():
     base = load_base()
     elsewhere = respaced(base, "linspace")
@@ -109,6 +110,7 @@ def by_other_noise(base, asked, kind: str):
 STRONG = {"prompt": "dense rings in aurora colours on night", "guidance": 14.0, "width": 32, "height": 32}
 
 
+@pytest.mark.slow
 def test_other_noise_between_the_steps_is_found_by_experiment():
     base = load_base()
     asked = [recipe(base=base.digest, steps=4, scheduler="Euler a", profile="fast", **STRONG)]
@@ -133,6 +135,7 @@ def test_ddim_that_is_euler_elsewhere_is_found_by_experiment():
     assert f"0 of {pair.apart.largest} grey levels" in cause.words
 
 
+@pytest.mark.slow
 def test_a_pass_over_a_picture_with_all_its_steps_is_found_by_experiment():
     base, start = load_base(), start_picture(32)
     digest = hashlib.sha256(start).hexdigest()
@@ -157,6 +160,7 @@ def test_values_that_were_cut_are_told_from_rounding():
     assert cause.name == "rounding"
 
 
+@pytest.mark.slow
 def test_what_no_experiment_explains_is_said_to_be_unexplained():
     base = load_base()
     asked = [recipe(base=base.digest, steps=2, width=32, height=32)]
@@ -164,6 +168,7 @@ def test_what_no_experiment_explains_is_said_to_be_unexplained():
     assert [cause.name for cause in causes(pair)] == ["not explained"]
 
 
+@pytest.mark.slow
 def test_what_an_experiment_leaves_is_said_to_be_unexplained():
     base = load_base()
     elsewhere = respaced(base, "linspace")

@@ -85,6 +85,7 @@ def test_a_unet_paints_what_the_plain_pipeline_paints(bases, name, profile):
             assert np.asarray(image).std() > 1
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_whole_pipeline_paints_what_it_paints_alone(bases, name):
     base = bases(name)
@@ -195,6 +196,7 @@ def test_a_weak_start_stays_near_the_picture(bases, name):
     assert far(weak, strong) > 0
 
 
+@pytest.mark.slow
 def test_a_second_pass_is_img2img_over_the_first(bundled):
     from PIL import Image
 

@@ -25,6 +25,7 @@ from tests.suites import some
 # ---------------------------------------------------------------- exchange
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", some(UNETS, ["sd1"]))
 def test_kohya_and_back_changes_no_bit_and_no_picture(bases, trained, name):
     base = bases(name)

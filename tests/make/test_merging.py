@@ -136,6 +136,7 @@ def test_attention_processors_of_old(bases):
     check_moves(base, merged(base, packed(processors(lora))), wanted(base, lora))
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize("start", ["", "base_model.model."])
 @pytest.mark.parametrize("part", ["unet", "text_encoder"])
 def test_files_of_one_network_name_no_part(bases, start, part):
@@ -701,6 +702,7 @@ def test_merged_is_what_diffusers_applies(bases, trained, tmp_path, profile, lay
     )
 
 
+@pytest.mark.slow
 def test_several_weighted_adapters(bases, style, trained, tmp_path):
     base = bases("sd1")
     other = train(style, base, TrainConfig(**SMALL | {"seed": 9}), tmp_path).read_bytes()

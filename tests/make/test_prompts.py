@@ -195,6 +195,7 @@ def expected_states(pipe, text: str, skip: int = 1) -> list[torch.Tensor]:
     return sides
 
 
+@pytest.mark.many(2)
 @pytest.mark.parametrize("name, skip", [("sd1", 1), ("sd1", 2), ("sdxl", 1), ("sdxl", 2)])
 def test_embeddings_are_those_of_the_rules(bases, name, skip):
     base = bases(name)
@@ -265,6 +266,7 @@ def test_the_end_of_a_long_prompt_and_every_weight_reach_the_picture(bases):
     assert len({image.tobytes() for image in images}) == 4
 
 
+@pytest.mark.slow
 def test_prompts_of_different_lengths_change_nothing_about_each_other(bases):
     base = bases("sdxl")
     asked = [recipe(base, LONG[: 30 * i], seed=i, prompt_syntax="a1111") for i in range(6)]

@@ -90,6 +90,7 @@ def test_a_mask_is_painted_as_diffusers_paints_it(base, painter, kind, strength,
     assert far(ours, edges(64, 64, 5)) > 40
 
 
+@pytest.mark.slow
 def test_a_masked_recipe_is_one_picture_in_any_batch(base, painter):
     for own in (base, painter):
         files = Files()
@@ -99,6 +100,7 @@ def test_a_masked_recipe_is_one_picture_in_any_batch(base, painter):
         assert len(set(together)) == 8
 
 
+@pytest.mark.slow
 def test_a_second_pass_keeps_what_the_mask_keeps(base):
     files = Files()
     recipe = asked(base, files, steps=2, hires=SecondPass(scale=2, strength=1.0))

@@ -157,6 +157,7 @@ def two_hundred(base):
     return recipes, [pixel_digest(image) for image in render(base, recipes)]
 
 
+@pytest.mark.slow
 def test_other_seed_prompt_or_guidance_is_another_picture(base):
     first = recipe(1, base.digest, profile="fast")
     others = [

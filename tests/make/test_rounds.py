@@ -218,6 +218,7 @@ def test_a_drop_holds_editions_of_several_settings_and_proves_each(tmp_path, tin
     assert steps == [2, 2, 3, 3]
 
 
+@pytest.mark.slow
 def test_a_recipe_that_no_settings_gave_is_still_found_out(tmp_path, tiny, base):
     "The audit derives each recipe anew, under the settings that it was painted with."
     catalog = Catalog(tmp_path / "studio")
@@ -255,6 +256,7 @@ def test_what_people_reject_after_the_choice_is_not_packed(tmp_path, tiny, base)
     assert pack(catalog, tiny, 1, 1, 4, facts, weights_files(base)) == manifest
 
 
+@pytest.mark.slow
 def test_editions_of_two_bases_make_no_drop(tmp_path, tiny, base):
     catalog = Catalog(tmp_path / "studio")
     slots = frozen_slots(catalog, tiny, tiny.salt)
@@ -329,6 +331,7 @@ def test_traits_of_an_edition_can_not_be_taken_from_it(tmp_path, tiny, base):
     assert catalog.all("slot") == before
 
 
+@pytest.mark.slow
 def test_an_attempt_for_other_traits_is_no_candidate_any_more(tmp_path, tiny, base):
     catalog = Catalog(tmp_path / "studio")
     slots = frozen_slots(catalog, tiny, tiny.salt)
@@ -469,6 +472,7 @@ def test_a_public_salt_that_is_changed_leaves_what_was_made_provable(tmp_path, t
     assert pack(catalog, salted, 1, 1, 4, facts, weights_files(base)).quantity == 4
 
 
+@pytest.mark.slow
 def test_editions_of_an_artmint_that_kept_no_settings_are_held_against_what_it_recorded(tmp_path, tiny, base):
     catalog = Catalog(tmp_path / "studio")
     slots = frozen_slots(catalog, tiny, tiny.salt)

@@ -253,7 +253,7 @@ def some_of_each_step() -> list[str]:
     return [name for each in steps for name in [lie for lie in FOUND if FOUND[lie][1] == each][::2]]
 
 
-@pytest.mark.many(10)
+@pytest.mark.many(5)
 @pytest.mark.parametrize("name", some(FOUND, some_of_each_step()))
 def test_a_lie_is_found(lie, name):
     change, step = FOUND[name]
@@ -262,7 +262,7 @@ def test_a_lie_is_found(lie, name):
     assert proof.exit_code == 1
 
 
-@pytest.mark.many(5)
+@pytest.mark.many(3)
 @pytest.mark.parametrize("name", NAMED)
 def test_what_nobody_can_check_is_named(lie, name):
     change, step, words = NAMED[name]

@@ -137,6 +137,7 @@ def test_a_lossy_picture_that_was_retouched_fails_when_it_is_encoded_again(lie):
 ALIKE = r"token 1: [\d.]+ levels of 255 apart in the worst square, and rounding explains [\d.]+"
 
 
+@pytest.mark.slow
 def test_what_another_machine_rounds_is_measured_and_held(lie):
     proof = lie(lambda files: repainted(files, "fast", elsewhere), regenerate=True)
     assert proof.exit_code == 0, proof.text()
@@ -209,6 +210,7 @@ def of_weights(files: dict, name: str) -> str:
     return next(path for path in files if path.startswith("weights/") and path.endswith(name))
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize("where", ["inside", "apart"])
 def test_weights_that_are_another_base(lie, where):
     def change(files):
@@ -220,6 +222,7 @@ def test_weights_that_are_another_base(lie, where):
     assert re.search(r"should be base [0-9a-f]{64}, and are [0-9a-f]{64}", failed(proof)["regenerate"])
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize(
     "name, where",
     some(
@@ -240,6 +243,7 @@ def test_weights_with_a_strange_file_are_not_loaded(lie, name, where):
     assert "which is not loaded" in proof.steps[-1].evidence
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize("where", ["inside", "apart"])
 def test_weights_that_name_other_code_are_not_loaded(lie, where):
     def change(files):
@@ -277,6 +281,7 @@ def listed_nowhere(files: dict) -> None:
     files["weights.json"] = WeightsListing(bases={digest: place}).data
 
 
+@pytest.mark.slow
 def test_weights_that_no_store_has_are_those_of_the_package_where_it_has_them(lie):
     proof = lie(listed_nowhere, regenerate=True)
     assert proof.exit_code == 0, proof.text()
@@ -290,6 +295,7 @@ def test_weights_that_no_store_has_are_unchecked(lie, tmp_path):
     assert f"the base's files at {cid(b'nowhere')} weren't had" in proof.steps[-1].evidence
 
 
+@pytest.mark.slow
 def test_a_base_that_is_not_published_comes_from_the_package_or_the_caller(lie, tmp_path):
     from artmint.make.base import load_base
 

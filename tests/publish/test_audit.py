@@ -381,6 +381,7 @@ def probe():
     return probe_of(load_judge(), DEMO)
 
 
+@pytest.mark.slow
 def test_a_wrong_picture_whose_papers_are_in_order_is_seen(made, probe):
     "Two editions with each other's pictures, every digest and recipe in order as far as papers go: only somebody who looks can tell."
     catalog = Catalog(made)

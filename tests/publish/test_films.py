@@ -104,6 +104,7 @@ def test_a_lost_film_comes_back_with_the_same_bytes_and_another_studio_has_them_
     assert len(other.history("film", before["mp4"].facts.dna)) == 1
 
 
+@pytest.mark.slow
 def test_what_comes_out_otherwise_is_refused_and_overwrites_nothing(made, painter, tmp_path):
     import dataclasses
 
@@ -120,6 +121,7 @@ def test_what_comes_out_otherwise_is_refused_and_overwrites_nothing(made, painte
     assert not other.has_blob(film.file_digest)
 
 
+@pytest.mark.slow
 def test_it_goes_on_where_it_was_stopped(minted, painter, tmp_path, monkeypatch):
     catalog, collection, orders = filmed(unminted(minted[0], tmp_path / "studio"))
     kept, real = [], films._keep_film

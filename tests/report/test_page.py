@@ -4,6 +4,7 @@ import re
 import time
 
 import jsonschema
+import pytest
 
 from artmint.report.page import LETTER, WIDTH, bars
 from artmint.studio.ledger import LedgerLine, bill, load_money
@@ -70,6 +71,7 @@ def test_the_page_says_what_was_refused_which_slots_starve_and_who_decided_what(
     assert {link for link in re.findall(r'href="#([^"]+)"', page)} <= set(ids)
 
 
+@pytest.mark.slow
 def test_of_many_attempts_all_are_named_and_as_many_as_fit_are_shown(tmp_path):
     from artmint.report.page import OTHERS_SHOWN, report_facts, report_page
 

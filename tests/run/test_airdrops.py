@@ -105,6 +105,7 @@ def executed(owners, studio, document):
     return owners.send(safe.functions.execTransaction(*facts, signatures))
 
 
+@pytest.mark.slow
 def test_a_safe_s_owners_give_in_one_transaction(node, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("ARTMINT_PASSPHRASE", PASSPHRASE)
     owners = Owners(tmp_path / "owners", node)

@@ -48,6 +48,7 @@ def test_the_list_says_what_every_key_has_sent(minted, capsys):
     assert not any("raw" in row for row in document["transactions"])
 
 
+@pytest.mark.slow
 def test_a_lost_catalog_is_rebuilt_after_it_was_said(minted, lost, capsys):
     command = ["journal", "rebuild", ROOT / "collections/demo", "--studio", lost]
     code, said = typed(capsys, *command)

@@ -108,6 +108,7 @@ def test_kernels_of_a_batch_are_separate_forks_of_one_process_and_end_with_it(tm
     assert gone(int(first[5])) and gone(int(second[7]))
 
 
+@pytest.mark.slow
 @forking
 def test_a_kernel_is_started_anew_where_the_nursery_was_killed(tmp_path):
     with nursery(["00_seeds"]) as how:
@@ -139,6 +140,7 @@ with nursery(["15_generate"]) as how:
 """
 
 
+@pytest.mark.slow
 @forking
 def test_nursery_and_kernel_end_when_their_driver_is_killed(tmp_path):
     driver = subprocess.Popen(

@@ -228,6 +228,7 @@ def test_an_embedding_comes_in_under_its_word(house, bundled, capsys):
         assert (code, message in messages) == (2, True)
 
 
+@pytest.mark.slow
 def test_a_base_has_a_name_and_the_studios_only_one_is_meant(house, capsys):
     folder = saved("sdxl", house / "models" / "tiny-xl")
     added = answer(capsys, "base", "add", "models/tiny-xl", "--name", "xl")

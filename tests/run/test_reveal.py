@@ -30,6 +30,7 @@ def test_doing_without_a_copy_is_a_decision_on_record(packed, capsys):
     assert {body["why"] for body in waivers.values()} == {"a rehearsal"} and len(waivers) == 2
 
 
+@pytest.mark.slow
 def test_a_lost_salt_comes_back_from_its_copy_and_from_no_other(sealed, capsys):
     import sqlite3
 

@@ -121,6 +121,7 @@ def test_a_second_run_is_told_who_is_at_work(books, order, tmp_path):
     runner.run_batch(order(stages=("00_seeds",)), studio, print)
 
 
+@pytest.mark.slow
 def test_killed_and_run_again(books, order, tmp_path):
     "SIGKILL in the middle of a stage: its notebook is known as interrupted, and the next run goes on from there."
     studio = tmp_path / "studio"
@@ -185,6 +186,7 @@ def test_from_here_to_there(books, order, tmp_path):
     assert len(runner.finished(order(), studio)) == 6
 
 
+@pytest.mark.slow
 def test_papermill_s_own_unfinished_notebook_is_known(books, order, tmp_path):
     "A notebook under a stage's name whose run never ended: no end_time. It is put aside and the stage runs again."
     studio = tmp_path / "studio"

@@ -140,6 +140,7 @@ def test_a_plan_says_what_deploying_would_refuse(shop, capsys):
     assert json.loads(artmint(capsys, "sale", "plan", *shop.words, "--json", code=1))["problems"]
 
 
+@pytest.mark.slow
 def test_a_deployment_that_was_killed_goes_on_though_its_stages_are_over(timed_shop, capsys, monkeypatch):
     "It is on the chain, and nobody wrote down where: what stands is said, and nothing is sent again."
     shop = timed_shop
@@ -179,6 +180,7 @@ def test_sales_that_nobody_can_mean_are_refused_in_words(shop, capsys, tmp_path)
     assert "never ends" in artmint(capsys, "sale", "plan", *shop.words, "--terms", "/dev/zero", code=2)
 
 
+@pytest.mark.slow
 def test_what_is_deployed_is_looked_at_and_ended_whatever_became_of_the_terms(shop, capsys):
     "A list that was changed or lost, a price in another unit: the sale goes on by what the chain has, and can be ended."
 

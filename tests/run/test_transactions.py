@@ -55,6 +55,7 @@ def test_a_cancel_frees_the_nonce(blocked):
     assert len(blocked.mint(16)) == 1
 
 
+@pytest.mark.slow
 def test_a_nonce_that_was_given_up_is_taken_by_the_next(blocked):
     assert "is given up" in tx(blocked, "abandon", "0", blocked.who.minter.address.lower())
     assert [one.nonce for one in blocked.mint(16)] == [0]
@@ -73,6 +74,7 @@ def test_a_mint_that_is_stopped_says_what_that_means(capsys):
     assert "Run again to go on" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_key_that_studio_toml_names_is_the_one_that_signs(blocked):
     keys = blocked.folder / "keys"
     (keys / "minter.json").rename(keys / "hot.json")
@@ -83,6 +85,7 @@ def test_the_key_that_studio_toml_names_is_the_one_that_signs(blocked):
     assert "mintBatch is confirmed" in tx(blocked, "speed-up", "0")
 
 
+@pytest.mark.slow
 def test_what_takes_a_nonce_is_signed_within_the_limits_of_the_key(blocked):
     (blocked.folder / "studio.toml").write_text("[policy]\nday = 0.000000001\n")
     before = blocked.minter.transactions()

@@ -316,6 +316,7 @@ def test_only_where_a_picture_is_entered_may_a_body_be_large():
     assert LogLines().format.__doc__
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize(
     "method, headers", [("GET", []), ("POST", []), ("POST", [(b"content-length", b"0")])]
 )

@@ -247,6 +247,7 @@ def _claims(folder, batches, name, seen):
         queue.settle(id, name, "done")
 
 
+@pytest.mark.slow
 def test_processes_share_the_queue_without_overlap(queue):
     for number in range(24):
         queue.submit(f"r{number}", {"batch": ("moons", "tides")[number % 2]})

@@ -518,6 +518,7 @@ PLACES = [
 PLACES += ["receiver before", "receiver after", "before the answer", ""]
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_and_nothing_out_of_order_whoever_dies_when(
     open_studio, receiver, quick, monkeypatch
 ):

@@ -435,6 +435,7 @@ def test_many_news_come_in_pieces_that_miss_nothing(tmp_path):
     assert keys == [f"{i}" for i in range(25)]
 
 
+@pytest.mark.slow
 def test_news_from_other_processes_come_once_and_in_order(tmp_path):
     news_reach_who_watches([tmp_path, tmp_path], 60)
 

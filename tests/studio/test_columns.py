@@ -89,6 +89,7 @@ def test_writers_pack_as_they_go_and_readers_see_every_record(tmp_path, monkeypa
     assert len(pages) >= 3 and all(upto == since for (_, upto), (since, _) in zip(pages, pages[1:]))
 
 
+@pytest.mark.slow
 def test_processes_that_write_and_pack_at_once_lose_and_double_nothing(tmp_path):
     Catalog(tmp_path).close()
     writers = [SPAWN.Process(target=write, args=(str(tmp_path), start)) for start in (0, 1200)]
