@@ -291,7 +291,7 @@ def _scales(subject: Subject, rng: np.random.Generator, side: int) -> Image.Imag
     image = _empty(subject, side)
     pen = ImageDraw.Draw(image)
     paints = _paints(subject, rng)
-    radius = side * (rng.uniform(0.23, 0.34) if subject.density == "sparse" else rng.uniform(0.16, 0.2))
+    radius = side * (rng.uniform(0.27, 0.38) if subject.density == "sparse" else rng.uniform(0.18, 0.23))
     middle = side / 2 if subject.placement == "centred" else side / 2 + radius * rng.uniform(0.3, 0.7)
     shares = (1, rng.uniform(0.6, 0.72), rng.uniform(0.26, 0.4))[: rng.integers(2, 4)]
     order = rng.permutation(len(paints))
@@ -304,7 +304,7 @@ def _scales(subject: Subject, rng: np.random.Generator, side: int) -> Image.Imag
         _disc(pen, centre, radius * 0.98, ground)
         for number, share in enumerate(shares):
             paint = paints[order[(number + turn * row) % len(paints)]]
-            _disc(pen, centre, radius * 0.88 * share, paint)
+            _disc(pen, centre, radius * 0.86 * share, paint)
     return image
 
 # %% ../../nbs/train/drawings.ipynb #bf433355

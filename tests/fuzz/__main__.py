@@ -13,7 +13,9 @@ from pathlib import Path
 import tests.fuzz.wires  # noqa: F401 registers its gates
 from tests.fuzz.gates import GATES, OURS, Way, check_words
 
-MEMORY = 16 * 2**30  # bytes of addresses: an input that makes a library ask for more is told by its MemoryError
+MEMORY = (
+    16 * 2**30
+)  # bytes of addresses: an input that makes a library ask for more is told by its MemoryError
 
 
 def outcome(way: Way, data: bytes, folder: Path) -> str:
