@@ -28,7 +28,7 @@ PALETTES = {
 GROUNDS = {"night": "#0c1233", "paper": "#f7f1e6", "slate": "#46505f"}
 DENSITIES = ("sparse", "dense")
 PLACEMENTS = ("centred", "offset")
-MOTIFS = ("mountains", "waves", "rings", "nebula", "mandala", "truchet")
+MOTIFS = ("mountains", "waves", "rings", "nebula", "mandala", "truchet", "leaves", "scales")
 
 # %% ../../nbs/train/drawings.ipynb #60d7aa39
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def subjects() -> list[Subject]:
 
 # %% ../../nbs/train/drawings.ipynb #bce461fb
 def held_out_subjects(subject: Subject) -> bool:
-    "Whether the pair of motif and palette is kept from training (6 of 48 pairs)."
+    "Whether the pair of motif and palette is kept from training (8 of 64 pairs)."
     return list(PALETTES).index(subject.palette) == (MOTIFS.index(subject.motif) + 2) % len(PALETTES)
 
 # %% ../../nbs/train/drawings.ipynb #8d36c84c
@@ -231,6 +231,82 @@ def _nebula(subject: Subject, rng: np.random.Generator, side: int) -> Image.Imag
     mixed = paints[low] * (1 - part) + paints[high] * part
     return Image.fromarray(mixed.round().astype(np.uint8))
 
+# %% ../../nbs/train/drawings.ipynb #336d3559
+def _leaf(
+    pen: ImageDraw.ImageDraw, foot: np.ndarray, heading: float, length: float, width: float, fill: tuple
+) -> None:
+    "An almond from its foot to its tip; `heading` in radians, lengths in pixels."
+    along = np.array([np.cos(heading), np.sin(heading)])
+    across = np.array([-along[1], along[0]])
+    part = np.linspace(0, 1, 24)
+    spine = foot + np.outer(part * length, along)
+    swell = np.outer(np.sin(np.pi * part**0.8) * width / 2, across)
+    rim = np.concatenate([spine + swell, (spine - swell)[::-1]])
+    pen.polygon([tuple(point) for point in rim], fill=fill)
+
+
+def _stem(subject: Subject, rng: np.random.Generator, side: int) -> np.ndarray:
+    "Sixty points from below the lower edge up: nearly upright, or leaning to one side."
+    lean = rng.choice([-1, 1])
+    if subject.placement == "centred":
+        foot, bend = 0.5 + rng.uniform(-0.03, 0.03), lean * rng.uniform(0, 0.06)
+    else:
+        foot, bend = 0.5 - lean * rng.uniform(0.2, 0.28), lean * rng.uniform(0.3, 0.42)
+    part = np.linspace(0, 1, 60)
+    height = 1.03 - part * rng.uniform(0.8, 0.86)
+    return side * np.stack([foot + bend * part**1.6, height], 1)
+
+
+def _heading(points: np.ndarray, at: int) -> float:
+    "Where a line of points goes at one of them, in radians."
+    x, y = points[min(at + 1, len(points) - 1)] - points[at - 1]
+    return np.arctan2(y, x)
+
+
+def _leaves(subject: Subject, rng: np.random.Generator, side: int) -> Image.Image:
+    "A stem with pairs of leaves, and one at its tip."
+    image = _empty(subject, side)
+    pen = ImageDraw.Draw(image)
+    paints = _paints(subject, rng)
+    stem = paints.pop(rng.integers(len(paints)))
+    pairs = int(rng.integers(3, 5) if subject.density == "sparse" else rng.integers(6, 8))
+    points = _stem(subject, rng, side)
+    pen.line([tuple(point) for point in points], fill=stem, width=round(side * 0.022), joint="curve")
+    reach, slim = side * rng.uniform(0.36, 0.42), rng.uniform(0.34, 0.4) * (1 if pairs < 6 else 0.72)
+    turn = rng.uniform(0.85, 1.05)
+    start = rng.integers(len(paints))
+    for number, place in enumerate(np.linspace(0.16, 0.88, pairs)):
+        at, length = int(place * 59), reach * (1 - 0.55 * place)
+        paint = paints[(start + number) % len(paints)]
+        for way in (-turn, turn):
+            _leaf(pen, points[at], _heading(points, at) + way, length, length * slim, paint)
+    tip = paints[(start + pairs) % len(paints)]
+    _leaf(pen, points[-3], _heading(points, 58), reach * 0.42, reach * 0.2, tip)
+    return image
+
+# %% ../../nbs/train/drawings.ipynb #40576704
+def _scales(subject: Subject, rng: np.random.Generator, side: int) -> Image.Image:
+    "Rows of overlapping discs in rings; sometimes every other row in other colours."
+    ground = _rgb(GROUNDS[subject.ground])
+    image = _empty(subject, side)
+    pen = ImageDraw.Draw(image)
+    paints = _paints(subject, rng)
+    radius = side * (rng.uniform(0.27, 0.38) if subject.density == "sparse" else rng.uniform(0.18, 0.23))
+    middle = side / 2 if subject.placement == "centred" else side / 2 + radius * rng.uniform(0.3, 0.7)
+    shares = (1, rng.uniform(0.6, 0.72), rng.uniform(0.26, 0.4))[: rng.integers(2, 4)]
+    order = rng.permutation(len(paints))
+    turn = int(rng.integers(2))
+    top = rng.uniform(-0.5, 0) * radius
+    rows, columns = int(2 * side / radius) + 3, int(side / radius / 4) + 2
+    for row, column in itertools.product(range(rows), range(-columns, columns + 1)):
+        x = middle + (2 * column + row % 2) * radius
+        centre = np.array([x, top + row * radius / 2])
+        _disc(pen, centre, radius * 0.98, ground)
+        for number, share in enumerate(shares):
+            paint = paints[order[(number + turn * row) % len(paints)]]
+            _disc(pen, centre, radius * 0.86 * share, paint)
+    return image
+
 # %% ../../nbs/train/drawings.ipynb #bf433355
 _BY_MOTIF = {
     "rings": _rings,
@@ -239,6 +315,8 @@ _BY_MOTIF = {
     "mandala": _mandala,
     "truchet": _truchet,
     "nebula": _nebula,
+    "leaves": _leaves,
+    "scales": _scales,
 }
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from artmint.core.collection import example
 from artmint.seeds import load_collection
-from artmint.train.drawings import CAPTIONS, Subject, caption, draw, held_out_subjects, subjects
+from artmint.train.drawings import CAPTIONS, MOTIFS, Subject, caption, draw, held_out_subjects, subjects
 
 DEMO = example()
 
@@ -27,7 +27,7 @@ def test_every_subject_is_drawn_and_no_two_alike():
     assert len({draw(subject, 5, 32).tobytes() for subject in every}) == len(every)
 
 
-@pytest.mark.parametrize("motif", ["mountains", "waves", "rings", "nebula", "mandala", "truchet"])
+@pytest.mark.parametrize("motif", MOTIFS)
 def test_a_seed_gives_the_same_drawing_and_another_another(motif):
     subject = Subject(motif, "ocean", "night", "dense", "offset")
     first = draw(subject, 7, 48)
