@@ -68,6 +68,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                 'artmint/chain/connect.py'),
                                        'artmint.chain.connect.NodeBusy': ('chain/connect.html#nodebusy', 'artmint/chain/connect.py'),
                                        'artmint.chain.connect.NodeLags': ('chain/connect.html#nodelags', 'artmint/chain/connect.py'),
+                                       'artmint.chain.connect.NodeRefuses': ('chain/connect.html#noderefuses', 'artmint/chain/connect.py'),
                                        'artmint.chain.connect.NodeSilent': ('chain/connect.html#nodesilent', 'artmint/chain/connect.py'),
                                        'artmint.chain.connect.NodesDisagree': ( 'chain/connect.html#nodesdisagree',
                                                                                 'artmint/chain/connect.py'),

@@ -96,8 +96,13 @@ def add_run(
     json: Json = False,  # for programs
 ) -> None:
     "Ask for a run. The same words under the same name again are the same run."
+    from artmint.run.batch import existing_catalog
+    from artmint.service.queue import read_request, refuse_run
+
     asked = {"batch": batch, "first": first, "last": last, "drop": drop, "first_slot": first_slot}
     asked |= {"quantity": quantity, "priority": priority, "not_before": not_before}
+    if existing_catalog(studio) is None:
+        refuse_run(read_request(name, asked), batches, studio)  # before a studio begins that holds nothing
     _show(open_queue(studio, batches, begin=True).submit(name, asked), json)
 
 

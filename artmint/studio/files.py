@@ -68,9 +68,19 @@ def make_folder(
         sync_folder(one.parent)
 
 
-def _part_of(path: Path) -> Path:
-    "A hidden name in the same folder for what is still being written; no other writer has it."
-    return path.with_name(f".{path.name[:32]}.{os.getpid()}.{secrets.token_hex(4)}")
+@contextmanager
+def _part_of(path: Path) -> Iterator[Path]:
+    """A hidden name in the same folder for what is still being written; no other writer has it, and in the end it is
+    gone. What the system refuses to it was refused to the file that it would have become."""
+    part = path.with_name(f".{path.name[:32]}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        yield part
+    except OSError as error:
+        if str(error.filename) != str(part):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    finally:
+        part.unlink(missing_ok=True)
 
 # %% ../../nbs/studio/files.ipynb #f3b133d2
 @contextmanager
@@ -79,14 +89,11 @@ def replacing(
 ) -> Iterator[BinaryIO]:  # the file to write to
     """A file to write that takes the name `path` only when it is whole. What raises inside leaves the old
     file as it was."""
-    part = _part_of(path)
-    try:
+    with _part_of(path) as part:
         with open(part, "xb") as file:
             yield file
             force_file(file)
         os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
     sync_folder(path.parent)
 
 
@@ -154,16 +161,14 @@ def write_new(
 ) -> bool:  # False: the file was there already, and was left as it is
     "Create a file entirely or not at all, and never replace one."
     make_folder(path.parent)
-    part = _part_of(path)
     try:
-        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            file.write(data)
-            force_file(file)
-        _link(part, path)
+        with _part_of(path) as part:
+            with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+                file.write(data)
+                force_file(file)
+            _link(part, path)
     except FileExistsError:
         return False
-    finally:
-        part.unlink(missing_ok=True)
     sync_folder(path.parent)
     return True
 

@@ -12,7 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from artmint.chain.connect import NodesDisagree, NodeSilent, SeveralNodes, WrongChain, connect, one_node
+from artmint.chain.connect import (
+    NodeRefuses,
+    NodesDisagree,
+    NodeSilent,
+    SeveralNodes,
+    WrongChain,
+    connect,
+    one_node,
+)
 from artmint.chain.contract import contract_of
 from artmint.chain.networks import NETWORKS
 from artmint.mint import mint
@@ -294,6 +302,27 @@ def test_an_answer_has_a_limit_in_bytes_and_in_seconds(serve, monkeypatch):
                 "eth_chainId", []
             )
     assert time.monotonic() - begun < 25
+
+
+def test_a_node_that_lets_its_whole_time_pass_is_asked_once(serve):
+    "One whose connection breaks at once is asked again, for that may be over; one that is silent takes its time again."
+    asked: list = []
+
+    def silent(question):
+        asked.append(question)
+        time.sleep(1)
+        return 200, {}, []
+
+    with pytest.raises(NodeSilent):
+        one_node(serve(silent), 0.3).make_request("eth_chainId", [])
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_node_that_lets_nobody_in_is_not_a_matter_of_the_connection(serve, status):
+    with pytest.raises(NodeRefuses, match="a key: check that it is whole, valid and paid for") as caught:
+        one_node(serve(lambda question: (status, {}, []))).make_request("eth_chainId", [])
+    assert (f"HTTP {status}" in str(caught.value), caught.value.exit_code) == (True, 3)
 
 
 def test_a_user_and_a_password_are_sent_and_not_shown(serve):

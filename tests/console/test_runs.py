@@ -54,6 +54,14 @@ def test_what_is_refused_says_why_with_its_code(typed):
         assert (ended, says in err) == (code, True), (words, err)
 
 
+@pytest.mark.parametrize(
+    "words", [("../monday", "moons"), ("monday", "stars"), ("monday", "moons", "--drop", "0")]
+)
+def test_a_run_that_cannot_be_begins_no_studio(typed, tmp_path, words):
+    code, _, err = typed("runs", "add", *words)
+    assert (code, (tmp_path / "studio").exists()) == (2, False), err
+
+
 def test_a_worker_that_finds_nothing_stops_when_told_to(typed):
     code, out, err = typed("work", "--once")
     assert (code, out) == (0, "")

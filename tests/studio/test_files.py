@@ -112,6 +112,20 @@ def test_write_new_never_replaces(tmp_path):
     assert os.listdir(tmp_path / "a") == ["b"]
 
 
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.EFBIG])
+def test_what_the_system_refuses_is_named_as_it_was_asked_for(tmp_path, monkeypatch, number):
+    "Not by the hidden name that it has while it is written."
+
+    def refuse(old, new):
+        raise OSError(number, os.strerror(number), str(old), None, str(new))
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(OSError) as caught:
+        write_whole(tmp_path / "voice.json", b"{}")
+    assert (caught.value.errno, caught.value.filename) == (number, str(tmp_path / "voice.json"))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_secret_can_be_made_where_disks_have_no_hard_links(tmp_path, monkeypatch):
     "exFAT and some shares: the name is taken first, and the file is whole when it has it."
 
