@@ -86,7 +86,7 @@ class NodeRefuses(NodeSilent):
         "being sent, the next run finds out first whether it has arrived."
     )
 
-
+# %% ../../nbs/chain/connect.ipynb #4bdbe032
 class NodeLags(Refusal):
     "A block that was seen isn't there when something is asked about it."
 
@@ -227,7 +227,7 @@ class JsonWire:
         headers = self.headers | {"Content-Length": str(len(data))}
         return request(Request(self.url, "POST", headers, lambda: [data], self.seconds), limit)[1]
 
-
+# %% ../../nbs/chain/connect.ipynb #21f55b1f
 class _Wire(JsonWire):
     "In the place of web3.py's sessions."
 

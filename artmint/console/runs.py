@@ -105,7 +105,7 @@ def add_run(
         refuse_run(read_request(name, asked), batches, studio)  # before a studio begins that holds nothing
     _show(open_queue(studio, batches, begin=True).submit(name, asked), json)
 
-
+# %% ../../nbs/console/runs.ipynb #26cfe4a9
 @runs_app.command("list")
 def list_runs(
     state: InState = "",  # which ones

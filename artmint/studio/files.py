@@ -67,7 +67,7 @@ def make_folder(
         one.mkdir(mode=mode if one == folder else 0o777, exist_ok=True)
         sync_folder(one.parent)
 
-
+# %% ../../nbs/studio/files.ipynb #2c21dd95
 @contextmanager
 def _part_of(path: Path) -> Iterator[Path]:
     """A hidden name in the same folder for what is still being written; no other writer has it, and in the end it is

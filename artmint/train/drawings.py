@@ -262,7 +262,7 @@ def _heading(points: np.ndarray, at: int) -> float:
     x, y = points[min(at + 1, len(points) - 1)] - points[at - 1]
     return np.arctan2(y, x)
 
-
+# %% ../../nbs/train/drawings.ipynb #b12df5b6
 def _leaves(subject: Subject, rng: np.random.Generator, side: int) -> Image.Image:
     "A stem with pairs of leaves, and one at its tip."
     image = _empty(subject, side)

@@ -4,10 +4,13 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import nbformat
+import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "artmint"
@@ -22,6 +25,27 @@ MODULES = {
     for path in sorted(PACKAGE.rglob("*.py"))
     if "data" not in path.parts and not path.stem.startswith("_")
 }
+
+
+def each(values: Iterable[Any]) -> Callable:
+    "Make one test of a check on many values, which lists all that fail it: five thousand tests would take a minute to tell."
+    values = list(values)
+
+    def of_all(check: Callable[[Any], None]) -> Callable[[], None]:
+        def test() -> None:
+            assert values
+            wrong = {}
+            for value in values:
+                try:
+                    check(value)
+                except (AssertionError, pytest.fail.Exception) as failure:
+                    wrong[str(value)] = str(failure)
+            assert not wrong, "\n\n".join(f"{value}: {words}" for value, words in wrong.items())
+
+        test.__name__, test.__doc__ = check.__name__, check.__doc__
+        return test
+
+    return of_all
 
 
 def module_of(notebook: str) -> str:

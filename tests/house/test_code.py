@@ -4,9 +4,7 @@ import ast
 import subprocess
 from pathlib import Path
 
-import pytest
-
-from .house import MODULES, NOTEBOOKS, ROOT, code_of, exported, tool, tree_of
+from .house import MODULES, NOTEBOOKS, ROOT, code_of, each, exported, tool, tree_of
 
 SOURCES = sorted(
     path
@@ -33,8 +31,8 @@ TABLE = (ast.Dict, ast.List, ast.Tuple, ast.Set)
 NODES = {"artmint": 50, "bench": 60, "scripts": 60, "tests": 60}  # that a statement may have
 DIALECT = {"said", "told", "found", "each", "known", "whole"}  # nobody's name for a thing
 
-each_module = pytest.mark.parametrize("module", MODULES)
-each_source = pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
+each_module = each(MODULES)
+each_source = each(SOURCES)
 
 
 def size(node: ast.AST) -> int:
@@ -111,7 +109,7 @@ def most_lines(source: str) -> int:
     return 60 if [type(node) for node in body] == [ast.ClassDef] else 40
 
 
-@pytest.mark.parametrize("notebook", NOTEBOOKS)
+@each(NOTEBOOKS)
 def test_cells_can_be_read(notebook):
     "What people edit in a notebook is held to the same as the module."
     heavy = []

@@ -3,9 +3,7 @@
 import ast
 import collections
 
-import pytest
-
-from .house import CHAPTERS, MODULES, NOTEBOOKS, ROOT, defined, imports_of, module_of, tree_of
+from .house import CHAPTERS, MODULES, NOTEBOOKS, ROOT, defined, each, imports_of, module_of, tree_of
 
 FOLDERS = (
     "core studio ipfs make train judge publish chain onchain deliver prove report run service console".split()
@@ -112,7 +110,7 @@ def test_names_are_imported_from_where_they_are_defined():
     assert wrong == []
 
 
-@pytest.mark.parametrize("notebook", NOTEBOOKS)
+@each(NOTEBOOKS)
 def test_nothing_is_re_exported(notebook):
     from .house import code_of, exported
 

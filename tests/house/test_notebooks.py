@@ -14,6 +14,7 @@ from .house import (
     NOTEBOOKS,
     cells_of,
     code_of,
+    each,
     exported,
     is_imports,
     module_of,
@@ -23,7 +24,7 @@ from .house import (
 )
 
 SCALARS = {"str", "int", "float", "bool"}
-each_notebook = pytest.mark.parametrize("notebook", NOTEBOOKS)
+each_notebook = each(NOTEBOOKS)
 
 
 @each_notebook
@@ -91,7 +92,7 @@ def test_it_shows_something(notebook):
     assert any(cell.outputs for cell in library)
 
 
-@pytest.mark.parametrize("notebook", CHAPTERS)
+@each(CHAPTERS)
 def test_a_chapter_opens_with_a_picture_a_plot_or_a_table(notebook):
     "Within its first screens a reader sees what goes in and what comes out."
     for cell in cells_of(notebook)[:14]:
@@ -150,7 +151,7 @@ def test_every_name_is_defined(notebook):
 
 
 @pytest.mark.slow
-@each_notebook
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_it_runs_from_top_to_bottom(notebook, tmp_path):
     "As papermill is typed by hand, from the repository's root, with its defaults."
     import papermill
