@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from loop import Clock, average, load, log, save, time_seeded, update
 from pictures import SIZE, batch_of, drawings, jitter, subject_of, unseen, unseen_subjects
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from words import CONTEXT, tokenizer, tokens
+from words import CONTEXT, among_foreign_words, tokenizer, tokens
 
 from artmint.train.drawings import (
     CAPTIONS,
@@ -83,10 +83,17 @@ def accuracy(judge: Any, words: Any, pictures: torch.Tensor, true: list[Subject]
 class Reading:
     "A wording of a caption: its distinct texts as token ids, and the text of every subject."
 
+    texts: list[str]
     ids: torch.Tensor
     where: torch.Tensor  # (subjects,) the number of a subject's text
     fields: list[tuple[torch.Tensor, torch.Tensor]]  # masks (texts, values) and values (subjects,)
     encoded: torch.Tensor | None = None  # as the judge last read the texts
+
+    def read(self, words: Any, rng: np.random.Generator) -> torch.Tensor:
+        "Its texts as token ids, one time in three among foreign words."
+        if rng.random() > 1 / 3:
+            return self.ids
+        return tokens(words, among_foreign_words(self.texts, rng))
 
 
 def readings(words: Any) -> list[Reading]:
@@ -109,7 +116,7 @@ def reading_of(words: Any, number: int, wording: str) -> Reading:
         mask = torch.full((len(texts), len(values)), -torch.inf)
         mask[where, value] = 0
         fields.append((mask, value))
-    return Reading(tokens(words, texts), where, fields)
+    return Reading(texts, tokens(words, texts), where, fields)
 
 
 def reading_loss(logits: torch.Tensor, reading: Reading, true: torch.Tensor) -> torch.Tensor:
@@ -121,17 +128,12 @@ def reading_loss(logits: torch.Tensor, reading: Reading, true: torch.Tensor) -> 
 
 
 def loss_of(
-    judge: Any, pictures: torch.Tensor, reading: Reading, true: torch.Tensor, step: int
+    judge: Any, pictures: torch.Tensor, reading: Reading, true: torch.Tensor, ids: torch.Tensor | None
 ) -> torch.Tensor:
     "A picture must find its caption among all captions of a wording, and every single word of it."
     with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
         images = judge.encode_image(pictures, normalize=True)
-        # Reading all captions costs more than looking at the pictures, and they change slowly: one step of
-        # five learns to read.
-        if step % 5 == 1 or reading.encoded is None:
-            texts = judge.encode_text(reading.ids, normalize=True)
-        else:
-            texts = reading.encoded
+        texts = reading.encoded if ids is None else judge.encode_text(ids, normalize=True)
     reading.encoded = texts.detach()
     return reading_loss(judge.logit_scale.exp() * images.float() @ texts.float().T, reading, true)
 
@@ -153,7 +155,10 @@ def train_judge(work: Path, minutes: float) -> None:
         index = rng.integers(len(pictures), size=BATCH)
         reading = wordings[rng.choice(len(wordings), p=WORDING_ODDS)]
         x = jitter(batch_of(pictures, index), rng)
-        loss = loss_of(judge, x, reading, true[index], clock.step)
+        # Reading all captions costs more than looking at the pictures, and they change slowly: one step of
+        # five learns to read.
+        due = clock.step % 5 == 1 or reading.encoded is None
+        loss = loss_of(judge, x, reading, true[index], reading.read(words, rng) if due else None)
         update(optimiser, loss, judge)
         with torch.no_grad():
             judge.logit_scale.clamp_(0, math.log(100))

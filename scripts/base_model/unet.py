@@ -13,7 +13,7 @@ from loop import Clock, average, load, log, save, time_seeded, update
 from pictures import SIZE, batch_of, drawings, subject_of
 from tqdm import tqdm
 from vae import LATENT, load_vae
-from words import CONTEXT, tokenizer, tokens
+from words import CONTEXT, among_foreign_words, tokenizer, tokens
 
 from artmint.core.picture import contact_sheet
 from artmint.train.drawings import (
@@ -159,23 +159,29 @@ class Examples:
     "The training set: latents, and captions in all wordings as token ids."
 
     def __init__(self, latents: torch.Tensor, scale: float, words: Any):
-        self.latents, self.scale = latents, scale
+        self.latents, self.scale, self.words = latents, scale, words
         self.true = [subject_of(seed) for seed in range(len(latents))]
         wordings = range(len(CAPTIONS))
         captions = {caption(subject, wording) for subject in subjects() for wording in wordings}
         self.ids = {text: tokens(words, [text])[0] for text in captions | {NEGATIVE}}
 
     def draw(self, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-        "A batch: latents of unit variance and token ids; one caption of ten is empty."
+        "A batch: latents of unit variance and token ids; one caption of ten is empty, one of five has foreign words."
         index = rng.integers(len(self.latents), size=BATCH)
         z = (self.latents[index].float() * self.scale).contiguous(memory_format=torch.channels_last)
-        return z, torch.stack([self.ids[self.caption(number, rng)] for number in index])
+        return z, torch.stack([self.read(self.caption(number, rng), rng) for number in index])
 
     def caption(self, number: int, rng: np.random.Generator) -> str:
         "A wording of a picture's caption, or none."
         if rng.random() < 0.1:
             return NEGATIVE
         return caption(self.true[number], rng.integers(len(CAPTIONS)))
+
+    def read(self, text: str, rng: np.random.Generator) -> torch.Tensor:
+        "A caption's token ids, (CONTEXT,)."
+        if rng.random() > 0.2:
+            return self.ids[text]
+        return tokens(self.words, among_foreign_words([text], rng))[0]
 
 
 def min_snr_weights(alphas: torch.Tensor) -> torch.Tensor:

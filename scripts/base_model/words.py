@@ -1,9 +1,11 @@
 "Words: a CLIP tokenizer of our own, and captions as token ids."
 
 import json
+import string
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from artmint.train.drawings import CAPTIONS, caption, subjects
@@ -67,3 +69,20 @@ def tokens(words: Any, captions: list[str]) -> torch.Tensor:
     "Token ids, (n, CONTEXT)."
     padded = words(captions, padding="max_length", max_length=CONTEXT, truncation=True, return_tensors="pt")
     return padded.input_ids
+
+
+def foreign_words(rng: np.random.Generator) -> str:
+    "One or two words of three to seven letters that mean nothing."
+    words = []
+    for _ in range(rng.integers(1, 3)):
+        letters = rng.choice(list(string.ascii_lowercase), size=rng.integers(3, 8))
+        words.append("".join(letters))
+    return " ".join(words)
+
+
+def among_foreign_words(texts: list[str], rng: np.random.Generator) -> list[str]:
+    """Texts with the same words that mean nothing before or behind all of them. Words that no caption has, such as a style's
+    trigger, are cut into the pieces that some words of captions are made of: it has to be learnt that they say nothing."""
+    foreign, behind = foreign_words(rng), rng.random() < 0.4
+    pairs = [(text, foreign) if behind else (foreign, text) for text in texts]
+    return [", ".join(filter(None, pair)) for pair in pairs]
