@@ -3,6 +3,7 @@
     python scripts/base_model draw   --count 32000        # drawings and captions, once
     python scripts/base_model vae    --minutes 10         # pictures <-> latents
     python scripts/base_model judge  --minutes 6          # open_clip: pictures <-> captions
+    python scripts/base_model reading --minutes 4         # the judge's words, among words that mean nothing
     python scripts/base_model unet   --minutes 90         # captions -> latents; goes on from its checkpoint
     python scripts/base_model bundle --into artmint/data  # fp16 safetensors in the layout of Stable Diffusion
     python scripts/base_model probe  --minutes 6          # a classifier, trained on drawings alone
@@ -39,6 +40,13 @@ def judge(options: argparse.Namespace) -> None:
     train_judge(options.work, options.minutes)
 
 
+def reading(options: argparse.Namespace) -> None:
+    "Captions among words that mean nothing."
+    from judge import train_reading
+
+    train_reading(options.work, options.minutes)
+
+
 def unet(options: argparse.Namespace) -> None:
     "Captions to latents."
     from unet import train_unet
@@ -73,14 +81,14 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="base_model", description=__doc__, formatter_class=raw)
     stages = parser.add_subparsers(dest="stage", required=True)
     by_name = {}
-    for stage in (draw, vae, judge, unet, bundle, probe, measure):
+    for stage in (draw, vae, judge, reading, unet, bundle, probe, measure):
         options = stages.add_parser(stage.__name__, help=stage.__doc__)
         options.add_argument(
             "--work", type=Path, default=Path("studio/train"), help="checkpoints, sheets, log"
         )
         options.set_defaults(run=stage)
         by_name[stage.__name__] = options
-    for name, minutes in (("vae", 10), ("judge", 10), ("unet", 10), ("probe", 6)):
+    for name, minutes in (("vae", 10), ("judge", 10), ("reading", 4), ("unet", 10), ("probe", 6)):
         by_name[name].add_argument("--minutes", type=float, default=minutes)
     by_name["draw"].add_argument("--count", type=int, default=32000, help="drawings")
     by_name["unet"].add_argument("--rate", type=float, default=1e-3, help="peak learning rate")

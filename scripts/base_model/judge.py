@@ -89,9 +89,9 @@ class Reading:
     fields: list[tuple[torch.Tensor, torch.Tensor]]  # masks (texts, values) and values (subjects,)
     encoded: torch.Tensor | None = None  # as the judge last read the texts
 
-    def read(self, words: Any, rng: np.random.Generator) -> torch.Tensor:
-        "Its texts as token ids, one time in three among foreign words."
-        if rng.random() > 1 / 3:
+    def read(self, words: Any, rng: np.random.Generator, share: float = 1 / 3) -> torch.Tensor:
+        "Its texts as token ids, that share of times among foreign words."
+        if rng.random() > share:
             return self.ids
         return tokens(words, among_foreign_words(self.texts, rng))
 
@@ -171,3 +171,43 @@ def train_judge(work: Path, minutes: float) -> None:
     save(work / "judge.pt", ema=ema.state_dict())
     held_out = accuracy(ema, words, unseen(512), unseen_subjects(512))
     log(work, stage="judge", step=clock.step, held_out=held_out)
+
+
+SEEN = 8192  # drawings whose embeddings are kept while the judge learns to read
+
+
+def train_reading(work: Path, minutes: float) -> None:
+    "Train the text tower alone, beside pictures as the eyes see them now, mostly among foreign words; writes judge.pt."
+    rng, words = np.random.default_rng(time_seeded()), tokenizer(work)
+    judge, wordings = new_judge(words), readings(words)
+    judge.load_state_dict(load(work / "judge.pt")["ema"])
+    number_of = {subject: number for number, subject in enumerate(subjects())}
+    true = torch.tensor([number_of[subject_of(seed)] for seed in range(SEEN)])
+    images = seen(judge.eval(), drawings(work))
+    ema = copy.deepcopy(judge)
+    tower = [weight for name, weight in judge.named_parameters() if not name.startswith("visual.")]
+    optimiser = torch.optim.AdamW(tower, 5e-4, (0.9, 0.98), weight_decay=0.05)
+    clock = Clock(optimiser, minutes, 5e-4)
+    while clock.tick():
+        index = rng.integers(SEEN, size=BATCH * 4)
+        reading = wordings[rng.choice(len(wordings), p=WORDING_ODDS)]
+        texts = judge.encode_text(reading.read(words, rng, 2 / 3), normalize=True)
+        logits = judge.logit_scale.exp().detach() * images[index] @ texts.T
+        loss = reading_loss(logits, reading, true[index])
+        update(optimiser, loss, judge)
+        average(ema, judge, min(0.998, clock.step / (clock.step + 10)))
+        if clock.step % 50 == 0:
+            log(work, stage="reading", step=clock.step, seconds=clock.elapsed(), loss=round(loss.item(), 4))
+    save(work / "judge.pt", ema=ema.state_dict())
+    held_out = accuracy(ema, words, unseen(512), unseen_subjects(512))
+    log(work, stage="reading", step=clock.step, held_out=held_out)
+
+
+def seen(judge: Any, pictures: np.ndarray) -> torch.Tensor:
+    "Embeddings of the first drawings, (SEEN, 128), of unit length."
+    with torch.no_grad():
+        parts = [
+            judge.encode_image(batch_of(pictures, np.arange(start, start + 64)), normalize=True)
+            for start in range(0, SEEN, 64)
+        ]
+    return torch.cat(parts)

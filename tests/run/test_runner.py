@@ -319,3 +319,9 @@ def test_what_is_painted_so_far_lies_on_a_sheet_that_grows_and_is_told_once(
         widths.append(Image.open(sheet).width)
     assert widths == [192, 2 * 192 + 4]
     assert len(said) == 1 and str(sheet) in said[0]
+    monkeypatch.setattr(runner, "HEARTBEAT", 3600.0)
+    sheet.write_bytes(b"drawn a moment ago")
+    context.painted(stage)
+    assert sheet.read_bytes() == b"drawn a moment ago"
+    context.painted(stage, whole=True)
+    assert Image.open(sheet).width == 2 * 192 + 4
