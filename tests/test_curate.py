@@ -55,16 +55,17 @@ def test_half_a_round_is_refused(tmp_path, judge):
 
 
 def test_planted_faults_are_rejected_for_their_own_reason(tmp_path, judge):
-    catalog = studio(tmp_path, {slot.id: "oba" for slot in SLOTS[:6]} | {7: "sss"})
-    choice = choose(catalog, PLAIN, judge, SLOTS[:7], 1)
-    assert choice.open == (7,)
+    rings = next(slot for slot in SLOTS[6:] if slot.traits["motif"] == "rings")
+    catalog = studio(tmp_path, {slot.id: "oba" for slot in SLOTS[:6]} | {rings.id: "sss"})
+    choice = choose(catalog, PLAIN, judge, [*SLOTS[:6], rings], 1)
+    assert choice.open == (rings.id,)
     assert [edition.attempt for edition in choice.editions] == [3] * 6
     for candidate in candidates(catalog, PLAIN, SLOTS[:6], 1):
         verdict = current_verdict(catalog, PLAIN, candidate.dna)
         expected = {1: "palette-margin", 2: "contrast", 3: None}[candidate.attempt]
         assert verdict.decision == ("reject" if expected else "accept")
         assert expected is None or any(why.startswith(expected) for why in verdict.reasons)
-    for candidate in candidates(catalog, PLAIN, SLOTS[6:7], 1):
+    for candidate in candidates(catalog, PLAIN, [rings], 1):
         assert any(
             why.startswith("sharpness") for why in current_verdict(catalog, PLAIN, candidate.dna).reasons
         )

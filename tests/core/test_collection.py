@@ -26,8 +26,8 @@ DEMO = example()
 
 
 CHANGES = {
-    "rings = 4": ("rings = 5", "traits.motif: the counts add up to 17, the supply is 16"),
-    "rings = 4\n": ("rings = 0\n", "traits.motif.rings"),
+    "scales = 3": ("scales = 4", "traits.motif: the counts add up to 17, the supply is 16"),
+    "scales = 3\n": ("scales = 0\n", "traits.motif.scales"),
     "supply = 16": ("supply = -1", "supply"),
     "supply = 16 ": ('supply = "16" ', "supply"),
     'title = "First Light"': ('title = " "', "title: text is unfit: empty"),
@@ -89,7 +89,7 @@ def test_every_problem_is_said_at_once(tmp_path):
     text = (
         (DEMO / "collection.toml")
         .read_text()
-        .replace("rings = 4", "rings = 5")
+        .replace("scales = 3", "scales = 4")
         .replace("{placement}", "{mood}")
         .replace("grafite", "x")
     )
