@@ -28,6 +28,7 @@ from artmint.judge.prune import (
 from artmint.core.collection import Adapter, Rule, example
 from artmint.core.records import Attempt, Recipe
 from artmint.seeds import load_collection
+from tests.drawn import SIX_MOTIFS
 from tests.suites import some
 
 TINY = load_collection(Path(__file__).parents[1] / "data" / "tiny")
@@ -243,7 +244,8 @@ def test_bounds_that_an_earlier_artmint_learnt_still_hold(tmp_path):
     }
     demo = load_collection(example())
     as_it_was = demo.generation.model_copy(update={"scheduler": "DDIM", "steps": 16, "trace": None})
-    for collection, name in ((demo.model_copy(update={"generation": as_it_was}), "demo"), (TINY, "tiny")):
+    was = {"generation": as_it_was, "traits": {**demo.traits, "motif": SIX_MOTIFS}}
+    for collection, name in ((demo.model_copy(update=was), "demo"), (TINY, "tiny")):
         assert conditions_digest(catalog, collection, "0" * 64) == digests[name]
         spaced = collection.generation.model_copy(update={"schedule": "karras"})
         for change in ({"generation": spaced}, {"silent": ("motif",)}):
