@@ -285,13 +285,13 @@ class RunContext:
         "Takes what a stage writes about its progress."
         return StageVoice(self, stage, self.forecasts.get(stage.name))
 
-    def painted(self, stage: Stage, whole: bool = False) -> None:
+    def painted(self, stage: Stage, ended: bool = False) -> None:
         "Show what a painting stage has painted so far, and the whole of it; the first time a line says where."
         if stage.notebook != "15_generate":
             return
         path = run_folder(self.catalog.folder, self.batch) / PAINTED_SO_FAR
         fresh = path.exists() and time.time() - path.stat().st_mtime < HEARTBEAT
-        if (fresh and not whole) or not _draw_sheet(self, stage, path):
+        if (fresh and not ended) or not _draw_sheet(self, stage, path):
             return
         if stage.name not in self.told:
             self.told.add(stage.name)

@@ -323,5 +323,5 @@ def test_what_is_painted_so_far_lies_on_a_sheet_that_grows_and_is_told_once(
     sheet.write_bytes(b"drawn a moment ago")
     context.painted(stage)
     assert sheet.read_bytes() == b"drawn a moment ago"
-    context.painted(stage, whole=True)
+    context.painted(stage, ended=True)
     assert Image.open(sheet).width == 2 * 192 + 4
