@@ -15,14 +15,9 @@ from artmint.studio.catalog import Catalog
 from artmint.train.drawings import Subject, draw, subjects
 
 DEMO = load_collection(Path(__file__).parents[1] / "collections" / "demo")
-SIX_MOTIFS = {
-    "rings": 4,
-    "waves": 3,
-    "mountains": 3,
-    "mandala": 3,
-    "nebula": 2,
-    "truchet": 1,
-}  # of the demo, before it knew leaves and scales
+# The demo had six motifs once, and its slots, its digests and what a network is taught are known from then.
+SIX_MOTIFS = {"rings": 4, "waves": 3, "mountains": 3, "mandala": 3, "nebula": 2, "truchet": 1}
+FORMER = DEMO.model_copy(update={"traits": {**DEMO.traits, "motif": SIX_MOTIFS}})
 
 
 # Its recipes' dna, and with them what chance puts before people, don't change with how the demo is painted.

@@ -25,10 +25,10 @@ from artmint.judge.prune import (
     generate_some,
     render_some,
 )
-from artmint.core.collection import Adapter, Rule, example
+from artmint.core.collection import Adapter, Rule
 from artmint.core.records import Attempt, Recipe
 from artmint.seeds import load_collection
-from tests.drawn import SIX_MOTIFS
+from tests.drawn import FORMER
 from tests.suites import some
 
 TINY = load_collection(Path(__file__).parents[1] / "data" / "tiny")
@@ -242,10 +242,9 @@ def test_bounds_that_an_earlier_artmint_learnt_still_hold(tmp_path):
         "demo": "c3b67f2b011e5ce69c8d6ce7b0af7b4a89c87458df9b340fba2f23792fa357e7",
         "tiny": "02dd2632a34d3cd0b35896e2258d037e53739a4b2895cf996ae8711d990cdd3d",
     }
-    demo = load_collection(example())
-    as_it_was = demo.generation.model_copy(update={"scheduler": "DDIM", "steps": 16, "trace": None})
-    was = {"generation": as_it_was, "traits": {**demo.traits, "motif": SIX_MOTIFS}}
-    for collection, name in ((demo.model_copy(update=was), "demo"), (TINY, "tiny")):
+    as_it_was = FORMER.generation.model_copy(update={"scheduler": "DDIM", "steps": 16, "trace": None})
+    demo = FORMER.model_copy(update={"generation": as_it_was})
+    for collection, name in ((demo, "demo"), (TINY, "tiny")):
         assert conditions_digest(catalog, collection, "0" * 64) == digests[name]
         spaced = collection.generation.model_copy(update={"schedule": "karras"})
         for change in ({"generation": spaced}, {"silent": ("motif",)}):

@@ -29,7 +29,7 @@ from artmint.onchain.distil import (
 from artmint.onchain.model import GROUND, PALETTE, SHAPE, bundled_model, make_model, recipe_bytes
 from artmint.onchain.network import NETWORK_PARTS, mix, point_fields
 from artmint.studio.catalog import Catalog
-from tests.drawn import DEMO
+from tests.drawn import DEMO, FORMER
 from tests.painted import thrown_model
 from tests.taught import WORDS, png_of, taught_studio
 
@@ -48,8 +48,8 @@ def test_a_collection_s_traits_become_the_network_s_words():
         "density": SHAPE,
         "placement": SHAPE,
     }
-    assert WORDS.combinations() == 24 and WORDS.template == DEMO.template
-    assert WORDS.grounds[list(DEMO.traits["ground"]).index("night")] == DEMO.palettes["night"][0]
+    assert WORDS.combinations() == 24 and WORDS.template == FORMER.template
+    assert WORDS.grounds[list(FORMER.traits["ground"]).index("night")] == FORMER.palettes["night"][0]
 
 
 @pytest.mark.parametrize(
@@ -57,18 +57,18 @@ def test_a_collection_s_traits_become_the_network_s_words():
     [
         ({"colour_traits": ("ground",)}, "one trait of palettes"),
         ({"colour_traits": ()}, "one trait of palettes"),
-        ({"palettes": {**DEMO.palettes, "ember": ("#000000", "#ffffff")}}, "neither one colour each"),
-        ({"traits": {**DEMO.traits, "mood": {"calm": 8, "wild": 8}}}, "48 combinations"),
+        ({"palettes": {**FORMER.palettes, "ember": ("#000000", "#ffffff")}}, "neither one colour each"),
+        ({"traits": {**FORMER.traits, "mood": {"calm": 8, "wild": 8}}}, "48 combinations"),
     ],
 )
 def test_traits_that_the_network_has_no_place_for_are_refused(change, words):
     with pytest.raises(NotTeachable, match=words):
-        words_of_collection(DEMO.model_copy(update=change))
+        words_of_collection(FORMER.model_copy(update=change))
 
 
 def test_too_few_pictures_are_refused(tmp_path):
     with pytest.raises(TooFewPictures, match=f"0 pictures that could teach, and {FEWEST_TAUGHT}"):
-        teacher_pictures(Catalog(tmp_path), DEMO)
+        teacher_pictures(Catalog(tmp_path), FORMER)
 
 
 def test_pictures_that_can_t_teach_are_named(drawings):
@@ -107,10 +107,10 @@ def test_attempts_that_nobody_rejected_teach_too(tmp_path, monkeypatch):
 
 
 def test_a_pixel_is_the_nearest_colour_s():
-    image = Image.new("RGB", (128, 128), DEMO.palettes["night"][0])
-    for number, colour in enumerate(DEMO.palettes["ocean"]):
+    image = Image.new("RGB", (128, 128), FORMER.palettes["night"][0])
+    for number, colour in enumerate(FORMER.palettes["ocean"]):
         image.paste(colour, (0, 16 * number, 128, 16 * number + 16))
-    layers, far = layers_of_picture(image, DEMO.palettes["night"][0], DEMO.palettes["ocean"])
+    layers, far = layers_of_picture(image, FORMER.palettes["night"][0], FORMER.palettes["ocean"])
     assert layers[4::8, 0].tolist() == [1, 2, 3, 4, 5, 0, 0, 0]
     assert far < 0.01
 

@@ -9,9 +9,7 @@ from artmint.seeds import load_collection
 from artmint.studio.catalog import Catalog
 from tests.safes import artmint
 from tests.studios import ROOT
-from tests.taught import taught_studio
-
-DEMO = ROOT / "collections/demo"
+from tests.taught import former_collection, taught_studio
 
 
 def told_by(said: str) -> dict:
@@ -26,7 +24,15 @@ def drawings(tmp_path_factory):
 
 def test_what_can_teach_is_said_and_nothing_is_trained(drawings, tmp_path, capsys):
     studio = drawings[0].folder
-    words = ["distil", DEMO, "--studio", studio, "--into", tmp_path / "own.bin", "--dry-run"]
+    words = [
+        "distil",
+        former_collection(tmp_path),
+        "--studio",
+        studio,
+        "--into",
+        tmp_path / "own.bin",
+        "--dry-run",
+    ]
     said = artmint(capsys, *words)
     assert "48 pictures teach, 12 are held out" in said
     assert "1.5 from their palette's nearest colour" in said
@@ -36,7 +42,7 @@ def test_what_can_teach_is_said_and_nothing_is_trained(drawings, tmp_path, capsy
 
 def test_what_can_t_be_done_is_refused_before_anything_is_read(tmp_path, capsys):
     Catalog(tmp_path / "s")
-    words = ["distil", DEMO, "--studio", tmp_path / "s", "--into"]
+    words = ["distil", former_collection(tmp_path), "--studio", tmp_path / "s", "--into"]
     assert "0 pictures that could teach" in " ".join(
         artmint(capsys, *words, tmp_path / "a.bin", code=2).split()
     )
@@ -49,7 +55,7 @@ def test_what_can_t_be_done_is_refused_before_anything_is_read(tmp_path, capsys)
 def test_its_file_is_what_37_drawn_takes(drawings, tmp_path, capsys):
     "Trained for seconds: the file draws the collection's traits, and the figures are said."
     studio, into = drawings[0].folder, tmp_path / "own.bin"
-    words = ["distil", DEMO, "--studio", studio, "--into", into, "--minutes", 0.1]
+    words = ["distil", former_collection(tmp_path), "--studio", studio, "--into", into, "--minutes", 0.1]
     told = told_by(artmint(capsys, *words, "--sheet", tmp_path / "sheet.png", "--json"))
     model = drawn_model(str(into))
     assert model.digest == told["digest"]
