@@ -244,7 +244,7 @@ def test_killed_in_generation_packing_and_minting(studio, tmp_path):
 
 def test_a_flipped_byte_is_named(home, copy):
     "In the archive that a stranger gets: it speaks of the store that gave it."
-    root = re.search(r"name their file below (\w+)", home[1].stdout)[1]
+    root = re.search(r"name their file below (\w+)", home[1].stdout + home[1].stderr)[1]
     car = copy / "store" / f"{root}.car"  # beside it lies the base
     data = bytearray(car.read_bytes())
     data[len(data) // 2] ^= 1
