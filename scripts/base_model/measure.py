@@ -6,15 +6,18 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from edges import edge_width
 from judge import accuracy
 from pictures import SIZE, as_tensor, unseen, unseen_subjects
 from probe import load_probe, read, right, truth
 from vae import psnr
 from words import tokenizer
 
+from artmint.core.collection import example
 from artmint.core.records import Recipe
 from artmint.make.base import Base, load_base, load_judge
 from artmint.make.render import render
+from artmint.seeds import load_collection
 from artmint.train.drawings import MOTIFS, Subject, caption, draw, held_out_subjects, subjects
 
 GROUP = 8  # pictures of one prompt, where the spread of seeds is measured
@@ -71,6 +74,16 @@ def spread_against_drawings(painter: Painter, shown: list[Subject]) -> float:
     return spread(painter.paint(few, range(900, 900 + len(few)))) / spread(drawn)
 
 
+def edge_widths(painter: Painter, shown: list[Subject]) -> dict[str, float]:
+    "Of pictures that are finished as the demo's are, and of drawings in their size; in pixels."
+    finish = load_collection(example()).generation.trace
+    recipes = [painter.recipe(subject, seed) for seed, subject in enumerate(shown)]
+    finished = render(painter.base, [recipe.model_copy(update={"trace": finish}) for recipe in recipes])
+    side = finished[0].width
+    drawn = [draw(subject, 5000 + number, side) for number, subject in enumerate(shown)]
+    return {"pictures": round(edge_width(finished), 2), "drawings": round(edge_width(drawn), 2), "side": side}
+
+
 def by_motif(probe: torch.nn.Module, pictures: torch.Tensor, shown: torch.Tensor) -> dict[str, float]:
     "Share of pictures whose motif the probe sees, for every motif."
     motifs = read(probe, pictures)[:, 0]
@@ -99,6 +112,7 @@ def measure_base(work: Path, into: Path, steps: int, guidance: float, count: int
     facts["probe on unseen drawings"] = right(probe, test, truth(test_subjects))
     facts |= probed(probe, painter.paint(chosen, range(count)), truth(chosen))
     facts["spread of seeds against drawings"] = round(spread_against_drawings(painter, chosen), 3)
+    facts["edges of finished pictures, pixels wide"] = edge_widths(painter, chosen[:48])
     facts["VAE, dB on unseen drawings"] = round(psnr(base.pipeline.vae, test), 2)
     zero_shot = accuracy(judge.model.float(), tokenizer(work), test, test_subjects)
     facts["judge, zero-shot on unseen drawings"] = zero_shot

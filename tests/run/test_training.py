@@ -80,7 +80,7 @@ def test_the_plan_for_programs(riso, tmp_path, capsys):
     with pytest.raises(SystemExit):
         cli.main(["train", "--style", str(riso), "--studio", str(tmp_path), "--plan", "--json"])
     plan = json.loads(capsys.readouterr().out)
-    assert (plan["steps"], plan["resolution"], plan["settings"]["rate"]) == (12, 128, 0.0015)
+    assert (plan["steps"], plan["resolution"], plan["settings"]["rate"]) == (12, 128, 0.002)
     assert plan["basis"].startswith("assumed")
 
 

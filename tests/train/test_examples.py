@@ -171,8 +171,13 @@ def test_epochs_become_steps(bases, style):
 def test_defaults_follow_the_base(bases, style):
     bundled = load_base()
     demo = planned({"steps": 300}, bundled, style, prior=True)
-    assert (demo.rate, demo.text_encoder, demo.every, demo.resolution) == (0.0015, True, 60, 128)
+    assert (demo.rate, demo.text_encoder, demo.every, demo.resolution) == (0.002, True, 60, 128)
+    assert demo.text_rate == 0.004
+    assert planned({"rate": 0.001}, bundled, style, prior=True).text_rate == 0.002
+    assert planned({"text_rate": 0.001}, bundled, style, prior=True).text_rate == 0.001
+    assert planned({"text_encoder": False}, bundled, style, prior=True).text_rate is None
     other = planned({"steps": 300}, bases("sdxl"), style, prior=False)
     assert (other.rate, other.text_encoder, other.every, other.resolution) == (1e-4, False, 30, 32)
+    assert other.text_rate is None
     assert sample_facts(bundled, 128) == {"steps": 16, "guidance": 3.0, "width": 128, "height": 128}
     assert sample_facts(bases("sdxl"), 32)["width"] == 32
