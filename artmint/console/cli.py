@@ -809,7 +809,8 @@ def main(
     "The console script. Ends the interpreter with one of the documented codes."
     given = sys.argv[1:] if arguments is None else arguments
     words = _without_debug(given)
-    for name, value in (("OMP_WAIT_POLICY", "PASSIVE"), ("RAY_AUTH_MODE", "token")):
+    waiting = {"GOMP_SPINCOUNT": "1000", "OMP_WAIT_POLICY": "PASSIVE"}  # make.base says why
+    for name, value in {**waiting, "RAY_AUTH_MODE": "token"}.items():
         os.environ.setdefault(name, value)
     _stop_alike()
     with plain_streams():
