@@ -4,15 +4,17 @@
 
 # %% auto #0
 __all__ = ['KEYED_CHAIN', 'PACKAGE', 'MOVED', 'TYPES', 'TRAINING', 'DRAWING', 'ASSUMED', 'PAINTING', 'NoBatchFile', 'BadBatch',
-           'Batch', 'load_batch', 'notebooks', 'chapters', 'working_copy', 'UnknownStage', 'UnknownParameter',
-           'WrongType', 'declared', 'checked', 'Stage', 'run_folder', 'NoFilesOf', 'need_files', 'drawn_file', 'plan',
-           'NoSuchPart', 'NothingChosen', 'stage_range', 'StageForecast', 'existing_catalog', 'forecast_stages',
-           'rate_of', 'forecast_line']
+           'Batch', 'load_batch', 'notebooks', 'chapters', 'load_nbformat', 'working_copy', 'UnknownStage',
+           'UnknownParameter', 'WrongType', 'declared', 'checked', 'Stage', 'run_folder', 'NoFilesOf', 'need_files',
+           'drawn_file', 'plan', 'NoSuchPart', 'NothingChosen', 'stage_range', 'StageForecast', 'existing_catalog',
+           'forecast_stages', 'rate_of', 'forecast_line']
 
 # %% ../../nbs/run/batch.ipynb #fdb840f2
 import os
+import sys
 import time
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +163,17 @@ def chapters() -> dict[str, Path]:
     return {name: path for name, path in notebooks().items() if "/" not in name}
 
 # %% ../../nbs/run/batch.ipynb #e221bbdc
+def load_nbformat() -> Any:  # the module
+    """nbformat, a second sooner: the jsonschema that it imports builds 38 parsers for international addresses, where a
+    package that JupyterLab brings is there. No notebook has one, so that package is hidden meanwhile."""
+    hidden = sys.modules.setdefault("rfc3987_syntax", None) is None
+    try:
+        return import_module("nbformat")
+    finally:
+        if hidden:
+            del sys.modules["rfc3987_syntax"]
+
+
 def _has_tag(cell: dict, tag: str) -> bool:
     "Whether a cell carries a tag."
     return tag in cell.metadata.get("tags", [])
@@ -170,9 +183,7 @@ def working_copy(
     path: Path,  # a notebook
 ) -> dict:  # nbformat's node
     "A notebook without the examples in its Library part, and without outputs."
-    import nbformat
-
-    node = nbformat.read(path, as_version=4)
+    node = load_nbformat().read(path, as_version=4)
     start = next((i for i, cell in enumerate(node.cells) if _has_tag(cell, "parameters")), len(node.cells))
     library = [
         cell
@@ -234,9 +245,10 @@ def declared(
     path: Path,  # a notebook
 ) -> dict[str, str]:
     "The parameters of a notebook and the annotation of each."
+    copy = working_copy(path)
     from papermill import inspect_notebook
 
-    inferred = inspect_notebook(working_copy(path))
+    inferred = inspect_notebook(copy)
     return {name: parameter["inferred_type_name"] for name, parameter in inferred.items()}
 
 
