@@ -447,6 +447,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                    'artmint/chain/embedded.py'),
                                         'artmint.chain.embedded._backend': ('chain/embedded.html#_backend', 'artmint/chain/embedded.py'),
                                         'artmint.chain.embedded._fresh': ('chain/embedded.html#_fresh', 'artmint/chain/embedded.py'),
+                                        'artmint.chain.embedded._gas_needed': ( 'chain/embedded.html#_gas_needed',
+                                                                                'artmint/chain/embedded.py'),
                                         'artmint.chain.embedded._genesis': ('chain/embedded.html#_genesis', 'artmint/chain/embedded.py'),
                                         'artmint.chain.embedded._hash_of': ('chain/embedded.html#_hash_of', 'artmint/chain/embedded.py'),
                                         'artmint.chain.embedded._head': ('chain/embedded.html#_head', 'artmint/chain/embedded.py'),
