@@ -121,6 +121,7 @@ def changes(line, folder, act):
     return counted(folder / "points", "driver")
 
 
+@pytest.mark.slow
 def test_killed_while_it_is_told_everything_is_told_once(sealed, tmp_path):
     "At two places; the slow test below has all of them, sealing among them."
     count = changes(sealed, tmp_path, tell)

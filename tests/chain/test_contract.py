@@ -711,6 +711,7 @@ def forge(
     )
 
 
+@pytest.mark.slow
 def test_forge():
     "But for the drawing contracts, whose hundreds of pictures take as long as all the others' tests."
     got = forge("default", ROOT / "contracts", "--no-match-path", "test/Drawn.t.sol")

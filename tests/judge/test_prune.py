@@ -196,6 +196,7 @@ def test_stopped_ones_cost_and_are_not_made_again(base, studio):
     assert ledger_lines(catalog, "generate") == spent
 
 
+@pytest.mark.slow
 def test_a_lost_file_is_painted_again_without_asking(base, studio):
     catalog, tiny, judge, slots, attempts, pruner, made = studio
     stopped = catalog.all("stopped")

@@ -122,6 +122,7 @@ def test_other_noise_between_the_steps_is_found_by_experiment():
     assert cause.after == Apart(0, 0.0, 1.0)
 
 
+@pytest.mark.slow
 def test_ddim_that_is_euler_elsewhere_is_found_by_experiment():
     base = load_base()
     asked = [recipe(base=base.digest, steps=3, **STRONG)]

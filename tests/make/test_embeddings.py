@@ -62,6 +62,7 @@ def test_an_embedding_is_a_word_of_the_prompt(bases):
     assert not np.array_equal(paint(base, "<studio> rings", [word]), paint(base, "<studio> rings", []))
 
 
+@pytest.mark.slow
 def test_both_encoders_of_xl_read_a_word(bases):
     "diffusers' own loading, encoder by encoder, gives the same vectors; each of the two changes the picture."
     base = bases("sdxl")

@@ -169,6 +169,7 @@ def changed(tmp_path, name: str, files: dict[str, dict]):
 SCHEDULER = "scheduler/scheduler_config.json"
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize(
     "name, change",
     [

@@ -105,6 +105,7 @@ def subjects() -> list[Image.Image]:
     return [drawing.filter(ImageFilter.GaussianBlur(2)), edges(128, 96), Image.fromarray(noise)]
 
 
+@pytest.mark.slow
 def test_another_process_with_older_instructions_gives_the_same_bytes():
     here = [pixel_digest(trace(image, 8, (512, 512))) for image in subjects()]
     for more in ({}, {"NPY_DISABLE_CPU_FEATURES": OLDER}):

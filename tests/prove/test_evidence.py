@@ -13,6 +13,7 @@ from artmint.verify import verify
 from tests.lies import NOWHERE, Studio, failed, status
 
 
+@pytest.mark.slow
 def test_of_many_tokens_the_ends_of_each_drop_are_asked(minted, monkeypatch):
     monkeypatch.setattr("artmint.prove.evidence.URIS", 2)
     proof = verify(f"embedded:{minted[1]}", minted[0], tokens=range(2, 5))

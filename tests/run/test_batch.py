@@ -85,6 +85,7 @@ def test_a_part_that_is_none_is_refused(books, order, tmp_path, ends, error):
 # ------------------------------------------------------------------ the plan
 
 
+@pytest.mark.slow
 def test_the_plan_learns_from_what_was(books, order, tmp_path):
     studio = tmp_path / "studio"
     some = order(stages=("00_seeds", "15_generate"))

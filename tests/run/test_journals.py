@@ -152,6 +152,7 @@ def drawn(tmp_path_factory):
     return folder, contract, catalog
 
 
+@pytest.mark.slow
 def test_a_drawn_collection_s_lost_catalog_is_rebuilt_and_nothing_is_minted_twice(drawn, tmp_path, capsys):
     "Painter, contract, commitment and mints are read back with what they were for; the next run mints what is left, once."
     from artmint.chain.admin import parties

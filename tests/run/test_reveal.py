@@ -142,6 +142,7 @@ def test_a_copy_of_another_drop_s_salt_is_not_passed_over(sealed, capsys, tmp_pa
     assert "it is of drop 7" in sealed(capsys, "--salt", other, code=2)
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize("two, way", [("2020-01-02T00:00:00Z", "earlier"), ("2199-02-01T00:00:00Z", "later")])
 def test_a_time_that_was_moved_after_the_seal_waits_for_a_yes(sealed, capsys, two, way):
     "With old and new time in words, whichever way it went; the yes is put on record and tells nothing by itself."
