@@ -88,26 +88,7 @@ class BlockLog:
                 raise
         self.advance(line)
 
-# %% ../../nbs/chain/embedded.ipynb #08b5be7e
-def _genesis(
-    path: Path,  # genesis.json, made when missing
-    chain_id: int,
-) -> dict:  # chain_id, timestamp, extra
-    "How a chain began. Raises ChainDamaged."
-    facts = {"chain_id": chain_id, "timestamp": int(time.time()), "extra": secrets.token_hex(16)}
-    if not path.exists():
-        write_new(path, json.dumps(facts).encode())
-    try:
-        kept = json.loads(path.read_bytes())
-        read = {name: type(value)(kept[name]) for name, value in facts.items()}
-        bytes.fromhex(read["extra"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ChainDamaged(path.name, 1, f"it isn't how a chain began ({error})") from error
-    if read != kept:
-        raise ChainDamaged(path.name, 1, "it isn't how a chain began")
-    return kept
-
-
+# %% ../../nbs/chain/embedded.ipynb #e3dea7f7
 def _gas_needed(
     state: Any,  # py-evm's, of the block asked about
     transaction: Any,  # that says who sends it
@@ -131,6 +112,25 @@ def _gas_needed(
     if run(used).is_error:
         return binary_gas_search_intrinsic_tolerance(state, transaction)
     return used
+
+# %% ../../nbs/chain/embedded.ipynb #08b5be7e
+def _genesis(
+    path: Path,  # genesis.json, made when missing
+    chain_id: int,
+) -> dict:  # chain_id, timestamp, extra
+    "How a chain began. Raises ChainDamaged."
+    facts = {"chain_id": chain_id, "timestamp": int(time.time()), "extra": secrets.token_hex(16)}
+    if not path.exists():
+        write_new(path, json.dumps(facts).encode())
+    try:
+        kept = json.loads(path.read_bytes())
+        read = {name: type(value)(kept[name]) for name, value in facts.items()}
+        bytes.fromhex(read["extra"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ChainDamaged(path.name, 1, f"it isn't how a chain began ({error})") from error
+    if read != kept:
+        raise ChainDamaged(path.name, 1, "it isn't how a chain began")
+    return kept
 
 
 def _backend(genesis: dict) -> "PyEVMBackend":
