@@ -27,7 +27,7 @@ from .content import MEMORY, memory, roomy
 from .measure import row, seconds
 from .samples import demo
 
-COUNT, SIDE = 2000, 64
+COUNT, SIDE = 2048, 64
 BASE = BaseFacts(digest="0" * 64, source="bundled")
 WEIGHTS = {"model_index.json": b"{}", "unet/weights.safetensors": bytes(range(256))}
 
@@ -40,8 +40,8 @@ def larger(count: int) -> Collection:
         name: {value: amount * times for value, amount in values.items()}
         for name, values in few.traits.items()
     }
-    sized = few.generation.model_copy(update={"width": SIDE, "height": SIDE})
-    changed = {"supply": count, "traits": traits, "unique": False, "generation": sized}
+    sized = few.generation.model_copy(update={"width": SIDE, "height": SIDE, "trace": None})
+    changed = {"supply": few.supply * times, "traits": traits, "unique": False, "generation": sized}
     return few.model_copy(update=changed)
 
 
