@@ -165,7 +165,8 @@ def chapters() -> dict[str, Path]:
 # %% ../../nbs/run/batch.ipynb #e221bbdc
 def load_nbformat() -> Any:  # the module
     """nbformat, a second sooner: the jsonschema that it imports builds 38 parsers for international addresses, where a
-    package that JupyterLab brings is there. No notebook has one, so that package is hidden meanwhile."""
+    package that JupyterLab brings is there. No notebook has one, so that package is hidden
+    meanwhile; jsonschema checks no such address in this process then, unless it was loaded before."""
     hidden = sys.modules.setdefault("rfc3987_syntax", None) is None
     try:
         return import_module("nbformat")

@@ -406,7 +406,7 @@ def painted_siblings(seeds: int) -> list[Image.Image]:
     base = load_base()
     wanted = [subjects()[i] for i in np.random.default_rng(2).choice(576, 12, replace=False)]
     words = "{density} {motif} in {palette} colours on {ground}, {placement}"
-    shape = {"steps": 16, "guidance": 3.0, "width": 128, "height": 128, "profile": "fast"}
+    shape = {"steps": 12, "guidance": 3.0, "width": 96, "height": 96, "profile": "fast"}
     prompts = [words.format(**vars(subject)) for subject in wanted for _ in range(seeds)]
     return render(
         base, [Recipe(base=base.digest, prompt=prompt, seed=i, **shape) for i, prompt in enumerate(prompts)]
@@ -414,8 +414,10 @@ def painted_siblings(seeds: int) -> list[Image.Image]:
 
 
 @pytest.mark.slow
-def test_few_siblings_that_were_painted_are_taken_for_copies():
-    "Rings of one palette are each other's, shifted or mirrored, and a person would say so too."
+@pytest.mark.xfail(
+    strict=True, reason="a few large shapes, recoloured or shifted, are taken for one another's copies"
+)
+def test_no_false_pair_among_siblings_that_were_painted():
     images = painted_siblings(4)
     thumbs = ThumbnailEncoder().encode_images(images)
     scores = {}
@@ -423,20 +425,21 @@ def test_few_siblings_that_were_painted_are_taken_for_copies():
         for j in range(i // 4 * 4, i):
             scores[i, j] = near_copy(thumb, thumbs[j])[0]
     print("painted siblings, highest:", sorted(scores.values())[-5:])
-    assert np.mean([score >= BOUND for score in scores.values()]) < 0.1
+    assert max(scores.values()) < BOUND
 
 
 @pytest.mark.slow
-def test_hardly_a_false_pair_among_five_hundred():
-    "Tiles and rings aside: a few large shapes, recoloured and shifted, are one another's."
+@pytest.mark.xfail(
+    strict=True, reason="a few large shapes, recoloured or shifted, are taken for one another's copies"
+)
+def test_no_false_pair_among_five_hundred():
     images = originals(500, seed=2)
-    shown = [subjects()[i].motif for i in np.random.default_rng(2).choice(576, 250, replace=False)]
     crowd = Crowd(images)
-    scores = []
-    for i, motif in enumerate([*shown, *["none"] * 250]):
-        if motif in ("truchet", "rings"):
-            continue
+    false = []
+    for i, image in enumerate(images):
         others = np.flatnonzero(np.arange(len(images)) != i)
-        scores.append(nearest_near_copy(crowd.thumbs[i], crowd.thumbs[others], crowd.layouts[others])[1])
-    print("unrelated, highest:", sorted(scores)[-8:])
-    assert np.mean([score >= BOUND for score in scores]) < 0.01
+        thumb = crowd.thumbs[i]
+        index, score, _ = nearest_near_copy(thumb, crowd.thumbs[others], crowd.layouts[others])
+        false.append((score, i, int(others[index])))
+    print("unrelated, highest:", sorted(false)[-8:])
+    assert max(false)[0] < BOUND
