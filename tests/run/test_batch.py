@@ -1,6 +1,8 @@
 "Batch files, parameters and forecasts, refused before anything runs."
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -192,3 +194,8 @@ def test_files_of_a_drop_that_the_chain_draws_are_refused_by_that(tmp_path, caps
     path = tmp_path / "drawn.toml"
     path.write_text(f'name = "d"\ncollection = "{TINY}"\nquantity = 2\nstages = ["37_drawn"]\n')
     assert "d is drawn by the chain" in artmint(capsys, verb, path, "--studio", tmp_path / "s", code=2)
+
+
+def test_nbformat_comes_without_parsers_that_no_notebook_needs():
+    program = "import sys; from artmint.run.batch import load_nbformat; load_nbformat(); sys.exit('rfc3987_syntax' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0

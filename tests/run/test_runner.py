@@ -325,3 +325,15 @@ def test_what_is_painted_so_far_lies_on_a_sheet_that_grows_and_is_told_once(
     assert sheet.read_bytes() == b"drawn a moment ago"
     context.painted(stage, ended=True)
     assert Image.open(sheet).width == 2 * 192 + 4
+
+
+def test_a_running_notebook_is_written_at_once_and_then_seldom():
+    written = []
+    seldom = runner._seldom(lambda: written.append(1), every=3600)
+    seldom()
+    seldom()
+    assert len(written) == 1
+    often = runner._seldom(lambda: written.append(1), every=0)
+    often()
+    often()
+    assert len(written) == 3
