@@ -81,9 +81,13 @@ JOB_TABLE = sa.Table("job", _TABLES, *_JOB_COLUMNS)
 _OPEN = {"sqlite_where": ~JOB_TABLE.c.done, "postgresql_where": ~JOB_TABLE.c.done}
 _IN_TURN = (JOB_TABLE.c.priority.desc(), JOB_TABLE.c.until, JOB_TABLE.c.key)
 _OPEN_JOBS = sa.Index("job_next", JOB_TABLE.c.stage, *_IN_TURN, **_OPEN)  # the next job among a million
-_IS_HELD = sa.and_(~JOB_TABLE.c.done, JOB_TABLE.c.worker != "")
+# Written out: where an index depends on a bound value, SQLite prepares the statement anew each time.
+_NOBODY = sa.literal_column("''")
+_IS_HELD = sa.and_(~JOB_TABLE.c.done, JOB_TABLE.c.worker != _NOBODY)
 _HELD = {"sqlite_where": _IS_HELD, "postgresql_where": _IS_HELD}
 _HELD_JOBS = sa.Index("job_held", JOB_TABLE.c.stage, JOB_TABLE.c.lane, **_HELD)
+# Always so. With it SQLite reads job_held, and not whichever of the two indices was made first.
+_IN_A_LANE = JOB_TABLE.c.lane >= _NOBODY
 
 # %% ../../nbs/studio/catalog.ipynb #45767a46
 _COUNTER_COLUMNS = (
@@ -474,6 +478,7 @@ class Database:
         self.read_only = "" if url else why_read_only(self.folder)  # why nothing can be written
         self._engine, self._kept = _opened(self.folder, url, self.read_only)
         self._inside: sa.Connection | None = None  # a transaction in which is read
+        self._writers: dict[tuple[bool, str | None], sa.Engine] = {}  # SQLAlchemy takes its time to make one
 
     @property
     def engine(self) -> sa.Engine:
@@ -486,7 +491,10 @@ class Database:
         if self.read_only:
             raise ReadOnlyStudio(str(self.folder), self.read_only)
         turn = "" if kind in WATCHED else None
-        return self.engine.execution_options(immediate=True, losable=losable, turn=turn).begin()
+        if (losable, turn) not in self._writers:
+            options = {"immediate": True, "losable": losable, "turn": turn}
+            self._writers[losable, turn] = self.engine.execution_options(**options)
+        return self._writers[losable, turn].begin()
 
     def _insert(self, table: sa.Table) -> Any:
         "An insert that can say what happens where a row is there already."
@@ -925,11 +933,11 @@ def _claiming(lanes: bool) -> sa.Executable:
     is locked, and rows that others have locked are passed over."""
     of_stage = JOB_TABLE.c.stage == sa.bindparam("list")
     now = sa.bindparam("now")
-    by_wrong_clock = sa.and_(JOB_TABLE.c.worker != "", JOB_TABLE.c.until > sa.bindparam("latest"))
+    by_wrong_clock = sa.and_(JOB_TABLE.c.worker != _NOBODY, JOB_TABLE.c.until > sa.bindparam("latest"))
     open_now = sa.or_(JOB_TABLE.c.until < now, by_wrong_clock)
     free = sa.select(JOB_TABLE.c.key).where(of_stage, ~JOB_TABLE.c.done, open_now)
     if lanes:
-        held = sa.select(JOB_TABLE.c.lane).where(of_stage, _IS_HELD, ~open_now)
+        held = sa.select(JOB_TABLE.c.lane).where(of_stage, _IS_HELD, _IN_A_LANE, ~open_now)
         free = free.where(JOB_TABLE.c.lane.not_in(held))
     first = free.order_by(*_IN_TURN).limit(1).with_for_update(skip_locked=True).scalar_subquery()
     take = sa.update(JOB_TABLE).where(of_stage, JOB_TABLE.c.key == first)
@@ -988,7 +996,8 @@ class Leases(WorkList):
 
     def holders(self, stage: str) -> list[str]:
         "Names of those who hold a key of a stage's list."
-        held = sa.select(JOB_TABLE.c.worker).where(JOB_TABLE.c.stage == stage, _IS_HELD).distinct()
+        of_stage = JOB_TABLE.c.stage == stage
+        held = sa.select(JOB_TABLE.c.worker).where(of_stage, _IS_HELD, _IN_A_LANE).distinct()
         return sorted(row.worker for row in self._read(held))
 
     def release(self, stage: str, worker: str) -> None:

@@ -606,3 +606,24 @@ def test_a_lease_that_a_wrong_clock_gave_holds_nobody_for_long(tmp_path, monkeyp
     with catalog.together() as writing:
         writing.execute(sa.update(JOB_TABLE).values(worker="", until=now + 365 * 86_400))
     assert catalog.claim("paint", "me", 60) is None
+
+
+def test_a_claim_reads_few_of_many_jobs_whichever_index_was_made_first(catalog):
+    """A set gives the indices of a table in no order; of two that serve a query alike SQLite takes the one that was made
+    first, and one of these holds every open job."""
+    catalog.offer("runs", (f"{number:05}" for number in range(5_000)))
+    with catalog.together() as writing:
+        writing.execute(sa.update(JOB_TABLE).values(lane=JOB_TABLE.c.key))
+    indices = {index.name: index for index in JOB_TABLE.indexes}
+    for first, then in (("job_next", "job_held"), ("job_held", "job_next")):
+        steps = []
+        with catalog.together() as writing:
+            for name in (first, then):
+                indices[name].drop(writing)
+            for name in (first, then):
+                indices[name].create(writing)
+        with catalog.together() as writing:
+            writing.connection.dbapi_connection.set_progress_handler(lambda: steps.append(1) and None, 100)
+            catalog.take(writing, "runs", "me", 60, lanes=True)
+            writing.connection.dbapi_connection.set_progress_handler(None, 100)
+        assert len(steps) < 50, f"{first} first: {100 * len(steps)} steps"
