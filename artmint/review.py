@@ -374,9 +374,10 @@ def _disputed(api: BoardApi) -> list[dict[str, Any]]:
     "Who said what of candidates on the table about which people differ."
     session = api.session
     slots = session.slots or range(1, session.collection.supply + 1)
-    differing = disputes(session.catalog, session.collection, slots)
+    places = {dna: candidate.slot.id for dna, candidate in api.candidates.items()}
+    differing = disputes(session.catalog, session.collection, slots, places)
     fields = ("dna", "slot", "words", "decision")
-    return [{name: getattr(one, name) for name in fields} for one in differing if one.dna in api.candidates]
+    return [{name: getattr(one, name) for name in fields} for one in differing]
 
 # %% ../nbs/22_review.ipynb #9d4cbed4
 def _wanted(api: BoardApi, asked: Wanted) -> list[dict[str, Any]]:

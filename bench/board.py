@@ -70,7 +70,7 @@ def _drawings(catalog: Catalog) -> list[dict[str, Any]]:
 
 
 def _fill(folder: Path, count: int) -> None:
-    "Enter the candidates of so many slots, which the machine has judged."
+    "Enter the candidates of so many slots, which the machine has judged, and a person in each slot one."
     catalog, traits = Catalog(folder), [slot.traits for slot in allocate(demo(), "salt")]
     made = _drawings(catalog)
     slots = [Slot(id=i + 1, traits=traits[i % len(traits)]) for i in range(count)]
@@ -86,6 +86,8 @@ def _fill(folder: Path, count: int) -> None:
     said = {"by": "machine", "reasons": [REASON], "scores": {"palette": 12.4}}
     words = ("review", "accept")
     catalog.append_all("decision", [(dna, said | {"decision": words[i % 2]}) for i, dna in enumerate(dnas)])
+    spoken = {"by": "Bea", "at": "2026-11-01T12:00:00+00:00", "decision": "accept"}
+    catalog.append_all("decision", [(dna, spoken) for dna in dnas[::TRIES]])
 
 
 @contextmanager

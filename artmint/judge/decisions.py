@@ -13,7 +13,7 @@ __all__ = ['MACHINE', 'PEOPLE', 'WORDS_FOR', 'HIDDEN', 'NOTE', 'Verdict', 'descr
 
 # %% ../../nbs/judge/decisions.ipynb #cb7958cc
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -21,7 +21,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 # %% ../../nbs/judge/decisions.ipynb #6d707af5
-from ..core.canon import Record, Refusal, digest, read_json
+from ..core.canon import Record, Refusal, canonical, digest, read_json
 from ..core.collection import RESERVED, Collection, People, Person, Rule, person_key, person_name
 from ..core.records import Artifact, Candidate, Slot
 from ..seeds import salt_of
@@ -163,6 +163,11 @@ def last_words(
 def _is_machines(row: dict[str, Any]) -> bool:
     "Whether a decision is the rules' own. Nobody can take their name any more; who did before is a person."
     return row["by"] == MACHINE and "at" not in row
+
+
+_MACHINES = canonical({"by": MACHINE})[
+    :-1
+].decode()  # so do the rules' begin, since "at" would stand before "by"
 
 
 def _deciding(words: dict[str, dict[str, Any]], people: People) -> list[dict[str, Any]]:
@@ -731,11 +736,15 @@ def peoples_words(
     catalog: Catalog,  # where decisions are
     collection: Collection,  # of which collection
     slots: range,  # of which slots
+    places: Mapping[str, int] | None = None,  # slots of candidates, by dna, where they are at hand
 ) -> list[PeoplesWords]:  # slot by slot
     "Every candidate of which people said something that stands."
-    attempts = attempts_by_slot(catalog, collection, slots)
+    decided = catalog.keys("decision", but=_MACHINES)
+    if not decided:
+        return []
+    attempts = attempts_by_slot(catalog, collection, slots) if places is None else places
     spoken = []
-    for dna, rows in decisions_on(catalog, attempts).items():
+    for dna, rows in decisions_on(catalog, decided & attempts.keys()).items():
         words = {row["by"]: row["decision"] for row in last_words(rows).values()}
         if words:
             row = effective_decision(rows, collection)
@@ -748,9 +757,10 @@ def disputes(
     catalog: Catalog,  # where decisions are
     collection: Collection,  # of which collection
     slots: range,  # of which slots
+    places: Mapping[str, int] | None = None,  # slots of candidates, by dna, where they are at hand
 ) -> list[PeoplesWords]:  # slot by slot
     "Candidates of which people say different things."
-    return [one for one in peoples_words(catalog, collection, slots) if one.disputed]
+    return [one for one in peoples_words(catalog, collection, slots, places) if one.disputed]
 
 # %% ../../nbs/judge/decisions.ipynb #0dfa790e
 def unaccepted_editions(

@@ -701,9 +701,12 @@ class RecordLister(RecordFinder):
         "The latest body of every key that begins with `prefix`, in the order in which the keys first came."
         return {row.key: read_json(row.body) for row in self.rows(kind, prefix)}
 
-    def keys(self, kind: str, prefix: str = "") -> set[str]:
-        "Every key of a kind that begins with `prefix`."
+    def keys(self, kind: str, prefix: str = "", but: str = "") -> set[str]:
+        """Every key of a kind that begins with `prefix`. With `but` it is one with a record whose body, which is canonical,
+        begins otherwise: nothing is parsed."""
         query = sa.select(RECORD_TABLE.c.key).where(*self._begins(kind, prefix))
+        if but:
+            query = query.where(~RECORD_TABLE.c.body.startswith(but, autoescape=True))
         return {row.key for row in self._read(query.distinct())}
 
     def heads(self, kind: str) -> list[str]:

@@ -38,6 +38,7 @@ from artmint.judge.decisions import (
     record_answered,
     record_asked,
     record_verdict,
+    peoples_words,
     second_look,
     slots_awaiting_review,
     unaccepted_editions,
@@ -428,8 +429,21 @@ def test_cards_and_disputes_say_who_said_what(tmp_path):
     assert "Ada picked it, Ben rejected it: two must say the same" in differing[0].description
     assert "reject counts" in disputes(catalog, DEMO, range(1, 17))[0].description
     assert disputes(catalog, both, range(9, 17)) == []
+    places = {dna: candidate.slot.id for dna, candidate in ada.candidates().items()}
+    assert disputes(catalog, both, range(1, 17), places) == differing
     blind = ReviewSession(catalog, both, "Cem", blind=True)
     assert blind.card(blind.candidates()[dnas[1]])["disputed"] is False
+
+
+def test_who_once_decided_under_the_rules_name_is_a_person_and_the_rules_are_none(tmp_path):
+    catalog = table(tmp_path)
+    dna = next(iter(ReviewSession(catalog, DEMO, "Ada").candidates()))
+    record_verdict(catalog, Verdict(dna, "accept", (), {"palette": 3.0}))
+    assert peoples_words(catalog, DEMO, range(1, 17)) == []
+    catalog.append(
+        "decision", dna, {"by": "machine", "decision": "reject", "at": "2026-01-01T00:00:00+00:00"}
+    )
+    assert [one.words for one in peoples_words(catalog, DEMO, range(1, 17))] == [{"machine": "reject"}]
 
 
 # ---- what is packed
