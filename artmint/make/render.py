@@ -6,7 +6,10 @@
 __all__ = ['batches', 'check', 'check_new', 'render', 'NoGuesses', 'picture_paths']
 
 # %% ../../nbs/make/render.ipynb #a492cf77
-from collections.abc import Callable
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -253,7 +256,7 @@ def _render_batch(
 _UNSOUND = "numbers that are none (NaN or infinite), from its upscaler"
 
 
-def _completed(
+def _enlarged(
     base: Base,
     recipe: Recipe,
     ready: Engine,
@@ -261,7 +264,7 @@ def _completed(
     start: Image.Image | None,
     blob: _Blob | None,
 ) -> tuple[Image.Image, str]:
-    "A painted picture as its recipe ends: within its mask, enlarged, traced; and what is wrong with it."
+    "A painted picture within its mask, as large as its recipe wants it before it is traced; and what is wrong with it."
     if recipe.mask:
         mask = fitted(ready.pictures[recipe.mask], painted.size).convert("L")
         painted = Image.composite(painted, start, mask)
@@ -270,9 +273,47 @@ def _completed(
         upscaler = _upscaler(base, recipe, recipe.upscale.digest, blob)
         painted, sound = enlarge(upscaler, painted, recipe.enlarged_size)
         fault = "" if sound else _UNSOUND
-    if recipe.trace:
-        painted = trace(painted, recipe.trace.inks, recipe.size, recipe.trace.detail)
     return painted, fault
+
+
+def _traced(recipe: Recipe, painted: Image.Image) -> Image.Image:
+    "A picture in its recipe's inks, where it names some."
+    if not recipe.trace:
+        return painted
+    return trace(painted, recipe.trace.inks, recipe.size, recipe.trace.detail)
+
+# %% ../../nbs/make/render.ipynb #7bbb34fa
+_MOST_TRACED = 4  # pictures at once
+_SMALL_PAINTED, _SMALL_TRACED = (
+    512,
+    1024,
+)  # pixels of the longer side: such a picture takes 190 megabytes at most
+
+
+def _tracers(recipes: list[Recipe]) -> int:
+    "How many pictures are traced at once."
+    painted = max(max(recipe.enlarged_size) for recipe in recipes)
+    traced = max(max(recipe.size) for recipe in recipes)
+    if painted > _SMALL_PAINTED or traced > _SMALL_TRACED:
+        return 1
+    return min(os.cpu_count() or 1, _MOST_TRACED)
+
+
+def _completed(
+    base: Base, ready: Engine, recipes: list[Recipe], pixels: np.ndarray, starts: list, blob: _Blob | None
+) -> Iterator[tuple[Image.Image, str]]:
+    "Painted pictures as their recipes end: within their masks, enlarged, traced; and what is wrong with each. In their order."
+    waiting: deque[tuple[Future, str]] = deque()
+    at_once = _tracers(recipes)
+    with ThreadPoolExecutor(at_once, "tracing") as pool:
+        for recipe, values, start in zip(recipes, pixels, starts):
+            painted, fault = _enlarged(base, recipe, ready, Image.fromarray(values), start, blob)
+            waiting.append((pool.submit(_traced, recipe, painted), fault))
+            while len(waiting) > at_once or (waiting and waiting[0][0].done()):
+                future, fault = waiting.popleft()
+                yield future.result(), fault
+        for future, fault in waiting:
+            yield future.result(), fault
 
 # %% ../../nbs/make/render.ipynb #03880020
 def render(
@@ -292,13 +333,11 @@ def render(
         ready = engine(base, passes[group[0]], blob)
         embeddings = _embeddings(base, ready, [passes[i] for i in group])
         for part in _chunks(group, ready.profile.batch):
-            pixels, faults = _render_batch(
-                ready, [passes[i] for i in part], [starts[i] for i in part], embeddings
-            )
-            for i, values, fault in zip(part, pixels, faults):
-                images[i], late = _completed(
-                    base, recipes[i], ready, Image.fromarray(values), starts[i], blob
-                )
+            begin = [starts[i] for i in part]
+            pixels, faults = _render_batch(ready, [passes[i] for i in part], begin, embeddings)
+            ended = _completed(base, ready, [recipes[i] for i in part], pixels, begin, blob)
+            for i, fault, (image, late) in zip(part, faults, ended):
+                images[i] = image
                 if fault or late:
                     broken(i, BrokenPicture(recipes[i].dna, recipes[i].prompt, fault or late))
                 if done:
@@ -338,7 +377,7 @@ def _path_batch(
         if faults[i]:
             raise BrokenPicture(recipe.dna, recipe.prompt, faults[i])
         plain = recipe.model_copy(update={"upscale": None, "trace": None})
-        guesses = [_completed(base, plain, ready, Image.fromarray(one[i]), start, blob)[0] for one in way]
+        guesses = [_enlarged(base, plain, ready, Image.fromarray(one[i]), start, blob)[0] for one in way]
         told.append([*guesses, Image.fromarray(pixels[i])])
     return told
 
@@ -364,8 +403,8 @@ def picture_paths(
         for part in _chunks(group, ready.profile.batch):
             own = [passes[i] for i in part], [starts[i] for i in part]
             for i, told in zip(part, _path_batch(base, *own, blob, embeddings, most)):
-                finished, late = _completed(base, recipes[i], ready, told[-1], starts[i], blob)
+                painted, late = _enlarged(base, recipes[i], ready, told[-1], starts[i], blob)
                 if late:
                     raise BrokenPicture(recipes[i].dna, recipes[i].prompt, late)
-                ways[i] += [*told[:-1], finished]
+                ways[i] += [*told[:-1], _traced(recipes[i], painted)]
     return ways

@@ -197,18 +197,21 @@ def _cut(index: np.ndarray, colours: np.ndarray, size: tuple[int, int], sigma: f
         grey = Image.fromarray((share * 255).round().astype(np.uint8))
         here = np.asarray(grey.resize(size, Image.Resampling.BICUBIC)).astype(np.int16)
         first = here > above
-        second = ~first & (here > below)
-        below = np.where(first, above, np.where(second, here, below))
-        under = np.where(first, ink, np.where(second, np.uint8(k), under))
-        above = np.where(first, here, above)
-        ink = np.where(first, np.uint8(k), ink)
+        np.copyto(under, np.uint8(k), where=here > below)
+        np.copyto(under, ink, where=first)
+        np.copyto(ink, np.uint8(k), where=first)
+        np.maximum(below, np.minimum(above, here), out=below)
+        np.maximum(above, here, out=above)
     width = size[0] / index.shape[1]  # of a place, in pixels of the picture
     slope = 255 * 2 / (sigma * math.sqrt(2 * math.pi) * width)  # of the difference, across a straight edge
-    covered = np.clip(0.5 + (above - np.maximum(below, 0)) / slope, 0.5, 1)[..., None]
-    mixed = colours[ink] * covered + colours[under] * (1 - covered)
-    return mixed.round().astype(np.uint8)
+    covered = np.clip(0.5 + (above - np.maximum(below, 0)) / slope, 0.5, 1)
+    picture = colours.round().astype(np.uint8)[ink]
+    edge = covered < 1  # a few places, and only there inks mix
+    share = covered[edge][:, None]
+    picture[edge] = (colours[ink[edge]] * share + colours[under[edge]] * (1 - share)).round()
+    return picture
 
-
+# %% ../../nbs/make/tracing.ipynb #d191ffe3
 def trace(
     image: Image.Image,  # RGB
     inks: int,  # colours at most, 2 to 64
