@@ -85,7 +85,7 @@ def parsed() -> argparse.Namespace:
         metavar="SUBJECT",
         help=f"of {', '.join(SUBJECTS)} (all, into a new file, when none is named)",
     )
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--into", type=Path, default=Path("studio/bench.json"))
     options = parser.parse_args()
     for subject in options.subjects:

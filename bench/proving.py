@@ -4,6 +4,7 @@ import hashlib
 import tempfile
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -27,8 +28,9 @@ from .measure import row, seconds
 COUNT, SIDE, CONTRACT = 10_000, 184, "0x" + "11" * 20  # noise of this side is about 100 KB as PNG
 
 
-def token_files(number: int, rng: np.random.Generator) -> tuple[bytes, bytes]:
+def token_files(number: int) -> tuple[bytes, bytes]:
     "A token's JSON and picture: noise, which no compression makes smaller."
+    rng = np.random.default_rng(number)
     recipe = Recipe(base="0" * 64, prompt="noise in grey", seed=number, width=SIDE, height=SIDE)
     image = Image.fromarray(rng.integers(0, 256, (SIDE, SIDE, 3), np.uint8))
     picture = png_bytes(image, recipe, "bench")
@@ -41,16 +43,19 @@ def token_files(number: int, rng: np.random.Generator) -> tuple[bytes, bytes]:
     return canonical(shown | {"artmint": about}), picture
 
 
+def put_token(root: Path, number: int) -> Leaf:
+    "Write a token's files, and what a contract would say of them."
+    data, picture = token_files(number)
+    (root / f"{number}.json").write_bytes(data)
+    (root / f"images/{number}.png").write_bytes(picture)
+    return Leaf(number, hashlib.sha256(picture).hexdigest(), hashlib.sha256(data).hexdigest())
+
+
 def published(folder: Path, count: int) -> ChainClaim:
     "A root with so many tokens as an archive in a store, and what a contract would say of it."
-    rng = np.random.default_rng(0)
     (folder / "root/images").mkdir(parents=True)
-    leaves = []
-    for number in range(1, count + 1):
-        data, picture = token_files(number, rng)
-        (folder / f"root/{number}.json").write_bytes(data)
-        (folder / f"root/images/{number}.png").write_bytes(picture)
-        leaves.append(Leaf(number, hashlib.sha256(picture).hexdigest(), hashlib.sha256(data).hexdigest()))
+    with ThreadPoolExecutor() as pool:
+        leaves = list(pool.map(lambda number: put_token(folder / "root", number), range(1, count + 1)))
     (folder / "root/schema.json").write_bytes(json_schema())
     (folder / "store").mkdir()
     root = write_car(folder / "store/new.car", folder / "root").root

@@ -24,7 +24,7 @@ from artmint.train.drawings import subjects
 from .measure import row
 from .samples import demo, recipe
 
-COUNT, STEPS, STEP = 320, 50, 10
+COUNT, STEPS, STEP = 320, 25, 5
 KEEP, CONFIDENCE = 0.9, 0.8
 # A brand of emblems: symmetric and full of contrast, which few of these are. The shares below the bounds.
 LEAST = {"symmetry": 0.4, "contrast": 0.3}

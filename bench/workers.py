@@ -21,7 +21,7 @@ from artmint.studio.catalog import Catalog
 from .measure import row
 from .samples import ROOT, attempts
 
-BATCHES = 2
+BATCHES, STEPS = 2, 8
 PICTURES = 8 * BATCHES
 
 
@@ -62,15 +62,15 @@ def measure(rounds: int) -> Iterator[dict]:
     def spent(workers: int, bare: bool) -> float:
         first = next(seeds)
         with tempfile.TemporaryDirectory() as folder:
-            pictures = attempts(base, range(first, first + PICTURES))
+            pictures = attempts(base, range(first, first + PICTURES), STEPS)
             return work(order_of(Catalog(folder), Diffusers(base), pictures, Crew(workers=2)), workers, bare)
 
     speedups, bare_speedups = [], []
-    rounds = min(rounds, 2)  # of four lists each, a picture a second
+    rounds = min(rounds, 2)  # of four lists each
     for _ in range(rounds):
         speedups.append(spent(1, False) / spent(2, False))
         bare_speedups.append(spent(1, True) / spent(2, True))
     against = f"bare forward passes on both cores: {statistics.median(bare_speedups):.2f} times one"
-    pictures = f"{PICTURES} pictures, fast, one thread each, loaded and warm, catalog and files included"
+    pictures = f"{PICTURES} pictures, {STEPS} steps, fast, one thread each, loaded and warm, catalog and files included"
     how = f"{pictures}, median of {rounds}; {os.cpu_count()} cores"
     yield row("workers_2_vs_1", round(statistics.median(speedups), 3), "times", against, ">= 1.8", how)

@@ -384,6 +384,9 @@ class Archive:
     drop: ChainDrop
     sources: Sources = field(repr=False)
     paths: dict[str, CID] | None = field(default=None, repr=False)  # all there are; none: read by path alone
+    leaves: "dict[int, Leaf]" = field(
+        default_factory=dict, repr=False
+    )  # of tokens whose files were hashed, by id
 
     @property
     def whole(self) -> bool:
@@ -657,10 +660,13 @@ def leaf_of(
     archive: Archive,  # the token's drop
     token: int,  # its id
 ) -> Leaf:
-    "A token's files, hashed. Raises ContentError."
-    picture = archive.read(archive.picture(token), PNG_LIMIT)
-    metadata = archive.read(f"{token}.json", JSON_LIMIT)
-    return Leaf(token, hashlib.sha256(picture).hexdigest(), hashlib.sha256(metadata).hexdigest())
+    "A token's files, hashed once: what lies under a root is always the same. Raises ContentError."
+    if token not in archive.leaves:
+        picture = archive.read(archive.picture(token), PNG_LIMIT)
+        metadata = archive.read(f"{token}.json", JSON_LIMIT)
+        digests = [hashlib.sha256(data).hexdigest() for data in (picture, metadata)]
+        archive.leaves[token] = Leaf(token, *digests)
+    return archive.leaves[token]
 
 
 def _root_problem(claim: ChainClaim, archive: Archive, leaves: list[Leaf]) -> str:

@@ -17,6 +17,7 @@ import re
 import string
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -202,6 +203,7 @@ _HOME = {
 }
 
 
+@cache  # asked for every token of a drop
 def json_schema(
     words: bool = False,  # with the field for words that stand in place of values
     arweave: bool = False,  # with the field for the picture's address on Arweave
