@@ -1,12 +1,13 @@
 """Measure the hot paths and write studio/bench.json: a list of {name, value, unit, against, limit, how}.
 
 Every ratio is taken in one run, against an alternative measured beside it: machines are noisy, ratios less
-so. A row is written and printed as soon as it is measured. A subject that fails doesn't stop the others;
-the exit code is 1 then.
+so. A row is written and printed as soon as it is measured. Of several subjects each has a process of its own,
+so that neither memory nor threads of others count; one that fails doesn't stop them, and the exit code is 1 then.
 """
 
 import argparse
 import json
+import subprocess
 import sys
 import time
 import traceback
@@ -75,6 +76,13 @@ def measured(subject: str, rounds: int, report: Report) -> bool:
     return True
 
 
+def measured_alone(subject: str, options: argparse.Namespace) -> bool:
+    "Measure a subject in a process of its own; whether it came to its end."
+    command = [sys.executable, "-m", __package__, subject]
+    settings = ["--rounds", str(options.rounds), "--into", str(options.into)]
+    return subprocess.run([*command, *settings]).returncode == 0
+
+
 def parsed() -> argparse.Namespace:
     "The command line."
     raw = argparse.RawDescriptionHelpFormatter
@@ -94,18 +102,27 @@ def parsed() -> argparse.Namespace:
     return options
 
 
+def all_measured(options: argparse.Namespace) -> list[str]:
+    "Measure what was asked for, and give the names of what failed."
+    if len(options.subjects) == 1:
+        report = Report(options.into, earlier(options.into))
+        return [name for name in options.subjects if not measured(name, options.rounds, report)]
+    if not options.subjects:
+        options.into.unlink(missing_ok=True)
+    failed = []
+    for subject in options.subjects or SUBJECTS:
+        begun = time.perf_counter()
+        if not measured_alone(subject, options):
+            failed.append(subject)
+        print(f"{subject}: {time.perf_counter() - begun:.0f} s", file=sys.stderr, flush=True)
+    return failed
+
+
 def main() -> int:
     "0 when all was measured, 1 when a subject failed, 130 when it was interrupted."
     options = parsed()
-    subjects = options.subjects or SUBJECTS
-    report = Report(options.into, earlier(options.into) if options.subjects else [])
-    failed = []
     try:
-        for subject in subjects:
-            begun = time.perf_counter()
-            if not measured(subject, options.rounds, report):
-                failed.append(subject)
-            print(f"{subject}: {time.perf_counter() - begun:.0f} s", file=sys.stderr, flush=True)
+        failed = all_measured(options)
     except KeyboardInterrupt:
         print(f"Interrupted; what was measured is in {options.into}.", file=sys.stderr)
         return 130

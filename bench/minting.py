@@ -5,7 +5,6 @@ Needs anvil, which comes from npm; tests/anvil.py starts it, and the drop is tha
 """
 
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -89,14 +88,12 @@ class Mint:
             self.land([transaction])
 
     def blocks(self, interval: int) -> None:
-        "A block each so many seconds, the next of which begins now; 0: one for each transaction."
+        "A block each so many seconds, the first of them from now; 0: one for each transaction."
         if not interval:
             return
         self.node("evm_setAutomine", False)
+        self.node("evm_mine")
         self.node("evm_setIntervalMining", interval)
-        height = self.web3.eth.block_number
-        while self.web3.eth.block_number == height:
-            time.sleep(0.01)
 
     def rate(self, way: str, interval: int) -> float:
         "Tokens a second in one way, from the beginning of a block."

@@ -1,6 +1,6 @@
 """Compute for each accepted picture with seed pruning against without, under the same rules.
 
-The pruner is learnt on half of the candidates and measured on the other half.
+The pruner is learnt on some of the candidates, drawn by chance, and measured on the others.
 """
 
 import tempfile
@@ -24,10 +24,11 @@ from artmint.train.drawings import subjects
 from .measure import row
 from .samples import demo, recipe
 
-COUNT, STEPS, STEP = 320, 25, 5
+LEARNT, MEASURED = 160, 112
+STEPS, STEP = 25, 5
 KEEP, CONFIDENCE = 0.9, 0.8
 # A brand of emblems: symmetric and full of contrast, which few of these are. The shares below the bounds.
-LEAST = {"symmetry": 0.4, "contrast": 0.3}
+LEAST = {"symmetry": 0.7, "contrast": 0.5}
 
 
 def strict(collection: Collection) -> Collection:
@@ -45,7 +46,7 @@ def cpu_seconds(work: Callable[[], list]) -> tuple[float, list]:
 
 
 class Trial:
-    "Candidates of the demo, half of them (even numbers) to learn from."
+    "Candidates of the demo."
 
     def __init__(self):
         collection = demo()
@@ -53,7 +54,9 @@ class Trial:
         with tempfile.TemporaryDirectory() as folder:
             self.scorers = scorers_for(self.collection, self.judge, Catalog(folder))
         shown = [vars(subject) for subject in subjects() if subject.palette in collection.traits["palette"]]
-        slots = [Slot(id=number + 1, traits=shown[number * 37 % len(shown)]) for number in range(COUNT)]
+        slots = [
+            Slot(id=number + 1, traits=shown[number * 37 % len(shown)]) for number in range(LEARNT + MEASURED)
+        ]
         self.recipes = [recipe(self.base, slot.id, STEPS, prompt_of(collection, slot)) for slot in slots]
         self.candidates = [self.candidate(number, slot) for number, slot in enumerate(slots)]
 
@@ -79,7 +82,7 @@ class Trial:
 
         return render_some(self.base, chosen, STEP, look)
 
-    def learn(self, half: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    def learn(self, learnt: list[int]) -> tuple[np.ndarray, np.ndarray]:
         "Scores of previews and of finished pictures, (n, scorers) both."
         previewed: dict[int, np.ndarray] = {}
 
@@ -87,8 +90,8 @@ class Trial:
             previewed.update(zip(numbers, self.scored(numbers, previews)))
             return [True] * len(numbers)
 
-        finished = self.scored(half, self.render_some(half, keep))
-        return np.array([previewed[number] for number in half]), finished
+        finished = self.scored(learnt, self.render_some(learnt, keep))
+        return np.array([previewed[number] for number in learnt]), finished
 
     def bounds(self, scores: np.ndarray) -> dict[str, float]:
         "The bounds that refuse the share in LEAST of candidates with these scores."
@@ -132,14 +135,15 @@ def check_pictures(some: list, images: list[Image.Image]) -> None:
 
 def measure(_: int) -> Iterator[dict]:
     "seed_pruning_saving."
-    trial, half, rest = Trial(), list(range(0, COUNT, 2)), list(range(1, COUNT, 2))
-    previewed, finished = trial.learn(half)
+    trial, drawn = Trial(), np.random.default_rng(0).permutation(LEARNT + MEASURED).tolist()
+    learnt, rest = sorted(drawn[:LEARNT]), sorted(drawn[LEARNT:])
+    previewed, finished = trial.learn(learnt)
     bounds = trial.bounds(finished)
     rules = trial.rules(bounds)
     accepted = trial.accepts(finished, rules)
     pruner = trial.pruner(previewed, accepted)
     if pruner is None:
-        how = f"only {accepted.sum()} of {len(half)} candidates were accepted: too few for a promise"
+        how = f"only {accepted.sum()} of {LEARNT} candidates were accepted: too few for a promise"
         yield row("seed_pruning_saving", 0.0, "share", "without pruning", ">= 0.35", how)
         return
     full_time, images = cpu_seconds(lambda: render(trial.base, [trial.recipes[number] for number in rest]))

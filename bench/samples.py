@@ -33,9 +33,9 @@ def recipe(base: Base, seed: int, steps: int, prompt: str = PROMPT) -> Recipe:
     )
 
 
-def attempts(base: Base, seeds: range, steps: int = 16) -> list[Attempt]:
-    "Attempts at the first slot, one for a seed."
-    return [Attempt(slot=1, attempt=1, recipe=recipe(base, seed, steps)) for seed in seeds]
+def attempts(base: Base, seeds: range) -> list[Attempt]:
+    "Attempts of 16 steps at the first slot, one for a seed."
+    return [Attempt(slot=1, attempt=1, recipe=recipe(base, seed, 16)) for seed in seeds]
 
 
 class Forwards:

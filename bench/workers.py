@@ -21,56 +21,58 @@ from artmint.studio.catalog import Catalog
 from .measure import row
 from .samples import ROOT, attempts
 
-BATCHES, STEPS = 2, 8
+BATCHES = 2
 PICTURES = 8 * BATCHES
 
 
-def started(order: Order, name: str, bare: int) -> subprocess.Popen:
-    "A worker that has its order; `bare`: how many batches of forward passes it makes instead (0: it works)."
-    child = subprocess.Popen(
+def started() -> subprocess.Popen:
+    "A worker that waits for orders."
+    return subprocess.Popen(
         [sys.executable, "-m", "bench.worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         cwd=ROOT,
     )
-    pickle.dump((order, name, bare), child.stdin)
-    child.stdin.flush()
-    return child
 
 
-def work(order: Order, workers: int, bare: bool) -> float:
-    "Seconds that so many workers take for an order, from when all are loaded and warm."
-    batches = BATCHES // workers if bare else 0
-    crew = [started(order, str(number), batches) for number in range(workers)]
+def work(order: Order, crew: list[subprocess.Popen], bare: bool) -> float:
+    "Seconds that a crew takes for an order, or for bare forward passes as many; from when all are loaded and warm."
+    batches = BATCHES // len(crew) if bare else 0
+    for number, child in enumerate(crew):
+        pickle.dump((order, str(number), batches), child.stdin)
+        child.stdin.flush()
     for child in crew:
         child.stdout.readline()
     start = time.perf_counter()
     for child in crew:
-        child.stdin.close()
+        child.stdin.write(b"\n")
+        child.stdin.flush()
     for child in crew:
         child.stdout.readline()
-        child.wait()
-        child.stdout.close()
     return time.perf_counter() - start
 
 
 def measure(rounds: int) -> Iterator[dict]:
     "workers_2_vs_1."
     base, seeds = load_base(), count(step=PICTURES)
+    crew = [started() for _ in range(2)]
 
     def spent(workers: int, bare: bool) -> float:
         first = next(seeds)
         with tempfile.TemporaryDirectory() as folder:
-            pictures = attempts(base, range(first, first + PICTURES), STEPS)
-            return work(order_of(Catalog(folder), Diffusers(base), pictures, Crew(workers=2)), workers, bare)
+            pictures = attempts(base, range(first, first + PICTURES))
+            order = order_of(Catalog(folder), Diffusers(base), pictures, Crew(workers=2))
+            return work(order, crew[:workers], bare)
 
     speedups, bare_speedups = [], []
     rounds = min(rounds, 2)  # of four lists each
     for _ in range(rounds):
         speedups.append(spent(1, False) / spent(2, False))
         bare_speedups.append(spent(1, True) / spent(2, True))
+    for child in crew:
+        child.communicate()  # which ends its input
     against = f"bare forward passes on both cores: {statistics.median(bare_speedups):.2f} times one"
-    pictures = f"{PICTURES} pictures, {STEPS} steps, fast, one thread each, loaded and warm, catalog and files included"
+    pictures = f"{PICTURES} pictures, fast, one thread each, loaded and warm, catalog and files included"
     how = f"{pictures}, median of {rounds}; {os.cpu_count()} cores"
     yield row("workers_2_vs_1", round(statistics.median(speedups), 3), "times", against, ">= 1.8", how)
