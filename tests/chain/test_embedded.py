@@ -157,3 +157,24 @@ def test_what_a_call_takes_is_told_to_whoever_has_no_money(tmp_path):
     assert 21_000 < gas < 22_000
     EmbeddedChain(tmp_path).fund(question["from"], 10**9)
     assert web3.eth.estimate_gas(question) == gas
+
+
+WANTS_100000 = "0x601080600b6000396000f3620186a05a10600a57005b60006000fd"
+
+
+def test_what_needs_more_than_it_uses_gets_an_estimate_with_which_it_runs(tmp_path):
+    "A contract that refuses whoever calls it with less than 100,000 units left, and then uses next to nothing."
+    web3 = connect("embedded", tmp_path)
+    account = Account.create()
+    EmbeddedChain(tmp_path).fund(account.address, 10**9)
+    offered = {"maxFeePerGas": 10**10, "maxPriorityFeePerGas": 1, "chainId": web3.eth.chain_id, "value": 0}
+
+    def sent(nonce, **call):
+        signed = account.sign_transaction({**offered, "nonce": nonce, **call})
+        return web3.eth.wait_for_transaction_receipt(web3.eth.send_raw_transaction(signed.raw_transaction))
+
+    address = sent(0, gas=200_000, data=WANTS_100000).contractAddress
+    gas = web3.eth.estimate_gas({"from": account.address, "to": address})
+    assert 121_000 < gas < 130_000
+    receipt = sent(1, gas=gas, to=address)
+    assert receipt.status == 1 and receipt.gasUsed < 22_000
