@@ -31,7 +31,7 @@ CLI = "from artmint.console.cli import main; main()"
 REASON = "palette 12.4 is above 12 by 0.4"
 
 LOADED = """() => new Promise((done) => {
-    const tile = () => document.querySelector('#board').shadowRoot?.querySelector('.tile img');
+    const tile = () => document.querySelector('#board')?.shadowRoot?.querySelector('.tile img');
     const look = () => tile()?.complete && tile().naturalWidth ? done(performance.now()) : setTimeout(look, 2);
     look();
 })"""

@@ -22,7 +22,7 @@ from artmint.train.drawings import Subject, draw, subjects
 from .measure import ratio, row, seconds
 from .samples import demo
 
-COUNT = 192
+COUNT = 144
 FEW = COUNT // 8  # how many are judged one at a time
 
 

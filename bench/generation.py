@@ -36,7 +36,7 @@ def against_plain(base: Base, recipes: list[Recipe], profile: str, rounds: int) 
     others = [one.model_copy(update={"profile": profile}) for one in recipes]
     render(base, others)  # warms up, and compiles
     our_time, plain_time, times = ratio(
-        lambda: render(base, others), lambda: plain(base, recipes), min(rounds, 3)
+        lambda: render(base, others), lambda: plain(base, recipes), min(rounds, 2)
     )
     against = f"StableDiffusionPipeline in float32, one prompt at a time: {COUNT / plain_time:.2f} pictures/s"
     how = f"{COUNT} pictures, {STEPS} DDIM steps with guidance; ours {COUNT / our_time:.2f} pictures/s, other pixels than fast gives"
