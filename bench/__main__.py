@@ -7,6 +7,7 @@ so that neither memory nor threads of others count; one that fails doesn't stop 
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -77,10 +78,22 @@ def measured(subject: str, rounds: int, report: Report) -> bool:
 
 
 def measured_alone(subject: str, options: argparse.Namespace) -> bool:
-    "Measure a subject in a process of its own; whether it came to its end."
+    "Measure a subject in a process of its own, which ends with this one; whether it came to its end."
     command = [sys.executable, "-m", __package__, subject]
     settings = ["--rounds", str(options.rounds), "--into", str(options.into)]
-    return subprocess.run([*command, *settings]).returncode == 0
+    child = subprocess.Popen([*command, *settings])
+    try:
+        return child.wait() == 0
+    except SystemExit:
+        child.terminate()
+        raise
+    finally:
+        child.wait()  # an interrupt reaches it too: it puts away what it started, and says so
+
+
+def end(number: int, _: object) -> None:
+    "End as if by an exception, so that nodes and temporary folders are put away."
+    sys.exit(128 + number)
 
 
 def parsed() -> argparse.Namespace:
@@ -121,12 +134,16 @@ def all_measured(options: argparse.Namespace) -> list[str]:
 def main() -> int:
     "0 when all was measured, 1 when a subject failed, 130 when it was interrupted."
     options = parsed()
+    signal.signal(signal.SIGTERM, end)
+    alone = len(options.subjects) == 1
     try:
         failed = all_measured(options)
     except KeyboardInterrupt:
-        print(f"Interrupted; what was measured is in {options.into}.", file=sys.stderr)
+        if alone:
+            where = f"is in {options.into}" if options.into.exists() else "was nothing yet"
+            print(f"Interrupted; what was measured {where}.", file=sys.stderr)
         return 130
-    if failed:
+    if failed and not alone:
         print(f"Failed: {', '.join(failed)}. The other figures are in {options.into}.", file=sys.stderr)
     return int(bool(failed))
 

@@ -128,7 +128,7 @@ def measure(_: int) -> Iterator[dict]:
         ethereum = {way: place.rate(way, 12) for way in ("ours", "raw")}
     finally:
         place.node.end()
-    tokens = f"{TOTAL} tokens on anvil, 100 a batch"
+    tokens = f"{TOTAL} tokens on anvil, {BATCH} a batch; {FEW} where each batch takes a block"
     ethereums = f"tokens/s with a block each 12 s, as on Ethereum: {listed(ethereum)}"
     others = (
         f"each 2 s, as on Base: {listed(slow)}; with a block for each transaction, at once: {listed(quick)}"

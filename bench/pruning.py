@@ -27,6 +27,7 @@ from .samples import demo, recipe
 LEARNT, MEASURED = 160, 112
 STEPS, STEP = 25, 5
 KEEP, CONFIDENCE = 0.9, 0.8
+LIMIT = ">= 0.35"  # wanted; 160 candidates to learn from give 0.17 to 0.34
 # A brand of emblems: symmetric and full of contrast, which few of these are. The shares below the bounds.
 LEAST = {"symmetry": 0.7, "contrast": 0.5}
 
@@ -144,7 +145,7 @@ def measure(_: int) -> Iterator[dict]:
     pruner = trial.pruner(previewed, accepted)
     if pruner is None:
         how = f"only {accepted.sum()} of {LEARNT} candidates were accepted: too few for a promise"
-        yield row("seed_pruning_saving", 0.0, "share", "without pruning", ">= 0.35", how)
+        yield row("seed_pruning_saving", 0.0, "share", "without pruning", LIMIT, how)
         return
     full_time, images = cpu_seconds(lambda: render(trial.base, [trial.recipes[number] for number in rest]))
     good = trial.accepts(trial.scored(rest, images), rules)
@@ -160,4 +161,4 @@ def measure(_: int) -> Iterator[dict]:
     times = f"processor seconds {pruned_time:.1f} against {full_time:.1f}"
     how = f"{candidates}; {kept.mean():.0%} went on, {stopped}; {acceptance}; {times}"
     against = "the same candidates all run to the end, for each accepted picture"
-    yield row("seed_pruning_saving", round(float(saving), 3), "share", against, ">= 0.35", how)
+    yield row("seed_pruning_saving", round(float(saving), 3), "share", against, LIMIT, how)

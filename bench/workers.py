@@ -36,6 +36,13 @@ def started() -> subprocess.Popen:
     )
 
 
+def heard(child: subprocess.Popen, word: str) -> None:
+    "Wait for a worker's word. Raises RuntimeError when it says something else, or has died."
+    line = child.stdout.readline().decode().strip()
+    if line != word:
+        raise RuntimeError(f"a worker was to say {word!r} and said {line!r}; its own words stand above")
+
+
 def work(order: Order, crew: list[subprocess.Popen], bare: bool) -> float:
     "Seconds that a crew takes for an order, or for bare forward passes as many; from when all are loaded and warm."
     batches = BATCHES // len(crew) if bare else 0
@@ -43,13 +50,13 @@ def work(order: Order, crew: list[subprocess.Popen], bare: bool) -> float:
         pickle.dump((order, str(number), batches), child.stdin)
         child.stdin.flush()
     for child in crew:
-        child.stdout.readline()
+        heard(child, "ready")
     start = time.perf_counter()
     for child in crew:
         child.stdin.write(b"\n")
         child.stdin.flush()
     for child in crew:
-        child.stdout.readline()
+        heard(child, "done")
     return time.perf_counter() - start
 
 
@@ -67,11 +74,13 @@ def measure(rounds: int) -> Iterator[dict]:
 
     speedups, bare_speedups = [], []
     rounds = min(rounds, 2)  # of four lists each
-    for _ in range(rounds):
-        speedups.append(spent(1, False) / spent(2, False))
-        bare_speedups.append(spent(1, True) / spent(2, True))
-    for child in crew:
-        child.communicate()  # which ends its input
+    try:
+        for _ in range(rounds):
+            speedups.append(spent(1, False) / spent(2, False))
+            bare_speedups.append(spent(1, True) / spent(2, True))
+    finally:
+        for child in crew:
+            child.communicate()  # which ends its input
     against = f"bare forward passes on both cores: {statistics.median(bare_speedups):.2f} times one"
     pictures = f"{PICTURES} pictures, fast, one thread each, loaded and warm, catalog and files included"
     how = f"{pictures}, median of {rounds}; {os.cpu_count()} cores"

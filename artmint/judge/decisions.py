@@ -165,9 +165,8 @@ def _is_machines(row: dict[str, Any]) -> bool:
     return row["by"] == MACHINE and "at" not in row
 
 
-_MACHINES = canonical({"by": MACHINE})[
-    :-1
-].decode()  # so do the rules' begin, since "at" would stand before "by"
+# How a decision of the rules begins: keys are sorted, and there is no "at".
+_MACHINES = canonical({"by": MACHINE}).decode().removesuffix("}")
 
 
 def _deciding(words: dict[str, dict[str, Any]], people: People) -> list[dict[str, Any]]:
@@ -742,7 +741,10 @@ def peoples_words(
     decided = catalog.keys("decision", but=_MACHINES)
     if not decided:
         return []
-    attempts = attempts_by_slot(catalog, collection, slots) if places is None else places
+    if places is None:
+        attempts = attempts_by_slot(catalog, collection, slots)
+    else:
+        attempts = {dna: slot for dna, slot in places.items() if slot in slots}
     spoken = []
     for dna, rows in decisions_on(catalog, decided & attempts.keys()).items():
         words = {row["by"]: row["decision"] for row in last_words(rows).values()}

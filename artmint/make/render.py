@@ -6,10 +6,8 @@
 __all__ = ['batches', 'check', 'check_new', 'render', 'NoGuesses', 'picture_paths']
 
 # %% ../../nbs/make/render.ipynb #a492cf77
-import os
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -284,36 +282,41 @@ def _traced(recipe: Recipe, painted: Image.Image) -> Image.Image:
 
 # %% ../../nbs/make/render.ipynb #7bbb34fa
 _MOST_TRACED = 4  # pictures at once
-_SMALL_PAINTED, _SMALL_TRACED = (
-    512,
-    1024,
-)  # pixels of the longer side: such a picture takes 190 megabytes at most
+_SMALL_PAINTED = 512  # pixels of the longer side, before
+_SMALL_TRACED = 1024  # and after: such a picture takes 190 megabytes at most
 
 
 def _tracers(recipes: list[Recipe]) -> int:
     "How many pictures are traced at once."
-    painted = max(max(recipe.enlarged_size) for recipe in recipes)
-    traced = max(max(recipe.size) for recipe in recipes)
-    if painted > _SMALL_PAINTED or traced > _SMALL_TRACED:
+    import torch
+
+    alone = any(
+        recipe.upscale or max(recipe.enlarged_size) > _SMALL_PAINTED or max(recipe.size) > _SMALL_TRACED
+        for recipe in recipes
+    )
+    if alone or not any(recipe.trace for recipe in recipes):
         return 1
-    return min(os.cpu_count() or 1, _MOST_TRACED)
+    return min(torch.get_num_threads(), _MOST_TRACED)
 
 
 def _completed(
     base: Base, ready: Engine, recipes: list[Recipe], pixels: np.ndarray, starts: list, blob: _Blob | None
 ) -> Iterator[tuple[Image.Image, str]]:
     "Painted pictures as their recipes end: within their masks, enlarged, traced; and what is wrong with each. In their order."
-    waiting: deque[tuple[Future, str]] = deque()
+    enlarged = (
+        _enlarged(base, recipe, ready, Image.fromarray(values), start, blob)
+        for recipe, values, start in zip(recipes, pixels, starts)
+    )
     at_once = _tracers(recipes)
+    if at_once == 1:
+        for recipe, (painted, fault) in zip(recipes, enlarged):
+            yield _traced(recipe, painted), fault
+        return
+    ended = list(enlarged)
     with ThreadPoolExecutor(at_once, "tracing") as pool:
-        for recipe, values, start in zip(recipes, pixels, starts):
-            painted, fault = _enlarged(base, recipe, ready, Image.fromarray(values), start, blob)
-            waiting.append((pool.submit(_traced, recipe, painted), fault))
-            while len(waiting) > at_once or (waiting and waiting[0][0].done()):
-                future, fault = waiting.popleft()
-                yield future.result(), fault
-        for future, fault in waiting:
-            yield future.result(), fault
+        images = pool.map(_traced, recipes, [painted for painted, _ in ended])
+        for image, (_, fault) in zip(images, ended):
+            yield image, fault
 
 # %% ../../nbs/make/render.ipynb #03880020
 def render(
@@ -336,7 +339,7 @@ def render(
             begin = [starts[i] for i in part]
             pixels, faults = _render_batch(ready, [passes[i] for i in part], begin, embeddings)
             ended = _completed(base, ready, [recipes[i] for i in part], pixels, begin, blob)
-            for i, fault, (image, late) in zip(part, faults, ended):
+            for (image, late), i, fault in zip(ended, part, faults):
                 images[i] = image
                 if fault or late:
                     broken(i, BrokenPicture(recipes[i].dna, recipes[i].prompt, fault or late))

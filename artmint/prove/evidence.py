@@ -384,9 +384,8 @@ class Archive:
     drop: ChainDrop
     sources: Sources = field(repr=False)
     paths: dict[str, CID] | None = field(default=None, repr=False)  # all there are; none: read by path alone
-    leaves: "dict[int, Leaf]" = field(
-        default_factory=dict, repr=False
-    )  # of tokens whose files were hashed, by id
+    # Of tokens whose files were hashed so far.
+    leaves: "dict[int, Leaf]" = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def whole(self) -> bool:

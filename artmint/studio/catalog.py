@@ -86,8 +86,8 @@ _NOBODY = sa.literal_column("''")
 _IS_HELD = sa.and_(~JOB_TABLE.c.done, JOB_TABLE.c.worker != _NOBODY)
 _HELD = {"sqlite_where": _IS_HELD, "postgresql_where": _IS_HELD}
 _HELD_JOBS = sa.Index("job_held", JOB_TABLE.c.stage, JOB_TABLE.c.lane, **_HELD)
-# Always so. With it SQLite reads job_held, and not whichever of the two indices was made first.
-_IN_A_LANE = JOB_TABLE.c.lane >= _NOBODY
+# True of every job. It only has SQLite read job_held, and not whichever of the two indices was made first.
+_ANY_LANE = JOB_TABLE.c.lane >= _NOBODY
 
 # %% ../../nbs/studio/catalog.ipynb #45767a46
 _COUNTER_COLUMNS = (
@@ -702,11 +702,11 @@ class RecordLister(RecordFinder):
         return {row.key: read_json(row.body) for row in self.rows(kind, prefix)}
 
     def keys(self, kind: str, prefix: str = "", but: str = "") -> set[str]:
-        """Every key of a kind that begins with `prefix`. With `but` it is one with a record whose body, which is canonical,
-        begins otherwise: nothing is parsed."""
+        """Every key of a kind that begins with `prefix`; with `but` only those that have a record whose body, as canonical
+        JSON, doesn't begin so."""
         query = sa.select(RECORD_TABLE.c.key).where(*self._begins(kind, prefix))
         if but:
-            query = query.where(~RECORD_TABLE.c.body.startswith(but, autoescape=True))
+            query = query.where(sa.func.substr(RECORD_TABLE.c.body, 1, len(but)) != but)
         return {row.key for row in self._read(query.distinct())}
 
     def heads(self, kind: str) -> list[str]:
@@ -940,7 +940,7 @@ def _claiming(lanes: bool) -> sa.Executable:
     open_now = sa.or_(JOB_TABLE.c.until < now, by_wrong_clock)
     free = sa.select(JOB_TABLE.c.key).where(of_stage, ~JOB_TABLE.c.done, open_now)
     if lanes:
-        held = sa.select(JOB_TABLE.c.lane).where(of_stage, _IS_HELD, _IN_A_LANE, ~open_now)
+        held = sa.select(JOB_TABLE.c.lane).where(of_stage, _IS_HELD, _ANY_LANE, ~open_now)
         free = free.where(JOB_TABLE.c.lane.not_in(held))
     first = free.order_by(*_IN_TURN).limit(1).with_for_update(skip_locked=True).scalar_subquery()
     take = sa.update(JOB_TABLE).where(of_stage, JOB_TABLE.c.key == first)
@@ -1000,7 +1000,7 @@ class Leases(WorkList):
     def holders(self, stage: str) -> list[str]:
         "Names of those who hold a key of a stage's list."
         of_stage = JOB_TABLE.c.stage == stage
-        held = sa.select(JOB_TABLE.c.worker).where(of_stage, _IS_HELD, _IN_A_LANE).distinct()
+        held = sa.select(JOB_TABLE.c.worker).where(of_stage, _IS_HELD, _ANY_LANE).distinct()
         return sorted(row.worker for row in self._read(held))
 
     def release(self, stage: str, worker: str) -> None:

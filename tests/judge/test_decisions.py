@@ -431,6 +431,7 @@ def test_cards_and_disputes_say_who_said_what(tmp_path):
     assert disputes(catalog, both, range(9, 17)) == []
     places = {dna: candidate.slot.id for dna, candidate in ada.candidates().items()}
     assert disputes(catalog, both, range(1, 17), places) == differing
+    assert disputes(catalog, both, range(9, 17), places) == []
     blind = ReviewSession(catalog, both, "Cem", blind=True)
     assert blind.card(blind.candidates()[dnas[1]])["disputed"] is False
 

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFilter
@@ -14,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from artmint.core.picture import infotext, pixel_digest
 from artmint.core.records import NotARecipe, Recipe, Trace
 from artmint.make.base import load_base
-from artmint.make.render import check, picture_paths, render
+from artmint.make.render import _tracers, check, picture_paths, render
 from artmint.make.tracing import TracedTooLarge, refuse_trace, trace
 from artmint.train.drawings import Subject, draw
 from tests.grown import edges, far
@@ -178,3 +179,52 @@ def test_lines_of_one_pixel_melt_into_what_is_around_them_and_stay_with_more_det
     kept, gone = (trace(image, 4, (64, 64), detail) for detail in (0.5, 6.0))
     assert far(kept, Image.new("RGB", (64, 64), NIGHT)) > 150
     assert far(gone, Image.new("RGB", (64, 64), NIGHT)) < 150
+
+
+def traced(seed: int, **changes) -> Recipe:
+    "A small picture of two steps, traced."
+    shape = {"width": 64, "height": 64, "steps": 2, "profile": "fast", "trace": Trace(inks=4, scale=4)}
+    return Recipe(base=load_base().digest, prompt="rings in ember colours", seed=seed, **shape | changes)
+
+
+@pytest.fixture
+def threads():
+    "Sets torch's threads, and puts them back."
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def test_pictures_that_are_traced_beside_each_other_are_what_each_is_alone(threads):
+    recipes = [traced(seed) for seed in range(3)]
+    made = []
+    for count in (1, 2):
+        threads(count)
+        made.append([pixel_digest(image) for image in render(load_base(), recipes)])
+    assert made[0] == made[1] and len(set(made[0])) == 3
+
+
+def test_no_more_are_traced_at_once_than_threads_and_memory_allow(threads):
+    small, untraced = traced(1), traced(1, trace=None)
+    wide = traced(1, width=576, height=64, trace=Trace(inks=4, scale=1))
+    large = traced(1, width=320, height=320, trace=Trace(inks=4, scale=4))
+    threads(2)
+    at_once = [_tracers([small, other]) for other in (small, untraced, wide, large)]
+    assert at_once == [2, 2, 1, 1] and _tracers([untraced]) == 1
+    threads(1)
+    assert _tracers([small, small]) == 1
+
+
+def test_what_was_finished_before_a_fault_is_told(threads, monkeypatch):
+    def broken(image, inks, *facts):
+        if inks == 5:
+            raise MemoryError("while tracing the second")
+        return trace(image, inks, *facts)
+
+    monkeypatch.setattr("artmint.make.render.trace", broken)
+    told = []
+    threads(2)
+    with pytest.raises(MemoryError):
+        recipes = [traced(seed, trace=Trace(inks=inks, scale=4)) for seed, inks in enumerate((4, 5, 4))]
+        render(load_base(), recipes, lambda i, image: told.append(i))
+    assert told == [0]

@@ -28,6 +28,7 @@ from artmint.studio.catalog import (
     RecordConflict,
     UnknownDatabase,
     UnwatchedKind,
+    _claiming,
 )
 from artmint.studio.files import ReadOnlyStudio, hold_studio
 from tests.hosts import (
@@ -609,8 +610,8 @@ def test_a_lease_that_a_wrong_clock_gave_holds_nobody_for_long(tmp_path, monkeyp
 
 
 def test_a_claim_reads_few_of_many_jobs_whichever_index_was_made_first(catalog):
-    """A set gives the indices of a table in no order; of two that serve a query alike SQLite takes the one that was made
-    first, and one of these holds every open job."""
+    """SQLAlchemy makes a table's indices in no fixed order; of two that serve a query alike SQLite takes the one that was
+    made first, and one of these holds every open job."""
     catalog.offer("runs", (f"{number:05}" for number in range(5_000)))
     with catalog.together() as writing:
         writing.execute(sa.update(JOB_TABLE).values(lane=JOB_TABLE.c.key))
@@ -627,3 +628,22 @@ def test_a_claim_reads_few_of_many_jobs_whichever_index_was_made_first(catalog):
             catalog.take(writing, "runs", "me", 60, lanes=True)
             writing.connection.dbapi_connection.set_progress_handler(None, 100)
         assert len(steps) < 50, f"{first} first: {100 * len(steps)} steps"
+
+
+def test_a_claim_is_prepared_once(catalog):
+    "Where an index depends on a bound value, SQLite prepares a statement anew each time."
+    words = str(_claiming(True).compile(catalog.engine))
+    assert words.count("worker != ''") == 3 and "worker != ?" not in words
+
+
+def test_keys_are_passed_over_by_how_their_bodies_begin_letter_by_letter(catalog):
+    for key, body in {
+        "a": {"by": "machine"},
+        "b": {"by": "Machine"},
+        "c": {"at": 1, "by": "machine"},
+    }.items():
+        catalog.append("decision", key, body)
+    catalog.append("decision", "d", {"by": "machine"})
+    catalog.append("decision", "d", {"by": "mach%"})
+    assert catalog.keys("decision", but='{"by":"machine"') == {"b", "c", "d"}
+    assert catalog.keys("decision", but='{"by":"mach%') == {"a", "b", "c", "d"}
