@@ -7,7 +7,7 @@ import pytest
 from artmint.chain.contract import artifact
 from artmint.ipfs.car import check_car, open_car, write_car
 from artmint.ipfs.cid import CID
-from artmint.prove.evidence import BadAddress, ChainClaim, ChainDrop, check_uris, parse_address
+from artmint.prove.evidence import Archive, BadAddress, ChainClaim, ChainDrop, check_uris, parse_address
 from artmint.prove.proof import NotProven
 from artmint.verify import verify
 from tests.lies import NOWHERE, Studio, failed, status
@@ -145,3 +145,17 @@ def test_a_root_on_chain_that_the_files_do_not_give(lie):
     proof = lie(lambda files: None, content=b"\x07" * 32)
     assert set(failed(proof)) == {"content root"}
     assert "07" * 32 in failed(proof)["content root"]
+
+
+def test_a_tokens_files_are_hashed_once(minted, monkeypatch):
+    "They are read to be looked at, and for the proof's first pages; the Merkle root and the provenance hash share a reading."
+    read = []
+    plain = Archive.read
+
+    def counted(archive, path, limit):
+        read.append(path)
+        return plain(archive, path, limit)
+
+    monkeypatch.setattr(Archive, "read", counted)
+    verify(f"embedded:{minted[1]}", minted[0])
+    assert read.count("images/1.png") == 3
