@@ -7375,6 +7375,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'artmint.run.runner._Lines.write': ('run/runner.html#_lines.write', 'artmint/run/runner.py'),
                                     'artmint.run.runner._as_left': ('run/runner.html#_as_left', 'artmint/run/runner.py'),
                                     'artmint.run.runner._asking_people': ('run/runner.html#_asking_people', 'artmint/run/runner.py'),
+                                    'artmint.run.runner._call_off': ('run/runner.html#_call_off', 'artmint/run/runner.py'),
                                     'artmint.run.runner._choice': ('run/runner.html#_choice', 'artmint/run/runner.py'),
                                     'artmint.run.runner._context': ('run/runner.html#_context', 'artmint/run/runner.py'),
                                     'artmint.run.runner._data_read': ('run/runner.html#_data_read', 'artmint/run/runner.py'),

@@ -10,6 +10,7 @@ __all__ = ['SAMPLE', 'COUNTS', 'WITHIN', 'PAINTED_SO_FAR', 'LEAVES', 'SIGNING', 
 
 # %% ../../nbs/run/runner.ipynb #0b69a298
 import ast
+import asyncio
 import hashlib
 import itertools
 import json
@@ -547,18 +548,40 @@ def _seldom(
 
     return saved
 
+# %% ../../nbs/run/runner.ipynb #c0799ae8
+def _call_off() -> None:
+    "Cancel what waits for a kernel that is about to be ended."
+    from jupyter_core.utils import ensure_event_loop
+
+    loop = ensure_event_loop()
+    waiting = asyncio.all_tasks(loop)
+    for task in waiting:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*waiting, return_exceptions=True))
+
 
 @lru_cache(maxsize=None)
 def _engine() -> str:
-    "Name of an engine of papermill's that saves seldom; registered once."
-    from papermill.engines import NBClientEngine, papermill_engines
+    "Name of an engine of papermill's that saves seldom, and that can be stopped without a word too many; registered once."
+    from papermill.clientwrap import PapermillNotebookClient
+    from papermill.engines import Engine, papermill_engines
+    from papermill.log import logger
 
-    class Unhurried(NBClientEngine):
-        @classmethod
-        def execute_managed_notebook(cls, nb_man, kernel_name, **more):
-            nb_man.save = _seldom(nb_man.save)
+    class Client(PapermillNotebookClient):
+        def papermill_execute_cells(self):
             try:
-                super().execute_managed_notebook(nb_man, kernel_name, **more)
+                super().papermill_execute_cells()
+            except KeyboardInterrupt:
+                _call_off()
+                raise
+
+    class Unhurried(Engine):
+        @classmethod
+        def execute_managed_notebook(cls, nb_man, kernel_name, input_path=None, start_timeout=60, **more):
+            nb_man.save = _seldom(nb_man.save)
+            facts = {"kernel_name": kernel_name, "startup_timeout": start_timeout, "log": logger}
+            try:
+                Client(nb_man, **facts, **more).execute()
             finally:
                 del nb_man.save  # the last one is papermill's own
 
