@@ -7,6 +7,7 @@ taken in one run, against an alternative measured beside it: machines are noisy,
     samples.py     what several subjects paint, and the demo
     allocation.py  traits of ten thousand slots
     generation.py  rendering
+    compiling.py   the same through torch.compile, only when it is named
     training.py    LoRA training
     content.py     archives
     curation.py    scoring

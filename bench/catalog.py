@@ -18,7 +18,7 @@ from artmint.studio.catalog import Catalog, Leases
 from .measure import row, seconds
 from .samples import attempts
 
-PICTURES, WARM_UP = 48, 8
+PICTURES, WARM_UP = 40, 8
 
 
 class Stopwatch:

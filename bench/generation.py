@@ -1,6 +1,5 @@
 "Rendering in the fast profile, against the plain pipeline and against the bare forward passes of a batch."
 
-import shutil
 from collections.abc import Iterator
 
 import torch
@@ -15,7 +14,6 @@ from .measure import ratio, row, seconds
 from .samples import Forwards, recipe
 
 COUNT, STEPS, FEW = 8, 20, 8
-OTHER_PROFILES = ("half", "compiled") if shutil.which("c++") else ("half",)  # torch compiles by C++
 
 
 def plain(base: Base, recipes: list[Recipe]) -> None:
@@ -58,7 +56,7 @@ def operations(forwards: Forwards) -> int:
 
 
 def measure(rounds: int) -> Iterator[dict]:
-    "generate_vs_plain, in three profiles and at the limit; generate_vs_arithmetic, generate_few_steps, traced_vs_painted."
+    "generate_vs_plain, in two profiles and at the limit; generate_vs_arithmetic, generate_few_steps, traced_vs_painted."
     base = load_base()
     recipes = [recipe(base, seed, STEPS) for seed in range(COUNT)]
     forwards = Forwards(engine(base, recipes[0]), STEPS)
@@ -86,8 +84,7 @@ def measure(rounds: int) -> Iterator[dict]:
     against = f"StableDiffusionPipeline, one prompt at a time: {COUNT / plain_time:.2f} pictures/s"
     bound = f"as fast as a product of large matrices, {COUNT / at_peak:.2f} pictures/s: at equal steps and precision there is no more to win"
     yield row("generate_limit_vs_plain", round(plain_time / at_peak, 3), "times", against, "", bound)
-    for profile in OTHER_PROFILES:
-        yield against_plain(base, recipes, profile, rounds)
+    yield against_plain(base, recipes, "half", rounds)
     _, bare_time, share = ratio(ours, arithmetic, rounds)
     against = f"bare UNet and VAE forwards at the same batch shape: {bare_time:.2f} s"
     yield row("generate_vs_arithmetic", round(share, 3), "share", against, ">= 0.95", how)

@@ -24,7 +24,7 @@ from .measure import row, seconds
 from .samples import demo
 
 TOTAL, BATCH, PASSPHRASE = 1600, 100, "word"
-FEW = TOTAL // 2  # where each batch takes a block
+FEW = TOTAL // 4  # where each batch takes a block
 FLIGHTS = {"ours": 16, "one at a time": 1}  # batches that go out together
 WAYS = (*FLIGHTS, "raw", "single")
 
