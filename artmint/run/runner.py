@@ -557,7 +557,8 @@ def _call_off() -> None:
     waiting = asyncio.all_tasks(loop)
     for task in waiting:
         task.cancel()
-    loop.run_until_complete(asyncio.gather(*waiting, return_exceptions=True))
+    if waiting:  # between two cells nobody does
+        loop.run_until_complete(asyncio.gather(*waiting, return_exceptions=True))
 
 
 @lru_cache(maxsize=None)
