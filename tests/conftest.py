@@ -1,6 +1,7 @@
 "What several tests build on."
 
 from artmint.make.engines import Diffusers
+from artmint.run.batch import load_nbformat
 
 import gc
 import glob
@@ -22,6 +23,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 os.environ.setdefault(
     "OMP_WAIT_POLICY", "PASSIVE"
 )  # before torch is loaded: threads that spin while they wait take the processor from the others
+
+load_nbformat()  # before anything imports it, for the second that it saves
 
 # No test depends on how fast the machine is, and one that draws many inputs is no exception.
 hypothesis.settings.register_profile(

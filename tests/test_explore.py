@@ -81,6 +81,7 @@ def test_nothing_of_it_is_an_attempt_and_all_of_it_is_in_the_ledger(painted, tin
     assert "generate" not in {line.stage for line in ledger_lines(catalog)}
 
 
+@pytest.mark.slow
 def test_what_was_painted_is_not_painted_again(painted, tiny):
     catalog, slots, grid = painted
     wider = [parse_axis("guidance=1,5"), parse_axis("steps=1,2,3,4")]
@@ -110,6 +111,7 @@ def test_a_cell_is_what_the_settings_give_first(tmp_path, painted, tiny):
     assert [a.pixel_digest for a in made] == [shot.artifact.pixel_digest for shot in cell.shots]
 
 
+@pytest.mark.many(5)
 @pytest.mark.parametrize(
     "axes, error",
     [

@@ -117,6 +117,7 @@ CHANGES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", some(CHANGES, CHANGES[:1]))
 def test_every_setting_trains_and_repeats(bases, style, trained, tmp_path, change):
     config = TrainConfig(**SMALL | {"steps": 3} | change)
@@ -203,6 +204,7 @@ def test_broken_off_with_any_setting_it_ends_in_the_same_bytes(bases, style, tmp
     assert sha(again) == sha(train(style, bases("sdxl"), config, tmp_path / "once").read_bytes())
 
 
+@pytest.mark.slow
 def test_convolutions_have_their_own_rank_and_alpha_in_every_layout(bases, style, tmp_path):
     shape = {"rank": 4, "alpha": 2.0, "conv_rank": 2, "conv_alpha": 0.5, "steps": 1}
     data = train(style, bases("sdxl"), TrainConfig(**SMALL | shape), tmp_path).read_bytes()
@@ -231,6 +233,7 @@ def test_rates_are_those_of_diffusers_schedules(schedule):
         theirs.step()
 
 
+@pytest.mark.slow
 def test_text_encoders_learn_at_their_own_rate(bases, style, tmp_path):
     "A rate of nearly nothing leaves them as they were drawn, and the UNet goes on."
     both = SMALL | {"steps": 2, "text_encoder": True, "warmup": 0}

@@ -187,6 +187,7 @@ def test_secret_weights_stay_in_the_studio(tmp_path):
     assert not (tmp_path / "weights").exists()
 
 
+@pytest.mark.many(4)
 @pytest.mark.parametrize(
     "damage",
     [
@@ -374,6 +375,7 @@ def policy(word: str):
     return DEMO.model_copy(update={"people": People(last_word=word)})
 
 
+@pytest.mark.many(4)
 @pytest.mark.parametrize(
     "word, words, refusal",
     [

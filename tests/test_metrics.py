@@ -426,6 +426,7 @@ def test_bytes_are_written_out(amount, words):
     assert byte_words(amount) == words
 
 
+@pytest.mark.slow
 def test_gas_and_l1_of_a_real_mint_belong_to_their_drops(minted):
     "Each drop bears its own transactions, and its part of the contract's."
     studio, _ = minted
@@ -566,6 +567,7 @@ class Studio:
         self.catalog.append("slot", f"demo/{self.rng.integers(1, 40)}", {})
 
 
+@pytest.mark.many(2)
 @pytest.mark.parametrize("seed", range(4))
 def test_numbers_from_columns_are_those_of_loops_over_records_to_the_last_digit(tmp_path, monkeypatch, seed):
     rng = np.random.default_rng(seed)

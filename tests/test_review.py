@@ -107,6 +107,7 @@ def test_the_page_may_load_nothing_from_elsewhere(client):
     assert not re.search(r"https?://|<style|style=|onload", (ROOT / "artmint/data/board.html").read_text())
 
 
+@pytest.mark.many(4)
 @pytest.mark.parametrize(
     "body",
     [

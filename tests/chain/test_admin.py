@@ -63,6 +63,7 @@ def test_the_minter_is_no_admin(ready):
     )
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize("word, first, quantity", [("b", 1, 16), ("a", 1, 15), ("a", 2, 15)])
 def test_another_commitment(ready, word, first, quantity):
     refused(

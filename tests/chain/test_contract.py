@@ -304,7 +304,7 @@ VALUES = {  # what each verb is called with, where no key is meant
 }
 
 
-@pytest.mark.many(8)
+@pytest.mark.many(4)
 @pytest.mark.parametrize(
     "verb",
     [

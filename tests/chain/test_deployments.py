@@ -225,6 +225,7 @@ def cloned(studio, **more):
     return deploy(studio.admin, SECOND, studio.who.treasury, clone_of="demo", **more)
 
 
+@pytest.mark.slow
 def test_a_clone_costs_a_fourteenth_and_mints_its_own_tokens(ready):
     from artmint.mint import mint as mint_drop
 

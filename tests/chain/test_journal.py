@@ -358,6 +358,7 @@ print(len(mint(hot, studio.contract, studio.drop, 4, 4)), studio.supply())
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk_refuses_in_a_sentence_and_room_is_all_it_needs(ready):
     "A real limit on the size of files: half a line can't be told from a whole one by whoever writes it."
     environment = os.environ | {"PYTHONPATH": str(ROOT)}

@@ -95,6 +95,7 @@ def test_a_mint_on_an_op_stack_chain(tmp_path, start_anvil, predeploys):
     assert forecast_gas(studio.web3, {**FIELDS, "chainId": 8453}).operator == 0
 
 
+@pytest.mark.slow
 def test_the_l1_part_is_of_the_signed_size(start_anvil, predeploys):
     node = start_anvil("--chain-id", "10")
     node("anvil_setCode", ORACLE, predeploys["OldGasPriceOracle"])
@@ -104,6 +105,7 @@ def test_the_l1_part_is_of_the_signed_size(start_anvil, predeploys):
     assert abs(forecast_gas(web3, {**FIELDS, "chainId": 10}).l1 - len(signed)) <= 2
 
 
+@pytest.mark.slow
 def test_a_mint_on_arbitrum(tmp_path, start_anvil, predeploys):
     node = start_anvil("--chain-id", "42161")
     node("anvil_setCode", NODE_INTERFACE, predeploys["NodeInterface"])

@@ -100,6 +100,7 @@ def test_what_was_made_outside_is_counted_and_gets_no_line(minted, tmp_path):
         minted.minter.send(minted.contract.functions.mintBatch(17, 1, 1), {"verb": "mintBatch"})
 
 
+@pytest.mark.slow
 def test_a_node_that_keeps_no_old_states_is_asked_for_events(minted, tmp_path, monkeypatch):
     ask, height = minted.web3.eth.get_transaction_count, minted.web3.eth.block_number
 

@@ -75,6 +75,7 @@ def test_a_deployment_that_was_cancelled_is_not_taken_for_one(studio, monkeypatc
     assert contract.functions.totalSupply().call() == 0
 
 
+@pytest.mark.slow
 def test_a_minter_under_its_policy_follows_what_was_cancelled(blocked):
     "The empty transaction waits when the next run begins, and is signed dearer as anything else."
     from artmint.chain.journal import bump_fee

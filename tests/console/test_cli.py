@@ -111,6 +111,14 @@ def test_version():
     assert artmint("--version").stdout.startswith("artmint 0.")
 
 
+def test_the_package_is_the_console_script_too(tmp_path):
+    "For where the folder of scripts isn't on the PATH: same words, same code."
+    command = [sys.executable, "-m", "artmint", "verify", "--json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert json.loads(done.stdout) == json.loads(artmint("verify", "--json").stdout)
+
+
 @pytest.mark.slow
 def test_doctor_names_a_key_that_others_can_read(tmp_path):
     (tmp_path / "keys").mkdir()

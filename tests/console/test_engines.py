@@ -71,6 +71,7 @@ def test_comparing_needs_a_second_engine_and_a_base_for_it(server, tmp_path):
         assert server.asked == []
 
 
+@pytest.mark.slow
 def test_a_comparison_measures_and_records_nothing(server, tmp_path):
     names(tmp_path, ("desk", "a1111", server.url))
     sheet = tmp_path / "sheet.png"

@@ -61,7 +61,7 @@ def faults_of(task: AllocationTask, slots: list[dict[str, str]]) -> list[str]:
 # ------------------------------------------------------------------ shapes of real collections
 
 
-@pytest.mark.many(5)
+@pytest.mark.many(2)
 @pytest.mark.parametrize("name", SHAPES)
 def test_the_shapes_of_real_collections_are_allocated_exactly_and_quickly(name):
     task = SHAPES[name]

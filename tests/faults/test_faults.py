@@ -68,6 +68,7 @@ def test_more_on_a_node(number, proxy):
 # What stands above tokens: a contract, a commitment, an allowance, each once
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", some([9, 11], [9]))
 def test_a_lost_catalog_and_two_hosts_make_one_contract(number):
     assert_right(founding(number, None))

@@ -73,6 +73,7 @@ def whole_line(folder, node, url):
     return contract, admin, minter
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "seconds, turns", some([(s, t) for s in (0.3, 1, 5) for t in (False, True)], [(0.3, True)])
 )
@@ -214,6 +215,7 @@ TOO_LITTLE = {"code": -32000, "message": "intrinsic gas too low"}
 TOO_DEAR = {"code": -32000, "message": "tx fee (1.20 ether) exceeds the configured cap (1.00 ether)"}
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize("words", [TOO_LITTLE, TOO_DEAR])
 def test_what_no_node_takes_is_signed_afresh_at_its_nonce(studio, words):
     fault(studio, "error", times=2, value=words)
@@ -232,6 +234,7 @@ def test_too_little_gas_is_estimated_again(studio):
     assert {one["state"] for one in studio.catalog.all("transaction").values()} == {"confirmed"}
 
 
+@pytest.mark.slow
 def test_what_is_never_taken_ends_in_words_and_has_ways_out(studio):
     fault(studio, "error", value=TOO_LITTLE)
     with pytest.raises(NeverTaken, match="artmint tx cancel"):
@@ -256,6 +259,7 @@ def test_what_is_never_taken_ends_in_words_and_has_ways_out(studio):
     assert stamp_drop(studio.minter, studio.contract, studio.drop, "latest").proven
 
 
+@pytest.mark.slow
 def test_what_was_given_up_and_is_mined_after_all_is_seen(studio):
     fault(studio, "error", value=TOO_LITTLE)
     with pytest.raises(NeverTaken):
@@ -301,6 +305,7 @@ def test_a_cancelled_flight_mints_nothing_and_all_versions_are_kept(studio):
     assert len(mint(studio.minter, studio.contract, studio.drop, 8)) == 2
 
 
+@pytest.mark.slow
 def test_the_first_version_may_be_mined_in_place_of_the_cancel(studio):
     stuck(studio)
     fault(studio, "swallowed")  # the cancel never arrives
@@ -377,6 +382,7 @@ def test_on_arbitrum_the_part_for_l1_comes_on_top_of_the_cap(tmp_path, start_anv
         journal.send(*call)
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize(
     "words, refusal",
     [
@@ -394,6 +400,7 @@ def test_an_estimate_that_is_refused_says_why(studio, words, refusal):
 # Fields that are left out
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize("field", ["blockHash", "effectiveGasPrice"])
 def test_what_a_receipt_leaves_out_is_computed_from_its_block(studio, field):
     fault(studio, "without", "eth_getTransactionReceipt", value=field)
@@ -403,6 +410,7 @@ def test_what_a_receipt_leaves_out_is_computed_from_its_block(studio, field):
     assert int(sent.wei) == receipt["gasUsed"] * receipt["effectiveGasPrice"]
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize(
     "method, field", [("eth_getTransactionReceipt", "status"), ("eth_getTransactionReceipt", "gasUsed")]
 )

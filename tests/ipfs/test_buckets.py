@@ -136,6 +136,7 @@ def test_a_part_that_somebody_changed_is_sent_again(store, large):
     assert read_back(store, built.root) == built.paths
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("store", some(KINDS, ["plain"]), indirect=True)
 def test_a_bucket_that_was_emptied_meanwhile_gets_everything(store, large):
     car, built = large

@@ -289,6 +289,7 @@ def hold(way: str, draws: int) -> None:
     assert not any(promised for promised, _ in without)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", some(WAYS[2:], WAYS[2:3]))
 def test_promises_hold_however_people_look(way):
     hold(way, 4)

@@ -37,6 +37,7 @@ from tests.foreign import DISPLAY_P3, rgb_profile
 from tests.suites import some
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize(
     "turn, word",
     [
@@ -290,7 +291,7 @@ def recalls(crowd: Crowd, images: list[Image.Image], change: Change) -> tuple[fl
     return float(np.mean(old)), float((np.array(scores) > BOUND).mean()), float(np.quantile(scores, 0.05))
 
 
-@pytest.mark.many(2)
+@pytest.mark.many(1)
 @pytest.mark.parametrize("name", some(QUICK, ["JPEG q10", "crop 10 %", "rotation 5°", "mirrored, crop 10 %"]))
 def test_a_changed_copy_is_a_near_copy(name):
     images = originals(6)

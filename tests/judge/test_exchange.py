@@ -95,6 +95,7 @@ opinions = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 5), opinions), min_size=1, max_size=8))
 def test_a_table_brings_every_last_word_to_another_studio(pictures, tmp_path_factory, spoken):

@@ -55,6 +55,7 @@ def test_a_pickle_that_would_run_is_refused():
         aesthetic_weights("aesthetic", b"\x80\x02" + pickle.dumps(Bad(), 2)[2:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", some(["linear", "mlp", "safetensors"], ["safetensors"]))
 def test_aesthetic_heads_in_the_formats_that_people_have(tmp_path, judge, form):
     import torch

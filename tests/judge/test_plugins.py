@@ -338,6 +338,7 @@ def test_every_formula_and_judges_score_is_independent_and_finite(quick):
         assert faults == [], name
 
 
+@pytest.mark.slow
 def test_every_head_keeps_the_contract(quick, tmp_path):
     catalog = Catalog(tmp_path)
     some = subjects()[::12]

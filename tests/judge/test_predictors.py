@@ -145,6 +145,7 @@ def padded(image, edge: int):
     return functional.pad(small, [across // 2, down // 2, across - across // 2, down - down // 2], fill=0)
 
 
+@pytest.mark.slow
 def test_hps_is_the_cosine_of_open_clip_over_padded_pictures():
     import open_clip
 

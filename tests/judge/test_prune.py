@@ -71,6 +71,7 @@ def test_what_is_kept_has_the_same_pixels(base, profile, scheduler, count):
         assert all(image.tobytes() == whole[i].tobytes() for i, image in enumerate(some) if image)
 
 
+@pytest.mark.slow
 def test_survivors_fill_batches(base):
     "Nothing but the last batch is padded, so stopping saves the forward passes that it should."
     parts = []
@@ -217,6 +218,7 @@ def test_a_lost_file_is_painted_again_without_asking(base, studio):
     assert catalog.all("stopped") == stopped
 
 
+@pytest.mark.slow
 def test_no_bound_before_there_are_verdicts(base, studio):
     catalog, tiny, judge, *_ = studio
     assert current_pruner(catalog, tiny, judge, base.digest, 1) is None

@@ -123,6 +123,7 @@ def world(seed: int, n: int, leads=(1.5, 1.0, 0.0), share: float = 0.35):
     return rules, good
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000), keep=st.sampled_from([0.6, 0.8, 0.9, 0.95, 1.0]))
 def test_joint_bounds_keep_what_was_asked_for_and_cost_no_more_than_none(seed, keep):

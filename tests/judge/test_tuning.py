@@ -79,6 +79,7 @@ def test_words_count_what_is_lost_and_spared(api):
     assert counts["spared"] > 0.5 * counts["rejects"]
 
 
+@pytest.mark.slow
 def test_a_proposal_is_a_diff_that_changes_bounds_and_keeps_comments(api):
     before = api.file.read_text()
     proposal = api.load()
@@ -108,6 +109,7 @@ def test_a_file_that_was_changed_meanwhile_is_not_written(api):
     assert api.file.read_text() == other
 
 
+@pytest.mark.slow
 def test_written_and_taken_back(api):
     before = api.file.read_bytes()
     opened = api.call("open", {})

@@ -122,6 +122,7 @@ def test_what_is_sent_is_what_servers_expect(serve):
     assert body["response_format"]["json_schema"]["schema"]["required"] == ["score"]
 
 
+@pytest.mark.many(6)
 @pytest.mark.parametrize(
     ("first", "reason"),
     [

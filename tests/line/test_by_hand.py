@@ -99,6 +99,7 @@ def test_a_work_is_what_its_facts_say(work):
             parse_facts(work.facts() | spoiled)
 
 
+@pytest.mark.slow
 def test_the_whole_line_of_a_work(studio):
     catalog, slots, work = studio
     base = load_base()

@@ -255,6 +255,7 @@ def test_a_flipped_byte_is_named(home, copy):
     assert "✗" not in done.stdout
 
 
+@pytest.mark.slow
 def test_no_store_is_3(home, copy):
     shutil.rmtree(copy / "store")
     done = artmint("verify", home[1].stdout.split()[-4], "--studio", str(copy), "--json", cwd=home[0])

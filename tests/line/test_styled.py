@@ -277,6 +277,7 @@ def test_a_header_that_is_none_is_refused(tmp_path, data):
         header_of(data)
 
 
+@pytest.mark.slow
 def test_an_adapter_that_says_nothing_is_named_by_its_digest_alone(tmp_path):
     data = adapter(1, lineage=False)
     collection = styled(tmp_path)

@@ -251,6 +251,7 @@ def test_a_collection_names_its_base_and_what_its_files_do_not_say(copy):
     assert weights_files(other) == {}
 
 
+@pytest.mark.slow
 def test_another_vae_is_another_base(base, copy, tmp_path):
     for path in (copy / "vae").glob("*.safetensors"):
         save_file({key: value * 1.01 for key, value in load_file(path).items()}, path, {"format": "pt"})
@@ -280,6 +281,7 @@ def checkpoint(sd1: Path, path: Path, more: tuple = (), less: str = "no such pre
     return path
 
 
+@pytest.mark.slow
 def test_marks_in_a_single_file_say_what_it_predicts(sd1, tmp_path):
     file = checkpoint(sd1, tmp_path / "merge.safetensors", ("v_pred", "ztsnr"))
     marked = load_base(file, config=sd1)
@@ -482,6 +484,7 @@ MISFITS = {
 }
 
 
+@pytest.mark.many(8)
 @pytest.mark.parametrize("what", MISFITS)
 def test_configurations_that_no_library_takes_are_refused_in_words_and_at_once(copy, what):
     "Whatever a library raises, and before it makes or fills what no model has."

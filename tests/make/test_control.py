@@ -69,7 +69,7 @@ def theirs(base, nets, pictures, recipe):
     return pipe(recipe.prompt, generator=generator, **steps, **sides, **follow).images[0]
 
 
-@pytest.mark.many(1)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "family, count",
     [

@@ -118,6 +118,7 @@ def test_batch_and_order_change_no_pixel(bases, name):
         assert got == [expected[i] for i in order]
 
 
+@pytest.mark.many(2)
 @pytest.mark.parametrize("name", FAMILIES)
 def test_packaging_does_not_change_the_digest(bases, name, tmp_path):
     base = bases(name)
@@ -125,6 +126,7 @@ def test_packaging_does_not_change_the_digest(bases, name, tmp_path):
     assert load_base(tmp_path).digest == base.digest == fingerprint(base.pipeline)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sdxl", "sd3"])
 def test_half_precision_comes_near(bases, name):
     base = bases(name)
@@ -150,6 +152,7 @@ def bundled():
     return load_base()
 
 
+@pytest.mark.slow
 def test_a_start_is_diffusers_img2img(bundled):
     from diffusers import StableDiffusionImg2ImgPipeline
 
@@ -182,6 +185,7 @@ def test_a_start_is_diffusers_img2img(bundled):
         assert far(render(bundled, [r], blob=lambda digest: png(sketch))[0], expected) <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", some(["sdxl", "sd3", "flux"], ["sdxl"]))
 def test_a_weak_start_stays_near_the_picture(bases, name):
     from PIL import Image

@@ -89,7 +89,7 @@ def theirs(base, files, recipe, pictures):
 KINDS = [("sd1", (False, True)), ("sdxl", (False,)), ("sd1", (False,)), ("sd1", (True,)), ("sdxl", (True,))]
 
 
-@pytest.mark.many(1)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "family, pluses",
     [pytest.param(*kind, marks=() if i < 2 else pytest.mark.slow) for i, kind in enumerate(KINDS)],

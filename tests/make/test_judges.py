@@ -124,6 +124,7 @@ def test_embeddings_are_those_of_the_libraries_themselves(folders, judges):
 # ---------------------------------------------------------------- what it is called
 
 
+@pytest.mark.many(2)
 @pytest.mark.parametrize("name", FOLDERS)
 def test_a_digest_covers_weights_words_preprocessing_and_precision(folders, judges, tmp_path, name):
     "Each change by itself gives another digest; another place doesn't."

@@ -74,6 +74,7 @@ def everywhere(base, targets: tuple[str, ...]) -> bytes:
     return pack_tensors(tensors, {ALPHAS: peft_facts(layers), "modelspec.architecture": family})
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize(
     "name, targets",
     [
@@ -152,6 +153,7 @@ def test_stabilitys_names_of_sdxl():
             original_name(layer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", some(UNETS, ["sd1"]))
 def test_alpha_is_not_lost(bases, trained, name):
     "Alpha 2 at rank 4 is half as strong as alpha 4; a loader that drops it can't tell them apart."

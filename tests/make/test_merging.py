@@ -90,7 +90,7 @@ LAYOUTS = (
 )
 
 
-@pytest.mark.many(6)
+@pytest.mark.many(3)
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("name", ["sd1", "sdxl"])
 def test_the_layers_that_change_are_the_files_and_as_strong(bases, name, layout):
@@ -553,7 +553,7 @@ CASES = [
 ]
 
 
-@pytest.mark.many(6)
+@pytest.mark.many(3)
 @pytest.mark.parametrize("kind, layer, options", CASES, ids=lambda value: str(value) if value else "plain")
 def test_what_lycoris_writes_is_merged_as_lycoris_merges(bases, kind, layer, options):
     "Every algorithm of its package that is merged here, over a linear layer and a convolution."
@@ -657,6 +657,7 @@ def test_several_adapters_add_up_in_any_layout(bases):
     check_moves(base, pipeline, moves)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", some(UNETS, ["sd1"]))
 def test_nothing_is_printed_and_no_hook_stays(bases, trained, capfd, name):
     pipeline, data = twin(bases(name)), trained(name)

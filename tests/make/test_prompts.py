@@ -339,7 +339,7 @@ def test_a_word_stays_in_one_chunk(bases):
 # ---------------------------------------------------------------- refusals
 
 
-@pytest.mark.many(4)
+@pytest.mark.many(2)
 @pytest.mark.parametrize(
     "text, mark",
     [

@@ -146,6 +146,7 @@ def test_shares_add_up_and_lie_where_the_boxes_are():
     assert shares[:, 3, 0].tolist() == pytest.approx([0, 0.5, 0.5])
 
 
+@pytest.mark.slow
 def test_regions_paint_their_prompts_in_their_places_and_one_picture_in_any_batch(base):
     files = Files()
     plain = dict(base=base.digest, seed=7, steps=6, guidance=4.0, width=64, height=64, profile="fast")

@@ -188,6 +188,7 @@ def test_recorded_attempts_with_marks_go_on_and_new_ones_are_refused(tmp_path, t
         attempts_of(catalog, older, slots, tiny.salt, 2, Diffusers(base))
 
 
+@pytest.mark.slow
 def test_a_drop_holds_editions_of_several_settings_and_proves_each(tmp_path, tiny, base):
     catalog = Catalog(tmp_path / "studio")
     judge = load_judge()
@@ -234,6 +235,7 @@ def test_a_recipe_that_no_settings_gave_is_still_found_out(tmp_path, tiny, base)
         pack(catalog, changed, 1, 1, 4, facts, weights_files(base))
 
 
+@pytest.mark.slow
 def test_what_people_reject_after_the_choice_is_not_packed(tmp_path, tiny, base):
     catalog = Catalog(tmp_path / "studio")
     slots = frozen_slots(catalog, tiny, tiny.salt)
@@ -294,6 +296,7 @@ def test_what_a_person_picked_of_earlier_settings_counts(tmp_path, tiny, base):
     assert {c.attempt for c in candidates(catalog, changed, slots[:2], 1)} == {3, 4}
 
 
+@pytest.mark.slow
 def test_counts_change_as_long_as_no_edition_stands_in_the_way(tmp_path, tiny, base):
     catalog = Catalog(tmp_path / "studio")
     slots = frozen_slots(catalog, tiny, tiny.salt)

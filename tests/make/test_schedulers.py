@@ -81,7 +81,7 @@ def plain(base, r: Recipe, scheduler=None) -> Image.Image:
     ]
 
 
-@pytest.mark.many(3)
+@pytest.mark.many(2)
 @pytest.mark.parametrize("name", some(["sd1", "sd2", "sdxl"], ["sd1"]))
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 def test_every_scheduler_paints_what_the_plain_pipeline_paints(bases, name, scheduler):
@@ -95,6 +95,7 @@ def test_every_scheduler_paints_what_the_plain_pipeline_paints(bases, name, sche
         assert np.asarray(image).std() > 1
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize("schedule", some(["karras", "exponential"], ["karras"]))
 @pytest.mark.parametrize(
     "scheduler", some([name for name, kind in SCHEDULERS.items() if kind.spaced], ["Euler", "DPM++ 2M SDE"])
@@ -107,6 +108,7 @@ def test_every_spacing_paints_what_the_plain_pipeline_paints(bases, scheduler, s
     assert far(image, render(base, [recipe(base, scheduler=scheduler)])[0]) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", some([0.3, 1.0], [0.3]))
 @pytest.mark.parametrize("name", some(["sd2", "sdxl"], ["sdxl"]))
 def test_rescaled_guidance_is_diffusers(bases, name, share):
@@ -132,6 +134,7 @@ def test_noise_between_steps_is_each_pictures_own(bases, scheduler):
     assert scheduler not in RESUMABLE
 
 
+@pytest.mark.slow
 def test_half_precision_draws_the_same_noise(bases):
     base = bases("sdxl")
     pair = [recipe(base, scheduler="Euler a", profile=profile) for profile in ("fast", "half")]
@@ -144,6 +147,7 @@ def test_step_noise_is_not_the_first_noise():
     assert all(0 <= step_seed(seed) < 2**32 for seed in (0, 1, 2**32 - 1))
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize("size", [(72, 64), (104, 88), (8, 24)])
 @pytest.mark.parametrize("scheduler", ["DDIM", pytest.param("Euler a", marks=pytest.mark.slow)])
 def test_sizes_in_multiples_of_eight_are_painted_as_by_the_plain_pipeline(scheduler, size):
@@ -169,7 +173,7 @@ def changed(tmp_path, name: str, files: dict[str, dict]):
 SCHEDULER = "scheduler/scheduler_config.json"
 
 
-@pytest.mark.many(1)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, change",
     [
@@ -191,6 +195,7 @@ def test_a_schedulers_own_settings_are_honoured(tmp_path, name, change):
         assert far(render(base, [r])[0], plain(base, r)) <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheduler", ["DPM++ 2M", pytest.param("UniPC", marks=pytest.mark.slow)])
 def test_steps_that_rounding_makes_equal_are_made_all_the_same(tmp_path, scheduler):
     change = {
@@ -256,6 +261,7 @@ def test_a_picture_is_encoded_with_the_same_spread(tmp_path):
 EDM = {"sigma_min": 0.002, "sigma_max": 80.0, "sigma_data": 0.5, "rho": 7.0, "prediction_type": "epsilon"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "own, schedule",
     [
@@ -339,6 +345,7 @@ def test_what_the_loop_would_ignore_is_refused_by_name(tmp_path, name, files, wo
         render(base, [recipe(base)])
 
 
+@pytest.mark.many(3)
 @pytest.mark.parametrize(
     "change, word",
     [
@@ -374,6 +381,7 @@ def test_a_unet_that_learnt_flow_matching_is_refused(tmp_path):
     assert "FlowMatchEulerDiscreteScheduler" in refusals_of(base, [recipe(base)])[0]
 
 
+@pytest.mark.slow
 def test_a_base_whose_own_scheduler_draws_noise_draws_none_unasked(tmp_path):
     change = {"_class_name": "DPMSolverMultistepScheduler", "algorithm_type": "sde-dpmsolver++"}
     index = {"scheduler": ["diffusers", "DPMSolverMultistepScheduler"]}
@@ -386,7 +394,7 @@ def test_a_base_whose_own_scheduler_draws_noise_draws_none_unasked(tmp_path):
 # ---------------------------------------------------------------- refusals before anything is made
 
 
-@pytest.mark.many(3)
+@pytest.mark.many(1)
 @pytest.mark.parametrize(
     "change, word",
     [
@@ -434,6 +442,7 @@ def test_sound_settings_have_nothing_said_of_them(bases):
     assert refusals_of(base, [recipe(base, scheduler=name) for name in SCHEDULERS]) == []
 
 
+@pytest.mark.slow
 def test_one_step_over_a_picture_is_made(bases):
     base = bases("sd1")
     file = BytesIO()
@@ -469,6 +478,7 @@ def test_noise_between_the_steps_as_other_programs_draw_it():
         step_generators(asked, 16, "elsewhere")
 
 
+@pytest.mark.slow
 def test_unipc_in_portable_computes_in_float64_what_fast_computes_in_float32():
     base = load_base()
     asked = [recipe(base, scheduler="UniPC", steps=6, profile=profile) for profile in ("portable", "fast")]

@@ -195,6 +195,7 @@ def threads():
     torch.set_num_threads(before)
 
 
+@pytest.mark.slow
 def test_pictures_that_are_traced_beside_each_other_are_what_each_is_alone(threads):
     recipes = [traced(seed) for seed in range(3)]
     made = []
@@ -215,6 +216,7 @@ def test_no_more_are_traced_at_once_than_threads_and_memory_allow(threads):
     assert _tracers([small, small]) == 1
 
 
+@pytest.mark.slow
 def test_what_was_finished_before_a_fault_is_told(threads, monkeypatch):
     def broken(image, inks, *facts):
         if inks == 5:

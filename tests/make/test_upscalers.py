@@ -145,6 +145,7 @@ def test_128_pixels_to_512_alone_in_a_batch_of_eight_and_after_a_restart(base, p
         assert pixels_elsewhere(recipes[2:4], cap) == together[2:4]
 
 
+@pytest.mark.slow
 def test_after_a_second_pass_and_in_the_place_of_lanczos(base):
     digest, blob = named(compact(1))
     second = SecondPass(scale=2, strength=1.0)

@@ -36,6 +36,7 @@ def test_of_many_tokens_the_ends_of_each_drop_are_asked(minted, monkeypatch):
     assert "gateway.example" in step.evidence
 
 
+@pytest.mark.slow
 def test_a_flipped_byte_in_a_store_is_the_stores_and_no_tokens_fault(studio):
     folder, address = studio
     path = next((folder / "store").glob("*.car"))

@@ -56,6 +56,7 @@ def quiet(tmp_path_factory):
     return studio, f"embedded:{contract.address}"
 
 
+@pytest.mark.slow
 def test_nothing_published_lets_anybody_try_guesses(quiet):
     "No digest in a root or manifest is one that can be computed from the withheld values alone."
     studio, _ = quiet
@@ -100,6 +101,7 @@ def changed(opening: Opening, change) -> Opening:
     return Opening.model_validate_json(canonical(body))
 
 
+@pytest.mark.many(3)
 @pytest.mark.parametrize(
     "change",
     [

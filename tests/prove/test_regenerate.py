@@ -177,7 +177,7 @@ def touched(recipe, files, token):
     return image
 
 
-@pytest.mark.many(1)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "paint, profile",
     some(product([foreign, reseeded, touched], ["fast", "half"]), [(foreign, "fast"), (touched, "half")]),
@@ -212,7 +212,7 @@ def of_weights(files: dict, name: str) -> str:
     return next(path for path in files if path.startswith("weights/") and path.endswith(name))
 
 
-@pytest.mark.many(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["inside", "apart"])
 def test_weights_that_are_another_base(lie, where):
     def change(files):

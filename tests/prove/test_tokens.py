@@ -26,6 +26,7 @@ CHANGED = [
 ]
 
 
+@pytest.mark.many(3)
 @pytest.mark.parametrize(
     "field, value",
     some(CHANGED, [CHANGED[at] for at in (0, 4, 6, 8, 9)]),
@@ -101,6 +102,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.many(2)
 @pytest.mark.parametrize(
     "data",
     some(HOSTILE, [HOSTILE[at] for at in (0, 2, 4, 7)]),

@@ -319,6 +319,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rounds", [1, pytest.param(6, marks=pytest.mark.slow)])
 def test_every_planted_fault_is_found_and_its_token_named(made, tmp_path, rounds, capsys):
     catalog = Catalog(made)
@@ -350,6 +351,7 @@ def test_every_planted_fault_is_found_and_its_token_named(made, tmp_path, rounds
             )
 
 
+@pytest.mark.slow
 def test_a_manifest_mutated_in_one_percent_is_found_in_full(made):
     "Of 16 tokens each entry is spoiled in turn, several at once: every one of them is named and no other."
     catalog = Catalog(made)
@@ -540,6 +542,7 @@ TAMPERED = {
 }
 
 
+@pytest.mark.many(10)
 @pytest.mark.parametrize("name", TAMPERED)
 def test_what_was_tampered_with_is_named(catalog, name):
     change, expected = TAMPERED[name]
@@ -552,6 +555,7 @@ def test_what_was_tampered_with_is_named(catalog, name):
     )
 
 
+@pytest.mark.many(3)
 @pytest.mark.parametrize(
     "field", ["dna", "pixel_digest", "file_digest", "metadata_digest", "image_cid", "metadata_cid"]
 )
@@ -566,6 +570,7 @@ def test_each_entry_of_the_manifest_is_held_against_the_files(made, field):
     assert [(each.token, each.field) for each in found] == [(5, f"manifest's {field}")]
 
 
+@pytest.mark.many(3)
 @pytest.mark.parametrize(
     "change, field",
     [
@@ -695,6 +700,7 @@ def spoiled(value, path: tuple, how: str):
     return value
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize("name", ["1.json", "contract.json"])
 @pytest.mark.parametrize("how", ["told otherwise", "left out"])
 def test_no_place_of_a_published_json_is_unaudited(shown, tmp_path, name, how):

@@ -591,6 +591,7 @@ def borrowed(data: bytes, other: bytes) -> bytes:
     return _joined([*_chunks(data)[:1], _chunks(other)[1], *_chunks(data)[2:]])
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize(
     "change, fields",
     [

@@ -58,6 +58,7 @@ def film_of(studio, order, kind):
     return films.find_film(catalog, films.facts_of_film(collection.films, [order], kind))
 
 
+@pytest.mark.slow
 def test_a_film_ends_in_the_token_s_own_picture(made):
     catalog, _, orders = made
     for order in orders:
@@ -90,6 +91,7 @@ def test_every_format_is_what_it_is_called_and_plays_its_frames(made):
             assert image.info.get("loop") == 0 and image.n_frames > 1
 
 
+@pytest.mark.slow
 def test_a_lost_film_comes_back_with_the_same_bytes_and_another_studio_has_them_too(made, painter, tmp_path):
     catalog, collection, orders = made
     order = orders[0]
@@ -242,6 +244,7 @@ def test_ffmpeg_that_is_not_installed_is_named(monkeypatch):
     films.film_encoder.cache_clear()
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize(
     "encodes, why",
     [

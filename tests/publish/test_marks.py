@@ -211,6 +211,7 @@ def test_a_drop_from_before_marks_stays_valid_and_keeps_its_bytes_once_committed
     assert (drop_of(earlier) / "drop.json").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_drop_from_before_marks_that_is_on_no_chain_is_packed_with_them(earlier):
     before = manifest_of(drop_of(earlier))
     after = pack(earlier, DEMO, 1, 1, 16, BASE, WEIGHTS)

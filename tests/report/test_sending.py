@@ -106,6 +106,7 @@ def test_a_lost_request_or_answer_leaves_one_post(posted, world, platform, step,
     assert there(world, platform) == [post.draft.text]
 
 
+@pytest.mark.many(8)
 @pytest.mark.parametrize("platform", STEPS)
 @pytest.mark.parametrize("at", ["begin_sending", "find", "send", "record_sent"])
 @pytest.mark.parametrize("side", ["before", "after"])

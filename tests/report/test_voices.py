@@ -130,6 +130,7 @@ def test_too_few_posts_are_refused_with_what_was_left_out():
 # ---- the same bytes
 
 
+@pytest.mark.slow
 def test_a_voice_is_taught_in_the_same_bytes_and_foresees_more(small, taught, tmp_path):
     folder, voice = taught
     assert sorted(contents(folder)) == WRITTEN and voice.after < voice.before

@@ -133,6 +133,7 @@ def test_a_clone_is_tried_made_and_shown_to_explorers(studio, capsys, tmp_path):
 # Sealed drops, and their placeholder
 
 
+@pytest.mark.slow
 def test_a_sealed_drop_shows_a_placeholder_until_it_is_told(packed, capsys):
     "Sealed, minted, looked at, told: the placeholder is in the store, verify sees it, and the page follows."
     from artmint.chain.admin import deploy, parties

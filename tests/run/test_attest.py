@@ -58,6 +58,7 @@ def test_a_token_is_attested_and_what_was_left_out_is_said(studio, attested):
     assert passphrase not in said
 
 
+@pytest.mark.slow
 def test_enough_not_enough_and_nobody(studio, attested, capsys, tmp_path):
     "A verifier who can render has spoken; whoever can't counts it."
     folder, address = studio

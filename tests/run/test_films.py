@@ -32,6 +32,7 @@ def batch(packed, tmp_path):
     return path, packed
 
 
+@pytest.mark.slow
 def test_films_are_looked_at_made_once_and_given_out_when_the_drop_is_told(batch, capsys, tmp_path):
     path, studio = batch
     words = ("films", path, "--studio", studio, "--format", "webp", "--slot", 2)

@@ -73,6 +73,7 @@ def test_the_doctor_says_what_a_journal_lacks(minted, lost, capsys):
     assert "4 accounted for" in said
 
 
+@pytest.mark.slow
 def test_of_two_contracts_one_has_to_be_named(tmp_path, capsys):
     studio = Studio(tmp_path).ready()
     first = studio.contract.address
@@ -196,6 +197,7 @@ def told_of(catalog):
     return {key: body["purpose"] for key, body in catalog.all("transaction").items()}
 
 
+@pytest.mark.slow
 def test_a_drawn_collection_that_nobody_names_is_nobody_s(drawn, tmp_path, capsys):
     folder, contract, _ = drawn
     lost = tmp_path / "lost"

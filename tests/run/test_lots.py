@@ -37,6 +37,7 @@ def announce(capsys, studio, *more, code=0):
     return artmint(capsys, "lots", "announce", *studio.words, *words, code=code)
 
 
+@pytest.mark.slow
 def test_from_a_list_to_tokens_that_nobody_chose(ordered, capsys):
     said = json.loads(announce(capsys, ordered, "--dry-run", "--json"))
     assert said["gas"] > 40_000 and not said["announced"] and not ordered.file.exists()

@@ -65,6 +65,7 @@ def test_pickles_and_what_is_none_of_it_are_refused_and_store_nothing(house, cap
     assert list(Catalog(house / "studio").blob_names()) == []
 
 
+@pytest.mark.slow
 def test_networks_for_a_base_come_in_and_others_dont(house, capsys):
     unet = load_base().pipeline.unet
     control(unet, 1, shrinks=2).save_pretrained(house / "net")

@@ -55,6 +55,7 @@ def test_a_batch_in_order_has_none_and_nothing_is_made(order, tmp_path):
     assert not (tmp_path / "studio").exists()
 
 
+@pytest.mark.many(4)
 @pytest.mark.parametrize(
     "stage, old, new, extra, words",
     [
@@ -118,6 +119,7 @@ def test_an_adapter_that_no_studio_holds_yet_is_named(order, tmp_path):
     assert not (tmp_path / "studio").exists()
 
 
+@pytest.mark.slow
 def test_a_drop_without_the_slots_that_say_a_word_is_no_obstacle(order, tmp_path):
     base = load_base()
     width = base.pipeline.text_encoder.config.hidden_size

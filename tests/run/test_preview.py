@@ -125,6 +125,7 @@ def test_wrong_use_is_code_two_and_writes_nothing(tmp_path, capsys, monkeypatch,
     assert sorted(path.name for path in tmp_path.iterdir() if path.name != "studio") == before
 
 
+@pytest.mark.slow
 def test_tokens_on_a_chain_are_shown_from_their_address(on_chain, capsys, tmp_path):
     studio, address = on_chain
     code, out, err = run(

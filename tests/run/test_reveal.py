@@ -55,6 +55,7 @@ def test_a_planned_drop_is_neither_committed_openly_nor_told_early_by_hand(seale
     assert sealed.stages() == ["sealed", "sealed"]
 
 
+@pytest.mark.slow
 def test_a_worker_waits_and_tells_what_comes_due(sealed, capsys, monkeypatch):
     "The chain's clock moves while the worker sleeps; it wakes at the second wave's time."
     line = sealed
@@ -96,6 +97,7 @@ def test_a_worker_asks_a_silent_node_again_and_a_safe_once(sealed, capsys, monke
     assert told == [1] and naps == [5.0] * 4
 
 
+@pytest.mark.slow
 def test_a_picture_that_was_replaced_after_the_seal_is_told(sealed, capsys):
     "It changes nothing of what tokens show, and nobody should believe that it does."
     text, shown = sealed.batch.read_text(), sealed.uris()[1]
@@ -121,6 +123,7 @@ def waves_of(line, one, two):
 ALONE = [["--moved", "snow"], ["--without-copy", "a test"], ["--keep", "kept"], ["--salt", "a.salt.json"]]
 
 
+@pytest.mark.many(2)
 @pytest.mark.parametrize("acts", ALONE, ids=lambda words: words[0])
 def test_what_is_put_on_record_is_neither_tried_out_nor_told_besides(packed, capsys, acts):
     "A dry run that writes, or a reason that is empty and tells a wave, would be the opposite of what was typed."
@@ -142,7 +145,7 @@ def test_a_copy_of_another_drop_s_salt_is_not_passed_over(sealed, capsys, tmp_pa
     assert "it is of drop 7" in sealed(capsys, "--salt", other, code=2)
 
 
-@pytest.mark.many(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("two, way", [("2020-01-02T00:00:00Z", "earlier"), ("2199-02-01T00:00:00Z", "later")])
 def test_a_time_that_was_moved_after_the_seal_waits_for_a_yes(sealed, capsys, two, way):
     "With old and new time in words, whichever way it went; the yes is put on record and tells nothing by itself."
@@ -161,6 +164,7 @@ def test_a_time_that_was_moved_after_the_seal_waits_for_a_yes(sealed, capsys, tw
     assert sealed.stages() == ["told", "told" if way == "earlier" else "sealed"]
 
 
+@pytest.mark.slow
 def test_a_worker_tells_nothing_of_a_table_that_was_moved_while_it_slept(sealed, capsys, monkeypatch):
     "Nor by the times that it began with; a file that can't be read for a moment is read again."
     naps, text = [], sealed.batch.read_text()

@@ -210,6 +210,7 @@ def test_what_is_deployed_is_looked_at_and_ended_whatever_became_of_the_terms(sh
     assert "approved   no" in say("status")
 
 
+@pytest.mark.slow
 def test_a_sale_that_is_over_says_so(timed_shop, capsys):
     shop = timed_shop
 
@@ -290,6 +291,7 @@ def test_a_sale_out_of_another_key_s_wallet_is_refused_before_it_costs_anything(
     assert shop.catalog.all("sale") == {}
 
 
+@pytest.mark.slow
 def test_stages_that_were_edited_into_nonsense_stop_no_sale_from_being_ended(shop, capsys):
     for verb in ("deploy", "approve"):
         artmint(capsys, "sale", verb, *shop.words)

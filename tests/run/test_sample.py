@@ -16,6 +16,7 @@ def test_an_unknown_step_is_refused_and_nothing_is_made(tmp_path):
     assert not (tmp_path / "studio").exists()
 
 
+@pytest.mark.many(2)
 @pytest.mark.parametrize(
     "until, editions, packed, published",
     [

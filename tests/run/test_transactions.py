@@ -61,6 +61,7 @@ def test_a_nonce_that_was_given_up_is_taken_by_the_next(blocked):
     assert [one.nonce for one in blocked.mint(16)] == [0]
 
 
+@pytest.mark.slow
 def test_a_speed_up_mints_what_waited(blocked):
     assert "mintBatch is confirmed" in tx(blocked, "speed-up", "0")
     assert blocked.supply() == 16

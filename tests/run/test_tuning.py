@@ -67,6 +67,7 @@ def test_without_decisions_it_waits_for_people(batch, tmp_path, capsys):
     assert "review more candidates" in err
 
 
+@pytest.mark.many(2)
 @pytest.mark.parametrize(
     "words", [["--page", "--json"], ["--page", "--write"], ["--keep", "0"], ["--keep", "1.5"]]
 )

@@ -42,6 +42,7 @@ def test_a_key_that_starts_runs_does_not_mint_by_that(empty_service):
     assert minter.post("/v1/runs/b/resume").status_code == 202
 
 
+@pytest.mark.many(3)
 @pytest.mark.parametrize(
     "header", ["", "Bearer", "Bearer am_x", "Basic YTpi", "bearer", "Bearer " + "a" * 5000]
 )

@@ -135,6 +135,7 @@ def test_a_list_is_short_unless_more_is_asked(place, monkeypatch):
     assert agent.verbs["list_slots"].schema["properties"]["limit"]["default"] == 20
 
 
+@pytest.mark.many(4)
 @pytest.mark.parametrize(
     "tool, given, kind",
     [
@@ -178,6 +179,7 @@ def test_a_key_comes_from_the_environment_or_from_a_file_of_ones_own(tmp_path):
     assert agent_key({"ARTMINT_API_KEY": "am_x"}, path) == "am_y"
 
 
+@pytest.mark.slow
 def test_over_standard_input_and_output(place):
     "As a client starts it: by mcp's own client, in a process of its own."
     words = [
