@@ -329,7 +329,7 @@ def one_node(
     seconds: float = 20,  # for one answer
 ) -> "HTTPProvider":
     """A node that repeats questions when a connection breaks, never transactions, and whose errors don't show its
-    address. It raises NodeSilent, NodeBusy."""
+    address. It raises NodeSilent, NodeBusy, NodeRefuses."""
     from web3 import HTTPProvider
 
     class Node(HTTPProvider):

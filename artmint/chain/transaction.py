@@ -240,6 +240,7 @@ class SenderBusy(Refusal):
         "{address} is in use by {holder}. Two senders would fight over one nonce, so nothing was signed. "
         "Wait for it, or end it."
     )
+    exit_code = 2
 
 
 class KeyUsedElsewhere(Refusal):

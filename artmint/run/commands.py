@@ -32,6 +32,7 @@ from artmint.run.console import (
     Studio,
     console_voice,
     duration_words,
+    mind_other,
     near_path,
     place_for,
     print_json,
@@ -979,6 +980,7 @@ def provenance(
     data = provenance_record(studio, load_collection(collection))
     if out is None:
         return typer.echo(data.decode())
+    mind_other(out, data, "another record")
     write_whole(out, data)
     typer.echo(read_json(data)["provenance"])
 
@@ -1008,6 +1010,7 @@ def open_withheld(
     opening = open_packed(studio_catalog(studio, made=True), load_collection(collection), seeds)
     if out is None:
         return typer.echo(opening.data.decode())
+    mind_other(out, opening.data, "something else, an earlier opening perhaps")
     write_whole(out, opening.data)
     fields = sorted({name for token in opening.tokens.values() for name in token.fields})
     told = f"{', '.join(fields) or 'nothing withheld'} of {len(opening.tokens)} tokens"

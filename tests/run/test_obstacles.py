@@ -106,6 +106,20 @@ def test_traits_that_editions_hold_are_named(order, tmp_path):
     assert Catalog(tmp_path / "studio").all("slot") == before
 
 
+def test_a_title_that_the_contract_has_not_is_named_before_anything_is_painted(order, minted, tmp_path):
+    "A contract is called what it was made as; the journal tells, and nobody is asked."
+    batch, studio = order(), shutil.copytree(minted[0], tmp_path / "studio")
+    shutil.rmtree(studio / "chain")
+    rows = [row for row in obstacles(batch, studio, {}) if row["name"] == "30_mint"]
+    assert [row["status"] for row in rows if "the contract is called" in row["evidence"]] == ["held"]
+    title = load_collection(tmp_path / "tiny").title
+    renamed = order(f'title = "{title}"', 'title = "Another"')
+    assert f"title {title} there, Another asked for" in failures(renamed, studio)["30_mint"]
+    beside = f'[contracts.tiny]\nbeside = "{minted[1]}"\n'
+    (studio / "studio.toml").write_text(beside)
+    assert "30_mint" not in failures(renamed, studio)
+
+
 def test_an_adapter_that_is_not_there_is_named(order, tmp_path):
     Catalog(tmp_path / "studio")
     batch = order("[generation]", '[[adapters]]\nname = "mine"\n\n[generation]')
