@@ -182,6 +182,20 @@ def test_the_record_for_marketplaces(sold, tmp_path, capsys):
     assert "as was published" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("verb", [["provenance"], ["open", "--seeds"]])
+def test_what_was_published_is_written_over_nothing_else(sold, tmp_path, verb, capsys):
+    "The same bytes again are no matter."
+    out = tmp_path / "published.json"
+    for before, code in ((None, 0), ("as it is", 0), (b"another's", 2)):
+        if isinstance(before, bytes):
+            out.write_bytes(before)
+        with pytest.raises(SystemExit) as end:
+            main([*verb, str(FOLDER), "--studio", str(sold[0]), "--out", str(out)])
+        assert end.value.code == code
+    assert out.read_bytes() == b"another's"
+    assert "Nothing was written over it" in capsys.readouterr().err
+
+
 def test_a_collection_with_a_drop_missing_has_no_record(sold, tmp_path):
     (tmp_path / "drops/demo-2").mkdir(parents=True)
     (tmp_path / "drops/demo-2/drop.json").write_bytes((sold[0] / "drops/demo-2/drop.json").read_bytes())
