@@ -54,9 +54,9 @@ def family(base, profile):
 @pytest.mark.parametrize("size", [1, *(pytest.param(size, marks=pytest.mark.slow) for size in (2, 4, 8))])
 def test_batch_and_order_change_no_pixel(base, family, size):
     recipes, expected = family
-    order = random.Random(size).sample(range(9), 8)
+    order = random.Random(size).sample(range(9), 4 if size == 1 else 8)
     got = {}
-    for start in range(0, 8, size):
+    for start in range(0, len(order), size):
         part = order[start : start + size]
         got |= {i: pixel_digest(image) for i, image in zip(part, render(base, [recipes[i] for i in part]))}
     assert got == {i: expected[i] for i in order}
