@@ -224,14 +224,16 @@ contract DrawnTest is Painted {
         for (uint256 id = 1; id <= quantity; ++id) eq(art.ownerOf(id), treasury);
     }
 
-    function testFuzz_noMoreThanAllowed(uint16 total, uint8 one, uint8 two) public {
+    /// The total lies one below, at and one above what two mints come to: elsewhere a limit is seldom at stake.
+    function testFuzz_noMoreThanAllowed(uint8 one, uint8 two, uint8 more) public {
         commit(1, 600);
+        uint256[2] memory sizes = [uint256(one) % 100 + 1, uint256(two) % 100 + 1];
+        uint256 total = sizes[0] + sizes[1] - 1 + more % 3;
         vm.prank(admin);
         art.setAllowance(minter, total, 0, 0);
         uint256 minted = 0;
-        uint8[2] memory sizes = [one, two];
         for (uint256 i = 0; i < 2; ++i) {
-            uint256 size = uint256(sizes[i]) % 100 + 1;
+            uint256 size = sizes[i];
             vm.prank(minter);
             (bool held,) = address(art).call(abi.encodeCall(art.mintBatch, (minted + 1, size, 20)));
             yes(held == (minted + size <= total), "another answer than the allowance's");
