@@ -885,7 +885,7 @@ def _discipline_rows(numbers: KPIs) -> list[tuple[str, str, str]]:
     if "money" in numbers.saved:
         saved = _amount(numbers.saved["money"], numbers.currency)
     return [
-        ("discipline", refused, "candidates refused for each edition"),
+        ("discipline", refused, "candidates not taken for each edition"),
         ("saved", saved, "by refusing before minting"),
     ]
 

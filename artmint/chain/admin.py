@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['DELAY', 'RoleMissing', 'EarlierDropOpen', 'CommittedElsewise', 'NoDropSalt', 'ToldAlready', 'OtherFacts',
            'NoTreasury', 'Parties', 'parties', 'SafeFirst', 'require_safe_done', 'deployment_call', 'check_deployment',
-           'usual_delay', 'deploy', 'check_commitment', 'commit_call', 'commit_drop', 'salt_key', 'opens_seal',
-           'find_salt', 'kept_salt', 'draw_salt', 'seal_drop', 'reveal_call', 'reveal_drop', 'cancel_drop',
-           'allowance_calls', 'authorize']
+           'refuse_other_terms', 'usual_delay', 'deploy', 'check_commitment', 'commit_call', 'commit_drop', 'salt_key',
+           'opens_seal', 'find_salt', 'kept_salt', 'draw_salt', 'seal_drop', 'reveal_call', 'reveal_drop',
+           'cancel_drop', 'allowance_calls', 'authorize']
 
 # %% ../../nbs/chain/admin.ipynb #523a065f
 import secrets
@@ -34,6 +34,7 @@ from artmint.chain.deployments import (
     record_contract,
     listed_addresses,
     supply_lowered,
+    terms_for_ever,
     clone_address,
     clone_salt,
     clone_source,
@@ -114,7 +115,8 @@ class OtherFacts(Refusal):
     differing: list[str]
     says = (
         "The collection's contract {contract} is there already, and isn't what is asked for: {self.listed}. "
-        "Nothing was sent: ask for what is there, or let the admin change it first (artmint admin --help)."
+        "Nothing was sent: ask for what is there. A title, a symbol and a larger supply are for ever; what else differs the "
+        "admin may change first (artmint admin --help)."
     )
     exit_code = 2
 
@@ -290,6 +292,31 @@ def check_deployment(
             differing.append(f"{name} {found[name]} there, {value} asked for")
     if differing:
         raise OtherFacts(contract.address, differing)
+
+# %% ../../nbs/chain/admin.ipynb #8bb599b0
+def refuse_other_terms(
+    catalog: Catalog,  # the studio's
+    collection: Collection,  # as it is now
+    chain_id: int = 0,  # where it is minted; 0: unknown
+) -> dict[
+    str, tuple[str, str, int]
+]:  # the collection's contracts that may be meant: title, symbol and supply by address
+    """Refuse a title, a symbol or a larger supply than any contract of the collection was made with: it would be refused
+    when everything is painted. No node is asked. Raises OtherFacts."""
+    apart = contracts_beside(catalog.folder, collection.name)
+    terms = terms_for_ever(catalog, collection.name, chain_id)
+    meant = {address: given for address, given in terms.items() if address not in apart}
+    differing = {}
+    for address, (title, symbol, supply) in meant.items():
+        pairs = [("title", title, collection.title), ("symbol", symbol, collection.symbol)]
+        if collection.supply > supply:
+            pairs.append(("supply", supply, collection.supply))
+        differing[address] = [
+            f"{name} {there} there, {asked} asked for" for name, there, asked in pairs if there != asked
+        ]
+    if differing and all(differing.values()):
+        raise OtherFacts(*next(iter(differing.items())))
+    return meant
 
 # %% ../../nbs/chain/admin.ipynb #d86811ca
 DELAY = 259_200  # seconds that a change of admin waits, where nothing else is asked: three days

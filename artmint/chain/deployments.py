@@ -7,7 +7,7 @@ __all__ = ['ContractThere', 'BadListedAddress', 'NoContractYet', 'ChainContract'
            'clone_salt', 'clone_address', 'clones_of', 'deployed_by', 'unbooked_addresses', 'booked_address',
            'made_before', 'make_once', 'named_contracts', 'Search', 'listed_addresses', 'contracts_beside',
            'NotCloneable', 'clone_source', 'find_contracts', 'supply_lowered', 'deployment_hash', 'record_contract',
-           'names_for_ever', 'require_contract']
+           'terms_for_ever', 'require_contract']
 
 # %% ../../nbs/chain/deployments.ipynb #e0cf089c
 from collections.abc import Callable, Container, Iterable, Iterator
@@ -486,10 +486,10 @@ def record_contract(
     return deployment
 
 # %% ../../nbs/chain/deployments.ipynb #fd62dada
-def _names_in(
+def _terms_in(
     raw: str,  # the signed bytes of a deployment
-) -> tuple[str, str] | None:  # None: of code that isn't the one of today, or signed before EIP-1559
-    "Title and symbol that a transaction gives to the contract that it makes."
+) -> tuple[str, str, int] | None:  # None: of code that isn't the one of today, or signed before EIP-1559
+    "Title, symbol and supply that a transaction gives to the contract that it makes."
     from web3 import Web3
 
     if not raw.startswith("0x02"):
@@ -498,32 +498,32 @@ def _names_in(
     code, abi = artifact()["bytecode"], artifact()["abi"]
     if fields["to"]:
         _, values = Web3().eth.contract(abi=abi).decode_function_input(fields["data"])
-        return values["terms"]["name"], values["terms"]["symbol"]
+        return tuple(values["terms"][name] for name in ("name", "symbol", "maxSupply"))
     if not fields["data"].startswith(code):
         return None
     asked = next(entry["inputs"] for entry in abi if entry["type"] == "constructor")
     terms = bytes.fromhex(fields["data"][len(code) :])
-    title, symbol, *_ = Web3().codec.decode([one["type"] for one in asked], terms)
-    return title, symbol
+    title, symbol, supply, *_ = Web3().codec.decode([one["type"] for one in asked], terms)
+    return title, symbol, supply
 
 
-def names_for_ever(
+def terms_for_ever(
     catalog: Catalog,  # the studio's
     collection: str,  # its name
     chain_id: int = 0,  # on which chain; 0: on any
-) -> dict[str, tuple[str, str]]:  # by address: title and symbol
-    """What a collection's contracts on record are called, as this studio signed their deployments: nobody is asked.
-    Those that somebody else has deployed, or another version of artmint, aren't among them."""
+) -> dict[str, tuple[str, str, int]]:  # by address: title, symbol and supply
+    """What a collection's contracts on record were made with and can't become, as this studio signed their deployments:
+    nobody is asked. A supply may have been lowered since. Those that somebody else has deployed, or another version of artmint, aren't among them."""
     sent = {body["hash"]: body for body in catalog.all("transaction").values()}
-    names = {}
+    terms = {}
     for key, body in catalog.all("contract").items():
         name, _, number = key.rpartition("@")
         signed = sent.get(body["transaction"])
         if name != collection or chain_id not in (0, int(number)) or signed is None:
             continue
-        if signed["purpose"].get("verb") == "deploy" and (given := _names_in(signed["raw"])):
-            names[body["address"]] = given
-    return names
+        if signed["purpose"].get("verb") == "deploy" and (given := _terms_in(signed["raw"])):
+            terms[body["address"]] = given
+    return terms
 
 # %% ../../nbs/chain/deployments.ipynb #00312a1d
 def require_contract(

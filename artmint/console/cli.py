@@ -120,7 +120,10 @@ from ..core.canon import Refusal
 from ..run.health import pin_content
 
 # %% ../../nbs/console/cli.ipynb #2dd21c6a
-CODES = "Exit codes: 0 held, 1 failed, 2 wrong use, 3 could not be checked, 4 waiting for people."
+CODES = (
+    "Exit codes: 0 held, 1 failed, 2 wrong use, 3 could not be checked, 4 waiting for people; "
+    "130 stopped, 141 reader gone."
+)
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, epilog=CODES)
 
 
@@ -330,7 +333,7 @@ def _told_since(opening: Path | None) -> "Opening | None":
 # %% ../../nbs/console/cli.ipynb #9837936f
 def _need_folder(sheet: Path | None) -> None:
     "Refuse a page that couldn't be written."
-    place_for("--sheet", sheet)
+    place_for("--sheet", sheet, ".html")
 
 
 def _show_proof(proof: "Proof", json: bool) -> None:

@@ -17,7 +17,7 @@ import typer
 
 # %% ../../nbs/console/engines.ipynb #99661f1e
 from ..core.canon import Refusal
-from ..run.console import Json, Studio, console_voice, print_json, progress_of
+from ..run.console import Json, Studio, console_voice, place_for, print_json, progress_of
 
 # %% ../../nbs/console/engines.ipynb #f4fdf71b
 if TYPE_CHECKING:
@@ -333,6 +333,7 @@ def engines_compare(
     from artmint.make.comparison import engine_sheet
     from artmint.seeds import load_collection
 
+    place_for("--sheet", sheet, ".png")
     collection = load_collection(folder)
     columns = _columns(collection, studio, base or [])
     asked = _first_recipes(collection, studio, slots, columns[0].painter.digest)

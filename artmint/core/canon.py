@@ -467,6 +467,11 @@ _HAS_TO_BE = {
     "string_too_short": "needs {min_length} or more letters",
     "string_too_long": "takes {max_length} letters at most",
     "string_pattern_mismatch": "isn't written as it has to be, which is {pattern}",
+    "multiple_of": "has to be a multiple of {multiple_of}",
+}
+_FORMS = {  # what patterns ask for, in words
+    "^#[0-9a-fA-F]{6}$": "has to be # and six digits of 0-9 and a-f, such as #0b3c5d",
+    "^[0-9a-f]{64}$": "has to be a SHA-256: 64 digits of 0-9 and a-f",
 }
 _LIKE = {"int_parsing": "int_type", "int_from_float": "int_type", "float_parsing": "float_type"}
 _LIKE |= {"bool_parsing": "bool_type", "tuple_type": "list_type", "set_type": "list_type"}
@@ -478,6 +483,8 @@ def plain_problem(
 ) -> str:
     "What is wrong with a value, in words for who has written it."
     kind = _LIKE.get(problem["type"], problem["type"])
+    if words := _FORMS.get(problem.get("ctx", {}).get("pattern", "")):
+        return words
     if words := _HAS_TO_BE.get(kind):
         return words.format_map(problem.get("ctx", {}))
     return problem["msg"].removeprefix("Value error, ")

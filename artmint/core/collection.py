@@ -25,7 +25,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 
 # %% ../../nbs/core/collection.ipynb #8ad51203
 import artmint
@@ -104,7 +104,7 @@ Name = Annotated[str, Field(pattern="^[a-z][a-z0-9-]*$", max_length=64)]
 Trait = Annotated[str, AfterValidator(_fit_trait)]
 Wildcard = Annotated[str, Field(pattern="^[A-Za-z0-9]([A-Za-z0-9/_-]*[A-Za-z0-9])?$")]
 Weight = Annotated[int, Field(gt=0)] | Annotated[float, Field(gt=0)] | Text
-Colour = Annotated[str, Field(pattern="^#[0-9a-f]{6}$")]
+Colour = Annotated[str, StringConstraints(pattern="^#[0-9a-fA-F]{6}$", to_lower=True)]
 Count = Annotated[int, Field(gt=0)]
 SUPPLY = 10_000_000  # tokens of a collection at most
 Bound = Annotated[float, Field(allow_inf_nan=False)]

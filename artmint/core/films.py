@@ -10,7 +10,7 @@ __all__ = ['FilmFormat', 'FILM_ENDINGS', 'SHAPES', 'FilmSettings', 'film_frames'
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 # %% ../../nbs/core/films.ipynb #226854e7
 from .canon import Hex64, Record, digest
@@ -19,7 +19,7 @@ from .canon import Hex64, Record, digest
 FilmFormat = Literal["mp4", "av1", "webp", "gif"]
 FILM_ENDINGS: dict[FilmFormat, str] = {"mp4": "mp4", "av1": "av1.mp4", "webp": "webp", "gif": "gif"}
 SHAPES = {"square": (1, 1), "portrait": (9, 16), "landscape": (16, 9)}  # width to height
-_Shade = Annotated[str, Field(pattern="^#[0-9a-f]{6}$")]
+_Shade = Annotated[str, StringConstraints(pattern="^#[0-9a-fA-F]{6}$", to_lower=True)]
 
 # %% ../../nbs/core/films.ipynb #3cee8ced
 class FilmSettings(Record):

@@ -515,7 +515,7 @@ class Places:
             fitting = self.index.having(asked)
             return self.choose(fitting) if fitting else (None, "no slot has the traits of its row")
         if self.table is not None:
-            return None, "the table doesn't name it"
+            return None, "the table gives it no slot"
         if arrival.origin is None:
             return None, "nothing says how it was made: name its slot, or its traits in a table"
         fitting, why = self.index.fitting(arrival.origin.prompt)

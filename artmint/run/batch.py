@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['KEYED_CHAIN', 'PACKAGE', 'MOVED', 'TYPES', 'TRAINING', 'DRAWING', 'ASSUMED', 'PAINTING', 'NoBatchFile', 'BadBatch',
-           'Batch', 'load_batch', 'notebooks', 'chapters', 'load_nbformat', 'working_copy', 'UnknownStage',
-           'UnknownParameter', 'WrongType', 'declared', 'checked', 'Stage', 'run_folder', 'NoFilesOf', 'need_files',
-           'drawn_file', 'plan', 'NoSuchPart', 'NothingChosen', 'stage_range', 'StageForecast', 'existing_catalog',
-           'forecast_stages', 'rate_of', 'forecast_line']
+           'CollectionNamed', 'Batch', 'load_batch', 'notebooks', 'chapters', 'load_nbformat', 'working_copy',
+           'UnknownStage', 'UnknownParameter', 'WrongType', 'declared', 'checked', 'Stage', 'run_folder', 'NoFilesOf',
+           'need_files', 'drawn_file', 'plan', 'NoSuchPart', 'NothingChosen', 'stage_range', 'StageForecast',
+           'existing_catalog', 'forecast_stages', 'rate_of', 'forecast_line']
 
 # %% ../../nbs/run/batch.ipynb #fdb840f2
 import os
@@ -47,9 +47,9 @@ class NoBatchFile(Refusal):
     def nearby(self) -> str:
         "What there is beside it."
         return (
-            f"in its folder there are {', '.join(self.near)}"
+            f"in that folder there are {', '.join(self.near)}"
             if self.near
-            else "its folder has no other .toml"
+            else "that folder has no other .toml"
         )
 
 
@@ -65,6 +65,13 @@ class BadBatch(Refusal):
     def listed(self) -> str:
         "The problems, one after the other."
         return "; ".join(str(problem).rstrip(".") for problem in self.problems)
+
+
+class CollectionNamed(Refusal):
+    "A collection's file where a batch's should be named."
+
+    says = 'it describes a collection, and a batch file is another one, which says where that is: collection = "FOLDER"'
+    exit_code = 2
 
 
 KEYED_CHAIN = (
@@ -133,10 +140,13 @@ def load_batch(
     "Read a batch file. Raises BadBatch, NoBatchFile."
     try:
         entries = read_toml(file_bytes(path))
+        if "traits" in entries:
+            raise CollectionNamed
         return Batch.model_validate_json(canonical(plain_times({**entries, "path": str(path)})))
     except OSError as error:
-        near = sorted(one.name for one in Path(path).parent.glob("*.toml"))
-        raise NoBatchFile(str(path), error.strerror or type(error).__name__, near) from error
+        folder = Path(path) if Path(path).is_dir() else Path(path).parent
+        why = "it is a folder" if folder == Path(path) else error.strerror or type(error).__name__
+        raise NoBatchFile(str(path), why, sorted(one.name for one in folder.glob("*.toml"))) from error
     except Refusal as error:
         raise BadBatch(str(path), [str(error)]) from error
     except ValidationError as error:
@@ -519,7 +529,9 @@ def _forecast(stage: Stage, collection: Collection, slots: int, catalog: Catalog
         return StageForecast(stage.name, slots, pictures, seconds, f"as {len(runs)} times before here")
     if pictures:
         return StageForecast(stage.name, slots, pictures, *_assumed_seconds(collection, pictures[0]))
-    return StageForecast(stage.name, slots, None, None, "not known: it never ran here")
+    return StageForecast(
+        stage.name, slots, None, None, "not known: it never ran for the collection as it is now"
+    )
 
 # %% ../../nbs/run/batch.ipynb #9f8c54ec
 def rate_of(

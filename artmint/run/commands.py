@@ -265,6 +265,7 @@ def report(
     from artmint.seeds import load_collection
     from artmint.studio.files import ReadOnlyStudio
 
+    place_for("--out", out, ".html")
     if parquet and export is None:
         raise typer.BadParameter("--parquet says how --export writes, and no --export FOLDER is given")
     if board and (not board.startswith(("http://", "https://")) or "token" in board):

@@ -576,7 +576,7 @@ def folder_for(
 def place_for(
     option: str,  # that names it
     path: Path | None,  # a file to be written later; None: none is
-    ending: str = "",  # that its name must have
+    ending: str = "",  # that its name must have: nothing is written over a file of another kind
 ) -> None:
     "Refuse a file that couldn't be written, before the work that it should hold. Raises NoPlaceFor."
     if path is None:

@@ -276,6 +276,7 @@ def import_folder(
     from artmint.judge.imports import PictureImport
 
     _refuse_both({"table": table, "slot": slot, "write_table": write_table, "withdraw": withdraw or None})
+    place_for("--report", report, ".json")
     words = Declaration(artist, "", source, declared_by)
     refuse_words(words, nameless=True)
     files = arrival_files(pictures)  # before a studio is begun

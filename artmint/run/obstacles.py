@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # %% ../../nbs/run/obstacles.ipynb #4907609e
-from ..chain.admin import OtherFacts
-from ..chain.deployments import contracts_beside, names_for_ever
+from ..chain.admin import refuse_other_terms
 from ..chain.networks import networks_of, resolve_nodes
 from ..core.canon import Refusal
 from ..core.collection import Collection
@@ -268,23 +267,14 @@ def _chain(outlook: Outlook) -> str:
     return "the studio's own chain" if urls == "embedded" else "a node is named"
 
 
-def _names(outlook: Outlook) -> str:
-    "Whether the collection has the title and the symbol that its contract was made with; no node is asked anything."
+def _terms(outlook: Outlook) -> str:
+    "Whether the collection has title and symbol of its contract, and no larger supply; no node is asked anything."
     if outlook.catalog is None:
         return ""
-    name, asked = outlook.collection.name, (outlook.collection.title, outlook.collection.symbol)
     network = networks_of(outlook.studio).get(outlook.batch.chain)
-    apart = contracts_beside(outlook.studio, name)
-    names = names_for_ever(outlook.catalog, name, network.chain_id if network else 0)
-    names = {address: given for address, given in names.items() if address not in apart}
-    if not names:
-        return ""
-    if asked in names.values():
-        return f"the contract is called {asked[0]} ({asked[1]}), as the collection is"
-    address, there = next(iter(names.items()))
-    words = ("title", "symbol")
-    pairs = [pair for pair in zip(words, there, asked) if pair[1] != pair[2]]
-    raise OtherFacts(address, [f"{word} {given} there, {now} asked for" for word, given, now in pairs])
+    asked = (outlook.catalog, outlook.collection, network.chain_id if network else 0)
+    called = sorted({f"{title} ({symbol})" for title, symbol, _ in refuse_other_terms(*asked).values()})
+    return f"the contract is called {', '.join(called)}, and has the room" if called else ""
 
 
 def _waves(outlook: Outlook) -> str:
@@ -347,7 +337,7 @@ QUESTIONS: dict[str, tuple[Callable[[Outlook], str], ...]] = {
     "20_curate": (_scorers,),
     "25_metadata": (_range, _bases, _credentials, _films),
     "27_pin": (_stores,),
-    "30_mint": (_chain, _names, _seals, _waves),
+    "30_mint": (_chain, _terms, _seals, _waves),
     "31_reveal": (_chain, _waves),
     "35_verify": (_chain,),
     "37_drawn": (_range, _drawable, _chain),

@@ -34,6 +34,8 @@ from PIL import ImageOps
 
 # %% ../../nbs/run/runner.ipynb #aa276830
 import artmint
+from ..chain.admin import refuse_other_terms
+from ..chain.networks import networks_of
 from ..core.canon import Refusal, digest
 from ..core.collection import Collection
 from ..core.picture import contact_sheet, read_png
@@ -806,6 +808,15 @@ def _asking_people(context: RunContext) -> Iterator[None]:
     record_answered(catalog, collection, context.batch.name)
 
 # %% ../../nbs/run/runner.ipynb #fc429f90
+def _refuse_other_contract(batch: Batch, studio: Path, collection: Collection, end: str) -> None:
+    "Refuse what a contract on record can never become, before anything is painted for it. Raises OtherFacts."
+    catalog = existing_catalog(studio)
+    if catalog is None or "30_mint" not in batch.stages[: batch.stages.index(end) + 1]:
+        return
+    network = networks_of(studio).get(batch.chain)
+    refuse_other_terms(catalog, collection, network.chain_id if network else 0)
+
+
 def run_batch(
     batch: Batch,  # what to run
     studio: Path,  # the studio's folder; made when missing
@@ -815,13 +826,14 @@ def run_batch(
     first: str = "",  # name of the stage to begin with; empty: the first
     last: str = "",  # name of the stage to end with; empty: the last
 ) -> list[StageResult]:  # every stage, in order; those before `first` as they were left
-    """Run what isn't finished of a batch. Raises what plan and stage_range raise, StudioBusy, ReadOnlyStudio, NotYetMade,
-    StageFailed, Stopped and WaitingForPeople."""
+    """Run what isn't finished of a batch. Raises what plan and stage_range raise, OtherFacts, StudioBusy, ReadOnlyStudio,
+    NotYetMade, StageFailed, Stopped and WaitingForPeople."""
     refuse_read_only(studio)
     begin, end = stage_range(batch, first, last)
     stages = plan(batch, studio)
     collection = load_collection(batch.folder)
     refuse_slots_beyond(batch, collection)
+    _refuse_other_contract(batch, studio, collection, end)
     here = run_folder(studio, batch)
     here.mkdir(parents=True, exist_ok=True)
     results: list[StageResult] = []

@@ -265,6 +265,20 @@ contract DrawnTest is Painted {
         }
     }
 
+    /// What was minted at the end of a third counts until its window is over, though three thirds have begun since.
+    function test_whatIsNearlyOutOfTheWindowCounts() public {
+        commit(1, 600);
+        vm.prank(admin);
+        art.setAllowance(minter, 600, 50, 99);
+        vm.warp(33 * 60_000 + 32);
+        vm.prank(minter);
+        art.mintBatch(1, 50, 20);
+        vm.warp(33 * 60_000 + 32 + 98);
+        vm.prank(minter);
+        (bool held,) = address(art).call(abi.encodeCall(art.mintBatch, (51, 1, 20)));
+        yes(!held, "more in a window than the limit");
+    }
+
     function test_whoMayNot() public {
         commit(1, 5);
         bytes32 digest = by.digest();

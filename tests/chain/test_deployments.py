@@ -29,9 +29,9 @@ from artmint.chain.deployments import (
     find_contracts,
     listed_addresses,
     named_contracts,
-    names_for_ever,
     require_contract,
     supply_lowered,
+    terms_for_ever,
 )
 from artmint.chain.journal import Journal, JournalBehind
 from artmint.studio.catalog import Catalog
@@ -245,9 +245,9 @@ def test_a_clone_costs_a_fourteenth_and_mints_its_own_tokens(ready):
 def test_a_clone_is_made_once_whatever_is_forgotten_and_whoever_tells(ready, tmp_path, monkeypatch):
     made = cloned(ready)
     assert cloned(ready).address == made.address
-    names = names_for_ever(ready.admin.catalog, "second")
-    assert names == {made.address: (SECOND.title, SECOND.symbol)}
-    assert names_for_ever(ready.admin.catalog, "second", 1) == {}
+    terms = terms_for_ever(ready.admin.catalog, "second")
+    assert terms == {made.address: (SECOND.title, SECOND.symbol, SECOND.supply)}
+    assert terms_for_ever(ready.admin.catalog, "second", 1) == {}
 
     def get_logs(_):
         raise NodeSilent("127.0.0.1", "HTTP 413")

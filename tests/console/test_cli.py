@@ -30,7 +30,14 @@ def test_help_documents_the_exit_codes(words):
     assert done.returncode == 0
     assert all(
         code in said
-        for code in ("0 held", "1 failed", "2 wrong use", "3 could not be checked", "4 waiting for people")
+        for code in (
+            "0 held",
+            "1 failed",
+            "2 wrong use",
+            "3 could not be checked",
+            "4 waiting for people",
+            "130 stopped",
+        )
     )
 
 
@@ -117,6 +124,36 @@ def test_the_package_is_the_console_script_too(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 2
     assert json.loads(done.stdout) == json.loads(artmint("verify", "--json").stdout)
+
+
+STOPPED_WHILE_LOADING = """
+import sys
+class Stop:
+    def find_spec(self, name, *_):
+        if name == "artmint.console.cli":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Stop())
+from artmint.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("words", [["status"], ["status", "--json"], ["run", "b.toml", "--json"]])
+def test_a_stop_while_commands_load_is_said_as_any_other(words):
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED_WHILE_LOADING, *words], capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.returncode == 130
+    assert "Traceback" not in done.stderr
+    if "--json" in words:
+        said = json.loads(done.stdout)
+        assert (said["error"], said["exit_code"], said.get("event")) == (
+            "StoppedByHand",
+            130,
+            "end" if words[0] == "run" else None,
+        )
+    else:
+        assert done.stderr == "artmint: Stopped while it was loading. Nothing was done.\n"
 
 
 @pytest.mark.slow

@@ -43,7 +43,8 @@ CHANGES = {
     '["palette", "ground"]': ('["palette", "mood"]', "colour_traits: mood is no trait"),
     'night = ["#0c1233"]': ("", "palettes: 'night' is missing"),
     "night = [": ('day = ["#ffffff"]\nnight = [', "palettes.day: no value of a colour trait is called so"),
-    "#0c1233": ("#0c123", "palettes.night.0"),
+    "#0c1233": ("#0c123", "palettes.night.0: has to be # and six digits"),
+    "width = 128": ("width = 100", "generation.width: has to be a multiple of 8"),
     '["#46505f"]': ("[]", "palettes.slate: no colours"),
     'palette = "graphite"': (
         'palette = "grafite"',
@@ -83,6 +84,14 @@ def test_an_inconsistent_file_is_refused_by_name(old, tmp_path):
         load_collection(folder)
     assert any(problem in line for line in caught.value.problems), caught.value.problems
     assert all(line in str(caught.value) for line in caught.value.problems)
+
+
+def test_colours_are_read_in_the_letters_of_any_colour_picker(tmp_path):
+    folder = tmp_path / "demo"
+    folder.mkdir()
+    text = (DEMO / "collection.toml").read_text()
+    (folder / "collection.toml").write_text(text.replace("#0c1233", "#0C1233"))
+    assert load_collection(folder).digest == load_collection(DEMO).digest
 
 
 def test_every_problem_is_said_at_once(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 
 from artmint.core.collection import example
 from artmint.run import batch, runner
+from tests.conftest import TINY
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,18 @@ def test_a_bad_batch_file_is_refused(tmp_path, text, said):
 def test_a_missing_batch_file_is_refused(tmp_path):
     with pytest.raises(batch.NoBatchFile):
         batch.load_batch(tmp_path / "none.toml")
+
+
+def test_a_folder_of_batches_is_no_batch_and_tells_which_there_are(tmp_path):
+    (tmp_path / "b.toml").write_text("")
+    with pytest.raises(batch.NoBatchFile, match="it is a folder.*in that folder there are b.toml"):
+        batch.load_batch(tmp_path)
+
+
+def test_a_collection_in_a_batchs_place_is_told_apart():
+    with pytest.raises(batch.BadBatch, match="it describes a collection") as refusal:
+        batch.load_batch(TINY / "collection.toml")
+    assert "unknown key" not in str(refusal.value)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +201,6 @@ def test_a_plan_refuses_slots_that_the_collection_has_not(tmp_path):
 
 @pytest.mark.parametrize("verb", ["films", "posts", "preview"])
 def test_files_of_a_drop_that_the_chain_draws_are_refused_by_that(tmp_path, capsys, verb):
-    from tests.conftest import TINY
     from tests.safes import artmint
 
     path = tmp_path / "drawn.toml"

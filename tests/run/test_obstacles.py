@@ -8,11 +8,13 @@ import sys
 import pytest
 import torch
 
+from artmint.chain.admin import OtherFacts
 from artmint.make.adapters import pack_tensors
 from artmint.make.base import load_base
 from artmint.make.embeddings import pack_word
 from artmint.run.batch import load_batch
 from artmint.run.obstacles import QUESTIONS, obstacles
+from artmint.run.runner import run_batch
 from artmint.seeds import frozen_slots, load_collection
 from artmint.studio.catalog import Catalog
 from tests.conftest import TINY
@@ -118,6 +120,18 @@ def test_a_title_that_the_contract_has_not_is_named_before_anything_is_painted(o
     beside = f'[contracts.tiny]\nbeside = "{minted[1]}"\n'
     (studio / "studio.toml").write_text(beside)
     assert "30_mint" not in failures(renamed, studio)
+
+
+def test_what_a_contract_can_never_become_stops_a_run_before_anything_is_painted(order, minted, tmp_path):
+    "A larger supply, for instance. Nothing is made, and a run that ends before minting is none of its business."
+    studio = shutil.copytree(minted[0], tmp_path / "studio")
+    larger = order("supply = 4", "supply = 6")
+    file = tmp_path / "tiny" / "collection.toml"
+    file.write_text(file.read_text().replace("= 2\n", "= 3\n").replace("unique = true\n", ""))
+    with pytest.raises(OtherFacts, match="supply 4 there, 6 asked for"):
+        run_batch(larger, studio)
+    assert not (studio / "runs").exists()
+    assert "supply 4 there, 6 asked for" in failures(larger, studio)["30_mint"]
 
 
 def test_an_adapter_that_is_not_there_is_named(order, tmp_path):
