@@ -4765,6 +4765,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'artmint.metadata._with_films': ('metadata.html#_with_films', 'artmint/metadata.py'),
                                   'artmint.metadata._with_homes': ('metadata.html#_with_homes', 'artmint/metadata.py'),
                                   'artmint.metadata._write': ('metadata.html#_write', 'artmint/metadata.py'),
+                                  'artmint.metadata.changed_words': ('metadata.html#changed_words', 'artmint/metadata.py'),
                                   'artmint.metadata.check_range': ('metadata.html#check_range', 'artmint/metadata.py'),
                                   'artmint.metadata.earlier_base': ('metadata.html#earlier_base', 'artmint/metadata.py'),
                                   'artmint.metadata.is_complete': ('metadata.html#is_complete', 'artmint/metadata.py'),

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['UnfilledSlot', 'NoSuchSlots', 'RefusedByPeople', 'UndecidedByPeople', 'RefusedAfterPacking', 'MixedBases',
            'NothingPacked', 'NotAllPacked', 'OverlappingDrop', 'AuditFailed', 'refuse_unaccepted', 'check_range',
-           'refuse_mixed_bases', 'earlier_base', 'painted_by', 'is_complete', 'pack', 'provenance_record']
+           'refuse_mixed_bases', 'earlier_base', 'painted_by', 'is_complete', 'pack', 'changed_words',
+           'provenance_record']
 
 # %% ../nbs/25_metadata.ipynb #35755440
 import hashlib
@@ -22,7 +23,7 @@ from filelock import FileLock
 from .core.canon import Refusal, canonical
 from .core.collection import Collection
 from .core.manifest import BadMetadata, Manifest, Role, Token, Weights, provenance_hash, read_manifest
-from .core.market import media_of
+from .core.market import media_of, token_texts
 from .core.formats import marked_picture, worded_picture
 from .core.picture import png_texts, public_png
 from .core.records import Edition, Finding, Slot
@@ -674,6 +675,21 @@ def pack(
                 _replace(catalog, facts, files, manifest, target)
             _record_drop(catalog, collection, manifest)
     return manifest
+
+# %% ../nbs/25_metadata.ipynb #c77b81af
+def changed_words(
+    catalog: Catalog,  # the studio's
+    collection: Collection,  # as its file is now
+    manifest: Manifest,  # of a drop that is packed here
+) -> list[str]:  # names of fields, sorted
+    """What the first token of a packed drop says otherwise than the collection would say by now: a drop on a chain keeps
+    its words. Addresses of files aren't compared. Raises BadMetadata."""
+    first, folder = manifest.first, drop_folder(catalog.folder, collection.name, manifest.drop)
+    token = read_token((folder / "root" / f"{first}.json").read_bytes())
+    traits = edition_of(catalog, collection.name, first)["traits"]
+    said = token_texts(collection, first, traits) | {"license": collection.license}
+    texts = {field: text for field, text in said.items() if isinstance(text, str)}
+    return sorted(field for field, text in texts.items() if getattr(token, field) != text)
 
 # %% ../nbs/25_metadata.ipynb #3f356be6
 def provenance_record(

@@ -24,6 +24,7 @@ from artmint.metadata import (
     RefusedByPeople,
     UndecidedByPeople,
     UnfilledSlot,
+    changed_words,
     is_complete,
     pack,
     refuse_unaccepted,
@@ -135,6 +136,16 @@ def test_packing_again_changes_nothing(catalog):
     assert is_complete(drop_of(catalog), manifest)
     assert len(catalog.history("drop", "demo/1")) == 1
     assert catalog.get("drop", "demo/1")["root"] == manifest.root
+
+
+def test_words_that_were_changed_since_a_drop_went_on_a_chain_are_told(catalog):
+    manifest = pack(catalog, DEMO, 1, 1, 16, BASE, WEIGHTS)
+    assert changed_words(catalog, DEMO, manifest) == []
+    later = DEMO.model_copy(update={"description": "New words.", "license": "CC0-1.0"})
+    catalog.append("transaction", "1", {"purpose": {"collection": "demo", "drop": 1, "kind": "commit"}})
+    kept = pack(catalog, later, 1, 1, 16, BASE, WEIGHTS)
+    assert kept.data == manifest.data
+    assert changed_words(catalog, later, kept) == ["description", "license"]
 
 
 def test_another_studio_packs_the_same_bytes(made, tmp_path):
