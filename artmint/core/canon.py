@@ -447,6 +447,12 @@ class Record(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
+# %% ../../nbs/core/canon.ipynb #aa3f71eb
+_FORMS = {  # what patterns ask for, in words
+    "^#[0-9a-fA-F]{6}$": "has to be # and six digits of 0-9 and a-f, such as #0b3c5d",
+    "^[0-9a-f]{64}$": "has to be a SHA-256: 64 digits of 0-9 and a-f",
+}
+
 # %% ../../nbs/core/canon.ipynb #ea43a82e
 _HAS_TO_BE = {
     "missing": "is missing",
@@ -468,10 +474,6 @@ _HAS_TO_BE = {
     "string_too_long": "takes {max_length} letters at most",
     "string_pattern_mismatch": "isn't written as it has to be, which is {pattern}",
     "multiple_of": "has to be a multiple of {multiple_of}",
-}
-_FORMS = {  # what patterns ask for, in words
-    "^#[0-9a-fA-F]{6}$": "has to be # and six digits of 0-9 and a-f, such as #0b3c5d",
-    "^[0-9a-f]{64}$": "has to be a SHA-256: 64 digits of 0-9 and a-f",
 }
 _LIKE = {"int_parsing": "int_type", "int_from_float": "int_type", "float_parsing": "float_type"}
 _LIKE |= {"bool_parsing": "bool_type", "tuple_type": "list_type", "set_type": "list_type"}

@@ -36,7 +36,7 @@ def test_a_missing_batch_file_is_refused(tmp_path):
 
 def test_a_folder_of_batches_is_no_batch_and_tells_which_there_are(tmp_path):
     (tmp_path / "b.toml").write_text("")
-    with pytest.raises(batch.NoBatchFile, match="it is a folder.*in that folder there are b.toml"):
+    with pytest.raises(batch.NoBatchFile, match="it is a folder.*in it there are b.toml"):
         batch.load_batch(tmp_path)
 
 
