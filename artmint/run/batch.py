@@ -50,13 +50,9 @@ class NoBatchFile(Refusal):
     def nearby(self) -> str:
         "What there is beside it, or in it."
         where = "it" if self.why == FOLDER_NAMED else "its folder"
-        return (
-            f"in {where} there are {', '.join(self.near)}"
-            if self.near
-            else f"there is no .toml in {where} besides"
-        )
+        return f"in {where} there are {', '.join(self.near)}" if self.near else f"{where} has no other .toml"
 
-
+# %% ../../nbs/run/batch.ipynb #40ad5fbe
 class BadBatch(Refusal):
     "A batch file that can't be read as one."
 

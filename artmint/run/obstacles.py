@@ -266,7 +266,7 @@ def _chain(outlook: Outlook) -> str:
     urls, _ = resolve_nodes(outlook.batch.chain, outlook.environment, networks_of(outlook.studio))
     return "the studio's own chain" if urls == "embedded" else "a node is named"
 
-
+# %% ../../nbs/run/obstacles.ipynb #d8ee8cfa
 def _terms(outlook: Outlook) -> str:
     "Whether the collection has title and symbol of its contract, and no larger supply; no node is asked anything."
     if outlook.catalog is None:

@@ -816,7 +816,7 @@ def _refuse_other_contract(batch: Batch, studio: Path, collection: Collection, e
     network = networks_of(studio).get(batch.chain)
     refuse_other_terms(catalog, collection, network.chain_id if network else 0)
 
-
+# %% ../../nbs/run/runner.ipynb #511a0fc0
 def run_batch(
     batch: Batch,  # what to run
     studio: Path,  # the studio's folder; made when missing
