@@ -180,6 +180,7 @@ def file(tmp_path):
     return tmp_path / "demo" / "collection.toml"
 
 
+@pytest.mark.slow
 @tries(max_examples=20, deadline=None)
 @given(
     st.fixed_dictionaries(

@@ -137,6 +137,7 @@ def test_a_node_that_tells_no_events_leaves_that_unasked(ready, tmp_path, monkey
     )
 
 
+@pytest.mark.slow
 def test_a_second_contract_is_made_when_the_first_is_named_and_no_third(ready, tmp_path):
     first = ready.contract.address
     second = deploy(ready.admin, DEMO, ready.who.treasury, beside=first)

@@ -42,6 +42,7 @@ def test_another_nonce_than_what_waits_is_refused(blocked):
             way(blocked.minter, 1)
 
 
+@pytest.mark.slow
 def test_no_offer_above_what_was_said(blocked):
     with pytest.raises(GasPriceAboveCeiling):
         speed_up(blocked.minter, 0, gwei=0.001)

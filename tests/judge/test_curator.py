@@ -350,6 +350,7 @@ def test_a_curator_that_keeps_what_people_accept_goes_on_deciding(tmp_path):
     assert not catalog.history("event", "demo/taste")
 
 
+@pytest.mark.many(2)
 @pytest.mark.parametrize(
     "changes, stands",
     [

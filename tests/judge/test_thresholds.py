@@ -159,6 +159,7 @@ def test_a_picture_without_a_score_is_refused_by_nobody():
     assert effect.refused.tolist() == [[False, True, False], [False, False, False]]
 
 
+@pytest.mark.slow
 def test_of_other_pictures_as_much_is_kept_as_the_band_says():
     "Twenty studios with two hundred decisions each, and what their bounds do to ten thousand further pictures."
     pool_rules, pool_good = world(1, 10_000)

@@ -80,6 +80,7 @@ def reports_of(root: Path) -> list[TokenReport]:
     return [TokenReport(token, [], metadata=read_token(data)) for token, data in files.items()]
 
 
+@pytest.mark.slow
 def test_what_is_published_is_what_the_file_states(told):
     catalog, collection, root = told
     data, picture = (root / "1.json").read_bytes(), (root / "images" / "1.png").read_bytes()

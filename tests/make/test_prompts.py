@@ -211,6 +211,7 @@ def test_embeddings_are_those_of_the_rules(bases, name, skip):
         assert float((pooled[0] - sentence).abs().max()) < 2e-5
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize("name", ["sd1", "sdxl"])
 def test_a_long_prompt_paints_what_the_plain_pipeline_paints_of_its_embeddings(bases, name):
     base = bases(name)
@@ -245,7 +246,7 @@ def far(image, other) -> int:
     return int(np.abs(np.asarray(image).astype(int) - np.asarray(other)).max())
 
 
-@pytest.mark.many(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("profile", ["fast", "portable"])
 def test_without_marks_both_syntaxes_paint_the_same_bytes(bases, profile):
     for name in ("sd1", "sdxl"):

@@ -69,6 +69,7 @@ def test_a_film_ends_in_the_token_s_own_picture(made):
         assert len({film.frames_digest for film in (film_of(made, order, kind) for kind in FORMATS)}) == 1
 
 
+@pytest.mark.slow
 def test_every_format_is_what_it_is_called_and_plays_its_frames(made):
     import imageio_ffmpeg
 

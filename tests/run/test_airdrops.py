@@ -132,6 +132,7 @@ def executed_again(owners, studio, document):
     return studio.contract.functions.balanceOf(friend(1).address).call() - 2
 
 
+@pytest.mark.slow
 def test_a_list_that_was_wrong_is_ended_and_another_one_served(given, capsys, monkeypatch):
     from artmint.chain.journal import Journal
 

@@ -62,6 +62,7 @@ def test_minting_from_the_console_is_charged(minted, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_studio_s_own_proof_is_charged_to_what_was_proven_and_a_stranger_s_is_not(minted, tmp_path, capsys):
     "Of a collection's proof each drop bears its part. Who isn't the maker gets no catalog."
     studio = shutil.copytree(minted[0], tmp_path / "studio")

@@ -22,6 +22,7 @@ def drawings(tmp_path_factory):
     return taught_studio(tmp_path_factory.mktemp("taught"))
 
 
+@pytest.mark.slow
 def test_what_can_teach_is_said_and_nothing_is_trained(drawings, tmp_path, capsys):
     studio = drawings[0].folder
     words = [

@@ -83,6 +83,7 @@ def test_a_collection_of_another_engine_has_no_films(batch, capsys):
     assert "painted by the engine comfyui" in said
 
 
+@pytest.mark.slow
 def test_no_unet_and_no_ffmpeg_are_said_before_anything_is_made(batch, capsys, monkeypatch, tmp_path):
     "By the verb, by its dry run, and by the batch's plan."
     from artmint.publish import films

@@ -211,6 +211,7 @@ def test_a_broken_header_of_tags_hides_nothing_else(house, bundled, capsys, tags
     assert shown["trained on"] == "v1-5-pruned-emaonly.safetensors"
 
 
+@pytest.mark.slow
 def test_an_embedding_comes_in_under_its_word(house, bundled, capsys):
     width = bundled.pipeline.text_encoder.config.hidden_size
     file = house / "EasyStudio.safetensors"

@@ -143,6 +143,7 @@ def test_tokens_on_a_chain_are_shown_from_their_address(on_chain, capsys, tmp_pa
     assert (code, json.loads(out)["tokens"]) == (0, 1)
 
 
+@pytest.mark.slow
 def test_how_to_make_markets_look_again_is_told_and_nothing_is_sent(on_chain, capsys, monkeypatch):
     studio, address = on_chain
 

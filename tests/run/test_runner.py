@@ -99,6 +99,7 @@ def test_a_failed_stage_is_one_clear_error(books, order, tmp_path):
     assert not (runner.run_folder(tmp_path / "studio", order()) / "15_generate.ipynb").exists()
 
 
+@pytest.mark.slow
 def test_a_refusal_of_a_room_keeps_its_exit_code(books, order, tmp_path):
     notebook(
         books,
@@ -205,6 +206,7 @@ def test_papermill_s_own_unfinished_notebook_is_known(books, order, tmp_path):
     assert traces(studio, "seeds") == [1, 1]
 
 
+@pytest.mark.slow
 def test_events_tell_programs_what_happens(books, order, tmp_path):
     notebook(
         books,

@@ -33,6 +33,7 @@ def tx(studio, *words, code=0):
     return done.output
 
 
+@pytest.mark.slow
 def test_what_waits_is_listed_with_what_is_done_about_it(blocked):
     assert "never" in tx(blocked, "list", code=4)
     row = json.loads(tx(blocked, "list", "--json", code=4))["waiting"][0]

@@ -199,6 +199,7 @@ def test_what_is_given_goes_before_studio_toml(tmp_path):
     assert room.crew_of(tmp_path, executor="", workers=2) == Crew(executor="process", workers=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["serial", pytest.param("process", marks=pytest.mark.slow)])
 def test_a_broken_picture_stops_no_crew(base, tmp_path, executor):
     "The batch is done, its other pictures are kept, and a batch of broken ones alone is no end of the call."

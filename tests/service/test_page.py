@@ -222,6 +222,7 @@ def test_the_wall_keeps_no_list_of_pictures_without_an_attempt_and_takes_back_wh
 # Plans and reports
 
 
+@pytest.mark.slow
 def test_a_plan_is_of_the_very_request_and_records_nothing(service):
     client = client_of(service, "guest")
     before = service.catalog.news(0, ())[0]

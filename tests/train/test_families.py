@@ -128,6 +128,7 @@ def test_killed_in_another_program_it_ends_in_the_same_bytes(bases, style, flowe
     assert sha(train(style, base, TrainConfig(**FLOWING), tmp_path).read_bytes()) == sha(flowed(name))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", some(FLOWS, ["sd3"]))
 def test_diffusers_own_loader_takes_it_and_paints_what_artmint_paints(bases, flowed, tmp_path, name):
     data = flowed(name)
