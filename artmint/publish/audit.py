@@ -647,7 +647,7 @@ def _check_seen(drop: StudioDrop, root: Path, tokens: list[TokenMetadata], probe
     return findings
 
 # %% ../../nbs/publish/audit.ipynb #0ec18257
-LEAD = 0.15  # cosine by which a value must lead to be sure
+LEAD = 0.2  # cosine by which a value must lead to be sure
 PROMPTS = 4096  # prompts that are compared at most
 
 
