@@ -6874,6 +6874,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'artmint.run.batch._past_runs': ('run/batch.html#_past_runs', 'artmint/run/batch.py'),
                                    'artmint.run.batch._training_parameters': ( 'run/batch.html#_training_parameters',
                                                                                'artmint/run/batch.py'),
+                                   'artmint.run.batch.chain_number': ('run/batch.html#chain_number', 'artmint/run/batch.py'),
                                    'artmint.run.batch.chapters': ('run/batch.html#chapters', 'artmint/run/batch.py'),
                                    'artmint.run.batch.checked': ('run/batch.html#checked', 'artmint/run/batch.py'),
                                    'artmint.run.batch.declared': ('run/batch.html#declared', 'artmint/run/batch.py'),

@@ -297,7 +297,7 @@ def check_deployment(
 def refuse_other_terms(
     catalog: Catalog,  # the studio's
     collection: Collection,  # as it is now
-    chain_id: int = 0,  # where it is minted; 0: unknown
+    chain_id: int,  # where it is minted
 ) -> dict[
     str, tuple[str, str, int]
 ]:  # the collection's contracts that may be meant: title, symbol and supply by address

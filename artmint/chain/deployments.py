@@ -491,13 +491,17 @@ def _terms_in(
 ) -> tuple[str, str, int] | None:  # None: of code that isn't the one of today, or signed before EIP-1559
     "Title, symbol and supply that a transaction gives to the contract that it makes."
     from web3 import Web3
+    from web3.exceptions import Web3Exception
 
     if not raw.startswith("0x02"):
         return None
     fields = fields_of(raw)
     code, abi = artifact()["bytecode"], artifact()["abi"]
     if fields["to"]:
-        _, values = Web3().eth.contract(abi=abi).decode_function_input(fields["data"])
+        try:
+            _, values = Web3().eth.contract(abi=abi).decode_function_input(fields["data"])
+        except (Web3Exception, ValueError):  # another version's call
+            return None
         return tuple(values["terms"][name] for name in ("name", "symbol", "maxSupply"))
     if not fields["data"].startswith(code):
         return None
@@ -506,20 +510,19 @@ def _terms_in(
     title, symbol, supply, *_ = Web3().codec.decode([one["type"] for one in asked], terms)
     return title, symbol, supply
 
-
+# %% ../../nbs/chain/deployments.ipynb #79dc1fab
 def terms_for_ever(
     catalog: Catalog,  # the studio's
     collection: str,  # its name
-    chain_id: int = 0,  # on which chain; 0: on any
+    chain_id: int,  # on which chain
 ) -> dict[str, tuple[str, str, int]]:  # by address: title, symbol and supply
     """What a collection's contracts on record were made with and can't become, as this studio signed their deployments:
     nobody is asked. A supply may have been lowered since. Those that somebody else has deployed, or another version of artmint, aren't among them."""
     sent = {body["hash"]: body for body in catalog.all("transaction").values()}
     terms = {}
     for key, body in catalog.all("contract").items():
-        name, _, number = key.rpartition("@")
         signed = sent.get(body["transaction"])
-        if name != collection or chain_id not in (0, int(number)) or signed is None:
+        if key != f"{collection}@{chain_id}" or signed is None:
             continue
         if signed["purpose"].get("verb") == "deploy" and (given := _terms_in(signed["raw"])):
             terms[body["address"]] = given

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FOLDER_NAMED', 'KEYED_CHAIN', 'PACKAGE', 'MOVED', 'TYPES', 'TRAINING', 'DRAWING', 'ASSUMED', 'PAINTING',
-           'NoBatchFile', 'BadBatch', 'CollectionNamed', 'Batch', 'load_batch', 'notebooks', 'chapters',
+           'NoBatchFile', 'BadBatch', 'CollectionNamed', 'Batch', 'load_batch', 'chain_number', 'notebooks', 'chapters',
            'load_nbformat', 'working_copy', 'UnknownStage', 'UnknownParameter', 'WrongType', 'declared', 'checked',
            'Stage', 'run_folder', 'NoFilesOf', 'need_files', 'drawn_file', 'plan', 'NoSuchPart', 'NothingChosen',
            'stage_range', 'StageForecast', 'existing_catalog', 'forecast_stages', 'rate_of', 'forecast_line']
@@ -22,6 +22,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 # %% ../../nbs/run/batch.ipynb #6dcd4773
 import artmint
+from ..chain.networks import networks_of
 from ..core.canon import Record, Refusal, canonical, error_lines, file_bytes, read_toml
 from ..core.collection import SUPPLY, Collection, Name
 from ..ipfs.http import holds_key
@@ -151,6 +152,17 @@ def load_batch(
         raise BadBatch(str(path), [str(error)]) from error
     except ValidationError as error:
         raise BadBatch(str(path), error_lines(error, Batch)) from error
+
+# %% ../../nbs/run/batch.ipynb #a036265f
+def chain_number(
+    batch: Batch,  # which batch
+    studio: Path,  # whose networks are known beside the usual ones
+) -> int:  # 0: only the node knows, whose address the batch has
+    "The number of the chain that a batch is minted on, as far as it can be told without asking. Raises BadSettings."
+    if batch.chain == "embedded":
+        return 31337
+    network = networks_of(studio).get(batch.chain)
+    return network.chain_id if network else 0
 
 # %% ../../nbs/run/batch.ipynb #c2fc7456
 PACKAGE = Path(artmint.__file__).parent

@@ -36,7 +36,7 @@ from ..publish.marks import marks_sentence
 from ..publish.placeholder import cover_of
 from ..publish.tokens import BaseFacts
 from ..publish.waves import planned_drops, require_unmoved
-from .batch import Batch, drawn_file, existing_catalog
+from .batch import Batch, chain_number, drawn_file, existing_catalog
 from .console import folder_for
 from artmint.seeds import (
     allocate,
@@ -271,8 +271,7 @@ def _terms(outlook: Outlook) -> str:
     "Whether the collection has title and symbol of its contract, and no larger supply; no node is asked anything."
     if outlook.catalog is None:
         return ""
-    network = networks_of(outlook.studio).get(outlook.batch.chain)
-    asked = (outlook.catalog, outlook.collection, network.chain_id if network else 0)
+    asked = (outlook.catalog, outlook.collection, chain_number(outlook.batch, outlook.studio))
     called = sorted({f"{title} ({symbol})" for title, symbol, _ in refuse_other_terms(*asked).values()})
     return f"the contract is called {', '.join(called)}, and has the room" if called else ""
 

@@ -35,7 +35,6 @@ from PIL import ImageOps
 # %% ../../nbs/run/runner.ipynb #aa276830
 import artmint
 from ..chain.admin import refuse_other_terms
-from ..chain.networks import networks_of
 from ..core.canon import Refusal, digest
 from ..core.collection import Collection
 from ..core.picture import contact_sheet, read_png
@@ -55,6 +54,7 @@ from ..report.page import record_retrain, report_facts, report_page
 
 # %% ../../nbs/run/runner.ipynb #aa27beef
 from artmint.run.batch import (
+    chain_number,
     PACKAGE,
     Batch,
     Stage,
@@ -813,8 +813,7 @@ def _refuse_other_contract(batch: Batch, studio: Path, collection: Collection, e
     catalog = existing_catalog(studio)
     if catalog is None or "30_mint" not in batch.stages[: batch.stages.index(end) + 1]:
         return
-    network = networks_of(studio).get(batch.chain)
-    refuse_other_terms(catalog, collection, network.chain_id if network else 0)
+    refuse_other_terms(catalog, collection, chain_number(batch, studio))
 
 # %% ../../nbs/run/runner.ipynb #511a0fc0
 def run_batch(

@@ -246,7 +246,7 @@ def test_a_clone_costs_a_fourteenth_and_mints_its_own_tokens(ready):
 def test_a_clone_is_made_once_whatever_is_forgotten_and_whoever_tells(ready, tmp_path, monkeypatch):
     made = cloned(ready)
     assert cloned(ready).address == made.address
-    terms = terms_for_ever(ready.admin.catalog, "second")
+    terms = terms_for_ever(ready.admin.catalog, "second", ready.web3.eth.chain_id)
     assert terms == {made.address: (SECOND.title, SECOND.symbol, SECOND.supply)}
     assert terms_for_ever(ready.admin.catalog, "second", 1) == {}
 

@@ -132,6 +132,8 @@ def test_what_a_contract_can_never_become_stops_a_run_before_anything_is_painted
         run_batch(larger, studio)
     assert not (studio / "runs").exists()
     assert "supply 4 there, 6 asked for" in failures(larger, studio)["30_mint"]
+    rehearsed = larger.model_copy(update={"chain": "http://127.0.0.1:8545"})
+    assert "30_mint" not in failures(rehearsed, studio)  # another chain's contract, as far as anybody knows
 
 
 def test_an_adapter_that_is_not_there_is_named(order, tmp_path):
