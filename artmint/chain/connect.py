@@ -262,8 +262,9 @@ _SPELLED = dict.fromkeys(_NUMBER_KEYS.split(), _QUANTITY) | dict.fromkeys(_HEX_K
 def _is_spelled(value: Any, spelling: re.Pattern | None = None) -> bool:
     "Whether numbers and hashes in a result are spelled as such, however deep."
     if isinstance(value, dict):
-        named = [(key, inner) for key, inner in value.items() if key in _SPELLED and key != "topics"]
-        if not all(inner is None or isinstance(inner, str) for _, inner in named):
+        listed = {"topics", "baseFeePerGas"} if "oldestBlock" in value else {"topics"}  # a history of fees
+        named = [inner for key, inner in value.items() if key in _SPELLED and key not in listed]
+        if not all(inner is None or isinstance(inner, str) for inner in named):
             return False
         return all(_is_spelled(inner, _SPELLED.get(key)) for key, inner in value.items())
     if isinstance(value, list):
@@ -282,6 +283,13 @@ _NEEDED = {  # method: fields that its records have
 }
 
 
+def _are_numbers(value: Any) -> bool:
+    "Whether a value is a list of numbers, spelled as such, without gaps."
+    if not isinstance(value, list):
+        return False
+    return all(isinstance(one, str) and bool(_QUANTITY.fullmatch(one)) for one in value)
+
+
 def _is_record(method: str, row: Any) -> bool:
     "Whether a result, or a row of one, is a record that can be read."
     from web3._utils.method_formatters import PYTHONIC_RESULT_FORMATTERS
@@ -289,6 +297,8 @@ def _is_record(method: str, row: Any) -> bool:
     if not isinstance(row, dict) or not _is_spelled(row):
         return False
     if not set(_NEEDED.get(method, "").split()) <= row.keys():
+        return False
+    if method == "eth_feeHistory" and not _are_numbers(row["baseFeePerGas"]):
         return False
     plain = {
         name: value for name, value in row.items() if name != "extraData"

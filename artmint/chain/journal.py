@@ -56,6 +56,7 @@ from artmint.chain.transaction import (
     dearer_fee,
     dearest_offer,
     estimated_gas,
+    fee_after,
     fee_of,
     fields_of,
     hash_of,
@@ -552,7 +553,8 @@ def bump_fee(
     """Sign the same nonce at a higher price and send it, where ceiling, policy and purse allow it; else the same
     transaction."""
     fields = fields_of(transaction.raw)
-    dearer = dearer_fee(dearest_offer(transaction), fee_of(journal.web3), int(journal.ceiling * 10**9))
+    now = fee_after(journal.web3, transaction)
+    dearer = dearer_fee(dearest_offer(transaction), now, int(journal.ceiling * 10**9))
     if dearer is None:
         return transaction
     fields |= {"maxFeePerGas": dearer[0], "maxPriorityFeePerGas": dearer[1]}

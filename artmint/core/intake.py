@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
-import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageColor, ImageOps, features
 
 # %% ../../nbs/core/intake.ipynb #c6ec3000
@@ -252,13 +251,15 @@ def _other_colours(image: Image.Image, exif: Image.Exif, data: bytes) -> str:
     if abs(image.info.get("gamma", 0.45455) - 0.45455) > 0.02:
         return f"gamma {image.info['gamma']:.5g}"
     named = image.info.get("chromaticity", _PRIMARIES)
-    if np.abs(np.subtract(named, _PRIMARIES)).max() > 0.01:
+    if max(abs(one - plain) for one, plain in zip(named, _PRIMARIES)) > 0.01:
         return "primaries of its own"
     return ""
 
 # %% ../../nbs/core/intake.ipynb #8c89a2fd
 def _eight_bits(path: Path, opened: _Opened, image: Image.Image, notes: list[str]) -> Image.Image:
     "16-bit grey as 8-bit grey, other pictures as they are. Raises UnreadablePicture."
+    import numpy as np
+
     if image.mode in ("I", "F"):
         kind = "floating-point numbers" if image.mode == "F" else "signed or 32-bit integers"
         raise _refused(
@@ -298,7 +299,8 @@ def _on_ground(
     if alpha is None:
         return image
     if not ground:
-        share = np.mean(np.asarray(alpha) < 255)
+        levels = alpha.histogram()
+        share = 1 - levels[255] / sum(levels)
         reason = f"it is transparent in places ({share:.1%} of it)"
         raise _refused(path, reason, "flatten it, or name a ground for it, such as #ffffff")
     notes.append(f"put on the ground {ground}")
@@ -319,6 +321,8 @@ def _transform(icc: bytes, mode: str) -> ImageCms.ImageCmsTransform:
 
 def _changes_colours(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
     "Whether a transform moves any of 4096 colours, or 256 greys, by more than one level."
+    import numpy as np
+
     if mode == "CMYK":
         return True
     grid = np.arange(0, 256, 17, dtype=np.uint8)

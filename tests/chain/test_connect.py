@@ -50,6 +50,29 @@ def test_a_dead_and_a_busy_node_are_passed_over(tmp_path, node, between):
     assert len(broken.seen) < 20 < len(sound.seen)  # a node that failed is left alone
 
 
+def test_a_studio_signs_where_a_node_names_no_tip(tmp_path, node, between):
+    "Some nodes lack eth_maxPriorityFeePerGas: the tips of earlier blocks, in a history of fees, stand in its place."
+    missing = {"code": -32601, "message": "the method eth_maxPriorityFeePerGas does not exist"}
+    lacking = between(
+        lambda method, answer: (
+            {"jsonrpc": "2.0", "id": answer["id"], "error": missing}
+            if method == "eth_maxPriorityFeePerGas"
+            else None
+        )
+    )
+    studio = Studio(tmp_path, node, lacking.address)
+    assert len(mint(studio.minter, studio.contract, studio.drop)) == 1
+    assert "eth_feeHistory" in lacking.seen
+
+
+@pytest.mark.parametrize("fees", [["0x1", None], ["0x1", "zz"], ["0x1", 2], "0x1", {"0x1": "0x1"}, [["0x1"]]])
+def test_nonsense_in_a_history_of_fees_is_none(serve, fees):
+    history = {"oldestBlock": "0x1", "baseFeePerGas": fees, "gasUsedRatio": [0.5], "reward": [["0x1"]]}
+    bad = serve(lambda question: (200, {}, [json.dumps({"result": history}).encode()]))
+    with pytest.raises(NodeSilent):
+        one_node(bad).make_request("eth_feeHistory", ["0x1", "latest", []])
+
+
 def test_when_all_nodes_are_silent(between):
     broken = between(lambda method, answer: 503)
     for urls in (broken.address, f"{broken.address},http://127.0.0.1:9/v3/canary"):

@@ -13,6 +13,7 @@ from artmint.chain.transaction import (
     NodeBehind,
     NotYetMined,
     OutOfGasMoney,
+    fields_of,
 )
 from artmint.mint import _batch, mint, stamp_drop
 from tests.conftest import node_tool
@@ -137,6 +138,18 @@ def test_a_higher_price_keeps_the_nonce(studio):
     assert studio.web3.eth.get_transaction_count(done.sender) == 1
     assert mint(journal(studio), studio.contract, studio.drop) == []
     assert len(studio.catalog.costs()) == 2 * (1 + 4)
+
+
+def test_a_price_that_jumps_with_the_next_block_is_met_at_once(studio):
+    "The newest block still shows the old base fee: the node refuses what would be enough for it."
+    studio.node("anvil_setNextBlockBaseFeePerGas", hex(30 * 10**9))
+    with pytest.raises(NotYetMined, match="too cheap"):  # a ceiling below the new price, and nothing is paid
+        mint(journal(studio, ceiling=20), studio.contract, studio.drop)
+    assert [transaction.hash for transaction in studio.minter.transactions() if transaction.earlier] == []
+    done = journal(studio, patience=5).reconcile()[0]
+    assert (done.state, len(done.earlier)) == ("confirmed", 1)
+    assert fields_of(done.raw)["maxFeePerGas"] == 61 * 10**9
+    assert int(done.wei) <= int(done.most)
 
 
 @pytest.mark.slow
