@@ -1,6 +1,8 @@
 "Studios of drawings, as the tests of judging enter them."
 
+import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -101,7 +103,20 @@ NO_COLOUR = PLAIN.model_copy(
 )
 
 
+_TABLES: dict[str, TemporaryDirectory] = {}  # by what lies on them: studios that others are copies of
+
+
 def table(folder: Path, tries: int = 2, slots: list[Slot] = SLOTS) -> Catalog:
+    "A studio of drawings that the machine has judged; odd attempts were left to people."
+    what = repr((tries, slots))
+    if what not in _TABLES:
+        _TABLES[what] = TemporaryDirectory()
+        _lay_out(Path(_TABLES[what].name), tries, slots).close()
+    shutil.copytree(_TABLES[what].name, folder, dirs_exist_ok=True)
+    return Catalog(folder)
+
+
+def _lay_out(folder: Path, tries: int, slots: list[Slot]) -> Catalog:
     "A studio of drawings that the machine has judged; odd attempts were left to people."
     catalog = Catalog(folder)
     catalog.put_all("slot", {f"demo/{slot.id}": slot.model_dump(mode="json") for slot in slots})
@@ -124,9 +139,9 @@ def table(folder: Path, tries: int = 2, slots: list[Slot] = SLOTS) -> Catalog:
 DECIDED = "aaoabaasaa" * 2  # six slots' attempts, of which somebody picks the right ones
 
 
-def decided_studio_of(folder: Path) -> Path:
-    "A studio of 120 drawings, three in ten of them faulty, and what somebody said of each."
-    slots = SLOTS[:6]
+def decided_studio_of(folder: Path, count: int = 6) -> Path:
+    "A studio of twenty drawings for each of so many slots, three in ten of them faulty, and what somebody said of each."
+    slots = SLOTS[:count]
     catalog = studio(folder, {slot.id: DECIDED for slot in slots}, slots)
     catalog.put_all("slot", {f"demo/{slot.id}": slot.model_dump(mode="json") for slot in slots})
     look = ReviewSession(catalog, DEMO, "mira")

@@ -2,10 +2,13 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -14,6 +17,7 @@ from PIL import Image
 from artmint import mint as room
 from artmint.chain import admin as admin_room
 from artmint.chain.connect import connect
+from artmint.chain.contract import contract_of
 from artmint.chain.journal import Journal
 from artmint.core.collection import Collection, Generation, example
 from artmint.ipfs.cid import CID
@@ -118,6 +122,22 @@ class Studio:
 
     def supply(self):
         return self.contract.functions.totalSupply().call()
+
+
+@cache
+def _ready_once():
+    "The folder of a studio that was made ready; it goes when the tests end."
+    place = TemporaryDirectory()
+    Studio(place.name).ready().catalog.close()
+    return place
+
+
+def ready_in(folder):
+    "A studio that is ready to mint: what each test would do first, done once."
+    shutil.copytree(_ready_once().name, folder, dirs_exist_ok=True)
+    studio = Studio(folder)
+    studio.contract = contract_of(studio.catalog, studio.web3, DEMO.name)
+    return studio
 
 
 def refused(studio, refusal, call):

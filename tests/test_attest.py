@@ -63,6 +63,7 @@ def test_an_archive_is_attested_before_it_is_committed(minted, found):
     assert archive_claim(car, 1, claim.contract)[0].drops[0].content_root != before.drops[0].content_root
 
 
+@pytest.mark.slow
 def test_a_retouched_picture_is_signed_as_other_and_nothing_hides_it(minted, tmp_path):
     def change(files):
         picture = altered(files, 2)

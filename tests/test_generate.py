@@ -211,6 +211,7 @@ def test_a_lost_file_of_an_earlier_version_is_written_as_it_was(base, tmp_path):
     assert earlier.blob(digest) == old
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "field, refusal",
     some([("pixel_digest", DigestMismatch), ("file_digest", LostFile)], [("pixel_digest", DigestMismatch)]),
@@ -358,6 +359,7 @@ def test_settings_that_give_no_picture_at_all_are_refused(base, tmp_path):
     assert generate(catalog, Diffusers(base), []) == []
 
 
+@pytest.mark.slow
 def test_a_flat_picture_of_earlier_stays_a_picture(tmp_path):
     "Its lost file comes back; new ones of its kind are refused."
     flat = load_base()

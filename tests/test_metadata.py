@@ -148,6 +148,7 @@ def test_words_that_were_changed_since_a_drop_went_on_a_chain_are_told(catalog):
     assert changed_words(catalog, later, kept) == ["description", "license"]
 
 
+@pytest.mark.slow
 def test_another_studio_packs_the_same_bytes(made, tmp_path):
     pack(fill(tmp_path / "other", 16), DEMO, 1, 1, 16, BASE, WEIGHTS)
     assert contents(tmp_path / "other" / "drops" / "demo-1") == contents(made / "drops" / "demo-1")
@@ -198,7 +199,7 @@ def test_secret_weights_stay_in_the_studio(tmp_path):
     assert not (tmp_path / "weights").exists()
 
 
-@pytest.mark.many(4)
+@pytest.mark.many(2)
 @pytest.mark.parametrize(
     "damage",
     [

@@ -23,7 +23,7 @@ from artmint.chain.transaction import (
 )
 from artmint.studio.catalog import Catalog
 from artmint.studio.files import write_new
-from tests.studios import FAST, Studio
+from tests.studios import FAST, Studio, ready_in
 from tests.suites import some
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,8 +35,8 @@ def studio(tmp_path):
 
 
 @pytest.fixture
-def ready(studio):
-    return studio.ready()
+def ready(tmp_path):
+    return ready_in(tmp_path)
 
 
 # Keys
@@ -106,6 +106,7 @@ def test_a_batch_that_somebody_else_minted(ready, monkeypatch):
 # Refused before anything is sent
 
 
+@pytest.mark.slow
 def test_a_role_revoked_in_mid_run(ready):
     def revoke(done, total):
         if done == 5:
@@ -309,6 +310,7 @@ def test_what_the_journal_lacks_is_said_before_anything_is_sent(ready, tmp_path)
     )
 
 
+@pytest.mark.slow
 def test_tokens_that_a_reorg_took_and_nothing_brought_back_are_taken_back(studio):
     "A final block is gone with eleven of sixteen, and what was in it was given up."
     from artmint.studio.editions import token_of, minted_tokens

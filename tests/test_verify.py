@@ -121,6 +121,7 @@ def test_what_no_store_has_is_unchecked(studio):
     assert verify(address, folder, stores=[FolderStore(folder / "nothing")]).exit_code == 3
 
 
+@pytest.mark.slow
 def test_one_honest_store_is_enough(studio, minted):
     folder, address = studio
     for path in (folder / "store").glob("*.car"):

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from artmint.chain.signers import ModuleSigner, new_module_key
-from tests.studios import PIN, Studio
+from tests.studios import PIN, Studio, ready_in
 
 
 @pytest.fixture
@@ -21,5 +21,5 @@ def studio(tmp_path):
 
 
 @pytest.fixture
-def ready(studio):
-    return studio.ready()
+def ready(tmp_path):
+    return ready_in(tmp_path)

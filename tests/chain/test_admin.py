@@ -120,6 +120,7 @@ def redeployed(studio):
     return admin_room.deploy(studio.admin, DEMO, studio.who.treasury, beside=studio.contract.address)
 
 
+@pytest.mark.slow
 def test_another_contract_has_another_salt(studio):
     studio.contract = admin_room.deploy(studio.admin, DEMO, studio.who.treasury)
     admin_room.seal_drop(studio.admin, studio.contract, studio.drop)

@@ -78,6 +78,7 @@ def test_a_lost_catalog_finds_its_contract_and_makes_no_second(ready, tmp_path):
     assert record == ready.catalog.get("contract", "demo@31337")
 
 
+@pytest.mark.slow
 def test_a_catalog_put_back_from_before_the_deployment(studio, tmp_path):
     shutil.copytree(studio.folder, tmp_path / "old")
     studio.ready().mint()
@@ -94,6 +95,7 @@ def test_a_found_contract_of_other_facts_is_named_and_none_is_made(ready, tmp_pa
     assert contracts(ready) == [ready.contract.address]
 
 
+@pytest.mark.slow
 def test_a_collection_with_another_title_since_is_still_the_same(ready, tmp_path):
     lost = journal(ready, tmp_path / "lost")
     with pytest.raises(ContractThere, match=ready.contract.address):
@@ -124,6 +126,7 @@ def test_on_a_node_too_by_the_events_that_name_us(tmp_path, node):
     assert studio.contract.address in hint
 
 
+@pytest.mark.slow
 def test_a_node_that_tells_no_events_leaves_that_unasked(ready, tmp_path, monkeypatch):
     def get_logs(_):
         raise NodeSilent("127.0.0.1", "HTTP 413")
@@ -180,6 +183,7 @@ def test_facts_that_differ_are_refused_whatever_the_journal_says(ready):
             deploy(ready.admin, DEMO, **{"treasury": ready.who.treasury} | facts)
 
 
+@pytest.mark.slow
 def test_a_supply_that_the_admin_has_lowered_is_no_other_contract(tmp_path):
     ready = Studio(tmp_path, Drop(quantity=8)).ready()
     assert supply_lowered(ready.contract) is False
@@ -287,6 +291,7 @@ def test_studio_toml_says_whose_code_is_shared(ready, tmp_path):
         deploy(ready.admin, third, ready.who.treasury, clone_of=ready.who.treasury)
 
 
+@pytest.mark.slow
 def test_a_lost_journal_reads_a_clone_from_the_chain_as_a_deployment(ready, tmp_path):
     from artmint.chain.rebuild import key_history, studio_contracts
 

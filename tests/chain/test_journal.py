@@ -174,6 +174,7 @@ def test_nonces_that_another_host_used_unseen_are_waited_for_together(ready, mon
     assert 3 <= time.monotonic() - begun < 9  # one after the other: 12
 
 
+@pytest.mark.slow
 def test_a_version_that_the_purse_is_too_small_for_stays_in_the_book(ready, monkeypatch):
     "It was signed and written before the node said that there is no money for it: it may be mined one day."
     from artmint.chain import journal as journal_room
@@ -268,6 +269,7 @@ def test_the_policy_counts_what_was_paid(ready):
         hot.send(*batch(ready, 3))
 
 
+@pytest.mark.slow
 def test_a_flight_counts_what_it_has_signed_already(ready):
     hot = limited(ready, tokens=5, window=3600)
     assert len(hot.send_all([batch(ready, 1, 2), batch(ready, 3, 2), batch(ready, 5, 2)])) == 2

@@ -132,6 +132,7 @@ def test_what_was_paid():
 # Ceilings
 
 
+@pytest.mark.slow
 def test_a_token_that_is_too_dear(tmp_path, node):
     studio = Studio(tmp_path, node)
     before = studio.web3.eth.block_number

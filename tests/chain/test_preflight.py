@@ -44,6 +44,7 @@ def test_paused(ready):
     refused(ready, Paused, ready.mint)
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize("batch", [0, -1, 101])
 def test_batch_size(ready, batch):
     refused(ready, BadBatchSize, lambda: ready.mint(batch))

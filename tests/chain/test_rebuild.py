@@ -68,6 +68,7 @@ def test_lost_journals_come_back_as_they_were(minted, tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_an_older_journal_gets_what_it_lacks_and_goes_on(minted, tmp_path):
     old = closed(minted, minted.who.minter, tmp_path / "old")
     for one in minted.minter.transactions()[:2]:
@@ -147,6 +148,7 @@ def test_a_line_that_was_called_replaced_is_found_to_be_ours(minted, tmp_path):
     assert raw[1] in first.earlier
 
 
+@pytest.mark.slow
 def test_what_a_reorg_took_beyond_finality_is_sent_again(tmp_path, start_anvil):
     from tests.nodes import Studio as OnNode
 
@@ -190,6 +192,7 @@ def test_a_mint_is_the_newest_begun_drop_s(minted):
     assert {one["drop"] for one in told} == {1, 2}
 
 
+@pytest.mark.slow
 def test_whose_contract_it_is_is_said_by_its_drops(minted, tmp_path):
     drops = [Drop(word="another"), minted.drop]
     assert collection_of(minted.contract, drops) == "demo"

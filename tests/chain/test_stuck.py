@@ -49,6 +49,7 @@ def test_no_offer_above_what_was_said(blocked):
     assert len(blocked.minter.transactions()[0].versions) <= 3
 
 
+@pytest.mark.slow
 def test_a_key_that_is_gone_can_be_given_up_without_it(blocked):
     signer = blocked.minter.signer
     signer.lock.unlink()

@@ -136,6 +136,7 @@ def feasible(draw):
     )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=150)
 @given(feasible(), st.text(st.characters(exclude_categories=["Cs"]), max_size=4))
 def test_what_can_be_allocated_is_allocated_exactly_by_repair_too(task, salt):

@@ -149,6 +149,7 @@ def fault(studio, kind, method="eth_sendRawTransaction", after=0, times=10**6, *
     studio.proxy(faults=[{"method": method, "after": after, "times": times, "kind": kind, **more}])
 
 
+@pytest.mark.slow
 def test_a_node_that_asks_for_a_second_gets_it(studio):
     fault(studio, "429", "*", after=20, times=2, value="1")
     assert len(mint(studio.minter, studio.contract, studio.drop)) == 1
@@ -177,6 +178,7 @@ def test_a_receipt_that_comes_late_is_no_rival(studio):
     assert [one.state for one in studio.minter.transactions()] == ["confirmed"]
 
 
+@pytest.mark.slow
 def test_a_receipt_that_the_node_is_still_indexing_is_waited_for(studio):
     words = {"code": -32000, "message": "transaction indexing is in progress"}
     fault(studio, "error", "eth_getTransactionReceipt", times=5, value=words)
@@ -198,6 +200,7 @@ def test_a_rival_is_found_in_its_block(studio):
     assert studio.minter.reconcile()[0].state == "replaced"
 
 
+@pytest.mark.slow
 def test_a_stamp_where_the_node_keeps_no_state(studio):
     mint(studio.minter, studio.contract, studio.drop, 8)
     studio.node("anvil_mine", "0x82")
@@ -316,6 +319,7 @@ def test_the_first_version_may_be_mined_in_place_of_the_cancel(studio):
     assert mint(studio.minter, studio.contract, studio.drop) == []
 
 
+@pytest.mark.slow
 def test_a_speed_up_offers_an_eighth_more(studio):
     stuck(studio)
     before = fields_of(studio.minter.transactions()[0].raw)
@@ -435,6 +439,7 @@ HEADERS = (
 )  # the fields that differ from Ethereum's, in their forms and lengths
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", some(["polygon", "bsc", "linea"], ["bsc"]))
 def test_headers_of_chains_whose_validators_sign_in_them(studio, name):
     "97 bytes of extraData and more, and whatever else such a header has."
@@ -482,6 +487,7 @@ def test_a_ration_smaller_than_the_drop_is_used_up(studio):
     ]
 
 
+@pytest.mark.slow
 def test_a_window_that_is_spent_in_mid_run_can_be_waited_for(studio):
     ask, minter = studio.contract.functions, studio.minter.signer.address
     studio.admin.send(ask.setAllowance(minter, 16, 5, 600), {"verb": "setAllowance"})
@@ -514,6 +520,7 @@ def test_a_reorg_of_final_blocks_is_told_and_mended(studio):
 # What is trusted is agreed on
 
 
+@pytest.mark.slow
 def test_logs_are_agreed_on_too(studio, start_anvil):
     mint(studio.minter, studio.contract, studio.drop)
     fault(studio, "value", "eth_getLogs", value=[])
@@ -523,6 +530,7 @@ def test_logs_are_agreed_on_too(studio, start_anvil):
     assert len(contract.events.Transfer().get_logs(from_block=0)) == 16
 
 
+@pytest.mark.slow
 def test_a_limit_on_how_many_blocks_logs_are_searched_for(studio):
     mint(studio.minter, studio.contract, studio.drop, 2, 2)
     studio.node("anvil_mine", "0x20")

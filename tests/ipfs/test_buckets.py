@@ -123,6 +123,7 @@ def test_an_upload_goes_on_by_what_the_bucket_answered(store, large):
     assert not list(car.parent.glob(".*.upload"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("store", some(KINDS, ["plain"]), indirect=True)
 def test_a_part_that_somebody_changed_is_sent_again(store, large):
     car, built = large

@@ -113,6 +113,7 @@ def pinned(server, root) -> bool:
     return server.pins.get(str(root)) == "recursive"
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize("looking", [0.0, 1.5])
 def test_a_second_drop_with_the_same_weights_arrives_whole(server, tmp_path, looking):
     "Also on a node that looks for what it lacks. Of the weights nothing is sent twice but what shares a part with new files."

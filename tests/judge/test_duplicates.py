@@ -358,6 +358,7 @@ def test_a_near_copy_is_the_same_alone_or_among_others():
     assert nearest_near_copy(thumb, alone.thumbs, alone.layouts)[1:] == found[1:]
 
 
+@pytest.mark.slow
 def test_a_cropped_copy_falls_by_the_rule_and_the_reason_says_of_what(tmp_path, judge):
     catalog = Catalog(tmp_path)
     twin = art(SLOTS[0], 1)

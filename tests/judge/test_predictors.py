@@ -191,6 +191,7 @@ def blip(tmp_path_factory):
     return folder, model, net
 
 
+@pytest.mark.slow
 def test_imagereward_is_blips_first_token_through_an_mlp(blip):
     from transformers import AutoTokenizer, BlipImageProcessor
 

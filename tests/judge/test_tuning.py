@@ -40,11 +40,15 @@ def decided_studio(tmp_path_factory):
     return decided_studio_of(tmp_path_factory.mktemp("tuned"))
 
 
+def questions_of(studio, place, judge):
+    "A page's questions, over a copy of the demo's file."
+    shutil.copytree(example(), place / "demo")
+    return TuningApi(Catalog(studio), place / "demo" / "collection.toml", judge)
+
+
 @pytest.fixture
 def api(decided_studio, judge, tmp_path):
-    "The page's questions, over a copy of the demo's file."
-    shutil.copytree(example(), tmp_path / "demo")
-    return TuningApi(Catalog(decided_studio), tmp_path / "demo" / "collection.toml", judge)
+    return questions_of(decided_studio, tmp_path, judge)
 
 
 @pytest.mark.slow
@@ -97,7 +101,8 @@ def test_a_proposal_is_a_diff_that_changes_bounds_and_keeps_comments(api):
     assert api.file.read_text() == before
 
 
-def test_a_file_that_was_changed_meanwhile_is_not_written(api):
+def test_a_file_that_was_changed_meanwhile_is_not_written(judge, tmp_path):
+    api = questions_of(decided_studio_of(tmp_path / "tuned", 1), tmp_path, judge)
     opened = api.call("open", {})
     bounds = [0.6 if rule["scorer"] == "clip" else rule["today"] for rule in opened["rules"]]
     shown = api.call("change", {"bounds": bounds})

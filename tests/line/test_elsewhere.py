@@ -109,6 +109,7 @@ def test_what_is_published_is_what_the_file_states(told):
     assert [one.outcome for one in history.tries] == ["chosen"] * 4
 
 
+@pytest.mark.many(2)
 @pytest.mark.parametrize(
     "change", [{"seed": "8"}, {"tool": "other"}, {"made": "by hand"}, {"prompt": "waves"}]
 )
@@ -126,6 +127,7 @@ def test_a_changed_statement_is_found(told, change):
     }
 
 
+@pytest.mark.slow
 def test_what_is_withheld_stays_in_the_studio_and_can_be_opened(tmp_path, judge):
     catalog, collection, root = packed_drop(tmp_path, judge, withheld=("prompt", "seed", "adapters"))
     for token in range(1, 5):

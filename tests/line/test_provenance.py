@@ -89,6 +89,7 @@ def test_another_hash_fails_the_proof_and_names_both(sold):
     assert proof.levels["content"] == "failed"
 
 
+@pytest.mark.slow
 def test_a_part_of_the_collection_has_no_hash(sold):
     folder, address, expected, half = sold
     assert said(half, "provenance") == [
@@ -146,6 +147,7 @@ def test_a_node_that_tells_no_past_leaves_the_rest_of_the_proof_whole(sold, monk
     assert said(proof, "provenance")[0][0] == "held"
 
 
+@pytest.mark.slow
 def test_a_node_that_tells_another_past_is_noticed(sold, monkeypatch):
     "The salt in the transaction that told the drop is not the one that it was sealed with."
     import web3.eth
@@ -162,6 +164,7 @@ def test_a_node_that_tells_another_past_is_noticed(sold, monkeypatch):
     assert said(proof, "seal")[0][0] == "failed", proof.text()
 
 
+@pytest.mark.slow
 def test_the_record_for_marketplaces(sold, tmp_path, capsys):
     folder, address, expected, _ = sold
     with pytest.raises(SystemExit) as end:

@@ -171,7 +171,7 @@ def test_what_the_specification_allows_is_read(minted, gateway, way, whole):
     assert proof.exit_code == 0, proof.text()
 
 
-@pytest.mark.many(4)
+@pytest.mark.many(2)
 @pytest.mark.parametrize("whole, lie", once(LIES), ids=called)
 def test_a_gateway_that_lies_is_named_and_no_token_is_blamed(minted, gateway, lie, whole):
     gateway.spoil = LIES[lie] if whole or lie != "a flipped byte" else LIES["a flipped byte in every block"]
@@ -205,7 +205,7 @@ def test_an_archive_of_something_else_under_the_right_header_is_not_the_content(
     assert f"block {root} of '/' is missing" in proof.text()
 
 
-@pytest.mark.many(2)
+@pytest.mark.many(1)
 @pytest.mark.parametrize(
     "fault",
     [

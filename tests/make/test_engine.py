@@ -85,7 +85,7 @@ def test_a_unet_paints_what_the_plain_pipeline_paints(bases, name, profile):
             assert np.asarray(image).std() > 1
 
 
-@pytest.mark.many(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_whole_pipeline_paints_what_it_paints_alone(bases, name):
     base = bases(name)
@@ -118,7 +118,7 @@ def test_batch_and_order_change_no_pixel(bases, name):
         assert got == [expected[i] for i in order]
 
 
-@pytest.mark.many(2)
+@pytest.mark.many(1)
 @pytest.mark.parametrize("name", FAMILIES)
 def test_packaging_does_not_change_the_digest(bases, name, tmp_path):
     base = bases(name)

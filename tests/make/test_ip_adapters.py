@@ -111,6 +111,7 @@ def test_a_picture_is_read_as_diffusers_reads_it(bases, family, pluses):
     assert fingerprint(base.pipeline) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("profile", ["fast", pytest.param("portable", marks=pytest.mark.slow)])
 def test_alone_and_in_a_batch_of_eight(bases, profile):
     base, files = bases("sd1"), Files()

@@ -72,6 +72,7 @@ def test_a_judge_that_is_not_said_leaves_no_trace_in_the_collections_digest():
     assert demo.digest != other.digest
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize("name", FOLDERS)
 def test_embeddings_are_unit_vectors_that_depend_on_nothing_beside_them(judges, name):
     judge = judges[name]

@@ -186,6 +186,7 @@ def test_rank_stabilised_lora_is_exported_as_strong_as_it_is(bases):
     assert np.array_equal(painted(base, [(data, 1.0)]), painted(base, [(to_kohya(data), 1.0)]))
 
 
+@pytest.mark.slow
 def test_mixed_ranks_are_exported_as_strong_as_they_are(bases):
     base = bases("sd1")
     lora = random_lora(base, layers(base, "to_q", "to_k"), (16, 4))

@@ -90,7 +90,7 @@ LAYOUTS = (
 )
 
 
-@pytest.mark.many(3)
+@pytest.mark.many(1)
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("name", ["sd1", "sdxl"])
 def test_the_layers_that_change_are_the_files_and_as_strong(bases, name, layout):

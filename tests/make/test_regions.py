@@ -110,6 +110,7 @@ def test_a_second_pass_keeps_what_the_mask_keeps(base):
     assert (np.asarray(image) == np.asarray(first.resize((128, 128), Image.Resampling.LANCZOS)))[kept].all()
 
 
+@pytest.mark.many(2)
 @pytest.mark.parametrize(
     "mask, word",
     [

@@ -500,6 +500,7 @@ def golden(base):
     return load_collection(TINY).model_copy(update={"words": words, "embeddings": (sha(data),)}), data
 
 
+@pytest.mark.slow
 def test_a_word_that_other_slots_say_is_said(base, golden, tmp_path):
     "The slots that say it may have their editions, or lie in another drop."
     collection, data = golden

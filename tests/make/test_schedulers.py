@@ -147,7 +147,7 @@ def test_step_noise_is_not_the_first_noise():
     assert all(0 <= step_seed(seed) < 2**32 for seed in (0, 1, 2**32 - 1))
 
 
-@pytest.mark.many(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(72, 64), (104, 88), (8, 24)])
 @pytest.mark.parametrize("scheduler", ["DDIM", pytest.param("Euler a", marks=pytest.mark.slow)])
 def test_sizes_in_multiples_of_eight_are_painted_as_by_the_plain_pipeline(scheduler, size):
@@ -226,6 +226,7 @@ def test_what_a_scheduler_cannot_use_is_refused_by_name(tmp_path, own, predictio
     assert far(render(base, asked[2:])[0], plain(base, asked[2])) <= 1
 
 
+@pytest.mark.slow
 def test_latents_are_spread_as_the_vae_says(tmp_path):
     spread = {"latents_mean": [-1.6, 1.1, 0.3, -0.2], "latents_std": [8.4, 5.7, 2.1, 4.0]}
     base = changed(tmp_path, "sdxl", {"vae/config.json": spread})
@@ -234,6 +235,7 @@ def test_latents_are_spread_as_the_vae_says(tmp_path):
     assert far(image, plain(base, r)) <= 1
 
 
+@pytest.mark.slow
 def test_a_picture_is_encoded_with_the_same_spread(tmp_path):
     from diffusers import DDIMScheduler, StableDiffusionXLImg2ImgPipeline
 
@@ -294,6 +296,7 @@ def test_a_base_trained_by_edm_is_painted_as_such(tmp_path, own, schedule):
         assert "EDM" in said
 
 
+@pytest.mark.slow
 def test_a_consistency_model_is_told_its_guidance(tmp_path):
     from diffusers import LatentConsistencyModelPipeline, LCMScheduler
 
@@ -345,7 +348,7 @@ def test_what_the_loop_would_ignore_is_refused_by_name(tmp_path, name, files, wo
         render(base, [recipe(base)])
 
 
-@pytest.mark.many(3)
+@pytest.mark.many(1)
 @pytest.mark.parametrize(
     "change, word",
     [
@@ -418,6 +421,7 @@ def test_a_plan_says_what_no_base_could_paint(change, word):
         render(load_base(), [one], blob=lambda digest: b"")
 
 
+@pytest.mark.slow
 def test_guidance_that_leads_away_from_the_prompt_is_refused_of_new_work_alone(bases):
     "What diffusers calls 0 is 1 here; a recipe that was painted so is painted so again."
     base = bases("sd1")

@@ -39,6 +39,7 @@ def flat_share(image: Image.Image, inks: int) -> float:
     return sum(counts[:inks]) / (image.width * image.height)
 
 
+@pytest.mark.many(2)
 @pytest.mark.parametrize("scale", [1, 2, 4, 8])
 def test_a_softened_poster_gets_its_inks_back_and_edges_of_one_pixel_at_any_size(scale):
     soft = poster(128).filter(ImageFilter.GaussianBlur(1.5))
@@ -132,6 +133,7 @@ def family(base, count: int = 8, **more) -> list[Recipe]:
     return [Recipe(prompt=f"rings {i % 3}", seed=i, **facts | more) for i in range(count)]
 
 
+@pytest.mark.slow
 def test_alone_and_in_a_batch_of_eight_and_from_what_is_painted_without_it(base):
     recipes = family(base)
     together = [pixel_digest(image) for image in render(base, recipes)]
@@ -205,6 +207,7 @@ def test_pictures_that_are_traced_beside_each_other_are_what_each_is_alone(threa
     assert made[0] == made[1] and len(set(made[0])) == 3
 
 
+@pytest.mark.slow
 def test_no_more_are_traced_at_once_than_threads_and_memory_allow(threads):
     small, untraced = traced(1), traced(1, trace=None)
     wide = traced(1, width=576, height=64, trace=Trace(inks=4, scale=1))

@@ -74,6 +74,7 @@ def test_nothing_published_lets_anybody_try_guesses(quiet):
     assert read_json((drop / "root/1.json").read_bytes())["artmint"]["dna"] == sealed
 
 
+@pytest.mark.slow
 def test_before_the_opening_it_is_unchecked_and_after_it_proven_to_the_pixel(quiet):
     studio, address = quiet
     closed = verify(address, studio, regenerate=True)

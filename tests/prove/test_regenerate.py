@@ -258,7 +258,7 @@ def test_weights_that_name_other_code_are_not_loaded(lie, where):
     assert "which is not loaded" in proof.steps[-1].evidence
 
 
-@pytest.mark.many(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["inside", "apart"])
 def test_broken_weights_are_unchecked(lie, where):
     def change(files):
@@ -290,6 +290,7 @@ def test_weights_that_no_store_has_are_those_of_the_package_where_it_has_them(li
     assert "from bundled" in proof.steps[-1].evidence
 
 
+@pytest.mark.slow
 def test_weights_that_no_store_has_are_unchecked(lie, tmp_path):
     proof = lie(listed_nowhere, regenerate=True, base=str(saved("sd1", tmp_path / "another")))
     assert not failed(proof)

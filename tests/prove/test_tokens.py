@@ -26,7 +26,7 @@ CHANGED = [
 ]
 
 
-@pytest.mark.many(3)
+@pytest.mark.many(1)
 @pytest.mark.parametrize(
     "field, value",
     some(CHANGED, [CHANGED[at] for at in (0, 4, 6, 8, 9)]),

@@ -587,6 +587,7 @@ def test_the_manifests_own_facts_are_held_against_the_drop(made, change, field):
     assert {each.token for each in found} == {None}
 
 
+@pytest.mark.slow
 def test_the_studios_own_records_are_held_against_each_other(made):
     catalog = Catalog(made)
     drop = known(catalog)

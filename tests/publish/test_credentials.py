@@ -528,6 +528,7 @@ ess_cert_id_alg = sha256
 """
 
 
+@pytest.mark.slow
 def test_what_was_signed_stays_valid_after_the_certificate_when_the_time_is_attested(made, tmp_path):
     data = bare_png(published(made, 1))
     identity = new_identity(tmp_path, "S", days=8 / 86400)

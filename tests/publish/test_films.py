@@ -151,6 +151,7 @@ def test_it_goes_on_where_it_was_stopped(minted, painter, tmp_path, monkeypatch)
     assert len(painted) == 3
 
 
+@pytest.mark.slow
 def test_a_contact_sheet_has_every_token(made):
     catalog, collection, orders = made
     film = films.find_film(catalog, films.facts_of_film(collection.films, orders, "webp", sheet=True))
@@ -199,6 +200,7 @@ def test_what_diffusers_did_not_paint_is_refused_by_name(minted, tmp_path):
         films.film_orders(catalog, collection, frozen_slots(catalog, collection, "tiny"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["sd3", "flux"])
 def test_a_base_without_a_unet_is_refused_by_its_family(family, tmp_path):
     "As the plan asks it, and as the verb does; what has one passes."

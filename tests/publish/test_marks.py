@@ -203,6 +203,7 @@ def earlier(tmp_path, monkeypatch) -> Catalog:
     return catalog
 
 
+@pytest.mark.slow
 def test_a_drop_from_before_marks_stays_valid_and_keeps_its_bytes_once_committed(earlier):
     before = (drop_of(earlier) / "drop.json").read_bytes()
     assert audit(known(earlier), manifest_of(drop_of(earlier)), drop_of(earlier) / "root") == []

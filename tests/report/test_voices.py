@@ -144,6 +144,7 @@ def test_a_voice_is_taught_in_the_same_bytes_and_foresees_more(small, taught, tm
     )
 
 
+@pytest.mark.slow
 def test_a_training_that_was_stopped_goes_on_to_the_same_bytes(small, taught, tmp_path):
     "Stopped between two looks, at a look, and once more; what it holds meanwhile is no voice."
     folder, steps = tmp_path / "house", []

@@ -84,6 +84,7 @@ def test_a_gate_that_counts_wrong_is_refused_before_a_chain_is_asked(tmp_path, c
     assert "no chain of its own yet" in artmint(capsys, *words, "--verifiers", named, code=2)
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize(
     "address", ["0x123", "artmint.eth", "0x" + "00" * 20, "0x7e5F4552091A69125d5DfCb7b8C2659029395Bdf"]
 )

@@ -155,7 +155,7 @@ def wrong_files(base) -> dict[str, tuple[bytes, str]]:
     }
 
 
-@pytest.mark.many(4)
+@pytest.mark.many(2)
 @pytest.mark.parametrize("name", wrong_files(load_base()))
 def test_a_wrong_file_is_refused_before_anything_is_stored(house, bundled, capsys, name):
     data, words = wrong_files(bundled)[name]
@@ -286,6 +286,7 @@ def test_what_cant_be_said_of_a_base_is_refused(house, capsys):
     assert names(house / "studio") == NOTHING
 
 
+@pytest.mark.slow
 def test_a_replaced_adapter_says_who_gets_the_new_one(house, bundled, capsys):
     file = house / "a.safetensors"
     for seed in (0, 1):

@@ -108,6 +108,7 @@ def test_traits_that_editions_hold_are_named(order, tmp_path):
     assert Catalog(tmp_path / "studio").all("slot") == before
 
 
+@pytest.mark.slow
 def test_a_title_that_the_contract_has_not_is_named_before_anything_is_painted(order, minted, tmp_path):
     "A contract is called what it was made as; the journal tells, and nobody is asked."
     batch, studio = order(), shutil.copytree(minted[0], tmp_path / "studio")
@@ -237,6 +238,7 @@ def test_a_collection_for_comfyui_is_looked_at_and_a_server_that_is_away_is_no_f
     assert "no node '66'" in failures(batch, studio)["15_generate"]
 
 
+@pytest.mark.many(1)
 @pytest.mark.parametrize(
     ("line", "words"), [('keep = "/proc/x"', "takes no files"), ('picture = "b.toml"', "none of PNG")]
 )

@@ -150,6 +150,7 @@ def test_a_word_that_nobody_can_have_said_is_refused_in_words(posted, capsys):
     assert code == 2 and "500" in err
 
 
+@pytest.mark.slow
 def test_a_voice_is_taught_by_a_command_and_stands_then(capsys, tmp_path):
     from tests.voiced import EARLIER, small_model
 

@@ -160,6 +160,7 @@ def test_how_to_make_markets_look_again_is_told_and_nothing_is_sent(on_chain, ca
     assert len(json.loads(out)["refresh"]) == 5
 
 
+@pytest.mark.slow
 def test_what_is_printed_changes_nothing_when_the_admin_sends_it_and_announces_all_tokens(on_chain):
     from artmint.chain.admin import parties
     from artmint.chain.connect import connect

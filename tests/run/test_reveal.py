@@ -48,6 +48,7 @@ def test_a_lost_salt_comes_back_from_its_copy_and_from_no_other(sealed, capsys):
     assert sealed.stages() == ["told", "sealed"]
 
 
+@pytest.mark.slow
 def test_a_planned_drop_is_neither_committed_openly_nor_told_early_by_hand(sealed, capsys):
     words = (TINY, "--studio", sealed.folder, "--drop", "2")
     assert "can't be sealed any more" in artmint(capsys, "admin", "commit", *words, code=2)

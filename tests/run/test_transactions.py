@@ -97,6 +97,7 @@ def test_what_takes_a_nonce_is_signed_within_the_limits_of_the_key(blocked):
     assert blocked.minter.transactions() == before
 
 
+@pytest.mark.slow
 def test_a_safe_has_no_nonce_that_could_be_stuck(blocked):
     safe = f'[signers.admin]\nkind = "safe"\naddress = "{blocked.who.treasury}"\n'
     (blocked.folder / "studio.toml").write_text(safe)

@@ -159,6 +159,7 @@ def test_workers_that_always_die_are_given_up(base, tmp_path, monkeypatch):
     assert "code 1" in str(refusal.value)
 
 
+@pytest.mark.slow
 def test_batches_are_full_and_the_list_outlives_what_is_made(base, tmp_path):
     catalog, order, attempts = listed(tmp_path, base)
     assert [len(part) for part in order.batches.values()] == [4] * (len(attempts) // 4)

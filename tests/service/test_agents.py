@@ -135,7 +135,7 @@ def test_a_list_is_short_unless_more_is_asked(place, monkeypatch):
     assert agent.verbs["list_slots"].schema["properties"]["limit"]["default"] == 20
 
 
-@pytest.mark.many(4)
+@pytest.mark.many(2)
 @pytest.mark.parametrize(
     "tool, given, kind",
     [

@@ -160,6 +160,7 @@ def _archive(path, data=b"picture"):
     write_car(path, {"1.png": data})
 
 
+@pytest.mark.slow
 def test_a_copy_that_was_opened_and_killed_stays_good(studio, tmp_path):
     "What a killed program left beside the copy's catalog is no part of the next one."
     from artmint.studio.catalog import Catalog

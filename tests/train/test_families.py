@@ -96,6 +96,7 @@ def test_a_flow_mixes_noise_along_a_straight_line():
     assert torch.equal(noisy, again[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", some(FLOWS, ["sd3"]))
 def test_a_transformers_adapter_is_the_same_file_however_it_is_broken_off(
     bases, style, flowed, tmp_path, name

@@ -43,6 +43,7 @@ def test_captions_may_come_in_one_file(tmp_path):
     assert load_style(style.folder).digest == style.digest
 
 
+@pytest.mark.slow
 def test_captions_are_drafted_by_the_judge():
     dense = [s for s in subjects() if s.density == "dense" and s.placement == "centred"]
     shown = [s for s in dense if s.motif != "nebula"][::5]
