@@ -37,18 +37,14 @@ from tests.drawn import DEMO, SLOTS, decided_studio_of, studio
 @pytest.fixture(scope="module")
 def decided_studio(tmp_path_factory):
     "A studio that somebody has decided on."
-    return decided_studio_of(tmp_path_factory.mktemp("tuned"))
-
-
-def questions_of(studio, place, judge):
-    "A page's questions, over a copy of the demo's file."
-    shutil.copytree(example(), place / "demo")
-    return TuningApi(Catalog(studio), place / "demo" / "collection.toml", judge)
+    return decided_studio_of(tmp_path_factory.mktemp("tuned"), 3)
 
 
 @pytest.fixture
 def api(decided_studio, judge, tmp_path):
-    return questions_of(decided_studio, tmp_path, judge)
+    "The page's questions, over a copy of the demo's file."
+    shutil.copytree(example(), tmp_path / "demo")
+    return TuningApi(Catalog(decided_studio), tmp_path / "demo" / "collection.toml", judge)
 
 
 @pytest.mark.slow
@@ -63,8 +59,8 @@ def test_the_table_has_every_rule_that_refuses_and_says_how_pictures_were_looked
         if getattr(rule, side) is not None and rule.scorer != "duplicate"
     ]
     assert any(note.startswith("duplicate: none of these pictures was measured") for note in table.notes)
-    assert table.counts == (84, 36)
-    assert "120 in the view 'undecided'" in table.premise
+    assert table.counts == (42, 18)
+    assert "60 in the view 'undecided'" in table.premise
     assert "They speak for pictures that come the same way" in table.premise
 
 
@@ -101,8 +97,7 @@ def test_a_proposal_is_a_diff_that_changes_bounds_and_keeps_comments(api):
     assert api.file.read_text() == before
 
 
-def test_a_file_that_was_changed_meanwhile_is_not_written(judge, tmp_path):
-    api = questions_of(decided_studio_of(tmp_path / "tuned", 1), tmp_path, judge)
+def test_a_file_that_was_changed_meanwhile_is_not_written(api):
     opened = api.call("open", {})
     bounds = [0.6 if rule["scorer"] == "clip" else rule["today"] for rule in opened["rules"]]
     shown = api.call("change", {"bounds": bounds})
