@@ -152,17 +152,21 @@ class Disk:
         file.data[at : at + len(data)] = data
 
     def _write(self, call: Call) -> bool:
+        "At once or in parts."
         number = int(call.words[0])
+        data = b"".join(call.texts)[: call.result]
         if number == 1:
-            words = call.texts[0].decode(errors="replace").splitlines()
+            words = data.decode(errors="replace").splitlines()
             self.kept += [line.removeprefix(ACKNOWLEDGED) for line in words if line.startswith(ACKNOWLEDGED)]
         if number not in self.open:
             return False
         file, position, appends = self.open[number]
         at = len(file.data) if appends else position
-        self._put(number, at, call.texts[0][: call.result])
+        self._put(number, at, data)
         self.open[number] = file, at + call.result, appends
         return True
+
+    _writev = _write
 
     def _pwrite64(self, call: Call) -> bool:
         if int(call.words[0]) not in self.open:
@@ -239,4 +243,4 @@ class Disk:
         self.open[target] = file, position + call.result, appends
         return call.result > 0
 
-    _writev = _pwritev = _copy_file_range = _elsewhere
+    _pwritev = _copy_file_range = _elsewhere
