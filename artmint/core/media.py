@@ -11,12 +11,10 @@ import re
 from pathlib import Path
 from typing import Annotated
 
-from PIL import Image
 from pydantic import Field
 
 # %% ../../nbs/core/media.ipynb #4a9a298f
 from .canon import Hex64, NotPlainJSON, Record, read_json
-from .intake import PICTURE_FORMATS
 
 # %% ../../nbs/core/media.ipynb #a68832b9
 MEDIA_BYTES = 200_000_000  # of a file at most; OpenSea takes 300 MB, and asks for less than this
@@ -71,6 +69,10 @@ def _strays_of(path: Path) -> str:
 
 def _picture_fault(path: Path) -> str:
     "What is wrong with a picture; empty: nothing."
+    from PIL import Image
+
+    from artmint.core.intake import PICTURE_FORMATS
+
     try:
         with Image.open(path, formats=PICTURE_FORMATS) as image:
             image.load()
