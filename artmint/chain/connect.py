@@ -262,8 +262,7 @@ _SPELLED = dict.fromkeys(_NUMBER_KEYS.split(), _QUANTITY) | dict.fromkeys(_HEX_K
 def _is_spelled(value: Any, spelling: re.Pattern | None = None) -> bool:
     "Whether numbers and hashes in a result are spelled as such, however deep."
     if isinstance(value, dict):
-        listed = {"topics", "baseFeePerGas"} if "oldestBlock" in value else {"topics"}  # a history of fees
-        named = [inner for key, inner in value.items() if key in _SPELLED and key not in listed]
+        named = [inner for key, inner in value.items() if key in _SPELLED and key != "topics"]
         if not all(inner is None or isinstance(inner, str) for inner in named):
             return False
         return all(_is_spelled(inner, _SPELLED.get(key)) for key, inner in value.items())
@@ -279,26 +278,26 @@ _NEEDED = {  # method: fields that its records have
     "eth_getTransactionReceipt": "transactionHash blockNumber logs",  # what else is left out is computed, or named
     "eth_getTransactionByHash": "hash from nonce",
     "eth_getLogs": "address topics data blockNumber blockHash transactionHash logIndex",
-    "eth_feeHistory": "baseFeePerGas",
+    "eth_feeHistory": "oldestBlock baseFeePerGas",
 }
 
 
-def _are_numbers(value: Any) -> bool:
-    "Whether a value is a list of numbers, spelled as such, without gaps."
-    if not isinstance(value, list):
+def _is_history(row: dict) -> bool:
+    "Whether the lists in a history of fees are lists of numbers, spelled as such, without gaps."
+    lists = [row["baseFeePerGas"], [row["oldestBlock"]], *(row.get("reward") or [])]
+    if not all(isinstance(one, list) for one in lists):
         return False
-    return all(isinstance(one, str) and bool(_QUANTITY.fullmatch(one)) for one in value)
+    numbers = [number for one in lists for number in one]
+    return all(isinstance(number, str) and bool(_QUANTITY.fullmatch(number)) for number in numbers)
 
 
 def _is_record(method: str, row: Any) -> bool:
     "Whether a result, or a row of one, is a record that can be read."
     from web3._utils.method_formatters import PYTHONIC_RESULT_FORMATTERS
 
-    if not isinstance(row, dict) or not _is_spelled(row):
+    if not isinstance(row, dict) or not set(_NEEDED.get(method, "").split()) <= row.keys():
         return False
-    if not set(_NEEDED.get(method, "").split()) <= row.keys():
-        return False
-    if method == "eth_feeHistory" and not _are_numbers(row["baseFeePerGas"]):
+    if not (_is_history(row) if method == "eth_feeHistory" else _is_spelled(row)):
         return False
     plain = {
         name: value for name, value in row.items() if name != "extraData"

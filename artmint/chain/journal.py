@@ -56,11 +56,11 @@ from artmint.chain.transaction import (
     dearer_fee,
     dearest_offer,
     estimated_gas,
-    fee_after,
     fee_of,
     fields_of,
     hash_of,
     most_of,
+    steeper_fees,
 )
 
 # %% ../../nbs/chain/journal.ipynb #3549e5e7
@@ -553,15 +553,18 @@ def bump_fee(
     """Sign the same nonce at a higher price and send it, where ceiling, policy and purse allow it; else the same
     transaction."""
     fields = fields_of(transaction.raw)
-    now = fee_after(journal.web3, transaction)
-    dearer = dearer_fee(dearest_offer(transaction), now, int(journal.ceiling * 10**9))
-    if dearer is None:
-        return transaction
-    fields |= {"maxFeePerGas": dearer[0], "maxPriorityFeePerGas": dearer[1]}
-    try:
-        return _broadcast(journal, sign_again(journal, transaction, fields))
-    except (BlockedByPolicy, OutOfGasMoney):
-        return journal._book[transaction.nonce]  # with the version that was signed, if one was
+    asked = dearest_offer(transaction), fee_of(journal.web3), int(journal.ceiling * 10**9)
+    offers = steeper_fees(*asked) if transaction.answer == "too cheap" else [dearer_fee(*asked)]
+    for fee, tip in filter(None, offers):
+        offer = fields | {"maxFeePerGas": fee, "maxPriorityFeePerGas": tip}
+        try:
+            signed = sign_again(journal, transaction, offer)
+        except (BlockedByPolicy, OutOfGasMoney):
+            continue
+        with suppress(OutOfGasMoney):
+            return _broadcast(journal, signed)
+        return journal._book[transaction.nonce]  # with the version that was signed
+    return transaction
 
 # %% ../../nbs/chain/journal.ipynb #4e790b9c
 MOST_AFRESH = 3  # how often what no node takes is signed again in one go

@@ -23,7 +23,7 @@ from artmint.chain.transaction import (
     dearer_fee,
     dearest_offer,
     estimated_gas,
-    fee_after,
+    fee_of,
     fields_of,
     most_of,
 )
@@ -113,7 +113,7 @@ def next_version(
     if empty:
         fields |= {"to": web3.to_checksum_address(address), "data": "0x", "value": 0}
         fields["gas"] = estimated_gas(web3, "cancel", {**fields, "from": address}) * 6 // 5
-    old, (fee, tip) = dearest_offer(transaction), fee_after(web3, transaction)
+    old, (fee, tip) = dearest_offer(transaction), fee_of(web3)
     ceiling = int((gwei or journal.ceiling) * 10**9)
     offer = dearer_fee(old, (max(fee, int(gwei * 10**9)), tip), ceiling)
     if offer is None:

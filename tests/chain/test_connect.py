@@ -19,10 +19,12 @@ from artmint.chain.connect import (
     SeveralNodes,
     WrongChain,
     connect,
+    is_answer,
     one_node,
 )
 from artmint.chain.contract import contract_of
 from artmint.chain.networks import NETWORKS
+from artmint.chain.transaction import fields_of
 from artmint.mint import mint
 from tests.nodes import Studio, answering
 from tests.studios import refused
@@ -51,7 +53,7 @@ def test_a_dead_and_a_busy_node_are_passed_over(tmp_path, node, between):
 
 
 def test_a_studio_signs_where_a_node_names_no_tip(tmp_path, node, between):
-    "Some nodes lack eth_maxPriorityFeePerGas: the tips of earlier blocks, in a history of fees, stand in its place."
+    "Some lack eth_maxPriorityFeePerGas: what their price of gas leaves beside the base fee stands in its place."
     missing = {"code": -32601, "message": "the method eth_maxPriorityFeePerGas does not exist"}
     lacking = between(
         lambda method, answer: (
@@ -62,15 +64,27 @@ def test_a_studio_signs_where_a_node_names_no_tip(tmp_path, node, between):
     )
     studio = Studio(tmp_path, node, lacking.address)
     assert len(mint(studio.minter, studio.contract, studio.drop)) == 1
-    assert "eth_feeHistory" in lacking.seen
+    assert "eth_gasPrice" in lacking.seen
+    first = studio.minter.transactions()[0]
+    assert 0 < fields_of(first.raw)["maxPriorityFeePerGas"] <= 10**9
+
+
+HISTORY = {"oldestBlock": "0x1", "baseFeePerGas": ["0x1", "0x2"], "gasUsedRatio": [0.5]}
+
+
+@pytest.mark.parametrize("more", [{}, {"reward": None}, {"reward": [["0x1"]]}, {"reward": [[]]}])
+def test_a_history_of_fees_is_read(more):
+    assert is_answer("eth_feeHistory", {"result": HISTORY | more})
 
 
 @pytest.mark.parametrize("fees", [["0x1", None], ["0x1", "zz"], ["0x1", 2], "0x1", {"0x1": "0x1"}, [["0x1"]]])
-def test_nonsense_in_a_history_of_fees_is_none(serve, fees):
-    history = {"oldestBlock": "0x1", "baseFeePerGas": fees, "gasUsedRatio": [0.5], "reward": [["0x1"]]}
-    bad = serve(lambda question: (200, {}, [json.dumps({"result": history}).encode()]))
-    with pytest.raises(NodeSilent):
-        one_node(bad).make_request("eth_feeHistory", ["0x1", "latest", []])
+def test_nonsense_in_a_history_of_fees_is_none(fees):
+    assert not is_answer("eth_feeHistory", {"result": HISTORY | {"baseFeePerGas": fees}})
+    assert not is_answer("eth_feeHistory", {"result": HISTORY | {"reward": [fees]}})
+    block = {"hash": "0x11", "parentHash": "0x11", "number": "0x1", "timestamp": "0x1"}
+    assert not is_answer(
+        "eth_getBlockByNumber", {"result": block | {"oldestBlock": "0x1", "baseFeePerGas": ["0x1"]}}
+    )
 
 
 def test_when_all_nodes_are_silent(between):

@@ -107,9 +107,12 @@ def journal(studio, **limits):
 
 
 def mine_at(node, fee):
-    "A block with this base fee, in wei."
+    "A block with this base fee, in wei. Anvil makes none where it throws a transaction away meanwhile."
     node("anvil_setNextBlockBaseFeePerGas", hex(fee))
-    node("evm_mine")
+    newest = {}
+    while newest.get("baseFeePerGas") != hex(fee):
+        node("evm_mine")
+        newest = node("eth_getBlockByNumber", "latest", False)
 
 
 def kept(studio, name):
@@ -140,16 +143,36 @@ def test_a_higher_price_keeps_the_nonce(studio):
     assert len(studio.catalog.costs()) == 2 * (1 + 4)
 
 
-def test_a_price_that_jumps_with_the_next_block_is_met_at_once(studio):
-    "The newest block still shows the old base fee: the node refuses what would be enough for it."
+def offers(studio):
+    "What every version of the minter's first transaction offers for a unit of gas at most, in gwei."
+    first = studio.minter.transactions()[0]
+    return [fields_of(raw)["maxFeePerGas"] / 10**9 for raw in (*first.earlier, first.raw)]
+
+
+def beyond_reach(studio):
+    "A transaction that offers 20 gwei where the next block asks for 30, and the newest one shows less than one."
     studio.node("anvil_setNextBlockBaseFeePerGas", hex(30 * 10**9))
-    with pytest.raises(NotYetMined, match="too cheap"):  # a ceiling below the new price, and nothing is paid
+    with pytest.raises(NotYetMined, match="too cheap"):
         mint(journal(studio, ceiling=20), studio.contract, studio.drop)
-    assert [transaction.hash for transaction in studio.minter.transactions() if transaction.earlier] == []
-    done = journal(studio, patience=5).reconcile()[0]
-    assert (done.state, len(done.earlier)) == ("confirmed", 1)
-    assert fields_of(done.raw)["maxFeePerGas"] == 61 * 10**9
-    assert int(done.wei) <= int(done.most)
+    assert max(offers(studio)) == offers(studio)[-1] == 20
+
+
+def test_a_price_that_jumps_with_the_next_block_is_reached_below_the_ceiling(studio):
+    beyond_reach(studio)
+    done = journal(studio, ceiling=35, patience=5).reconcile()[0]
+    assert (done.state, offers(studio)[-1]) == ("confirmed", 35)
+    assert int(done.wei) <= done.gas * 32 * 10**9  # base fee and tip, whatever was offered
+
+
+@pytest.mark.slow
+def test_a_purse_that_is_too_small_for_twice_as_much_offers_an_eighth_more(studio):
+    beyond_reach(studio)
+    first = studio.minter.transactions()[0]
+    gas = fields_of(first.raw)["gas"]
+    studio.node("anvil_setBalance", first.sender, hex(gas * 34 * 10**9))
+    done = journal(studio, patience=20).reconcile()[0]
+    assert done.state == "confirmed"
+    assert 30 < offers(studio)[-1] < 34
 
 
 @pytest.mark.slow
