@@ -19,6 +19,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -168,6 +169,7 @@ def run(
 ) -> None:
     "Run what isn't finished of a batch; it may be stopped or killed at any moment and run again."
     from artmint.run.batch import existing_catalog, load_batch, stage_range
+    from artmint.run.obstacles import refuse_foreseen
     from artmint.run.runner import WaitingForPeople, run_batch, write_report
 
     order = load_batch(batch)
@@ -183,7 +185,8 @@ def run(
         say(f"A new studio begins in {studio.resolve()}; --studio names another.")
     event = print_line if json else (lambda happening: None)
     try:
-        results = run_batch(order, studio, say, live, event, first, last)
+        foresee = partial(refuse_foreseen, order, studio, context.obj)
+        results = run_batch(order, studio, say, live, event, first, last, foresee)
     except WaitingForPeople:
         page = near_path(write_report(order, studio))
         say(f"What was tried, and why it was rejected, is in {page}")

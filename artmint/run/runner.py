@@ -19,7 +19,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import version
@@ -284,6 +284,7 @@ class RunContext:
     forecasts: dict[str, float | None] = field(default_factory=dict)  # seconds of stages, as they took before
     kernels: dict[str, Any] = field(default_factory=dict)  # more for papermill: who starts kernels
     told: set[str] = field(default_factory=set)  # stages whose first pictures were shown
+    foresee: Callable[[Stage], None] = lambda stage: None  # asked before each stage that isn't finished
 
     def slots(self) -> list[Slot]:
         "The drop's slots as they were fixed; without traits, where none are yet."
@@ -682,6 +683,7 @@ def _run_stage(context: RunContext, stage: Stage, before: StageResult | None) ->
         context.say(f"{stage.name}: finished before")
         context.event({"event": "finished", **vars(result)})
         return result
+    context.foresee(stage)
     context.say(f"{stage.name} ...")
     context.event({"event": "started", "stage": stage.name})
     started = time.monotonic()
@@ -815,6 +817,28 @@ def _refuse_other_contract(batch: Batch, studio: Path, collection: Collection, e
         return
     refuse_other_terms(catalog, collection, chain_number(batch, studio))
 
+# %% ../../nbs/run/runner.ipynb #f6c4f9e7
+def _foresight(
+    names: list[str], foresee: Callable[[tuple[str, ...]], None] | None
+) -> Callable[[Stage], None]:
+    "What hands on, the first time that it is called with a stage, that one's name and those of the stages after it."
+    asked: list[Stage] = []
+
+    def ask(stage: Stage) -> None:
+        if foresee and not asked:
+            asked.append(stage)
+            foresee(tuple(names[names.index(stage.notebook) :]))
+
+    return ask
+
+
+def _put_on_record(context: RunContext) -> None:
+    "What is run, from which files, by which artmint."
+    batch, name = context.batch, context.collection.name
+    record_sources(context.catalog, name, [batch.folder, Path(batch.path)])
+    record_plan(context.catalog, name, batch.name, batch.drop, batch.reveal, Path(batch.path).parent)
+    _note_upgrade(context.catalog, context.say)
+
 # %% ../../nbs/run/runner.ipynb #511a0fc0
 def run_batch(
     batch: Batch,  # what to run
@@ -824,9 +848,10 @@ def run_batch(
     event: Callable[[dict], None] = lambda event: None,  # takes what happens, for programs
     first: str = "",  # name of the stage to begin with; empty: the first
     last: str = "",  # name of the stage to end with; empty: the last
+    foresee: Callable[[tuple[str, ...]], None] | None = None,  # takes what isn't finished, before it begins
 ) -> list[StageResult]:  # every stage, in order; those before `first` as they were left
     """Run what isn't finished of a batch. Raises what plan and stage_range raise, OtherFacts, StudioBusy, ReadOnlyStudio,
-    NotYetMade, StageFailed, Stopped and WaitingForPeople."""
+    NotYetMade, StageFailed, Stopped, WaitingForPeople and what `foresee` raises."""
     refuse_read_only(studio)
     begin, end = stage_range(batch, first, last)
     stages = plan(batch, studio)
@@ -843,9 +868,8 @@ def run_batch(
         names = [one.notebook for one in stages]
         kernels = open_kernels.enter_context(nursery(names[names.index(begin) :]))
         context = RunContext(batch, collection, Path(studio), catalog, say, live, event, expected, kernels)
-        record_sources(context.catalog, collection.name, [batch.folder, Path(batch.path)])
-        record_plan(catalog, collection.name, batch.name, batch.drop, batch.reveal, Path(batch.path).parent)
-        _note_upgrade(context.catalog, say)
+        context = replace(context, foresee=_foresight(names[: names.index(end) + 1], foresee))
+        _put_on_record(context)
         reached = False
         with _asking_people(context):
             for stage in _in_order(context, stages[: batch.stages.index(end) + 1], len(stages)):

@@ -16,12 +16,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
 # %% ../../nbs/service/work.ipynb #c904e4b6
 from ..core.canon import Refusal, canonical, read_json
 from ..run.batch import Batch, run_folder
+from ..run.obstacles import refuse_foreseen
 from artmint.run.runner import (
     StageFailed,
     StageResult,
@@ -114,7 +116,9 @@ def _run_order(order: Mapping[str, Any], event: Callable[[dict], None]) -> dict[
 
     try:
         batch = batch_of(request, Path(order["batches"]))
-        results = run_batch(batch, studio, say, lambda text: None, event, request.first, request.last)
+        part = request.first, request.last
+        foresee = partial(refuse_foreseen, batch, studio, None)
+        results = run_batch(batch, studio, say, lambda text: None, event, *part, foresee)
         outcome = _done_facts(batch, studio, results)
     except (Refusal, KeyboardInterrupt) as error:
         outcome = _outcome_of(error)

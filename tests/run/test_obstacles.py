@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import torch
@@ -13,13 +14,14 @@ from artmint.make.adapters import pack_tensors
 from artmint.make.base import load_base
 from artmint.make.embeddings import pack_word
 from artmint.run.batch import load_batch
-from artmint.run.obstacles import QUESTIONS, obstacles
-from artmint.run.runner import run_batch
+from artmint.run.obstacles import QUESTIONS, Foreseen, obstacles, refuse_foreseen
+from artmint.run.runner import StageFailed, run_batch
 from artmint.seeds import frozen_slots, load_collection
 from artmint.studio.catalog import Catalog
 from tests.conftest import TINY
 from tests.workflows import SERVED, SIMPLE
 
+SEALED = "[reveal]\n{}\n[[reveal.waves]]\ndrops = [1]\nat = 2027-01-01T00:00:00Z\n"
 STAGES = ["00_seeds", "15_generate", "20_curate", "25_metadata", "27_pin", "30_mint", "35_verify"]
 
 
@@ -137,6 +139,40 @@ def test_what_a_contract_can_never_become_stops_a_run_before_anything_is_painted
     assert "30_mint" not in failures(rehearsed, studio)  # another chain's contract, as far as anybody knows
 
 
+@pytest.mark.many(1)
+@pytest.mark.parametrize(
+    "stage, old, new, extra, words",
+    [
+        ("30_mint", "", "", 'chain = "base-sepolia"', "ARTMINT_RPC_BASE_SEPOLIA"),
+        ("30_mint", "", "", 'chain = "sepola"', "sepola"),
+        ("25_metadata", "unique = true", "unique = true\narweave = true", "", "studio.toml has no store"),
+        ("30_mint", "", "", SEALED.format('keep = "/proc/x"'), "takes no files"),
+    ],
+)
+def test_a_run_refuses_at_once_what_takes_no_model(order, tmp_path, stage, old, new, extra, words):
+    "A stage before it can be run all the same."
+    batch, studio, said = order(old, new, extra), tmp_path / "studio", []
+    foresee = partial(refuse_foreseen, batch, studio, {})
+    with pytest.raises(Foreseen, match=words) as caught:
+        run_batch(batch, studio, said.append, foresee=foresee)
+    assert (caught.value.stage, caught.value.exit_code) == (stage, caught.value.__cause__.exit_code)
+    assert said == []  # no stage began
+    (seeds,) = run_batch(batch, studio, said.append, last="seeds", foresee=foresee)
+    assert not seeds.skipped
+    with pytest.raises(Foreseen, match=words):
+        run_batch(batch, studio, said.append, foresee=foresee)
+    assert Catalog(studio).all("attempt") == {}
+
+
+@pytest.mark.slow
+def test_a_score_that_nobody_gives_stops_a_run_before_its_first_picture(order, tmp_path):
+    batch = order('scorer = "contrast"', 'scorer = "beauty"')
+    with pytest.raises(StageFailed, match="Rules ask for beauty") as caught:
+        run_batch(batch, tmp_path / "studio")
+    assert (caught.value.stage, caught.value.exit_code) == ("15_generate", 2)
+    assert Catalog(tmp_path / "studio").all("artifact") == {}
+
+
 def test_an_adapter_that_is_not_there_is_named(order, tmp_path):
     Catalog(tmp_path / "studio")
     batch = order("[generation]", '[[adapters]]\nname = "mine"\n\n[generation]')
@@ -244,9 +280,7 @@ def test_a_collection_for_comfyui_is_looked_at_and_a_server_that_is_away_is_no_f
 )
 def test_a_seal_that_would_be_refused_is_planned_as_refused(order, tmp_path, line, words):
     "The folder of salts is tried, and the picture of sealed tokens is read."
-    extra = f"[reveal]\n{line}\n[[reveal.waves]]\ndrops = [1]\nat = 2027-01-01T00:00:00Z\n"
-    found = [
-        row for row in obstacles(order(extra=extra), tmp_path / "studio", {}) if row["name"] == "30_mint"
-    ]
+    batch = order(extra=SEALED.format(line))
+    found = [row for row in obstacles(batch, tmp_path / "studio", {}) if row["name"] == "30_mint"]
     assert [row["status"] for row in found] == ["held", "failed"]
     assert words in found[1]["evidence"]
