@@ -108,10 +108,12 @@ _TABLES: dict[str, TemporaryDirectory] = {}  # by what lies on them: studios tha
 
 def table(folder: Path, tries: int = 2, slots: list[Slot] = SLOTS) -> Catalog:
     "A studio of drawings that the machine has judged; odd attempts were left to people."
+    assert not (folder / "catalog.sqlite").exists(), "its own would be lost"
     what = repr((tries, slots))
     if what not in _TABLES:
-        _TABLES[what] = TemporaryDirectory()
-        _lay_out(Path(_TABLES[what].name), tries, slots).close()
+        made = TemporaryDirectory()
+        _lay_out(Path(made.name), tries, slots).close()
+        _TABLES[what] = made
     shutil.copytree(_TABLES[what].name, folder, dirs_exist_ok=True)
     return Catalog(folder)
 

@@ -71,7 +71,6 @@ def test_planted_faults_are_rejected_for_their_own_reason(tmp_path, judge):
         )
 
 
-@pytest.mark.slow
 def test_the_best_by_the_first_rule_wins_and_of_equals_the_earlier(tmp_path, judge):
     catalog = studio(tmp_path, {1: "aaa"})
     edition = choose(catalog, PLAIN, judge, SLOTS[:1], 1).editions[0]
@@ -124,7 +123,6 @@ def test_a_picture_is_not_chosen_twice_and_the_reason_names_its_twin(tmp_path, j
     assert verdict.reasons == ("duplicate 1 is above 0.9999 by 0.0001 (edition 1)",)
 
 
-@pytest.mark.slow
 def test_earlier_drops_count_and_later_ones_do_not(tmp_path, judge):
     for name, order in (("up", [SLOTS[:2], SLOTS[2:4]]), ("down", [SLOTS[2:4], SLOTS[:2]])):
         catalog = Catalog(tmp_path / name)

@@ -869,9 +869,8 @@ def test_every_board_has_an_address_of_its_own(tmp_path):
 
 @pytest.mark.slow
 def test_five_hundred_decisions_survive_kills(browser, tmp_path):
-    catalog = Catalog(tmp_path)
     many = [Slot(id=i + 1, traits=SLOTS[i % 16].traits) for i in range(64)]
-    table(tmp_path, 8, many)
+    catalog = table(tmp_path, 8, many)
     served = Served(tmp_path, 64)
     keys = ["p" if i % 3 else "x" for i in range(500)]
     try:
@@ -900,9 +899,8 @@ def test_five_hundred_decisions_survive_kills(browser, tmp_path):
 @pytest.mark.slow
 def test_five_thousand_candidates_stay_smooth(browser, tmp_path):
     "Loading, a key, and a jump to the other end, on a wall of 5,000: what a person feels is under a tenth of a second."
-    catalog = Catalog(tmp_path)
     many = [Slot(id=i + 1, traits=SLOTS[i % 16].traits) for i in range(625)]
-    table(tmp_path, 2, many[:8])
+    catalog = table(tmp_path, 2, many[:8])
     first = next(iter(catalog.all("artifact").values()))
     names = {
         (slot.id, attempt): hashlib.sha256(f"{slot.id}/{attempt}".encode()).hexdigest()

@@ -104,7 +104,6 @@ class Killed(BaseException):
     "Stands for SIGKILL: nothing goes on after it."
 
 
-@pytest.mark.slow
 def test_what_a_killed_run_had_signed_is_what_is_sent(ready, monkeypatch):
     "Killed between signing and sending: the next call finds it, sends it, and neither signs nor is refused a second time."
     from artmint.chain import journal

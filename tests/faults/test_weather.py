@@ -439,7 +439,6 @@ HEADERS = (
 )  # the fields that differ from Ethereum's, in their forms and lengths
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", some(["polygon", "bsc", "linea"], ["bsc"]))
 def test_headers_of_chains_whose_validators_sign_in_them(studio, name):
     "97 bytes of extraData and more, and whatever else such a header has."
@@ -520,7 +519,6 @@ def test_a_reorg_of_final_blocks_is_told_and_mended(studio):
 # What is trusted is agreed on
 
 
-@pytest.mark.slow
 def test_logs_are_agreed_on_too(studio, start_anvil):
     mint(studio.minter, studio.contract, studio.drop)
     fault(studio, "value", "eth_getLogs", value=[])
@@ -530,7 +528,6 @@ def test_logs_are_agreed_on_too(studio, start_anvil):
     assert len(contract.events.Transfer().get_logs(from_block=0)) == 16
 
 
-@pytest.mark.slow
 def test_a_limit_on_how_many_blocks_logs_are_searched_for(studio):
     mint(studio.minter, studio.contract, studio.drop, 2, 2)
     studio.node("anvil_mine", "0x20")

@@ -62,7 +62,6 @@ def test_batch_and_order_change_no_pixel(base, family, size):
     assert got == {i: expected[i] for i in order}
 
 
-@pytest.mark.slow
 def test_threads_change_no_pixel(base, family):
     recipes, expected = family
     threads = torch.get_num_threads()

@@ -97,7 +97,7 @@ def test_a_flow_mixes_noise_along_a_straight_line():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", some(FLOWS, ["sd3"]))
+@pytest.mark.parametrize("name", FLOWS)
 def test_a_transformers_adapter_is_the_same_file_however_it_is_broken_off(
     bases, style, flowed, tmp_path, name
 ):
