@@ -139,7 +139,6 @@ def test_what_a_contract_can_never_become_stops_a_run_before_anything_is_painted
     assert "30_mint" not in failures(rehearsed, studio)  # another chain's contract, as far as anybody knows
 
 
-@pytest.mark.many(1)
 @pytest.mark.parametrize(
     "stage, old, new, extra, words",
     [
@@ -149,18 +148,35 @@ def test_what_a_contract_can_never_become_stops_a_run_before_anything_is_painted
         ("30_mint", "", "", SEALED.format('keep = "/proc/x"'), "takes no files"),
     ],
 )
-def test_a_run_refuses_at_once_what_takes_no_model(order, tmp_path, stage, old, new, extra, words):
-    "A stage before it can be run all the same."
-    batch, studio, said = order(old, new, extra), tmp_path / "studio", []
-    foresee = partial(refuse_foreseen, batch, studio, {})
+def test_what_takes_no_model_is_refused_with_the_code_of_its_stage(
+    order, tmp_path, stage, old, new, extra, words
+):
+    batch = order(old, new, extra)
     with pytest.raises(Foreseen, match=words) as caught:
-        run_batch(batch, studio, said.append, foresee=foresee)
+        refuse_foreseen(batch, tmp_path / "studio", {}, batch.stages)
     assert (caught.value.stage, caught.value.exit_code) == (stage, caught.value.__cause__.exit_code)
-    assert said == []  # no stage began
+    refuse_foreseen(batch, tmp_path / "studio", {}, ("00_seeds", "15_generate", "20_curate"))
+    assert not (tmp_path / "studio").exists()
+
+
+def test_a_run_asks_it_before_its_first_stage(order, tmp_path):
+    batch, said = order(extra='chain = "sepola"'), []
+    with pytest.raises(Foreseen, match="sepola"):
+        run_batch(
+            batch, tmp_path / "studio", said.append, foresee=partial(refuse_foreseen, batch, tmp_path, {})
+        )
+    assert said == []
+
+
+@pytest.mark.slow
+def test_a_stage_before_what_would_be_refused_can_be_run(order, tmp_path):
+    batch, studio, said = order(extra='chain = "sepola"'), tmp_path / "studio", []
+    foresee = partial(refuse_foreseen, batch, studio, {})
     (seeds,) = run_batch(batch, studio, said.append, last="seeds", foresee=foresee)
     assert not seeds.skipped
-    with pytest.raises(Foreseen, match=words):
+    with pytest.raises(Foreseen, match="sepola"):
         run_batch(batch, studio, said.append, foresee=foresee)
+    assert said[-1] == "00_seeds: finished before"
     assert Catalog(studio).all("attempt") == {}
 
 
