@@ -875,7 +875,6 @@ def test_five_hundred_decisions_survive_kills(browser, tmp_path):
     keys = ["p" if i % 3 else "x" for i in range(500)]
     try:
         page = opened(browser, served)
-        dnas = list(ReviewSession(catalog, DEMO, "ada").candidates())
         started = time.perf_counter()
         for i, key in enumerate(keys):
             page.keyboard.press(key)
@@ -887,7 +886,9 @@ def test_five_hundred_decisions_survive_kills(browser, tmp_path):
                 served.start()
         pressed = time.perf_counter() - started
         settled(page)
-        assert people(catalog) == {dna: "accept" if key == "p" else "reject" for dna, key in zip(dnas, keys)}
+        said = recorded(catalog)  # whichever cards they were: chance puts some of the audit's between them
+        assert [word for _, word, _ in said] == ["accept" if key == "p" else "reject" for key in keys]
+        assert len({dna for dna, _, _ in said}) == len(keys)
         print(
             f"500 decisions pressed in {pressed:.1f} s, kept after {time.perf_counter() - started:.1f} s, three kills"
         )
