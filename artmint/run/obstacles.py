@@ -385,10 +385,11 @@ class Foreseen(Refusal):
     "A later stage would refuse."
 
     stage: str
-    refusal: str
+    error: str  # the name of its refusal
+    message: str
     exit_code: int
     says = (
-        "{stage} would refuse: {refusal} It was asked before anything was run that isn't finished yet; mend that and run "
+        "{stage} would refuse: {message} It was asked before anything was run that isn't finished yet; mend that and run "
         "the batch again, or end it before that stage by --to."
     )
 
@@ -412,4 +413,4 @@ def refuse_foreseen(
             except Refusal as refusal:
                 code = refusal.exit_code
                 if not isinstance(refusal, NotLooked) and code != 3:  # a server may be there by then
-                    raise Foreseen(stage, str(refusal), code) from refusal
+                    raise Foreseen(stage, type(refusal).__name__, str(refusal), code) from refusal

@@ -23,7 +23,7 @@ from typing import Any, TextIO
 # %% ../../nbs/service/work.ipynb #c904e4b6
 from ..core.canon import Refusal, canonical, read_json
 from ..run.batch import Batch, run_folder
-from ..run.obstacles import refuse_foreseen
+from ..run.obstacles import Foreseen, refuse_foreseen
 from artmint.run.runner import (
     StageFailed,
     StageResult,
@@ -57,7 +57,7 @@ def _outcome_of(error: BaseException) -> dict[str, Any]:
     if isinstance(error, (Stopped, KeyboardInterrupt)):
         return {"state": "stopped"}
     facts = error_facts(error)
-    if isinstance(error, StageFailed):
+    if isinstance(error, (Foreseen, StageFailed)):
         facts |= {"name": error.error, "message": " ".join(error.message.split()) or facts["message"]}
     return {"state": "waiting" if facts["exit_code"] == 4 else "failed", "error": facts}
 

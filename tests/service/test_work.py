@@ -11,6 +11,7 @@ import pytest
 
 from artmint.core.collection import example
 from artmint.judge.decisions import Action, ReviewSession, attempts_by_slot, record_action, record_asked
+from artmint.run.obstacles import Foreseen
 from artmint.run.runner import StageFailed, Stopped, WaitingForPeople
 from artmint.run.sample import sample_studio
 from artmint.seeds import load_collection
@@ -95,6 +96,8 @@ def test_a_run_whose_collection_somebody_else_holds_waits_for_its_turn(queue):
         (Stopped("30_mint", "x.ipynb"), "stopped", None),
         (KeyboardInterrupt(), "stopped", None),
         (StageFailed("27_pin", "Unapproved", "nobody approved", "p", 4), "waiting", "Unapproved"),
+        (Foreseen("30_mint", "WaveMoved", "the waves were changed", 4), "waiting", "WaveMoved"),
+        (Foreseen("30_mint", "NoNode", "nobody named a node", 2), "failed", "NoNode"),
         (StageFailed("27_pin", "RootsDiffer", "other root", "p", 1), "failed", "RootsDiffer"),
         (MemoryError(), "failed", "MemoryError"),
     ],
