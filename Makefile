@@ -2,8 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
-HASHED := $(PIP) --require-hashes --only-binary :all:
-SOURCES := lazyasd,python-baseconv,varint
+HASHED := $(BIN)/python scripts/install.py
+SOURCES := lazyasd python-baseconv varint
 THIS := $(PIP) --no-deps --no-build-isolation --editable .
 FACTS := settings.ini setup.py pyproject.toml constraints.txt
 NODE_MODULES := contracts/node_modules/.package-lock.json
@@ -72,19 +72,20 @@ studio/studio.toml:
 	mkdir -p studio
 	cp batches/studio.example.toml $@
 
-.venv/python:
+.venv/python: locks/uv.txt
 	$(PYTHON) -m venv .venv
+	-$(PIP) --require-hashes --only-binary :all: --requirement locks/uv.txt
 	touch $@
 
 # Every file is held against its hash, and none is built where it is installed: but for three that ape needs and that
 # exist as sources alone. They, and this package, are built by the setuptools of the lock.
 .venv/demo: .venv/python $(FACTS) locks/demo.txt
-	$(HASHED) --requirement locks/demo.txt
+	$(HASHED) locks/demo.txt
 	$(THIS)
 	touch $@
 
 .venv/dev: .venv/demo locks/test.txt
-	$(HASHED) --no-binary $(SOURCES) --no-build-isolation --requirement locks/test.txt
+	$(HASHED) locks/test.txt $(SOURCES)
 	$(THIS)
 	touch $@
 
@@ -94,7 +95,7 @@ studio/studio.toml:
 
 .venv/lock: .venv/python
 	$(PYTHON) -m venv .venv/lock
-	.venv/lock/bin/pip install --quiet --disable-pip-version-check uv==0.13.9 build==1.6.1 twine==7.0.0
+	.venv/lock/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt uv build==1.6.1 twine==7.0.0
 	touch $@
 
 $(NODE_MODULES): contracts/package.json contracts/package-lock.json

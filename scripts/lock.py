@@ -2,8 +2,9 @@
 
     python scripts/lock.py UV             # UV is the program; `make locks` brings it
 
-The versions come from constraints.txt, and what is asked for from settings.ini. A lock names the files of every
-platform: pip takes the one that fits, and refuses one that has another hash, from whichever index it comes.
+uv, which installs them, has a lock of its own. The versions come from constraints.txt, and what is asked for from
+settings.ini. A lock names the files of every platform: what installs it takes the one that fits, and refuses one that
+has another hash, from whichever index it comes.
 """
 
 import re
@@ -22,6 +23,7 @@ OLDEST = "3.11.5"  # pymdown-extensions, below the site, begins there
 HEADS = {
     "demo": "What make demo installs, with the hashes of every platform's files. Written by make locks.",
     "test": "What make test installs, with the hashes of every platform's files. Written by make locks.",
+    "uv": "What installs the others, with the hashes of every platform's files. Written by make locks.",
     "lowest": "The lowest versions that settings.ini allows, and what fits them. Written by make locks.",
 }
 
@@ -61,6 +63,7 @@ def main(uv: str) -> None:
         name: compiled(uv, [*requirements(*extras), *builders()], *hashed, "--python-version", OLDEST)
         for name, extras in LOCKS.items()
     }
+    texts["uv"] = compiled(uv, ["uv"], *hashed, "--python-version", OLDEST)
     low = ("--resolution", "lowest-direct", "--python-version", OLDEST)
     texts["lowest"] = compiled(uv, [*requirements(*LOWEST), *builders()], *low)
     for name, text in texts.items():

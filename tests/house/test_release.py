@@ -1,6 +1,7 @@
 "What a release is made of: locks that hold every file to its hash, a wheel, a page on an index, a bill of materials."
 
 import configparser
+import hashlib
 import importlib.util
 import json
 import os
@@ -8,6 +9,8 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
@@ -56,11 +59,11 @@ def constraints() -> dict[str, str]:
 ELSEWHERE = {"appnope", "pywin32", "pywinpty", "httpx2-jsfetch"}  # other systems' packages
 
 
-@pytest.mark.parametrize("name", ["demo", "test"])
+@pytest.mark.parametrize("name", ["demo", "test", "uv"])
 def test_every_file_that_the_two_commands_install_has_a_hash_and_the_version_of_the_tests(name):
     pins = constraints()
     lock = locked(name)
-    assert len(lock) > 150
+    assert len(lock) > 150 or name == "uv" in lock
     for package, (version, hashes) in lock.items():
         assert hashes and all(re.fullmatch(r"sha256:[0-9a-f]{64}", one) for one in hashes), package
         assert pins.get(package) == version or package in ELSEWHERE, package
@@ -82,13 +85,112 @@ def test_a_lock_has_all_that_settings_ini_asks_for():
 
 def test_the_two_commands_take_nothing_without_a_hash():
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert re.search(r"^HASHED := .*--require-hashes --only-binary :all:$", text, re.MULTILINE)
+    assert re.search(r"^HASHED := \$\(BIN\)/python scripts/install.py$", text, re.MULTILINE)
+    assert script("install").options("lock", [])[:3] == ["--require-hashes", "--only-binary", ":all:"]
+    assert re.search(
+        r"^\t-\$\(PIP\) --require-hashes --only-binary :all: .*locks/uv.txt$", text, re.MULTILINE
+    )
     for target in ("demo", "dev"):
         recipe = re.search(rf"^\.venv/{target}:.*\n((?:\t.*\n)+)", text, re.MULTILINE)[1]
         installs = [line.strip() for line in recipe.splitlines() if "touch" not in line]
         assert all(line.startswith(("$(HASHED)", "$(THIS)")) for line in installs)
     assert re.search(r"^THIS := .*--no-deps --no-build-isolation", text, re.MULTILINE)
     assert "://" not in "".join(path.read_text() for path in (ROOT / "locks").iterdir())
+
+
+LISTED = """\
+:env:.default-timeout='180'
+:env:.extra-index-url='https://three.example/simple'
+global.cert='/etc/ssl/ca.crt'
+global.constraint='/etc/pip/constraints.txt'
+global.extra-index-url='\\nhttps://one.example/simple\\nhttps://two.example/simple'
+global.find-links='/opt/wheels /opt/more wheels'
+install.no-index="true"
+download.cert='/of/another/command'
+"""
+
+
+def test_what_pip_is_set_to_is_handed_to_uv_and_what_is_set_for_uv_comes_first():
+    install = script("install")
+    settings = install.pip_settings(LISTED)
+    assert settings["extra-index-url"] == "https://three.example/simple"  # the environment overrules files
+    assert settings["no-index"] == "true"
+    ready = install.uv_environment(settings, {"HOME": "/h", "UV_HTTP_TIMEOUT": "9"})
+    assert ready["UV_INDEX"] == "https://three.example/simple"
+    assert ready["SSL_CERT_FILE"] == "/etc/ssl/ca.crt"
+    assert ready["UV_HTTP_TIMEOUT"] == "9"
+    assert ready["HOME"] == "/h"
+    several = install.pip_settings("\n".join(LISTED.splitlines()[2:]))
+    assert install.uv_environment(several, {})["UV_INDEX"].split() == [
+        "https://one.example/simple",
+        "https://two.example/simple",
+    ]
+
+
+def test_nothing_in_the_environment_turns_the_hashes_off():
+    assert script("install").uv_environment({}, {"UV_NO_VERIFY_HASHES": "1"}) == {
+        "UV_INDEX_STRATEGY": "unsafe-best-match"
+    }
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory):
+    "An environment with pip and uv, a folder of wheels with one wheel, and that wheel's hash."
+    folder = tmp_path_factory.mktemp("bare")
+    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+    shutil.copy(Path(sys.executable).with_name("uv"), folder / "venv" / "bin")
+    wheels = folder / "wheels"
+    wheels.mkdir()
+    wheel = wheels / "emblem-1.0-py3-none-any.whl"
+    about = {"METADATA": "Metadata-Version: 2.1\nName: emblem\nVersion: 1.0\n", "RECORD": ""}
+    about["WHEEL"] = "Wheel-Version: 1.0\nGenerator: hand\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("emblem.py", "ink = 'black'\n")
+        for name, text in about.items():
+            archive.writestr(f"emblem-1.0.dist-info/{name}", text)
+    return folder, hashlib.sha256(wheel.read_bytes()).hexdigest()
+
+
+def installed(folder: Path, sha256: str) -> subprocess.CompletedProcess:
+    "Install a lock with that hash; pip is set to look into the folder of wheels and nowhere else."
+    lock = folder / "lock.txt"
+    lock.write_text(f"emblem==1.0 --hash=sha256:{sha256}\n")
+    ready = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "UV_"))}
+    ready |= {
+        "PIP_FIND_LINKS": str(folder / "wheels"),
+        "PIP_NO_INDEX": "1",
+        "UV_CACHE_DIR": str(folder / "cache"),
+    }
+    command = [folder / "venv" / "bin" / "python", ROOT / "scripts" / "install.py", lock]
+    return subprocess.run(command, env=ready, capture_output=True, text=True)
+
+
+def brought(folder: Path) -> bool:
+    "Whether the wheel is there; it is taken away."
+    python = folder / "venv" / "bin" / "python"
+    there = subprocess.run([python, "-c", "import emblem"], capture_output=True).returncode == 0
+    subprocess.run([python, "-m", "pip", "uninstall", "--quiet", "--yes", "emblem"], check=True)
+    return there
+
+
+def test_uv_finds_what_pip_would_and_both_refuse_another_hash(bare):
+    folder, sha256 = bare
+    done = installed(folder, sha256)
+    assert done.returncode == 0 and "pip does it" not in done.stdout, done.stderr
+    assert brought(folder)
+    refused = installed(folder, "0" * 64)
+    assert refused.returncode != 0 and "pip does it" in refused.stdout
+    assert "hash" in refused.stderr.lower()
+    assert not brought(folder)
+
+
+@pytest.mark.slow
+def test_without_uv_pip_installs_the_same(bare):
+    folder, sha256 = bare
+    (folder / "venv" / "bin" / "uv").unlink()
+    done = installed(folder, sha256)
+    assert done.returncode == 0 and "pip does it" in done.stdout, done.stderr
+    assert brought(folder)
 
 
 def test_npm_runs_no_scripts_of_packages():
@@ -204,4 +306,4 @@ def test_a_wheel_outside_of_the_checkout_begins_a_studio_and_runs_its_chapters(t
     artmint("init", "mine")
     artmint("run", "batches/first.toml", "--to", "generate", where=tmp_path / "mine")
     ran = (tmp_path / "mine" / "studio" / "runs" / "first").glob("*.ipynb")
-    assert {"00_seeds", "15_generate-r1"} <= {path.stem for path in ran}
+    assert {"00_seeds", "15_generate"} <= {path.stem for path in ran}

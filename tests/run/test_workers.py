@@ -138,7 +138,7 @@ def test_another_machine_is_turned_away(base, tmp_path):
     )
     for executor in (serial, process):
         with pytest.raises(CanaryDiffers, match="another") as refusal:
-            executor(order, base, silent)
+            executor(order, Diffusers(base), silent)
     assert refusal.value.expected == "0" * 64
     assert catalog.all("artifact") == {}
     assert catalog.left(order.stage) == len(order.batches)
