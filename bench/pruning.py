@@ -27,7 +27,7 @@ from .samples import demo, recipe
 LEARNT, MEASURED = 160, 112
 STEPS, STEP = 25, 5
 KEEP, CONFIDENCE = 0.9, 0.8
-LIMIT = ">= 0.35"  # wanted; 160 candidates to learn from give 0.17 to 0.34
+LIMIT = ">= 0.35"
 # A brand of emblems: symmetric and full of contrast, which few of these are. The shares below the bounds.
 LEAST = {"symmetry": 0.7, "contrast": 0.5}
 
@@ -113,10 +113,11 @@ class Trial:
         rows = [dict(zip(self.scorers, map(float, values))) for values in scores]
         return np.array([decide("", by_scorer, rules).decision == "accept" for by_scorer in rows])
 
-    def pruner(self, previewed: np.ndarray, good: np.ndarray) -> Pruner | None:
+    def pruner(self, previewed: np.ndarray, finished: np.ndarray, rules: tuple[Rule, ...]) -> Pruner | None:
         "What tells from previews' scores which go on; None where too few were accepted for a promise."
         about = {"step": STEP, "judge": self.judge.digest, "rules": "", "scorers": tuple(self.scorers)}
-        return fit_pruner(previewed, good, about, KEEP, CONFIDENCE)
+        good, scores = self.accepts(finished, rules), {"finished": finished, "rules": rules}
+        return fit_pruner(previewed, good, about, KEEP, CONFIDENCE, **scores)
 
     def pruned(self, numbers: list[int], pruner: Pruner) -> list:
         "Pictures of those that the pruner lets go on, None for the others."
@@ -141,10 +142,9 @@ def measure(_: int) -> Iterator[dict]:
     previewed, finished = trial.learn(learnt)
     bounds = trial.bounds(finished)
     rules = trial.rules(bounds)
-    accepted = trial.accepts(finished, rules)
-    pruner = trial.pruner(previewed, accepted)
+    pruner = trial.pruner(previewed, finished, rules)
     if pruner is None:
-        how = f"only {accepted.sum()} of {LEARNT} candidates were accepted: too few for a promise"
+        how = f"only {trial.accepts(finished, rules).sum()} of {LEARNT} candidates were accepted: too few for a promise"
         yield row("seed_pruning_saving", 0.0, "share", "without pruning", LIMIT, how)
         return
     full_time, images = cpu_seconds(lambda: render(trial.base, [trial.recipes[number] for number in rest]))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # %% ../../nbs/chain/connect.ipynb #5ac3fc78
 from .embedded import EmbeddedChain, rpc_endpoints
-from .networks import NETWORKS, Network
+from .networks import EMBEDDED_ID, NETWORKS, Network
 from ..core.canon import NotPlainJSON, Refusal, read_json
 from ..ipfs.http import BadAnswer, NoAnswer, PrivateAddress, Request, TooMuch, request, web_address
 
@@ -753,7 +753,7 @@ def connect(
     from web3.middleware import ExtraDataToPOAMiddleware
 
     if chain == "embedded":
-        embedded = EmbeddedChain(folder, chain_id or 31337)
+        embedded = EmbeddedChain(folder, chain_id or EMBEDDED_ID)
         web3 = Web3(EthereumTesterProvider(embedded.tester, rpc_endpoints(embedded)))
         web3.provider.chain = embedded
     else:

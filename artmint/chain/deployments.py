@@ -36,6 +36,7 @@ from artmint.chain.contract import (
     implementation_of,
     known_code,
 )
+from .networks import EMBEDDED_ID
 from .transaction import fields_of
 from ..core.canon import Refusal
 from ..core.collection import Collection
@@ -549,4 +550,4 @@ def require_contract(
             )
         elif search.unasked:
             hint += f" Whether the chain has one wasn't told by the node ({search.unasked})."
-    raise NoContractYet(collection.name, web3.eth.chain_id if web3 else 31337, hint)
+    raise NoContractYet(collection.name, web3.eth.chain_id if web3 else EMBEDDED_ID, hint)

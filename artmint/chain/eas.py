@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # %% ../../nbs/chain/eas.ipynb #335bcb0e
 from .journal import Journal
+from .networks import EMBEDDED_ID
 from .signers import Policy
 from .transaction import RefusedByContract, Transaction
 from ..core.canon import Record, Refusal
@@ -40,7 +41,7 @@ EAS_PLACES = {  # by chain, as EAS's own deployments list them
     534352: "0xC47300428b6AD2c7D03BB76D05A176058b47E6B0",
     11155111: "0xC2679fBD37d54388Ce493F1DB75320D236e1815e",
     11155420: "0x4200000000000000000000000000000000000021",
-    31337: "0x4200000000000000000000000000000000000021",  # a studio's own chain: named in signatures, and not there
+    EMBEDDED_ID: "0x4200000000000000000000000000000000000021",  # a studio's own chain: named in signatures, and not there
 }
 
 # %% ../../nbs/chain/eas.ipynb #135550f9

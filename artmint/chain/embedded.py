@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from eth_tester import PyEVMBackend
 
 # %% ../../nbs/chain/embedded.ipynb #790e21cc
+from .networks import EMBEDDED_ID
 from ..core.canon import Refusal
 from ..studio.files import write_new
 
@@ -204,7 +205,7 @@ class EmbeddedChain:
     def __init__(
         self,
         folder: Path,  # where it lives
-        chain_id: int = 31337,  # only when it is made
+        chain_id: int = EMBEDDED_ID,  # only when it is made
     ):
         self.folder = Path(folder)
         self.log = self.folder / "blocks.jsonl"

@@ -22,7 +22,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 # %% ../../nbs/run/batch.ipynb #6dcd4773
 import artmint
-from ..chain.networks import networks_of
+from ..chain.networks import EMBEDDED_ID, networks_of
 from ..core.canon import Record, Refusal, canonical, error_lines, file_bytes, read_toml
 from ..core.collection import SUPPLY, Collection, Name
 from ..ipfs.http import holds_key
@@ -160,7 +160,7 @@ def chain_number(
 ) -> int:  # 0: only the node knows, whose address the batch has
     "The number of the chain that a batch is minted on, as far as it can be told without asking. Raises BadSettings."
     if batch.chain == "embedded":
-        return 31337
+        return EMBEDDED_ID
     network = networks_of(studio).get(batch.chain)
     return network.chain_id if network else 0
 

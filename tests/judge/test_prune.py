@@ -17,8 +17,11 @@ from artmint.make.render import render
 from artmint.judge.curator import accepts_needed
 from artmint.studio.ledger import ledger_lines, load_money
 from artmint.metrics import batch_history, kpis
+from artmint.judge.decisions import Verdict, decide, record_verdict
 from artmint.judge.prune import (
     Pruner,
+    _made_before,
+    _outcomes,
     conditions_digest,
     current_pruner,
     fit_pruner,
@@ -123,6 +126,82 @@ def test_the_share_of_wrongly_stopped_is_bounded(ties):
         broken = broken + ((made.value(scores[good]) < made.threshold).mean() > 0.1)
     assert fits > 100
     assert broken <= 0.1 * fits + 3 * (0.09 * fits) ** 0.5
+
+
+NAMED = ABOUT | {"scorers": ("contrast", "clip")}
+RULES = (
+    Rule(scorer="contrast", min=0.3),
+    Rule(scorer="clip", max=0.6),
+    Rule(scorer="sharpness", min=9.0),  # of which no preview speaks
+    Rule(scorer="contrast", max=0.0, severity="note"),
+)
+
+
+def foretold(rng, n: int, people: bool):
+    "Scores of previews and of finished pictures, and what became of them: the rules' word, and that of people who like a third score."
+    seen = rng.normal(size=(n, 2))
+    finished = seen + rng.standard_t(4, (n, 2)) * 0.4
+    good = (finished[:, 0] >= 0.3) & (finished[:, 1] <= 0.6)
+    return seen, finished, good & (seen[:, 0] + seen[:, 1] < 0.9) if people else good
+
+
+@pytest.mark.parametrize("people", [False, True])
+def test_who_learns_from_finished_scores_stops_more_and_keeps_the_same_promise(people):
+    "Held against the same fits from verdicts alone, and on fresh candidates."
+    rng = np.random.default_rng(11)
+    broken, shares = [], []
+    for seed in range(60):
+        seen, finished, good = foretold(rng, 300, people)
+        fits = [
+            fit_pruner(seen, good, NAMED, 0.9, 0.9, seed, **more)
+            for more in ({}, {"finished": finished, "rules": RULES})
+        ]
+        if None in fits:
+            continue
+        assert len(fits[1].odds) == 2
+        fresh, _, right = foretold(rng, 4000, people)
+        went = [fit.value(fresh) >= fit.threshold for fit in fits]
+        broken.append((~went[1][right]).mean() > 0.1)
+        shares.append([(gone & right).sum() / gone.sum() for gone in went])
+    assert len(shares) > 40
+    assert np.mean(broken) <= 0.1 + 3 * (0.09 / len(broken)) ** 0.5
+    before, after = np.mean(shares, 0)
+    assert after > 1.05 * before
+
+
+def test_a_rule_without_finished_scores_is_left_to_the_verdicts():
+    seen, finished, good = foretold(np.random.default_rng(1), 300, False)
+    finished[:, 1] = np.nan
+    pruner = fit_pruner(seen, good, NAMED, 0.9, 0.9, finished=finished, rules=RULES)
+    assert [(odds.min, odds.max) for odds in pruner.odds] == [(0.3, None)]
+    assert np.isfinite(pruner.value(seen)).all()
+    assert pruner.weights[1] < 0  # high ones are refused, as the verdicts say
+
+
+def test_a_bound_is_read_as_it_was_learnt(tmp_path):
+    seen, finished, good = foretold(np.random.default_rng(1), 300, True)
+    pruner = fit_pruner(seen, good, NAMED, 0.9, 0.9, finished=finished, rules=RULES)
+    catalog = Catalog(tmp_path)
+    catalog.append("pruner", "tiny", pruner.model_dump(mode="json"))
+    assert _made_before(catalog, TINY, NAMED, (0.9, 0.9)) == pruner
+    assert _made_before(catalog, TINY, NAMED, (0.95, 0.9)) is None
+
+
+def test_a_bound_from_verdicts_alone_still_decides():
+    "What an earlier artmint wrote down has neither odds nor a constant."
+    earlier = {"middle": (1.0, 0.0), "spread": (2.0, 1.0), "weights": (3.0, -1.0), "threshold": 0.5}
+    promise = {"keep": 0.95, "confidence": 0.95, "accepts": 60, "stopped": 0.5}
+    pruner = Pruner(**NAMED, **earlier, **promise)
+    assert pruner.value(np.array([[1.0, 0.0], [3.0, 1.0]])).tolist() == [0.0, 2.0]
+
+
+def test_finished_scores_are_those_that_rules_were_held_against(tmp_path):
+    catalog = Catalog(tmp_path)
+    dna = "ab" * 32
+    record_verdict(catalog, decide(dna, {"contrast": 0.5}, RULES))
+    record_verdict(catalog, Verdict(dna, "reject", (), {}, "mira"))
+    catalog.put_all("preview", {f"rules/5/{dna}": {"scores": {"contrast": 0.4}}})
+    assert _outcomes(catalog, TINY, "rules/5/") == [({"contrast": 0.4}, {"contrast": 0.5}, False)]
 
 
 def test_too_few_accepts_promise_nothing():

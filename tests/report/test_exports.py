@@ -73,3 +73,19 @@ def test_without_pyarrow_the_rest_is_written_and_parquet_refused(small, tmp_path
         export(catalog, tiny, range(1, 5), tmp_path, parquet=True)
     assert (tmp_path / "ledger.csv").exists()
     assert not (tmp_path / "ledger.parquet").exists()
+
+
+def test_an_export_replaces_its_own_files_and_nobody_elses(small, tmp_path):
+    from artmint.report.exports import SomebodysFile, export
+
+    catalog, tiny = small
+    for path in export(catalog, tiny, range(1, 5), tmp_path / "own"):
+        path.write_bytes(path.read_bytes() + b"older")
+    for path in export(catalog, tiny, range(1, 5), tmp_path / "own"):
+        assert b"older" not in path.read_bytes()
+    theirs = tmp_path / "kpis.csv"
+    theirs.write_text("month,visitors\n")
+    with pytest.raises(SomebodysFile, match="kpis.csv"):
+        export(catalog, tiny, range(1, 5), tmp_path)
+    assert theirs.read_text() == "month,visitors\n"
+    assert {path.name for path in tmp_path.iterdir()} == {"own", "kpis.csv"}

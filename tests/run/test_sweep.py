@@ -134,8 +134,8 @@ def test_a_sweep_gathers_one_table_and_goes_on(books, tmp_path):
     assert [(row["seed"], row["side"], row.get("double"), row.get("error")) for row in rows] == [
         (1, "x", 2, None),
         (1, "y", 2, None),
-        (3, "x", None, "ValueError: no three"),
-        (3, "y", None, "ValueError: no three"),
+        (3, "x", None, "ValueError: no three."),
+        (3, "y", None, "ValueError: no three."),
     ]
     assert table.read_text().splitlines()[0] == "notebook,seed,side,double,seconds,error"
     assert len(table.read_text().splitlines()) == 5
