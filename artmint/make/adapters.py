@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # %% ../../nbs/make/adapters.ipynb #39b1245d
 from ..core.canon import Hex64, NotPlainJSON, Record, Refusal, canonical, error_lines, read_json
 from ..core.collection import Collection
-from .base import refuse_pickles
+from .base import refuse_pickles, why_no_tensors
 from ..studio.catalog import Catalog
 
 # %% ../../nbs/make/adapters.ipynb #459a9b56
@@ -37,7 +37,7 @@ class NotAnAdapter(Refusal):
     says = "This is no adapter that can be used here: {reason}. Nothing was loaded."
     exit_code = 2
 
-
+# %% ../../nbs/make/adapters.ipynb #4b8f78de
 def pack_tensors(
     tensors: dict[str, "torch.Tensor"],  # by name
     facts: dict[str, str],  # the header's metadata
@@ -53,10 +53,18 @@ def pack_tensors(
     return struct.pack("<Q", len(header)) + header + data[8 + size :]
 
 
+def _refuse_no_tensors(data: bytes) -> None:
+    "Refuse what is no safetensors file, before anything heavy is loaded. Raises NotAnAdapter."
+    reason = why_no_tensors(data)
+    if reason:
+        raise NotAnAdapter(f"it is no safetensors file: {reason}")
+
+
 def unpack_tensors(
     data: bytes,  # a safetensors file
 ) -> tuple[dict[str, "torch.Tensor"], dict[str, str]]:  # tensors, and the header's metadata
     "Tensors and metadata of a safetensors file. Raises NotAnAdapter."
+    _refuse_no_tensors(data)
     from safetensors import SafetensorError
     from safetensors.torch import load
 
@@ -130,6 +138,7 @@ def header_of(
     data: bytes,  # a safetensors file
 ) -> dict[str, str]:  # its metadata
     "The metadata of a file, read without loading any weights. Raises NotAnAdapter."
+    _refuse_no_tensors(data)
     try:
         size = struct.unpack("<Q", data[:8])[0]
         facts = read_json(data[8 : 8 + size]).get("__metadata__") or {}

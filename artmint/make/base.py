@@ -6,20 +6,23 @@
 __all__ = ['BUNDLED', 'DATA_FOLDER', 'PICKLES', 'MODEL_FILES', 'CONFIG_LIMIT', 'TABLE_LIMIT', 'NUMBER_LIMIT', 'LAYER_LIMIT',
            'ROW_LIMIT', 'OFFLOADS', 'LIBRARIES', 'MARKS', 'NOT_PIXELS', 'PLAIN_FILES', 'NoSuchBase', 'NoSuchDevice',
            'PickledWeights', 'refuse_pickles', 'CodeInModel', 'excess', 'refuse_code', 'plain_view', 'quiet',
-           'base_name', 'program_of', 'Base', 'refuse_device', 'library_words', 'load_base', 'collection_base',
-           'NotFinite', 'fingerprint', 'weights_files', 'environment', 'NoSuchJudge', 'ReadsNoTexts', 'TextTokens',
-           'open_clip_tokens', 'unknown_id', 'Judge', 'judge_digest', 'judge_facts', 'refuse_precision', 'load_judge']
+           'base_name', 'program_of', 'Base', 'refuse_device', 'why_no_tensors', 'library_words', 'load_base',
+           'collection_base', 'NotFinite', 'fingerprint', 'weights_files', 'environment', 'NoSuchJudge', 'ReadsNoTexts',
+           'TextTokens', 'open_clip_tokens', 'unknown_id', 'Judge', 'judge_digest', 'judge_facts', 'refuse_precision',
+           'load_judge']
 
 # %% ../../nbs/make/base.ipynb #4ce9b225
 import hashlib
 import inspect
+import io
 import json
 import math
 import platform
 import re
 import struct
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -44,6 +47,7 @@ from ..core.collection import BaseFiles, Collection
 BUNDLED = "bundled"  # the source that names the models in this package
 DATA_FOLDER = Path(artmint.__file__).parent / "data"
 PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
+_PICKLE = "a pickle, whatever it is called, and loading it could run any code: convert it where you trust it"
 # Before anything imports onnxruntime; a studio that wants otherwise sets it.
 environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 # Before torch is loaded: its threads wait for each other some microseconds awake, then asleep. Asleep at once,
@@ -385,6 +389,12 @@ def _variants(network: Path) -> set[str | None]:
     return {match["variant"] for match in matches if match}
 
 # %% ../../nbs/make/base.ipynb #074b78df
+def _is_of_variant(path: Path, variant: str | None) -> bool:
+    "Whether a network's file is read where this variant is asked for: the plain ones are, where the network hasn't got it."
+    match = _FILE.fullmatch(path.name)
+    return match is None or match["variant"] == (variant if variant in _variants(path.parent) else None)
+
+
 def _variant_of(folder: Path) -> str | None:
     "The variant that all networks without plain files have; None where every network has plain ones."
     lacking = [found for found in map(_variants, _networks(folder)) if found and None not in found]
@@ -407,6 +417,52 @@ def _refuse_read_pickles(folder: Path) -> None:
                 if path.suffix.lower() in PICKLES:
                     raise PickledWeights(path)
 
+# %% ../../nbs/make/base.ipynb #e8b2388a
+_INSTEAD = (  # how what lies in the place of weights begins, and what it is
+    (
+        b"version https://git-lfs",
+        "it is a Git LFS pointer, which `git lfs pull` replaces by the file that it stands for",
+    ),
+    (b"<", "it is a web page: a login was asked for in place of the download, or there was nothing"),
+    (b"PK", f"it is {_PICKLE}"),
+    (b"\x80", f"it is {_PICKLE}"),
+    (b"GGUF", "it is a GGUF file, and weights are read as safetensors"),
+)
+_LONGEST_HEADER = 100_000_000  # bytes; the library reads none that is longer
+
+# %% ../../nbs/make/base.ipynb #254a7108
+def _no_header(start: bytes, size: int) -> str:
+    "What a file of this size is whose first bytes announce no header."
+    for beginning, instead in _INSTEAD:
+        if start.lstrip().startswith(beginning):
+            return instead
+    if start.lstrip()[:1] in (b"{", b"["):
+        return "it is JSON: an answer in place of the download"
+    return f"it has {size:,} bytes, and the first of them are those of something else"
+
+# %% ../../nbs/make/base.ipynb #e1544dc8
+def why_no_tensors(
+    source: Path | bytes,  # a file, or all of its bytes
+) -> str:  # in words; empty where its header says nothing against it
+    "Why a file is no safetensors file. Raises OSError."
+    size = len(source) if isinstance(source, bytes) else source.stat().st_size
+    if not size:
+        return "it is empty"
+    with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
+        start = file.read(64)
+        length = int.from_bytes(start[:8], "little")
+        if length > _LONGEST_HEADER:
+            return _no_header(start, size)
+        file.seek(8)
+        header = file.read(length)
+    try:
+        facts = read_json(header)
+        ends = [facts[name]["data_offsets"][1] for name in facts if name != "__metadata__"]
+        whole = 8 + length + max(ends, default=0)
+    except (NotPlainJSON, TypeError, KeyError, IndexError):
+        whole = 8 + length
+    return f"it ends after {size:,} of {whole:,} bytes: fetch it again" if size < whole else ""
+
 # %% ../../nbs/make/base.ipynb #c7fc6cb5
 def _tensor_names(path: Path) -> set[str]:
     "The names of a file's tensors. Raises NoSuchBase and PickledWeights."
@@ -416,6 +472,9 @@ def _tensor_names(path: Path) -> set[str]:
         raise PickledWeights(path)
     if not path.is_file():
         raise NoSuchBase(str(path), f"there is no such file, seen from {Path.cwd()}")
+    reason = why_no_tensors(path)
+    if reason:
+        raise NoSuchBase(str(path), f"it is no safetensors file: {reason}")
     try:
         with safe_open(path, "pt") as file:
             return set(file.keys())
@@ -425,7 +484,7 @@ def _tensor_names(path: Path) -> set[str]:
 
 MARKS = {"v_pred": {"prediction_type": "v_prediction"}, "ztsnr": {"zero_snr": True}}  # tensors by their names
 
-
+# %% ../../nbs/make/base.ipynb #3a30a140
 def _marked(names: set[str], files: BaseFiles) -> BaseFiles:
     "What is said of a single file, and what it says of itself where nothing else is said."
     own = {}
@@ -486,6 +545,65 @@ def _load_single_file(path: Path, files: BaseFiles, dtype: "torch.dtype") -> Any
             )
             raise NoSuchBase(str(path), f"it has no {part} in it: {cure}") from error
 
+# %% ../../nbs/make/base.ipynb #f213774d
+def _broken_weights(folder: Path) -> str:
+    "The first file of weights that is none, and why; empty where each begins as it should."
+    for path in sorted(folder.rglob("*.safetensors")):
+        reason = why_no_tensors(path)
+        if reason:
+            return f"{path.relative_to(folder)} is no safetensors file: {reason}"
+    return ""
+
+
+def library_words(
+    error: BaseException,  # of a library, about files that aren't ours
+    folder: Path | None = None,  # of the model that it couldn't load
+) -> str:
+    """What a library has against a file, in a line: what is seen at the model's weights, else the library's own words where it
+    meant to speak, else over what it stumbled."""
+    reason = _broken_weights(folder) if folder else ""
+    if reason:
+        return reason
+    words = str(error).strip().split("\n")[0].rstrip(".: ")[:300] or type(error).__name__
+    if isinstance(error, OSError | ValueError | RuntimeError) and not isinstance(error, NotImplementedError):
+        return words
+    words = words.replace("NoneType", "None")
+    return f"its configurations don't fit together ({type(error).__name__}: {words})"
+
+# %% ../../nbs/make/base.ipynb #10a6de06
+def _refuse_unfinished(source: str, pipeline: Any) -> None:
+    "Raise NoSuchBase for a network whose weights are missing, and for a tokenizer that gives more than is read."
+    import torch
+
+    for name, part in pipeline.components.items():
+        tensors = part.state_dict().items() if isinstance(part, torch.nn.Module) else ()
+        empty = [key for key, tensor in tensors if tensor.is_meta]
+        if empty:
+            raise NoSuchBase(source, f"its {name} lacks {len(empty)} of its weights, such as {empty[0]}")
+    for end in ("", "_2", "_3"):
+        tokenizer = getattr(pipeline, f"tokenizer{end}", None)
+        config = getattr(getattr(pipeline, f"text_encoder{end}", None), "config", None)
+        read = getattr(config, "max_position_embeddings", None)
+        if tokenizer is None or not isinstance(read, int) or "CLIP" not in type(tokenizer).__name__:
+            continue
+        given = tokenizer.model_max_length
+        if not isinstance(given, int) or not 2 < given <= read:  # each prompt is filled up to it
+            reason = f"its tokenizer{end} makes {given!s:.40} tokens of every prompt, and its text encoder reads {read}"
+            raise NoSuchBase(source, reason)
+
+# %% ../../nbs/make/base.ipynb #e5cff6c4
+@contextmanager
+def _in_our_words(source: str, place: Path, path: Path) -> Iterator[None]:
+    "Whatever a library has against a model's files, which it sees at another place. Raises NoSuchBase."
+    try:
+        yield
+    except Refusal:
+        raise
+    except Exception as error:  # libraries stumble over configurations in every way that there is
+        folder = path if path.is_dir() else None
+        reason = library_words(error, folder).replace(str(place), str(path))
+        raise NoSuchBase(source, reason) from error
+
 # %% ../../nbs/make/base.ipynb #21fdae71
 def _load_vae(source: str, config: Path | None, dtype: "torch.dtype") -> Any:
     "A VAE from a folder in diffusers' layout, or a single file. Raises NoSuchBase and PickledWeights."
@@ -498,11 +616,11 @@ def _load_vae(source: str, config: Path | None, dtype: "torch.dtype") -> Any:
             raise NoSuchBase(source, "it holds no VAE in a .safetensors file")
         variant = min(_variants(own) - {None}, default=None) if None not in _variants(own) else None
         options = {"use_safetensors": True, "local_files_only": True, "torch_dtype": dtype}
-        with plain_view(own) as view:
+        with plain_view(own) as view, _in_our_words(source, view, own):
             return AutoModel.from_pretrained(str(view), variant=variant, trust_remote_code=False, **options)
     _tensor_names(path)
     local = {} if config is None else {"config": str(config), "local_files_only": True}
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, _in_our_words(source, Path(folder), path):
         return AutoencoderKL.from_single_file(_loadable(path, folder), torch_dtype=dtype, **local)
 
 
@@ -606,40 +724,8 @@ def _notes(given: BaseFiles, own: BaseFiles) -> tuple[str, ...]:
     before, after = given.model_dump(), own.model_dump()
     return tuple(f"its files say {key} = {after[key]!r}" for key in after if after[key] != before[key])
 
-
-def library_words(
-    error: BaseException,  # of a library, about files that aren't ours
-) -> str:
-    "What a library has against a file, in a line: its own words where it meant to speak, else over what it stumbled."
-    words = str(error).strip().split("\n")[0].rstrip(".: ")[:300] or type(error).__name__
-    if isinstance(error, OSError | ValueError | RuntimeError) and not isinstance(error, NotImplementedError):
-        return words
-    words = words.replace("NoneType", "None")
-    return f"its configurations don't fit together ({type(error).__name__}: {words})"
-
-
-def _refuse_unfinished(source: str, pipeline: Any) -> None:
-    "Raise NoSuchBase for a network whose weights are missing, and for a tokenizer that gives more than is read."
-    import torch
-
-    for name, part in pipeline.components.items():
-        tensors = part.state_dict().items() if isinstance(part, torch.nn.Module) else ()
-        empty = [key for key, tensor in tensors if tensor.is_meta]
-        if empty:
-            raise NoSuchBase(source, f"its {name} lacks {len(empty)} of its weights, such as {empty[0]}")
-    for end in ("", "_2", "_3"):
-        tokenizer = getattr(pipeline, f"tokenizer{end}", None)
-        config = getattr(getattr(pipeline, f"text_encoder{end}", None), "config", None)
-        read = getattr(config, "max_position_embeddings", None)
-        if tokenizer is None or not isinstance(read, int) or "CLIP" not in type(tokenizer).__name__:
-            continue
-        given = tokenizer.model_max_length
-        if not isinstance(given, int) or not 2 < given <= read:  # each prompt is filled up to it
-            reason = f"its tokenizer{end} makes {given!s:.40} tokens of every prompt, and its text encoder reads {read}"
-            raise NoSuchBase(source, reason)
-
 # %% ../../nbs/make/base.ipynb #fd54877a
-def _refuse_invented(source: str, pipeline: Any, folder: Path) -> None:
+def _refuse_invented(source: str, pipeline: Any, folder: Path, variant: str | None) -> None:
     "Raise NoSuchBase for a network with more weights than its files: transformers fills in what is missing by chance."
     import torch
     from safetensors import safe_open
@@ -649,6 +735,8 @@ def _refuse_invented(source: str, pipeline: Any, folder: Path) -> None:
             continue
         held = 0
         for path in (folder / name).glob("*.safetensors"):
+            if not _is_of_variant(path, variant):
+                continue
             with safe_open(path, "pt") as file:
                 held += sum(math.prod(file.get_slice(key).get_shape()) for key in file.keys())
         asked = sum(tensor.numel() for tensor in part.parameters())
@@ -661,12 +749,8 @@ def _read_pipeline(source: str | Path, path: Path, files: BaseFiles, dtype: str)
     import torch
 
     with quiet(), plain_view(path) if path.is_dir() else nullcontext(path) as place:
-        try:
+        with _in_our_words(str(source), place, path):
             pipeline = _load_pipeline(source, place, files, getattr(torch, dtype))
-        except Refusal:
-            raise
-        except Exception as error:  # libraries stumble over configurations in every way that there is
-            raise NoSuchBase(str(source), library_words(error).replace(str(place), str(path))) from error
     if not hasattr(pipeline, "vae"):
         raise NoSuchBase(str(source), f"a {type(pipeline).__name__} has no VAE, and can't be rendered here")
     _refuse_unfinished(str(source), pipeline)
@@ -712,7 +796,7 @@ def load_base(
     snapshot = None if path.exists() else _snapshot(source, own.revision)
     folder = path if path.is_dir() else snapshot
     if folder and not own.vae:
-        _refuse_invented(str(source), pipeline, folder)
+        _refuse_invented(str(source), pipeline, folder, files.variant)
     commit = snapshot.name if snapshot else ""
     notes = _notes(given, own)
     return Base(pipeline, source, folder if as_it_lies else None, device, offload, own, notes, commit)
@@ -815,11 +899,7 @@ def fingerprint(
 # %% ../../nbs/make/base.ipynb #ee420c6f
 def _is_read(base: Base, path: Path) -> bool:
     "Whether `load_base` reads a file of a base's folder: of a network's variants only one is."
-    match = _FILE.fullmatch(path.name)
-    if match is None or path.parent not in _networks(base.folder):
-        return True
-    variants = _variants(path.parent)
-    return match["variant"] == (base.files.variant if base.files.variant in variants else None)
+    return path.parent not in _networks(base.folder) or _is_of_variant(path, base.files.variant)
 
 
 def weights_files(
@@ -928,6 +1008,29 @@ def _uncut(tokenizer: Any) -> Callable[[list[str]], list[list[int]]]:
 
     return uncut
 
+# %% ../../nbs/make/base.ipynb #50bba3e8
+_BESIDE = 8  # batches beside each other at most: each takes memory of its own
+
+
+def _one_thread_each(work: Callable[[Any], Any], parts: Sequence[Any]) -> list[Any]:
+    """What `work` makes of each part, by torch in one thread each, as many beside each other as torch has threads. How a product
+    of matrices is split among threads shows in its last digit, by the row; a picture's embedding has to be the same in every row."""
+    import torch
+
+    threads = torch.get_num_threads()
+    if threads == 1:
+        return [work(part) for part in parts]
+
+    def alone(part: Any) -> Any:
+        torch.set_num_threads(1)  # of this thread, and of those that begin meanwhile
+        return work(part)
+
+    try:
+        with ThreadPoolExecutor(min(threads, _BESIDE)) as pool:
+            return list(pool.map(alone, parts))
+    finally:
+        torch.set_num_threads(threads)
+
 # %% ../../nbs/make/base.ipynb #4d5b849c
 @dataclass(frozen=True, eq=False)
 class Judge:
@@ -951,13 +1054,15 @@ class Judge:
         "Rows in padded batches through an encoder; (n, d) float64."
         import torch
 
-        embeddings = []
-        with torch.no_grad():
-            for part in rows.split(self.batch):
-                padding = part[:1].expand(self.batch - len(part), *part.shape[1:])
-                full = torch.cat([part, padding]).to(self.device)
-                embeddings.append(encode(full, normalize=True)[: len(part)].cpu().double())
-        units = torch.cat(embeddings).numpy()
+        def embedded(part: "torch.Tensor") -> "torch.Tensor":
+            padding = part[:1].expand(self.batch - len(part), *part.shape[1:])
+            full = torch.cat([part, padding]).to(self.device)
+            with torch.no_grad():  # of the thread that asks
+                return encode(full, normalize=True)[: len(part)].cpu().double()
+
+        parts = rows.split(self.batch)
+        each = _one_thread_each if self.device == "cpu" else map
+        units = torch.cat(list(each(embedded, parts))).numpy()
         if self.precision == "float64":
             return units
         return units / np.linalg.norm(units, axis=1, keepdims=True)
@@ -1055,7 +1160,7 @@ def load_judge(
     except Refusal:
         raise
     except Exception as error:  # as with a base
-        raise NoSuchJudge(str(source), library_words(error)) from error
+        raise NoSuchJudge(str(source), library_words(error, folder)) from error
     model = model.eval().to(device=device, dtype=getattr(torch, precision))
     digest = judge_digest(folder, [weights], judge_facts(precision, batch))
     return Judge(model, preprocess, texts, digest, batch, str(source), device, precision)

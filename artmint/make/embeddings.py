@@ -62,7 +62,10 @@ def pack_word(
     word: str | None = None,  # the token that calls it; none: the file's own
 ) -> bytes:  # tensors (vectors, width) with their word
     "A textual-inversion file that names its word. Raises NotAnEmbedding."
-    tensors, facts = unpack_tensors(data)
+    try:
+        tensors, facts = unpack_tensors(data)
+    except NotAnAdapter as refusal:
+        raise NotAnEmbedding(refusal.reason) from refusal
     if set(tensors) <= set(ENCODERS) and len(tensors) == 2:
         word = word or facts.get(WORD)
         vectors = {ENCODERS[name]: _vectors(name, tensor) for name, tensor in tensors.items()}
@@ -85,7 +88,7 @@ def pack_word(
     _refuse_blank(word)
     return pack_tensors(vectors, facts)
 
-
+# %% ../../nbs/make/embeddings.ipynb #b0c7c126
 def word_of(
     data: bytes,  # what `pack_word` gave
 ) -> str:

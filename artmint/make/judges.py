@@ -275,7 +275,7 @@ def _load(choice: JudgeChoice, fetch: bool) -> Judge:
     except Refusal:
         raise
     except Exception as error:  # libraries stumble over configurations in every way that there is
-        raise NoSuchJudge(choice.model, library_words(error)) from error
+        raise NoSuchJudge(choice.model, library_words(error, folder)) from error
 
 # %% ../../nbs/make/judges.ipynb #adf088f9
 def judge_of(

@@ -217,7 +217,7 @@ def open_language_model(
     except Refusal:
         raise
     except Exception as error:  # libraries stumble over configurations in every way that there is
-        raise NoLanguageModel(folder.name, library_words(error)) from error
+        raise NoLanguageModel(folder.name, library_words(error, folder)) from error
     if lacking := sorted(report["missing_keys"]) + sorted(map(str, report["mismatched_keys"])):
         reason = f"its weights lack {len(lacking)} tensors, {lacking[0]} among them"
         raise NoLanguageModel(folder.name, reason)

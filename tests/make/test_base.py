@@ -1,8 +1,10 @@
 "A base is named by what determines pixels; a pickle is never loaded."
 
 import hashlib
+import io
 import json
 import pickle
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -10,9 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
+from artmint.core.canon import Refusal
 from artmint.core.collection import BaseFiles
+from artmint.make.adapters import header_of, pack_tensors, read_adapter, unpack_tensors
 from artmint.make.base import (
     DATA_FOLDER,
     CodeInModel,
@@ -27,9 +33,14 @@ from artmint.make.base import (
     load_judge,
     plain_view,
     weights_files,
+    why_no_tensors,
 )
+from artmint.make.embeddings import read_embedding
+from artmint.make.ip_adapters import read_ip_adapter
+from artmint.make.upscalers import load_upscaler, read_upscaler
 from artmint.publish.tokens import public_source
 from artmint.train.drawings import draw, subjects
+from tests.suites import some
 
 
 @pytest.fixture(scope="module")
@@ -348,6 +359,22 @@ def test_a_folder_without_a_model_is_named(tmp_path):
         load_judge(tmp_path)
 
 
+def test_a_picture_is_embedded_alike_in_every_row_whatever_the_threads():
+    "A product of matrices that two threads share differs in its last digit from row to row."
+    judge, before = load_judge(), torch.get_num_threads()
+    images = [draw(subject, number) for number, subject in enumerate(subjects()[:48:3])]
+    try:
+        torch.set_num_threads(2)
+        forth, back = judge.encode_images(images), judge.encode_images(images[::-1])[::-1]
+        assert torch.get_num_threads() == 2
+        torch.set_num_threads(1)
+        alone = judge.encode_images(images)
+    finally:
+        torch.set_num_threads(before)
+    assert np.array_equal(forth, back)
+    assert np.array_equal(forth, alone)
+
+
 @pytest.mark.slow
 def test_embeddings_depend_on_nothing_beside_the_picture():
     judge = load_judge()
@@ -563,4 +590,109 @@ def test_a_number_beyond_all_models_is_refused_before_a_library_builds_it(copy, 
     settings = copy / "vae" / "config.json"
     settings.write_text(json.dumps(json.loads(settings.read_text()) | {"num_decoder_blocks": [1, number]}))
     with pytest.raises(NoSuchBase, match="more than any model has"):
+        load_base(copy)
+
+
+# ------------------------------------------------------------------ what lies in the place of weights
+
+
+def weights() -> bytes:
+    "A safetensors file of four tensors."
+    return pack_tensors({f"layer.{number}": torch.ones(3, number + 1) for number in range(4)}, {"by": "hand"})
+
+
+def pickled() -> bytes:
+    "What torch.save writes, and many rename."
+    file = io.BytesIO()
+    torch.save({"a": torch.ones(3)}, file)
+    return file.getvalue()
+
+
+INSTEAD = {
+    "a pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n", "git lfs pull"),
+    "a login": (b"\n<!DOCTYPE html><html>Log in to download</html>", "a web page"),
+    "an answer": (b'{"error": "Unauthorized"}', "it is JSON"),
+    "an archive of torch": (pickled(), "a pickle, whatever it is called"),
+    "a bare pickle": (pickle.dumps({"weights": list(range(99))}), "a pickle, whatever it is called"),
+    "another format": (b"GGUF\x03\0\0\0\x24\1\0\0\0\0\0\0", "a GGUF file"),
+    "nothing": (b"", "it is empty"),
+    "a part": (
+        weights()[:-5],
+        f"it ends after {len(weights()) - 5} of {len(weights())} bytes: fetch it again",
+    ),
+    "a part of its header": (weights()[:40], "fetch it again"),
+    "noise": (b"\xfe" * 5000, "it has 5,000 bytes, and the first of them are those of something else"),
+}
+READERS = {
+    "base": lambda path: load_base(path),
+    "adapter": lambda path: unpack_tensors(read_adapter(path)),
+    "its header": lambda path: header_of(path.read_bytes()),
+    "embedding": lambda path: read_embedding(path, "word"),
+    "upscaler": lambda path: load_upscaler(read_upscaler(path)),
+    "image prompt": lambda path: read_ip_adapter(path, load_base().pipeline),
+}
+
+
+@pytest.mark.parametrize("name", INSTEAD)
+def test_what_lies_in_the_place_of_weights_is_called_by_its_name(tmp_path, name):
+    "Whoever reads it: a Git LFS pointer isn't 'header too large', and a download that broke off says how far it came."
+    data, words = INSTEAD[name]
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(data)
+    assert words in why_no_tensors(path)
+    assert why_no_tensors(path) == why_no_tensors(data)
+    for reader, read in READERS.items():
+        with pytest.raises(Refusal, match=re.escape(words)) as refusal:
+            read(path)
+        assert refusal.value.exit_code == 2, reader
+
+
+@pytest.mark.parametrize("name", some(INSTEAD, {"a pointer", "a part"}))
+def test_a_folder_says_which_of_its_files_isnt_there(copy, tmp_path, name):
+    "Of a base, of a VAE that replaces the base's, of a judge; and no place of ours is named."
+    data, words = INSTEAD[name]
+    vae, judge = tmp_path / "another", tmp_path / "judge"
+    shutil.copytree(copy / "vae", vae)
+    shutil.copytree(DATA_FOLDER / "judge", judge)
+    (copy / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(data)
+    (vae / "diffusion_pytorch_model.safetensors").write_bytes(data)
+    (judge / "open_clip_model.safetensors").write_bytes(data)
+    own = {copy: "unet/diffusion_pytorch_model", vae: "diffusion_pytorch_model", judge: "open_clip_model"}
+    loads = {
+        copy: lambda: load_base(copy),
+        vae: lambda: load_base(files=BaseFiles(vae=str(vae))),
+        judge: lambda: load_judge(judge),
+    }
+    for folder, load in loads.items():
+        with pytest.raises(Refusal) as refusal:
+            load()
+        assert f"from '{folder}': {own[folder]}.safetensors is no safetensors file: " in str(refusal.value)
+        assert words in str(refusal.value)
+
+
+def test_a_file_that_is_not_read_is_no_reason(base, copy):
+    "Who fetched one variant of the weights has pointers in the place of the others."
+    pointer, _ = INSTEAD["a pointer"]
+    (copy / "unet" / "diffusion_pytorch_model.fp16.safetensors").write_bytes(pointer)
+    assert load_base(copy).digest == base.digest
+
+
+@given(st.integers(0, len(weights())))
+def test_every_part_of_a_file_is_known_for_a_part(size):
+    assert bool(why_no_tensors(weights()[:size])) == (size < len(weights()))
+
+
+@given(st.binary(max_size=200), st.integers(0, 2**64 - 1))
+def test_whatever_the_bytes_say_they_are_looked_at_in_words(body, length):
+    assert isinstance(why_no_tensors(length.to_bytes(8, "little") + body), str)
+
+
+def test_weights_of_another_variant_dont_stand_for_those_that_are_missing(copy):
+    "transformers fills in by chance what a file lacks; the files that aren't read make up for nothing."
+    path = copy / "text_encoder" / "model.safetensors"
+    tensors = load_file(path)
+    save_file(tensors, path.with_name("model.fp16.safetensors"), {"format": "pt"})
+    del tensors[max(tensors, key=lambda name: tensors[name].numel())]
+    save_file(tensors, path, {"format": "pt"})
+    with pytest.raises(NoSuchBase, match="its text_encoder should have"):
         load_base(copy)
