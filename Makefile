@@ -72,14 +72,18 @@ studio/studio.toml:
 	mkdir -p studio
 	cp batches/studio.example.toml $@
 
-.venv/python: locks/uv.txt
+.venv/python:
 	$(PYTHON) -m venv .venv
+	touch $@
+
+# Where it isn't to be had, pip does its work.
+.venv/uv: .venv/python locks/uv.txt
 	-$(PIP) --require-hashes --only-binary :all: --requirement locks/uv.txt
 	touch $@
 
 # Every file is held against its hash, and none is built where it is installed: but for three that ape needs and that
 # exist as sources alone. They, and this package, are built by the setuptools of the lock.
-.venv/demo: .venv/python $(FACTS) locks/demo.txt
+.venv/demo: .venv/uv $(FACTS) locks/demo.txt
 	$(HASHED) locks/demo.txt
 	$(THIS)
 	touch $@
@@ -95,7 +99,8 @@ studio/studio.toml:
 
 .venv/lock: .venv/python
 	$(PYTHON) -m venv .venv/lock
-	.venv/lock/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt uv build==1.6.1 twine==7.0.0
+	.venv/lock/bin/pip install --quiet --disable-pip-version-check build==1.6.1 twine==7.0.0
+	.venv/lock/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --requirement locks/uv.txt
 	touch $@
 
 $(NODE_MODULES): contracts/package.json contracts/package-lock.json

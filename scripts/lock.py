@@ -67,7 +67,9 @@ def main(uv: str) -> None:
     low = ("--resolution", "lowest-direct", "--python-version", OLDEST)
     texts["lowest"] = compiled(uv, [*requirements(*LOWEST), *builders()], *low)
     for name, text in texts.items():
-        (ROOT / "locks" / f"{name}.txt").write_text(f"# {HEADS[name]}\n{text}", encoding="utf-8")
+        path, whole = ROOT / "locks" / f"{name}.txt", f"# {HEADS[name]}\n{text}"
+        if not path.exists() or path.read_text(encoding="utf-8") != whole:  # make looks at the time
+            path.write_text(whole, encoding="utf-8")
 
 
 if __name__ == "__main__":

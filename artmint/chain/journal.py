@@ -16,7 +16,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
-from hexbytes import HexBytes
 
 if TYPE_CHECKING:
     from web3 import Web3
@@ -273,6 +272,8 @@ def landed_before(
     purpose: dict[str, str | int],  # what it is for
 ) -> Transaction | None:  # None: it wasn't among them
     "The transaction of an earlier run that did what a call is to do."
+    from hexbytes import HexBytes
+
     made = hasattr(call, "data_in_transaction")  # a constructor: nobody is called
     data = call.data_in_transaction if made else call._encode_transaction_data()
     for one in settled:
@@ -287,6 +288,8 @@ def landed_before(
 
 def _same_place(one: Any, other: Any) -> bool:
     "Whether two are one address, as bytes or as text."
+    from hexbytes import HexBytes
+
     return bytes(HexBytes(one or b"")) == bytes(HexBytes(other or b""))
 
 
@@ -614,6 +617,8 @@ def _block_hash(web3: "Web3", number: int) -> str:
 
 def _stands(web3: "Web3", receipt: "TxReceipt") -> bool:
     "Whether the block that a receipt names is there. Raises IncompleteAnswer."
+    from hexbytes import HexBytes
+
     for field in ("blockNumber", "status", "gasUsed"):
         if receipt.get(field) is None:
             raise IncompleteAnswer(f"The receipt {receipt['transactionHash'].to_0x_hex()}", field)

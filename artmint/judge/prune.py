@@ -221,7 +221,7 @@ class Pruner(Record):
 
     def value(self, scores: np.ndarray) -> np.ndarray:
         """How promising previews are, from their scores (n, d): (n,). With rules' odds the logarithm of the chance to be
-        accepted, else of the odds but for a constant."""
+        accepted, were the rules independent of each other; else of the odds but for a constant."""
         units = (scores - np.array(self.middle)) / np.array(self.spread)
         liked = (units * np.array(self.weights)).sum(1)
         if self.odds:
@@ -421,6 +421,11 @@ def _outcomes(
     return rows
 
 # %% ../../nbs/judge/prune.ipynb #fc543088
+def _kept_under(rules: str, judge: Judge, step: int) -> str:
+    "What the keys of previews begin with that this judge scored under these conditions."
+    return f"{rules}/{judge.digest}/{step}/"
+
+
 def current_pruner(
     catalog: Catalog,  # where previews and verdicts are
     collection: Collection,  # whose
@@ -437,7 +442,7 @@ def current_pruner(
     pruner = _made_before(catalog, collection, about, promise)
     if pruner:
         return pruner
-    rows = _outcomes(catalog, collection, f"{rules}/{step}/")
+    rows = _outcomes(catalog, collection, _kept_under(rules, judge, step))
     if len(rows) < 8:
         return None
     scores = np.array([[seen[name] for name in scorers] for seen, _, _ in rows])
@@ -459,7 +464,7 @@ class _PreviewJudge:
     slots: dict[int, Slot]
     attempts: list[Attempt]
     pruner: Pruner | None
-    prefix: str  # of the keys of preview records: rules/step/
+    prefix: str  # of the keys of preview records: rules/judge/step/
 
     def keep(self, part: list[int], previews: list[Image.Image]) -> list[bool]:
         "Which of a batch go on; the others are recorded as stopped."
@@ -546,7 +551,7 @@ def generate_some(
     generate(catalog, painter, [every[dna] for dna in every if dna in made])  # lost files, judged before
     missing = [attempt for dna, attempt in every.items() if dna not in made | stopped]
     step, bound = (pruner.step, pruner) if isinstance(pruner, Pruner) else (pruner, None)
-    prefix = f"{conditions_digest(catalog, collection, base.digest)}/{step}/"
+    prefix = _kept_under(conditions_digest(catalog, collection, base.digest), judge, step)
     scorers = _for_previews(collection, judge, catalog)
     looker = _PreviewJudge(catalog, judge, scorers, {s.id: s for s in slots}, missing, bound, prefix)
     account = _Account(Meter(catalog, "generate", base.device != "cpu"), missing, progress)

@@ -21,6 +21,7 @@ import platform
 import re
 import struct
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
@@ -431,13 +432,16 @@ _INSTEAD = (  # how what lies in the place of weights begins, and what it is
 _LONGEST_HEADER = 100_000_000  # bytes; the library reads none that is longer
 
 # %% ../../nbs/make/base.ipynb #254a7108
-def _no_header(start: bytes, size: int) -> str:
-    "What a file of this size is whose first bytes announce no header."
+def _no_header(start: bytes, size: int, length: int) -> str:
+    "What a file of this size is whose first bytes announce a header that it hasn't."
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     for beginning, instead in _INSTEAD:
-        if start.lstrip().startswith(beginning):
+        if text.startswith(beginning):
             return instead
-    if start.lstrip()[:1] in (b"{", b"["):
+    if text[:1] in (b"{", b"["):
         return "it is JSON: an answer in place of the download"
+    if length <= _LONGEST_HEADER:
+        return f"it ends after {size:,} of {8 + length:,} bytes: fetch it again"
     return f"it has {size:,} bytes, and the first of them are those of something else"
 
 # %% ../../nbs/make/base.ipynb #e1544dc8
@@ -451,8 +455,8 @@ def why_no_tensors(
     with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
         start = file.read(64)
         length = int.from_bytes(start[:8], "little")
-        if length > _LONGEST_HEADER:
-            return _no_header(start, size)
+        if length > min(_LONGEST_HEADER, size - 8):
+            return _no_header(start, size, length)
         file.seek(8)
         header = file.read(length)
     try:
@@ -546,10 +550,15 @@ def _load_single_file(path: Path, files: BaseFiles, dtype: "torch.dtype") -> Any
             raise NoSuchBase(str(path), f"it has no {part} in it: {cure}") from error
 
 # %% ../../nbs/make/base.ipynb #f213774d
-def _broken_weights(folder: Path) -> str:
-    "The first file of weights that is none, and why; empty where each begins as it should."
+def _broken_weights(folder: Path, variant: str | None) -> str:
+    "The first file of weights that is read and is none, and why; empty where each begins as it should."
     for path in sorted(folder.rglob("*.safetensors")):
-        reason = why_no_tensors(path)
+        if not _is_of_variant(path, variant):
+            continue
+        try:
+            reason = why_no_tensors(path)
+        except OSError as error:
+            reason = f"it can't be read ({error.strerror})"
         if reason:
             return f"{path.relative_to(folder)} is no safetensors file: {reason}"
     return ""
@@ -558,10 +567,11 @@ def _broken_weights(folder: Path) -> str:
 def library_words(
     error: BaseException,  # of a library, about files that aren't ours
     folder: Path | None = None,  # of the model that it couldn't load
+    variant: str | None = None,  # of the weights, that was asked for
 ) -> str:
     """What a library has against a file, in a line: what is seen at the model's weights, else the library's own words where it
     meant to speak, else over what it stumbled."""
-    reason = _broken_weights(folder) if folder else ""
+    reason = _broken_weights(folder, variant) if folder else ""
     if reason:
         return reason
     words = str(error).strip().split("\n")[0].rstrip(".: ")[:300] or type(error).__name__
@@ -593,7 +603,7 @@ def _refuse_unfinished(source: str, pipeline: Any) -> None:
 
 # %% ../../nbs/make/base.ipynb #e5cff6c4
 @contextmanager
-def _in_our_words(source: str, place: Path, path: Path) -> Iterator[None]:
+def _in_our_words(source: str, place: Path, path: Path, variant: str | None = None) -> Iterator[None]:
     "Whatever a library has against a model's files, which it sees at another place. Raises NoSuchBase."
     try:
         yield
@@ -601,7 +611,7 @@ def _in_our_words(source: str, place: Path, path: Path) -> Iterator[None]:
         raise
     except Exception as error:  # libraries stumble over configurations in every way that there is
         folder = path if path.is_dir() else None
-        reason = library_words(error, folder).replace(str(place), str(path))
+        reason = library_words(error, folder, variant).replace(str(place), str(path))
         raise NoSuchBase(source, reason) from error
 
 # %% ../../nbs/make/base.ipynb #21fdae71
@@ -616,7 +626,7 @@ def _load_vae(source: str, config: Path | None, dtype: "torch.dtype") -> Any:
             raise NoSuchBase(source, "it holds no VAE in a .safetensors file")
         variant = min(_variants(own) - {None}, default=None) if None not in _variants(own) else None
         options = {"use_safetensors": True, "local_files_only": True, "torch_dtype": dtype}
-        with plain_view(own) as view, _in_our_words(source, view, own):
+        with plain_view(own) as view, _in_our_words(source, view, own, variant):
             return AutoModel.from_pretrained(str(view), variant=variant, trust_remote_code=False, **options)
     _tensor_names(path)
     local = {} if config is None else {"config": str(config), "local_files_only": True}
@@ -749,7 +759,7 @@ def _read_pipeline(source: str | Path, path: Path, files: BaseFiles, dtype: str)
     import torch
 
     with quiet(), plain_view(path) if path.is_dir() else nullcontext(path) as place:
-        with _in_our_words(str(source), place, path):
+        with _in_our_words(str(source), place, path, files.variant):
             pipeline = _load_pipeline(source, place, files, getattr(torch, dtype))
     if not hasattr(pipeline, "vae"):
         raise NoSuchBase(str(source), f"a {type(pipeline).__name__} has no VAE, and can't be rendered here")
@@ -1012,24 +1022,32 @@ def _uncut(tokenizer: Any) -> Callable[[list[str]], list[list[int]]]:
 _BESIDE = 8  # batches beside each other at most: each takes memory of its own
 
 
+_STARTING = threading.Lock()
+
+
 def _one_thread_each(work: Callable[[Any], Any], parts: Sequence[Any]) -> list[Any]:
-    """What `work` makes of each part, by torch in one thread each, as many beside each other as torch has threads. How a product
-    of matrices is split among threads shows in its last digit, by the row; a picture's embedding has to be the same in every row."""
+    """What `work` makes of each part, by torch in one thread each; as many beside each other as torch has threads, at most eight.
+    How a product of matrices is split among threads shows in its last digit, by the row; a picture's embedding has to be the same
+    in every row."""
     import torch
 
     threads = torch.get_num_threads()
     if threads == 1:
         return [work(part) for part in parts]
+    count = min(threads, _BESIDE, len(parts))
+    begun = threading.Barrier(count + 1)
 
-    def alone(part: Any) -> Any:
-        torch.set_num_threads(1)  # of this thread, and of those that begin meanwhile
-        return work(part)
+    def settle() -> None:
+        torch.set_num_threads(1)  # of this thread; and of every one that begins before it is taken back
+        torch.get_num_threads()  # from here on the thread keeps its number
+        begun.wait()
 
-    try:
-        with ThreadPoolExecutor(min(threads, _BESIDE)) as pool:
-            return list(pool.map(alone, parts))
-    finally:
-        torch.set_num_threads(threads)
+    with ThreadPoolExecutor(count, initializer=settle) as pool:
+        with _STARTING:
+            results = pool.map(work, parts)
+            begun.wait()
+            torch.set_num_threads(threads)
+        return list(results)
 
 # %% ../../nbs/make/base.ipynb #4d5b849c
 @dataclass(frozen=True, eq=False)

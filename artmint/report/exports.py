@@ -182,7 +182,7 @@ def _parquet(path: Path, rows: list[dict]) -> None:
     with replacing(path) as file:
         parquet.write_table(pyarrow.Table.from_pylist(rows, schema=schema), file)
 
-
+# %% ../../nbs/report/exports.ipynb #d54221b7
 _SAMPLE = ("name", "labels", "value")
 _BEGINNINGS = {  # of every file that an export ever wrote under the name
     "kpis.json": '{\n  "currency": ',
@@ -192,12 +192,29 @@ _BEGINNINGS = {  # of every file that an export ever wrote under the name
 }
 
 
+def _is_own_table(path: Path) -> bool:
+    "Whether a Parquet file has the columns of ours; where nothing can read it, nothing will be written either."
+    try:
+        from pyarrow import ArrowInvalid, parquet
+    except ImportError:
+        return True
+    try:
+        return parquet.read_schema(path).names == list(COLUMNS)
+    except (ArrowInvalid, OSError):
+        return False
+
+
 def _refuse_somebodys(into: Path) -> None:
     "Refuse a folder with a file of somebody else's under a name of ours. Raises SomebodysFile."
+    table = into / "ledger.parquet"
+    if table.exists() and not _is_own_table(table):
+        raise SomebodysFile(str(table))
     for name, beginning in _BEGINNINGS.items():
         path, own = into / name, beginning.encode()
         if not path.exists():
             continue
+        if not path.is_file():
+            raise SomebodysFile(str(path))
         with open(path, "rb") as file:
             began = file.read(len(own))
         if began and began != own:

@@ -88,7 +88,9 @@ def test_the_two_commands_take_nothing_without_a_hash():
     assert re.search(r"^HASHED := \$\(BIN\)/python scripts/install.py$", text, re.MULTILINE)
     assert script("install").options("lock", [])[:3] == ["--require-hashes", "--only-binary", ":all:"]
     assert re.search(
-        r"^\t-\$\(PIP\) --require-hashes --only-binary :all: .*locks/uv.txt$", text, re.MULTILINE
+        r"^\.venv/uv: .*\n\t-\$\(PIP\) --require-hashes --only-binary :all: .*locks/uv.txt$",
+        text,
+        re.MULTILINE,
     )
     for target in ("demo", "dev"):
         recipe = re.search(rf"^\.venv/{target}:.*\n((?:\t.*\n)+)", text, re.MULTILINE)[1]
@@ -129,8 +131,16 @@ def test_what_pip_is_set_to_is_handed_to_uv_and_what_is_set_for_uv_comes_first()
 
 def test_nothing_in_the_environment_turns_the_hashes_off():
     assert script("install").uv_environment({}, {"UV_NO_VERIFY_HASHES": "1"}) == {
-        "UV_INDEX_STRATEGY": "unsafe-best-match"
+        "UV_INDEX_STRATEGY": "unsafe-best-match",
+        "UV_NO_CACHE": "1",
     }
+
+
+def test_an_index_that_uv_is_given_by_its_older_name_stays():
+    settings = {"index-url": "https://pip.example", "extra-index-url": "https://more.example"}
+    given = {"UV_INDEX_URL": "https://uv.example", "UV_EXTRA_INDEX_URL": "https://uv.example/more"}
+    ready = script("install").uv_environment(settings, given)
+    assert "UV_DEFAULT_INDEX" not in ready and "UV_INDEX" not in ready
 
 
 @pytest.fixture(scope="module")
@@ -154,16 +164,12 @@ def bare(tmp_path_factory):
     return folder, hashlib.sha256(wheel.read_bytes()).hexdigest()
 
 
-def installed(folder: Path, sha256: str) -> subprocess.CompletedProcess:
+def installed(folder: Path, sha256: str, **more: str) -> subprocess.CompletedProcess:
     "Install a lock with that hash; pip is set to look into the folder of wheels and nowhere else."
     lock = folder / "lock.txt"
     lock.write_text(f"emblem==1.0 --hash=sha256:{sha256}\n")
     ready = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "UV_"))}
-    ready |= {
-        "PIP_FIND_LINKS": str(folder / "wheels"),
-        "PIP_NO_INDEX": "1",
-        "UV_CACHE_DIR": str(folder / "cache"),
-    }
+    ready |= {"PIP_FIND_LINKS": str(folder / "wheels"), "PIP_NO_INDEX": "1", **more}
     command = [folder / "venv" / "bin" / "python", ROOT / "scripts" / "install.py", lock]
     return subprocess.run(command, env=ready, capture_output=True, text=True)
 
@@ -183,15 +189,30 @@ def test_uv_finds_what_pip_would_and_both_refuse_another_hash(bare):
     assert brought(folder)
     refused = installed(folder, "0" * 64)
     assert refused.returncode != 0 and "pip does it" in refused.stdout
-    assert "hash" in refused.stderr.lower()
+    by_uv, by_pip = "hash mismatch", "do not match the hashes"
+    assert by_uv in refused.stderr.lower() and by_pip in refused.stderr.lower()
     assert not brought(folder)
+
+
+def test_an_edited_file_of_one_environment_comes_into_no_other(bare):
+    "Not even from a cache that somebody asked for: files are copied from there."
+    folder, sha256 = bare
+    cache = {"UV_CACHE_DIR": str(folder / "cache")}
+    assert installed(folder, sha256, **cache).returncode == 0
+    (module,) = (folder / "venv").rglob("emblem.py")
+    module.write_text("raise SystemExit('edited')\n")
+    assert not brought(folder)
+    assert installed(folder, sha256, **cache).returncode == 0
+    assert brought(folder)
 
 
 @pytest.mark.slow
 def test_without_uv_pip_installs_the_same(bare):
     folder, sha256 = bare
-    (folder / "venv" / "bin" / "uv").unlink()
+    uv = folder / "venv" / "bin" / "uv"
+    uv.rename(uv.with_name("aside"))
     done = installed(folder, sha256)
+    uv.with_name("aside").rename(uv)
     assert done.returncode == 0 and "pip does it" in done.stdout, done.stderr
     assert brought(folder)
 

@@ -1,6 +1,7 @@
 "Seed pruning: the same pixels, a promise that holds, and a round that can be judged."
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,10 @@ from artmint.judge.curator import accepts_needed
 from artmint.studio.ledger import ledger_lines, load_money
 from artmint.metrics import batch_history, kpis
 from artmint.judge.decisions import Verdict, decide, record_verdict
+from artmint.judge import prune
 from artmint.judge.prune import (
     Pruner,
+    _kept_under,
     _made_before,
     _outcomes,
     conditions_digest,
@@ -204,6 +207,31 @@ def test_finished_scores_are_those_that_rules_were_held_against(tmp_path):
     assert _outcomes(catalog, TINY, "rules/5/") == [({"contrast": 0.4}, {"contrast": 0.5}, False)]
 
 
+@dataclass(frozen=True)
+class Named:
+    "Of a judge what a bound is made for."
+
+    digest: str
+
+
+def test_what_one_judge_scored_is_nothing_that_another_learns_from(tmp_path, monkeypatch):
+    "A score of the same name is on another scale."
+    catalog = Catalog(tmp_path)
+    monkeypatch.setattr(prune, "_for_previews", lambda *_: {"contrast": None})
+    conditions = conditions_digest(catalog, TINY, "0" * 64)
+    first, second = Named("1" * 64), Named("2" * 64)
+    rng = np.random.default_rng(5)
+    for number in range(300):
+        dna, seen = f"{number:064x}", float(rng.normal())
+        key = f"{_kept_under(conditions, first, 5)}{dna}"
+        catalog.put_all("preview", {key: {"scores": {"contrast": seen}}})
+        finished = {"contrast": seen + float(rng.normal()) / 3}
+        record_verdict(catalog, decide(dna, finished, (Rule(scorer="contrast", min=0.2),)))
+    assert current_pruner(catalog, TINY, second, "0" * 64, 5) is None
+    assert current_pruner(catalog, TINY, first, "0" * 64, 5).judge == first.digest
+    assert current_pruner(catalog, TINY, second, "0" * 64, 5) is None
+
+
 def test_too_few_accepts_promise_nothing():
     scores, good = drawn(np.random.default_rng(0), 2 * accepts_needed() - 4, False)
     assert fit_pruner(scores, good, ABOUT) is None
@@ -224,7 +252,7 @@ def studio(base, tmp_path_factory):
     slots = frozen_slots(catalog, tiny, "tiny")
     attempts = attempts_of(catalog, tiny, slots, "tiny", 1, Diffusers(base))
     generate_some(catalog, Diffusers(base), judge, tiny, slots, attempts[:3], 1)
-    previews = catalog.all("preview", f"{conditions_digest(catalog, tiny, base.digest)}/1/")
+    previews = catalog.all("preview", f"{conditions_digest(catalog, tiny, base.digest)}/{judge.digest}/1/")
     values = sorted(body["scores"]["contrast"] for body in previews.values())
     about = {
         "step": 1,

@@ -362,7 +362,7 @@ def test_a_folder_without_a_model_is_named(tmp_path):
 def test_a_picture_is_embedded_alike_in_every_row_whatever_the_threads():
     "A product of matrices that two threads share differs in its last digit from row to row."
     judge, before = load_judge(), torch.get_num_threads()
-    images = [draw(subject, number) for number, subject in enumerate(subjects()[:48:3])]
+    images = [draw(subject, number) for number, subject in enumerate(subjects()[:120:3])]  # three batches
     try:
         torch.set_num_threads(2)
         forth, back = judge.encode_images(images), judge.encode_images(images[::-1])[::-1]
@@ -620,6 +620,8 @@ INSTEAD = {
         weights()[:-5],
         f"it ends after {len(weights()) - 5} of {len(weights())} bytes: fetch it again",
     ),
+    "a page with a mark before it": (b"\xef\xbb\xbf<html>Log in</html>", "a web page"),
+    "the beginning of an archive": (b"PK\x03\x04", "a pickle, whatever it is called"),
     "a part of its header": (weights()[:40], "fetch it again"),
     "noise": (b"\xfe" * 5000, "it has 5,000 bytes, and the first of them are those of something else"),
 }
@@ -671,10 +673,24 @@ def test_a_folder_says_which_of_its_files_isnt_there(copy, tmp_path, name):
 
 
 def test_a_file_that_is_not_read_is_no_reason(base, copy):
-    "Who fetched one variant of the weights has pointers in the place of the others."
+    "Who fetched one variant of the weights has pointers in the place of the others; another fault is told as what it is."
     pointer, _ = INSTEAD["a pointer"]
     (copy / "unet" / "diffusion_pytorch_model.fp16.safetensors").write_bytes(pointer)
     assert load_base(copy).digest == base.digest
+    path = copy / "unet" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"norm_num_groups": 7}))
+    with pytest.raises(NoSuchBase) as refusal:
+        load_base(copy)
+    assert "pointer" not in str(refusal.value)
+
+
+def test_a_link_into_nowhere_is_told_in_words(copy):
+    "A cache that was cleared leaves such links."
+    path = copy / "unet" / "diffusion_pytorch_model.safetensors"
+    path.unlink()
+    path.symlink_to(copy / "gone")
+    with pytest.raises(NoSuchBase, match="can't be read"):
+        load_base(copy)
 
 
 @given(st.integers(0, len(weights())))

@@ -89,3 +89,13 @@ def test_an_export_replaces_its_own_files_and_nobody_elses(small, tmp_path):
         export(catalog, tiny, range(1, 5), tmp_path)
     assert theirs.read_text() == "month,visitors\n"
     assert {path.name for path in tmp_path.iterdir()} == {"own", "kpis.csv"}
+    for name, content in (("ledger.parquet", b"mine"), ("kpis.prom", None)):
+        folder = tmp_path / name / "into"
+        folder.mkdir(parents=True)
+        if content is None:
+            (folder / name).mkdir()
+        else:
+            (folder / name).write_bytes(content)
+        with pytest.raises(SomebodysFile, match=name):
+            export(catalog, tiny, range(1, 5), folder, parquet=True)
+        assert [path.name for path in folder.iterdir()] == [name]
