@@ -81,11 +81,9 @@ def options(lock: str, sources: list[str]) -> list[str]:
 
 def main(lock: str, *sources: str) -> int:
     "Install a lock; the exit code."
-    count, start = (
-        len(re.findall(r"^[\w.-]+==", Path(lock).read_text(encoding="utf-8"), re.MULTILINE)),
-        time.time(),
-    )
-    print(f"Installing {lock}: up to {count} packages, each file held against its hash.", flush=True)
+    named = re.findall(r"^[\w.-]+==", Path(lock).read_text(encoding="utf-8"), re.MULTILINE)
+    start = time.time()
+    print(f"Installing {lock}: up to {len(named)} packages, each file held against its hash.", flush=True)
     reason = by_uv(lock, list(sources))
     if reason:
         print(f"{reason}; pip does it, which takes some minutes.", flush=True)
