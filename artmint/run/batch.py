@@ -143,7 +143,10 @@ def load_batch(
         entries = read_toml(file_bytes(path))
         if "traits" in entries:
             raise CollectionNamed
-        return Batch.model_validate_json(canonical(plain_times({**entries, "path": str(path)})))
+        own = {"path": str(path)} | {key: entries[key] for key in ("parameters",) if key in entries}
+        return Batch.model_validate_json(
+            canonical(plain_times(entries) | own)
+        )  # no notebook's parameter is a time
     except OSError as error:
         folder = Path(path) if Path(path).is_dir() else Path(path).parent
         why = FOLDER_NAMED if folder == Path(path) else error.strerror or type(error).__name__

@@ -18,6 +18,10 @@ from tests.conftest import TINY
         ("name = ", "Invalid"),
         ("name = 'small'\ncollection = 'c'\nquantity = 0\nstages = ['a']", "quantity"),
         ("name = '../up'\ncollection = 'c'\nquantity = 1\nstages = ['a']", "name"),
+        (
+            "name = 'small'\ncollection = 'c'\nquantity = 1\nstages = ['00_seeds']\n[parameters.00_seeds]\na = 2026-01-01",
+            "date",
+        ),
         ("name = 'small'\ncolection = 'c'\nquantity = 1\nstages = ['a']", "colection"),
     ],
 )
