@@ -8326,6 +8326,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                  'artmint/service/webhooks.py'),
                                           'artmint.service.webhooks._event_of': ( 'service/webhooks.html#_event_of',
                                                                                   'artmint/service/webhooks.py'),
+                                          'artmint.service.webhooks._failure': ( 'service/webhooks.html#_failure',
+                                                                                 'artmint/service/webhooks.py'),
                                           'artmint.service.webhooks._file_of': ( 'service/webhooks.html#_file_of',
                                                                                  'artmint/service/webhooks.py'),
                                           'artmint.service.webhooks._let_go': ( 'service/webhooks.html#_let_go',

@@ -337,6 +337,14 @@ class Sending:
     seconds: float = 0.0  # that it took
 
 
+def _failure(refusal: Refusal) -> dict[str, Any]:
+    "What became of a message that was not taken."
+    if isinstance(refusal, NoAnswer):
+        return {"error": refusal.reason, "wait": min(refusal.wait, 3600.0)}
+    words = getattr(refusal, "reason", "it leads into a private network; nothing was sent")
+    return {"error": words, "gone": getattr(refusal, "status", 0) == 410}
+
+
 def send_message(
     file: EndpointFile,  # where to, and the secrets
     event: Event,  # what
@@ -350,15 +358,13 @@ def send_message(
     how = {"seconds": patience, "trusted": TRUST_NONE, "networks": networks}
     question = Request(file.url, "POST", headers, lambda: [body], **how)
     outcome: dict[str, Any] = {}
+    taken = False
     try:
         with open_response(question) as answer:
+            taken = True  # the status says so, whatever becomes of the words behind it
             answer.read(1 << 10)
-    except NoAnswer as refusal:
-        outcome = {"error": refusal.reason, "wait": min(refusal.wait, 3600.0)}
     except Refusal as refusal:
-        status = getattr(refusal, "status", 0)
-        words = getattr(refusal, "reason", "it leads into a private network; nothing was sent")
-        outcome = {"error": words, "gone": status == 410}
+        outcome = {} if taken else _failure(refusal)
     return Sending(seconds=time.time() - began, **outcome)
 
 # %% ../../nbs/service/webhooks.ipynb #ac167167

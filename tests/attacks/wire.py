@@ -64,11 +64,16 @@ def head_of(wire: socket.socket) -> bytes:
 
 
 def saying(answer: bytes) -> Script:
-    "Says some bytes, and closes."
+    """Says some bytes, and no more. What is still being asked is read to its end: closing before would reset the
+    connection, and the answer might never come."""
 
     def script(wire: socket.socket) -> None:
         head_of(wire)
         wire.sendall(answer)
+        wire.shutdown(socket.SHUT_WR)
+        wire.settimeout(10)
+        while wire.recv(65536):
+            pass
 
     return script
 

@@ -156,7 +156,11 @@ TAKEN = {  # answers that are answers to some: what they say is for others to ho
     "question": ("no content, and content",),
     "download": ("no content, and content",),
     "webhook": (
+        "a piece of -1 bytes",
         "a piece of 2^63 bytes",
+        "a piece of letters",
+        "a piece without an end",
+        "a piece whose line never ends",
         "a length that is more",
         "a length of 2^70",
         "too much",

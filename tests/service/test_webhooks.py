@@ -352,6 +352,25 @@ def test_a_receiver_that_says_nothing_or_floods_is_left_in_time(open_studio, rec
     over.set()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        b"Content-Length: 1000\r\n\r\nhalf",
+        b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n-1\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n5\r\nhel",
+    ],
+    ids=["broken off", "a piece of letters", "a negative piece", "a piece without an end"],
+)
+def test_what_was_taken_is_not_sent_again_whatever_comes_behind_the_status(receiver, words):
+    def answer(handler):
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n" + words)
+
+    receiver.faults.append(answer)
+    file = EndpointFile(url=receiver.url, secrets=(new_secret(),))
+    assert send_message(file, sample_event(), ("127.0.0.1/32",)).error == ""
+
+
 def test_a_receiver_says_when_to_come_again(receiver):
     file = EndpointFile(url=receiver.url, secrets=(new_secret(),))
     receiver.faults.append((429, {"Retry-After": "77"}))
