@@ -344,7 +344,7 @@ def _failure(refusal: Refusal) -> dict[str, Any]:
     words = getattr(refusal, "reason", "it leads into a private network; nothing was sent")
     return {"error": words, "gone": getattr(refusal, "status", 0) == 410}
 
-
+# %% ../../nbs/service/webhooks.ipynb #de8aa9d0
 def send_message(
     file: EndpointFile,  # where to, and the secrets
     event: Event,  # what
