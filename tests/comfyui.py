@@ -12,10 +12,8 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderTiny, UNet2DConditionModel
 from filelock import FileLock
 from safetensors.torch import save_file
-from transformers import CLIPTextConfig, CLIPTextModel
 
 from tests.services import TOOLS, free_port, make, quiet, up
 
@@ -42,8 +40,14 @@ def installed() -> Path:
     return folder
 
 
-def parts() -> tuple[UNet2DConditionModel, CLIPTextModel, AutoencoderTiny]:
-    "A random model that ComfyUI takes for Stable Diffusion 1.5: 35 million weights, and CLIP-L in its full size."
+def parts() -> tuple[torch.nn.Module, torch.nn.Module, torch.nn.Module]:
+    """A random model that ComfyUI takes for Stable Diffusion 1.5: UNet (35 million weights), CLIP-L in its full size, VAE.
+
+    Its classes are loaded here: they take seconds, which nobody else who collects tests should wait.
+    """
+    from diffusers import AutoencoderTiny, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel
+
     torch.manual_seed(0)
     unet = UNet2DConditionModel(
         block_out_channels=(320, 320),

@@ -1,6 +1,7 @@
 "Studios of drawings, as the tests of judging enter them."
 
 import shutil
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -52,7 +53,12 @@ def drawn(count: int, seed: int = 0) -> list[tuple[Subject, Image.Image]]:
     return [(subject, draw(subject, seed * 1000 + i)) for i, subject in enumerate(chosen)]
 
 
-PICTURES = drawn(40, seed=3)
+@cache
+def pictures() -> list[tuple[Subject, Image.Image]]:
+    "Forty subjects and their drawings, drawn when they are first asked for."
+    return drawn(40, seed=3)
+
+
 RULES = (
     Rule(scorer="sharpness", min=0.05),
     Rule(scorer="palette-margin", min=0.0),

@@ -1,27 +1,18 @@
-"Judges of a studio's own: the libraries' real classes with tiny random weights, saved as real files."
+"""Judges of a studio's own: the libraries' real classes with tiny random weights, saved as real files.
+
+The classes are loaded by who builds such a judge: they take seconds, which nobody else who collects tests should wait.
+"""
 
 import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import save_file
-from transformers import (
-    BitImageProcessor,
-    CLIPConfig,
-    CLIPImageProcessor,
-    CLIPModel,
-    Dinov2Config,
-    Dinov2Model,
-    DINOv3ViTConfig,
-    DINOv3ViTModel,
-    SiglipConfig,
-    SiglipImageProcessor,
-    SiglipModel,
-)
 
-from artmint.make.base import DATA_FOLDER, quiet
+from artmint.make.base import DATA_FOLDER, Judge, quiet
 
 NARROW = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 TEXT = NARROW | {"vocab_size": 627, "max_position_embeddings": 20, "bos_token_id": 0, "eos_token_id": 1}
@@ -59,6 +50,8 @@ def open_clip_folder(folder: Path) -> None:
 
 def clip_folder(folder: Path) -> None:
     "transformers' CLIP."
+    from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel
+
     config = CLIPConfig(text_config=TEXT | {"projection_dim": 24}, vision_config=SEEN, projection_dim=24)
     CLIPModel(config).save_pretrained(folder)
     size = {"height": 32, "width": 32}
@@ -68,6 +61,8 @@ def clip_folder(folder: Path) -> None:
 
 def siglip_folder(folder: Path) -> None:
     "transformers' SigLIP, whose layout SigLIP 2 has where it sees one size."
+    from transformers import SiglipConfig, SiglipImageProcessor, SiglipModel
+
     config = SiglipConfig(text_config=TEXT | {"projection_size": 32}, vision_config=SEEN)
     SiglipModel(config).save_pretrained(folder)
     SiglipImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder)
@@ -76,6 +71,8 @@ def siglip_folder(folder: Path) -> None:
 
 def dinov2_folder(folder: Path) -> None:
     "DINOv2, which reads nothing."
+    from transformers import BitImageProcessor, Dinov2Config, Dinov2Model
+
     Dinov2Model(Dinov2Config(**NARROW, image_size=28, patch_size=14)).save_pretrained(folder)
     size = {"height": 28, "width": 28}
     BitImageProcessor(size={"shortest_edge": 28}, crop_size=size).save_pretrained(folder)
@@ -83,6 +80,8 @@ def dinov2_folder(folder: Path) -> None:
 
 def dinov3_folder(folder: Path) -> None:
     "DINOv3, which reads nothing."
+    from transformers import BitImageProcessor, DINOv3ViTConfig, DINOv3ViTModel
+
     DINOv3ViTModel(DINOv3ViTConfig(**SEEN)).save_pretrained(folder)
     BitImageProcessor(size={"height": 32, "width": 32}, do_center_crop=False).save_pretrained(folder)
 
@@ -104,3 +103,18 @@ def judge_folder(place: Path, name: str, seed: int = 0) -> Path:
     with quiet():
         FOLDERS[name](folder)
     return folder
+
+
+class Remembering:
+    "A judge that embeds a picture once; that nothing beside it matters is tested with bases and scores."
+
+    def __init__(self, judge: Judge):
+        self.judge, self.digest, self.encode_texts, self.rows = judge, judge.digest, judge.encode_texts, {}
+        self.texts, self.width = judge.texts, judge.width
+
+    def encode_images(self, images: list) -> np.ndarray:
+        keys = [(image.mode, image.size, image.tobytes()) for image in images]
+        new = {key: image for key, image in zip(keys, images) if key not in self.rows}
+        if new:
+            self.rows |= dict(zip(new, self.judge.encode_images(list(new.values()))))
+        return np.array([self.rows[key] for key in keys])

@@ -6,7 +6,7 @@ from artmint import metadata
 from artmint.core.collection import example
 from artmint.core.manifest import read_manifest
 from artmint.core.picture import pixel_digest, png_bytes
-from artmint.core.records import Artifact, Edition
+from artmint.core.records import Artifact, Edition, Recipe
 from artmint.metadata import pack
 from artmint.publish.audit import StudioDrop
 from artmint.publish.tokens import BaseFacts
@@ -20,17 +20,25 @@ BASE = BaseFacts(digest="0" * 64, source="bundled")
 WEIGHTS = {"model_index.json": b"{}", "unet/weights.safetensors": bytes(range(256))}
 
 
+_DRAWN: dict[tuple, tuple[str, bytes]] = {}  # by recipe and traits: many studios hold the same sixteen
+
+
+def _drawing(recipe: Recipe, traits: dict[str, str]) -> tuple[str, bytes]:
+    "Digest of the pixels of a recipe's drawing, and its PNG."
+    key = recipe.dna, *traits.items()
+    if key not in _DRAWN:
+        image = draw(Subject(**traits), recipe.seed, recipe.width).resize(recipe.size)
+        _DRAWN[key] = pixel_digest(image), png_bytes(image, recipe, "artmint bundled")
+    return _DRAWN[key]
+
+
 def fill(folder: Path, quantity: int, collection=DEMO) -> Catalog:
     "A studio whose first slots have an edition, drawn by the program."
     catalog = Catalog(folder)
     for slot in frozen_slots(catalog, collection, collection.salt)[:quantity]:
         recipe = recipes(collection, [slot], collection.salt, range(2, 3), BASE.digest)[0].recipe
-        image = draw(Subject(**slot.traits), recipe.seed, recipe.width).resize(recipe.size)
-        kept = {
-            "dna": recipe.dna,
-            "pixel_digest": pixel_digest(image),
-            "file_digest": catalog.put_blob(png_bytes(image, recipe, "artmint bundled")),
-        }
+        pixels, png = _drawing(recipe, slot.traits)
+        kept = {"dna": recipe.dna, "pixel_digest": pixels, "file_digest": catalog.put_blob(png)}
         catalog.put(
             "artifact",
             recipe.dna,

@@ -29,7 +29,14 @@ from artmint.judge.heads import UnknownScorer, scorers_for
 from artmint.studio.catalog import Catalog
 from artmint.studio.editions import place_edition
 from tests.drawn import DEMO, NO_COLOUR, PLAIN, RULES, SLOTS, art, enter, studio
+from tests.judges import Remembering
 from tests.suites import some
+
+
+@pytest.fixture(scope="module")
+def judge(judge):
+    "The bundled judge, which embeds no picture of these studios twice."
+    return Remembering(judge)
 
 
 def test_a_rule_without_a_scorer_is_refused_before_anything_is_written(tmp_path, judge):
@@ -234,6 +241,7 @@ def test_a_relaxed_rule_is_judged_anew(tmp_path, judge):
     assert choose(catalog, relaxed, judge, SLOTS[:1], 1).open == ()
 
 
+@pytest.mark.slow
 def test_the_contact_sheet_and_histograms_show_every_candidate(tmp_path, judge):
     catalog = studio(tmp_path, {1: "oba"})
     choose(catalog, PLAIN, judge, SLOTS[:1], 1)
@@ -335,6 +343,7 @@ def test_of_several_picks_the_most_stars_win_and_then_the_latest_word(tmp_path, 
     assert choose(catalog, PLAIN, judge, SLOTS[:1], 1).editions[0].attempt == chosen
 
 
+@pytest.mark.slow
 def test_a_rule_that_is_tightened_fells_what_it_would_reject_and_one_that_is_loosened_nothing(
     tmp_path, judge
 ):
@@ -372,6 +381,7 @@ def test_changed_decisions_settle_and_running_again_adds_nothing(tmp_path, judge
     assert len(catalog.bodies()) == rows
 
 
+@pytest.mark.slow
 def test_what_a_pick_replaced_counts_against_nobody_any_more(tmp_path, judge):
     catalog = Catalog(tmp_path)
     twin = art(SLOTS[0], 1)
@@ -477,6 +487,7 @@ def test_what_is_settled_goes_before_what_isnt(tmp_path, judge):
     assert choose(catalog, led("both"), judge, SLOTS[:1], 1).editions[0].attempt == 3
 
 
+@pytest.mark.slow
 def test_stars_are_those_of_people_whose_word_counts(tmp_path, judge):
     catalog = studio(tmp_path, {1: "aaa"})
     collection = led("lead", "Cem")

@@ -330,6 +330,7 @@ def test_a_damaged_picture_is_not_packed(tmp_path):
 # ------------------------------------------------------------------ media
 
 
+@pytest.mark.slow
 def test_media_are_packed_under_their_own_addresses_with_the_tokens_that_name_them(tmp_path):
     catalog, collection, place = pack_shown(tmp_path)
     folder = drop_of(catalog)
@@ -458,6 +459,7 @@ def arweave_studio(folder: Path, drop: int = 4) -> tuple[Catalog, object]:
     return fill(folder, drop, collection), collection
 
 
+@pytest.mark.slow
 def test_pictures_are_named_on_arweave_where_the_collection_asks(tmp_path):
     "The ids are those that the whole drop has later, and the same in two studios; other drops keep their schema."
     from artmint.ipfs.arweave import ItemKey, drop_items

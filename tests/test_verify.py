@@ -106,6 +106,7 @@ def test_it_needs_no_model_stack_and_changes_nothing(minted):
 # -- the archive
 
 
+@pytest.mark.slow
 def test_what_no_store_has_is_unchecked(studio):
     folder, address = studio
     next((folder / "store").glob("*.car")).unlink()

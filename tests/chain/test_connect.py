@@ -52,6 +52,7 @@ def test_a_dead_and_a_busy_node_are_passed_over(tmp_path, node, between):
     assert len(broken.seen) < 20 < len(sound.seen)  # a node that failed is left alone
 
 
+@pytest.mark.slow
 def test_a_studio_signs_where_a_node_names_no_tip(tmp_path, node, between):
     "Some lack eth_maxPriorityFeePerGas: what their price of gas leaves beside the base fee stands in its place."
     missing = {"code": -32601, "message": "the method eth_maxPriorityFeePerGas does not exist"}
@@ -149,6 +150,7 @@ def test_programs_that_tell_more_of_a_block_agree_on_it():
                 nodes.make_request("eth_getBlockByNumber", ["0x9", False])
 
 
+@pytest.mark.slow
 def test_verify_asks_more_than_half_of_its_nodes(tmp_path, node, between, monkeypatch):
     from artmint.verify import verify
 

@@ -109,6 +109,7 @@ def test_a_contract_that_somebody_else_deployed_is_named(studio):
     assert contracts(studio) == []
 
 
+@pytest.mark.slow
 def test_on_a_node_too_by_the_events_that_name_us(tmp_path, node):
     from tests.nodes import Studio as OnNode
 
@@ -212,6 +213,7 @@ def test_addresses_in_a_text():
         listed_addresses("0x12")
 
 
+@pytest.mark.slow
 def test_minting_where_no_contract_is_says_so(tmp_path):
     for web3 in (None, connect("embedded", tmp_path / "chain")):
         with pytest.raises(NoContractYet, match="Let the admin deploy one"):

@@ -36,6 +36,7 @@ def test_opening_again_gives_the_same_blocks(tmp_path):
     assert contract_at(again, first.contract.address).functions.ownerOf(16).call() == first.who.treasury
 
 
+@pytest.mark.slow
 def test_a_reader_sees_what_another_process_mined(tmp_path):
     web3 = connect("embedded", tmp_path)
     program = "import sys; from artmint.chain.embedded import EmbeddedChain; EmbeddedChain(sys.argv[1]).fund('0x' + '22' * 20, 9)"

@@ -85,6 +85,7 @@ def test_an_older_journal_gets_what_it_lacks_and_goes_on(minted, tmp_path):
     assert mint(Journal(old.catalog, minted.web3, minted.who.minter), minted.contract, minted.drop) == []
 
 
+@pytest.mark.slow
 def test_what_was_made_outside_is_counted_and_gets_no_line(minted, tmp_path):
     account = Account.from_key(minted.who.minter._account.key)
     fees = {"maxFeePerGas": 3 * 10**9, "maxPriorityFeePerGas": 10**9}
@@ -123,6 +124,7 @@ def test_a_node_that_keeps_no_old_states_is_asked_for_events(minted, tmp_path, m
     assert "4 not told by the node" in "\n".join(silent.lines)
 
 
+@pytest.mark.slow
 def test_a_line_that_was_called_replaced_is_found_to_be_ours(minted, tmp_path):
     "Two hosts with one key: this one's version of the nonce lost against the other's."
     mine = closed(minted, minted.who.minter, tmp_path / "here")
@@ -180,6 +182,7 @@ def test_the_bytes_of_a_mined_transaction_are_put_together_again(minted):
     assert purpose_of(minted.web3, eth.get_transaction(sent["hash"]), {}, {}) is None
 
 
+@pytest.mark.slow
 def test_a_mint_is_the_newest_begun_drop_s(minted):
     "Of three drops, a batch belongs to the last one that begins at it or before it."
     drops = {("demo", 1): 1, ("demo", 5): 2, ("demo", 99): 3, ("other", 2): 4}

@@ -14,6 +14,7 @@ from tests.studios import FAST, ROOT, artmint
 from tests.verbs import VERBS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
@@ -118,6 +119,7 @@ def test_version():
     assert artmint("--version").stdout.startswith("artmint 0.")
 
 
+@pytest.mark.slow
 def test_the_package_is_the_console_script_too(tmp_path):
     "For where the folder of scripts isn't on the PATH: same words, same code."
     command = [sys.executable, "-m", "artmint", "verify", "--json"]

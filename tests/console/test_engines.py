@@ -87,6 +87,7 @@ def test_a_comparison_measures_and_records_nothing(server, tmp_path):
     assert not (tmp_path / "salts").exists()
 
 
+@pytest.mark.slow
 def test_what_an_engine_refuses_is_told_and_the_code_is_3(server, tmp_path):
     names(tmp_path, ("desk", "a1111", server.url))
     server.pages["/sdapi/v1/samplers"] = []

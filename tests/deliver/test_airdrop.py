@@ -116,6 +116,7 @@ def planned_problem(studio, recipient):
     return "; ".join(caught.value.problems)
 
 
+@pytest.mark.slow
 def test_another_list_under_the_same_name_is_refused(collected):
     plan = planned(collected, people(1, 1))
     room.deliver(collected.journal, collected.contract, plan.airdrop)
@@ -160,6 +161,7 @@ def test_only_the_treasury_s_key_sends_and_only_transfers(collected):
     assert policy.violations(fields, [])
 
 
+@pytest.mark.slow
 def test_a_receiver_that_changes_its_mind_stops_nobody_else(collected):
     "Contracts are tried before; one that takes tokens and later doesn't is named, and all others are served."
     studio = collected

@@ -449,6 +449,7 @@ def test_headers_of_chains_whose_validators_sign_in_them(studio, name):
 # Any chain, in a few lines
 
 
+@pytest.mark.slow
 def test_a_chain_that_studio_toml_names(tmp_path, start_anvil):
     node = start_anvil("--chain-id", "59144")
     (tmp_path / "studio.toml").write_text(
@@ -499,6 +500,7 @@ def test_a_window_that_is_spent_in_mid_run_can_be_waited_for(studio):
 # Blocks that go, though they were final
 
 
+@pytest.mark.slow
 def test_a_reorg_of_final_blocks_is_told_and_mended(studio):
     mint(studio.minter, studio.contract, studio.drop, 8)
     studio.node("anvil_mine", "0x50")
@@ -528,6 +530,7 @@ def test_logs_are_agreed_on_too(studio, start_anvil):
     assert len(contract.events.Transfer().get_logs(from_block=0)) == 16
 
 
+@pytest.mark.slow
 def test_a_limit_on_how_many_blocks_logs_are_searched_for(studio):
     mint(studio.minter, studio.contract, studio.drop, 2, 2)
     studio.node("anvil_mine", "0x20")

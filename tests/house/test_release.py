@@ -182,6 +182,7 @@ def brought(folder: Path) -> bool:
     return there
 
 
+@pytest.mark.slow
 def test_uv_finds_what_pip_would_and_both_refuse_another_hash(bare):
     folder, sha256 = bare
     done = installed(folder, sha256)
@@ -264,6 +265,7 @@ def test_nothing_is_published_without_an_address(project):
     assert [fault.split(":")[0] for fault in check.faults(project)] == ["CHANGELOG.md", "LICENSE"]
 
 
+@pytest.mark.slow
 def test_every_link_of_the_index_page_leads_somewhere(project):
     with_home(project)
     done = subprocess.run(

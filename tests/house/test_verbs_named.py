@@ -82,6 +82,7 @@ def test_a_command_that_is_not_there_is_noticed(text):
     assert wrong_commands(text)
 
 
+@pytest.mark.slow
 def test_enough_is_found():
     found = {match[1] for module in MODULES for text in strings_of(module) for match in NAMED.finditer(text)}
     assert {"init", "backup", "admin", "adapter", "doctor"} <= found

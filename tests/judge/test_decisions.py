@@ -529,6 +529,7 @@ def test_candidates_that_come_later_shuffle_nothing(tmp_path):
     assert len(after) > len(before)
 
 
+@pytest.mark.slow
 def test_what_the_machine_says_has_no_part_in_the_audit(tmp_path):
     catalog = table(tmp_path, tries=3)
     before = mixed_in(catalog, 0.4)
@@ -578,6 +579,7 @@ def decide_on(look: ReviewSession, dnas, decision: str = "reject", **via) -> Non
         record_action(look, Action(id=f"{dna} {via}", dnas=(dna,), decision=decision, via=Via(**via)))
 
 
+@pytest.mark.slow
 def test_everything_below_a_card_that_was_mixed_in_had_its_turn(tmp_path):
     catalog = table(tmp_path, tries=4)
     collection = shared(0.5)

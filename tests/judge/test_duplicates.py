@@ -63,6 +63,7 @@ def test_a_turned_copy_is_a_copy_and_the_reason_says_how(tmp_path, judge, turn, 
     assert why.endswith(f"(edition 1, {word})")
 
 
+@pytest.mark.slow
 def test_training_pictures_count_as_editions_do(tmp_path, judge):
     catalog = studio(tmp_path, {1: "aaa"})
     add_references(catalog, "demo", "style", [art(SLOTS[0], 2).transpose(Image.Transpose.ROTATE_180)])

@@ -6,12 +6,12 @@ from PIL import Image, ImageFilter
 
 from artmint.judge.pixels import contrast, off_palette, palette_margin, sharpness
 from artmint.train.drawings import GROUNDS, PALETTES
-from tests.drawn import PICTURES
+from tests.drawn import pictures
 
 
 def test_a_blank_picture_has_no_contrast():
     noise = np.random.default_rng(0)
-    for subject, image in PICTURES:
+    for subject, image in pictures():
         flat = np.array(Image.new("RGB", image.size, GROUNDS[subject.ground])) + noise.normal(
             0, 2, (128, 128, 3)
         )
@@ -26,21 +26,21 @@ def test_contrast_is_the_spread_of_lightness():
 
 
 def test_blurring_takes_sharpness_and_leaves_contrast():
-    soft = [image.filter(ImageFilter.GaussianBlur(3)) for _, image in PICTURES]
+    soft = [image.filter(ImageFilter.GaussianBlur(3)) for _, image in pictures()]
     assert (
-        max(sharpness(after) / sharpness(image) for after, (_, image) in zip(soft, PICTURES, strict=True))
+        max(sharpness(after) / sharpness(image) for after, (_, image) in zip(soft, pictures(), strict=True))
         < 0.45
     )
     assert (
         np.median(
-            [contrast(after) / contrast(image) for after, (_, image) in zip(soft, PICTURES, strict=True)]
+            [contrast(after) / contrast(image) for after, (_, image) in zip(soft, pictures(), strict=True)]
         )
         > 0.8
     )
 
 
 def test_sharpness_does_not_ask_how_bold_a_picture_is():
-    _, image = PICTURES[0]
+    _, image = pictures()[0]
     pale = Image.blend(image, Image.new("RGB", image.size, "#808080"), 0.5)
     assert sharpness(pale) == pytest.approx(sharpness(image), rel=0.15)
     assert sharpness(Image.new("RGB", (16, 16), "red")) == 0
@@ -49,7 +49,7 @@ def test_sharpness_does_not_ask_how_bold_a_picture_is():
 @pytest.mark.slow
 def test_every_planted_palette_is_found_and_no_true_one_is_refused():
     right, wrong = [], []
-    for subject, image in PICTURES:
+    for subject, image in pictures():
         claims = {name: (*every, GROUNDS[subject.ground]) for name, every in PALETTES.items()}
         margins = {
             name: palette_margin(image, claim, [c for n, c in claims.items() if n != name])

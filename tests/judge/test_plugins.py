@@ -52,6 +52,7 @@ from artmint.studio.catalog import Catalog
 from artmint.studio.ledger import Money, bill, ledger_lines
 from artmint.train.drawings import draw, subjects
 from tests.drawn import DEMO, SLOTS, enter
+from tests.judges import Remembering
 
 ROOT = Path(__file__).parents[2]
 CONTEXT = ScorerContext(read_collection(example() / "collection.toml"))
@@ -310,21 +311,6 @@ def test_a_setting_that_cannot_be_varied_has_to_be_named():
         scorer_contract(make_bright, elsewhere=False)
 
 
-class Remembering:
-    "A judge that embeds a picture once; that its own batches don't matter is tested with scores."
-
-    def __init__(self, judge):
-        self.judge, self.digest, self.encode_texts, self.rows = judge, judge.digest, judge.encode_texts, {}
-        self.texts, self.width = judge.texts, judge.width
-
-    def encode_images(self, images):
-        keys = [(image.mode, image.size, image.tobytes()) for image in images]
-        new = {key: image for key, image in zip(keys, images) if key not in self.rows}
-        if new:
-            self.rows |= dict(zip(new, self.judge.encode_images(list(new.values()))))
-        return np.array([self.rows[key] for key in keys])
-
-
 @pytest.fixture(scope="module")
 def quick(judge):
     return Remembering(judge)
@@ -402,6 +388,7 @@ class Paid(Bright):
         return {"money": 0.3 * pictures}
 
 
+@pytest.mark.slow
 def test_what_was_paid_is_in_the_ledger_and_what_was_paid_for_is_kept(tmp_path, judge):
     catalog = Catalog(tmp_path)
     scorer = made(lambda collection: Paid(1))

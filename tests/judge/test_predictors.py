@@ -261,6 +261,7 @@ def detector(tmp_path_factory):
     return folder, model
 
 
+@pytest.mark.slow
 def test_a_detector_counts_what_it_is_sure_of(detector):
     from transformers import YolosImageProcessor
 
@@ -316,6 +317,7 @@ def test_a_head_of_another_kind_or_width_is_refused(tmp_path, clip):
         measured("laion-v2", settings | {"head": str(tmp_path / "none.safetensors")})
 
 
+@pytest.mark.slow
 def test_a_prompt_is_read_to_its_end_or_refused(clip):
     long = practice(2)
     for candidate in long[0]:

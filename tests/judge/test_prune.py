@@ -362,6 +362,7 @@ def test_bounds_that_an_earlier_artmint_learnt_still_hold(tmp_path):
             assert conditions_digest(catalog, changed, "0" * 64) != digests[name]
 
 
+@pytest.mark.slow
 def test_what_came_out_as_no_picture_is_stopped_and_the_others_are_kept(base, tmp_path):
     catalog, judge = Catalog(tmp_path), load_judge()
     recipes = asked(base, 3)

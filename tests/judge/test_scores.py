@@ -23,7 +23,7 @@ from artmint.make.base import Judge
 from artmint.seeds import prompt_of, recipes
 from artmint.studio.catalog import Catalog
 from artmint.train.drawings import GROUNDS, PALETTES, Subject
-from tests.drawn import DEMO, PICTURES, enter
+from tests.drawn import DEMO, enter, pictures
 
 
 def colours(subject: Subject) -> tuple[str, ...]:
@@ -39,7 +39,7 @@ def test_scores_do_not_depend_on_the_company(tmp_path, judge):
         catalog = Catalog(tmp_path / str(i))
         found = [
             enter(catalog, Slot(id=n + 1, traits=vars(subject)), 1, image)
-            for n, (subject, image) in enumerate(PICTURES[:11])
+            for n, (subject, image) in enumerate(pictures()[:11])
         ]
         results.append(
             {
@@ -58,9 +58,11 @@ def test_scores_do_not_depend_on_the_company(tmp_path, judge):
 @given(st.permutations(range(6)), st.integers(1, 6))
 def test_a_scorer_gives_each_candidate_the_same_number_in_any_batch(judge, order, size):
     scorers = built_in_scorers(DEMO, judge)
-    recipe = recipes(DEMO, [Slot(id=1, traits=vars(PICTURES[0][0]))], "salt", range(1, 2), "0" * 64)[0].recipe
-    made = [preview_candidate(Slot(id=1, traits=vars(s)), recipe.facts()) for s, _ in PICTURES[:6]]
-    images = [image for _, image in PICTURES[:6]]
+    recipe = recipes(DEMO, [Slot(id=1, traits=vars(pictures()[0][0]))], "salt", range(1, 2), "0" * 64)[
+        0
+    ].recipe
+    made = [preview_candidate(Slot(id=1, traits=vars(s)), recipe.facts()) for s, _ in pictures()[:6]]
+    images = [image for _, image in pictures()[:6]]
     for name in ("clip", "trait-motif", "palette"):
         whole = scorers[name].measure(made, images, judge.encode_images(images))
         for start in range(0, 6, size):
@@ -74,7 +76,7 @@ def test_a_one_of_one_claims_no_value_and_is_scored_all_the_same(judge):
     works = {"queen": OneOfOne(prompt="a crowned mandala", title="The Queen")}
     collection = DEMO.model_copy(update={"one_of_ones": works})
     slot = Slot(id=1, traits={"one_of_one": "queen"})
-    image = PICTURES[0][1]
+    image = pictures()[0][1]
     made = [preview_candidate(slot, {"prompt": prompt_of(collection, slot)})]
     rows = judge.encode_images([image])
     scores = {
@@ -88,11 +90,11 @@ def test_a_one_of_one_claims_no_value_and_is_scored_all_the_same(judge):
 
 def test_the_judge_tells_true_claims_from_false_ones(judge):
     scorers = built_in_scorers(DEMO, judge)
-    rows = judge.encode_images([image for _, image in PICTURES])
+    rows = judge.encode_images([image for _, image in pictures()])
 
     def measured(name: str, **false: str) -> np.ndarray:
         made = []
-        for subject, _ in PICTURES:
+        for subject, _ in pictures():
             traits = dict(vars(subject))
             for trait, (value, instead) in false.items():
                 traits[trait] = value if value != traits[trait] else instead
@@ -121,7 +123,8 @@ def test_a_score_is_made_once_and_again_when_its_scorer_changes(tmp_path, judge)
     catalog = Catalog(tmp_path)
     calls = []
     made = [
-        enter(catalog, Slot(id=n + 1, traits=vars(s)), 1, image) for n, (s, image) in enumerate(PICTURES[:4])
+        enter(catalog, Slot(id=n + 1, traits=vars(s)), 1, image)
+        for n, (s, image) in enumerate(pictures()[:4])
     ]
     first = {"counted": counted(calls)}
     assert score(catalog, judge, made[:2], first) == [{"counted": 0.1235}] * 2
@@ -138,7 +141,7 @@ def test_a_score_is_made_once_and_again_when_its_scorer_changes(tmp_path, judge)
 
 def test_a_score_belongs_to_the_claim_it_was_made_under(tmp_path, judge):
     catalog = Catalog(tmp_path)
-    (subject, image) = PICTURES[0]
+    (subject, image) = pictures()[0]
     made = enter(catalog, Slot(id=1, traits=vars(subject)), 1, image)
     scorers = built_in_scorers(DEMO, judge)
     now = {"palette": scorers["palette"]}
@@ -162,7 +165,7 @@ def test_an_embedding_is_made_once(tmp_path, judge, monkeypatch):
     )
     made = [
         enter(catalog, Slot(id=n + 1, traits=vars(s)), 1, image).artifact
-        for n, (s, image) in enumerate(PICTURES[:5])
+        for n, (s, image) in enumerate(pictures()[:5])
     ]
     one = embed_pictures(catalog, judge, made[2:3])
     rows = embed_pictures(catalog, judge, made)
@@ -190,7 +193,7 @@ def test_a_digest_covers_what_a_scorer_reads_and_nothing_else(judge):
 
 def test_a_picture_comes_back_as_it_went_in(tmp_path):
     catalog = Catalog(tmp_path)
-    (subject, image) = PICTURES[0]
+    (subject, image) = pictures()[0]
     made = enter(catalog, Slot(id=1, traits=vars(subject)), 1, image)
     assert picture(catalog, made.artifact).tobytes() == image.tobytes()
 

@@ -167,6 +167,7 @@ def test_what_would_fall_is_said_before_anything_is_written(api, decided_studio)
     assert "0 of 0 editions would fall" in words
 
 
+@pytest.mark.slow
 def test_without_decisions_and_without_rules_it_says_so(tmp_path, judge):
     catalog = Catalog(tmp_path)
     with pytest.raises(TooFewDecisions):

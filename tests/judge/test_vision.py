@@ -98,6 +98,7 @@ def brightness(number: int, body: dict) -> dict:
     return chat(json.dumps({"score": round(1 + 8 * mean + 0.01 * temperature + 0.02 * question, 6)}))
 
 
+@pytest.mark.slow
 def test_it_keeps_the_contract(serve):
     server = serve(brightness)
     settings = {"url": server.url, "model": "m", "question": "How bright?", "picture": 64}

@@ -247,6 +247,7 @@ def test_a_phone_s_photo_is_entered_upright_and_in_srgb(studio, tmp_path):
     assert catalog.history("attempt", "tiny/4/0") == [recorded]
 
 
+@pytest.mark.slow
 def test_a_withdrawn_work_gives_its_slot_back(studio, tmp_path):
     catalog, slots, work = studio
     judge = load_judge()

@@ -242,6 +242,7 @@ def test_killed_in_generation_packing_and_minting(studio, tmp_path):
     assert interrupted == {"15_generate", "25_metadata", "30_mint"}
 
 
+@pytest.mark.slow
 def test_a_flipped_byte_is_named(home, copy):
     "In the archive that a stranger gets: it speaks of the store that gave it."
     root = re.search(r"name their file below (\w+)", home[1].stdout + home[1].stderr)[1]

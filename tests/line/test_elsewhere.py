@@ -109,7 +109,7 @@ def test_what_is_published_is_what_the_file_states(told):
     assert [one.outcome for one in history.tries] == ["chosen"] * 4
 
 
-@pytest.mark.many(2)
+@pytest.mark.many(1)
 @pytest.mark.parametrize(
     "change", [{"seed": "8"}, {"tool": "other"}, {"made": "by hand"}, {"prompt": "waves"}]
 )

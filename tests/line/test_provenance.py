@@ -100,6 +100,7 @@ def test_a_part_of_the_collection_has_no_hash(sold):
     assert said(verify(f"{address}/3", folder, provenance=expected), "provenance")[0][0] == "unchecked"
 
 
+@pytest.mark.slow
 def test_a_sealed_drop_is_shown_to_be_what_was_sealed_before_it_was_minted(sold):
     folder, address, *_ = sold
     claim = ask_chain(parse_address(address), folder, "", [])
@@ -133,6 +134,7 @@ def test_what_opens_no_seal_or_comes_in_the_wrong_order_fails():
     assert [*check_seals(claim)] == []
 
 
+@pytest.mark.slow
 def test_a_node_that_tells_no_past_leaves_the_rest_of_the_proof_whole(sold, monkeypatch):
     from web3.contract.contract import ContractEvent
     from web3.exceptions import Web3RPCError

@@ -308,6 +308,7 @@ def test_marks_in_a_single_file_say_what_it_predicts(sd1, tmp_path):
     assert load_base(unmarked, files=said).digest == marked.digest
 
 
+@pytest.mark.slow
 def test_a_single_files_own_hash_is_what_others_find_it_by(sd1, tmp_path, base):
     file = checkpoint(sd1, tmp_path / "plain.safetensors")
     assert load_base(file, config=sd1).file_hash == hashlib.sha256(file.read_bytes()).hexdigest()[:10]
@@ -315,6 +316,7 @@ def test_a_single_files_own_hash_is_what_others_find_it_by(sd1, tmp_path, base):
     assert load_base(sd1).file_hash is None
 
 
+@pytest.mark.slow
 def test_an_ending_in_capitals_is_an_ending(sd1, tmp_path):
     file = checkpoint(sd1, tmp_path / "a.safetensors")
     capitals = file.rename(tmp_path / "A.SAFETENSORS")
@@ -405,6 +407,7 @@ def hub(tmp_path, monkeypatch):
     return commit
 
 
+@pytest.mark.slow
 def test_a_base_from_the_hub_is_named_with_its_commit_and_can_be_published(hub):
     base = load_base("our/base")
     assert base.digest == load_base().digest

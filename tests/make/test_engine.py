@@ -279,6 +279,7 @@ def test_what_came_out_as_no_picture_is_refused_by_its_recipe(tmp_path, name, ne
     assert not made
 
 
+@pytest.mark.slow
 def test_a_broken_first_pass_is_refused_before_the_second(tmp_path):
     base = spoilt("sd1", tmp_path, "unet", float("nan"))
     with pytest.raises(BrokenPicture):

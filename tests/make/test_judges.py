@@ -29,10 +29,10 @@ from artmint.make.judges import (
     judge_repository,
 )
 from artmint.seeds import load_collection
-from tests.drawn import PICTURES
+from tests.drawn import drawn
 from tests.judges import FOLDERS, OPEN_CLIP, judge_folder
 
-IMAGES = [image for _, image in PICTURES[:11]]
+IMAGES = [image for _, image in drawn(11, seed=3)]
 TEXTS = ["dense rings in ember colours", "waves", "a", "sparse nebula on night, offset"]
 
 

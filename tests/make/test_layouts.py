@@ -223,6 +223,7 @@ def test_a_header_of_two_parts_keeps_their_ranks_apart(bases):
 # ---------------------------------------------------------------- names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sd1", "sd2", "sdxl"])
 def test_a_name_with_a_beginning_means_one_layer(bases, name):
     "Only names without one, and peft's, may mean either text encoder."

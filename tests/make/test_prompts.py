@@ -260,6 +260,7 @@ def test_without_marks_both_syntaxes_paint_the_same_bytes(bases, profile):
         assert pictures[0] == pictures[1]
 
 
+@pytest.mark.slow
 def test_the_end_of_a_long_prompt_and_every_weight_reach_the_picture(bases):
     base = bases("sd1")
     texts = [LONG + "mountains", LONG + "mandala", LONG + "(mandala:1.4)", LONG + "[mandala]"]
@@ -279,6 +280,7 @@ def test_prompts_of_different_lengths_change_nothing_about_each_other(bases):
         assert len({chunk_count(base.pipeline, asked[i]) for i in part}) == 1
 
 
+@pytest.mark.slow
 def test_a_layer_earlier_is_diffusers_clip_skip(bases):
     base = bases("sdxl")
     plain = type(base.pipeline).from_pipe(base.pipeline)

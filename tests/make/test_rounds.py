@@ -318,6 +318,7 @@ def test_counts_change_as_long_as_no_edition_stands_in_the_way(tmp_path, tiny, b
     assert frozen_slots(catalog, more, tiny.salt) == fresh
 
 
+@pytest.mark.slow
 def test_traits_of_an_edition_can_not_be_taken_from_it(tmp_path, tiny, base):
     catalog = Catalog(tmp_path / "studio")
     slots = frozen_slots(catalog, tiny, tiny.salt)

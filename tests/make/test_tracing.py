@@ -144,6 +144,7 @@ def test_alone_and_in_a_batch_of_eight_and_from_what_is_painted_without_it(base)
     assert trace(painted, 5, (128, 128)).tobytes() == alone.tobytes()
 
 
+@pytest.mark.slow
 def test_a_way_ends_in_the_traced_picture(base):
     (recipe,) = family(base, 1, steps=2)
     *guesses, finished = picture_paths(base, [recipe])[0]

@@ -130,6 +130,7 @@ def test_a_lost_catalog_makes_nothing_again(place, tmp_path):
     assert place.web3.eth.get_transaction_count(place.who.admin.address) == before
 
 
+@pytest.mark.slow
 def test_a_changed_mind_is_told_before_anything_is_paid(place, tmp_path):
     before = place.web3.eth.get_transaction_count(place.who.admin.address)
 

@@ -310,6 +310,7 @@ def test_a_base_that_is_not_published_comes_from_the_package_or_the_caller(lie, 
     assert "from bundled" in proof.steps[-1].evidence
 
 
+@pytest.mark.slow
 def test_a_base_that_nobody_has_is_unchecked(lie):
     def change(files):
         for token in (1, 2):
@@ -333,6 +334,7 @@ def test_a_base_that_nobody_has_is_unchecked(lie):
         proof.insist()
 
 
+@pytest.mark.slow
 def test_a_base_that_was_not_published_is_named_as_the_studio_names_it(tmp_path):
     from artmint.prove.evidence import Unreachable
     from artmint.prove.regenerate import _base, _Place

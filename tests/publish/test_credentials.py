@@ -286,6 +286,7 @@ def test_credentials_of_earlier_versions_hold(made, monkeypatch, tmp_path):
 # -- once
 
 
+@pytest.mark.slow
 def test_packing_again_gives_the_same_bytes_though_signing_does_not(studio, tmp_path):
     catalog = Catalog(studio)
     before = (studio / "drops/demo-1/drop.car").read_bytes()
@@ -569,6 +570,7 @@ def test_a_certificate_that_ran_out_holds_up_neither_packing_nor_proof(tmp_path)
     assert disagreements(published(tmp_path, 1), "First Light #1", {"base": BASE.digest}) == {}
 
 
+@pytest.mark.slow
 def test_a_studio_without_a_certificate_packs_as_ever(made, tmp_path):
     catalog = fill(tmp_path, 16)
     pack(catalog, DEMO, 1, 1, 16, BASE, WEIGHTS)

@@ -247,6 +247,7 @@ def test_ffmpeg_that_is_not_installed_is_named(monkeypatch):
     films.film_encoder.cache_clear()
 
 
+@pytest.mark.slow
 @pytest.mark.many(1)
 @pytest.mark.parametrize(
     "encodes, why",

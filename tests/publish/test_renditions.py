@@ -315,6 +315,7 @@ def test_a_photo_keeps_its_own_jpeg_and_nothing_of_where_it_was_taken(tmp_path):
     assert "picture's own file" in fields
 
 
+@pytest.mark.slow
 def test_a_drawing_keeps_its_holes_and_a_scan_its_16_bits(tmp_path):
     image = Image.open(drawing(tmp_path / "holes.png", 5, "RGBA"))
     catalog, facts = entered(tmp_path / "clear", tmp_path / "holes.png", ground="black")

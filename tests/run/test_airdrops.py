@@ -44,6 +44,7 @@ def test_from_a_list_to_a_receipt(given, capsys):
     ]
 
 
+@pytest.mark.slow
 def test_every_problem_has_a_line(given, capsys):
     given.list.write_text(
         f"address,count,price\nvitalik.eth,1,\n{given.treasury},1,\n{friend(1).address},99,1\n"

@@ -212,6 +212,7 @@ def test_files_of_a_drop_that_the_chain_draws_are_refused_by_that(tmp_path, caps
     assert "d is drawn by the chain" in artmint(capsys, verb, path, "--studio", tmp_path / "s", code=2)
 
 
+@pytest.mark.slow
 def test_nbformat_comes_without_parsers_that_no_notebook_needs():
     program = "import sys; from artmint.run.batch import load_nbformat; load_nbformat(); sys.exit('rfc3987_syntax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0

@@ -40,6 +40,7 @@ def seconds(studio: Path, stage: str) -> dict[tuple[str, str], float]:
     ).used
 
 
+@pytest.mark.slow
 def test_minting_from_the_console_is_charged(minted, tmp_path):
     "Its seconds stand beside its gas; a dry run costs nothing."
     studio = shutil.copytree(minted[0], tmp_path / "studio")

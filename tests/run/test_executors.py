@@ -184,6 +184,7 @@ def test_without_ray_the_refusal_says_what_to_do():
     assert "artmint[ray]" in done.stderr
 
 
+@pytest.mark.slow
 def test_an_order_can_be_sent(base, tmp_path):
     "What workers on other hosts are told is plain data."
     _, order, _ = listed(tmp_path, base)

@@ -64,6 +64,7 @@ def test_a_lost_catalog_is_rebuilt_after_it_was_said(minted, lost, capsys):
     assert (code, said.splitlines()[-1]) == (0, "nothing is missing"), said
 
 
+@pytest.mark.slow
 def test_the_doctor_says_what_a_journal_lacks(minted, lost, capsys):
     code, said = typed(capsys, "doctor", "--studio", lost)
     Catalog(lost)

@@ -168,6 +168,7 @@ def test_a_wrong_file_is_refused_before_anything_is_stored(house, bundled, capsy
     assert Catalog(house / "studio").blob_names() == []
 
 
+@pytest.mark.slow
 def test_wrong_use_stores_nothing(house, bundled, capsys):
     (house / "a.safetensors").write_bytes(civitai(bundled))
     for words in (
@@ -182,6 +183,7 @@ def test_wrong_use_stores_nothing(house, bundled, capsys):
     assert typed(capsys, "adapter", "add", "none.safetensors", "--name", "riso")[0] == 2
 
 
+@pytest.mark.slow
 def test_show_tells_what_a_file_is_by_name_or_by_path(house, bundled, capsys):
     file = house / "a.safetensors"
     file.write_bytes(
@@ -259,6 +261,7 @@ def test_a_base_that_isnt_there_is_not_recorded(house, capsys):
     assert names(house / "studio") == NOTHING
 
 
+@pytest.mark.slow
 def test_the_words_of_a_bundle_are_one_list(house, bundled, capsys):
     width = bundled.pipeline.text_encoder.config.hidden_size
     lora = kohya(random_lora(bundled, layers(bundled, "to_q")))
@@ -270,6 +273,7 @@ def test_the_words_of_a_bundle_are_one_list(house, bundled, capsys):
     assert len(added["words"]) == 2
 
 
+@pytest.mark.slow
 def test_all_paths_of_a_base_are_found_from_elsewhere(house, capsys, monkeypatch):
     "A batch's notebooks run in a folder of their own."
     folder = saved("sd1", house / "models" / "tiny")

@@ -78,6 +78,7 @@ def test_what_a_later_stage_refuses_is_in_the_plan(order, tmp_path, stage, old, 
     assert not (tmp_path / "studio").exists()
 
 
+@pytest.mark.slow
 def test_films_that_tokens_are_to_name_are_looked_at_before_anything_is_painted(order, tmp_path):
     pytest.importorskip("imageio_ffmpeg", reason="ffmpeg comes with the extra artmint[films]")
     file = tmp_path / "tiny" / "collection.toml"
@@ -87,6 +88,7 @@ def test_films_that_tokens_are_to_name_are_looked_at_before_anything_is_painted(
     assert ["held"] == [row["status"] for row in rows if "4 tokens name a film" in row["evidence"]]
 
 
+@pytest.mark.slow
 def test_more_slots_than_there_are(order, tmp_path):
     seen = failures(order(quantity=5), tmp_path / "studio")
     assert "slots 1 to 4" in seen["15_generate"] and "25_metadata" in seen

@@ -82,6 +82,7 @@ def test_from_a_draft_to_a_post(posted, capsys, monkeypatch, tmp_path):
         world.end()
 
 
+@pytest.mark.slow
 def test_an_edit_from_a_file_waits_again(posted, capsys, tmp_path):
     run(capsys, *asked(posted, posted.batch, "--platform", "bluesky", "--count", 1))
     (post,) = list_posts(posted.catalog, "demo")

@@ -69,6 +69,7 @@ def test_a_worker_waits_and_tells_what_comes_due(sealed, capsys, monkeypatch):
     assert naps == [7.0, 7.0, 7.0] and line.stages() == ["told", "told"]
 
 
+@pytest.mark.slow
 def test_a_worker_asks_a_silent_node_again_and_a_safe_once(sealed, capsys, monkeypatch):
     "A node that gives no answer ends nothing; a proposal is written once and then waited for."
     from artmint.chain.connect import NodeSilent
@@ -185,6 +186,7 @@ def test_a_worker_tells_nothing_of_a_table_that_was_moved_while_it_slept(sealed,
     assert len(naps) == 2 and "2199-03-01" in said and sealed.stages() == ["told", "sealed"]
 
 
+@pytest.mark.slow
 def test_a_batch_whose_waves_were_moved_runs_no_stage(sealed):
     from artmint.publish.waves import WaveMoved
     from artmint.run.obstacles import obstacles

@@ -16,7 +16,7 @@ from artmint.core.records import Slot
 from artmint.run import runner
 from artmint.studio.catalog import Catalog
 from artmint.studio.files import StudioBusy, hold_studio
-from tests.drawn import DRAWN, PICTURES, enter
+from tests.drawn import DRAWN, enter, pictures
 from tests.small import FILL, ROUND, STUDIO, WRITE, notebook, traces
 
 
@@ -315,7 +315,7 @@ def test_what_is_painted_so_far_lies_on_a_sheet_that_grows_and_is_told_once(
     context.painted(stage)
     assert not sheet.exists() and not said
     widths = []
-    for slot, (subject, image) in zip(context.slots(), PICTURES):
+    for slot, (subject, image) in zip(context.slots(), pictures()):
         enter(catalog, Slot(id=slot.id, traits=vars(subject)), 1, image)
         context.painted(stage)
         widths.append(Image.open(sheet).width)

@@ -36,6 +36,7 @@ def test_it_goes_as_far_as_was_asked(tmp_path, until, editions, packed, publishe
     assert catalog.check() == []
 
 
+@pytest.mark.slow
 def test_making_it_again_adds_nothing(tmp_path):
     before = sample_studio(tmp_path, DEMO, "packed", quantity=2, drawn=True)
     kept = before.all("edition", "demo/"), sorted(before.blob_names())

@@ -35,6 +35,7 @@ def test_the_own_file_goes_before_the_other(tmp_path):
     assert [line for line in lines if "your own settings say" in line and "rank" in line]
 
 
+@pytest.mark.slow
 def test_a_plan_says_what_would_be_trained_and_makes_nothing(riso, bases, tmp_path):
     source = str(bases("sdxl").folder)
     plan = training_plan({"epochs": 4, "batch": 2}, riso, source, tmp_path / "studio", 0)

@@ -93,6 +93,7 @@ def test_every_tool_stands_on_its_page_with_its_scope(place):
     assert all(f"`{verb.scope}`" in told[name] for name, verb in opened(place).verbs.items())
 
 
+@pytest.mark.slow
 def test_a_tool_is_told_with_all_its_arguments(place):
     "The body's fields and the address's, written out: nothing refers to a document that an agent doesn't have."
     tools = shown(opened(place, "read", "runs:write", "decide"))

@@ -51,6 +51,7 @@ def test_nothing_is_looked_at_too_early_or_while_a_run_is_driven(place):
     assert watch.look() == []
 
 
+@pytest.mark.slow
 def test_a_book_that_somebody_writes_is_left_alone_and_looked_at_later(place):
     "What can't be followed now is said once."
     from filelock import FileLock

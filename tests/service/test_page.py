@@ -245,6 +245,7 @@ def test_a_plan_is_of_the_very_request_and_records_nothing(service):
     assert service.catalog.news(0, ())[0] == before
 
 
+@pytest.mark.slow
 def test_a_report_is_given_once_it_is_there_under_a_policy_without_scripts(service):
     client = client_of(service, "guest")
     service.queue.submit("one", {"batch": "light"})

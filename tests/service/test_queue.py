@@ -194,6 +194,7 @@ def test_runs_long_over_expire_and_others_never(queue, monkeypatch):
     assert [view.id for view in short.page()[0]] == ["waits"]
 
 
+@pytest.mark.slow
 def test_pages_go_through_all_runs_once(queue):
     for number in range(23):
         queue.submit(f"r{number}", {"batch": "moons"})

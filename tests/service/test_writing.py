@@ -178,6 +178,7 @@ def test_more_rounds_are_allowed_and_the_run_goes_on(tmp_path):
         problem(writer.post(address, json=asked | {"run": "b", "batch": "tiny"}), 403, "ScopeMissing")
 
 
+@pytest.mark.slow
 def test_rounds_stay_as_they_are_unless_the_run_goes_on(tmp_path):
     folder = shutil.copytree(TINY, tmp_path / "tiny")
     service = open_service(tmp_path / "studio", batches_in(tmp_path / "batches", folder))

@@ -98,6 +98,7 @@ def test_latents_are_scaled_as_painting_scales_them(tmp_path):
     assert torch.allclose(latent, theirs[0], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_prior_pictures_are_of_one_base_and_its_captions(bases, style):
     name = prior_name(style, bases("sd1"), 16, 64)
     assert name == prior_name(style, bases("sd1"), 16, 64)

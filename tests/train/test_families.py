@@ -152,6 +152,7 @@ def test_diffusers_own_loader_takes_it_and_paints_what_artmint_paints(bases, flo
     assert np.abs(changed - ours).max() <= 1
 
 
+@pytest.mark.slow
 def test_a_transformers_file_says_its_family_and_has_no_kohya_layout(flowed):
     for name, family, version in (("sd3", "Stable Diffusion 3", "sd3"), ("flux", "FLUX", "flux1")):
         header = header_of(flowed(name))
