@@ -109,8 +109,10 @@ class Remembering:
     "A judge that embeds a picture once; that nothing beside it matters is tested with bases and scores."
 
     def __init__(self, judge: Judge):
-        self.judge, self.digest, self.encode_texts, self.rows = judge, judge.digest, judge.encode_texts, {}
-        self.texts, self.width = judge.texts, judge.width
+        self.judge, self.rows = judge, {}
+
+    def __getattr__(self, name: str):
+        return getattr(self.judge, name)
 
     def encode_images(self, images: list) -> np.ndarray:
         keys = [(image.mode, image.size, image.tobytes()) for image in images]

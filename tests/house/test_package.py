@@ -14,6 +14,7 @@ import pytest
 from .house import MODULES, PACKAGE, ROOT, python, tool, tracked
 
 HEAVY = "torch diffusers transformers open_clip scipy skimage web3 eth_tester papermill pandas matplotlib"
+STANDS_ON = ("typer", "pydantic", "sqlalchemy", "filelock")  # the console, whatever is asked of it
 WITHOUT_TORCH = ("core.", "studio.", "ipfs.", "publish.", "chain.")
 PUBLISHING = [
     module
@@ -109,16 +110,20 @@ def test_no_allowed_version_has_a_known_hole():
     assert [Requirement(asked).specifier.contains("78.1") for asked in build] == [False]  # CVE-2025-47273
 
 
-def seconds_to_import(name: str) -> float:
-    "Of the processor, the best of six fresh interpreters: what else the machine does is no concern of the package."
-    program = (
-        "import sys, time; t = time.process_time(); __import__(sys.argv[1]); print(time.process_time() - t)"
-    )
-    return min(float(python(program, name)) for _ in range(6))
+def seconds_to_import(*names: str) -> float:
+    "Of the processor, in a fresh interpreter: what else the machine does is no concern of the package."
+    program = """
+import sys, time
+t = time.process_time()
+for name in sys.argv[1:]:
+    __import__(name)
+print(time.process_time() - t)
+"""
+    return float(python(program, *names))
 
 
 def test_import_is_fast_and_loads_no_torch():
-    assert seconds_to_import("artmint") < 0.3
+    assert min(seconds_to_import("artmint") for _ in range(6)) < 0.3
     assert python("import artmint, sys; print('torch' in sys.modules)") == "False"
 
 
@@ -133,7 +138,10 @@ def test_the_package_hands_on_the_verbs_of_the_line():
 
 
 def test_the_console_script_starts_fast():
-    assert seconds_to_import("artmint.console.cli") < 0.5
+    "In at most twice the time of the libraries that it stands on; in turn, since machines are now slow and now fast."
+    turns = [(seconds_to_import("artmint.console.cli"), seconds_to_import(*STANDS_ON)) for _ in range(6)]
+    own, theirs = map(min, zip(*turns))
+    assert own < 2 * theirs
     assert (
         python("import artmint.console.cli, sys; print({'numpy', 'PIL', 'torch'} & set(sys.modules))")
         == "set()"

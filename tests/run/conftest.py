@@ -2,7 +2,7 @@
 
 import pytest
 
-from artmint.run import batch, runner, sweep
+from artmint.run import batch, kernels, runner, sweep
 from tests.small import DATA, FILL, ROUND, STUDIO, TRY, WRITE, notebook
 
 
@@ -28,6 +28,8 @@ def books(tmp_path, monkeypatch):
         + FILL.format(slots=(4,), round=2),
     )
     notebook(folder, "25_metadata", STUDIO, WRITE.format(name="metadata"))
+    # They need none of the painter's modules, which a nursery takes seconds to import.
+    monkeypatch.setattr(kernels, "IMPORTED_AHEAD", {})
     for where in (batch, runner, sweep):
         monkeypatch.setattr(
             where, "notebooks", lambda: {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
