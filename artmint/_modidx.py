@@ -8672,6 +8672,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                         'artmint.studio.catalog._fourth_layout': ( 'studio/catalog.html#_fourth_layout',
                                                                                    'artmint/studio/catalog.py'),
                                         'artmint.studio.catalog._fresh': ('studio/catalog.html#_fresh', 'artmint/studio/catalog.py'),
+                                        'artmint.studio.catalog._lacks_room': ( 'studio/catalog.html#_lacks_room',
+                                                                                'artmint/studio/catalog.py'),
                                         'artmint.studio.catalog._layout': ('studio/catalog.html#_layout', 'artmint/studio/catalog.py'),
                                         'artmint.studio.catalog._migrate': ('studio/catalog.html#_migrate', 'artmint/studio/catalog.py'),
                                         'artmint.studio.catalog._open': ('studio/catalog.html#_open', 'artmint/studio/catalog.py'),

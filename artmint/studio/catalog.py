@@ -10,8 +10,10 @@ __all__ = ['RECORD_TABLE', 'JOB_TABLE', 'DELIVERY_TABLE', 'MIGRATIONS', 'WATCHED
 
 # %% ../../nbs/studio/catalog.ipynb #01d9388a
 import copy
+import errno
 import hashlib
 import os
+import shutil
 import sqlite3
 import tempfile
 import time
@@ -420,12 +422,26 @@ def _open(folder: Path, url: str | None) -> sa.Engine:
     return engine
 
 # %% ../../nbs/studio/catalog.ipynb #01fd65ee
+_SHARED = 2**15  # bytes that SQLite wants beside a catalog before it reads a line of it
+
+
+def _lacks_room(error: Exception, place: str) -> bool:
+    "Whether a disk is full. Where there isn't even room for what SQLite's readers share, it calls that a disk's error."
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest says where in SQLite
+    if code == sqlite3.SQLITE_IOERR and "://" not in place:
+        return shutil.disk_usage(Path(place).parent).free < _SHARED
+    return code == sqlite3.SQLITE_FULL
+
+
 def _spoken(place: str, opened: Callable[[], Any]) -> Any:
-    "What opening gives, or why a database can't be used. Raises BrokenCatalog."
+    "What opening gives, or why a database can't be used. Raises BrokenCatalog, and OSError where the disk is full."
     try:
         return opened()
     except (sa.exc.DatabaseError, sqlite3.DatabaseError) as error:
-        cause = str(getattr(error, "orig", None) or error).splitlines()[0]
+        told = getattr(error, "orig", None) or error
+        if _lacks_room(told, place):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), place) from error
+        cause = str(told).splitlines()[0]
         raise BrokenCatalog(
             sa.make_url(place).render_as_string() if "://" in place else place, cause
         ) from error

@@ -1,5 +1,6 @@
 "What is broken is mended without losing a row or a file: catalogs, blobs, secrets."
 
+import errno
 import json
 import sqlite3
 import stat
@@ -10,6 +11,7 @@ import pytest
 from artmint.console.cli import main
 from artmint.studio.catalog import BrokenCatalog, Catalog
 from artmint.studio.repair import NothingToSave, mendings, repair, salvage
+from tests.faults.disks import can_mount, mount, unmount
 
 PAGE = 4096
 
@@ -157,3 +159,17 @@ def test_the_doctor_goes_on_where_the_catalog_is_broken(studio, capsys):
     ]
     assert code == 1
     assert any("can't be used" in check["evidence"] for check in failed)
+
+
+@pytest.mark.parametrize("size", ["4k", "8k", "16k", "36k", "40k"])
+def test_a_disk_without_room_for_a_catalog_is_full_and_nothing_is_damaged(tmp_path, size):
+    if not can_mount():
+        pytest.skip("nothing may be mounted here")
+    mount(tmp_path, size)
+    try:
+        with pytest.raises(OSError) as refused:
+            Catalog(tmp_path / "studio")
+        assert refused.value.errno == errno.ENOSPC
+        assert str(refused.value.filename).startswith(str(tmp_path))
+    finally:
+        unmount(tmp_path)
