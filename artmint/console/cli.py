@@ -483,6 +483,8 @@ def _catalog(studio: Path) -> dict:
     try:
         catalog = Catalog(studio)
         wrote = catalog.last_version()
+    except OSError as error:  # of the disk: in the catalog there is nothing to mend
+        return _check("catalog.sqlite", "failed", console_words(error)[0])
     except Exception as error:  # a doctor names what is broken, and goes on
         return _check("catalog.sqlite", "failed", f"{console_words(error)[0]} (artmint doctor --repair)")
     words = [f"artmint {wrote} wrote to it last" if wrote else "it has no record yet", catalog.read_only]

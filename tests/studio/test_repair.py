@@ -11,7 +11,7 @@ import pytest
 from artmint.console.cli import main
 from artmint.studio.catalog import BrokenCatalog, Catalog
 from artmint.studio.repair import NothingToSave, mendings, repair, salvage
-from tests.faults.disks import can_mount, mount, unmount
+from tests.faults.disks import can_mount, fill, mount, unmount
 
 PAGE = 4096
 
@@ -173,3 +173,19 @@ def test_a_disk_without_room_for_a_catalog_is_full_and_nothing_is_damaged(tmp_pa
         assert str(refused.value.filename).startswith(str(tmp_path))
     finally:
         unmount(tmp_path)
+
+
+def test_the_doctor_mends_nothing_where_the_disk_is_full(tmp_path, capsys):
+    if not can_mount():
+        pytest.skip("nothing may be mounted here")
+    mount(tmp_path, "600k")
+    try:
+        Catalog(tmp_path / "studio").close()
+        fill(tmp_path, 0)
+        code, words = told(capsys, "doctor", "--studio", str(tmp_path / "studio"), "--json")
+    finally:
+        unmount(tmp_path)
+    checks = json.JSONDecoder().raw_decode(words)[0]["checks"]
+    (evidence,) = [check["evidence"] for check in checks if check["name"] == "catalog.sqlite"]
+    assert code == 1
+    assert "The disk is full" in evidence and "--repair" not in evidence
