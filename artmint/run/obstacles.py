@@ -27,6 +27,8 @@ from ..make.engines import Painter, collection_painter
 from ..make.judges import JudgeNotHere, collection_judge
 from ..make.schedulers import unpaintable
 from ..make.rounds import Settings, describe_change, refuse_other_base, refuse_unsaid_words
+
+# %% ../../nbs/run/obstacles.ipynb #73bd2270
 from ..metadata import NoSuchSlots, check_range, earlier_base, refuse_mixed_bases
 from ..onchain.model import recipe_bytes
 from ..pin import arweave_key, open_stores
@@ -49,6 +51,7 @@ from artmint.seeds import (
 from ..studio.catalog import Catalog
 from ..studio.editions import edition_of
 from .training import training_plan
+from ..train.drawings import describe_untaught
 from ..train.style import load_style
 
 # %% ../../nbs/run/obstacles.ipynb #1ede86c6
@@ -202,7 +205,10 @@ def _painting(outlook: Outlook) -> str:
             "the adapter is trained in this batch first, and can't be looked at now; the rest can be painted"
         )
     changed = describe_change(outlook.catalog, settings, slots) if outlook.catalog and slots else ""
-    return changed or f"the base paints all {len(recipes)} prompts as asked"
+    untaught = describe_untaught(collection, [recipe.prompt for recipe in recipes])
+    if not untaught:
+        return changed or f"the base paints all {len(recipes)} prompts as asked"
+    return f"{changed or f'the base takes all {len(recipes)} prompts.'} {untaught}"
 
 # %% ../../nbs/run/obstacles.ipynb #efa26b81
 def _licences(outlook: Outlook) -> str:

@@ -4,15 +4,21 @@
 
 # %% auto #0
 __all__ = ['PALETTES', 'GROUNDS', 'DENSITIES', 'PLACEMENTS', 'MOTIFS', 'CAPTIONS', 'Subject', 'subjects', 'held_out_subjects',
-           'draw', 'caption']
+           'draw', 'caption', 'untaught_words', 'describe_untaught']
 
 # %% ../../nbs/train/drawings.ipynb #78a2f4c4
 import colorsys
 import itertools
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from PIL import Image, ImageDraw
+
+from ..core.collection import Collection
+from ..make.base import BUNDLED
 
 # %% ../../nbs/train/drawings.ipynb #d9465352
 PALETTES = {
@@ -347,3 +353,35 @@ def caption(
 ) -> str:
     "A subject in one of several wordings."
     return CAPTIONS[seed % len(CAPTIONS)].format(**vars(subject))
+
+# %% ../../nbs/train/drawings.ipynb #fb53e09c
+_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+
+
+@cache
+def _taught_words() -> frozenset[str]:
+    "The words of all captions."
+    texts = (caption(subject, seed) for subject in subjects() for seed in range(len(CAPTIONS)))
+    return frozenset(word for text in texts for word in _WORD.findall(text))
+
+
+def untaught_words(
+    prompts: Iterable[str],  # as a base gets them
+) -> list[str]:  # each once, in the order in which they come
+    "Words of prompts that stand in no caption."
+    words = (word for prompt in prompts for word in _WORD.findall(prompt.lower()))
+    return [word for word in dict.fromkeys(words) if word not in _taught_words()]
+
+
+def describe_untaught(
+    collection: Collection,  # whose prompts they are
+    prompts: Iterable[str],  # as the base gets them
+) -> str:  # a sentence; empty: nothing is known to be amiss
+    "Which words the bundled base was never taught. Of other bases that isn't known, and adapters and embeddings bring words of their own."
+    generation = collection.generation
+    bundled = (generation.base, generation.engine) == (BUNDLED, "diffusers")
+    if not bundled or collection.adapters or collection.embeddings:
+        return ""
+    words = untaught_words(prompts)
+    named = ", ".join(words[:8]) + (f" and {len(words) - 8} more" if len(words) > 8 else "")
+    return f"The bundled base was never taught {named}: it won't paint what that means." if words else ""

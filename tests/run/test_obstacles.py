@@ -54,6 +54,14 @@ def failures(batch, studio, environment=None) -> dict[str, str]:
     return {row["name"]: row["evidence"] for row in rows if row["status"] == "failed"}
 
 
+def test_words_that_the_bundled_base_was_never_taught_are_named_before_anything_is_painted(order, tmp_path):
+    asked = order("{motif} in", "a dragon, {motif} in")
+    lines = [
+        row["evidence"] for row in obstacles(asked, tmp_path / "studio", {}) if row["name"] == "15_generate"
+    ]
+    assert any("never taught dragon: it won't paint" in line for line in lines)
+
+
 def test_a_batch_in_order_has_none_and_nothing_is_made(order, tmp_path):
     assert failures(order(), tmp_path / "studio") == {}
     assert not (tmp_path / "studio").exists()

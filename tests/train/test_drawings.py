@@ -4,7 +4,17 @@ import pytest
 
 from artmint.core.collection import example
 from artmint.seeds import load_collection
-from artmint.train.drawings import CAPTIONS, MOTIFS, Subject, caption, draw, held_out_subjects, subjects
+from artmint.train.drawings import (
+    CAPTIONS,
+    MOTIFS,
+    Subject,
+    caption,
+    describe_untaught,
+    draw,
+    held_out_subjects,
+    subjects,
+    untaught_words,
+)
 
 DEMO = example()
 
@@ -56,3 +66,27 @@ def test_every_wording_names_motif_and_palette():
     said = {caption(subject, i) for i in range(2 * len(CAPTIONS))}
     assert len(said) == len(CAPTIONS)
     assert all("waves" in words and "ember" in words for words in said)
+
+
+def test_words_of_captions_are_taught_and_no_others():
+    assert (
+        untaught_words(caption(subject, seed) for subject in subjects() for seed in range(len(CAPTIONS)))
+        == []
+    )
+    assert untaught_words(["Dense RINGS, night", "rings, 8k, trending-on-artstation, rings, Wüste"]) == [
+        "k",
+        "trending-on-artstation",
+        "wüste",
+    ]
+
+
+def test_what_the_bundled_base_was_taught_is_said_of_it_alone():
+    demo = load_collection(example())
+    few, many = ["a dragon over rings"], [" ".join("abcdefghijkl") + " rings"]
+    assert describe_untaught(demo, ["dense rings in ember colours"]) == ""
+    assert "dragon, over:" in describe_untaught(demo, few)
+    assert "b, c, d, e, f, g, h, i and 3 more:" in describe_untaught(demo, many)
+    folder = demo.model_copy(update={"generation": demo.generation.model_copy(update={"base": "sd15"})})
+    server = demo.model_copy(update={"generation": demo.generation.model_copy(update={"engine": "a1111"})})
+    words = demo.model_copy(update={"embeddings": ("0" * 64,)})
+    assert [describe_untaught(other, few) for other in (folder, server, words)] == ["", "", ""]
