@@ -5912,6 +5912,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                   'artmint/publish/tokens.py'),
                                         'artmint.publish.tokens.Provenance': ( 'publish/tokens.html#provenance',
                                                                                'artmint/publish/tokens.py'),
+                                        'artmint.publish.tokens.Provenance._fits': ( 'publish/tokens.html#provenance._fits',
+                                                                                     'artmint/publish/tokens.py'),
                                         'artmint.publish.tokens.PublishedPicture': ( 'publish/tokens.html#publishedpicture',
                                                                                      'artmint/publish/tokens.py'),
                                         'artmint.publish.tokens.PublishedPicture._fits': ( 'publish/tokens.html#publishedpicture._fits',

@@ -101,6 +101,13 @@ class Provenance(Record):
     arweave: str | None = Field(None, pattern="^ar://[A-Za-z0-9_-]{43}$")  # the picture's second home
     picture: PublishedPicture | None = None  # none: a PNG with the pixels of `pixel_digest`
 
+    @model_validator(mode="after")
+    def _fits(self) -> "Provenance":
+        "Nobody paints by hand with a base."
+        if self.attempt == 0 and self.base:
+            raise ValueError("attempt 0 is of a work made by hand, which has no base")
+        return self
+
 # %% ../../nbs/publish/tokens.ipynb #79b44c32
 _DATED = {
     "value": {"type": "integer", "minimum": MOMENTS[0], "maximum": MOMENTS[1]},

@@ -296,6 +296,13 @@ def test_the_collections_page_is_what_erc_7572_asks_for(shown):
     assert {"name", "description", "image"} <= set(page)
 
 
+def test_what_a_base_painted_is_nobody_s_handiwork(made):
+    token = json.loads((made / "drops/demo-1/root/1.json").read_bytes())
+    token["artmint"]["attempt"] = 0
+    with pytest.raises(BadMetadata, match="made by hand, which has no base"):
+        read_token(canonical(token))
+
+
 @pytest.mark.parametrize(
     "template", ["{", "{a:>9999999}", "{a!r}", "{a}" * 17], ids=["open", "padded", "called", "many"]
 )
