@@ -35,9 +35,10 @@ from artmint.metadata import BaseFacts, pack
 from artmint.seeds import load_collection, salt_of
 tiny, catalog, base, judge = load_collection("tiny"), Catalog("studio"), load_base(), load_judge()
 salt = salt_of(tiny, catalog.folder)
+painter = Diffusers(base)
 slots = frozen_slots(catalog, tiny, salt)
 for number in range(1, tiny.generation.rounds + 1):
-    generate(catalog, Diffusers(base), attempts_of(catalog, tiny, list(reversed(open_slots(catalog, tiny, salt, 1, 4))), salt, number, base))
+    generate(catalog, painter, attempts_of(catalog, tiny, list(reversed(open_slots(catalog, tiny, salt, 1, 4))), salt, number, painter))
     if not choose(catalog, tiny, judge, slots, number).open: break
 pack(catalog, tiny, 1, 1, 4, BaseFacts(digest=base.digest, source=base.source), weights_files(base))
 """
