@@ -355,7 +355,7 @@ def caption(
     return CAPTIONS[seed % len(CAPTIONS)].format(**vars(subject))
 
 # %% ../../nbs/train/drawings.ipynb #fb53e09c
-_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_WORD = re.compile(r"(?<!\d)(?<!\d\.)(?=\w*[^\W\d_])[^\W_]+(?:['’-][^\W_]+)*")  # a number is none
 
 
 @cache

@@ -58,9 +58,8 @@ def test_scores_do_not_depend_on_the_company(tmp_path, judge):
 @given(st.permutations(range(6)), st.integers(1, 6))
 def test_a_scorer_gives_each_candidate_the_same_number_in_any_batch(judge, order, size):
     scorers = built_in_scorers(DEMO, judge)
-    recipe = recipes(DEMO, [Slot(id=1, traits=vars(pictures()[0][0]))], "salt", range(1, 2), "0" * 64)[
-        0
-    ].recipe
+    slot = Slot(id=1, traits=vars(pictures()[0][0]))
+    recipe = recipes(DEMO, [slot], "salt", range(1, 2), "0" * 64)[0].recipe
     made = [preview_candidate(Slot(id=1, traits=vars(s)), recipe.facts()) for s, _ in pictures()[:6]]
     images = [image for _, image in pictures()[:6]]
     for name in ("clip", "trait-motif", "palette"):

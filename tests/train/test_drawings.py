@@ -73,11 +73,8 @@ def test_words_of_captions_are_taught_and_no_others():
         untaught_words(caption(subject, seed) for subject in subjects() for seed in range(len(CAPTIONS)))
         == []
     )
-    assert untaught_words(["Dense RINGS, night", "rings, 8k, trending-on-artstation, rings, Wüste"]) == [
-        "k",
-        "trending-on-artstation",
-        "wüste",
-    ]
+    asked = ["Dense (RINGS:1.2), night", "2 rings, 8k, trending-on-artstation, rings, 8k, Wüste"]
+    assert untaught_words(asked) == ["8k", "trending-on-artstation", "wüste"]
 
 
 def test_what_the_bundled_base_was_taught_is_said_of_it_alone():
