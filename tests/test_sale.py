@@ -77,7 +77,6 @@ def test_it_is_deployed_once_whoever_remembers(shop, tmp_path):
     assert len(again.transactions()) == sent
 
 
-@pytest.mark.slow
 def test_what_differs_is_said_in_words_and_a_second_name_is_no_second_sale(shop):
     record = room.deploy_sale(shop.journal, shop.contract, "demo", terms_of(shop))
     people, public = terms_of(shop).stages
@@ -136,7 +135,6 @@ def test_what_was_sold_is_booked_once_and_taken_back_with_its_block(shop):
     assert room.record_sold(shop.catalog, record, sold) == 1
 
 
-@pytest.mark.slow
 def test_the_treasury_ends_it(shop):
     sale, record = opened(shop)
     assert room.approval_calls(shop.contract, shop.treasury, record.address) == []

@@ -208,7 +208,8 @@ def _painting(outlook: Outlook) -> str:
     untaught = describe_untaught(collection, [recipe.prompt for recipe in recipes])
     if not untaught:
         return changed or f"the base paints all {len(recipes)} prompts as asked"
-    return f"{changed or f'the base takes all {len(recipes)} prompts.'} {untaught}"
+    taken = changed or f"the base takes all {len(recipes)} prompts."
+    return f"{taken} {untaught}"
 
 # %% ../../nbs/run/obstacles.ipynb #efa26b81
 def _licences(outlook: Outlook) -> str:

@@ -425,12 +425,16 @@ def _open(folder: Path, url: str | None) -> sa.Engine:
 _SHARED = 2**15  # bytes that SQLite wants beside a catalog before it reads a line of it
 
 
+_PG_FULL = "53100"  # PostgreSQL's own code of a full disk
+
+
 def _lacks_room(error: Exception, place: str) -> bool:
     "Whether a disk is full. Where there isn't even room for what SQLite's readers share, it calls that a disk's error."
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest says where in SQLite
-    if code == sqlite3.SQLITE_IOERR and "://" not in place:
-        return shutil.disk_usage(Path(place).parent).free < _SHARED
-    return code == sqlite3.SQLITE_FULL
+    if code == sqlite3.SQLITE_IOERR:
+        file = sa.make_url(place).database if "://" in place else place
+        return shutil.disk_usage(Path(file).absolute().parent).free < _SHARED
+    return code == sqlite3.SQLITE_FULL or getattr(error, "sqlstate", "") == _PG_FULL
 
 
 def _spoken(place: str, opened: Callable[[], Any]) -> Any:
@@ -439,12 +443,10 @@ def _spoken(place: str, opened: Callable[[], Any]) -> Any:
         return opened()
     except (sa.exc.DatabaseError, sqlite3.DatabaseError) as error:
         told = getattr(error, "orig", None) or error
+        shown = sa.make_url(place).render_as_string() if "://" in place else place  # no password
         if _lacks_room(told, place):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), place) from error
-        cause = str(told).splitlines()[0]
-        raise BrokenCatalog(
-            sa.make_url(place).render_as_string() if "://" in place else place, cause
-        ) from error
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), shown) from error
+        raise BrokenCatalog(shown, str(told).splitlines()[0]) from error
 
 
 def _opened(folder: Path, url: str | None, read_only: str) -> tuple[sa.Engine, Any]:

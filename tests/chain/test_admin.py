@@ -171,7 +171,6 @@ def test_a_window_that_nobody_asks_about_stays(ready):
     assert ready.contract.functions.allowanceOf(minter).call()[:4] == [20, 0, 0, 0]
 
 
-@pytest.mark.slow
 def test_a_stamp_of_another_contract_is_no_stamp_of_this_one(ready):
     ready.mint()
     assert room.stamp_drop(ready.minter, ready.contract, ready.drop).proven

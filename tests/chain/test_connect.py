@@ -150,7 +150,6 @@ def test_programs_that_tell_more_of_a_block_agree_on_it():
                 nodes.make_request("eth_getBlockByNumber", ["0x9", False])
 
 
-@pytest.mark.slow
 def test_verify_asks_more_than_half_of_its_nodes(tmp_path, node, between, monkeypatch):
     from artmint.verify import verify
 

@@ -124,7 +124,6 @@ def test_a_node_that_keeps_no_old_states_is_asked_for_events(minted, tmp_path, m
     assert "4 not told by the node" in "\n".join(silent.lines)
 
 
-@pytest.mark.slow
 def test_a_line_that_was_called_replaced_is_found_to_be_ours(minted, tmp_path):
     "Two hosts with one key: this one's version of the nonce lost against the other's."
     mine = closed(minted, minted.who.minter, tmp_path / "here")

@@ -418,7 +418,6 @@ def test_no_secret_is_written_or_said(tmp_path, monkeypatch, capfd, softhsm, nod
     assert [secret for secret in secrets if secret in lines] == []
 
 
-@pytest.mark.slow
 def test_keys_cost_what_wallets_take(tmp_path):
     new_keystore(tmp_path / "key.json", "word")
     assert json.loads((tmp_path / "key.json").read_text())["crypto"]["kdfparams"]["n"] == 2**18

@@ -36,7 +36,6 @@ def test_what_waits_is_shown_for_every_key_of_the_studio(blocked):
     ]
 
 
-@pytest.mark.slow
 def test_another_nonce_than_what_waits_is_refused(blocked):
     for way in (speed_up, cancel, abandon):
         with pytest.raises(NothingWaits, match="artmint tx list"):

@@ -116,7 +116,6 @@ def planned_problem(studio, recipient):
     return "; ".join(caught.value.problems)
 
 
-@pytest.mark.slow
 def test_another_list_under_the_same_name_is_refused(collected):
     plan = planned(collected, people(1, 1))
     room.deliver(collected.journal, collected.contract, plan.airdrop)

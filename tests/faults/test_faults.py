@@ -157,7 +157,6 @@ def beyond_reach(studio):
     assert max(offers(studio)) == offers(studio)[-1] == 20
 
 
-@pytest.mark.slow
 def test_a_price_that_jumps_with_the_next_block_is_reached_below_the_ceiling(studio):
     beyond_reach(studio)
     done = journal(studio, ceiling=35, patience=5).reconcile()[0]
@@ -261,7 +260,6 @@ def test_batches_go_out_together(studio):
     assert len({transaction.block for transaction in sent}) <= 3
 
 
-@pytest.mark.slow
 def test_a_flight_is_no_larger_than_purse_and_window(studio):
     ask, minter = studio.contract.functions, studio.minter.signer.address
     studio.admin.send(ask.setAllowance(minter, 16, 5, 600), {"verb": "setAllowance"})
@@ -289,7 +287,6 @@ def test_no_flight_is_signed_that_l1_makes_too_dear(tmp_path, start_anvil, prede
 # Nodes that lag, and clients that are wrong
 
 
-@pytest.mark.slow
 def test_a_node_that_is_behind_the_journal(tmp_path, node, between):
     studio = Studio(tmp_path, node)
     mint(studio.minter, studio.contract, replace(studio.drop, quantity=16), 8)

@@ -182,7 +182,6 @@ def brought(folder: Path) -> bool:
     return there
 
 
-@pytest.mark.slow
 def test_uv_finds_what_pip_would_and_both_refuse_another_hash(bare):
     folder, sha256 = bare
     done = installed(folder, sha256)

@@ -78,7 +78,6 @@ def test_enough_not_enough_and_nobody(studio, attested, capsys, tmp_path):
     assert "isn't named" in artmint(capsys, *asked, "--attested", 1, code=3)
 
 
-@pytest.mark.slow
 def test_what_doesnt_go_together_is_refused_before_anything(studio, capsys, tmp_path):
     folder, address = studio
     before = tree(folder / "attestations") if (folder / "attestations").exists() else {}

@@ -65,7 +65,6 @@ def test_from_a_list_to_tokens_that_nobody_chose(ordered, capsys):
     assert all(owners[one["token"]] == one["address"] for one in drawn["tickets"])
 
 
-@pytest.mark.slow
 def test_what_was_announced_late_or_never_or_changed_since_counts_for_nothing(ordered, capsys):
     announce(capsys, ordered)
     facts = json.loads(ordered.file.read_text())

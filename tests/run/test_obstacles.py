@@ -15,7 +15,7 @@ from artmint.make.base import load_base
 from artmint.make.embeddings import pack_word
 from artmint.run.batch import load_batch
 from artmint.run.obstacles import QUESTIONS, Foreseen, obstacles, refuse_foreseen
-from artmint.run.runner import StageFailed, run_batch
+from artmint.run.runner import StageFailed, WaitingForPeople, run_batch
 from artmint.seeds import frozen_slots, load_collection
 from artmint.studio.catalog import Catalog
 from tests.conftest import TINY
@@ -59,6 +59,17 @@ def test_words_that_the_bundled_base_was_never_taught_are_named_before_anything_
     lines = [
         row["evidence"] for row in obstacles(asked, tmp_path / "studio", {}) if row["name"] == "15_generate"
     ]
+    assert any("never taught dragon: it won't paint" in line for line in lines)
+
+
+@pytest.mark.slow
+def test_the_stage_that_paints_names_them_too(order, tmp_path):
+    asked = order("{motif} in", "a dragon, {motif} in").model_copy(
+        update={"stages": ("00_seeds", "15_generate")}
+    )
+    lines = []
+    with pytest.raises(WaitingForPeople):  # nothing chooses among what was painted
+        run_batch(asked, tmp_path / "studio", lines.append)
     assert any("never taught dragon: it won't paint" in line for line in lines)
 
 

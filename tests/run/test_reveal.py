@@ -69,7 +69,6 @@ def test_a_worker_waits_and_tells_what_comes_due(sealed, capsys, monkeypatch):
     assert naps == [7.0, 7.0, 7.0] and line.stages() == ["told", "told"]
 
 
-@pytest.mark.slow
 def test_a_worker_asks_a_silent_node_again_and_a_safe_once(sealed, capsys, monkeypatch):
     "A node that gives no answer ends nothing; a proposal is written once and then waited for."
     from artmint.chain.connect import NodeSilent

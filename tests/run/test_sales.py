@@ -122,7 +122,6 @@ def test_proofs_hold_every_stage_that_a_wallet_is_in():
     assert len(proofs[friend(2).address.lower()]) == 1
 
 
-@pytest.mark.slow
 def test_a_sale_whose_stages_are_all_over_isnt_deployed(shop, capsys):
     path = shop.words[0]
     path.write_text(path.read_text().replace('end = "2060', 'end = "2021'))

@@ -101,7 +101,6 @@ def test_the_board_is_inside_for_people_who_were_invited(judged_service):
     assert set(ROLE_SCOPES) == {"guest", "artist", "lead"}
 
 
-@pytest.mark.slow
 def test_the_log_has_a_line_for_each_request_and_no_secret(judged_service):
     import json
 
