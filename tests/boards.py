@@ -42,7 +42,7 @@ class Served:
         self.start()
 
     def start(self, *options: str) -> None:
-        program = "from artmint.console.cli import main; main()"
+        program = "from artmint.__main__ import main; main()"
         arguments = ["review", str(self.batch), "--studio", str(self.folder), *self.whose, "--no-open"]
         command = [sys.executable, "-c", program, *arguments, *options]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)

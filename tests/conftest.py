@@ -57,6 +57,11 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish():
+    gc.freeze()  # pytest looks through everything five times before it ends
+
+
 @pytest.fixture
 def kms(monkeypatch):
     "moto's KMS, which hashes what it is told is a digest already; here it doesn't."

@@ -313,7 +313,7 @@ def test_by_a_click_in_a_browser(tmp_path):
     if not chromium:
         pytest.skip("no Chromium on this machine")
     shutil.copytree(TINY, tmp_path / "tiny")
-    code = "from artmint.console.cli import main; main()"
+    code = "from artmint.__main__ import main; main()"
     words = ["explore", "tiny", "--x", "steps=1,3", "--y", "guidance=1,5", "--slots", "1,2", "--page"]
     server = subprocess.Popen(
         [sys.executable, "-c", code, *words], cwd=tmp_path, stdout=subprocess.PIPE, text=True

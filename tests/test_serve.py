@@ -16,7 +16,7 @@ from artmint.serve import patient_protocol, server_settings
 from artmint.service.door import log_event
 from tests.served import BATCH, STAGES, TINY, logged
 
-PROGRAM = "from artmint.console.cli import main; main()"
+PROGRAM = "from artmint.__main__ import main; main()"
 
 
 def artmint(place: Path, *words: str, **more) -> subprocess.Popen:

@@ -41,7 +41,15 @@ from artmint.chain.deployments import (
     clones_of,
 )
 from .journal import Journal
-from .signers import KeystoreSigner, Signer, keystore_address, local_passphrase, new_keystore
+from artmint.chain.signers import (
+    WALLET_ROUNDS,
+    KeystoreSigner,
+    Signer,
+    keystore_address,
+    local_passphrase,
+    local_rounds,
+    new_keystore,
+)
 from .transaction import Transaction
 from ..core.canon import Refusal
 from ..core.collection import Collection
@@ -171,7 +179,7 @@ def parties(
     keys: Path,  # folder of admin.json and minter.json
     passphrase: str = "",  # of both; empty, on the embedded chain only: one that is kept in the folder
     treasury: str = "",  # address; empty, on the embedded chain only: a key of the folder
-    rounds: int = 2**18,  # scrypt's cost of keys that are made
+    rounds: int = 0,  # scrypt's cost of keys that are made; 0: what their passphrase needs
     environment: Mapping[str, str] = {},  # the process's: where secrets of other kinds of keys are
 ) -> Parties:
     """Open the keys. Those of an embedded chain are made and get money. Raises MissingKey, WrongPassphrase, NoTreasury
@@ -179,8 +187,10 @@ def parties(
     embedded = getattr(web3.provider, "chain", None)
     words = {**environment}
     if embedded:
-        passphrase = passphrase or words.get("ARTMINT_PASSPHRASE") or local_passphrase(keys / "passphrase")
-        treasury = _made_parties(keys, passphrase, treasury, rounds)
+        given = passphrase or words.get("ARTMINT_PASSPHRASE")
+        passphrase = given or local_passphrase(keys / "passphrase")
+        cost = rounds or (WALLET_ROUNDS if given else local_rounds(passphrase))
+        treasury = _made_parties(keys, passphrase, treasury, cost)
     if passphrase:
         words["ARTMINT_PASSPHRASE"] = passphrase
     admin = _party(keys, "admin", words, bool(embedded))

@@ -20,6 +20,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from copy import copy
+from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -781,10 +783,24 @@ def _spoken(step: Callable[..., Any], serving: bool) -> Callable[..., Any]:
     return spoken
 
 # %% ../../nbs/console/cli.ipynb #4a57bc90
+@cache
+def _verbs() -> Any:
+    "All verbs as commands, built once: whoever changes one takes a twin."
+    return get_command(app)
+
+
+def _twin(command: Any) -> Any:
+    "A command of its own, with its group's verbs."
+    twin = copy(command)
+    if hasattr(command, "commands"):
+        twin.commands = {name: _twin(inner) for name, inner in command.commands.items()}
+    return twin
+
+
 def _console(given: list[str]) -> Any:
     "The console script as a command whose every end has words of its own. Raises UnusableWord."
     _refuse_bytes(given)
-    command = get_command(app)
+    command = _twin(_verbs())
     _refuse_unusable(command, given)
     serving = bool(set(SERVING) & set(given))
     for name in ("make_context", "invoke"):

@@ -164,12 +164,14 @@ class _Bench:
     def signer(self) -> "Signer":
         "The verifier's key; of a studio's own chain it is made, and gets money. Raises what open_signer raises."
         from artmint.chain.custody import has_key, open_signer
-        from artmint.chain.signers import local_passphrase, new_keystore
+        from artmint.chain.signers import WALLET_ROUNDS, local_passphrase, local_rounds, new_keystore
 
         keys = self.studio / "keys"
         if self.own and not has_key(self.studio, self.role) and self.role == "verifier":
-            passphrase = self.environment.get("ARTMINT_PASSPHRASE") or local_passphrase(keys / "passphrase")
-            new_keystore(keys / "verifier.json", passphrase)
+            given = self.environment.get("ARTMINT_PASSPHRASE")
+            passphrase = given or local_passphrase(keys / "passphrase")
+            rounds = WALLET_ROUNDS if given else local_rounds(passphrase)
+            new_keystore(keys / "verifier.json", passphrase, rounds)
         return open_signer(self.studio, self.role, self.environment, self.own)
 
     def address(self) -> str:

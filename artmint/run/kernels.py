@@ -8,6 +8,7 @@ __all__ = ['KERNELS_IMPORT', 'PAINTERS_IMPORT', 'SIGNERS_IMPORT', 'IMPORTED_AHEA
 
 # %% ../../nbs/run/kernels.ipynb #a1d2f36c
 import atexit
+import gc
 import os
 import sys
 import threading
@@ -97,6 +98,8 @@ def _become_kernel(line: Connection, asked: dict[str, Any]) -> None:
         os.chdir(asked["folder"])
         environ.clear()
         environ.update(asked["environment"] | {"JPY_PARENT_PID": str(os.getppid())})
+        gc.freeze()  # what was imported stays, and isn't looked through again
+        gc.enable()
         from ipykernel.kernelapp import launch_new_instance
 
         sys.argv = ["ipykernel_launcher", *asked["arguments"]]
@@ -125,6 +128,7 @@ def nurse(
     line, asked = Connection(number), SimpleQueue()
     kernels: set[int] = set()
     waiting = list(modules)
+    gc.disable()  # a third of importing was the search for garbage among what stays
     # Both are read when modules are imported: how plots are shown, and whose end ends a kernel.
     environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
     environ["JPY_PARENT_PID"] = str(os.getpid())

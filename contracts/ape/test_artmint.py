@@ -1,4 +1,5 @@
 "Through ape, on the provider that it is given: py-evm by default, anvil by --network. Run by tests/test_ape.py."
+
 import hashlib
 import sys
 from pathlib import Path
@@ -20,11 +21,17 @@ ROOT_HASH, CID = (hashlib.sha256(word).digest() for word in (b"root", b"cid"))
 
 
 @pytest.fixture
-def art(accounts): return script.deploy(accounts[0], DEMO, accounts[1].address, accounts[2].address, 60)
+def art(accounts):
+    return script.deploy(accounts[0], DEMO, accounts[1].address, accounts[2].address, 60)
 
 
 def test_the_script_deploys_the_packages_contract(art, accounts, tmp_path):
-    assert art.owner() == accounts[1] and art.treasury() == accounts[2] and art.maxSupply() == DEMO.supply and art.defaultAdminDelay() == 60
+    assert (
+        art.owner() == accounts[1]
+        and art.treasury() == accounts[2]
+        and art.maxSupply() == DEMO.supply
+        and art.defaultAdminDelay() == 60
+    )
     asked = {"admin": str(accounts[1].address), "treasury": str(accounts[2].address), "delay": 60}
     sender = str(accounts[0].address)
     for studio in (tmp_path, tmp_path / "again"):  # the second has lost its catalog: it looks before it pays
@@ -43,10 +50,15 @@ def test_a_drop_from_commitment_to_transfer(art, accounts):
     art.grantRole(art.MINTER_ROLE(), minter, sender=admin)
     art.setAllowance(minter, 5, 3, 3600, sender=admin)
     art.mintBatch(1, 3, 2, sender=minter)
-    assert [art.ownerOf(token) for token in (1, 2, 3)] == [treasury] * 3 and art.tokenURI(3).endswith("/3.json")
-    with ape.reverts(art.WindowTooSmall): art.mintBatch(4, 2, 0, sender=minter)
-    with ape.reverts(art.NotNextToken): art.mintBatch(1, 1, 0, sender=minter)
-    with ape.reverts(art.AccessControlUnauthorizedAccount): art.setTreasury(minter, sender=minter)
+    assert [art.ownerOf(token) for token in (1, 2, 3)] == [treasury] * 3 and art.tokenURI(3).endswith(
+        "/3.json"
+    )
+    with ape.reverts(art.WindowTooSmall):
+        art.mintBatch(4, 2, 0, sender=minter)
+    with ape.reverts(art.NotNextToken):
+        art.mintBatch(1, 1, 0, sender=minter)
+    with ape.reverts(art.AccessControlUnauthorizedAccount):
+        art.setTreasury(minter, sender=minter)
     art.transferFrom(treasury, deployer, 2, sender=treasury)
     assert art.ownerOf(2) == deployer and art.totalSupply() == 3
 
@@ -54,6 +66,10 @@ def test_a_drop_from_commitment_to_transfer(art, accounts):
 def test_a_sealed_drop(art, accounts):
     admin, salt = accounts[1], b"s" * 32
     art.commitSealedDrop(1, 5, art.commitmentOf(1, ROOT_HASH, CID, salt), sender=admin)
-    with ape.reverts(art.OtherCommitment): art.reveal(1, CID, CID, salt, sender=admin)
+    with ape.reverts(art.OtherCommitment):
+        art.reveal(1, CID, CID, salt, sender=admin)
     receipt = art.reveal(1, ROOT_HASH, CID, salt, sender=admin)
-    assert [event.event_name for event in receipt.events] == ["DropRevealed", "BatchMetadataUpdate"] and art.contentRootOf(5) == ROOT_HASH
+    assert [event.event_name for event in receipt.events] == [
+        "DropRevealed",
+        "BatchMetadataUpdate",
+    ] and art.contentRootOf(5) == ROOT_HASH

@@ -19,8 +19,8 @@ from mkdocs.structure.pages import Page
 from nbconvert import MarkdownExporter
 
 ROOT = Path(__file__).parents[2]
-ORDER = "core studio ipfs make train judge publish chain prove report run service console".split()
-GUIDES = ("verify", "attest", "content", "marks", "markets", "reveal", "films", "deliver", "posts", "costs", "keys", "scale", "gpu", "backups", "serve", "faults", "status", "rooms")
+ORDER = re.findall(r"(?m)^## (\w+)$", (ROOT / "docs/rooms.md").read_text(encoding="utf-8"))
+GUIDES = "verify attest content marks markets reveal films deliver posts costs keys scale gpu backups serve faults status rooms".split()
 LINK = re.compile(r"""(?:\]\(|(?:src|href)=")([^)"\s#]+)""")
 REMOTE = re.compile(
     r"""<(?:script|img|iframe|source|video|audio)\b[^>]*\bsrc=["']?(?:https?:)?//|<link\b(?=[^>]*\brel=["']?(?:stylesheet|preconnect|preload|icon))[^>]*\bhref=["']?(?:https?:)?//"""

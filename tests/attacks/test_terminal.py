@@ -39,7 +39,7 @@ def recorded(*arguments: str) -> tuple[int, str]:
     environment = {
         name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")
     }
-    command = [sys.executable, "-c", "from artmint.console.cli import main; main()", *arguments]
+    command = [sys.executable, "-c", "from artmint.__main__ import main; main()", *arguments]
     child = subprocess.Popen(
         command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment | {"TERM": "xterm-256color"}
     )

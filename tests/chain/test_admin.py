@@ -7,7 +7,7 @@ import pytest
 
 from artmint import mint as room
 from artmint.chain import admin as admin_room
-from artmint.chain.signers import MissingKey
+from artmint.chain.signers import MissingKey, new_keystore
 from artmint.chain.transaction import RefusedByContract
 from artmint.core.collection import Market
 from artmint.studio.catalog import Catalog
@@ -24,6 +24,29 @@ def test_keys_are_encrypted_and_their_owners_only(studio):
     assert len(addresses) == 3
     again = admin_room.parties(studio.web3, studio.folder / "keys", rounds=FAST)
     assert {again.admin.address, again.minter.address, again.treasury} == addresses
+
+
+def cost_of(key):
+    "scrypt's rounds in a keystore."
+    return json.loads(key.read_text())["crypto"]["kdfparams"]["n"]
+
+
+def test_a_passphrase_that_artmint_drew_needs_no_slow_key(studio, tmp_path):
+    admin_room.parties(studio.web3, tmp_path / "other/keys")
+    assert {cost_of(tmp_path / f"other/keys/{name}.json") for name in ("admin", "minter", "treasury")} == {
+        2**10
+    }
+
+
+@pytest.mark.parametrize("where", ["given", "environment", "file"])
+def test_a_person_s_word_is_guarded_as_wallets_guard_it(studio, tmp_path, where):
+    "Wherever it comes from. The minter's key is there already, since each one costs a second."
+    keys = tmp_path / "other/keys"
+    new_keystore(keys / "minter.json", "word", FAST)
+    (keys / "passphrase").write_text("word" if where == "file" else "another")
+    given = {"given": {"passphrase": "word"}, "environment": {"environment": {"ARTMINT_PASSPHRASE": "word"}}}
+    admin_room.parties(studio.web3, keys, treasury=studio.who.treasury, **given.get(where, {}))
+    assert cost_of(keys / "admin.json") == 2**18
 
 
 def test_no_keys_are_made_for_another_chain(tmp_path, studio):

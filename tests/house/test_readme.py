@@ -428,6 +428,13 @@ def test_rooms_and_chapters_are_listed_once_each():
     assert chapters == [path.relative_to(ROOT).as_posix() for path in NOTEBOOKS if path.parent.name == "nbs"]
 
 
+def test_the_folders_of_rooms_are_in_the_order_of_imports():
+    "The order is written above the lists, and the site takes its own from their headings."
+    text = (ROOT / "docs" / "rooms.md").read_text(encoding="utf-8")
+    (order,) = re.findall(r"(?m)^core < .+$", text)
+    assert re.findall(r"(?m)^## (\w+)$", text) == order.split(" < ")
+
+
 def test_the_readme_is_short():
     text = README.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 140

@@ -317,7 +317,9 @@ def test_a_wheel_outside_of_the_checkout_begins_a_studio_and_runs_its_chapters(t
     )
     (wheel,) = (tmp_path / "dist").glob("*.whl")
     subprocess.run([*pip, "install", "--no-deps", "--target", tmp_path / "site", wheel], check=True)
-    program = "from artmint.console.cli import main; import artmint; assert artmint.__file__.startswith({!r}); main()"
+    program = (
+        "from artmint.__main__ import main; import artmint; assert artmint.__file__.startswith({!r}); main()"
+    )
     command = [sys.executable, "-c", program.format(str(tmp_path / "site"))]
     environment = os.environ | {"PYTHONPATH": str(tmp_path / "site")}
 

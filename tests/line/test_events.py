@@ -17,7 +17,7 @@ from artmint.service.webhooks import add_endpoint, webhook_facts
 from artmint.studio.catalog import Catalog
 
 RUNS, KILLS, SEED = 40, 200, 20
-WORKER = "from artmint.console.cli import main; main()"
+WORKER = "from artmint.__main__ import main; main()"
 COURIER = """
 import sys, threading
 from artmint.service import webhooks as room

@@ -58,7 +58,7 @@ def test_whoever_types_the_page_has_two_proven_collections(tmp_path):
     (tmp_path / "bin").mkdir()
     program = tmp_path / "bin" / "artmint"
     program.write_text(
-        f'#!/bin/sh\nexec {sys.executable} -c "from artmint.console.cli import main; main()" "$@"\n'
+        f'#!/bin/sh\nexec {sys.executable} -c "from artmint.__main__ import main; main()" "$@"\n'
     )
     program.chmod(0o755)
     root = str(PAGE.parents[1])

@@ -16,7 +16,7 @@ from tests.generators import as_graph
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
-PROGRAM = "from artmint.console.cli import main; main()"
+PROGRAM = "from artmint.__main__ import main; main()"
 
 
 def artmint(*words: str, cwd: Path) -> subprocess.CompletedProcess:

@@ -218,7 +218,7 @@ class Place:
 
     def start(self, *words):
         "One of artmint's own processes."
-        command = [sys.executable, "-c", "from artmint.console.cli import main; main()", *words]
+        command = [sys.executable, "-c", "from artmint.__main__ import main; main()", *words]
         places = ["--studio", str(self.folder / "studio"), "--batches", str(self.folder / "batches")]
         log = (self.folder / f"{words[0]}.log").open("ab")
         return subprocess.Popen([*command, *places], stdout=log, stderr=log)

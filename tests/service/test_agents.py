@@ -185,7 +185,7 @@ def test_over_standard_input_and_output(place):
     "As a client starts it: by mcp's own client, in a process of its own."
     words = [
         "-c",
-        "from artmint.console.cli import main; main()",
+        "from artmint.__main__ import main; main()",
         "mcp",
         "--studio",
         str(place / "studio"),

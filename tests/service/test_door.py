@@ -35,7 +35,7 @@ class Attacked:
         self.writer = new_key(self.catalog, "writer", ["read", "runs:write", "decide", "enter"])
         self.revoked = new_key(self.catalog, "revoked", ["read"])
         revoke_key(self.catalog, "revoked")
-        program = "from artmint.console.cli import main; main()"
+        program = "from artmint.__main__ import main; main()"
         words = ["serve", "--port", "0", "--host", "art.example"]
         command = [sys.executable, "-c", program, *words]
         self.log = open(place / "serve.log", "w")

@@ -155,7 +155,7 @@ def test_a_batch_file_that_is_gone_fails_its_run_and_no_worker(queue):
 def _worker(queue):
     "A worker process of its own."
     words = ["--studio", queue.catalog.folder, "--batches", queue.batches, "--lease", "3"]
-    program = "from artmint.console.cli import main; main()"
+    program = "from artmint.__main__ import main; main()"
     return subprocess.Popen([sys.executable, "-c", program, "work", *words], stdout=subprocess.DEVNULL)
 
 
