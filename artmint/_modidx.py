@@ -4006,6 +4006,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'artmint.make.base._refuse_unfinished': ('make/base.html#_refuse_unfinished', 'artmint/make/base.py'),
                                    'artmint.make.base._replace_vae': ('make/base.html#_replace_vae', 'artmint/make/base.py'),
                                    'artmint.make.base._retrained': ('make/base.html#_retrained', 'artmint/make/base.py'),
+                                   'artmint.make.base._reuse_memory': ('make/base.html#_reuse_memory', 'artmint/make/base.py'),
                                    'artmint.make.base._setting_names': ('make/base.html#_setting_names', 'artmint/make/base.py'),
                                    'artmint.make.base._settings': ('make/base.html#_settings', 'artmint/make/base.py'),
                                    'artmint.make.base._snapshot': ('make/base.html#_snapshot', 'artmint/make/base.py'),

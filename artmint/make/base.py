@@ -12,6 +12,7 @@ __all__ = ['BUNDLED', 'DATA_FOLDER', 'PICKLES', 'MODEL_FILES', 'CONFIG_LIMIT', '
            'load_judge']
 
 # %% ../../nbs/make/base.ipynb #4ce9b225
+import ctypes
 import hashlib
 import inspect
 import io
@@ -80,6 +81,21 @@ class NoSuchDevice(Refusal):
         "Use 'cpu', or run where torch sees that device."
     )
     exit_code = 2
+
+# %% ../../nbs/make/base.ipynb #05bc8335
+def _reuse_memory() -> None:
+    """Have glibc keep a GiB of what was freed for the next tensors. Those of a picture are large: each would be fetched from
+    the system, which zeroes it page by page, and given back, for a fifth of painting's time and the same peak of memory.
+    Whoever sets glibc's variables is obeyed."""
+    chosen = {"MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"} & set(environ)
+    if chosen or "glibc.malloc" in environ.get("GLIBC_TUNABLES", "") or platform.libc_ver()[0] != "glibc":
+        return
+    adjust = ctypes.CDLL(None).mallopt
+    for setting in (-3, -1):  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD in malloc.h
+        adjust(setting, 2**30)
+
+
+_reuse_memory()
 
 # %% ../../nbs/make/base.ipynb #be4377a7
 class PickledWeights(Refusal):

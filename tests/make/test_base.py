@@ -3,9 +3,12 @@
 import hashlib
 import io
 import json
+import os
 import pickle
+import platform
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -58,6 +61,34 @@ def test_the_figures_are_those_of_the_bundled_models(base):
     "Whoever bundles other weights has to measure them."
     measured = json.loads((DATA_FOLDER / "measured.json").read_text())
     assert (measured["base"], measured["judge"]) == (base.digest, load_judge().digest)
+
+
+FAULTS = """
+import resource
+import artmint.make.base
+import numpy as np
+np.ones(2**23)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(8):
+    np.ones(2**23)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def faults(**more: str) -> int:
+    "Pages that are fetched from the system for eight arrays of 64 MiB, one after another, once there was one."
+    plain = {name: word for name, word in os.environ.items() if not name.startswith(("MALLOC_", "GLIBC_"))}
+    told = subprocess.run([sys.executable, "-c", FAULTS], env=plain | more, capture_output=True, check=True)
+    return int(told.stdout)
+
+
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="another C library keeps memory by rules of its own"
+)
+def test_a_tensor_takes_the_memory_of_the_one_before_unless_a_studio_says_otherwise():
+    page = os.sysconf("SC_PAGE_SIZE")
+    assert faults() < 2**26 / page / 8
+    assert faults(MALLOC_TRIM_THRESHOLD_=str(2**17)) > 8 * faults()
 
 
 def test_packaging_does_not_change_the_digest(base, copy):
