@@ -11,7 +11,7 @@ from artmint.chain.eas import EAS_PLACES, Eas
 from artmint.prove.attestations import DropFindings, TokenStatement, WantedDrops, sign_findings
 from artmint.prove.evidence import ChainDrop
 from artmint.ipfs.cid import CID, DAG_PB
-from tests.services import node, node_modules
+from tests.services import node, node_modules, npm_package
 
 NOW = 1_796_000_000
 COLLECTION = "0x" + "11" * 20
@@ -19,7 +19,7 @@ EAS = Eas(chain_id=31337, address=EAS_PLACES[31337], version="1.4.0")
 DROP = ChainDrop(1, 3, bytes(range(32)), CID(DAG_PB, bytes(range(32))))
 WANTED = WantedDrops(31337, COLLECTION, EAS.address, (DROP,), NOW + 60)
 MACHINE = {"cpu": "AVX2", "machine": "x86_64", "torch": "2.14.1"}
-DEPLOYED = "node_modules/@ethereum-attestation-service/eas-contracts/artifacts/contracts"
+CONTRACTS = "@ethereum-attestation-service/eas-contracts"
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,8 @@ class RealEas:
 
     def _made(self, name: str, send, *values):
         "A contract."
-        compiled = json.loads((node_modules("eas") / DEPLOYED / f"{name}.sol/{name}.json").read_text())
+        contracts = npm_package("eas", CONTRACTS) / "artifacts/contracts"
+        compiled = json.loads((contracts / f"{name}.sol/{name}.json").read_text())
         factory = self.web3.eth.contract(abi=compiled["abi"], bytecode=compiled["bytecode"])
         receipt = send(factory.constructor(*values))
         return self.web3.eth.contract(receipt["contractAddress"], abi=compiled["abi"])

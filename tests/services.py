@@ -1,6 +1,7 @@
 "Real programs that the long tests hold artmint against. Each is installed once, into build/tools, and a test that can't have it is skipped and says why."
 
 import hashlib
+import json
 import os
 import shutil
 import socket
@@ -78,6 +79,24 @@ def node_modules(name: str) -> Path:
             quiet([npm, "install", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder)
             (folder / "whole").touch()
     return folder
+
+
+@cache
+def npm_package(folder: str, package: str) -> Path:
+    "A package alone that tests/node/FOLDER asks for, without what it depends on: unpacked."
+    npm = shutil.which("npm")
+    if not npm:
+        pytest.skip("npm is not installed, and the reference comes from its registry")
+    version = json.loads((ROOT / "tests/node" / folder / "package.json").read_text())["dependencies"][package]
+    name = f"{package.rpartition('/')[2]}-{version}"
+    place = TOOLS / name
+    with FileLock(make(place.parent) / f"{name}.lock"):
+        if not (place / "whole").exists():
+            quiet([npm, "pack", "--silent", f"{package}@{version}"], cwd=make(place))
+            (archive,) = place.glob("*.tgz")
+            shutil.unpack_archive(archive, place)
+            (place / "whole").touch()
+    return place / "package"
 
 
 def make(folder: Path) -> Path:

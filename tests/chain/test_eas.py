@@ -24,8 +24,8 @@ from artmint.chain.signers import BlockedByPolicy, Guarded, KeystoreSigner, new_
 from artmint.chain.embedded import ZERO_ADDRESS
 from artmint.prove.attestations import SCHEMA_TEXT, schema_uid
 from artmint.studio.catalog import Catalog
-from tests.attested import DEPLOYED, RealEas
-from tests.services import node_modules
+from tests.attested import CONTRACTS, RealEas
+from tests.services import npm_package
 from tests.studios import FAST
 
 ROOT = hashlib.sha256(b"a drop's attestations").digest()
@@ -63,7 +63,6 @@ class TestOnANode:
 
     @pytest.fixture
     def place(self, node, tmp_path):
-        node_modules("eas")
         new_keystore(tmp_path / "verifier.json", "word", FAST)
         signer = KeystoreSigner(tmp_path / "verifier.json", "word")
         node.fund(signer.address)
@@ -135,7 +134,7 @@ class TestOnANode:
 
 @pytest.mark.slow
 def test_the_addresses_are_those_that_eas_publishes():
-    folder = node_modules("eas") / DEPLOYED.partition("/artifacts")[0] / "deployments"
+    folder = npm_package("eas", CONTRACTS) / "deployments"
     published = {}
     for path in folder.glob("*/EAS.json"):
         chain_id = int((path.parent / ".chainId").read_text())

@@ -23,7 +23,6 @@ from artmint.studio.catalog import Catalog
 from tests.attested import RealEas, ask_library
 from tests.conftest import TINY
 from tests.safes import artmint
-from tests.services import node_modules
 from tests.studios import FAST
 
 pytestmark = pytest.mark.slow
@@ -112,7 +111,6 @@ def town(minted, tmp_path_factory, request):
     from tests.conftest import node_tool
 
     node_tool("anvil")
-    node_modules("eas")
     anvil = Anvil()
     yield Town(tmp_path_factory.mktemp("town"), anvil, minted[0])
     anvil.end()
