@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -295,8 +296,8 @@ def service_app(
     app.state.gauges = Gauges(service.catalog)
     for router in (health, reading, running, writing, showing):
         app.include_router(router)
-    document = openapi_of(app)
-    described = Route("/openapi.json", lambda request: respond(_json(document), "application/json"))
+    document = cache(lambda: _json(openapi_of(app)))  # written when it is first asked for
+    described = Route("/openapi.json", lambda request: respond(document(), "application/json"))
     app.router.routes += [described, *board_routes_of(service), *pages]
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
