@@ -135,7 +135,11 @@ def test_a_higher_price_keeps_the_nonce(studio):
     done = journal(studio, patience=5).reconcile()[0]
     assert (done.state, done.nonce, done.purpose) == ("confirmed", waiting.nonce, waiting.purpose)
     assert done.hash != waiting.hash
-    assert done.earlier == [waiting.raw]
+    assert done.earlier[0] == waiting.raw
+    versions = [fields_of(raw) for raw in (*done.earlier, done.raw)]  # two, unless this machine was slow to mine
+    assert {version["nonce"] for version in versions} == {waiting.nonce}
+    prices = [version["maxFeePerGas"] for version in versions]
+    assert prices == sorted(set(prices))
     assert int(done.wei) <= int(done.most)
     assert studio.contract.functions.totalSupply().call() == 16
     assert studio.web3.eth.get_transaction_count(done.sender) == 1
