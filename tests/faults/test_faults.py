@@ -136,7 +136,9 @@ def test_a_higher_price_keeps_the_nonce(studio):
     assert (done.state, done.nonce, done.purpose) == ("confirmed", waiting.nonce, waiting.purpose)
     assert done.hash != waiting.hash
     assert done.earlier[0] == waiting.raw
-    versions = [fields_of(raw) for raw in (*done.earlier, done.raw)]  # two, unless this machine was slow to mine
+    versions = [
+        fields_of(raw) for raw in (*done.earlier, done.raw)
+    ]  # two, unless this machine was slow to mine
     assert {version["nonce"] for version in versions} == {waiting.nonce}
     prices = [version["maxFeePerGas"] for version in versions]
     assert prices == sorted(set(prices))

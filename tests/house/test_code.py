@@ -48,17 +48,31 @@ def weight(node: ast.stmt) -> int:
     return size(node)
 
 
-def heavy_statements(tree: ast.Module, most: int) -> list[str]:
+def measured(tree: ast.Module) -> list[tuple[ast.stmt, int]]:
+    "Every statement and its size, from one walk."
+    sizes = []
+
+    def count(node: ast.AST) -> int:
+        total = 1 + sum(map(count, ast.iter_child_nodes(node)))
+        if isinstance(node, ast.stmt):
+            sizes.append((node, total))
+        return total
+
+    count(tree)
+    return sizes
+
+
+def heavy_statements(statements: list[tuple[ast.stmt, int]], most: int) -> list[str]:
     "Statements of more syntax nodes than may be."
-    plain = [node for node in ast.walk(tree) if isinstance(node, ast.stmt) and not isinstance(node, COMPOUND)]
+    large = [node for node, total in statements if total > most and not isinstance(node, COMPOUND)]
     return [
         f"line {node.lineno}: {weight(node)} nodes: {ast.unparse(node)[:60]}"
-        for node in plain
+        for node in large
         if weight(node) > most
     ]
 
 
-def side_effects(tree: ast.Module) -> list[str]:
+def side_effects(statements: list[tuple[ast.stmt, int]]) -> list[str]:
     "Expressions that stand for what they do on the way: `a() or b()`, comma statements, ternaries, comprehensions."
     disguised = (
         ast.BoolOp,
@@ -72,7 +86,7 @@ def side_effects(tree: ast.Module) -> list[str]:
     )
     return [
         f"line {node.lineno}: {ast.unparse(node)[:60]}"
-        for node in ast.walk(tree)
+        for node, _ in statements
         if isinstance(node, ast.Expr) and isinstance(node.value, disguised)
     ]
 
@@ -90,16 +104,17 @@ def arguments(node: ast.FunctionDef) -> list[ast.arg]:
 
 @each_module
 def test_a_statement_does_one_thing(module):
-    tree = tree_of(MODULES[module])
-    assert heavy_statements(tree, NODES["artmint"]) == []
-    assert side_effects(tree) == []
+    statements = measured(tree_of(MODULES[module]))
+    assert heavy_statements(statements, NODES["artmint"]) == []
+    assert side_effects(statements) == []
 
 
 @each_source
 def test_a_statement_of_tests_and_scripts_can_be_read(path):
     folder = path.relative_to(ROOT).parts[0]
-    assert heavy_statements(tree_of(path), NODES[folder]) == []
-    assert side_effects(tree_of(path)) == []
+    statements = measured(tree_of(path))
+    assert heavy_statements(statements, NODES[folder]) == []
+    assert side_effects(statements) == []
 
 
 def most_lines(source: str) -> int:
@@ -116,7 +131,7 @@ def test_cells_can_be_read(notebook):
         lines = cell.source.splitlines()
         if exported(cell) and len(lines) > most_lines(cell.source):
             heavy.append(f"an exported cell of {len(lines)} lines: {lines[1][:60]}")
-        heavy += heavy_statements(ast.parse(cell.source), NODES["artmint"])
+        heavy += heavy_statements(measured(ast.parse(cell.source)), NODES["artmint"])
     assert heavy == []
 
 
