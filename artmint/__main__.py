@@ -21,7 +21,7 @@ def _report_stop(given: list[str]) -> None:
 
 def main() -> None:
     "Load the commands, a second's work that may be stopped too, and obey. Ends with one of the documented codes."
-    gc.set_threshold(100_000, 20, 20)  # an eighth of loading torch was the search for garbage among what stays
+    gc.set_threshold(10_000, 20, 20)  # a fifth of loading torch was the search for garbage among what stays
     try:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         from artmint.console.cli import main as console

@@ -91,8 +91,10 @@ def _reuse_memory() -> None:
     if chosen or "glibc.malloc" in environ.get("GLIBC_TUNABLES", "") or platform.libc_ver()[0] != "glibc":
         return
     adjust = ctypes.CDLL(None).mallopt
-    for setting in (-3, -1):  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD in malloc.h
-        adjust(setting, 2**30)
+    fetched_apart, given_back = -3, -1  # M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of malloc.h
+    if not adjust(fetched_apart, 2**30):
+        adjust(fetched_apart, 2**25)  # the most that an older glibc takes; 128 KiB would stay
+    adjust(given_back, 2**30)
 
 
 _reuse_memory()

@@ -1,5 +1,6 @@
 "A base is named by what determines pixels; a pickle is never loaded."
 
+import ctypes
 import hashlib
 import io
 import json
@@ -37,6 +38,7 @@ from artmint.make.base import (
     plain_view,
     weights_files,
     why_no_tensors,
+    _reuse_memory,
 )
 from artmint.make.embeddings import read_embedding
 from artmint.make.ip_adapters import read_ip_adapter
@@ -89,6 +91,29 @@ def test_a_tensor_takes_the_memory_of_the_one_before_unless_a_studio_says_otherw
     page = os.sysconf("SC_PAGE_SIZE")
     assert faults() < 2**26 / page / 8
     assert faults(MALLOC_TRIM_THRESHOLD_=str(2**17)) > 8 * faults()
+
+
+class OlderGlibc:
+    "mallopt as it was: it refuses to have more than 32 MiB in the heap, and what is set at all no longer adapts."
+
+    def __init__(self, _):
+        self.settings = {-3: 2**17, -1: 2**17}
+        OlderGlibc.last = self
+
+    def mallopt(self, setting: int, value: int) -> int:
+        if setting == -3 and value > 2**25:
+            return 0
+        self.settings[setting] = value
+        return 1
+
+
+def test_an_older_glibc_keeps_what_it_can(monkeypatch):
+    for name in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc", "2.31"))
+    monkeypatch.setattr(ctypes, "CDLL", OlderGlibc)
+    _reuse_memory()
+    assert OlderGlibc.last.settings == {-3: 2**25, -1: 2**30}
 
 
 def test_packaging_does_not_change_the_digest(base, copy):
